@@ -1,0 +1,219 @@
+"""The operator contract: one class declares an operator's arguments, shapes, weights, cost and Keras layer.
+
+An operator is arithmetic on integers. It never imports keras: `build` receives the module as an
+argument and uses `keras.layers` and `keras.ops` alone, so that a page builds on every backend. The JSON
+Schema, the reference page, the did-you-mean lists and the conformance tests are derived from these
+classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+Dim = int | None
+"""A size; None where it is free (an input of any height)."""
+Shape = tuple[Dim, ...]
+"""The shape of one sample, channels last: (H, W, C). The batch is left out."""
+Schema = Mapping[str, Any]
+"""A fragment of JSON Schema, draft-07."""
+Layer = Callable[..., Any]
+"""What `build` returns: from Keras tensors to a Keras tensor. One positional tensor for each input."""
+
+
+class OpError(ValueError):
+    """An operator cannot do what is asked. The compiler adds the place in the source.
+
+    `message` states the fact, `arg` names the argument to point at, `help` states the remedy.
+    """
+
+    def __init__(self, message: str, arg: str | None = None, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.arg, self.help = message, arg, help
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A variable of a layer, under Keras's name, in Keras's layout. Every count of parameters derives from it."""
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool = True
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one output unit sees along one axis of the input, in units of that input.
+
+    Output unit i reads inputs i * stride - before + (0, dilation, 2 * dilation, ..., (size - 1) * dilation).
+    An upsampling by k has stride 1 / k.
+    """
+
+    size: int = 1
+    stride: int | Fraction = 1
+    before: int = 0
+    dilation: int = 1
+
+
+EVERYTHING = "everything"
+"""Receptive field of flatten, dense and global pooling: every unit sees the whole input."""
+POINTWISE = None
+"""Receptive field of activations, normalization by channel, merges: unit i sees unit i."""
+View = tuple[Window, ...] | str | None
+
+# The fragments of JSON Schema that arguments are made of.
+POSITIVE: Schema = {"type": "integer", "minimum": 1}
+NATURAL: Schema = {"type": "integer", "minimum": 0}
+INTEGER: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+POSITIVE_NUMBER: Schema = {"type": "number", "exclusiveMinimum": 0}
+FRACTION: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+BOOLEAN: Schema = {"type": "boolean"}
+
+
+def one_or_each(item: Schema) -> Schema:
+    """`3`, or one for each spatial axis: `[1, 3]`."""
+    return {
+        "type": [item["type"], "array"],
+        **{key: value for key, value in item.items() if key != "type"},
+        "items": item,
+        "minItems": 1,
+        "maxItems": 3,
+    }
+
+
+SIZES = one_or_each(POSITIVE)
+
+
+def choice(*values: str) -> Schema:
+    return {"enum": list(values)}
+
+
+def arg(schema: Schema, doc: str, default: Any = MISSING) -> Any:
+    """Declare an argument: its fragment of JSON Schema, what it means (with units), its default.
+
+    The first argument of an operator is its bare value: `conv: 64`.
+    """
+    return dataclasses.field(default=default, metadata={"schema": schema, "doc": doc})
+
+
+REGISTRY: dict[str, type[Op]] = {}
+
+
+class Op:
+    """Base of all operators; a subclass is a frozen dataclass with a `name` and a docstring.
+
+    Class attributes:
+        name: the head in a page, as in papers.
+        many: True for merges, which take any number of inputs (at least two).
+        examples: pairs (arguments, input shapes) for the reference and the conformance tests.
+        backends_differ: why this operator's examples skip the comparison on some backend (rarely).
+    """
+
+    name: ClassVar[str] = ""
+    many: ClassVar[bool] = False
+    examples: ClassVar[Sequence[tuple[Mapping[str, Any], Sequence[Shape]]]] = ()
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__:
+            if cls.name in REGISTRY and REGISTRY[cls.name].__module__ != cls.__module__:
+                raise TypeError(f"the operator `{cls.name}` is declared twice")
+            REGISTRY[cls.name] = cls
+
+    @classmethod
+    def make(cls, args: Mapping[str, Any]) -> Op:
+        """An operator from plain values (lists become tuples). Arguments are those of the JSON Schema."""
+        return cls(**{key: freeze(value) for key, value in args.items()})
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Output shape. Raises OpError when the inputs do not fit."""
+        return inputs[0]
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """The layer's variables in the order of Keras's `layer.weights`."""
+        return ()
+
+    def macs(self, *inputs: Shape) -> int | None:
+        """Multiply-accumulates for one sample; None when a size is free. FLOPs = 2 x MACs.
+
+        Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1).
+        """
+        return 0
+
+    def view(self, *inputs: Shape) -> View:
+        """The part of its input that one output unit sees: a Window for each spatial axis, or EVERYTHING."""
+        return POINTWISE
+
+    def build(self, keras: Any, name: str) -> Layer:
+        """The Keras layer, whose last layer carries `name`; helpers before it are called `name.something`."""
+        raise NotImplementedError(f"{type(self).__name__}.build")  # a plugin that forgot it
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument as declared by `arg`."""
+
+    name: str
+    schema: Schema
+    doc: str
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+def arguments(op: type[Op]) -> tuple[Argument, ...]:
+    """The arguments of an operator in the order of their declaration; the first is the bare value."""
+    fields = dataclasses.fields(op)  # type: ignore[arg-type]
+    return tuple(Argument(f.name, f.metadata["schema"], f.metadata["doc"], f.default) for f in fields)
+
+
+def freeze(value: Any) -> Any:
+    """Lists to tuples, at every depth."""
+    return tuple(freeze(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def product(dims: Sequence[Dim]) -> int | None:
+    """The product of sizes; None when one is free."""
+    return None if None in dims else math.prod(dims)  # type: ignore[arg-type]
+
+
+def show(shape: Sequence[Dim]) -> str:
+    """(224, 224, 3); a free size is shown as None, as Keras does."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def spatial(shape: Shape, op: str) -> tuple[Dim, ...]:
+    """The spatial axes of an image-like shape. Raises OpError for a vector or more than 3-D."""
+    if not 2 <= len(shape) <= 4:
+        fact = "a vector" if len(shape) == 1 else f"{len(shape)} axes"
+        raise OpError(
+            f"`{op}` needs (length, channels), (height, width, channels) or "
+            f"(depth, height, width, channels), and got {show(shape)}: {fact}"
+        )
+    return shape[:-1]
+
+
+def channels(shape: Shape, op: str) -> int:
+    """The last axis, which must be known. Raises OpError when it is free."""
+    if not shape or shape[-1] is None:
+        raise OpError(f"`{op}` needs a known number of channels, and got {show(shape)}")
+    return shape[-1]
+
+
+def per_axis(value: Any, rank: int, argument: str) -> tuple[int, ...]:
+    """`3` -> (3, 3); `[1, 3]` as it is. Raises OpError when the list has another length than the rank."""
+    if not isinstance(value, tuple):
+        return (value,) * rank
+    if len(value) != rank:
+        raise OpError(f"`{argument}` has {len(value)} values for {rank} spatial axes", argument)
+    return value
