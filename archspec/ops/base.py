@@ -8,19 +8,18 @@ classes.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
+
+from archspec.declare import Declared
 
 Dim = int | None
 """A size; None where it is free (an input of any height)."""
 Shape = tuple[Dim, ...]
 """The shape of one sample, channels last: (H, W, C). The batch is left out."""
-Schema = Mapping[str, Any]
-"""A fragment of JSON Schema, draft-07."""
 Layer = Callable[..., Any]
 """What `build` returns: from Keras tensors to a Keras tensor. One positional tensor for each input."""
 
@@ -69,46 +68,10 @@ POINTWISE = None
 """Receptive field of activations, normalization by channel, merges: unit i sees unit i."""
 View = tuple[Window, ...] | str | None
 
-# The fragments of JSON Schema that arguments are made of.
-POSITIVE: Schema = {"type": "integer", "minimum": 1}
-NATURAL: Schema = {"type": "integer", "minimum": 0}
-INTEGER: Schema = {"type": "integer"}
-NUMBER: Schema = {"type": "number"}
-POSITIVE_NUMBER: Schema = {"type": "number", "exclusiveMinimum": 0}
-FRACTION: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
-BOOLEAN: Schema = {"type": "boolean"}
-
-
-def one_or_each(item: Schema) -> Schema:
-    """`3`, or one for each spatial axis: `[1, 3]`."""
-    return {
-        "type": [item["type"], "array"],
-        **{key: value for key, value in item.items() if key != "type"},
-        "items": item,
-        "minItems": 1,
-        "maxItems": 3,
-    }
-
-
-SIZES = one_or_each(POSITIVE)
-
-
-def choice(*values: str) -> Schema:
-    return {"enum": list(values)}
-
-
-def arg(schema: Schema, doc: str, default: Any = MISSING) -> Any:
-    """Declare an argument: its fragment of JSON Schema, what it means (with units), its default.
-
-    The first argument of an operator is its bare value: `conv: 64`.
-    """
-    return dataclasses.field(default=default, metadata={"schema": schema, "doc": doc})
-
-
 REGISTRY: dict[str, type[Op]] = {}
 
 
-class Op:
+class Op(Declared):
     """Base of all operators; a subclass is a frozen dataclass with a `name` and a docstring.
 
     Class attributes:
@@ -118,7 +81,6 @@ class Op:
         backends_differ: why this operator's examples skip the comparison on some backend (rarely).
     """
 
-    name: ClassVar[str] = ""
     many: ClassVar[bool] = False
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Sequence[Shape]]]] = ()
 
@@ -127,11 +89,6 @@ class Op:
             if cls.name in REGISTRY and REGISTRY[cls.name].__module__ != cls.__module__:
                 raise TypeError(f"the operator `{cls.name}` is declared twice")
             REGISTRY[cls.name] = cls
-
-    @classmethod
-    def make(cls, args: Mapping[str, Any]) -> Op:
-        """An operator from plain values (lists become tuples). Arguments are those of the JSON Schema."""
-        return cls(**{key: freeze(value) for key, value in args.items()})
 
     def shape(self, *inputs: Shape) -> Shape:
         """Output shape. Raises OpError when the inputs do not fit."""
@@ -155,31 +112,6 @@ class Op:
     def build(self, keras: Any, name: str) -> Layer:
         """The Keras layer, whose last layer carries `name`; helpers before it are called `name.something`."""
         raise NotImplementedError(f"{type(self).__name__}.build")  # a plugin that forgot it
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An argument as declared by `arg`."""
-
-    name: str
-    schema: Schema
-    doc: str
-    default: Any
-
-    @property
-    def required(self) -> bool:
-        return self.default is MISSING
-
-
-def arguments(op: type[Op]) -> tuple[Argument, ...]:
-    """The arguments of an operator in the order of their declaration; the first is the bare value."""
-    fields = dataclasses.fields(op)  # type: ignore[arg-type]
-    return tuple(Argument(f.name, f.metadata["schema"], f.metadata["doc"], f.default) for f in fields)
-
-
-def freeze(value: Any) -> Any:
-    """Lists to tuples, at every depth."""
-    return tuple(freeze(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def product(dims: Sequence[Dim]) -> int | None:

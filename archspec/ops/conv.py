@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg
 from archspec.ops.base import (
-    BOOLEAN,
-    POSITIVE,
-    SIZES,
     Layer,
     Op,
     OpError,
     Shape,
     View,
     Weight,
-    arg,
     channels,
     per_axis,
     product,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec.ops.base import Dim, OpError, Schema, Shape, Window, per_axis, show
+from archspec.declare import Schema
+from archspec.ops.base import Dim, OpError, Shape, Window, per_axis, show
 
 PADDING: Schema = {
     "description": "`valid`, `same`, pixels on every side, or [[before, after], ...] for each axis",

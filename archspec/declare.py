@@ -1,0 +1,89 @@
+"""How anything that a page can name is declared: operators, transforms, optimizers, schedules.
+
+A declaration is a frozen dataclass whose fields are made by `arg`: a fragment of JSON Schema, the meaning
+(with units) and the default stand in one place. The schema, the reference page and the errors derive from them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
+from typing import Any, ClassVar, Self
+
+Schema = Mapping[str, Any]
+"""A fragment of JSON Schema, draft-07."""
+
+# The fragments of JSON Schema that arguments are made of.
+POSITIVE: Schema = {"type": "integer", "minimum": 1}
+NATURAL: Schema = {"type": "integer", "minimum": 0}
+INTEGER: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+POSITIVE_NUMBER: Schema = {"type": "number", "exclusiveMinimum": 0}
+FRACTION: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+BOOLEAN: Schema = {"type": "boolean"}
+
+
+def one_or_each(item: Schema) -> Schema:
+    """`3`, or one for each spatial axis: `[1, 3]`."""
+    return {
+        "type": [item["type"], "array"],
+        **{key: value for key, value in item.items() if key != "type"},
+        "items": item,
+        "minItems": 1,
+        "maxItems": 3,
+    }
+
+
+SIZES = one_or_each(POSITIVE)
+
+
+def choice(*values: str) -> Schema:
+    return {"enum": list(values)}
+
+
+def arg(schema: Schema, doc: str, default: Any = MISSING) -> Any:
+    """Declare an argument: its fragment of JSON Schema, what it means (with units), its default.
+
+    The first argument of an operator is its bare value: `conv: 64`.
+    """
+    return dataclasses.field(default=default, metadata={"schema": schema, "doc": doc})
+
+
+class Declared:
+    """Base of what a page can name; a subclass is a frozen dataclass with a `name` and a docstring.
+
+    The first line of the docstring says what it is. The first argument is the bare value: `conv: 64`.
+    """
+
+    name: ClassVar[str] = ""
+
+    @classmethod
+    def make(cls, args: Mapping[str, Any]) -> Self:
+        """One from plain values that follow the JSON Schema; lists become tuples."""
+        return cls(**{key: freeze(value) for key, value in args.items()})
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument as declared by `arg`."""
+
+    name: str
+    schema: Schema
+    doc: str
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+def arguments(declared: type[Any]) -> tuple[Argument, ...]:
+    """The arguments in the order of their declaration; the first is the bare value."""
+    fields = dataclasses.fields(declared)
+    return tuple(Argument(f.name, f.metadata["schema"], f.metadata["doc"], f.default) for f in fields)
+
+
+def freeze(value: Any) -> Any:
+    """Lists to tuples, at every depth."""
+    return tuple(freeze(item) for item in value) if isinstance(value, (list, tuple)) else value
