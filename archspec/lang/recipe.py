@@ -95,9 +95,7 @@ class Recipe:
 class Protocol:
     """`evaluate:` how test images reach the input size: the shortest side to `resize`, then the centre crop."""
 
-    resize: int | None = arg(
-        POSITIVE, "shortest side after resizing, pixels; the default is the input's own side", None
-    )
+    resize: int | None = arg(POSITIVE, "shortest side after resizing, pixels; by default the input's own", None)
 
 
 def plain(declared: Declared) -> dict[str, Any]:

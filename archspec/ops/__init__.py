@@ -6,7 +6,7 @@ from importlib import import_module, metadata
 
 from archspec.ops.base import REGISTRY, Op, OpError, Weight
 
-for _module in ("conv", "dense", "pool", "shape", "norm", "activation", "regularize", "merge", "scale"):
+for _module in ("conv",):
     import_module(f"archspec.ops.{_module}")
 for _entry_point in metadata.entry_points(group="archspec.ops"):
     _entry_point.load()
