@@ -1,0 +1,116 @@
+"""The static graph: every layer with its shape, weights and cost, in topological order. Frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from archspec.diagnostics import Span
+from archspec.ops.base import Op, Shape, Weight, product
+
+INPUT = Op()
+"""The operator of node 0, the input of the network."""
+
+FLOAT_BYTES = 4  # float32
+
+
+class Facts(NamedTuple):
+    """What an operator makes of given input shapes."""
+
+    shape: Shape
+    weights: tuple[Weight, ...]
+    macs: int | None
+    params: int
+    trainable_params: int
+
+
+class Node(NamedTuple):
+    """A layer. `inputs` are indices of earlier nodes; node 0 is the input of the network."""
+
+    path: str
+    op: Op
+    inputs: tuple[int, ...]
+    facts: Facts
+    span: Span
+
+    @property
+    def shape(self) -> Shape:
+        return self.facts.shape
+
+    @property
+    def keras_name(self) -> str:
+        """The path as Keras takes it: Keras 3 refuses `/` in a name (docs/decisions/0002-layer-names.md)."""
+        return self.path.replace("/", ".")
+
+    @property
+    def activation_bytes(self) -> int | None:
+        """Memory of the output for one sample in float32; None when a size is free."""
+        size = product(self.facts.shape)
+        return None if size is None else size * FLOAT_BYTES
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """The sum; None when one of the counts is unknown."""
+    result = 0
+    for count in counts:
+        if count is None:
+            return None
+        result += count
+    return result
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network. `outputs` are indices of nodes, the main one first, each with the weight of its loss."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+    loss_weights: tuple[float, ...]
+
+    @property
+    def layers(self) -> tuple[Node, ...]:
+        """All nodes but the input."""
+        return self.nodes[1:]
+
+    @property
+    def input_shape(self) -> Shape:
+        """Of one sample; None where a size is free."""
+        return self.nodes[0].shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Of the main output, for one sample."""
+        return self.nodes[self.outputs[0]].shape
+
+    @cached_property
+    def params(self) -> int:
+        return sum(node.facts.params for node in self.nodes)
+
+    @cached_property
+    def trainable_params(self) -> int:
+        return sum(node.facts.trainable_params for node in self.nodes)
+
+    @property
+    def non_trainable_params(self) -> int:
+        return self.params - self.trainable_params
+
+    @cached_property
+    def macs(self) -> int | None:
+        """Multiply-accumulates of convolutions and dense layers for one sample; FLOPs = 2 x MACs."""
+        return total(node.facts.macs for node in self.nodes)
+
+    @cached_property
+    def activation_bytes(self) -> int | None:
+        """Memory of all outputs for one sample in float32: what training must keep, before any sharing."""
+        return total(node.activation_bytes for node in self.nodes)
+
+    def __getitem__(self, path: str) -> Node:
+        """The layer of that path. Raises KeyError."""
+        return self.nodes[self._index[path]]
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {node.path: i for i, node in enumerate(self.nodes)}

@@ -1,0 +1,205 @@
+"""`$name` and `$(4 * filters)`: arithmetic that cannot reach Python.
+
+Python's parser makes the tree, and only the forms listed here are evaluated: numbers, text, names, lists,
+arithmetic, comparison, and / or / not, conditional expressions, indexing, and five functions. Numbers are
+bounded, so that `9**9**9` is an error and not an hour.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from archspec.diagnostics import did_you_mean, listed
+
+LARGEST = 10**15
+MAX_LENGTH = 300
+
+_NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
+_PARENTHESES = re.compile(r"\$\((.*)\)\Z", re.DOTALL)
+
+_ARITHMETIC: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("+", operator.add),
+    ast.Sub: ("-", operator.sub),
+    ast.Mult: ("*", operator.mul),
+    ast.FloorDiv: ("//", operator.floordiv),
+    ast.Mod: ("%", operator.mod),
+}
+_COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "min": min,
+    "max": max,
+    "round": round,
+    "ceil": math.ceil,
+    "floor": math.floor,
+}
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression: `code`, message and, where one is likely, the remedy."""
+
+    def __init__(self, message: str, code: str = "expression", help: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.code, self.help = message, code, help
+
+
+def is_expression(value: Any) -> bool:
+    """Whether a scalar of a page is an expression: text that starts with `$`."""
+    return isinstance(value, str) and value.startswith("$")
+
+
+def evaluate(text: str, names: Mapping[str, Any]) -> Any:
+    """The value of `$name` or `$(...)`.
+
+    Raises ExpressionError with code expression, expression-name, expression-too-large or division-by-zero.
+    """
+    return _value(_parse(text), names)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> ast.expr:
+    name = _NAME.match(text)
+    if name:
+        return ast.Name(name[1])
+    inside = _PARENTHESES.match(text)
+    if not inside:
+        raise ExpressionError(f"`{text}` is not an expression", help="write `$name` or `$(4 * name)`")
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
+    try:
+        return ast.parse(inside[1].strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else "it cannot be parsed"
+        raise ExpressionError(f"`{text}` is not an expression: {reason}") from None
+
+
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None as value):
+            return _bounded(value)
+        case ast.Name(id=name):
+            if name not in names:
+                known = ", ".join(sorted(names)) or "none"
+                raise ExpressionError(
+                    f"the name `{name}` is not defined here",
+                    "expression-name",
+                    did_you_mean(name, names) or f"the names here are: {known}",
+                )
+            return names[name]
+        case ast.BinOp(left=left, op=op, right=right):
+            return _bounded(_arithmetic(op, _value(left, names), _value(right, names)))
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
+            number = _number(_value(operand, names))
+            return -number if isinstance(sign, ast.USub) else number
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _value(operand, names)
+        case ast.BoolOp(op=op, values=values):
+            result = None
+            for part in values:
+                result = _value(part, names)
+                if bool(result) != isinstance(op, ast.And):
+                    break
+            return result
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            return _compare(_value(left, names), ops, [_value(part, names) for part in comparators])
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return _value(body if _value(test, names) else orelse, names)
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return [_value(part, names) for part in parts]
+        case ast.Subscript(value=of, slice=index):
+            return _item(_value(of, names), _value(index, names))
+        case ast.Call(func=ast.Name(id=function), args=args, keywords=[]) if function in FUNCTIONS:
+            return _call(function, [_value(part, names) for part in args])
+        case ast.Call(func=ast.Name(id=function)):
+            raise ExpressionError(
+                f"there is no function `{function}` in expressions", help=f"the functions are: {listed(FUNCTIONS)}"
+            )
+    raise ExpressionError(
+        f"`{ast.unparse(node)}` is not allowed in an expression",
+        help="allowed are arithmetic, comparison, `a if b else c`, indexing a list, " + listed(FUNCTIONS),
+    )
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, (int, float)) and not abs(value) <= LARGEST:
+        raise ExpressionError(f"a number in this expression is larger than {LARGEST:.0e}", "expression-too-large")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ExpressionError(f"arithmetic needs numbers, and got {_shown(value)}")
+    return value
+
+
+def _shown(value: Any) -> str:
+    return "nothing (null)" if value is None else f"`{value}`"
+
+
+def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
+    a, b = _number(a), _number(b)
+    if isinstance(op, (ast.Div, ast.FloorDiv, ast.Mod)) and b == 0:
+        raise ExpressionError("division by zero", "division-by-zero")
+    if isinstance(op, ast.Div):
+        # an exact quotient of integers stays an integer: $(filters / 2) can be a number of filters
+        return a // b if isinstance(a, int) and isinstance(b, int) and a % b == 0 else a / b
+    if isinstance(op, ast.Pow):
+        if abs(b) > 64 or (a == 0 and b < 0):
+            raise ExpressionError(f"`{a} ** {b}` is out of bounds", "expression-too-large")
+        result = a**b
+        if isinstance(result, complex):
+            raise ExpressionError(f"`{a} ** {b}` is not a real number")
+        return result
+    if type(op) not in _ARITHMETIC:
+        raise ExpressionError("only + - * / // % and ** are allowed")
+    return _ARITHMETIC[type(op)][1](a, b)
+
+
+def _compare(left: Any, ops: list[ast.cmpop], rights: list[Any]) -> bool:
+    for op, right in zip(ops, rights, strict=True):
+        if type(op) not in _COMPARISON:
+            raise ExpressionError("only == != < <= > >= in and not in are allowed as comparisons")
+        try:
+            if not _COMPARISON[type(op)](left, right):
+                return False
+        except TypeError:
+            raise ExpressionError(f"{_shown(left)} and {_shown(right)} cannot be compared") from None
+        left = right
+    return True
+
+
+def _item(of: Any, index: Any) -> Any:
+    if not isinstance(of, (list, tuple)):
+        raise ExpressionError(f"only a list can be indexed, and this is {_shown(of)}")
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise ExpressionError(f"an index must be an integer, and is {_shown(index)}")
+    if not -len(of) <= index < len(of):
+        raise ExpressionError(f"index {index} is outside a list of {len(of)}")
+    return of[index]
+
+
+def _call(function: str, args: list[Any]) -> Any:
+    numbers = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+    for number in numbers:
+        _number(number)
+    if function in ("min", "max"):
+        if not numbers:
+            raise ExpressionError(f"`{function}` needs at least one number")
+        return FUNCTIONS[function](numbers)
+    if len(args) != 1 or numbers is not args:
+        raise ExpressionError(f"`{function}` takes one number")
+    return FUNCTIONS[function](args[0])
