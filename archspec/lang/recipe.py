@@ -115,3 +115,14 @@ def from_heads(value: Any, declared: Mapping[str, type[Declared]]) -> Declared:
     if not isinstance(given, Mapping):
         given = {} if given is None else {arguments(declared[head])[0].name: given}
     return declared[head].make(given)
+
+
+def recipe(section: Mapping[str, Any], transforms: Mapping[str, type[Declared]]) -> Recipe:
+    """`train:`, already validated, with its defaults."""
+    given = dict(section)
+    if "optimizer" in given:
+        given["optimizer"] = from_heads(given["optimizer"], OPTIMIZERS)
+    if "schedule" in given:
+        given["schedule"] = from_heads(given["schedule"], SCHEDULES)
+    given["augment"] = tuple(from_heads(each, transforms) for each in given.get("augment") or ())
+    return Recipe(**given)

@@ -13,7 +13,7 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed
 from archspec.lang import source
 from archspec.lang.expr import is_expression
-from archspec.lang.recipe import OPTIMIZERS, SCHEDULES, Protocol, Recipe, from_heads
+from archspec.lang.recipe import from_heads
 from archspec.lang.schema import MERGES, MODIFIERS
 from archspec.lang.validate import validate
 from archspec.ops import OPS
@@ -95,29 +95,11 @@ class Spec:
         assert isinstance(node, source.Mapping)
         return {key.text: (float(source.plain(value)), key.span) for key, value in node.entries.values()}
 
-    def recipe(self) -> Recipe:
-        """`train:` with its defaults."""
-        given = self._section("train")
-        if "optimizer" in given:
-            given["optimizer"] = from_heads(given["optimizer"], OPTIMIZERS)
-        if "schedule" in given:
-            given["schedule"] = from_heads(given["schedule"], SCHEDULES)
-        given["augment"] = tuple(from_heads(each, TRANSFORMS) for each in given.get("augment", ()))
-        return Recipe(**given)
-
-    def protocol(self) -> Protocol:
-        """`evaluate:` with its defaults."""
-        return Protocol(**self._section("evaluate"))
-
     def preprocess(self) -> tuple[Transform, ...]:
         """`preprocess:`, the path that pixels take to the network."""
         node = self.document.get("preprocess")
         given = source.plain(node) if node else ()
         return tuple(from_heads(each, TRANSFORMS) for each in given)  # type: ignore[misc]
-
-    def _section(self, key: str) -> dict[str, Any]:
-        node = self.document.get(key)
-        return dict(source.plain(node)) if node else {}
 
 
 def parse(text: Source) -> Spec:

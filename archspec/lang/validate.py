@@ -100,7 +100,22 @@ def _explain(error: ValidationError, document: source.Mapping) -> Iterable[Diagn
         yield Diagnostic(code, fact, at, help=remedy)
 
 
-def _unknown(name: str, known: list[str], span: Span, path: list[Any]) -> Diagnostic:
+def explain_section(error: ValidationError, section: str) -> Iterable[Diagnostic]:
+    """The same for values that came from the command line, and so have no place in a file."""
+    path = [section, *error.absolute_path]
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for name in error.instance:
+            if name not in known:
+                yield _unknown(name, known, None, path)
+    elif error.validator == "required":
+        yield Diagnostic("missing-key", f"`{_owner(path)}` needs `{str(error.message).split(chr(39))[1]}`")
+    else:
+        code, fact, remedy = _fact(error, ".".join(map(str, path)))
+        yield Diagnostic(code, fact, help=remedy)
+
+
+def _unknown(name: str, known: list[str], span: Span | None, path: list[Any]) -> Diagnostic:
     owner = _owner(path)
     remedy = did_you_mean(name, known)
     if owner in DECLARED:

@@ -1,0 +1,19 @@
+"""archspec: convolutional networks as one YAML page each.
+
+>>> import archspec
+>>> archspec.load("vgg:D").graph().params
+138357544
+
+`archspec.build("resnet:50", classes=10)` returns a `keras.Model`. Importing archspec imports neither keras
+nor tensorflow.
+"""
+
+from __future__ import annotations
+
+from archspec.api import Network, build, check, families, load
+from archspec.diagnostics import ArchspecError, Diagnostic
+from archspec.graph.ir import Graph
+
+__version__ = "0.1.0"
+
+__all__ = ["ArchspecError", "Diagnostic", "Graph", "Network", "build", "check", "families", "load"]

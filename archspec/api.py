@@ -1,0 +1,169 @@
+"""What Python and the command line can do: load, check, build, train, evaluate, predict, export.
+
+Nothing here imports keras or tensorflow before a function needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from archspec.diagnostics import ArchspecError, Diagnostic, Source, did_you_mean, fail, listed
+from archspec.graph.compile import compile_spec, parameters
+from archspec.graph.expect import expectations
+from archspec.graph.ir import Graph
+from archspec.lang import settings as settings_
+from archspec.lang import source
+from archspec.lang.recipe import Protocol, Recipe, recipe
+from archspec.lang.resolve import resolved_text
+from archspec.lang.spec import Spec, parse
+from archspec.transforms import TRANSFORMS, Transform
+
+
+@dataclass(frozen=True)
+class Network:
+    """A page with a variant and settings: what a reference such as `vgg:D` names."""
+
+    spec: Spec = field(repr=False)
+    reference: str
+    variant: str | None
+    settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """`vgg-D`: the name of the Keras model."""
+        return f"{self.spec.name}-{self.variant}" if self.variant else self.spec.name
+
+    @cached_property
+    def _graph(self) -> Graph:
+        return compile_spec(self.spec, self.variant, settings_.split(self.settings)[0])
+
+    def graph(self) -> Graph:
+        """The static graph: shapes, weights, MACs, without TensorFlow. Raises ArchspecError."""
+        return self._graph
+
+    def build(self) -> Any:
+        """One flat `keras.Model`; the layer of path `a/b` is `model.get_layer("a.b")`. Raises ArchspecError."""
+        from archspec.runtime.build import build_model
+
+        return build_model(self.graph())
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """`train:` with its defaults and the settings `train.*`."""
+        return recipe(self._section("train"), TRANSFORMS)
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """`evaluate:` with its defaults and the settings `evaluate.*`."""
+        return Protocol(**self._section("evaluate"))
+
+    @property
+    def preprocess(self) -> tuple[Transform, ...]:
+        """What happens to the pixels before the network."""
+        return self.spec.preprocess()
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The final values of the page's params."""
+        return parameters(self.spec, self.variant, settings_.split(self.settings)[0])
+
+    def resolved_text(self) -> str:
+        """The page as YAML with the variant chosen and the settings applied; it loads by itself."""
+        sections = {name: self._section(name) for name in settings_.SECTIONS}
+        given = {name: section for name, section in sections.items() if section}
+        return resolved_text(self.spec, self.variant, self.params, given, self.name)
+
+    def unmet(self) -> list[Diagnostic]:
+        """What `expect` demands and the graph does not give; nothing is expected of a network with settings."""
+        return [] if self.settings else expectations(self.spec, self.variant, self.graph())
+
+    def _section(self, name: str) -> dict[str, Any]:
+        return settings_.section(self.spec.document, name, settings_.split(self.settings)[1])
+
+
+def load(reference: str, /, **settings: Any) -> Network:
+    """The network of `FAMILY:VARIANT` or `path/to/page.yaml:VARIANT`, with settings over the page's params.
+
+    `load("resnet:50", classes=10)`; `input=[64, 64, 3]` is a setting too. Raises ArchspecError.
+    """
+    page, variant = split_reference(reference)
+    spec = parse(read_page(page))
+    network = Network(spec, reference, variant, settings)
+    settings_names = settings_.split(settings)[0]
+    parameters(spec, variant, settings_names)
+    return network
+
+
+def build(reference: str, /, **settings: Any) -> Any:
+    """The `keras.Model` of a reference: `archspec.build("resnet:50", classes=10)`. Raises ArchspecError."""
+    return load(reference, **settings).build()
+
+
+def split_reference(reference: str) -> tuple[str, str | None]:
+    """`vgg:D` -> ("vgg", "D"); a path may contain a colon when it exists as it is."""
+    page, colon, variant = reference.rpartition(":")
+    if not colon or Path(reference).exists():
+        return reference, None
+    return page, variant
+
+
+def read_page(page: str) -> Source:
+    """The text of a shipped family, or of a file when it has a suffix or a folder. Raises ArchspecError."""
+    if page in families():
+        path = shipped(page)
+        return Source(f"specs/{page}.yaml", path.read_text(encoding="utf-8"))
+    if Path(page).suffix in (".yaml", ".yml") or "/" in page or Path(page).exists():
+        return source.read(page)
+    near = did_you_mean(page, families())
+    raise fail(
+        "unknown-family",
+        f"there is no family `{page}`",
+        notes=[f"the families are: {listed(families())}"],
+        help=near or "a page of your own is named by its path: `./my-net.yaml`",
+    )
+
+
+def families() -> list[str]:
+    """The names of the shipped pages."""
+    folder = resources.files("archspec.specs")
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def shipped(family: str) -> Any:
+    """The shipped page of a family, as a resource."""
+    return resources.files("archspec.specs") / f"{family}.yaml"
+
+
+def networks(page: str) -> Iterator[Network]:
+    """The networks of a page: one for each variant, or one. Raises ArchspecError when the page is malformed."""
+    spec = parse(read_page(page))
+    for variant in spec.variants or (None,):
+        yield Network(spec, f"{page}:{variant}" if variant else page, variant, {})
+
+
+def check(page: str) -> list[Diagnostic]:
+    """All that is wrong with a page, its variants and what it expects; empty when it is fine."""
+    name, only = split_reference(page)
+    diagnostics: list[Diagnostic] = []
+    try:
+        for network in networks(name) if only is None else [load(page)]:
+            try:
+                found = network.unmet()
+                network.graph()
+                _ = network.recipe, network.protocol, network.preprocess
+            except ArchspecError as error:
+                found = list(error.diagnostics)
+            diagnostics += [each for each in found if each not in diagnostics]
+    except ArchspecError as error:
+        diagnostics += error.diagnostics
+    return diagnostics
+
+
+def settings_as_text(network: Network) -> dict[str, Any]:
+    """Recipe and protocol as plain values, for run directories."""
+    return {"recipe": asdict(network.recipe), "protocol": asdict(network.protocol)}
