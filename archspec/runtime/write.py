@@ -1,0 +1,86 @@
+"""Files that are whole or not there: written under a temporary name, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from archspec.diagnostics import ArchspecError, fail
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """The temporary path to write to, in the same folder and with the same suffix; `path` appears at the end.
+
+    Raises:
+        ArchspecError: `cannot-write` when the disk is full or the place is not writable. What was at `path` stays.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        with os_errors(path):
+            yield temporary
+            if temporary.is_file():
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
+            os.replace(temporary, path)
+    finally:
+        discard(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The text as UTF-8, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def copy(source: Path, path: Path) -> None:
+    """A second name for the file where the file system allows one, else a copy; atomically.
+
+    Files written by `atomic` are replaced, never changed, so two names for one file do not disturb each other.
+    """
+    with atomic(path) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
+@contextlib.contextmanager
+def os_errors(path: Path) -> Iterator[None]:
+    """The operating system's refusals while writing `path`, as one error that names it."""
+    try:
+        yield
+    except ArchspecError:
+        raise
+    except OSError as error:
+        raise fail("cannot-write", f"cannot write `{path}`: {reason(error)}", help=_remedy(error)) from error
+    except RuntimeError as error:
+        if "errno" not in str(error):  # HDF5 reports the system's errors as RuntimeError
+            raise
+        raise fail("cannot-write", f"cannot write `{path}`: {reason(error)}", help=_remedy(error)) from error
+
+
+def reason(error: Exception) -> str:
+    """What the operating system says, in lower case: `no space left on device`."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    for part in text.split(","):
+        if "error message = '" in part:  # HDF5
+            text = part.split("'")[1]
+    return text[:1].lower() + text[1:]
+
+
+def _remedy(error: Exception) -> str:
+    full = "space" in str(error) or "quota" in str(error).lower() or "too large" in str(error).lower()
+    return "make room on that disk, or write to another one" if full else "choose a place that you may write to"
+
+
+def discard(path: Path) -> None:
+    """Remove a file or a folder, if it is there and can be removed."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
