@@ -4,12 +4,46 @@ from __future__ import annotations
 
 from importlib import import_module, metadata
 
+from archspec.diagnostics import fail
 from archspec.ops.base import REGISTRY, Op, OpError, Weight
 
-for _module in ("conv",):
+MODULES = (
+    "activation",
+    "border",
+    "conv",
+    "dense",
+    "depthwise",
+    "lrn",
+    "merge",
+    "norm",
+    "pool",
+    "regularize",
+    "scale",
+    "shape",
+    "softmax",
+    "upsample",
+)
+
+
+def declare_plugins() -> None:
+    """Import what other packages declare. Raises ArchspecError (plugin) for one that cannot be imported."""
+    for entry_point in metadata.entry_points(group="archspec.ops"):
+        try:
+            entry_point.load()
+        except Exception as error:  # whatever a foreign package raises is its mistake, not a bug of this one
+            package = entry_point.dist.name if entry_point.dist else entry_point.value
+            reason = f"{type(error).__name__}: {error}"
+            raise fail(
+                "plugin",
+                f"the operator `{entry_point.name}` of the package `{package}` cannot be loaded",
+                notes=[reason],
+                help=f"update or uninstall `{package}`",
+            ) from error
+
+
+for _module in MODULES:
     import_module(f"archspec.ops.{_module}")
-for _entry_point in metadata.entry_points(group="archspec.ops"):
-    _entry_point.load()
+declare_plugins()
 
 OPS: dict[str, type[Op]] = dict(sorted(REGISTRY.items()))
 """Every operator under its name."""

@@ -52,13 +52,14 @@ class Weight:
 class Window:
     """What one output unit sees along one axis of the input, in units of that input.
 
-    Output unit i reads inputs i * stride - before + (0, dilation, 2 * dilation, ..., (size - 1) * dilation).
-    An upsampling by k has stride 1 / k.
+    Output unit i reads inputs floor(i * stride - before) + (0, dilation, 2 * dilation, ..., (size - 1) * dilation).
+    An upsampling by k has stride 1 / k, and interpolates between inputs from a fractional `before`;
+    a crop has a negative one.
     """
 
     size: int = 1
     stride: int | Fraction = 1
-    before: int = 0
+    before: int | Fraction = 0
     dilation: int = 1
 
 
@@ -142,10 +143,29 @@ def channels(shape: Shape, op: str) -> int:
     return shape[-1]
 
 
-def per_axis(value: Any, rank: int, argument: str) -> tuple[int, ...]:
+def per_axis(value: Any, rank: int, argument: str) -> tuple[Any, ...]:
     """`3` -> (3, 3); `[1, 3]` as it is. Raises OpError when the list has another length than the rank."""
     if not isinstance(value, tuple):
         return (value,) * rank
     if len(value) != rank:
-        raise OpError(f"`{argument}` has {len(value)} values for {rank} spatial axes", argument)
+        raise OpError(f"`{argument}` has {counted(len(value), 'value')} for {counted(rank, 'spatial axis')}", argument)
     return value
+
+
+def keras_axis(axis: int, shape: Shape, argument: str = "axis") -> int:
+    """The index in `shape` of an axis as Keras counts it: 0 is the batch, 1 the first of the sample, -1 the last.
+
+    Raises OpError for the batch and beyond the ends.
+    """
+    index = axis - 1 if axis >= 0 else axis + len(shape)
+    if 0 <= index < len(shape):
+        return index
+    fact = "the batch" if index == -1 else "none of them"
+    help = f"the axes are 1 to {len(shape)}, or -1 for the last, the channels"
+    raise OpError(f"`{argument}: {axis}` must be an axis of {show(shape)}, and is {fact}", argument, help)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 value, 3 values; 1 spatial axis, 2 spatial axes."""
+    plural = noun.removesuffix("axis") + "axes" if noun.endswith("axis") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

@@ -3,46 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from archspec.declare import Schema
+from archspec.declare import NATURAL, Schema, one_or_each
 from archspec.ops.base import Dim, OpError, Shape, Window, per_axis, show
 
-PADDING: Schema = {
-    "description": "`valid`, `same`, pixels on every side, or [[before, after], ...] for each axis",
-    "if": {"type": "string"},
-    "then": {"enum": ["valid", "same", "causal"]},
-    "else": {
-        "type": ["integer", "array"],
-        "minimum": 0,
-        "minItems": 1,
-        "maxItems": 3,
-        "items": {
-            "type": ["integer", "array"],
-            "minimum": 0,
-            "items": {"type": "integer", "minimum": 0},
-            "minItems": 2,
-            "maxItems": 2,
-        },
-    },
+SIDES: Schema = {
+    "description": "pixels on every side, one number for each axis, or [[before, after], ...]",
+    **one_or_each({**NATURAL, "type": "integer"}),
+    "items": {**NATURAL, "type": ["integer", "array"], "items": NATURAL, "minItems": 2, "maxItems": 2},
 }
+
+
+def padding_schema(*words: str) -> Schema:
+    """A fragment that takes one of `words`, or SIDES. `if` decides which of the two an error speaks of."""
+    return {
+        "description": f"{', '.join(f'`{word}`' for word in words)}, or {SIDES['description']}",
+        "if": {"type": "string"},
+        "then": {"enum": list(words)},
+        "else": {key: value for key, value in SIDES.items() if key != "description"},
+    }
+
+
+PADDING = padding_schema("valid", "same")
 
 Pixels = tuple[tuple[int, int], ...]
 
 
-def explicit(padding: Any, rank: int) -> Pixels:
-    """Padding in pixels as ((before, after), ...) for each axis: `1`, `[1, 2]` and `[[0, 1], [0, 1]]` alike.
+def explicit(sides: Any, rank: int, argument: str = "padding") -> Pixels:
+    """Pixels on each side as ((before, after), ...) for each axis: `1`, `[1, 2]` and `[[0, 1], [0, 1]]` alike.
 
     Raises OpError when a list has another length than the rank.
     """
-    sides = padding if isinstance(padding, tuple) else (padding,) * rank
-    if len(sides) != rank:
-        raise OpError(f"`padding` has {len(sides)} values for {rank} spatial axes", "padding")
-    return tuple(side if isinstance(side, tuple) else (side, side) for side in sides)
+    each = per_axis(sides, rank, argument)
+    return tuple(side if isinstance(side, tuple) else (side, side) for side in each)
 
 
 def before_and_after(size: Dim, window: int, stride: int, dilation: int, padding: str) -> tuple[int, int]:
-    """Pixels that `same` or `causal` padding adds to an axis (`tf.nn.convolution`): the odd one goes after."""
+    """Pixels that `same` or `causal` padding adds to an axis (`tf.nn.convolution`): the odd one goes after.
+
+    For a free size, what `same` adds when the stride divides it.
+    """
     extent = (window - 1) * dilation + 1
     if padding == "causal":
         return extent - 1, 0
@@ -55,6 +57,7 @@ def before_and_after(size: Dim, window: int, stride: int, dilation: int, padding
     return total // 2, total - total // 2
 
 
+@lru_cache(maxsize=4096)  # the layers of a deep network slide over few different shapes
 def slide(
     x: Shape, kernel: Any, strides: Any, padding: Any, dilation: Any = 1, kernel_arg: str = "kernel_size"
 ) -> tuple[tuple[Dim, ...], tuple[Window, ...]]:
@@ -67,13 +70,11 @@ def slide(
     kernels = per_axis(kernel, rank, kernel_arg)
     steps = per_axis(strides, rank, "strides")
     dilations = per_axis(dilation, rank, "dilation_rate")
+    pixels = None if isinstance(padding, str) else explicit(padding, rank)
     sizes: list[Dim] = []
     windows = []
     for axis, (size, k, s, d) in enumerate(zip(x[:-1], kernels, steps, dilations, strict=True)):
-        if isinstance(padding, str):
-            before, after = before_and_after(size, k, s, d, padding)
-        else:
-            before, after = explicit(padding, rank)[axis]
+        before, after = pixels[axis] if pixels else before_and_after(size, k, s, d, padding)
         extent = (k - 1) * d + 1
         if size is not None and size + before + after < extent:
             padded = f" padded to {size + before + after}" if before + after else ""
@@ -100,16 +101,16 @@ def ranked(keras: Any, name: str, rank: int) -> Any:
     return getattr(keras.layers, f"{name}{rank}D")
 
 
-def zero_padding(keras: Any, pixels: Pixels, name: str) -> Any:
-    """Keras's ZeroPadding layer of the rank of `pixels`."""
+def bordered(keras: Any, layer: str, pixels: Pixels, name: str) -> Any:
+    """Keras's ZeroPadding or Cropping layer of the rank of `pixels`."""
     rank = len(pixels)
-    return ranked(keras, "ZeroPadding", rank)(pixels[0] if rank == 1 else pixels, name=name)
+    return ranked(keras, layer, rank)(pixels[0] if rank == 1 else pixels, name=name)
 
 
 def keras_padding(
     keras: Any, padding: Any, kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], name: str
 ) -> tuple[Mapping[str, Any], Any]:
-    """How to say `padding` to Keras: the layer's own argument, and a padding layer to put before it, or None.
+    """How to say `padding` to a convolution: its own argument, and a layer to put before it, or None.
 
     Padding in pixels needs a layer of its own unless it is none at all or equals `same`.
     """
@@ -120,4 +121,4 @@ def keras_padding(
         return {"padding": "valid"}, None
     if is_same(kernel, strides, pixels, dilation):
         return {"padding": "same"}, None
-    return {"padding": "valid"}, zero_padding(keras, pixels, f"{name}.pad")
+    return {"padding": "valid"}, bordered(keras, "ZeroPadding", pixels, f"{name}.pad")

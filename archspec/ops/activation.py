@@ -1,0 +1,180 @@
+"""Activations of each value by itself: all of `keras.activations` under their own names, and prelu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, make_dataclass
+from typing import Any, ClassVar
+
+from archspec.declare import BOOLEAN, INTEGER, NUMBER, POSITIVE_NUMBER, Schema, arg
+from archspec.ops.base import Layer, Op, OpError, Shape, Weight, keras_axis, show
+
+NOT_NEGATIVE: Schema = {"type": "number", "minimum": 0}
+CEILING: Schema = {"type": ["number", "null"], "minimum": 0}
+AXES: Schema = {"type": ["array", "null"], "items": INTEGER, "minItems": 1}
+
+
+class Activation(Op):
+    """A function of `keras.activations`, under its name and with its arguments.
+
+    With the default arguments it is Keras's Activation layer; with others Keras's layer for it, where there
+    is one, or the function of `keras.ops` closed by an Identity.
+    """
+
+    layer: ClassVar[str | None] = None
+    """Keras's layer that takes its arguments."""
+
+    def build(self, keras: Any, name: str) -> Layer:
+        arguments = vars(self)
+        layer: Layer
+        if all(arguments[field.name] == field.default for field in fields(self)):  # type: ignore[arg-type]
+            layer = keras.layers.Activation(self.name, name=name)
+        elif self.layer:
+            layer = getattr(keras.layers, self.layer)(**arguments, name=name)
+        else:
+            function = getattr(keras.ops, self.name)
+            return lambda x: keras.layers.Identity(name=name)(function(x, **arguments))
+        return layer
+
+
+def activation(
+    name: str, doc: str, layer: str | None = None, example: Mapping[str, Any] | None = None, **args: Any
+) -> None:
+    """Declare the activation `name` with its arguments; `example` gives them other values than the default ones."""
+    examples: list[Any] = [] if example is None else [(example, [(7, 3)])]
+    if all(field.default is not MISSING for field in args.values()):
+        examples.insert(0, ({}, [(5, 4, 3)]))
+    namespace = {
+        "__doc__": f"{doc}\n\nShapes: as its input.",
+        "__module__": __name__,
+        "name": name,
+        "layer": layer,
+        "examples": tuple(examples),
+    }
+    title = name.title().replace("_", "")
+    declared = [(key, Any, field) for key, field in args.items()]
+    globals()[title] = make_dataclass(title, declared, bases=(Activation,), namespace=namespace, frozen=True)
+
+
+activation(
+    "celu",
+    "max(x, 0) + min(alpha (exp(x / alpha) - 1), 0) (Barron 2017).",
+    example={"alpha": 0.5},
+    alpha=arg(POSITIVE_NUMBER, "scale of the negative part", 1.0),
+)
+activation(
+    "elu",
+    "x above 0, alpha (exp(x) - 1) below (Clevert et al. 2016, section 3).",
+    "ELU",
+    {"alpha": 0.5},
+    alpha=arg(NUMBER, "scale of the negative part", 1.0),
+)
+activation("exponential", "exp(x).")
+activation(
+    "gelu",
+    "x P(X <= x) for a standard normal X (Hendrycks & Gimpel 2016, section 2).",
+    example={"approximate": True},
+    approximate=arg(BOOLEAN, "by a tanh, as in the paper", False),
+)
+activation(
+    "hard_shrink",
+    "x where |x| exceeds the threshold, 0 elsewhere.",
+    example={"threshold": 0.25},
+    threshold=arg(NUMBER, "largest size that becomes 0", 0.5),
+)
+activation("hard_sigmoid", "x / 6 + 1/2, cut off at 0 and 1.")
+activation("hard_silu", "x hard_sigmoid(x) (Howard et al. 2019, section 5.2).")
+activation("hard_swish", "x hard_sigmoid(x): another name of `hard_silu`.")
+activation("hard_tanh", "x, cut off at -1 and 1.")
+activation(
+    "leaky_relu",
+    "x above 0, negative_slope x below (Maas et al. 2013, section 2).",
+    "LeakyReLU",
+    {"negative_slope": 0.01},
+    negative_slope=arg(NOT_NEGATIVE, "slope below 0", 0.2),
+)
+activation("linear", "x, unchanged.")
+activation("log_sigmoid", "log(sigmoid(x)).")
+activation("mish", "x tanh(softplus(x)) (Misra 2019).")
+activation(
+    "relu",
+    "Rectified linear unit, max(x, 0) (Nair & Hinton 2010; Krizhevsky et al. 2012, section 3.1).",
+    "ReLU",
+    {"negative_slope": 0.1, "max_value": 6, "threshold": 0.5},
+    negative_slope=arg(NOT_NEGATIVE, "slope below the threshold", 0.0),
+    max_value=arg(CEILING, "largest output; null for none", None),
+    threshold=arg(NOT_NEGATIVE, "values below it are damped", 0.0),
+)
+activation("relu6", "min(max(x, 0), 6) (Krizhevsky 2010).")
+activation("selu", "1.0507 x above 0, 1.7581 (exp(x) - 1) below (Klambauer et al. 2017, equation 2).")
+activation("sigmoid", "1 / (1 + exp(-x)).")
+activation("silu", "x sigmoid(x) (Ramachandran et al. 2017).")
+activation(
+    "soft_shrink",
+    "x, moved by the threshold towards 0, and 0 where that is nearer.",
+    example={"threshold": 0.25},
+    threshold=arg(NOT_NEGATIVE, "what is taken from the size", 0.5),
+)
+activation("softplus", "log(exp(x) + 1).")
+activation("softsign", "x / (|x| + 1).")
+activation("sparse_plus", "0 up to -1, x from 1 on, (x + 1)^2 / 4 between.")
+activation("sparse_sigmoid", "(x + 1) / 2, cut off at 0 and 1 (Blondel et al. 2019).")
+activation(
+    "squareplus", "(x + sqrt(x^2 + b)) / 2 (Barron 2021).", example={"b": 1}, b=arg(NOT_NEGATIVE, "smoothness", 4)
+)
+activation("swish", "x sigmoid(x) (Ramachandran et al. 2017): another name of `silu`.")
+activation("tanh", "Hyperbolic tangent.")
+activation("tanh_shrink", "x - tanh(x).")
+activation(
+    "threshold",
+    "x above the threshold, default_value elsewhere.",
+    example={"threshold": 0.5, "default_value": -1},
+    threshold=arg(NUMBER, "largest value that is replaced"),
+    default_value=arg(NUMBER, "what replaces it"),
+)
+
+
+@dataclass(frozen=True)
+class PRelu(Op):
+    """x above 0, alpha x below, with a learned alpha (He et al. 2015, section 2.1).
+
+    Shapes: as its input.
+    Weights: alpha (H, W, C), with size 1 along the shared axes; the paper's one for each channel is `prelu: [1, 2]`.
+    """
+
+    name = "prelu"
+    examples = (
+        ({}, [(7,)]),
+        ({}, [(5, 4, 3)]),
+        ({"shared_axes": [1, 2]}, [(None, None, 3)]),
+        ({"shared_axes": [-2]}, [(5, 4, 3)]),
+    )
+
+    shared_axes: tuple[int, ...] | None = arg(AXES, "axes that share alpha, as Keras counts them: 0 is the batch", None)
+
+    def shared(self, x: Shape) -> tuple[int, ...]:
+        """The indices in `x` of the shared axes."""
+        return tuple(keras_axis(axis, x, "shared_axes") for axis in self.shared_axes or ())
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        shared = self.shared(x)
+        sizes = []
+        for index, size in enumerate(x):
+            if index not in shared and size is None:
+                help = f"share alpha along it: `shared_axes: {list(range(1, len(x)))}`"
+                raise OpError(f"`prelu` needs a known size along its axes, and got {show(x)}", "shared_axes", help)
+            sizes.append(1 if index in shared or size is None else size)
+        return (Weight("alpha", tuple(sizes)),)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        self.weights(*inputs)
+        return inputs[0]
+
+    def build(self, keras: Any, name: str) -> Layer:
+        def call(x: Any) -> Any:
+            # Keras would take a negative axis for one further left
+            axes = [index + 1 for index in self.shared(tuple(x.shape)[1:])]
+            return keras.layers.PReLU(shared_axes=axes or None, name=name)(x)
+
+        return call

@@ -1,0 +1,48 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import BOOLEAN, POSITIVE, arg
+from archspec.ops.base import EVERYTHING, POINTWISE, Layer, Op, Shape, View, Weight, channels, product
+
+
+@dataclass(frozen=True)
+class Dense(Op):
+    """Fully connected layer over the last axis; on a feature map the same at every position, like a 1x1 convolution.
+
+    Shapes: (C,) -> (units,); (H, W, C) -> (H, W, units).
+    Weights: kernel (C, units), bias (units,).
+    MACs: C units at each position; the addition of the bias is not counted.
+    """
+
+    name = "dense"
+    examples = (
+        ({"units": 5}, [(7,)]),
+        ({"units": 5, "use_bias": False}, [(7,)]),
+        ({"units": 5}, [(None, 4, 3)]),
+    )
+
+    units: int = arg(POSITIVE, "output channels")
+    use_bias: bool = arg(BOOLEAN, "add a bias to each unit", True)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        channels(x, self.name)
+        return (*x[:-1], self.units)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        kernel = Weight("kernel", (channels(inputs[0], self.name), self.units))
+        return (kernel, Weight("bias", (self.units,))) if self.use_bias else (kernel,)
+
+    def macs(self, *inputs: Shape) -> int | None:
+        return product((*inputs[0], self.units))
+
+    def view(self, *inputs: Shape) -> View:
+        return EVERYTHING if len(inputs[0]) == 1 else POINTWISE
+
+    def build(self, keras: Any, name: str) -> Layer:
+        layer: Layer = keras.layers.Dense(self.units, use_bias=self.use_bias, name=name)
+        return layer

@@ -1,0 +1,154 @@
+"""Merges of two or more inputs, which broadcast as Keras's do: (1, 1, C) with (H, W, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, ClassVar
+
+from archspec.declare import INTEGER, arg
+from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Layer, Op, OpError, Shape, View, keras_axis, show
+
+
+def at_least_two(inputs: Sequence[Shape], op: str) -> None:
+    if len(inputs) < 2:
+        raise OpError(f"`{op}` needs at least two inputs, and got {len(inputs)}")
+
+
+def phrase(inputs: Sequence[Shape]) -> str:
+    """(5, 4, 3), (5, 4, 1) and (4, 3)."""
+    shown = [show(shape) for shape in inputs]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+class Merge(Op):
+    """What the merges by element share."""
+
+    many = True
+    layer: ClassVar[str]
+    """Keras's layer."""
+    verb: ClassVar[str]
+    """What it does, in an error."""
+    examples = (
+        ({}, [(5, 4, 3), (5, 4, 3)]),
+        ({}, [(5, 4, 3), (1, 1, 3), (3,)]),
+        ({}, [(1, 1, 3), (None, None, 3)]),
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        first, *others = inputs
+        at_least_two(inputs, self.name)
+        for other in others:
+            if first != other:
+                first = self.broadcast(first, other, inputs)
+        return first
+
+    def broadcast(self, one: Shape, other: Shape, inputs: Sequence[Shape]) -> Shape:
+        """Sizes from the last axis on: equal, or 1, or free, which stays free. A missing axis is as one of size 1."""
+        sizes: list[Dim] = []
+        for a, b in zip_longest(reversed(one), reversed(other), fillvalue=1):
+            if a is None or b is None:
+                sizes.append(None)
+            elif a == b or b == 1:
+                sizes.append(a)
+            elif a == 1:
+                sizes.append(b)
+            else:
+                raise OpError(f"cannot {self.verb} {phrase(inputs)}")
+        return tuple(reversed(sizes))
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda *inputs: getattr(keras.layers, self.layer)(name=name)(list(inputs))
+
+
+@dataclass(frozen=True)
+class Add(Merge):
+    """Sum of the inputs, element by element (He et al. 2016, section 3.2).
+
+    Shapes: (H, W, C), (H, W, C), ... -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "add"
+    layer = "Add"
+    verb = "add"
+
+
+@dataclass(frozen=True)
+class Multiply(Merge):
+    """Product of the inputs, element by element: the excitation of Hu et al. 2018, section 3.2.
+
+    Shapes: (H, W, C), (1, 1, C), ... -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "multiply"
+    layer = "Multiply"
+    verb = "multiply"
+
+
+@dataclass(frozen=True)
+class Average(Merge):
+    """Mean of the inputs, element by element.
+
+    Shapes: (H, W, C), (H, W, C), ... -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "average"
+    layer = "Average"
+    verb = "average"
+
+
+@dataclass(frozen=True)
+class Maximum(Merge):
+    """Maximum of the inputs, element by element (maxout: Goodfellow et al. 2013, section 3).
+
+    Shapes: (H, W, C), (H, W, C), ... -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "maximum"
+    layer = "Maximum"
+    verb = "take the maximum of"
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """The inputs side by side along an axis, the channels by default (Szegedy et al. 2015, section 4).
+
+    Shapes: (H, W, C1), (H, W, C2), ... -> (H, W, C1 + C2 + ...).
+    """
+
+    name = "concat"
+    many = True
+    examples = (
+        ({}, [(5, 4, 3), (5, 4, 2), (5, 4, 6)]),
+        ({"axis": 1}, [(2, 4, 3), (5, 4, 3)]),
+        ({"axis": -2}, [(None, 4, 3), (None, 1, 3)]),
+    )
+
+    axis: int = arg(INTEGER, "axis, as Keras counts it: 0 is the batch, -1 the channels", -1)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        first = inputs[0]
+        at_least_two(inputs, self.name)
+        index = keras_axis(self.axis, first)
+        total: Dim = 0
+        for x in inputs:
+            fits = len(x) == len(first) and all(
+                a == b or a is None or b is None or axis == index
+                for axis, (a, b) in enumerate(zip(first, x, strict=True))
+            )
+            if not fits:
+                raise OpError(
+                    f"cannot concatenate {phrase(inputs)} along axis {self.axis}",
+                    help="all sizes but those along the axis must be equal",
+                )
+            size = x[index]
+            total = None if total is None or size is None else total + size
+        return (*first[:index], total, *first[index + 1 :])
+
+    def view(self, *inputs: Shape) -> View:
+        rank = len(inputs[0])
+        return POINTWISE if self.axis in (-1, rank) else EVERYTHING
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda *inputs: keras.layers.Concatenate(axis=self.axis, name=name)(list(inputs))

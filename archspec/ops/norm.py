@@ -1,0 +1,176 @@
+"""Normalization by mean and variance: bn, layer_norm, group_norm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import BOOLEAN, FRACTION, INTEGER, POSITIVE_NUMBER, Schema, arg
+from archspec.ops.base import (
+    EVERYTHING,
+    POINTWISE,
+    Layer,
+    Op,
+    OpError,
+    Shape,
+    View,
+    Weight,
+    channels,
+    keras_axis,
+    show,
+)
+
+AXES: Schema = {"type": ["integer", "array"], "items": INTEGER, "minItems": 1}
+GROUPS: Schema = {"type": "integer", "minimum": -1}
+
+
+class Normalization(Op):
+    """What the normalizations with a learned scale and shift share."""
+
+    center: bool
+    scale: bool
+
+    def learned(self, *shape: int) -> tuple[Weight, ...]:
+        """gamma and beta of that shape, in Keras's order."""
+        gamma = (Weight("gamma", shape),) if self.scale else ()
+        return (*gamma, Weight("beta", shape)) if self.center else gamma
+
+
+@dataclass(frozen=True)
+class BatchNormalization(Normalization):
+    """Batch normalization of each channel (Ioffe & Szegedy 2015, section 3).
+
+    Shapes: (..., C) -> (..., C).
+    Weights: gamma, beta (C,); moving_mean, moving_variance (C,), which are not trained.
+    """
+
+    name = "bn"
+    examples = (
+        ({}, [(5, 4, 3)]),
+        ({"momentum": 0.9, "epsilon": 1e-5, "scale": False}, [(5, 4, 3)]),
+        ({"center": False}, [(7,)]),
+    )
+
+    momentum: float = arg(FRACTION, "share of the moving statistics that a step keeps", 0.99)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
+    center: bool = arg(BOOLEAN, "add a learned beta", True)
+    scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        channels(inputs[0], self.name)
+        return inputs[0]
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        shape = (channels(inputs[0], self.name),)
+        moving = (Weight("moving_mean", shape, False), Weight("moving_variance", shape, False))
+        return (*self.learned(*shape), *moving)
+
+    def build(self, keras: Any, name: str) -> Layer:
+        layer: Layer = keras.layers.BatchNormalization(
+            momentum=self.momentum, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
+        )
+        return layer
+
+
+@dataclass(frozen=True)
+class LayerNormalization(Normalization):
+    """Normalization of each sample over an axis, the channels by default (Ba et al. 2016, section 3).
+
+    Shapes: (..., C) -> (..., C).
+    Weights: gamma, beta of the sizes of the axes: (C,) by default.
+    """
+
+    name = "layer_norm"
+    examples = (
+        ({}, [(5, 4, 3)]),
+        ({"epsilon": 1e-6, "center": False}, [(7,)]),
+        ({"axis": [-1, 1]}, [(5, None, 3)]),
+    )
+
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
+    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, as Keras counts them: 0 is the batch, -1 the channels", -1)
+    center: bool = arg(BOOLEAN, "add a learned beta", True)
+    scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
+
+    def axes(self, x: Shape) -> tuple[int, ...]:
+        """The indices in `x` of the axes. Raises OpError when there is no such axis, or it is named twice."""
+        if self.axis == -1:
+            return (len(x) - 1,)
+        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        axes = tuple(sorted(keras_axis(axis, x) for axis in given))
+        if len(set(axes)) < len(axes):
+            raise OpError(f"`axis` names an axis of {show(x)} twice", "axis")
+        return axes
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        sizes = []
+        for axis in self.axes(x):
+            size = x[axis]
+            if size is None:
+                raise OpError(f"`layer_norm` needs a known size along its axis, and got {show(x)}", "axis")
+            sizes.append(size)
+        return self.learned(*sizes)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        self.weights(*inputs)
+        return inputs[0]
+
+    def view(self, *inputs: Shape) -> View:
+        (x,) = inputs
+        return POINTWISE if self.axes(x) == (len(x) - 1,) else EVERYTHING
+
+    def build(self, keras: Any, name: str) -> Layer:
+        def call(x: Any) -> Any:
+            # Keras sorts a list before it resolves the negative axes, which would mix up gamma's sizes
+            axis = -1 if self.axis == -1 else [index + 1 for index in self.axes(tuple(x.shape)[1:])]
+            layer = keras.layers.LayerNormalization(
+                axis=axis, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
+            )
+            return layer(x)
+
+        return call
+
+
+@dataclass(frozen=True)
+class GroupNormalization(Normalization):
+    """Normalization of each sample over all positions and a group of channels (Wu & He 2018, section 3).
+
+    Shapes: (..., C) -> (..., C).
+    Weights: gamma, beta (C,).
+    """
+
+    name = "group_norm"
+    examples = (
+        ({"groups": 2}, [(5, 7, 4)]),
+        ({"groups": -1, "epsilon": 1e-5, "scale": False}, [(5, 4, 3)]),
+        ({"groups": 1}, [(None, None, 4)]),
+    )
+
+    groups: int = arg(GROUPS, "groups of channels; -1 for as many as channels (instance normalization)", 32)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
+    center: bool = arg(BOOLEAN, "add a learned beta", True)
+    scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        entering = channels(x, self.name)
+        if self.groups != -1 and (not self.groups or entering % self.groups):
+            raise OpError(
+                f"{entering} input channels cannot be split into {self.groups} groups",
+                "groups",
+                f"`groups` must divide {entering} (the input channels), or be -1",
+            )
+        return x
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return self.learned(channels(inputs[0], self.name))
+
+    def view(self, *inputs: Shape) -> View:
+        return EVERYTHING
+
+    def build(self, keras: Any, name: str) -> Layer:
+        layer: Layer = keras.layers.GroupNormalization(
+            self.groups, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
+        )
+        return layer

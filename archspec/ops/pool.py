@@ -1,0 +1,180 @@
+"""Pooling over a window, and over the whole feature map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from archspec.declare import BOOLEAN, SIZES, Schema, arg
+from archspec.ops.base import EVERYTHING, Dim, Layer, Op, OpError, Shape, View, Window, per_axis, spatial
+from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, ranked, slide
+
+STRIDES: Schema = {**SIZES, "type": ["integer", "array", "null"]}
+Sizes = int | tuple[int, ...]
+
+
+class Pool(Op):
+    """What the poolings over a window share. Pixels of padding must be fewer than the window is wide."""
+
+    layer: ClassVar[str]
+    """Keras's layer without its rank."""
+    pool_size: Sizes
+    strides: Sizes | None
+    padding: Any
+
+    def slide(self, x: Shape) -> tuple[tuple[Dim, ...], tuple[Window, ...]]:
+        strides = self.pool_size if self.strides is None else self.strides
+        return slide(x, self.pool_size, strides, self.padding, 1, "pool_size")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        rank = len(spatial(x, self.name))
+        sizes = self.slide(x)[0]
+        if not isinstance(self.padding, str):
+            windows = per_axis(self.pool_size, rank, "pool_size")
+            for window, sides in zip(windows, explicit(self.padding, rank), strict=True):
+                if max(sides) >= window:
+                    raise OpError(
+                        f"a window of {window} would see nothing but padding, which is {max(sides)} wide",
+                        "padding",
+                        f"pad by less than the window: {window - 1} at most",
+                    )
+        return (*sizes, x[-1])
+
+    def view(self, *inputs: Shape) -> View:
+        return self.slide(inputs[0])[1]
+
+    def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
+        """The tensor `x` with a border of `pixels`, of what this pooling takes for outside."""
+        raise NotImplementedError
+
+    def equals_same(self, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> bool:
+        """Whether Keras's `same` means these pixels."""
+        return False
+
+    def build(self, keras: Any, name: str) -> Layer:
+        def call(x: Any) -> Any:
+            rank = len(x.shape) - 2
+            window = per_axis(self.pool_size, rank, "pool_size")
+            strides = window if self.strides is None else per_axis(self.strides, rank, "strides")
+            padding = self.padding
+            if not isinstance(padding, str):
+                pixels = explicit(padding, rank)
+                if self.equals_same(window, strides, pixels):
+                    padding = "same"
+                else:
+                    padding = "valid"
+                    x = self.padded(keras, x, pixels, f"{name}.pad") if any(map(any, pixels)) else x
+            return ranked(keras, self.layer, rank)(window, strides=strides, padding=padding, name=name)(x)
+
+        return call
+
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """Maximum over a window; overlapping where `strides` is smaller than `pool_size`.
+
+    Shapes: (H, W, C) -> (H', W', C), H' = floor((H + 2p - pool_size) / strides) + 1, or ceil(H / strides) for
+    `padding: same`. What is padded is never the maximum. Overlapping: Krizhevsky et al. 2012, section 3.4.
+    """
+
+    name = "maxpool"
+    layer = "MaxPooling"
+    examples = (
+        ({}, [(9, 7, 3)]),
+        ({"pool_size": 3, "strides": 2}, [(9, 7, 3)]),
+        ({"pool_size": 3, "strides": 2, "padding": 1}, [(11, 8, 3)]),
+        ({"pool_size": 3, "strides": 1, "padding": 1}, [(6, 5, 3)]),
+        ({"pool_size": [1, 3], "strides": [1, 2], "padding": "same"}, [(9, 7, 3)]),
+        ({"pool_size": 2, "padding": [[1, 0]]}, [(9, 4)]),
+        ({"pool_size": 2, "strides": [1, 2, 2]}, [(4, 6, 9, 2)]),
+        ({"pool_size": 1, "strides": 2}, [(None, 7, 3)]),
+    )
+
+    pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
+    strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
+    padding: Any = arg(PADDING, "`valid`, `same`, or pixels", "valid")
+
+    def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
+        # zeros would win over negative inputs
+        return keras.ops.pad(x, ((0, 0), *pixels, (0, 0)), constant_values=float("-inf"))
+
+    def equals_same(self, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> bool:
+        return is_same(window, strides, pixels, (1,) * len(window))
+
+
+@dataclass(frozen=True)
+class AvgPool(Pool):
+    """Mean over a window.
+
+    Shapes: (H, W, C) -> (H', W', C), H' as for `maxpool`. Padding in pixels counts as zeros in the mean (as in Caffe
+    and PyTorch); that of `same` does not count (as in Keras).
+    """
+
+    name = "avgpool"
+    layer = "AveragePooling"
+    examples = (
+        ({}, [(9, 7, 3)]),
+        ({"pool_size": 3, "strides": 1, "padding": 1}, [(9, 7, 3)]),
+        ({"pool_size": 3, "strides": 2, "padding": "same"}, [(9, 6, 3)]),
+        ({"pool_size": 2, "strides": 1}, [(None, 4)]),
+        ({"pool_size": [2, 3, 1], "strides": 1}, [(4, 6, 5, 2)]),
+    )
+
+    pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
+    strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
+    padding: Any = arg(PADDING, "`valid`, `same`, or pixels, which count as zeros", "valid")
+
+    def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
+        return bordered(keras, "ZeroPadding", pixels, name)(x)
+
+
+class GlobalPool(Op):
+    """What the poolings over the whole feature map share."""
+
+    layer: ClassVar[str]
+    """Keras's layer without its rank."""
+    keepdims: bool
+    examples = (
+        ({}, [(9, 7, 3)]),
+        ({"keepdims": True}, [(9, 7, 3)]),
+        ({}, [(9, 3)]),
+        ({"keepdims": True}, [(None, None, 4, 3)]),
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        rank = len(spatial(x, self.name))
+        return (*(1,) * rank, x[-1]) if self.keepdims else (x[-1],)
+
+    def view(self, *inputs: Shape) -> View:
+        return EVERYTHING
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda x: ranked(keras, self.layer, len(x.shape) - 2)(keepdims=self.keepdims, name=name)(x)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(GlobalPool):
+    """Mean of each channel over the whole feature map, whatever its size (Lin et al. 2013, section 3.2).
+
+    Shapes: (H, W, C) -> (C,), or (1, 1, C) with `keepdims`.
+    """
+
+    name = "global_avgpool"
+    layer = "GlobalAveragePooling"
+
+    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(GlobalPool):
+    """Maximum of each channel over the whole feature map, whatever its size.
+
+    Shapes: (H, W, C) -> (C,), or (1, 1, C) with `keepdims`.
+    """
+
+    name = "global_maxpool"
+    layer = "GlobalMaxPooling"
+
+    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)

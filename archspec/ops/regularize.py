@@ -1,0 +1,73 @@
+"""Dropout, of units and of whole channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import FRACTION, POSITIVE, Schema, arg
+from archspec.ops.base import Layer, Op, OpError, Shape, show, spatial
+from archspec.ops.window import ranked
+
+NOISE_SHAPE: Schema = {"type": ["array", "null"], "items": {**POSITIVE, "type": ["integer", "null"]}, "minItems": 1}
+
+
+@dataclass(frozen=True)
+class Dropout(Op):
+    """In training, zero a share of the units and scale up the rest (Srivastava et al. 2014, section 4).
+
+    Shapes: as its input. It does nothing at inference.
+    """
+
+    name = "dropout"
+    examples = (
+        ({"rate": 0.5}, [(5, 4, 3)]),
+        ({"rate": 0.25, "noise_shape": [None, 1, 1, 3]}, [(5, 4, 3)]),
+        ({"rate": 0}, [(7,)]),
+    )
+
+    rate: float = arg(FRACTION, "share of the units that is zeroed")
+    noise_shape: tuple[int | None, ...] | None = arg(
+        NOISE_SHAPE, "shape of the mask, the batch first: 1 where units share it, null for the input's own size", None
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        if self.noise_shape is not None:
+            batch, *sizes = self.noise_shape
+            fits = len(sizes) == len(x) and all(noise in (None, 1, size) for noise, size in zip(sizes, x, strict=True))
+            if not fits or batch not in (None, 1):
+                raise OpError(
+                    f"a mask of {show(self.noise_shape)} does not fit {show((None, *x))}",
+                    "noise_shape",
+                    "each value is null or 1, or the size of the input there; the first is that of the batch",
+                )
+        return x
+
+    def build(self, keras: Any, name: str) -> Layer:
+        layer: Layer = keras.layers.Dropout(self.rate, noise_shape=self.noise_shape, name=name)
+        return layer
+
+
+@dataclass(frozen=True)
+class SpatialDropout(Op):
+    """In training, zero a share of the channels, each at all its positions (Tompson et al. 2015, section 3.2).
+
+    Shapes: as its input, which has spatial axes. It does nothing at inference.
+    """
+
+    name = "spatial_dropout"
+    examples = (
+        ({"rate": 0.5}, [(5, 4, 3)]),
+        ({"rate": 0.25}, [(None, 3)]),
+        ({"rate": 0.25}, [(5, 4, 2, 3)]),
+    )
+
+    rate: float = arg(FRACTION, "share of the channels that is zeroed")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        spatial(inputs[0], self.name)
+        return inputs[0]
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda x: ranked(keras, "SpatialDropout", len(x.shape) - 2)(self.rate, name=name)(x)

@@ -1,0 +1,91 @@
+"""Fixed scaling of the input, inside the model: rescale, normalize."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg
+from archspec.ops.base import Layer, Op, OpError, Shape, channels, counted
+
+Values = float | tuple[float, ...]
+
+
+def for_each_channel(item: Schema) -> Schema:
+    """`0.5`, or one for each channel: `[0.485, 0.456, 0.406]`."""
+    return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
+
+
+class Scaling(Op):
+    """What the fixed scalings share: each argument is one value, or one for each channel."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        for argument, value in vars(self).items():
+            if isinstance(value, tuple) and len(value) != channels(x, self.name):
+                counts = f"{counted(len(value), 'value')} for {counted(channels(x, self.name), 'input channel')}"
+                raise OpError(f"`{argument}` has {counts}", argument, "give one value, or one for each channel")
+        return x
+
+
+@dataclass(frozen=True)
+class Rescale(Scaling):
+    """x scale + offset, as `keras.layers.Rescaling`: `{scale: 0.00784314, offset: -1}` takes 0..255 to -1..1.
+
+    Shapes: as its input.
+    """
+
+    name = "rescale"
+    examples = (
+        ({"scale": 0.5}, [(5, 4, 3)]),
+        ({"scale": [0.5, 1, 2], "offset": [-1, 0, 1]}, [(None, None, 3)]),
+        ({"scale": 2, "offset": -1.5}, [(7,)]),
+    )
+
+    scale: Values = arg(for_each_channel(NUMBER), "factor; a list has one for each channel")
+    offset: Values = arg(for_each_channel(NUMBER), "added after the factor; a list has one for each channel", 0.0)
+
+    def build(self, keras: Any, name: str) -> Layer:
+        layer: Layer = keras.layers.Rescaling(_plain(self.scale), _plain(self.offset), name=name)
+        return layer
+
+
+@dataclass(frozen=True)
+class Normalize(Scaling):
+    """(x - mean) / sqrt(variance), as `keras.layers.Normalization` with given statistics.
+
+    Shapes: as its input. The statistics are part of the page and are not trained.
+    """
+
+    name = "normalize"
+    examples = (
+        ({"mean": [0.5, 0.25, 0], "variance": [1, 2, 4]}, [(5, 4, 3)]),
+        ({"mean": [120, 110, 100]}, [(None, None, 3)]),
+        ({"mean": 0.5, "variance": 4}, [(7,)]),
+    )
+
+    mean: Values = arg(for_each_channel(NUMBER), "subtracted; a list has one for each channel")
+    variance: Values = arg(
+        for_each_channel(POSITIVE_NUMBER),
+        "square of what it is divided by; by default only the mean is subtracted",
+        1.0,
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        channels(inputs[0], self.name)
+        return super().shape(*inputs)
+
+    def build(self, keras: Any, name: str) -> Layer:
+        def call(x: Any) -> Any:
+            # Keras takes both as single values, or both as lists
+            mean, variance = (
+                list(value) if isinstance(value, tuple) else [value] * x.shape[-1]
+                for value in (self.mean, self.variance)
+            )
+            return keras.layers.Normalization(mean=mean, variance=variance, name=name)(x)
+
+        return call
+
+
+def _plain(values: Values) -> float | list[float]:
+    return list(values) if isinstance(values, tuple) else values

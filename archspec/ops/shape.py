@@ -1,0 +1,87 @@
+"""What only moves values: flatten, reshape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import Schema, arg
+from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, counted, product, show
+
+TARGET_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1}
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """All values as one vector, row by row, the channels innermost.
+
+    Shapes: (H, W, C) -> (H W C,).
+    """
+
+    name = "flatten"
+    examples = (
+        ({}, [(5, 4, 3)]),
+        ({}, [(7,)]),
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        size = product(inputs[0])
+        if size is None:
+            raise OpError(
+                f"cannot flatten {show(inputs[0])}: a size is free",
+                help="use `global_avgpool`, or give `input` a fixed size",
+            )
+        return (size,)
+
+    def view(self, *inputs: Shape) -> View:
+        return EVERYTHING
+
+    def build(self, keras: Any, name: str) -> Layer:
+        layer: Layer = keras.layers.Flatten(name=name)
+        return layer
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """The same values in another shape, row by row, the channels innermost.
+
+    Shapes: (H, W, C) -> target_shape, where one size may be -1: what is left.
+    """
+
+    name = "reshape"
+    examples = (
+        ({"target_shape": [4, 4, 3]}, [(48,)]),
+        ({"target_shape": [-1, 6]}, [(5, 4, 3)]),
+        ({"target_shape": [-1, 2, 6]}, [(None, 4, 3)]),
+    )
+
+    target_shape: tuple[int, ...] = arg(TARGET_SHAPE, "sizes without the batch; one may be -1")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        target = self.target_shape
+        if 0 in target or target.count(-1) > 1:
+            fact = "has a size of 0" if 0 in target else "has more than one -1"
+            raise OpError(f"`target_shape` {fact}: {show(target)}", "target_shape")
+        size = product(x)
+        rest = math.prod(value for value in target if value != -1)
+        if size is None:
+            if -1 not in target:
+                help = "one size of `target_shape` may be -1: what is left"
+                raise OpError(f"cannot reshape {show(x)} into {show(target)}: a size is free", "target_shape", help)
+            return tuple(None if value == -1 else value for value in target)
+        if size % rest or (-1 not in target and size != rest):
+            raise OpError(
+                f"cannot reshape {show(x)} into {show(target)}: "
+                f"{counted(size, 'value')} {'are not a multiple of' if -1 in target else 'into'} {rest}",
+                "target_shape",
+            )
+        return tuple(size // rest if value == -1 else value for value in target)
+
+    def view(self, *inputs: Shape) -> View:
+        return EVERYTHING
+
+    def build(self, keras: Any, name: str) -> Layer:
+        layer: Layer = keras.layers.Reshape(self.target_shape, name=name)
+        return layer

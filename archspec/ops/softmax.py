@@ -1,0 +1,106 @@
+"""Activations along an axis: softmax, log_softmax, sparsemax, glu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import INTEGER, arg
+from archspec.ops.activation import Activation
+from archspec.ops.base import EVERYTHING, POINTWISE, Layer, OpError, Shape, View, keras_axis, show
+
+AXIS = "axis, as Keras counts it: 0 is the batch, -1 the channels"
+
+
+class Along(Activation):
+    """What the activations along an axis share."""
+
+    axis: int
+    examples = (
+        ({}, [(7,)]),
+        ({}, [(None, 4, 6)]),
+        ({"axis": 1}, [(4, 5, 6)]),
+    )
+
+    def view(self, *inputs: Shape) -> View:
+        return POINTWISE if self.axis in (-1, len(inputs[0])) else EVERYTHING
+
+
+class Distribution(Along):
+    """What the distributions along an axis share."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        if x[keras_axis(self.axis, x)] == 1:
+            raise OpError(
+                f"`{self.name}` of a single value is constant: the input is {show(x)}",
+                "axis",
+                "use `sigmoid`, or two values or more",
+            )
+        return x
+
+
+@dataclass(frozen=True)
+class Softmax(Distribution):
+    """exp(x) over the sum of exp(x) along an axis: positive values that add up to 1.
+
+    Shapes: as its input.
+    """
+
+    name = "softmax"
+    layer = "Softmax"
+
+    axis: int = arg(INTEGER, AXIS, -1)
+
+
+@dataclass(frozen=True)
+class LogSoftmax(Distribution):
+    """Logarithm of the softmax along an axis.
+
+    Shapes: as its input.
+    """
+
+    name = "log_softmax"
+
+    axis: int = arg(INTEGER, AXIS, -1)
+
+
+@dataclass(frozen=True)
+class Sparsemax(Distribution):
+    """The point nearest to x whose values are at least 0 and add up to 1 along an axis (Martins & Astudillo 2016).
+
+    Shapes: as its input.
+    """
+
+    name = "sparsemax"
+
+    axis: int = arg(INTEGER, AXIS, -1)
+
+
+@dataclass(frozen=True)
+class Glu(Along):
+    """Gated linear unit: the first half along an axis times the sigmoid of the second (Dauphin et al. 2017, section 2).
+
+    Shapes: (H, W, C) -> (H, W, C / 2).
+    """
+
+    name = "glu"
+    examples = (
+        ({}, [(8,)]),
+        ({}, [(None, 4, 6)]),
+        ({"axis": 1}, [(4, 5, 3)]),
+    )
+
+    axis: int = arg(INTEGER, AXIS, -1)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        index = keras_axis(self.axis, x)
+        size = x[index]
+        if size is not None and size % 2:
+            raise OpError(f"`glu` cannot halve {size} values: the input is {show(x)}", "axis")
+        return (*x[:index], None if size is None else size // 2, *x[index + 1 :])
+
+    def build(self, keras: Any, name: str) -> Layer:
+        # not by Activation, which claims the shape of its input
+        return lambda x: keras.layers.Identity(name=name)(keras.ops.glu(x, axis=self.axis))
