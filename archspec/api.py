@@ -93,9 +93,8 @@ def load(reference: str, /, **settings: Any) -> Network:
     """
     page, variant = split_reference(reference)
     spec = parse(read_page(page))
-    network = Network(spec, reference, variant, settings)
-    settings_names = settings_.split(settings)[0]
-    parameters(spec, variant, settings_names)
+    network = Network(spec, reference, variant or spec.default, settings)
+    _ = network.params  # the variant and the settings exist
     return network
 
 

@@ -276,7 +276,7 @@ class _Compiler:
         given: dict[str, source.Node] = {}
         if isinstance(item.value, source.Mapping):
             given = dict(item.value)
-        elif item.value is not None and not (isinstance(item.value, source.Scalar) and item.value.value is None):
+        elif item.value is not None:
             block = self.spec.blocks.get(item.head)
             known = [p.name for p in block.parameters] if block else [a.name for a in arguments(OPS[item.head])]
             if not known:
@@ -343,9 +343,8 @@ class _Compiler:
             strides.append(1 if size is None or smaller is None else max(1, -(-size // smaller)))
         if max(strides, default=1) > 1:
             x = self._add("maxpool", {"pool_size": 1, "strides": tuple(strides)}, (x,), scope.claim("subsample"), span)
-        extra = (wanted[-1] or 0) - (shape[-1] or 0)
-        if extra > 0:
-            x = self._add("pad_channels", {"channels": extra}, (x,), scope.claim("pad_channels"), span)
+        if (wanted[-1] or 0) > (shape[-1] or 0):
+            x = self._add("pad_channels", {"channels": wanted[-1]}, (x,), scope.claim("pad_channels"), span)
         return x
 
     # ---- operators ---------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def resolved_text(
         page["source"] = spec.title
     column = list(spec.variants).index(variant) if variant else 0
     for key, value in source.plain(spec.document).items():
-        if key in ("name", "source", "variants", "expect", "params"):
+        if key in ("name", "source", "variants", "default", "expect", "params"):
             continue
         if key == "layers" and params:
             page["params"] = {word: each for word, each in params.items() if word != "input"}

@@ -161,6 +161,10 @@ def page_schema() -> Json:
                 "additionalProperties": {"type": ["object", "null"]},
                 "description": "column names for `row`, or a map from variant to the params that it sets",
             },
+            "default": {
+                "type": ["string", "integer", "number"],
+                "description": "the variant that the family's name alone stands for",
+            },
             "blocks": {
                 "type": "object",
                 "propertyNames": {"pattern": NAME},

@@ -71,6 +71,12 @@ class Spec:
     layers: tuple[Item, ...]
 
     @property
+    def default(self) -> str | None:
+        """The variant that the family's name alone stands for."""
+        node = self.document.get("default")
+        return node.text if isinstance(node, source.Scalar) else None
+
+    @property
     def text(self) -> str:
         return self.document.span.source.text
 
@@ -135,6 +141,11 @@ class _Parser:
             blocks[block] = Block(block, key.span, self.parameters[block], self._layers(node.get("layers")))
         layers = self._layers(self.document.get("layers"))
         self._expectations()
+        default = self.document.get("default")
+        if isinstance(default, source.Scalar) and default.text not in self.variants:
+            code, message, remedy = self._no_variant(default.text)
+            self._wrong(code, message, default.span, remedy)
+        self._merge_repeated()
         if self.diagnostics:
             raise ArchspecError(*self.diagnostics)
         return Spec(
@@ -146,6 +157,16 @@ class _Parser:
             blocks,
             layers,
         )
+
+    def _merge_repeated(self) -> None:
+        """The same mistake on several lines is one diagnostic: a misspelt operator is often used often."""
+        merged: dict[tuple[str, str], list[Diagnostic]] = {}
+        for diagnostic in self.diagnostics:
+            merged.setdefault((diagnostic.code, diagnostic.message), []).append(diagnostic)
+        self.diagnostics = []
+        for first, *others in merged.values():
+            lines = listed(dict.fromkeys(each.span.line for each in others if each.span))
+            self.diagnostics.append(first.with_notes(f"also on line {lines}") if others else first)
 
     def _wrong(self, code: str, message: str, span: Span, help: str | None = None, notes: tuple[str, ...] = ()) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, notes, help))
@@ -209,7 +230,7 @@ class _Parser:
         item = Item(
             key.text,
             key.span,
-            None if isinstance(value, source.Scalar) and value.value is None and value.text == "" else value,
+            None if isinstance(value, source.Scalar) and value.value is None else value,
             name.text if isinstance(name, source.Scalar) else None,
             tuple(each for each in names if isinstance(each, source.Scalar)),
             self._scalar("repeat", repeat),
@@ -317,8 +338,12 @@ class _Parser:
             if isinstance(figures, source.Mapping) and "value" not in figures.entries:
                 for key, _ in figures.entries.values():
                     if key.text not in self.variants:
-                        remedy = did_you_mean(key.text, self.variants) or f"the variants are: {listed(self.variants)}"
-                        self._wrong("unknown-variant", f"there is no variant `{key.text}`", key.span, remedy)
+                        code, message, remedy = self._no_variant(key.text)
+                        self._wrong(code, message, key.span, remedy)
+
+    def _no_variant(self, name: str) -> tuple[str, str, str]:
+        known = f"the variants are: {listed(self.variants)}" if self.variants else "this page has no variants"
+        return "unknown-variant", f"there is no variant `{name}`", did_you_mean(name, self.variants) or known
 
 
 def _names_of_arguments(head: str) -> list[str]:

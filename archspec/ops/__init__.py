@@ -19,6 +19,7 @@ MODULES = (
     "pool",
     "regularize",
     "scale",
+    "select",
     "shape",
     "softmax",
     "upsample",

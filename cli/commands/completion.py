@@ -1,0 +1,20 @@
+"""`archspec completion SHELL`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    For bash, add to ~/.bashrc: eval "$(archspec completion bash)"
+    """
+    from archspec.cli.main import cli
+    from click.shell_completion import get_completion_class
+
+    completion = get_completion_class(shell)
+    assert completion is not None
+    click.echo(completion(cli, {}, "archspec", "_ARCHSPEC_COMPLETE").source())

@@ -1,0 +1,43 @@
+"""`archspec list`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from archspec.cli.options import format_option
+
+from archspec import api
+from archspec.graph.summary import count
+from archspec.ops.base import show
+
+
+@click.command("list")
+@click.argument("families", nargs=-1, metavar="[FAMILY]...")
+@format_option("text", "json")
+def command(families: tuple[str, ...], format_: str) -> None:
+    """List the shipped networks: families, variants, parameters and MACs."""
+    networks = {family: list(api.networks(family)) for family in families or api.families()}
+    if format_ == "json":
+        facts = [
+            {
+                "reference": network.reference,
+                "input_shape": network.graph().input_shape,
+                "params": network.graph().params,
+                "macs": network.graph().macs,
+                "source": network.spec.title,
+            }
+            for family in networks.values()
+            for network in family
+        ]
+        click.echo(json.dumps(facts, indent=1))
+        return
+    for family, members in networks.items():
+        click.secho(f"{family}  ", bold=True, nl=False)
+        click.echo(members[0].spec.title)
+        for network in members:
+            graph = network.graph()
+            click.echo(
+                f"  {network.reference:<24} {show(graph.input_shape):<16}"
+                f" {count(graph.params):>7} params {count(graph.macs):>7} MACs"
+            )

@@ -1,0 +1,109 @@
+"""`archspec COMMAND`: finds the command, and turns every error into a message and an exit status.
+
+Exit status: 0 done, 1 an error in what was given, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from archspec.diagnostics import ArchspecError, render
+
+COMMANDS = ("check", "list", "schema", "summarize", "build", "train", "evaluate", "predict", "export", "completion")
+
+
+class Commands(click.Group):
+    """Imports the module of a command only when it is called: `archspec check` never loads TensorFlow."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"archspec.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from archspec.diagnostics import did_you_mean
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            error.message += f" {did_you_mean(args[0], COMMANDS) or ''}".rstrip()
+            raise
+
+
+@click.command(
+    cls=Commands,
+    epilog="A REF is FAMILY:VARIANT (`vgg:D`), a page of your own (`./net.yaml`), or one of its variants.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="archspec-keras", prog_name="archspec")
+def cli() -> None:
+    """Convolutional networks as one YAML page each: check, summarize, train, evaluate, export."""
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        status = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        status = 130
+    except BrokenPipeError:  # `archspec list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except ArchspecError as error:
+        report(error)
+        status = 1
+    except Exception as error:
+        if os.environ.get("ARCHSPEC_DEBUG"):
+            raise
+        click.echo(f"error[internal]: {type(error).__name__}: {error}", err=True)
+        click.echo(
+            "  = help: this is a bug in archspec; run again with ARCHSPEC_DEBUG=1 and report the trace", err=True
+        )
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def report(error: ArchspecError) -> None:
+    """The diagnostics on standard error; as JSON on standard output when the command was asked for JSON."""
+    if wants_json(sys.argv[1:]):
+        click.echo(json.dumps({"errors": [diagnostic.to_json() for diagnostic in error.diagnostics]}))
+        return
+    click.echo("\n\n".join(coloured(render(diagnostic)) for diagnostic in error.diagnostics), err=True)
+
+
+def wants_json(arguments: list[str]) -> bool:
+    return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)
+
+
+def coloured(text: str) -> str:
+    """The first line in bold red, carets and help in colour; click strips colours when it is not a terminal."""
+    first, *others = text.split("\n")
+    code, _, message = first.partition(": ")
+    lines = [click.style(code, fg="red", bold=True) + click.style(f": {message}", bold=True)]
+    for line in others:
+        stripped = line.lstrip()
+        if stripped.startswith("= help:"):
+            line = click.style(line, fg="green")
+        elif set(stripped) <= {"|", " ", "^"} and "^" in stripped:
+            line = click.style(line, fg="red")
+        lines.append(line)
+    return "\n".join(lines)

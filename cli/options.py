@@ -1,0 +1,60 @@
+"""Options and arguments that several commands share, with their completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def complete_reference(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """Families and variants for the shell, then files."""
+    from click.shell_completion import CompletionItem
+
+    from archspec import api
+
+    family, colon, _ = incomplete.partition(":")
+    if colon and family in api.families():
+        names = [network.reference for network in api.networks(family)]
+    else:
+        names = api.families()
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+def reference(function: F) -> F:
+    """The argument REF."""
+    return click.argument("reference", metavar="REF", shell_complete=complete_reference)(function)
+
+
+def settings(function: F) -> F:
+    """`--set NAME=VALUE`, any number of times."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Change a param of the page (classes=10, input=[64,64,3]) or its recipe (train.epochs=5).",
+    )(function)
+
+
+def format_option(*formats: str) -> Callable[[F], F]:
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Form of the output.",
+    )
+
+
+def load(reference: str, texts: tuple[str, ...]) -> Any:
+    """The network of a REF under `--set`."""
+    from archspec import api
+    from archspec.lang.settings import parse_settings
+
+    return api.load(reference, **parse_settings(texts))
