@@ -12,16 +12,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, did_you_mean, fail, listed
 from archspec.graph.compile import compile_spec, parameters
 from archspec.graph.expect import expectations
 from archspec.graph.ir import Graph
 from archspec.lang import settings as settings_
 from archspec.lang import source
-from archspec.lang.recipe import Protocol, Recipe, recipe
+from archspec.lang.recipe import Protocol, Recipe, from_heads, recipe
 from archspec.lang.resolve import resolved_text
 from archspec.lang.spec import Spec, parse
-from archspec.transforms import TRANSFORMS, Transform
+from archspec.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class Network:
         return Protocol(**self._section("evaluate"))
 
     @property
-    def preprocess(self) -> tuple[Transform, ...]:
+    def preprocess(self) -> tuple[Declared, ...]:
         """What happens to the pixels before the network."""
-        return self.spec.preprocess()
+        return tuple(from_heads(each, TRANSFORMS) for each in self._section("preprocess"))
 
     @property
     def params(self) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class Network:
 
     def resolved_text(self) -> str:
         """The page as YAML with the variant chosen and the settings applied; it loads by itself."""
-        sections = {name: self._section(name) for name in settings_.SECTIONS}
+        sections = {name: self._section(name) for name in (*settings_.SECTIONS, "preprocess")}
         given = {name: section for name, section in sections.items() if section}
         return resolved_text(self.spec, self.variant, self.params, given, self.name)
 
@@ -82,8 +83,8 @@ class Network:
         """What `expect` demands and the graph does not give; nothing is expected of a network with settings."""
         return [] if self.settings else expectations(self.spec, self.variant, self.graph())
 
-    def _section(self, name: str) -> dict[str, Any]:
-        return settings_.section(self.spec.document, name, settings_.split(self.settings)[1])
+    def _section(self, name: str) -> Any:
+        return settings_.section(self.spec.document, name, settings_.split(self.settings)[1], self.params)
 
 
 def load(reference: str, /, **settings: Any) -> Network:

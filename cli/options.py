@@ -58,3 +58,21 @@ def load(reference: str, texts: tuple[str, ...]) -> Any:
     from archspec.lang.settings import parse_settings
 
     return api.load(reference, **parse_settings(texts))
+
+
+def data(function: F) -> F:
+    """`--data SOURCE`."""
+    return click.option(
+        "--data", required=True, metavar="DATA", help="`digits`, a folder of class folders, or an .npz file."
+    )(function)
+
+
+def devices(function: F) -> F:
+    """`--devices N`."""
+    return click.option(
+        "--devices", metavar="N", help="How many devices; without GPUs, N parts of the CPU.  [default: all]"
+    )(function)
+
+
+def skip_bad_images(function: F) -> F:
+    return click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")(function)

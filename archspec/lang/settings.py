@@ -9,6 +9,7 @@ from jsonschema import Draft7Validator
 
 from archspec.diagnostics import ArchspecError, fail
 from archspec.lang import source
+from archspec.lang.expr import ExpressionError, evaluate, is_expression
 from archspec.lang.schema import page_schema
 from archspec.lang.validate import explain_section
 
@@ -34,25 +35,43 @@ def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: value for name, value in settings.items() if name not in of_sections}, of_sections
 
 
-def section(document: source.Mapping, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A section of the page with the settings applied. Raises ArchspecError when one of them does not fit."""
+def section(document: source.Mapping, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+    """A section of the page with the settings applied and its expressions evaluated, or {} where the page has none.
+
+    Raises ArchspecError when a setting or the value of an expression does not fit.
+    """
     node = document.get(name)
-    values: dict[str, Any] = source.plain(node) if node else {}
+    values: Any = source.plain(node) if node else {}
     for dotted, value in settings.items():
         first, *inner, last = dotted.split(".")
-        if first != name:
-            continue
-        place = values
-        for word in inner:
-            if not isinstance(place.get(word), dict):
-                # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
-                place[word] = {place[word]: {}} if isinstance(place.get(word), str) else {}
-            place = place[word]
-        place[last] = value
+        if first == name:
+            _put(values, inner, last, value)
+    values = _evaluated(values, params, name)
     schema = {**page_schema()["properties"][name], "definitions": page_schema()["definitions"]}
-    diagnostics = [
-        each for error in Draft7Validator(schema).iter_errors(values) for each in explain_section(error, name)
-    ]
+    errors = Draft7Validator(schema).iter_errors(values) if values != {} else ()
+    diagnostics = [each for error in errors for each in explain_section(error, name)]
     if diagnostics:
         raise ArchspecError(*diagnostics)
     return values
+
+
+def _put(values: dict[str, Any], inner: list[str], last: str, value: Any) -> None:
+    for word in inner:
+        if not isinstance(values.get(word), dict):
+            # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
+            values[word] = {values[word]: {}} if isinstance(values.get(word), str) else {}
+        values = values[word]
+    values[last] = value
+
+
+def _evaluated(value: Any, params: Mapping[str, Any], name: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _evaluated(each, params, name) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_evaluated(each, params, name) for each in value]
+    if not is_expression(value):
+        return value
+    try:
+        return evaluate(value, params)
+    except ExpressionError as error:
+        raise fail(error.code, f"`{name}`: {error.message}", help=error.help) from None

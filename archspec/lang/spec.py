@@ -13,11 +13,9 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed
 from archspec.lang import source
 from archspec.lang.expr import is_expression
-from archspec.lang.recipe import from_heads
 from archspec.lang.schema import MERGES, MODIFIERS
 from archspec.lang.validate import validate
 from archspec.ops import OPS
-from archspec.transforms import TRANSFORMS, Transform
 
 STRUCTURES = ("row", "residual")
 
@@ -100,12 +98,6 @@ class Spec:
             return {item.text: (1.0, item.span) for item in node.items if isinstance(item, source.Scalar)}
         assert isinstance(node, source.Mapping)
         return {key.text: (float(source.plain(value)), key.span) for key, value in node.entries.values()}
-
-    def preprocess(self) -> tuple[Transform, ...]:
-        """`preprocess:`, the path that pixels take to the network."""
-        node = self.document.get("preprocess")
-        given = source.plain(node) if node else ()
-        return tuple(from_heads(each, TRANSFORMS) for each in given)  # type: ignore[misc]
 
 
 def parse(text: Source) -> Spec:

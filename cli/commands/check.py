@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import click
-from archspec.cli.main import coloured
-from archspec.cli.options import complete_reference, format_option
 
 from archspec import api
+from archspec.cli.main import coloured
+from archspec.cli.options import complete_reference, format_option
 from archspec.diagnostics import render
 
 

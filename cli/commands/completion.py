@@ -12,8 +12,9 @@ def command(shell: str) -> None:
 
     For bash, add to ~/.bashrc: eval "$(archspec completion bash)"
     """
-    from archspec.cli.main import cli
     from click.shell_completion import get_completion_class
+
+    from archspec.cli.main import cli
 
     completion = get_completion_class(shell)
     assert completion is not None

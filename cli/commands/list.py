@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import click
-from archspec.cli.options import format_option
 
 from archspec import api
+from archspec.cli.options import format_option
 from archspec.graph.summary import count
 from archspec.ops.base import show
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import click
-from archspec.cli.options import format_option, load, reference, settings
 
+from archspec.cli.options import format_option, load, reference, settings
 from archspec.graph.summary import FORMATS
 
 
