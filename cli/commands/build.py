@@ -1,0 +1,43 @@
+"""`archspec build REF`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archspec.cli.options import load, reference, settings
+from archspec.diagnostics import fail
+from archspec.graph.summary import memory
+
+
+@click.command("build")
+@reference
+@settings
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The `.keras` file to write.")
+@click.option("--seed", default=0, show_default=True, help="Of the initial weights.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def command(reference: str, settings: tuple[str, ...], out: Path, seed: int, overwrite: bool) -> None:
+    """Build the Keras model with initial weights and save it. Keras alone can load the file."""
+    network = load(reference, settings)
+    network.graph()  # mistakes in the page show before TensorFlow loads
+    if out.suffix != ".keras":
+        raise fail("bad-output", f"the name `{out}` does not end in `.keras`", help=f"write `-o {out.name}.keras`")
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise fail("output-exists", f"`{out}` exists", help="give another name, or `--overwrite`")
+    from archspec.runtime.model_file import Metadata, save_model
+    from archspec.runtime.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    model = network.build()
+    metadata = Metadata(
+        reference=network.reference,
+        page=network.resolved_text(),
+        preprocess=network.preprocess,
+        resize=network.protocol.resize,
+    )
+    save_model(model, out, metadata)
+    click.echo(f"wrote {out}: {network.name}, {model.count_params():,} parameters, {memory(out.stat().st_size)}")
