@@ -64,6 +64,9 @@ def command(
         validation_split=validation_split,
         skip_bad_images=skip_bad_images,
     )
-    click.echo(result.text())
+    click.echo(result.summary())
+    click.echo("next, try:")
+    for line in result.next_commands():
+        click.echo(f"  {line}")
     if result.interrupted:
         ctx.exit(130)
