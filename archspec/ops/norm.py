@@ -84,7 +84,7 @@ class LayerNormalization(Normalization):
     examples = (
         ({}, [(5, 4, 3)]),
         ({"epsilon": 1e-6, "center": False}, [(7,)]),
-        ({"axis": [-1, 1]}, [(5, None, 3)]),
+        ({"axis": [-1, 1], "scale": False}, [(5, None, 3)]),
     )
 
     epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
@@ -144,7 +144,7 @@ class GroupNormalization(Normalization):
     examples = (
         ({"groups": 2}, [(5, 7, 4)]),
         ({"groups": -1, "epsilon": 1e-5, "scale": False}, [(5, 4, 3)]),
-        ({"groups": 1}, [(None, None, 4)]),
+        ({"groups": 1, "center": False}, [(None, None, 4)]),
     )
 
     groups: int = arg(GROUPS, "groups of channels; -1 for as many as channels (instance normalization)", 32)

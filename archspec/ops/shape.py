@@ -51,7 +51,7 @@ class Reshape(Op):
 
     name = "reshape"
     examples = (
-        ({"target_shape": [4, 4, 3]}, [(48,)]),
+        ({"target_shape": [2, 8, 3]}, [(48,)]),
         ({"target_shape": [-1, 6]}, [(5, 4, 3)]),
         ({"target_shape": [-1, 2, 6]}, [(None, 4, 3)]),
     )
