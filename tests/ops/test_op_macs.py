@@ -1,0 +1,62 @@
+"""Multiply-accumulates against TensorFlow's own count of floating-point operations."""
+
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+
+from archspec.ops import OPS
+from archspec.ops.base import Shape
+
+
+def floating_point_operations(layer: Any, shape: Shape) -> int:
+    """What TensorFlow's profiler counts for one sample."""
+    traced = tf.function(layer).get_concrete_function(tf.TensorSpec((1, *shape)))
+    builder = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = builder(builder.float_operation()).with_empty_output().build()
+    return int(tf.compat.v1.profiler.profile(traced.graph, options=options).total_float_ops)
+
+
+@pytest.mark.parametrize(
+    ("op", "given", "shape"),
+    [
+        ("conv", {"filters": 6, "kernel_size": [5, 3], "strides": 2, "padding": 1}, (11, 7, 4)),
+        ("conv", {"filters": 5, "kernel_size": 3, "padding": "same"}, (9, 8, 3)),
+        ("conv", {"filters": 5, "kernel_size": 3, "padding": "causal", "strides": 2}, (9, 2)),
+        ("depthwise_conv", {"kernel_size": 3, "depth_multiplier": 2, "strides": 2, "padding": 1}, (9, 8, 3)),
+        ("separable_conv", {"filters": 7, "kernel_size": 3, "depth_multiplier": 2, "padding": "same"}, (9, 8, 3)),
+        ("dense", {"units": 7}, (9,)),
+        ("dense", {"units": 7}, (5, 4, 3)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the profiler is of TensorFlow 1
+def test_two_operations_are_one_multiply_accumulate(op: str, given: dict[str, Any], shape: Shape) -> None:
+    made = OPS[op].make({**given, "use_bias": False})
+    tensor = keras.Input(shape)
+    model = keras.Model(tensor, made.build(keras, "a.b")(tensor))
+    assert floating_point_operations(model, shape) == 2 * made.macs(shape)
+    assert OPS[op].make(given).macs(shape) == made.macs(shape)  # the bias does not count
+
+
+def test_groups_cost_what_each_costs_by_itself() -> None:
+    grouped = OPS["conv"].make({"filters": 6, "kernel_size": [3, 2], "groups": 3})
+    one = OPS["conv"].make({"filters": 2, "kernel_size": [3, 2]})
+    assert grouped.macs((9, 7, 12)) == 3 * one.macs((9, 7, 4))
+
+
+def test_convolution_in_three_dimensions() -> None:
+    conv = OPS["conv"].make({"filters": 5, "kernel_size": [2, 3, 1]})
+    assert conv.macs((4, 6, 7, 3)) == (3 * 4 * 7) * 5 * (2 * 3 * 1) * 3
+
+
+def test_a_free_size_leaves_the_cost_open() -> None:
+    for op, given in [("conv", {"filters": 5}), ("depthwise_conv", {}), ("separable_conv", {"filters": 5})]:
+        assert OPS[op].make(given).macs((None, 7, 3)) is None
+    assert OPS["dense"].make({"units": 5}).macs((None, 3)) is None
+
+
+def test_only_convolutions_and_dense_layers_count() -> None:
+    """He et al. 2016, Table 1, counts so."""
+    counted = {op.name for op in OPS.values() for given, inputs in op.examples if op.make(given).macs(*inputs) != 0}
+    assert counted == {"conv", "depthwise_conv", "separable_conv", "dense"}
