@@ -1,0 +1,107 @@
+"""A network as a classifier: its logits, the cross-entropy of each example, and its rank of the true class.
+
+A page ends in `softmax`; the loss is computed from what enters it, which loses no precision where a probability is
+near 0 or 1. A page that ends in a linear layer gives its logits as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.ops.base import show
+
+HELP = "a classifier ends in `dense: $classes` and `softmax`"
+
+
+def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]:
+    """The input shape of a network and its number of classes, from the static graph: before anything is built.
+
+    Raises:
+        ArchspecError: `free-input` when a side of the input is free, `no-classifier` when the output is not (classes,).
+    """
+    input_shape, output_shape = graph.input_shape, graph.output_shape
+    if None in input_shape:
+        help = "fix it, for example by `--set input=[64, 64, 3]`"
+        raise fail(
+            "free-input", f"the input of `{reference}` is {show(input_shape)}, and training needs a size", help=help
+        )
+    if len(graph.outputs) != 1:
+        fact = f"`{reference}` has {len(graph.outputs)} outputs, and one is trained"
+        raise fail("no-classifier", fact, help=HELP)
+    if len(output_shape) != 1 or output_shape[0] is None or output_shape[0] < 2:
+        fact = f"`{reference}` gives {show(output_shape)}, not the scores of two or more classes"
+        raise fail("no-classifier", fact, help=HELP)
+    return tuple(input_shape), output_shape[0]
+
+
+def check_classes(network: int, data: int, source: str) -> None:
+    """Raises `classes-mismatch` unless the network has an output for each class of the data, and no more."""
+    if network != data:
+        fact = f"the network has {network} classes, and `{source}` has {data}"
+        raise fail("classes-mismatch", fact, help=f"`--set classes={data}`")
+
+
+def logits_of(model: Any) -> Any:
+    """The keras.Model from the same input to logits (batch, classes), which shares every layer of `model`.
+
+    Raises:
+        ArchspecError: `no-classifier` when the network has several outputs, an output that is not (classes,) with at
+            least two of them, or an activation other than softmax at its end.
+    """
+    import keras
+
+    if len(model.outputs) != 1 or len(model.inputs) != 1:
+        fact = f"the network has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        raise fail("no-classifier", fact, help="only networks with one input and one output are trained and evaluated")
+    output = model.outputs[0]
+    shape = tuple(output.shape[1:])
+    if len(shape) != 1 or shape[0] is None or shape[0] < 2:
+        raise fail(
+            "no-classifier", f"the network gives {show(shape)}, not the scores of two or more classes", help=HELP
+        )
+    layer = model.get_layer(model.output_names[0])
+    if isinstance(layer, keras.layers.Softmax) or (
+        isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.softmax
+    ):
+        return keras.Model(model.inputs, layer.input)
+    activation = getattr(layer, "activation", keras.activations.linear)
+    if activation is keras.activations.linear:
+        return model
+    if activation is keras.activations.softmax:  # inside a dense layer: the page's operators never do that
+        return keras.Model(model.inputs, keras.ops.log(keras.ops.clip(output, 1e-30, 1.0)))
+    name = getattr(activation, "__name__", str(activation))
+    raise fail("no-classifier", f"the network ends in `{name}`", help=HELP)
+
+
+def probabilities_of(model: Any) -> Any:
+    """The keras.Model from the same input to probabilities (batch, classes): `model` itself when it ends in softmax.
+
+    Raises:
+        ArchspecError: `no-classifier`, as `logits_of`.
+    """
+    import keras
+
+    logits_model = logits_of(model)
+    return keras.Model(model.inputs, keras.ops.softmax(model.outputs[0])) if logits_model is model else model
+
+
+def cross_entropy(tf: Any, logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:
+    """(B, classes) and int (B,) -> nats (B,). Smoothed targets after Szegedy et al. 2015 (1512.00567), section 7."""
+    log_probabilities = tf.nn.log_softmax(logits)
+    loss = -tf.gather(log_probabilities, labels, batch_dims=1)
+    if label_smoothing:
+        loss = (1 - label_smoothing) * loss - label_smoothing * tf.reduce_mean(log_probabilities, axis=-1)
+    return loss
+
+
+def ranks(tf: Any, logits: Any, labels: Any) -> Any:
+    """Place of the true class among all classes, int32 (B,): 0 is the first. In top-k when below k.
+
+    Of equal logits the earlier class comes first, as in argmax, so that a network that says the same for every class
+    is right once in `classes` times; a NaN is never right.
+    """
+    true = tf.gather(logits, labels, batch_dims=1)[:, None]
+    classes = tf.range(tf.shape(logits)[-1], dtype=labels.dtype)[None]
+    behind = (logits < true) | ((logits == true) & (classes > labels[:, None]))
+    return tf.shape(logits)[-1] - 1 - tf.reduce_sum(tf.cast(behind, tf.int32), axis=-1)

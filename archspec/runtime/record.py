@@ -1,0 +1,129 @@
+"""What a run writes as it goes: one row an epoch, the curves, the best and the last network, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from archspec.diagnostics import ArchspecError
+from archspec.runtime.curves import draw_curves
+from archspec.runtime.model_file import Metadata, save_model
+from archspec.runtime.run_directory import write_json, write_table
+from archspec.runtime.tensorboard import ScalarLog
+from archspec.runtime.write import copy, write_text
+
+Row = dict[str, Any]
+"""A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes), seconds,
+images_per_second. Accuracies are shares (0 to 1), losses nats, the learning rate that of the epoch's last step."""
+
+
+class Record:
+    """The files of a run in progress.
+
+    Args:
+        directory: a folder made by `run_directory.create`.
+        title: of the curves.
+        page: the resolved page.
+        settings: what run.json says from the start.
+        metadata: what the model files carry.
+
+    Every method raises ArchspecError (`cannot-write`) when the disk is full; what was written before stays.
+    """
+
+    def __init__(self, directory: Path, title: str, page: str, settings: Mapping[str, Any], metadata: Metadata) -> None:
+        self.directory = directory
+        self.title = title
+        self.metadata = metadata
+        self.rows: list[Row] = []
+        self.best: Row | None = None
+        self._scalars = ScalarLog(directory / "tensorboard")
+        self._started = time.time()
+        self._settings = {**settings, "started": _timestamp(), "finished": None, "interrupted": False, "best": None}
+        write_text(directory / "page.yaml", page)
+        write_json(directory / "run.json", self._settings)
+
+    def epoch(self, row: Row, model: Any) -> bool:
+        """Record an epoch and the network after it. Returns whether it is the best so far."""
+        best = self.best is None or _goodness(row) > _goodness(self.best)
+        save_model(model, self.directory / "last.keras", self.metadata)
+        if best:
+            copy(self.directory / "last.keras", self.directory / "best.keras")
+            self.best = row
+        self.rows.append(row)
+        write_table(self.directory / "history.csv", self.rows)
+        self._scalars.write("train", row["epoch"], {key: row[key] for key in ("loss", "top1", "learning_rate")})
+        validation = {key.removeprefix("val_"): row[key] for key in row if key.startswith("val_")}
+        self._scalars.write("validation", row["epoch"], validation)
+        return best
+
+    def finish(self, *, interrupted: bool, model: Any = None) -> float:
+        """Draw the curves and say in run.json how it ended. Returns the seconds since the start.
+
+        Args:
+            model: the network as it stands, where that is not yet in last.keras.
+        """
+        if model is not None:
+            save_model(model, self.directory / "last.keras", self.metadata)
+        self._scalars.close()
+        draw_curves(self.directory / "curves.png", self.title, self.rows)
+        seconds = time.time() - self._started
+        columns = ("epoch", "val_top1", "val_loss")
+        ending = {
+            "finished": _timestamp(),
+            "interrupted": interrupted,
+            "epochs_finished": len(self.rows),
+            "best": None if self.best is None else {column: self.best[column] for column in columns},
+            "seconds": round(seconds, 1),
+        }
+        write_json(self.directory / "run.json", {**self._settings, **ending})
+        return seconds
+
+    def failed(self, error: ArchspecError) -> None:
+        """Say in run.json what ended the run, as far as the disk allows."""
+        with contextlib.suppress(ArchspecError):
+            draw_curves(self.directory / "curves.png", self.title, self.rows)
+            messages = [diagnostic.to_json() for diagnostic in error.diagnostics]
+            write_json(self.directory / "run.json", {**self._settings, "finished": _timestamp(), "errors": messages})
+
+
+def _goodness(row: Row) -> tuple[float, float]:
+    """Higher is better: validation top-1, then a lower validation loss."""
+    return row["val_top1"], -row["val_loss"]
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the numbers: archspec, keras, tensorflow, numpy, python."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from archspec import __version__
+
+    return {
+        "archspec": __version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def threads() -> dict[str, int | None]:
+    """Numbers of threads, 0 where TensorFlow chooses; they change the last bits of the results."""
+    import tensorflow as tf
+
+    return {
+        "processors": os.cpu_count(),
+        "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+    }
+
+
+def _timestamp() -> str:
+    """Local time with its offset, ISO 8601, seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,0 +1,127 @@
+"""Which devices train, and the TensorFlow strategy over them: one replica of the network a device."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.runtime.quiet import import_tensorflow, warnings_hidden
+
+Devices = int | str | None
+"""What `--devices` says: None or "all" is every visible GPU, or else the one CPU; a number is that many."""
+
+
+def make_strategy(devices: Devices = None) -> Any:
+    """A tf.distribute.MirroredStrategy, one replica a device; with one device it costs nothing.
+
+    Without a GPU, N devices are N logical devices of the one CPU: of use for tests, since the weights after training
+    are the same with any number of replicas.
+
+    Raises:
+        ArchspecError: `devices` for a number that is not positive or more GPUs than are visible, and
+            `devices-late` for several logical CPU devices after TensorFlow has begun to run.
+    """
+    tf = import_tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    number = _number(devices, max(len(gpus), 1))
+    if number > len(gpus) > 0:
+        raise fail(
+            "devices",
+            f"{number} devices are asked for, and {_counted(len(gpus), 'GPU')} can be seen",
+            help="leave `--devices` out to use all of them",
+        )
+    if not gpus:
+        _split_cpu(tf, number)
+    names = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
+    with warnings_hidden():
+        return tf.distribute.MirroredStrategy(names[:number])
+
+
+def describe(strategy: Any) -> str:
+    """`1 CPU`, `2 GPUs`."""
+    kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
+    number: int = strategy.num_replicas_in_sync
+    return _counted(number, kind if kind == "GPU" or number == 1 else "logical CPU device")
+
+
+def _number(devices: Devices, every: int) -> int:
+    if devices is None or devices == "all":
+        return every
+    if isinstance(devices, str) and devices.isdecimal():
+        devices = int(devices)
+    if isinstance(devices, int) and devices >= 1:
+        return devices
+    raise fail("devices", f"`{devices}` is not a number of devices", help="give a number from 1, or `all`")
+
+
+def _split_cpu(tf: Any, number: int) -> None:
+    """Make `number` logical devices of the CPU, which TensorFlow allows only before it runs anything."""
+    if number == 1:
+        return
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    wanted = [tf.config.LogicalDeviceConfiguration()] * number
+    if len(tf.config.get_logical_device_configuration(cpu) or ()) == number:
+        return
+    try:
+        tf.config.set_logical_device_configuration(cpu, wanted)
+    except RuntimeError:
+        if len(tf.config.list_logical_devices("CPU")) < number:
+            raise fail(
+                "devices-late",
+                f"TensorFlow is already running, and its CPU can no longer be split into {number} devices",
+                help="ask for the devices before anything else in this process uses TensorFlow",
+            ) from None
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
+
+
+@contextlib.contextmanager
+def replicas_in_step(model: Any, replicas: int) -> Iterator[None]:
+    """Make the layers that look at a whole batch exact over several replicas, and put them back afterwards.
+
+    Batch normalization takes its moments over all replicas (Ioffe & Szegedy 2015, section 3): otherwise each replica
+    keeps its own moving statistics. Dropout draws another mask on each replica: otherwise all draw the same.
+    What is saved afterwards does not know of replicas.
+    """
+    import keras
+
+    if replicas == 1:
+        yield
+        return
+    normalizations = [
+        layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized
+    ]
+    random = [
+        layer
+        for layer in model.layers
+        if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator)
+    ]
+    for layer in normalizations:
+        layer.synchronized = True
+    for layer in random:
+        layer.seed_generator.next = _seeds_by_replica(keras, layer.seed_generator)
+    try:
+        yield
+    finally:
+        for layer in normalizations:
+            layer.synchronized = False
+        for layer in random:
+            del layer.seed_generator.next
+
+
+def _seeds_by_replica(keras: Any, generator: Any) -> Any:
+    """The generator's next seed (2,), its first half shifted by the replica's number; replica 0 keeps it."""
+    tf = import_tensorflow()
+    draw = generator.next
+
+    def next_seed(ordered: bool = True) -> Any:
+        seed = draw(ordered)
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        return seed + tf.cast(tf.stack([replica, 0]) * 0x3C6EF35F, seed.dtype)
+
+    return next_seed
