@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module, metadata
 
-from archspec.diagnostics import fail
 from archspec.ops.base import REGISTRY, Op, OpError, Weight
 
 MODULES = (
@@ -27,19 +27,16 @@ MODULES = (
 
 
 def declare_plugins() -> None:
-    """Import what other packages declare. Raises ArchspecError (plugin) for one that cannot be imported."""
+    """Import what other packages declare. One that cannot be imported is left out, with a warning that names it."""
     for entry_point in metadata.entry_points(group="archspec.ops"):
         try:
             entry_point.load()
-        except Exception as error:  # whatever a foreign package raises is its mistake, not a bug of this one
+        except Exception as error:  # whatever a foreign package raises, the pages that do not use it work
             package = entry_point.dist.name if entry_point.dist else entry_point.value
             reason = f"{type(error).__name__}: {error}"
-            raise fail(
-                "plugin",
-                f"the operator `{entry_point.name}` of the package `{package}` cannot be loaded",
-                notes=[reason],
-                help=f"update or uninstall `{package}`",
-            ) from error
+            warnings.warn(
+                f"the operator `{entry_point.name}` of the package `{package}` is left out: {reason}", stacklevel=2
+            )
 
 
 for _module in MODULES:
