@@ -65,6 +65,7 @@ def run_epochs(course: Course, record: Record, progress: TrainingProgress, inter
                     return True
             score = watch.end()
             trained = time.perf_counter()
+            progress.validating()
             val_score, _ = count(count_step, validation, course.validation_steps, lambda: interrupt.requested)
         if interrupt.requested:
             return True

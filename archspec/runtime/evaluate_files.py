@@ -37,6 +37,25 @@ def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
     return directory
 
 
+def evaluation_text(evaluation: Evaluation) -> str:
+    """The figures for a terminal: accuracy, loss, each class, and what it is most often taken for."""
+    top5 = "" if evaluation.top5 is None else f", top-5 {100 * evaluation.top5:.2f} %"
+    lines = [
+        f"{evaluation.model} on {evaluation.data}: {evaluation.images:,} images",
+        f"top-1 {100 * evaluation.top1:.2f} %{top5}, cross-entropy {evaluation.loss:.4f} nats, "
+        f"{evaluation.images_per_second:,.0f} images/s",
+        "",
+    ]
+    width = max(map(len, evaluation.class_names))
+    for row, each in enumerate(evaluation.classes):
+        wrong = evaluation.confusion[row].copy()
+        wrong[row] = 0
+        mistaken = f", most often taken for {evaluation.class_names[wrong.argmax()]}" if wrong.any() else ""
+        share = "no images" if each.accuracy is None else f"{100 * each.accuracy:6.2f} %"
+        lines.append(f"{each.name:<{width}}  {share}  {each.correct} of {each.images}{mistaken}")
+    return "\n".join(lines)
+
+
 def draw_confusion(path: Path, evaluation: Evaluation) -> None:
     """The confusion matrix as a PNG: each row's shares as shades, its counts as numbers, true classes downwards."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

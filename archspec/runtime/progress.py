@@ -37,13 +37,12 @@ class TrainingProgress:
         self._live = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
-            TextColumn("loss {task.fields[loss]:.4f}  top-1 {task.fields[top1]:.1f} %"),
-            TextColumn("{task.fields[speed]:,.0f} images/s  {task.fields[left]} left"),
+            TextColumn("{task.fields[figures]}"),
             console=self.console,
             transient=True,
         )
-        fields: dict[str, Any] = {"epoch": f"1/{epochs}", "loss": 0.0, "top1": 0.0, "speed": 0.0, "left": "-"}
-        self._task = self._live.add_task("train", total=steps_per_epoch, visible=False, **fields)
+        figures = "preparing the first step"
+        self._task = self._live.add_task("train", total=steps_per_epoch, epoch=f"1/{epochs}", figures=figures)
         self._live.start()
 
     def steps(
@@ -54,13 +53,15 @@ class TrainingProgress:
             self._live.update(
                 self._task,
                 completed=done,
-                visible=True,
                 epoch=f"{epoch}/{self._epochs}",
-                loss=loss,
-                top1=100 * top1,
-                speed=images_per_second,
-                left=duration(seconds_left),
+                figures=f"loss {loss:.4f}  top-1 {100 * top1:.1f} %  {images_per_second:,.0f} images/s  "
+                f"{duration(seconds_left)} left",
             )
+
+    def validating(self) -> None:
+        """The epoch's training steps are over."""
+        if self._live is not None and self._task is not None:
+            self._live.update(self._task, figures="validating")
 
     def epoch(self, row: Mapping[str, Any], *, best: bool) -> None:
         """An epoch is over: a row of history.csv, and whether it is the best so far."""

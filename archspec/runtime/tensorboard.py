@@ -36,7 +36,8 @@ class ScalarLog:
                     tf.summary.write(tag, tf.constant(value, tf.float32), metadata=metadata)
             writer.flush()
         except tf.errors.OpError as error:
-            reason = str(error.message).splitlines()[0]
+            # "{{node of TensorFlow}} file; No space left on device"
+            reason = str(error.message).splitlines()[0].rpartition("; ")[2].lower()
             raise fail(
                 "cannot-write", f"cannot write `{self.folder}`: {reason}", help="make room on that disk"
             ) from error
