@@ -7,6 +7,8 @@ docs/commands.md   from the command line
 from __future__ import annotations
 
 import inspect
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,9 +111,21 @@ def _help(command: click.Command, name: str, parent: click.Context | None) -> st
         return command.get_help(context)
 
 
-PAGES = {"operators.md": operators, "commands.md": commands}
+def readme() -> str:
+    """README.md with the output of the `$ archspec ...` that stands at the top of a text block brought up to date."""
+    from click.testing import CliRunner
+
+    def run(match: re.Match[str]) -> str:
+        result = CliRunner().invoke(cli, shlex.split(match[1]))
+        return f"```text\n$ archspec {match[1]}\n{result.output.rstrip()}\n```" if result.exit_code == 0 else match[0]
+
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"```text\n\$ archspec (summarize [^\n]*)\n.*?\n```", run, text, flags=re.DOTALL)
+
+
+PAGES = {"operators.md": operators, "commands.md": commands, "../README.md": readme}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():
         (DOCS / file).write_text(page(), encoding="utf-8")
-        print(f"wrote docs/{file}")
+        print(f"wrote {(DOCS / file).resolve().relative_to(DOCS.parent)}")
