@@ -1,0 +1,17 @@
+"""The transforms of images. Importing this package declares them all, plugins of `archspec.transforms` included."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+
+from archspec.transforms.base import REGISTRY, Transform
+
+for _module in ("crop", "flip", "resize", "values"):
+    import_module(f"archspec.transforms.{_module}")
+for _entry_point in metadata.entry_points(group="archspec.transforms"):
+    _entry_point.load()
+
+TRANSFORMS: dict[str, type[Transform]] = dict(sorted(REGISTRY.items()))
+"""Every transform under its name."""
+
+__all__ = ["TRANSFORMS", "Transform"]

@@ -1,0 +1,1 @@
+"""Images from a source to batches: `source` opens and checks them, `pipeline` feeds them to training and evaluation."""

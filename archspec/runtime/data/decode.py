@@ -1,0 +1,121 @@
+"""One encoded image to pixels, the same way in training, evaluation and the exported model; and what may stop it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MOST_PIXELS = 178_956_970
+"""Height times width beyond which no image is decoded (Pillow's limit): 0.5 GiB as RGB. A PNG of 1 MB can hold more."""
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+
+
+class BadImageError(Exception):
+    """Why a file cannot serve as an image, as a phrase: "a damaged JPEG"."""
+
+
+def decode(tf: Any, contents: Any, channels: int) -> Any:
+    """Encoded bytes (a scalar string tensor) to uint8 (H, W, channels); channels is 1 (grey) or 3 (RGB).
+
+    JPEG (with the accurate DCT, as Pillow), PNG, BMP, the first frame of a GIF, and WebP where TensorFlow reads it.
+    16-bit PNGs are reduced to 8 bits; an alpha channel is dropped, not composited. The orientation in EXIF is not
+    applied: a photo that a camera stored on its side stays on its side. Raises tf.errors.InvalidArgumentError.
+    """
+
+    def jpeg() -> Any:
+        if channels == 3:
+            return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
+        return to_channels(tf.io.decode_jpeg(contents, dct_method="INTEGER_ACCURATE"))
+
+    def to_channels(raw: Any) -> Any:
+        raw = tf.ensure_shape(raw, (None, None, None))
+        coloured = tf.shape(raw)[-1] >= 3  # 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
+        if channels == 3:
+            return tf.cond(coloured, lambda: raw[..., :3], lambda: tf.repeat(raw[..., :1], 3, axis=-1))
+        return tf.cond(coloured, lambda: grey(raw[..., :3]), lambda: raw[..., :1])
+
+    def grey(rgb: Any) -> Any:
+        # the same arithmetic as images.luminance
+        weighted = tf.reduce_sum(tf.cast(rgb, tf.int32) * [299, 587, 114], axis=-1, keepdims=True)
+        return tf.cast((weighted + 500) // 1000, tf.uint8)
+
+    def others() -> Any:
+        return to_channels(tf.io.decode_image(contents, expand_animations=False))
+
+    image = tf.cond(tf.io.is_jpeg(contents), jpeg, others)
+    return tf.ensure_shape(image, (None, None, channels))
+
+
+def read_header(path: str) -> tuple[int, int]:
+    """(height, width) of an image file, pixels, without decoding it. Raises BadImageError."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not os.path.isfile(path):
+        raise BadImageError("not a file")
+    start = b""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            if not start:
+                raise BadImageError("an empty file")
+            with Image.open(file) as image:
+                kind, mode, (width, height) = image.format, image.mode, image.size
+    except Image.DecompressionBombError:
+        raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise BadImageError("not an image") from None
+    except OSError as error:
+        raise _unreadable(error, start) from None
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        EOFError,
+        struct.error,
+    ):  # what Pillow's readers raise on damaged headers
+        raise BadImageError(f"a damaged {format_of(start)}") from None
+    if width * height > MOST_PIXELS:
+        raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels")
+    if kind not in FORMATS:
+        raise BadImageError(f"a {kind} image, and only JPEG, PNG, BMP, GIF and WebP are read")
+    if kind == "BMP" and mode in ("1", "P"):
+        raise BadImageError("a BMP with a palette, which TensorFlow cannot decode")
+    return height, width
+
+
+def read_image(tf: Any, path: str, channels: int) -> npt.NDArray[np.uint8]:
+    """A whole file, its header checked, to uint8 (H, W, channels). Raises BadImageError."""
+    read_header(path)
+    try:
+        with open(path, "rb") as file:
+            contents = file.read()
+    except OSError as error:
+        raise _unreadable(error, b"") from None
+    return decode_bytes(tf, contents, channels)
+
+
+def decode_bytes(tf: Any, contents: bytes, channels: int) -> npt.NDArray[np.uint8]:
+    """As `decode`, at once. Raises BadImageError."""
+    try:
+        with tf.device("/cpu:0"):
+            pixels: npt.NDArray[np.uint8] = decode(tf, tf.constant(contents), channels).numpy()
+    except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
+        raise BadImageError(f"a damaged {format_of(contents)}") from None
+    return pixels
+
+
+def _unreadable(error: OSError, start: bytes) -> BadImageError:
+    """The system's reason; without one, it was Pillow who found the file damaged."""
+    return BadImageError(
+        f"not readable: {error.strerror.lower()}" if error.strerror else f"a damaged {format_of(start)}"
+    )
+
+
+def format_of(contents: bytes) -> str:
+    """The format that the first bytes announce: "JPEG", "PNG", ..., or "image"."""
+    starts = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"BM": "BMP", b"GIF8": "GIF", b"RIFF": "WebP"}
+    return next((name for start, name in starts.items() if contents.startswith(start)), "image")

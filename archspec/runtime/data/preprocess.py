@@ -1,0 +1,75 @@
+"""The one path from an image to what the network takes: training's end, evaluation, prediction, the exported model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.ops.base import OpError, Shape, show
+from archspec.transforms import Transform
+from archspec.transforms.resize import scaled_sides, window
+
+
+def preprocess_image(
+    tf: Any, image: Any, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None = None
+) -> Any:
+    """One image (H, W, C), uint8 or float32, its sides perhaps unknown, to the network's input, float32.
+
+    The shortest side is resized to `resize` pixels (by default, and at least, so far that the image covers the input),
+    antialiased bilinear; the middle is cut out; `preprocess` follows.
+    """
+    return preprocess_batch(tf, image[None], input_shape, preprocess, resize)[0]
+
+
+def preprocess_batch(
+    tf: Any, images: Any, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None = None
+) -> Any:
+    """As `preprocess_image`, for images (b, H, W, C) of one size; series and volumes are not resized."""
+    if len(input_shape) == 3:
+        images = center_view(tf, images, (input_shape[0], input_shape[1]), resize)
+    return preprocess_values(tf, images, input_shape, preprocess)
+
+
+def preprocess_values(tf: Any, images: Any, input_shape: Shape, preprocess: Sequence[Transform]) -> Any:
+    """The end of the path, for images that have the size of the input: `preprocess`, to float32 (b, *input_shape)."""
+    images = tf.ensure_shape(images, (None, *input_shape))
+    for transform in preprocess:
+        images = transform.for_input(input_shape).apply_batch(tf, images, tf.zeros((tf.shape(images)[0], 0)))
+    return tf.ensure_shape(tf.cast(images, tf.float32), (None, *input_shape))
+
+
+def center_view(tf: Any, images: Any, size: tuple[int | None, int | None], smallest_side: int | None = None) -> Any:
+    """The centre crop of `size` from the images (b, H, W, C), resized until the smallest side is `smallest_side`.
+
+    An odd remainder leaves the extra pixel below and to the right. A free side (None) keeps what resizing gives it.
+    Images that need neither come back as they are, uint8 as float32 otherwise.
+    """
+    if smallest_side is None and tuple(images.shape[1:3]) == size:
+        return images
+    scaled = scaled_sides(tf, images, size, smallest_side)
+    wanted = tf.stack([scaled[axis] if side is None else tf.cast(side, tf.int64) for axis, side in enumerate(size)])
+    view = window(tf, images, scaled, (scaled - wanted) // 2, wanted)
+    return tf.ensure_shape(view, (images.shape[0], *size, images.shape[-1]))
+
+
+def check_preprocess(input_shape: Shape, preprocess: Sequence[Transform]) -> None:
+    """Raises transform when `preprocess` is random, does not fit the input, or changes its size."""
+    for transform in preprocess:
+        if transform.draws:
+            fact = f"`{transform.name}` is random, and `preprocess` is the same for every image"
+            raise fail("transform", fact, help="put it under `train: augment:`")
+    left_with = shape_after(input_shape, input_shape, preprocess)
+    if left_with != tuple(input_shape):
+        raise fail("transform", f"`preprocess` turns {show(input_shape)} into {show(left_with)}")
+
+
+def shape_after(image: Shape, input_shape: Shape, chain: Sequence[Transform]) -> Shape:
+    """The shape that an image leaves a chain of transforms with. Raises transform when one does not fit."""
+    shape = tuple(image)
+    for transform in chain:
+        try:
+            shape = transform.for_input(input_shape).shape(shape)
+        except OpError as error:
+            raise fail("transform", error.message, help=error.help) from error
+    return shape

@@ -1,0 +1,82 @@
+"""The grey levels of an image: scale, subtract_mean, normalize."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg
+from archspec.ops.base import OpError, Shape, show
+from archspec.transforms.base import Transform
+
+
+def one_or_each_channel(item: Schema) -> Schema:
+    """`0.5`, or one for each channel: `[0.4, 0.5, 0.6]`."""
+    return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
+
+
+@dataclass(frozen=True)
+class Scale(Transform):
+    """Multiply by `factor`, then add `offset`: (x factor + offset). By default grey levels 0 to 255 become 0 to 1.
+
+    Shapes: any -> the same, float32.
+    """
+
+    name = "scale"
+    examples = (({}, (5, 7, 3)), ({"factor": 0.5, "offset": -1}, (9, 2)))
+
+    factor: float = arg(NUMBER, "what grey levels are multiplied by", 1 / 255)
+    offset: float = arg(NUMBER, "what is added afterwards", 0.0)
+
+    def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
+        return tf.cast(images, tf.float32) * self.factor + self.offset
+
+
+@dataclass(frozen=True)
+class SubtractMean(Transform):
+    """Subtract the mean of each channel, taken over the training images (Simonyan & Zisserman 2014, section 2.1).
+
+    Shapes: any -> the same, float32.
+    """
+
+    name = "subtract_mean"
+    examples = (({"mean": [123.68, 116.78, 103.94]}, (5, 7, 3)), ({"mean": 3}, (9, 2)))
+
+    mean: float | tuple[float, ...] = arg(
+        one_or_each_channel(NUMBER), "mean of each channel, in the units that arrive here: grey levels 0 to 255"
+    )
+
+    def shape(self, image: Shape) -> Shape:
+        _check_channels(self.mean, image, "mean")
+        return image
+
+    def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
+        return tf.cast(images, tf.float32) - tf.constant(self.mean, tf.float32)
+
+
+@dataclass(frozen=True)
+class Normalize(Transform):
+    """Subtract the mean and divide by the standard deviation of each channel: (x - mean) / std.
+
+    Shapes: any -> the same, float32. Both are in the units that arrive here: after `scale`, 0 to 1.
+    """
+
+    name = "normalize"
+    examples = (({"mean": [120, 110, 100], "std": [58, 57, 56]}, (5, 7, 3)), ({"mean": 3, "std": 0.5}, (9, 2)))
+
+    mean: float | tuple[float, ...] = arg(one_or_each_channel(NUMBER), "mean of each channel")
+    std: float | tuple[float, ...] = arg(one_or_each_channel(POSITIVE_NUMBER), "standard deviation of each channel")
+
+    def shape(self, image: Shape) -> Shape:
+        _check_channels(self.mean, image, "mean")
+        _check_channels(self.std, image, "std")
+        return image
+
+    def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
+        return (tf.cast(images, tf.float32) - tf.constant(self.mean, tf.float32)) / tf.constant(self.std, tf.float32)
+
+
+def _check_channels(values: Any, image: Shape, argument: str) -> None:
+    channels = image[-1]
+    if isinstance(values, tuple) and channels is not None and len(values) not in (1, channels):
+        raise OpError(f"`{argument}` has {len(values)} values for the {channels} channels of {show(image)}", argument)
