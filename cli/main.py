@@ -55,7 +55,7 @@ def cli() -> None:
 def main() -> None:
     """The console script."""
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="archspec", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as error:
         status = error.exit_code

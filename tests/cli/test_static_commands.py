@@ -1,0 +1,160 @@
+"""The commands that need no TensorFlow: check, list, schema, summarize, completion, and how errors come out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from archspec import api
+from archspec.cli.main import COMMANDS, cli
+from archspec.cli.options import complete_reference
+from tests.cli.conftest import Run
+
+
+def test_check_without_a_page_checks_all_shipped_ones(run: Run) -> None:
+    result = run("check")
+    assert result.status == 0
+    assert result.out.splitlines() == [f"{family}: ok" for family in api.families()]
+    assert result.err == ""
+
+
+def test_check_of_one_variant_and_of_a_file(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "net.yaml"
+    page.write_text("name: net\ninput: [8, 6, 3]\nlayers: [conv: 4, relu]\n")
+    assert run("check", "vgg:D", page) == (0, f"vgg:D: ok\n{page}: ok\n", "")
+
+
+def test_a_mistake_is_shown_as_in_the_readme(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("$ archspec check net.yaml\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    lines = ["name: net", "input: [32, 32, 3]", "", "layers:", "  - conv: {filter: 64, kernel_size: 3}"]
+    Path("net.yaml").write_text("\n".join(lines))
+    result = run("check", "net.yaml")
+    assert result.status == 1
+    # the missing `filters` is the same mistake, and is not reported a second time
+    assert result.err == shown
+
+
+def test_diagnostics_as_json_carry_the_place(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "net.yaml"
+    page.write_text("name: net\ninput: [8, 6, 3]\nlayers:\n  - convv: 4\n  - relu\n")
+    result = run("check", page, "--format", "json")
+    (diagnostic,) = json.loads(result.out)
+    assert result.status == 1
+    assert (diagnostic["code"], diagnostic["file"]) == ("unknown-operator", str(page))
+    assert (diagnostic["line"], diagnostic["column"], diagnostic["end_column"]) == (4, 5, 10)
+    assert diagnostic["help"] == "did you mean `conv`?"
+
+
+def test_errors_of_other_commands_as_json(run: Run) -> None:
+    result = run("summarize", "vgg:Z", "--format=json")
+    assert result.status == 1
+    assert json.loads(result.out)["errors"][0]["code"] == "unknown-variant"
+
+
+def test_list_shows_the_sizes_that_the_papers_print(run: Run) -> None:
+    facts = {each["reference"]: each for each in json.loads(run("list", "vgg", "--format", "json").out)}
+    assert facts["vgg:D"]["params"] == 138_357_544  # issue 2; "138M" in Table 2 of the paper
+    assert facts["vgg:D"]["input_shape"] == [224, 224, 3]
+    text = run("list", "vgg").out
+    assert "vgg:A-LRN" in text
+    assert "Simonyan & Zisserman 2014" in text
+
+
+def test_schema_is_draft_07_and_accepts_a_shipped_page(run: Run, tmp_path: Path) -> None:
+    schema = json.loads(run("schema").out)
+    jsonschema.Draft7Validator.check_schema(schema)
+    written = run("schema", "-o", tmp_path / "schema.json")
+    assert "yaml-language-server" in written.out
+    assert json.loads((tmp_path / "schema.json").read_text()) == schema
+
+
+def test_schema_does_not_write_over_a_folder(run: Run, tmp_path: Path) -> None:
+    assert run("schema", "-o", tmp_path).status == 2
+
+
+def test_summarize_as_json_has_the_keys_that_programs_rely_on(run: Run) -> None:
+    summary = json.loads(run("summarize", "lenet:full", "--format", "json").out)
+    keys = {"name", "input_shape", "output_shape", "params", "trainable_params", "non_trainable_params", "macs", "layers"}
+    assert keys <= set(summary)
+    keys = {"name", "op", "inputs", "output_shape", "params", "trainable_params", "macs", "receptive_field", "line"}
+    assert all(keys <= set(layer) for layer in summary["layers"])
+    assert summary["params"] == sum(layer["params"] for layer in summary["layers"])
+    assert summary["macs"] == sum(layer["macs"] for layer in summary["layers"])
+
+
+def test_settings_change_the_network(run: Run) -> None:
+    result = run("summarize", "resnet:18", "--set", "classes=7", "--set", "input=[64,48,3]", "--format", "json")
+    summary = json.loads(result.out)
+    assert (summary["input_shape"], summary["output_shape"]) == ([64, 48, 3], [7])
+
+
+def test_csv_has_a_row_for_each_layer(run: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("summarize", "vgg:A", "--format", "csv").out)))
+    assert len(rows) == len(api.load("vgg:A").graph().layers)
+    assert sum(int(row["params"]) for row in rows) == 132_863_336  # issue 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["summarise", "vgg:D"], 2, "did you mean `summarize`?"),
+        (["summarize"], 2, "Missing argument 'REF'"),
+        (["summarize", "vgg:D", "--depth", "0"], 2, "--depth"),
+        (["summarize", "vg:D"], 1, "did you mean `vgg`?"),
+        (["summarize", "vgg"], 1, "they are: A, A-LRN, B, C, D, E"),
+        (["summarize", "vgg:D", "--set", "clases=3"], 1, "did you mean `classes`?"),
+        (["summarize", "vgg:D", "--set", "classes"], 1, "is not NAME=VALUE"),
+        (["summarize", "no/such/page.yaml"], 1, "there is no file"),
+        (["build", "vgg:D", "-o", "vgg.h5"], 1, "does not end in `.keras`"),
+        (["train", "resnet-digits"], 2, "--data"),
+        (["train", "resnet-digits", "--data", "digits", "--set", "train.epoch=3"], 1, "did you mean `epochs`?"),
+        (["train", "resnet-digits", "--data", "digits", "--epochs", "0"], 1, "at least 1"),
+    ],
+)
+def test_wrong_usage_says_how_to_mend_it(run: Run, arguments: list[str], status: int, said: str) -> None:
+    result = run(*arguments)
+    assert result.status == status
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+def test_every_command_has_help_with_a_first_line(run: Run) -> None:
+    text = run("--help").out
+    for name in COMMANDS:
+        assert name in text
+        result = run(name, "--help")
+        assert result.status == 0
+        assert result.out.startswith(f"Usage: archspec {name}")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(run: Run, shell: str) -> None:
+    assert "_ARCHSPEC_COMPLETE" in run("completion", shell).out
+
+
+def test_references_complete_to_families_and_variants() -> None:
+    def completed(incomplete: str) -> list[str]:
+        return [item.value for item in complete_reference(None, None, incomplete)]  # type: ignore[arg-type]
+
+    assert "resnet-cifar" in completed("res")
+    assert completed("vgg:A") == ["vgg:A", "vgg:A-LRN"]
+    assert completed("./ne") == ["./ne"]
+
+
+def test_an_unexpected_error_is_called_a_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[str]:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("archspec.api.families", broken)
+    result = run("list")
+    assert result.status == 1
+    assert "error[internal]: RuntimeError: boom" in result.err
+    assert "this is a bug" in result.err
+    assert cli.name == "cli"
