@@ -13,6 +13,7 @@ MODULES = (
     "conv",
     "dense",
     "depthwise",
+    "layer_scale",
     "lrn",
     "merge",
     "norm",

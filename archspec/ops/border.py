@@ -1,13 +1,13 @@
-"""What widens or narrows a feature map without arithmetic: zero_pad, crop, pad_channels."""
+"""What widens or narrows a feature map without arithmetic: zero_pad, same_pad, crop, pad_channels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import POSITIVE, arg
-from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, channels, counted, show, spatial
-from archspec.ops.window import SIDES, bordered, explicit
+from archspec.declare import POSITIVE, SIZES, arg
+from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, channels, counted, per_axis, show, spatial
+from archspec.ops.window import SIDES, Pixels, before_and_after, bordered, explicit
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,48 @@ class ZeroPad(Op):
 
     def build(self, keras: Any, name: str) -> Layer:
         return lambda x: bordered(keras, "ZeroPadding", explicit(self.padding, len(x.shape) - 2), name)(x)
+
+
+@dataclass(frozen=True)
+class SamePad(Op):
+    """The zeros that `padding: same` puts around a feature map, as a layer before a window with `padding: valid`.
+
+    A pooling after it counts them as values, which its own `padding: same` does not (NASNet in Keras).
+
+    Shapes: (H, W, C) -> (H + top + bottom, W + left + right, C), so that (H + top + bottom - kernel_size) / strides + 1
+    = ceil(H / strides).
+    """
+
+    name = "same_pad"
+    examples = (
+        ({"kernel_size": 3, "strides": 2}, [(7, 6, 3)]),
+        ({"kernel_size": [5, 2], "strides": [1, 2]}, [(9, 7, 3)]),
+        ({"kernel_size": 7}, [(None, 8, 3)]),
+        ({"kernel_size": 4, "strides": 3}, [(5, 3)]),
+    )
+
+    kernel_size: int | tuple[int, ...] = arg(SIZES, "side of the window that follows, pixels")
+    strides: int | tuple[int, ...] = arg(SIZES, "step of the window that follows, pixels", 1)
+
+    def sides(self, x: Shape) -> Pixels:
+        """Zeros on each side of each spatial axis. Raises OpError for a free size, on which they would depend."""
+        axes = spatial(x, self.name)
+        windows = per_axis(self.kernel_size, len(axes), "kernel_size")
+        steps = per_axis(self.strides, len(axes), "strides")
+        if any(n is None and s > 1 for n, s in zip(axes, steps, strict=True)):
+            raise OpError(f"`{self.name}` needs known sizes where it steps by more than 1, and got {show(x)}")
+        return tuple(before_and_after(n, k, s, 1, "same") for n, k, s in zip(axes, windows, steps, strict=True))
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        sides = self.sides(x)
+        return (*(None if n is None else n + sum(side) for n, side in zip(x, sides, strict=False)), x[-1])
+
+    def view(self, *inputs: Shape) -> View:
+        return tuple(Window(before=before) for before, _ in self.sides(inputs[0]))
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda x: bordered(keras, "ZeroPadding", self.sides(tuple(x.shape)[1:]), name)(x)
 
 
 @dataclass(frozen=True)

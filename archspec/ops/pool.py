@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from archspec.declare import BOOLEAN, SIZES, Schema, arg
 from archspec.ops.base import EVERYTHING, Dim, Layer, Op, OpError, Shape, View, Window, per_axis, spatial
-from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, ranked, slide
+from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, ranked, rounding_up, slide
 
 STRIDES: Schema = {**SIZES, "type": ["integer", "array", "null"]}
 Sizes = int | tuple[int, ...]
@@ -21,14 +22,17 @@ class Pool(Op):
     pool_size: Sizes
     strides: Sizes | None
     padding: Any
+    ceil_mode: bool
 
     def slide(self, x: Shape) -> tuple[tuple[Dim, ...], tuple[Window, ...]]:
         strides = self.pool_size if self.strides is None else self.strides
-        return slide(x, self.pool_size, strides, self.padding, 1, "pool_size")
+        return slide(x, self.pool_size, strides, self.padding, 1, "pool_size", self.ceil_mode)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         rank = len(spatial(x, self.name))
+        if self.ceil_mode and self.padding == "same":
+            raise OpError("`ceil_mode` has no effect with `padding: same`", "ceil_mode", "remove one of the two")
         sizes = self.slide(x)[0]
         if not isinstance(self.padding, str):
             windows = per_axis(self.pool_size, rank, "pool_size")
@@ -44,8 +48,19 @@ class Pool(Op):
     def view(self, *inputs: Shape) -> View:
         return self.slide(inputs[0])[1]
 
+    def overhang(self, x: Shape, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> Pixels:
+        """Pixels that `ceil_mode` adds after each axis, where the last window hangs over the end."""
+        if not self.ceil_mode:
+            return ((0, 0),) * len(window)
+        sizes = zip(x[:-1], window, strides, pixels, strict=True)
+        return tuple((0, rounding_up(size, w, s, *sides)) for size, w, s, sides in sizes)
+
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         """The tensor `x` with a border of `pixels`, of what this pooling takes for outside."""
+        raise NotImplementedError
+
+    def hanging_over(self, keras: Any, x: Any, more: Pixels, pool: Layer, name: str) -> Any:
+        """The pooling `pool`, a layer to be called with a name, of `x` with the overhang `more`."""
         raise NotImplementedError
 
     def equals_same(self, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> bool:
@@ -57,15 +72,18 @@ class Pool(Op):
             rank = len(x.shape) - 2
             window = per_axis(self.pool_size, rank, "pool_size")
             strides = window if self.strides is None else per_axis(self.strides, rank, "strides")
-            padding = self.padding
-            if not isinstance(padding, str):
-                pixels = explicit(padding, rank)
+            layer = partial(ranked(keras, self.layer, rank), window, strides=strides)
+            if self.padding == "same":
+                return layer(padding="same", name=name)(x)
+            pixels = explicit(0 if self.padding == "valid" else self.padding, rank)
+            more = self.overhang(tuple(x.shape)[1:], window, strides, pixels)
+            if any(map(any, pixels)):
                 if self.equals_same(window, strides, pixels):
-                    padding = "same"
-                else:
-                    padding = "valid"
-                    x = self.padded(keras, x, pixels, f"{name}.pad") if any(map(any, pixels)) else x
-            return ranked(keras, self.layer, rank)(window, strides=strides, padding=padding, name=name)(x)
+                    return layer(padding="same", name=name)(x)
+                x = self.padded(keras, x, pixels, f"{name}.pad")
+            if any(map(any, more)):
+                return self.hanging_over(keras, x, more, layer, name)
+            return layer(name=name)(x)
 
         return call
 
@@ -75,7 +93,8 @@ class MaxPool(Pool):
     """Maximum over a window; overlapping where `strides` is smaller than `pool_size`.
 
     Shapes: (H, W, C) -> (H', W', C), H' = floor((H + 2p - pool_size) / strides) + 1, or ceil(H / strides) for
-    `padding: same`. What is padded is never the maximum. Overlapping: Krizhevsky et al. 2012, section 3.4.
+    `padding: same`; `ceil_mode` rounds up, as Caffe does. What is padded is never the maximum.
+    Overlapping: Krizhevsky et al. 2012, section 3.4.
     """
 
     name = "maxpool"
@@ -89,15 +108,22 @@ class MaxPool(Pool):
         ({"pool_size": 2, "padding": [[1, 0]]}, [(9, 4)]),
         ({"pool_size": 2, "strides": [1, 2, 2]}, [(4, 6, 9, 2)]),
         ({"pool_size": 1, "strides": 2}, [(None, 7, 3)]),
+        ({"pool_size": 3, "strides": 2, "ceil_mode": True}, [(8, 7, 3)]),
+        ({"pool_size": 3, "strides": 2, "ceil_mode": True}, [(None, 8, 3)]),
+        ({"pool_size": [2, 3], "strides": [2, 3], "padding": 1, "ceil_mode": True}, [(9, 6, 3)]),
     )
 
     pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
     strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
     padding: Any = arg(PADDING, "`valid`, `same`, or pixels", "valid")
+    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may hang over the end (Caffe, PyTorch)", False)
 
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         # zeros would win over negative inputs
         return keras.ops.pad(x, ((0, 0), *pixels, (0, 0)), constant_values=float("-inf"))
+
+    def hanging_over(self, keras: Any, x: Any, more: Pixels, pool: Layer, name: str) -> Any:
+        return pool(name=name)(self.padded(keras, x, more, name))
 
     def equals_same(self, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> bool:
         return is_same(window, strides, pixels, (1,) * len(window))
@@ -108,7 +134,7 @@ class AvgPool(Pool):
     """Mean over a window.
 
     Shapes: (H, W, C) -> (H', W', C), H' as for `maxpool`. Padding in pixels counts as zeros in the mean (as in Caffe
-    and PyTorch); that of `same` does not count (as in Keras).
+    and PyTorch); that of `same` does not count (as in Keras), nor what hangs over the end in `ceil_mode`.
     """
 
     name = "avgpool"
@@ -119,14 +145,26 @@ class AvgPool(Pool):
         ({"pool_size": 3, "strides": 2, "padding": "same"}, [(9, 6, 3)]),
         ({"pool_size": 2, "strides": 1}, [(None, 4)]),
         ({"pool_size": [2, 3, 1], "strides": 1}, [(4, 6, 5, 2)]),
+        ({"pool_size": 3, "strides": 2, "padding": 1, "ceil_mode": True}, [(8, 7, 3)]),
+        ({"pool_size": 2, "ceil_mode": True}, [(None, 7, 3)]),
     )
 
     pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
     strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
     padding: Any = arg(PADDING, "`valid`, `same`, or pixels, which count as zeros", "valid")
+    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may hang over the end (Caffe, PyTorch)", False)
 
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         return bordered(keras, "ZeroPadding", pixels, name)(x)
+
+    def hanging_over(self, keras: Any, x: Any, more: Pixels, pool: Layer, name: str) -> Any:
+        # the mean of what is inside is the mean with zeros outside over the share that is inside
+        inside = keras.ops.ones_like(x[..., :1])
+        mean, share = (
+            pool(name=f"{name}.{part}")(keras.ops.pad(each, ((0, 0), *more, (0, 0))))
+            for part, each in (("mean", x), ("share", inside))
+        )
+        return keras.layers.Identity(name=name)(mean / share)
 
 
 class GlobalPool(Op):

@@ -1,4 +1,4 @@
-"""Dropout, of units and of whole channels."""
+"""Dropout, of units, of whole channels and of whole samples."""
 
 from __future__ import annotations
 
@@ -71,3 +71,30 @@ class SpatialDropout(Op):
 
     def build(self, keras: Any, name: str) -> Layer:
         return lambda x: ranked(keras, "SpatialDropout", len(x.shape) - 2)(self.rate, name=name)(x)
+
+
+@dataclass(frozen=True)
+class StochasticDepth(Op):
+    """In training, zero all of a sample with probability `rate` and scale up the others: the last layer of a branch.
+
+    Huang et al. 2016, section 3, which draws once for a whole batch and scales at test time; as drop path (Larsson et
+    al. 2017) it is usual today for each sample by itself.
+
+    Shapes: as its input. It does nothing at inference.
+    """
+
+    name = "stochastic_depth"
+    examples = (
+        ({"rate": 0.2}, [(5, 4, 3)]),
+        ({"rate": 0.5}, [(7,)]),
+        ({"rate": 0}, [(None, None, 3)]),
+    )
+
+    rate: float = arg(FRACTION, "probability that a sample loses the branch")
+
+    def build(self, keras: Any, name: str) -> Layer:
+        def call(x: Any) -> Any:
+            one_draw_a_sample = (None, *(1,) * (len(x.shape) - 1))
+            return keras.layers.Dropout(self.rate, noise_shape=one_draw_a_sample, name=name)(x)
+
+        return call

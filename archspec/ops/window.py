@@ -57,14 +57,39 @@ def before_and_after(size: Dim, window: int, stride: int, dilation: int, padding
     return total // 2, total - total // 2
 
 
+def rounding_up(size: Dim, window: int, stride: int, before: int, after: int) -> int:
+    """Pixels to add after an axis so that its output size is rounded up and not down (`ceil_mode`).
+
+    As in Caffe and PyTorch the last window must start inside the axis or the padding before it.
+    Raises OpError for a free size where that depends on the size.
+    """
+    if size is None:
+        if after + stride > window:
+            help = "give `input` a fixed size, or use a window that is wider than `strides` and the padding"
+            raise OpError("`ceil_mode` needs a known size with this window", "ceil_mode", help)
+        return stride - 1
+    total = size + before + after
+    steps = -(-(total - window) // stride)
+    if steps * stride >= size + before:
+        steps -= 1
+    return max(0, steps * stride + window - total)
+
+
 @lru_cache(maxsize=4096)  # the layers of a deep network slide over few different shapes
 def slide(
-    x: Shape, kernel: Any, strides: Any, padding: Any, dilation: Any = 1, kernel_arg: str = "kernel_size"
+    x: Shape,
+    kernel: Any,
+    strides: Any,
+    padding: Any,
+    dilation: Any = 1,
+    kernel_arg: str = "kernel_size",
+    ceil_mode: bool = False,
 ) -> tuple[tuple[Dim, ...], tuple[Window, ...]]:
     """Output sizes and the Window of each spatial axis of `x`, (..., C).
 
     H' = floor((H + before + after - extent) / stride) + 1 with extent = (kernel - 1) * dilation + 1, which is
-    ceil(H / stride) for `same`. Raises OpError where the window is larger than what it slides over.
+    ceil(H / stride) for `same`; `ceil_mode` rounds up. Raises OpError where the window is larger than what it
+    slides over.
     """
     rank = len(x) - 1
     kernels = per_axis(kernel, rank, kernel_arg)
@@ -83,6 +108,8 @@ def slide(
                 kernel_arg,
                 "use a smaller window, `padding: same`, a larger input or fewer strides before this layer",
             )
+        if ceil_mode:
+            after += rounding_up(size, extent, s, before, after)
         sizes.append(None if size is None else (size + before + after - extent) // s + 1)
         windows.append(Window(k, s, before, d))
     return tuple(sizes), tuple(windows)

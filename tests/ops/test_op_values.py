@@ -184,3 +184,36 @@ def test_the_configuration_of_a_model_is_plain_data() -> None:
             assert "__lambda__" not in text, name
             again = keras.saving.deserialize_keras_object(json.loads(text))
             assert again.output_shape == model.output_shape, name
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(7, 3), (8, 3), (7, 2), (8, 7)])
+def test_same_pad_before_a_valid_window_is_the_window_with_same(size: int, kernel: int) -> None:
+    x = normal(2, size, size + 1, 3)
+    padded = run("same_pad", {"kernel_size": kernel, "strides": 2}, x)
+    kernels = normal(kernel, kernel, 3, 5, seed=1)
+    expected = tf.nn.conv2d(x, kernels, 2, "SAME")
+    np.testing.assert_allclose(tf.nn.conv2d(padded, kernels, 2, "VALID"), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 7), (5, 7), (7,), (3, 4, 2, 5)])
+def test_layer_scale_starts_as_one_factor_and_learns_one_for_each_channel(shape: tuple[int, ...]) -> None:
+    tensor = keras.Input(shape)
+    model = keras.Model(tensor, OPS["layer_scale"].make({"init_value": 0.25}).build(keras, "a.b")(tensor))
+    x = normal(2, *shape)
+    np.testing.assert_allclose(model(x), 0.25 * x, rtol=1e-6)
+    (kernel,) = model.trainable_weights
+    factors = normal(shape[-1], seed=1)
+    kernel.assign(factors.reshape(kernel.shape))
+    np.testing.assert_allclose(model(x), factors * x, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 7), (7,)])
+def test_stochastic_depth_keeps_or_drops_whole_samples_and_keeps_the_mean(shape: tuple[int, ...]) -> None:
+    tensor = keras.Input(shape)
+    model = keras.Model(tensor, OPS["stochastic_depth"].make({"rate": 0.25}).build(keras, "a.b")(tensor))
+    x = np.ones((4000, *shape), "float32")
+    np.testing.assert_array_equal(model(x, training=False), x)
+    kept = np.asarray(model(x, training=True)).reshape(4000, -1)
+    assert (kept == kept[:, :1]).all()
+    assert set(np.unique(kept.round(4))) == {0.0, np.float32(1.3333)}
+    assert kept.mean() == pytest.approx(1, abs=0.05)  # five standard deviations are 0.046
