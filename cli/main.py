@@ -38,8 +38,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            error.message += f" {did_you_mean(args[0], COMMANDS) or ''}".rstrip()
-            raise
+            remedy = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"{error.message} {remedy or ''}".rstrip(), ctx) from None
 
 
 @click.command(

@@ -38,7 +38,8 @@ def command(
     Each image is resized to its shortest side and cropped at the centre, as the page says.
     """
     from archspec.runtime.evaluate import evaluate
-    from archspec.runtime.evaluate_files import evaluation_text, refuse_existing, write_evaluation
+    from archspec.runtime.evaluate_files import evaluation_text, write_evaluation
+    from archspec.runtime.run_directory import refuse_existing
 
     if out is not None:
         refuse_existing(out, overwrite=False)

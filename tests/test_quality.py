@@ -1,0 +1,47 @@
+"""Format, lint and types, with the tools' own settings in pyproject.toml. `python -m tests.test_quality` runs mypy alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLACES = ("archspec", "cli", "specs", "tests", "docs", "benchmarks")
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])
+def test_ruff_finds_nothing(command: list[str]) -> None:
+    done = _module("ruff", *command, "--no-cache", *PLACES, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mypy_finds_nothing(tmp_path: Path) -> None:
+    done = check_types(tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def check_types(folder: Path) -> subprocess.CompletedProcess[str]:
+    """mypy over the package as it is when installed: cli/ and specs/ stand inside it, which mypy cannot see here."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.npz")
+    shutil.copytree(ROOT / "archspec", folder / "archspec", ignore=ignore)
+    for part in ("cli", "specs"):
+        shutil.copytree(ROOT / part, folder / "archspec" / part, ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return _module("mypy", "-p", "archspec", "--cache-dir", str(ROOT / ".mypy_cache"), cwd=folder)
+
+
+def _module(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", name, *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        result = check_types(Path(temporary))
+    print(result.stdout, end="")
+    sys.exit(result.returncode)
