@@ -60,18 +60,29 @@ def logits_of(model: Any) -> Any:
         raise fail(
             "no-classifier", f"the network gives {show(shape)}, not the scores of two or more classes", help=HELP
         )
-    layer = model.get_layer(model.output_names[0])
-    if isinstance(layer, keras.layers.Softmax) or (
-        isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.softmax
-    ):
-        return keras.Model(model.inputs, layer.input)
-    activation = getattr(layer, "activation", keras.activations.linear)
-    if activation is keras.activations.linear:
-        return model
-    if activation is keras.activations.softmax:  # inside a dense layer: the page's operators never do that
-        return keras.Model(model.inputs, keras.ops.log(keras.ops.clip(output, 1e-30, 1.0)))
-    name = getattr(activation, "__name__", str(activation))
-    raise fail("no-classifier", f"the network ends in `{name}`", help=HELP)
+    layer = _last_layer(model)
+    if isinstance(layer, keras.layers.Softmax):
+        return keras.Model(model.inputs[0], layer.input)
+    if isinstance(layer, keras.layers.Layer) and not hasattr(layer, "layers"):
+        activation = getattr(layer, "activation", keras.activations.linear)
+        if activation in (keras.activations.linear, keras.activations.log_softmax):
+            return model
+        if activation is keras.activations.softmax:
+            if isinstance(layer, keras.layers.Activation):
+                return keras.Model(model.inputs[0], layer.input)
+            # inside a dense layer: no page builds that, but Keras's own examples do
+            return keras.Model(model.inputs[0], keras.ops.log(keras.ops.clip(output, 1e-30, 1.0)))
+        end = getattr(activation, "__name__", str(activation))
+    else:
+        end = getattr(layer, "name", "an operation")
+    raise fail("no-classifier", f"the network ends in `{end}`", help=HELP)
+
+
+def _last_layer(model: Any) -> Any:
+    """The layer that gives the output; None when it is no layer but an operation."""
+    if not hasattr(model, "output_names"):  # Sequential
+        return model.layers[-1]
+    return next((layer for layer in model.layers if layer.name == model.output_names[0]), None)
 
 
 def probabilities_of(model: Any) -> Any:
@@ -83,7 +94,7 @@ def probabilities_of(model: Any) -> Any:
     import keras
 
     logits_model = logits_of(model)
-    return keras.Model(model.inputs, keras.ops.softmax(model.outputs[0])) if logits_model is model else model
+    return keras.Model(model.inputs[0], keras.ops.softmax(model.outputs[0])) if logits_model is model else model
 
 
 def cross_entropy(tf: Any, logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:

@@ -11,9 +11,10 @@ import numpy as np
 from archspec.diagnostics import fail
 from archspec.runtime.classifier import logits_of, probabilities_of
 from archspec.runtime.data.decode import decode
-from archspec.runtime.data.preprocess import preprocess_image
+from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
 from archspec.runtime.grouped import speed_up_grouped_convolutions
-from archspec.runtime.model_file import Metadata, load_model
+from archspec.runtime.metadata import Metadata
+from archspec.runtime.model_file import load_model
 from archspec.runtime.quiet import import_tensorflow, warnings_hidden
 from archspec.runtime.write import atomic, os_errors
 
@@ -57,6 +58,7 @@ def export(model: str | Path, out: str | Path) -> Export:
     names = metadata.class_names or tuple(map(str, range(network.output_shape[-1])))
     functions = {"serving_default": _serve_floats(tf, loaded)}
     if len(network.input_shape) == 4 and network.input_shape[-1] in (1, 3) and None not in network.input_shape[1:]:
+        check_preprocess(network.input_shape[1:], metadata.preprocess)
         functions["serve_images"] = _serve_images(tf, network, metadata, names)
     with os_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -8,86 +8,20 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, fail
-from archspec.lang.recipe import from_heads, plain
 from archspec.runtime.build import deep_recursion
 from archspec.runtime.grouped import speed_up_grouped_convolutions
+from archspec.runtime.metadata import Metadata
 from archspec.runtime.quiet import import_tensorflow
 from archspec.runtime.write import atomic
-from archspec.transforms import TRANSFORMS, Transform
 
 MEMBER = "archspec.json"
 MEMBER_BYTES = 16 << 20
 CONFIG_BYTES = 256 << 20
 """Bounds on what is unpacked: a page is at most some kilobytes, the configuration of a 1202-layer network 3 MB."""
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a model file knows of its network besides Keras's configuration; all of it may be missing."""
-
-    reference: str | None = None
-    """As the network was asked for: `resnet:50`."""
-    page: str | None = None
-    """The page with its variant and settings applied, YAML."""
-    class_names: tuple[str, ...] | None = None
-    preprocess: tuple[Transform, ...] = ()
-    """The transforms between pixels of 0 to 255 and the network."""
-    resize: int | None = None
-    """The evaluation protocol: shortest side after resizing, pixels."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "format": 1,
-            "reference": self.reference,
-            "page": self.page,
-            "class_names": self.class_names,
-            "preprocess": [plain(transform) for transform in self.preprocess],
-            "resize": self.resize,
-        }
-
-    @classmethod
-    def from_json(cls, data: Any) -> Metadata:
-        """Raises ValueError when `data` is not what `to_json` writes."""
-        if not isinstance(data, dict) or data.get("format") != 1:
-            raise ValueError("another format than this version of archspec reads")
-        strings = [value for value in (data.get("reference"), data.get("page")) if value is not None]
-        names = data.get("class_names")
-        resize = data.get("resize")
-        if (
-            not all(isinstance(value, str) for value in (*strings, *(names or ())))
-            or not isinstance(names, list | None)
-            or not (resize is None or (isinstance(resize, int) and resize > 0))
-        ):
-            raise ValueError("a value of another type")
-        return cls(
-            reference=data.get("reference"),
-            page=data.get("page"),
-            class_names=None if names is None else tuple(names),
-            preprocess=tuple(_transform(each) for each in data.get("preprocess", ())),
-            resize=resize,
-        )
-
-
-def _transform(value: Any) -> Transform:
-    """One transform from its one-key form, checked against its declaration."""
-    import jsonschema
-
-    if not isinstance(value, dict) or len(value) != 1 or not set(value) <= set(TRANSFORMS):
-        raise ValueError(f"the unknown transform {value}")
-    ((name, given),) = value.items()
-    declared = {argument.name: argument.schema for argument in arguments(TRANSFORMS[name])}
-    if not isinstance(given, dict) or not set(given) <= set(declared):
-        raise ValueError(f"other arguments than `{name}` has")
-    for key, each in given.items():
-        if each is not None and not jsonschema.Draft7Validator(dict(declared[key])).is_valid(each):
-            raise ValueError(f"`{key}: {each}` in the transform `{name}`")
-    return cast("Transform", from_heads(value, TRANSFORMS))
 
 
 def save_model(model: Any, path: str | Path, metadata: Metadata) -> None:
@@ -146,6 +80,10 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
             raise _unreadable(path, error) from error
     if not isinstance(model, keras.Model):
         raise fail("not-a-model", f"`{path}` holds a {type(model).__name__}, not a network", help=HELP)
+    outputs = model.outputs[0].shape[-1]
+    if metadata.class_names is not None and len(metadata.class_names) != outputs:
+        fact = f"`{path}` names {len(metadata.class_names)} classes for {outputs} outputs"
+        raise fail("not-a-model", fact, help=HELP)
     speed_up_grouped_convolutions(model)
     return model, metadata
 
@@ -167,12 +105,18 @@ def _inspect(path: Path) -> tuple[Metadata, int]:
                     message = f"`{name}` in `{path}` would unpack to {size / 1e6:.0f} MB"
                     raise fail("not-a-model", message, notes=[f"the file has {total / 1e6:.1f} MB"], help=HELP)
             config = json.loads(archive.read("config.json"))
-            metadata = Metadata.from_json(json.loads(archive.read(MEMBER))) if MEMBER in sizes else Metadata()
+            description = json.loads(archive.read(MEMBER)) if MEMBER in sizes else Metadata().to_json()
     except OSError as error:
         message = f"cannot read `{path}`: {(error.strerror or str(error)).lower()}"
         raise fail("not-a-model", message, help=HELP) from error
     except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError, EOFError, zlib.error) as error:
-        raise fail("not-a-model", f"`{path}` is not a model file: {_first_line(error)}", help=HELP) from error
+        raise fail("not-a-model", f"`{path}` is not a model file: {_first_sentence(error)}", help=HELP) from error
+    try:
+        metadata = Metadata.from_json(description)
+    except ValueError as error:
+        message = f"this version of archspec cannot read what `{path}` says of itself: {error}"
+        help = "it may need a newer archspec, or the package that declares its transforms"
+        raise fail("not-a-model", message, help=help) from error
     if not path.name.endswith(".keras"):
         raise fail("not-a-model", f"the name of `{path}` does not end in `.keras`", help="rename it")
     layers = config.get("config", {}).get("layers", ()) if isinstance(config, dict) else ()
@@ -184,9 +128,11 @@ def _unreadable(path: Path, error: Exception) -> ArchspecError:
     if "safe_mode" in text or "unsafe" in text.lower():
         message = f"`{path}` holds Python code, which archspec never runs from a file"
         return fail("model-unsafe", message, help="replace its Lambda layers by layers of Keras and save it again")
-    note = f"Keras says: {_first_line(error)}"
+    note = f"Keras says: {_first_sentence(error)}"
     return fail("not-a-model", f"`{path}` cannot be loaded", notes=[note], help=HELP)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+def _first_sentence(error: Exception) -> str:
+    """In lower case, and no longer than a line or two."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0][:200]
+    return text[:1].lower() + text[1:].rstrip(".")

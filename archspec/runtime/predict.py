@@ -13,7 +13,7 @@ from archspec.diagnostics import fail
 from archspec.ops.base import show
 from archspec.runtime.classifier import probabilities_of
 from archspec.runtime.data.decode import BadImageError, read_image
-from archspec.runtime.data.preprocess import preprocess_image
+from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
 from archspec.runtime.model_file import load_model
 from archspec.runtime.quiet import import_tensorflow
 
@@ -51,6 +51,7 @@ def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) ->
     network = probabilities_of(loaded)
     input_shape = tuple(network.input_shape[1:])
     check_images_enter(input_shape)
+    check_preprocess(input_shape, metadata.preprocess)
     names = metadata.class_names or tuple(map(str, range(network.output_shape[-1])))
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, input_shape[-1]), tf.uint8)])  # type: ignore[untyped-decorator]

@@ -12,7 +12,8 @@ from typing import Any
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.curves import draw_curves
-from archspec.runtime.model_file import Metadata, save_model
+from archspec.runtime.metadata import Metadata
+from archspec.runtime.model_file import save_model
 from archspec.runtime.run_directory import write_json, write_table
 from archspec.runtime.tensorboard import ScalarLog
 from archspec.runtime.write import copy, write_text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,8 +36,15 @@ def make_strategy(devices: Devices = None) -> Any:
     if not gpus:
         _split_cpu(tf, number)
     names = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
+    return _mirrored(tuple(names[:number]))
+
+
+@functools.cache
+def _mirrored(names: tuple[str, ...]) -> Any:
+    """One strategy a process for the same devices: TensorFlow numbers their collective operations only once."""
+    tf = import_tensorflow()
     with warnings_hidden():
-        return tf.distribute.MirroredStrategy(names[:number])
+        return tf.distribute.MirroredStrategy(names)
 
 
 def describe(strategy: Any) -> str:

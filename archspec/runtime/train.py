@@ -17,7 +17,7 @@ from archspec.runtime.data.source import open_data
 from archspec.runtime.epoch import Course, run_epochs
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import make_optimizer
-from archspec.runtime.model_file import Metadata
+from archspec.runtime.metadata import Metadata
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.recipe_text import describe_recipe, recipe_json
 from archspec.runtime.record import Record, threads, versions
