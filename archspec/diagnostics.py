@@ -7,9 +7,14 @@ what led there, and only `help` says how to mend it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
+
+LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as one
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,8 @@ class Source:
 
     def line(self, number: int) -> str:
         """The line of that number, counted from 1, without its end; empty past the end."""
-        lines = self.text.split("\n")
-        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else ""
+        lines = LINE_END.split(self.text)
+        return lines[number - 1] if 1 <= number <= len(lines) else ""
 
 
 @dataclass(frozen=True)
@@ -38,16 +43,39 @@ class Span:
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
 
+    def first(self, length: int) -> Span:
+        """The first `length` characters of it."""
+        return replace(self, end_line=self.line, end_column=self.column + length)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Diagnostic:
-    """One mistake: its code (docs/errors.md lists them), the fact, the place, what led there, the remedy."""
+    """One mistake: its code (docs/errors.md lists them), the fact, the place, what led there, the remedy.
+
+    Two are equal when they are of one code at one place: the same mistake, seen in another variant of the page.
+    Without a place the message decides.
+    """
 
     code: str
     message: str
     span: Span | None = None
     notes: tuple[str, ...] = ()
     help: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Diagnostic) and self._mistake == other._mistake
+
+    def __hash__(self) -> int:
+        return hash(self._mistake)
+
+    @property
+    def _mistake(self) -> tuple[str, object]:
+        return self.code, self.span or self.message
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Line and column, to sort by; (0, 0) without a place."""
+        return (self.span.line, self.span.column) if self.span else (0, 0)
 
     def with_notes(self, *notes: str) -> Diagnostic:
         return replace(self, notes=self.notes + notes)
@@ -72,8 +100,11 @@ class ArchspecError(Exception):
     """Every mistake of a user's reaches the surface as this: one or more diagnostics, never a traceback."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__(*diagnostics)
         self.diagnostics = diagnostics
-        super().__init__("\n\n".join(render(diagnostic) for diagnostic in diagnostics))
+
+    def __str__(self) -> str:
+        return "\n\n".join(render(diagnostic) for diagnostic in self.diagnostics)
 
 
 def fail(
@@ -83,45 +114,94 @@ def fail(
     return ArchspecError(Diagnostic(code, message, span, tuple(notes), help))
 
 
+def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """In the order of the source, and the same words on several lines once: a misspelt word is often used often."""
+    groups: dict[tuple[str, str], list[Diagnostic]] = {}
+    for diagnostic in sorted(diagnostics, key=lambda each: each.place):
+        groups.setdefault((diagnostic.code, diagnostic.message), []).append(diagnostic)
+    result = []
+    for first, *others in groups.values():
+        lines = list(dict.fromkeys(each.span.line for each in others if each.span and each.place > first.place))
+        also = f"also on line{'s' * (len(lines) > 1)} {listed(lines)}"
+        result.append(first.with_notes(also) if lines else first)
+    return result
+
+
+# ---- as text -------------------------------------------------------------------------------------------------------
+
+WIDTH = 160  # characters of a source line that are shown; a page of one endless line stays readable
+LONGEST = 500  # characters of a message; a page can hold a name of a megabyte
+
+
 def render(diagnostic: Diagnostic) -> str:
     """The diagnostic as text, in the form of LANGUAGE.md, without a final line end."""
-    lines = [f"error[{diagnostic.code}]: {diagnostic.message}"]
+    lines = [f"error[{diagnostic.code}]: {_shown(diagnostic.message)}"]
     span = diagnostic.span
-    gutter = " " * (len(str(span.line)) if span else 1)
+    width = max(2, len(str(span.line)) if span else 0)
+    gutter = " " * width
     if span:
         lines.append(f"{gutter}--> {span}")
         excerpt = span.source.line(span.line)
         if excerpt.strip():
-            lines += _excerpt(excerpt, span, gutter)
-    lines += [f"{gutter} = note: {note}" for note in diagnostic.notes]
+            above, below = _excerpt(excerpt, span)
+            lines += [f"{gutter} |", f"{span.line:>{width}} | {above}", f"{gutter} | {below}"]
+    lines += [f"{gutter} = note: {_shown(note)}" for note in diagnostic.notes]
     if diagnostic.help:
-        lines.append(f"{gutter} = help: {diagnostic.help}")
+        lines.append(f"{gutter} = help: {_shown(diagnostic.help)}")
     return "\n".join(lines)
 
 
-WIDTH = 160  # characters of a source line that are shown; a page of one endless line stays readable
+def _shown(text: str) -> str:
+    return visible(text if len(text) <= LONGEST else text[: LONGEST - 3] + "...")
 
 
-def _excerpt(text: str, span: Span, gutter: str) -> list[str]:
+def visible(text: str) -> str:
+    """The text with what a terminal would not print, or obey, as Python writes it: a line end is \\n."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode() for each in text
+    )
+
+
+def _excerpt(text: str, span: Span) -> tuple[str, str]:
+    """The line of the source, and the line of carets under it."""
     start = span.column - 1
     stop = span.end_column - 1 if span.end_line == span.line else len(text.rstrip())
     shift = max(0, min(start - WIDTH // 4, len(text) - WIDTH))
-    shown = text[shift : shift + WIDTH]
-    start, stop = start - shift, min(stop - shift, len(shown))
+    text = text[shift : shift + WIDTH]
+    start, stop = start - shift, min(stop - shift, len(text))
     # tabs are kept above the caret, so that it stays below what it points at in any terminal
-    indent = "".join("\t" if character == "\t" else " " for character in shown[:start])
-    carets = "^" * max(1, stop - start)
-    bar = f"{gutter} |"
-    return [bar, f"{span.line} | {shown}", f"{bar} {indent}{carets}"]
+    above = "\t".join(map(visible, text.split("\t")))
+    indent = "\t".join(" " * _columns(part) for part in text[:start].split("\t"))
+    return above, indent + "^" * max(1, _columns(text[start:stop]))
+
+
+def _columns(text: str) -> int:
+    """The width of a text in a terminal: some letters take two columns."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in visible(text))
+
+
+# ---- words ---------------------------------------------------------------------------------------------------------
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The help line for a misspelt word, or None when nothing known is near."""
-    candidates = {name.lower(): name for name in known}
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else None
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like it, or None."""
+    if len(word) > 60:
+        return None
+    candidates = {name.lower(): name for name in islice(known, 1000)}
     near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
-    return f"did you mean `{candidates[near[0]]}`?" if near else None
+    return candidates[near[0]] if near else None
 
 
-def listed(words: Iterable[object]) -> str:
-    """Words as a phrase: a, b, c."""
-    return ", ".join(str(word) for word in words)
+def listed(words: Iterable[object], limit: int = 40) -> str:
+    """Words as a phrase: a, b, c. Beyond `limit` the others are counted."""
+    each: Sequence[str] = [str(word) for word in words]
+    more = f" and {len(each) - limit} more" if len(each) > limit else ""
+    return ", ".join(each[:limit]) + more

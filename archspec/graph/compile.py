@@ -7,26 +7,30 @@ path, so it is copied and not expanded again: ResNet-1202 compiles in millisecon
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from archspec.declare import arguments, freeze
+from archspec.declare import freeze
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, fail, listed
-from archspec.graph.ir import INPUT, Facts, Graph, Node
+from archspec.graph.builder import Builder, Run, arguments_of
+from archspec.graph.ir import Graph
+from archspec.graph.parameters import Names, parameters
+from archspec.graph.references import not_found
+from archspec.graph.scope import Scope
+from archspec.graph.shortcut import pad
 from archspec.lang import source
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
+from archspec.lang.item import Block, Item
 from archspec.lang.schema import SHORTCUTS
-from archspec.lang.spec import Block, Item, Spec
-from archspec.lang.validate import check_value
-from archspec.ops import OPS, Op, OpError
-from archspec.ops.base import Shape, show
+from archspec.lang.spec import Spec
+from archspec.ops import OPS, Op
+from archspec.ops.base import Shape
 
-MAX_LAYERS = 100_000
-MAX_PARAMS = 10**12
-MAX_NESTING = 80
-MAX_STEPS = 1_000_000  # items looked at, layers or not: bounds pages that expand to nothing, slowly
+MAX_NESTING = 40
+MAX_STEPS = 300_000  # items looked at, layers or not: bounds pages that expand to nothing, slowly
 
-Names = dict[str, Any]
+Given = Mapping[str, tuple[source.Scalar | None, source.Node]]
+"""The arguments of a call: each with its key, if it was written, and its value."""
 
 
 def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> Graph:
@@ -36,269 +40,203 @@ def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, 
     """
     params = parameters(spec, variant, settings or {})
     name = f"{spec.name}-{variant}" if variant else spec.name
-    return _Compiler(spec, variant, params).graph(name)
+    return Compiler(spec, variant, params).graph(name)
 
 
-def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> Names:
-    """The values of all params: the page's, over them the variant's, over them the settings.
+class Compiler:
+    """One expansion of a page. Without `clones` every copy of a repeated item is expanded by itself."""
 
-    Raises ArchspecError: unknown-variant, variant-needed, unknown-parameter.
-    """
-    if variant is None and spec.variants:
-        raise fail(
-            "variant-needed",
-            f"`{spec.name}` has several variants",
-            notes=[f"they are: {listed(spec.variants)}"],
-            help=f"name one: `{spec.name}:{next(iter(spec.variants))}`",
-        )
-    if variant is not None and variant not in spec.variants:
-        known = f"the variants are: {listed(spec.variants)}" if spec.variants else "this page has no variants"
-        near = did_you_mean(variant, spec.variants)
-        raise fail(
-            "unknown-variant",
-            f"`{spec.name}` has no variant `{variant}`",
-            notes=[known] if near else [],
-            help=near or known,
-        )
-    of_variants = [name for values in spec.variants.values() for name in values]
-    known = [*dict.fromkeys([*spec.params, *of_variants, "input"])]
-    for name in settings:
-        if name not in known:
-            raise fail(
-                "unknown-parameter",
-                f"`{spec.name}` has no parameter `{name}`",
-                help=did_you_mean(name, known) or f"its parameters are: {listed(known)}",
-            )
-    given = {**spec.params, **(spec.variants[variant] if variant else {}), **settings}
-    given.pop("input", None)
-    names: Names = {}
-    for name, value in given.items():
-        try:
-            names[name] = evaluate(value, {**given, **names}) if is_expression(value) else value
-        except ExpressionError as error:
-            raise fail(error.code, f"parameter `{name}`: {error.message}", help=error.help) from None
-    if "input" in settings:
-        names["input"] = settings["input"]
-    return names
-
-
-@dataclass
-class _Scope:
-    """A prefix of paths, and how often each name was used under it."""
-
-    prefix: str
-    taken: dict[str, int] = field(default_factory=dict)
-
-    def claim(self, word: str) -> str:
-        """A new path under the prefix: `conv`, then `conv_2`, `conv_3`."""
-        while True:
-            count = self.taken[word] = self.taken.get(word, 0) + 1
-            unique = word if count == 1 else f"{word}_{count}"
-            if count == 1 or unique not in self.taken:
-                self.taken.setdefault(unique, 1)
-                return f"{self.prefix}{unique}"
-
-
-@dataclass(frozen=True)
-class _Copied:
-    """One copy of a repeated item: what it read, where its nodes and names start, what it returned."""
-
-    path: str
-    entering: int
-    start: int
-    registered: int
-    output: int
-
-
-class _Compiler:
-    def __init__(self, spec: Spec, variant: str | None, params: Names) -> None:
+    def __init__(self, spec: Spec, variant: str | None, params: Names, *, clones: bool = True) -> None:
         self.spec = spec
         self.params = {name: value for name, value in params.items() if name != "input"}
-        self.given_input = params.get("input")
         self.column = list(spec.variants).index(variant) if variant else 0
-        self.nodes: list[Node] = []
-        self.outputs: dict[str, int] = {}
-        self.names: list[str] = []  # the keys of outputs in the order of their registration
-        self.reads: list[int] = []
-        self.calls: list[tuple[str, Span]] = []
-        self.nesting = self.steps = self.total_params = 0
-        self.ops: dict[Any, Op] = {}
-        self.facts: dict[Any, Facts] = {}
+        self.clones = clones
+        self.nesting = self.steps = 0
+        self.builder = Builder(self._input(params.get("input")), spec.input.span, variant)
 
     def graph(self, name: str) -> Graph:
-        shape = self._input()
-        span = self.spec.input.span
-        self.nodes.append(Node("input", INPUT, (), Facts(shape, (), 0, 0, 0), span))
-        self._register("input", 0)
-        last = self._layers(self.spec.layers, 0, self.params, _Scope(""), top=True)
-        if len(self.nodes) == 1:
+        top = Scope("", {"input": self.spec.input.span})
+        last = self._layers(self.spec.layers, 0, self.params, top, top=True)
+        nodes = self.builder.nodes
+        if len(nodes) == 1:
             layers = self.spec.document.entries["layers"][0]
             raise fail("empty-network", "this network has no layers", layers.span)
         outputs, weights = self._outputs(last)
         self._refuse_unused(outputs)
-        return Graph(name, tuple(self.nodes), outputs, weights)
+        return Graph(name, tuple(nodes), outputs, weights)
 
-    def _input(self) -> Shape:
-        span = self.spec.input.span
-        given = self.given_input
-        sizes = given if given is not None else [self._value(item, self.params) for item in self.spec.input.items]
-        fine = isinstance(sizes, (list, tuple)) and 1 <= len(sizes) <= 4
-        for size in sizes if fine else ():
-            fine &= size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0)
-        if not fine:
-            remedy = "write [height, width, channels], [length, channels] or [features]; ~ is a free size"
-            raise fail("input", "`input` must be a list of 1 to 4 positive integers", span, help=remedy)
-        return tuple(sizes)
+    def _input(self, setting: Any) -> Shape:
+        if setting is not None:
+            return _sizes(setting, None)
+        names = self.params
+        return _sizes([_value(item, names) for item in self.spec.input.items], self.spec.input.span)
 
     # ---- lists and items ---------------------------------------------------------------------------------------
 
-    def _layers(self, items: tuple[Item, ...], x: int, names: Names, scope: _Scope, *, top: bool = False) -> int:
+    def _layers(self, items: tuple[Item, ...], x: int, names: Names, scope: Scope, *, top: bool = False) -> int:
         self.nesting += 1
-        if self.nesting > MAX_NESTING:
-            raise self._error("too-deep", f"this page nests more than {MAX_NESTING} lists of layers", items[0].span)
         for item in items:
+            if self.nesting > MAX_NESTING:
+                message = f"this page nests more than {MAX_NESTING} lists of layers"
+                raise self.builder.error("too-deep", message, item.span)
             x = self._item(item, x, self._with_channels(names, x) if top else names, scope)
         self.nesting -= 1
         return x
 
-    def _item(self, item: Item, x: int, names: Names, scope: _Scope) -> int:
+    def _item(self, item: Item, x: int, names: Names, scope: Scope) -> int:
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise self._error("too-many-layers", f"this page expands to more than {MAX_STEPS:,} items", item.span)
-        if item.when is not None and not self._scalar(item.when, names):
-            return x
+            message = f"this page expands to more than {MAX_STEPS:,} items"
+            raise self.builder.error("too-many-layers", message, item.span)
         if item.head == "row":
-            return self._row(item, x, names, scope)
+            cell = item.cells[self.column]
+            return x if cell is None else self._item(cell, x, names, scope)
+        if item.when is not None and not self._truth(item.when, names):
+            return x
         sources = tuple(self._resolve(name, scope) for name in item.origin)
         if len(sources) == 1:
             (x,) = sources
         if is_expression(item.head):
             item = self._chosen(item, names)
         if item.repeat is not None:
-            return self._repeat(item, x, sources, names, scope)
+            return self._repeat(item, item.repeat, x, sources, names, scope)
         if item.head == "residual" and not item.name:
             return self._residual(item, x, names, scope)
-        path = scope.claim(item.name or item.head)
+        path = self._path(item, scope)
         x = self._copy(item, x, sources, names, scope, path, first=True)
-        self._register(path, x)
+        self.builder.register(path, x)
         return x
 
-    def _row(self, item: Item, x: int, names: Names, scope: _Scope) -> int:
-        cell = item.cells[self.column]
-        if cell is None:
-            return x
-        inherited = {
-            word: getattr(cell, word) or getattr(item, word) for word in ("name", "origin", "repeat", "first", "when")
-        }
-        return self._item(replace(cell, **{**inherited, "when": cell.when}), x, names, scope)
+    def _path(self, item: Item, scope: Scope) -> str:
+        """A new path for an item. Raises ArchspecError when the name that it was given is taken."""
+        name = item.name
+        taken = scope.given.get(name.text) if name else None
+        if name and taken:
+            by = "the input of the network" if taken is self.spec.input.span else f"a layer on line {taken.line}"
+            message = f"the name `{name.text}` is taken by {by}"
+            raise self.builder.error("name-taken", message, name.span, help="give each layer a name of its own")
+        return scope.claim(item.word, item.span)
 
     def _chosen(self, item: Item, names: Names) -> Item:
         """The item with the head that its expression chooses: `$unit: 64`."""
         head = self._expression(item.head, item.span, names)
         if not isinstance(head, str) or (head not in OPS and head not in self.spec.blocks):
-            known = [*OPS, *self.spec.blocks]
-            raise self._error(
+            raise self.builder.error(
                 "unknown-operator",
                 f"there is no operator or block `{head}`, the value of `{item.head}`",
                 item.span,
-                help=did_you_mean(str(head), known) or f"the blocks are: {listed(self.spec.blocks)}",
+                help=did_you_mean(str(head), [*OPS, *self.spec.blocks])
+                or (f"the blocks are: {listed(self.spec.blocks)}" if self.spec.blocks else None),
             )
-        if OPS.get(head, Op).many and not item.origin:
-            raise self._error("one-input", f"`{head}` has nothing to merge", item.span, help="write `from: [a, b]`")
+        many, inputs = OPS.get(head, Op).many, len(item.origin)
+        if (inputs < 2) if many else (inputs > 1):
+            fact = f"`{item.head}` is `{head}` here, which reads {'two layers or more' if many else 'one layer'}"
+            help = "write `from: [a, b]`" if many else "merge the layers that `from` names first"
+            raise self.builder.error("one-input", fact, item.span, help=help)
         return replace(item, head=head)
 
-    def _repeat(self, item: Item, x: int, sources: tuple[int, ...], names: Names, scope: _Scope) -> int:
-        assert item.repeat is not None
-        count = self._scalar(item.repeat, names)
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            message = f"`repeat` must be a whole number, 0 or more, and is `{count}`"
-            raise self._error("wrong-value", message, item.repeat.span)
-        base = scope.claim(item.name or item.head)
-        last: _Copied | None = None  # the copy before, if the next one can be a clone of it
+    def _repeat(
+        self, item: Item, repeat: source.Scalar, x: int, sources: tuple[int, ...], names: Names, scope: Scope
+    ) -> int:
+        count, builder = self._count(repeat, names), self.builder
+        base = self._path(item, scope)
+        last: Run | None = None  # the copy before, if the next one can be a clone of it
         for number in range(1, count + 1):
             path, entering = f"{base}/{number}", x
-            start, registered, reads = len(self.nodes), len(self.names), len(self.reads)
-            if last and self.nodes[x].shape == self.nodes[last.entering].shape:
+            start, named, reads = len(builder.nodes), len(builder.paths), len(builder.reads)
+            if last and builder.shape(x) == builder.shape(last.entering):
                 if start == last.start:  # the copy before had no layers, and so has every other
                     break
-                self._check_count(start + (count - number + 1) * (start - last.start), item.span)
-                x = self._clone(last, path, x)
+                builder.check_count(start + (count - number + 1) * (start - last.start), item.span)
+                x = builder.clone(last, path, x)
             else:
                 x = self._copy(item, x, sources, names, scope, path, first=number == 1)
-                self._register(path, x)
-            same_as_next = number > 1 or item.first is None
-            reads_outside = len(sources) > 1 or any(index < start for index in self.reads[reads:])
-            last = _Copied(path, entering, start, registered, x) if same_as_next and not reads_outside else None
+                builder.register(path, x)
+            same_as_next = self.clones and (number > 1 or item.first is None)
+            reads_outside = len(sources) > 1 or any(index < start for index in builder.reads[reads:])
+            last = Run(path, entering, start, named, x) if same_as_next and not reads_outside else None
         if count:
-            self._register(base, x)
+            builder.register(base, x)
         return x
 
-    def _clone(self, last: _Copied, path: str, x: int) -> int:
-        """The nodes of the last copy once more, under a new path and reading `x`. Returns the new output."""
-        stop = len(self.nodes)
-        shift, cut = stop - last.start, len(last.path)
-        for name, op, inputs, facts, span in self.nodes[last.start : stop]:
-            moved = tuple([i + shift if i >= last.start else x for i in inputs])
-            self.nodes.append(Node(path + name[cut:], op, moved, facts, span))
-            self._count_params(facts, span)
-        for name in self.names[last.registered : len(self.names)]:
-            index = self.outputs[name]
-            self._register(path + name[cut:], index + shift if index >= last.start else x)
-        return last.output + shift if last.output >= last.start else x
+    def _count(self, repeat: source.Scalar, names: Names) -> int:
+        count = self._scalar(repeat, names)
+        if isinstance(count, float) and count.is_integer():
+            count = int(count)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            message = f"`repeat` must be a whole number, 0 or more, and is `{count}`"
+            raise self.builder.error("wrong-value", message, repeat.span)
+        return count
 
-    def _register(self, path: str, index: int) -> None:
-        """Let `from` find the output of a path."""
-        if path not in self.outputs:
-            self.names.append(path)
-        self.outputs[path] = index
+    def _truth(self, when: source.Scalar, names: Names) -> bool:
+        value = self._scalar(when, names)
+        if isinstance(value, str):
+            help = f"write `true` or `false`: in YAML 1.2 `{value}` is a word"
+            words = value in ("yes", "no", "on", "off")
+            message = f"`when` must be true or false, and is `{value}`"
+            raise self.builder.error("wrong-type", message, when.span, help=help if words else None)
+        return bool(value)
 
     # ---- one copy of an item -----------------------------------------------------------------------------------
 
     def _copy(
-        self, item: Item, x: int, sources: tuple[int, ...], names: Names, scope: _Scope, path: str, *, first: bool
+        self, item: Item, x: int, sources: tuple[int, ...], names: Names, scope: Scope, path: str, *, first: bool
     ) -> int:
         if item.head == "residual":
-            return self._residual(item, x, names, _Scope(f"{path}/"))
+            return self._residual(item, x, names, scope.inner(path))
         given = self._given(item, first)
         if item.head in self.spec.blocks:
             # a name stands before that of the block: conv3_x/2/bottleneck
             inside = f"{path}/{item.head}" if item.name else path
-            return self._block(self.spec.blocks[item.head], item, given, x, names, _Scope(f"{inside}/"))
+            return self._block(self.spec.blocks[item.head], item, given, x, names, scope.inner(inside))
         if item.branches:
             sources = tuple(
-                self._layers(layers, x, names, _Scope(f"{path}/{branch}/")) for branch, layers in item.branches.items()
+                self._layers(layers, x, names, scope.inner(f"{path}/{branch}"))
+                for branch, layers in item.branches.items()
             )
-            given = {word: node for word, node in given.items() if word not in item.branches}
-        return self._op(item.head, given, sources if len(sources) > 1 else (x,), names, path, item.span)
+            given = {word: entry for word, entry in given.items() if word not in item.branches}
+        return self._op(item, given, sources if len(sources) > 1 else (x,), names, path)
 
-    def _given(self, item: Item, first: bool) -> dict[str, source.Node]:
+    def _given(self, item: Item, first: bool) -> Given:
         """The arguments of a call: a bare value is the first one; `first` adds to those of the first copy."""
-        given: dict[str, source.Node] = {}
+        given: dict[str, tuple[source.Scalar | None, source.Node]] = {}
         if isinstance(item.value, source.Mapping):
-            given = dict(item.value)
+            given = dict(item.value.entries)
         elif item.value is not None:
-            block = self.spec.blocks.get(item.head)
-            known = [p.name for p in block.parameters] if block else [a.name for a in arguments(OPS[item.head])]
+            known = self._arguments(item.head)
             if not known:
-                raise self._error("unknown-argument", f"`{item.head}` takes no arguments", item.value.span)
-            given = {known[0]: item.value}
-        return {**given, **dict(item.first)} if first and item.first else given
+                raise self.builder.error("unknown-argument", f"`{item.head}` takes no arguments", item.value.span)
+            given = {known[0]: (None, item.value)}
+        return {**given, **item.first.entries} if first and item.first else given
 
-    def _block(
-        self, block: Block, item: Item, given: dict[str, source.Node], x: int, names: Names, scope: _Scope
-    ) -> int:
-        if block.name in [name for name, _ in self.calls]:
-            cycle = " -> ".join([*[name for name, _ in self.calls], block.name])
-            raise self._error("block-cycle", f"the block `{block.name}` contains itself: {cycle}", item.span)
-        known = [parameter.name for parameter in block.parameters]
-        for word, node in given.items():
+    def _arguments(self, head: str) -> list[str]:
+        block = self.spec.blocks.get(head)
+        return block.arguments if block else [argument.name for argument in arguments_of(head)]
+
+    def _values(self, head: str, given: Given, names: Names) -> dict[str, Any]:
+        """The values of the arguments. Raises ArchspecError for an unknown one, which only `$head` can have."""
+        known = self._arguments(head)
+        for word, (key, node) in given.items():
             if word not in known:
-                message = f"the block `{block.name}` has no argument `{word}`"
-                remedy = did_you_mean(word, known) or f"its arguments are: {listed(known)}"
-                raise self._error("unknown-argument", message, node.span, help=remedy)
-        values = {word: self._value(node, names) for word, node in given.items()}
+                help = did_you_mean(word, known) or (f"its arguments are: {listed(known)}" if known else None)
+                at = key.span if key else node.span
+                raise self.builder.error("unknown-argument", f"`{head}` has no argument `{word}`", at, help=help)
+        return {word: freeze(self._value(node, names)) for word, (_, node) in given.items()}
+
+    def _op(self, item: Item, given: Given, inputs: tuple[int, ...], names: Names, path: str) -> int:
+        values = self._values(item.head, given, names)
+        places = {word: node.span for word, (_, node) in given.items()}
+        return self.builder.add(item.head, values, inputs, path, item.span, places)
+
+    def _block(self, block: Block, item: Item, given: Given, x: int, names: Names, scope: Scope) -> int:
+        calls = self.builder.calls
+        if block.name in [name for name, _ in calls]:
+            cycle = " -> ".join([*[name for name, _ in calls], block.name])
+            message = f"the block `{block.name}` contains itself: {cycle}"
+            raise self.builder.error("block-cycle", message, item.span)
+        values = self._values(block.name, given, names)
         inner = self._with_channels(self.params, x)
-        self.calls.append((block.name, item.span))
+        calls.append((block.name, item.span))
         for parameter in block.parameters:
             if parameter.name in values:
                 inner[parameter.name] = values[parameter.name]
@@ -306,117 +244,33 @@ class _Compiler:
                 inner[parameter.name] = self._value(parameter.default, inner)
             else:
                 message = f"the block `{block.name}` needs the argument `{parameter.name}`"
-                raise self._error("missing-argument", message, item.span)
+                raise self.builder.error("missing-argument", message, item.span)
         x = self._layers(block.layers, x, inner, scope)
-        self.calls.pop()
+        calls.pop()
         return x
 
-    def _residual(self, item: Item, x: int, names: Names, scope: _Scope) -> int:
+    def _residual(self, item: Item, x: int, names: Names, scope: Scope) -> int:
         """body + shortcut (He et al. 2016, section 3.3); options A, B and C are `pad`, `project`, `project_all`."""
+        builder, project = self.builder, item.branches.get("project")
         assert isinstance(item.value, source.Mapping)
-        assert item.branches is not None
-        project = item.branches.get("project")
         node = item.value.get("shortcut")
         kind = self._value(node, names) if node else "project" if project is not None else "identity"
         at = node.span if node else item.span
         if kind not in SHORTCUTS:
-            remedy = did_you_mean(str(kind), SHORTCUTS) or f"it is one of: {listed(SHORTCUTS)}"
-            raise self._error("wrong-value", f"`shortcut` cannot be `{kind}`", at, help=remedy)
+            help = did_you_mean(str(kind), SHORTCUTS) or f"it is one of: {listed(SHORTCUTS)}"
+            raise builder.error("wrong-value", f"`shortcut` cannot be `{kind}`", at, help=help)
         body = self._layers(item.branches["body"], x, names, scope)
-        same = self.nodes[x].shape == self.nodes[body].shape
+        same = builder.shape(x) == builder.shape(body)
         if kind == "none" or (kind == "if_same_shape" and not same):
             return body
         if kind == "project_all" or (kind == "project" and not same):
             if project is None:
-                remedy = "add `project:` with the layers of the shortcut"
-                raise self._error("missing-key", f"`shortcut: {kind}` needs `project`", at, help=remedy)
-            x = self._layers(project, x, names, _Scope(f"{scope.claim('project')}/"))
+                help = "add `project:` with the layers of the shortcut"
+                raise builder.error("missing-key", f"`shortcut: {kind}` needs `project`", at, help=help)
+            x = self._layers(project, x, names, scope.inner(scope.claim("project", item.span)))
         elif kind == "pad" and not same:
-            x = self._pad(x, body, _Scope(f"{scope.claim('shortcut')}/"), item.span)
-        return self._op("add", {}, (x, body), names, scope.claim("add"), item.span)
-
-    def _pad(self, x: int, body: int, scope: _Scope, span: Span) -> int:
-        """Option A: every second pixel, and zeros for the channels that are new (He et al. 2016, section 4.2)."""
-        shape, wanted = self.nodes[x].shape, self.nodes[body].shape
-        strides = []
-        for size, smaller in zip(shape[:-1], wanted[:-1], strict=False):
-            strides.append(1 if size is None or smaller is None else max(1, -(-size // smaller)))
-        if max(strides, default=1) > 1:
-            x = self._add("maxpool", {"pool_size": 1, "strides": tuple(strides)}, (x,), scope.claim("subsample"), span)
-        if (wanted[-1] or 0) > (shape[-1] or 0):
-            x = self._add("pad_channels", {"channels": wanted[-1]}, (x,), scope.claim("pad_channels"), span)
-        return x
-
-    # ---- operators ---------------------------------------------------------------------------------------------
-
-    def _op(
-        self, head: str, given: dict[str, source.Node], inputs: tuple[int, ...], names: Names, path: str, span: Span
-    ) -> int:
-        known = [argument.name for argument in arguments_of(head)]
-        for word, node in given.items():
-            if word not in known:
-                remedy = did_you_mean(word, known) or f"its arguments are: {listed(known)}"
-                raise self._error("unknown-argument", f"`{head}` has no argument `{word}`", node.span, help=remedy)
-        values = {word: freeze(self._value(node, names)) for word, node in given.items()}
-        return self._add(head, values, inputs, path, span, given)
-
-    def _add(
-        self,
-        head: str,
-        values: dict[str, Any],
-        inputs: tuple[int, ...],
-        path: str,
-        span: Span,
-        given: Mapping[str, source.Node] | None = None,
-    ) -> int:
-        places = {word: node.span for word, node in (given or {}).items()}
-        op = self._made(head, values, span, places)
-        shapes = tuple(self.nodes[i].shape for i in inputs)
-        key = (id(op), shapes)
-        facts = self.facts.get(key)
-        if facts is None:
-            try:
-                facts = self.facts[key] = _infer(op, shapes)
-            except OpError as error:
-                notes = [
-                    f"the input here is {show(self.nodes[i].shape)}, from `{self.nodes[i].path}`"
-                    f" (line {self.nodes[i].span.line})"
-                    for i in inputs
-                ]
-                at = places.get(error.arg or "", span)
-                raise self._error("shape", error.message, at, notes=notes, help=error.help) from None
-        self._check_count(len(self.nodes), span)
-        self._count_params(facts, span)
-        self.nodes.append(Node(path, op, inputs, facts, span))
-        self._register(path, len(self.nodes) - 1)
-        return len(self.nodes) - 1
-
-    def _made(self, head: str, values: dict[str, Any], span: Span, places: Mapping[str, Span]) -> Op:
-        key = (head, *values.items())
-        op = self.ops.get(key)
-        if op is None:
-            for argument in arguments_of(head):
-                if argument.name in values:
-                    wrong = check_value(head, argument.name, values[argument.name])
-                    if wrong:
-                        at = places.get(argument.name, span)
-                        raise self._error("wrong-value", f"`{head}`: {wrong[0]}", at, help=wrong[1])
-                elif argument.required:
-                    message = f"`{head}` needs the argument `{argument.name}`"
-                    raise self._error("missing-argument", message, span, help=f"{argument.name}: {argument.doc}")
-            op = self.ops[key] = OPS[head].make({word: _integral(value) for word, value in values.items()})
-        return op
-
-    def _check_count(self, count: int, span: Span) -> None:
-        if count > MAX_LAYERS:
-            message = f"this page expands to more than {MAX_LAYERS:,} layers"
-            raise self._error("too-many-layers", message, span, help="is a `repeat` larger than you meant?")
-
-    def _count_params(self, facts: Facts, span: Span) -> None:
-        self.total_params += facts.params
-        if self.total_params >= MAX_PARAMS:
-            message = f"this network has {self.total_params:.3g} parameters or more, beyond the limit of 10^12"
-            raise self._error("too-many-parameters", message, span, help="is a size larger than you meant?")
+            x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)
+        return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span)
 
     # ---- values and names --------------------------------------------------------------------------------------
 
@@ -425,7 +279,7 @@ class _Compiler:
             return self._scalar(node, names)
         if isinstance(node, source.Sequence):
             return [self._value(item, names) for item in node.items]
-        return {key: self._value(value, names) for key, value in node}
+        raise self.builder.error("wrong-type", "an argument cannot be a mapping", node.span)
 
     def _scalar(self, node: source.Scalar, names: Names) -> Any:
         return self._expression(node.value, node.span, names) if is_expression(node.value) else node.value
@@ -434,32 +288,20 @@ class _Compiler:
         try:
             return evaluate(text, names)
         except ExpressionError as error:
-            raise self._error(error.code, error.message, span, help=error.help) from None
+            raise self.builder.error(error.code, error.message, span, help=error.help) from None
 
     def _with_channels(self, names: Names, x: int) -> Names:
-        shape = self.nodes[x].shape
-        return {**names, "channels": shape[-1]}
+        return {**names, "channels": self.builder.shape(x)[-1]}
 
-    def _resolve(self, name: source.Scalar, scope: _Scope) -> int:
-        """The output of an earlier layer: looked up in this block, then in the one around it, up to the page."""
-        prefix = scope.prefix
-        while True:
-            index = self.outputs.get(prefix + name.text)
-            if index is not None:
-                self.reads.append(index)
-                return index
-            if not prefix:
-                break
-            prefix = prefix[:-1].rpartition("/")[0]
-            prefix += "/" if prefix else ""
-        later = _line_of_name(self.spec.layers, name.text)
-        if later and later > name.span.line:
-            message, remedy = f"`{name.text}` comes later, on line {later}", "`from` reads earlier layers only"
-        else:
-            message = f"there is no earlier layer `{name.text}`"
-            near = [path.removeprefix(scope.prefix) for path in self.outputs]
-            remedy = did_you_mean(name.text, near) or "give the layer that you mean a `name`"
-        raise self._error("unknown-layer", message, name.span, help=remedy)
+    def _resolve(self, name: source.Scalar, scope: Scope) -> int:
+        """The output of an earlier layer."""
+        index = self.builder.find(name.text, scope.prefix)
+        if index is None:
+            inside = self.builder.calls[-1][0] if self.builder.calls else None
+            visible = (path.removeprefix(scope.prefix) for path in self.builder.outputs)
+            message, help = not_found(self.spec, name, inside, visible)
+            raise self.builder.error("unknown-layer", message, name.span, help=help)
+        return index
 
     def _outputs(self, last: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
         declared = self.spec.outputs()
@@ -467,63 +309,47 @@ class _Compiler:
             return (last,), (1.0,)
         indices = []
         for name, (_, span) in declared.items():
-            if name not in self.outputs:
-                near = did_you_mean(name, self.outputs)
-                raise self._error("unknown-layer", f"there is no layer `{name}`", span, help=near)
-            indices.append(self.outputs[name])
+            index = self.builder.outputs.get(name)
+            if index is None:
+                help = did_you_mean(name, self.builder.outputs)
+                raise self.builder.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
+            indices.append(index)
         return tuple(indices), tuple(weight for weight, _ in declared.values())
 
     def _refuse_unused(self, outputs: tuple[int, ...]) -> None:
-        read = {i for node in self.nodes for i in node.inputs} | set(outputs)
-        for index, node in enumerate(self.nodes):
+        nodes = self.builder.nodes
+        read = {i for node in nodes for i in node.inputs} | set(outputs)
+        help = "read it with `from:`, list it under `outputs`, or remove it"
+        wrong: dict[Diagnostic, None] = {}
+        for index, node in enumerate(nodes):
             if index not in read:
                 what = "the input of the network" if index == 0 else f"the output of `{node.path}`"
-                raise self._error(
-                    "unused-layer",
-                    f"nothing reads {what}",
-                    node.span,
-                    help="read it with `from:`, list it under `outputs`, or remove it",
-                )
-
-    def _error(
-        self, code: str, message: str, span: Span, *, notes: list[str] | None = None, help: str | None = None
-    ) -> ArchspecError:
-        """The error with the block calls that we are inside of, innermost first."""
-        inside = [f"in block `{name}`, used on line {at.line}" for name, at in reversed(self.calls)]
-        return ArchspecError(Diagnostic(code, message, span, (*(notes or ()), *inside), help))
+                error = self.builder.error("unused-layer", f"nothing reads {what}", node.span, help=help)
+                wrong[error.diagnostics[0]] = None
+        if wrong:
+            raise ArchspecError(*wrong)
 
 
-def _infer(op: Op, shapes: tuple[Shape, ...]) -> Facts:
-    shape = op.shape(*shapes)
-    weights = op.weights(*shapes)
-    params = sum(weight.size for weight in weights)
-    trainable = sum(weight.size for weight in weights if weight.trainable)
-    return Facts(shape, weights, op.macs(*shapes), params, trainable)
+def _value(node: source.Node, names: Names) -> Any:
+    """A size of `input`, or its expression evaluated."""
+    if not isinstance(node, source.Scalar) or not is_expression(node.value):
+        return source.plain(node)
+    try:
+        return evaluate(node.value, names)
+    except ExpressionError as error:
+        raise fail(error.code, error.message, node.span, help=error.help) from None
 
 
-def _integral(value: Any) -> Any:
-    """12.0 -> 12: JSON Schema takes it for an integer, Keras does not."""
-    if isinstance(value, tuple):
-        return tuple(map(_integral, value))
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _sizes(sizes: Any, span: Span | None) -> Shape:
+    """The shape of the input. Raises ArchspecError (input) when it is none; without `span` it came from a setting."""
+    fine = isinstance(sizes, (list, tuple)) and 1 <= len(sizes) <= 4
+    for size in sizes if fine else ():
+        fine &= size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0)
+    if not fine:
+        what = "`input` must be a list of 1 to 4 positive integers"
+        help = "write [height, width, channels], [length, channels] or [features]; ~ is a free size"
+        raise fail("input", what if span else f"{what}, and is set to `{sizes}`", span, help=help)
+    return tuple(sizes)
 
 
-_ARGUMENTS: dict[str, Any] = {}
-
-
-def arguments_of(head: str) -> Any:
-    """The arguments of an operator, remembered: they are asked for at every layer."""
-    if head not in _ARGUMENTS:
-        _ARGUMENTS[head] = arguments(OPS[head])
-    return _ARGUMENTS[head]
-
-
-def _line_of_name(items: tuple[Item, ...], name: str) -> int | None:
-    for item in items:
-        if item.name == name:
-            return item.span.line
-        for inner in [*(item.branches or {}).values(), tuple(cell for cell in item.cells if cell)]:
-            line = _line_of_name(inner, name)
-            if line:
-                return line
-    return None
+__all__ = ["Compiler", "compile_spec", "parameters"]

@@ -11,7 +11,8 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -67,11 +68,29 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
 
     Raises ExpressionError with code expression, expression-name, expression-too-large or division-by-zero.
     """
-    return _value(_parse(text), names)
+    try:
+        return _value(parsed(text), names)
+    except OverflowError:
+        raise _too_large() from None
+
+
+def names_in(text: str) -> list[str]:
+    """The names that an expression reads, in order. Raises ExpressionError when it cannot be parsed."""
+    tree = list(ast.walk(parsed(text)))
+    called = {node.func for node in tree if isinstance(node, ast.Call)}
+    return list(dict.fromkeys(node.id for node in tree if isinstance(node, ast.Name) and node not in called))
+
+
+def undefined(name: str, names: Iterable[str]) -> ExpressionError:
+    """The error of a name that is none of `names`."""
+    known = sorted(names)
+    help = did_you_mean(name, known) or (f"the names here are: {listed(known)}" if known else "declare it in `params`")
+    return ExpressionError(f"the name `{name}` is not defined here", "expression-name", help)
 
 
 @lru_cache(maxsize=4096)
-def _parse(text: str) -> ast.expr:
+def parsed(text: str) -> ast.expr:
+    """The tree of an expression. Raises ExpressionError."""
     name = _NAME.match(text)
     if name:
         return ast.Name(name[1])
@@ -81,7 +100,9 @@ def _parse(text: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
     try:
-        return ast.parse(inside[1].strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python would warn of `1if x else 2`
+            return ast.parse(inside[1].strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be parsed"
         raise ExpressionError(f"`{text}` is not an expression: {reason}") from None
@@ -93,13 +114,8 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return _bounded(value)
         case ast.Name(id=name):
             if name not in names:
-                known = ", ".join(sorted(names)) or "none"
-                raise ExpressionError(
-                    f"the name `{name}` is not defined here",
-                    "expression-name",
-                    did_you_mean(name, names) or f"the names here are: {known}",
-                )
-            return names[name]
+                raise undefined(name, names)
+            return _bounded(names[name])
         case ast.BinOp(left=left, op=op, right=right):
             return _bounded(_arithmetic(op, _value(left, names), _value(right, names)))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
@@ -136,8 +152,12 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, (int, float)) and not abs(value) <= LARGEST:
-        raise ExpressionError(f"a number in this expression is larger than {LARGEST:.0e}", "expression-too-large")
+        raise _too_large()
     return value
+
+
+def _too_large() -> ExpressionError:
+    return ExpressionError("a number in this expression is larger than 10^15", "expression-too-large")
 
 
 def _number(value: Any) -> Any:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jsonschema import Draft7Validator
-
-from archspec.diagnostics import ArchspecError, fail
+from archspec.declare import Declared, arguments
+from archspec.diagnostics import ArchspecError, Span, fail, merged
 from archspec.lang import source
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
-from archspec.lang.schema import page_schema
-from archspec.lang.validate import explain_section
+from archspec.lang.recipe import OPTIMIZERS, SCHEDULES
+from archspec.lang.scalars import LARGEST
+from archspec.lang.validate import validate_section
 
 SECTIONS = ("train", "evaluate")
+ONE_HEAD: Mapping[str, Mapping[str, type[Declared]]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """`classes=10` -> {"classes": 10}; the value is YAML. Raises ArchspecError: setting."""
+    """`classes=10` -> {"classes": 10}; the value is YAML. Raises ArchspecError: setting, and what `parse` raises."""
     settings = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -25,6 +28,24 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
             raise fail("setting", f"`--set {text}` is not NAME=VALUE", help="write for example `--set classes=10`")
         settings[name.strip()] = source.parse_value(value, f"--set {name.strip()}")
     return settings
+
+
+def normal(name: str, value: Any) -> Any:
+    """A value from Python as a page would hold it: NumPy's numbers and tuples as Python's numbers and lists.
+
+    Raises ArchspecError: setting.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [normal(name, each) for each in value]
+    if not isinstance(value, numbers.Real):
+        what = "mapping" if isinstance(value, dict) else type(value).__name__
+        raise fail("setting", f"`{name}` cannot be set to a {what}", help="give a number, a word or a list")
+    number = int(value) if isinstance(value, numbers.Integral) else float(value)
+    if not math.isfinite(number) or abs(number) > LARGEST:
+        raise fail("setting", f"`{name}` cannot be set to a number larger than 10^18")
+    return number
 
 
 def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -36,42 +57,61 @@ def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def section(document: source.Mapping, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
-    """A section of the page with the settings applied and its expressions evaluated, or {} where the page has none.
+    """A section of the page with its expressions evaluated and the settings applied, or {} where there is neither.
 
-    Raises ArchspecError when a setting or the value of an expression does not fit.
+    Raises ArchspecError when the value of an expression or a setting does not fit.
     """
     node = document.get(name)
-    values: Any = source.plain(node) if node else {}
-    for dotted, value in settings.items():
-        first, *inner, last = dotted.split(".")
-        if first == name:
-            _put(values, inner, last, value)
-    values = _evaluated(values, params, name)
-    schema = {**page_schema()["properties"][name], "definitions": page_schema()["definitions"]}
-    errors = Draft7Validator(schema).iter_errors(values) if values != {} else ()
-    diagnostics = [each for error in errors for each in explain_section(error, name)]
+    values: Any = {} if node is None else _evaluated(node, params)
+    diagnostics = validate_section(values, name, document) if node else []
+    if not diagnostics:
+        given = {dotted: value for dotted, value in settings.items() if dotted.partition(".")[0] == name}
+        for dotted, value in given.items():
+            _put(values, dotted, _of_setting(dotted, value, params))
+        diagnostics = validate_section(values, name) if given else []
     if diagnostics:
-        raise ArchspecError(*diagnostics)
+        raise ArchspecError(*merged(diagnostics))
     return values
 
 
-def _put(values: dict[str, Any], inner: list[str], last: str, value: Any) -> None:
+def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set one place of a section, making the mappings on the way."""
+    _, *inner, last = dotted.split(".")
+    above = ""
     for word in inner:
-        if not isinstance(values.get(word), dict):
-            # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
-            values[word] = {values[word]: {}} if isinstance(values.get(word), str) else {}
-        values = values[word]
+        here = values.get(word)
+        if isinstance(here, str) and word in ONE_HEAD:
+            here = {here: {}}  # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
+        elif above in ONE_HEAD and word in ONE_HEAD[above] and word not in values:
+            values.clear()  # another head takes the place of the one on the page
+        elif above in ONE_HEAD and not isinstance(here, dict) and here is not None:
+            first = arguments(ONE_HEAD[above][word])[:1] if word in ONE_HEAD[above] else ()
+            here = {argument.name: here for argument in first}  # the bare value under its name
+        values[word] = here if isinstance(here, dict) else {}
+        values, above = values[word], word
     values[last] = value
 
 
-def _evaluated(value: Any, params: Mapping[str, Any], name: str) -> Any:
+def _evaluated(node: source.Node, params: Mapping[str, Any]) -> Any:
+    if isinstance(node, source.Sequence):
+        return [_evaluated(each, params) for each in node.items]
+    if isinstance(node, source.Mapping):
+        return {key: _evaluated(each, params) for key, each in node}
+    return _value(node.value, params, node.span)
+
+
+def _of_setting(name: str, value: Any, params: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
-        return {key: _evaluated(each, params, name) for key, each in value.items()}
+        return {key: _of_setting(name, each, params) for key, each in value.items()}
     if isinstance(value, list):
-        return [_evaluated(each, params, name) for each in value]
+        return [_of_setting(name, each, params) for each in value]
+    return _value(normal(name, value), params, None)
+
+
+def _value(value: Any, params: Mapping[str, Any], span: Span | None) -> Any:
     if not is_expression(value):
         return value
     try:
         return evaluate(value, params)
     except ExpressionError as error:
-        raise fail(error.code, f"`{name}`: {error.message}", help=error.help) from None
+        raise fail(error.code, error.message, span, help=error.help) from None

@@ -1,12 +1,11 @@
-"""Text -> Document: YAML 1.2 scalars, every value with its place, nothing that can surprise.
+"""Text -> Document: every value with its place, nothing that can surprise.
 
-Built on PyYAML's events, so that anchors, tags and duplicate keys are seen (a loader hides them), and in
-a loop, so that deep nesting cannot exhaust the stack. Size, depth and number of values are bounded.
+Built on YAML's events, so that anchors, tags and duplicate keys are seen (a loader hides them), and in a loop, so
+that deep nesting cannot exhaust the stack. Size, depth and number of values are bounded.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any
 
 import yaml
 
-from archspec.diagnostics import ArchspecError, Source, Span, fail
+from archspec.diagnostics import Source, Span, fail
+from archspec.lang.scalars import TooLargeError, resolve
+from archspec.lang.syntax import events, place
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,21 @@ def plain(node: Node) -> Any:
     return {key: plain(value) for key, value in node}
 
 
+def scalars(node: Node | None) -> Iterator[Scalar]:
+    """All scalars in a node, keys included, in the order of the source."""
+    if isinstance(node, Scalar):
+        yield node
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from scalars(item)
+    elif node is not None:
+        for key, value in node.entries.values():
+            yield key
+            yield from scalars(value)
+
+
 def read(path: Path | str) -> Source:
-    """The text of a page. Raises ArchspecError when it is no readable text file of a sensible size."""
+    """The text of a page. Raises ArchspecError: page-not-found, page-too-large, not-text."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -77,8 +89,9 @@ def read(path: Path | str) -> Source:
         raise fail(
             "page-not-found", f"there is no file `{path}`", help="`archspec list` shows the shipped pages"
         ) from None
-    except OSError as error:
-        raise fail("page-not-found", f"`{path}` cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise fail("page-not-found", f"`{path}` cannot be read: {reason}") from None
     if len(data) > MAX_BYTES:
         raise fail(
             "page-too-large",
@@ -98,14 +111,13 @@ def read(path: Path | str) -> Source:
 def parse(source: Source) -> Mapping:
     """The document, whose top level must be a mapping.
 
-    Raises ArchspecError: yaml-syntax, duplicate-key, anchor, tag, too-deep, page-too-large, empty-page,
-    not-a-mapping, several-documents.
+    Raises ArchspecError: yaml-syntax, bad-key, duplicate-key, anchor, tag, number-too-large, too-deep,
+    page-too-large, empty-page, not-a-mapping, several-documents.
     """
     root = _compose(source)
-    start = Span(source, 1, 1, 1, 2)
     keys = "a page is a mapping with the keys `name`, `input` and `layers`"
     if root is None or (isinstance(root, Scalar) and root.value is None):
-        raise fail("empty-page", "this page is empty", start, help=keys)
+        raise fail("empty-page", "this page is empty", Span(source, 1, 1, 1, 2), help=keys)
     if not isinstance(root, Mapping):
         kind = "a list" if isinstance(root, Sequence) else "a single value"
         raise fail("not-a-mapping", f"the top level of this page is {kind}", root.span, help=keys)
@@ -113,7 +125,7 @@ def parse(source: Source) -> Mapping:
 
 
 def parse_value(text: str, name: str) -> Any:
-    """The value of `--set NAME=VALUE`: a scalar, or a list or mapping in YAML's flow form."""
+    """The value of `--set NAME=VALUE`: a scalar, or a list or mapping in YAML's flow form. Raises as `parse`."""
     node = _compose(Source(name, text))
     return None if node is None else plain(node)
 
@@ -132,39 +144,31 @@ def _compose(source: Source) -> Node | None:
     stack: list[_Open] = []
     root: Node | None = None
     count = documents = 0
-    for event in _events(source):
+    for event in events(source):
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise fail(
-                    "several-documents", "a page is one YAML document", _span(source, event), help="remove the `---`"
-                )
-            continue
+                at = place(source, event)
+                raise fail("several-documents", "a page is one YAML document", at, help="remove the second `---`")
         if isinstance(event, yaml.NodeEvent):
             _refuse_anchors_and_tags(source, event)
             count += 1
             if count > MAX_VALUES:
-                raise fail("page-too-large", f"this page has more than {MAX_VALUES:,} values", _span(source, event))
+                raise fail("page-too-large", f"this page has more than {MAX_VALUES:,} values", place(source, event))
         if isinstance(event, yaml.CollectionStartEvent):
             if len(stack) == MAX_DEPTH:
                 raise fail(
                     "too-deep",
                     f"this page is nested deeper than {MAX_DEPTH} levels",
-                    _span(source, event),
+                    place(source, event).first(1),
                     help="name the inner layers as a block under `blocks`",
                 )
             stack.append(_Open(event, [], {}))
             continue
         if isinstance(event, yaml.ScalarEvent):
-            node: Node = Scalar(_resolve(event), event.value, _span(source, event))
+            node: Node = _scalar(source, event)
         elif isinstance(event, yaml.CollectionEndEvent):
-            ended = stack.pop()
-            span = _span(source, ended.event, event)
-            node = (
-                Sequence(tuple(ended.items), span)
-                if isinstance(ended.event, yaml.SequenceStartEvent)
-                else Mapping(ended.entries, span)
-            )
+            node = _closed(source, stack.pop(), event)
         else:
             continue
         if stack:
@@ -174,14 +178,33 @@ def _compose(source: Source) -> Node | None:
     return root
 
 
+def _scalar(source: Source, event: Any) -> Scalar:
+    text, span = event.value, place(source, event)
+    if not event.implicit[0] or text[:1] == "$":  # quoted, or an expression
+        return Scalar(text, text, span)
+    try:
+        return Scalar(resolve(text), text, span)
+    except TooLargeError:
+        help = "write it in quotes if it is a name"
+        raise fail("number-too-large", "this number is larger than 10^18", span, help=help) from None
+
+
+def _closed(source: Source, ended: _Open, event: Any) -> Sequence | Mapping:
+    span = place(source, ended.event, event)
+    if isinstance(ended.event, yaml.SequenceStartEvent):
+        return Sequence(tuple(ended.items), span)
+    return Mapping(ended.entries, span)
+
+
 def _put(into: _Open, node: Node) -> None:
     if isinstance(into.event, yaml.SequenceStartEvent):
         into.items.append(node)
     elif into.key is not None:
         into.entries[into.key.text] = (into.key, node)
         into.key = None
-    elif not isinstance(node, Scalar):
-        raise fail("yaml-syntax", "a key must be a single word", node.span)
+    elif not isinstance(node, Scalar) or not node.text:
+        help = "quote it if it is an expression or has brackets" if not isinstance(node, Scalar) else None
+        raise fail("bad-key", "a key must be a single word", node.span, help=help)
     elif node.text in into.entries:
         first = into.entries[node.text][0].span.line
         raise fail(
@@ -195,89 +218,17 @@ def _put(into: _Open, node: Node) -> None:
         into.key = node
 
 
-def _events(source: Source) -> Iterator[Any]:
-    try:
-        yield from yaml.parse(source.text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        span = Span(source, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
-        context = f" {error.context}" if error.context else ""
-        raise fail(
-            "yaml-syntax", f"this is not YAML: {error.problem}{context}", span, help=_syntax_help(source, span)
-        ) from None
-    except yaml.reader.ReaderError as error:
-        raise fail(
-            "yaml-syntax",
-            f"this is not YAML: character #x{ord(error.character):04x} is not allowed"
-            if isinstance(error.character, str)
-            else f"this is not YAML: {error.reason}",
-        ) from None
-
-
-def _syntax_help(source: Source, span: Span | None) -> str | None:
-    if span is None:
-        return None
-    # libyaml often notices a mistake on the line after it
-    near = [source.line(span.line), source.line(span.line - 1)]
-    if any("\t" in line[: len(line) - len(line.lstrip())] for line in near):
-        return "indent with spaces: YAML does not allow tabs"
-    for line in near:
-        if re.search(r"[{\[,]\s*[\w$]+:\s*\$\([^)]*[\[\],{}]", line):
-            return 'quote an expression with a comma or bracket inside braces: "$(min(a, b))"'
-        if line.count("{") != line.count("}") or line.count("[") != line.count("]"):
-            return "are the braces and brackets of this line closed?"
-        if re.search(r"[{,]\s*\w+:[^\s,}]", line):
-            return "put a space after each colon: `{filters: 64}`"
-    return None
-
-
-def _span(source: Source, start: Any, end: Any = None) -> Span:
-    a, b = start.start_mark, (end or start).end_mark
-    return Span(source, a.line + 1, a.column + 1, b.line + 1, b.column + 1)
-
-
 def _refuse_anchors_and_tags(source: Source, event: Any) -> None:
     if event.anchor is not None:
-        sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+        written = f"{'*' if isinstance(event, yaml.AliasEvent) else '&'}{event.anchor}"
         raise fail(
             "anchor",
-            f"`{sign}{event.anchor}`: anchors and aliases are not part of the language",
-            _span(source, event),
+            f"`{written}`: anchors and aliases are not part of the language",
+            place(source, event).first(len(written)),
             help="name the repeated layers as a block under `blocks`",
         )
-    if getattr(event, "tag", None) is not None:
-        raise fail(
-            "tag", f"`{event.tag}`: tags are not part of the language", _span(source, event), help="remove the tag"
-        )
-
-
-# YAML 1.2, core schema (section 10.3.2).
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_OTHER_BASE = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_WORDS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-MAX_DIGITS = 300  # Python refuses to parse integers of more than 4,300 digits, and no page needs one
-
-
-def _resolve(event: Any) -> Any:
-    text: str = event.value
-    if not event.implicit[0] or text[:1] == "$":  # quoted, or an expression
-        return text
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in "-+.0123456789" or len(text) > MAX_DIGITS:
-        return text
-    if _INTEGER.match(text):
-        return int(text)
-    if _FLOAT.match(text):
-        return float(text)
-    if _OTHER_BASE.match(text):
-        return int(text, 0)
-    return text
-
-
-__all__ = ["ArchspecError", "Mapping", "Node", "Scalar", "Sequence", "parse", "parse_value", "plain", "read"]
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        written = tag.replace("tag:yaml.org,2002:", "!!")
+        at = place(source, event).first(len(written))
+        raise fail("tag", f"`{written}`: tags are not part of the language", at, help="remove the tag")

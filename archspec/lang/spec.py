@@ -1,59 +1,23 @@
 """Document -> Spec: the page as items, blocks and variants, every name in it known.
 
-What the JSON Schema cannot say is checked here, for the whole page at once: one head an item, heads that
-exist, rows as long as the variants, calls that fit the arguments of their block.
+What the JSON Schema cannot say is checked here and in layers.py and names.py, for the whole page at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed
+from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed, merged
 from archspec.lang import source
-from archspec.lang.expr import is_expression
-from archspec.lang.schema import MERGES, MODIFIERS
+from archspec.lang.explain import NAMES
+from archspec.lang.item import STRUCTURES, Block, Item, Parameter
+from archspec.lang.layers import Layers
+from archspec.lang.names import check_names
+from archspec.lang.schema import FIGURE_KEYS, MODIFIERS
 from archspec.lang.validate import validate
 from archspec.ops import OPS
-
-STRUCTURES = ("row", "residual")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One item of a list of layers: its head with what stands after it, and its modifiers."""
-
-    head: str
-    span: Span
-    value: source.Node | None = None
-    name: str | None = None
-    origin: tuple[source.Scalar, ...] = ()
-    """The names that `from` reads."""
-    repeat: source.Scalar | None = None
-    first: source.Mapping | None = None
-    when: source.Scalar | None = None
-    cells: tuple[Item | None, ...] = ()
-    """The cells of a `row`."""
-    branches: dict[str, tuple[Item, ...]] | None = None
-    """Of a merge with named branches; of `residual`: body and project."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """An argument of a block; `default` is None where it is required."""
-
-    name: str
-    default: source.Node | None
-    span: Span
-
-
-@dataclass(frozen=True)
-class Block:
-    name: str
-    span: Span
-    parameters: tuple[Parameter, ...]
-    layers: tuple[Item, ...]
 
 
 @dataclass(frozen=True)
@@ -62,11 +26,17 @@ class Spec:
 
     document: source.Mapping = field(repr=False)
     name: str
-    input: source.Sequence
     params: dict[str, Any]
     variants: dict[str, dict[str, Any]]
     blocks: dict[str, Block]
     layers: tuple[Item, ...]
+
+    @property
+    def input(self) -> source.Sequence:
+        """The sizes of one sample, as the page gives them."""
+        node = self.document.get("input")
+        assert isinstance(node, source.Sequence)  # the schema has seen to it
+        return node
 
     @property
     def default(self) -> str | None:
@@ -92,253 +62,125 @@ class Spec:
     def outputs(self) -> dict[str, tuple[float, Span]] | None:
         """Name -> (weight of its loss, place) of each output, or None for the last layer alone."""
         node = self.document.get("outputs")
-        if node is None:
-            return None
         if isinstance(node, source.Sequence):
             return {item.text: (1.0, item.span) for item in node.items if isinstance(item, source.Scalar)}
-        assert isinstance(node, source.Mapping)
-        return {key.text: (float(source.plain(value)), key.span) for key, value in node.entries.values()}
+        if isinstance(node, source.Mapping):
+            return {key.text: (float(source.plain(value)), key.span) for key, value in node.entries.values()}
+        return None
+
+    def given(self, name: str, variant: str | None) -> Span | None:
+        """Where the value of a param stands: in the variant, or else among the params."""
+        variants = self.document.get("variants")
+        of_variant = variants.get(variant) if variant and isinstance(variants, source.Mapping) else None
+        for node in (of_variant, self.document.get("params")):
+            if isinstance(node, source.Mapping) and name in node.entries:
+                return node.entries[name][1].span
+        return None
 
 
 def parse(text: Source) -> Spec:
     """The page. Raises ArchspecError with every mistake that can be seen without expanding it."""
-    document = source.parse(text)
-    diagnostics = validate(document)
-    if diagnostics:
-        raise ArchspecError(*diagnostics)
-    return _Parser(document).spec()
+    return _Parser(source.parse(text)).spec()
 
 
 class _Parser:
     def __init__(self, document: source.Mapping) -> None:
         self.document = document
         self.diagnostics: list[Diagnostic] = []
-        blocks = document.get("blocks")
-        self.block_nodes = blocks if isinstance(blocks, source.Mapping) else source.Mapping({}, document.span)
-        self.variants = self._variants()
-        self.parameters = {name: self._parameters(node) for name, node in self.block_nodes}
 
     def spec(self) -> Spec:
-        name, input_, params = (self.document.get(key) for key in ("name", "input", "params"))
-        assert isinstance(name, source.Scalar)
-        assert isinstance(input_, source.Sequence)
-        blocks = {}
-        for block, (key, node) in self.block_nodes.entries.items():
-            assert isinstance(node, source.Mapping)
-            if block in OPS or block in STRUCTURES or block in MODIFIERS:
-                what = "an operator" if block in OPS else "a word of the language"
-                self._wrong(
-                    "name-taken", f"the block `{block}` has the name of {what}", key.span, "choose another name"
-                )
-            blocks[block] = Block(block, key.span, self.parameters[block], self._layers(node.get("layers")))
-        layers = self._layers(self.document.get("layers"))
-        self._expectations()
-        default = self.document.get("default")
-        if isinstance(default, source.Scalar) and default.text not in self.variants:
-            code, message, remedy = self._no_variant(default.text)
-            self._wrong(code, message, default.span, remedy)
-        self._merge_repeated()
+        variants = self._variants()
+        blocks = self._mapping("blocks")
+        parameters = {name: self._parameters(node) for name, node in blocks}
+        layers = Layers(variants, parameters, self.diagnostics.append)
+        made = {}
+        for block, (key, node) in blocks.entries.items():
+            inner = layers.read(node.get("layers")) if isinstance(node, source.Mapping) else ()
+            made[block] = Block(block, key.span, parameters[block], inner)
+        self._names_taken(blocks)
+        items = layers.read(self.document.get("layers"))
+        self._variants_exist(list(variants))
+        self._distinct_outputs()
+        self.diagnostics += validate(self.document, layers.explained)
+        name, params = self.document.get("name"), self._mapping("params")
+        self.diagnostics += check_names(self.document, made)
         if self.diagnostics:
-            raise ArchspecError(*self.diagnostics)
-        return Spec(
-            self.document,
-            name.text,
-            input_,
-            source.plain(params) if params else {},
-            self.variants,
-            blocks,
-            layers,
-        )
+            raise ArchspecError(*merged(self.diagnostics))
+        assert isinstance(name, source.Scalar)
+        return Spec(self.document, name.text, source.plain(params), variants, made, items)
 
-    def _merge_repeated(self) -> None:
-        """The same mistake on several lines is one diagnostic: a misspelt operator is often used often."""
-        merged: dict[tuple[str, str], list[Diagnostic]] = {}
-        for diagnostic in self.diagnostics:
-            merged.setdefault((diagnostic.code, diagnostic.message), []).append(diagnostic)
-        self.diagnostics = []
-        for first, *others in merged.values():
-            lines = listed(dict.fromkeys(each.span.line for each in others if each.span))
-            self.diagnostics.append(first.with_notes(f"also on line {lines}") if others else first)
+    def _mapping(self, key: str) -> source.Mapping:
+        """The mapping under a key, empty where there is none."""
+        node = self.document.get(key)
+        return node if isinstance(node, source.Mapping) else source.Mapping({}, self.document.span)
 
-    def _wrong(self, code: str, message: str, span: Span, help: str | None = None, notes: tuple[str, ...] = ()) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, notes, help))
+    def _wrong(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, (), help))
 
     def _variants(self) -> dict[str, dict[str, Any]]:
         node = self.document.get("variants")
+        variants: dict[str, dict[str, Any]] = {}
         if isinstance(node, source.Sequence):
             names = [item for item in node.items if isinstance(item, source.Scalar)]
             for i, item in enumerate(names):
                 if item.text in [other.text for other in names[:i]]:
-                    self._wrong("duplicate-variant", f"the variant `{item.text}` appears twice", item.span)
-            return {item.text: {} for item in names}
-        if isinstance(node, source.Mapping):
-            return {name: source.plain(params) or {} for name, params in node}
-        return {}
+                    self._wrong("duplicate-key", f"the variant `{item.text}` appears twice", item.span)
+            variants = {item.text: {} for item in names}
+        elif isinstance(node, source.Mapping):
+            names = [key for key, _ in node.entries.values()]
+            variants = {key: source.plain(params) or {} for key, params in node}
+        else:
+            names = []
+        for key in names:
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", key.text):
+                self._wrong("bad-name", f"`{key.text}` cannot be the name of a variant", key.span, NAMES)
+        return variants
 
     def _parameters(self, block: source.Node) -> tuple[Parameter, ...]:
-        assert isinstance(block, source.Mapping)
-        args = block.get("args")
+        args = block.get("args") if isinstance(block, source.Mapping) else None
         parameters: list[Parameter] = []
         for item in args.items if isinstance(args, source.Sequence) else ():
-            if isinstance(item, source.Mapping):
+            if isinstance(item, source.Mapping) and len(item.entries) == 1:
                 ((key, default),) = item.entries.values()
-            else:
-                assert isinstance(item, source.Scalar)
+            elif isinstance(item, source.Scalar):
                 key, default = item, None
-            if not key.text.isidentifier() or key.text == "channels":
-                self._wrong("bad-name", f"`{key.text}` cannot be the name of an argument", key.span)
+            else:
+                continue
             if default is None and any(parameter.default is not None for parameter in parameters):
                 message = f"the argument `{key.text}` has no default, and stands after one that has"
                 self._wrong("bad-signature", message, key.span, "put the arguments without a default first")
+            if key.text == "channels":
+                message = "`channels` cannot be an argument: it is the number of channels that enter a block"
+                self._wrong("name-taken", message, key.span, "choose another name")
             if key.text in [parameter.name for parameter in parameters]:
                 self._wrong("duplicate-key", f"the argument `{key.text}` appears twice", key.span)
             parameters.append(Parameter(key.text, default, key.span))
         return tuple(parameters)
 
-    def _layers(self, node: source.Node | None) -> tuple[Item, ...]:
-        assert isinstance(node, source.Sequence)
-        return tuple(self._items(node.items))
+    def _names_taken(self, blocks: source.Mapping) -> None:
+        for key, _ in blocks.entries.values():
+            if key.text in OPS or key.text in STRUCTURES or key.text in MODIFIERS:
+                what = "an operator" if key.text in OPS else "a word of the language"
+                message = f"the block `{key.text}` has the name of {what}"
+                self._wrong("name-taken", message, key.span, "choose another name")
 
-    def _items(self, nodes: tuple[source.Node, ...]) -> Iterator[Item]:
-        for node in nodes:
-            item = self._item(node)
-            if item:
-                yield item
+    def _variants_exist(self, variants: list[str]) -> None:
+        """`default` and `expect` name variants of the page."""
+        default = self.document.get("default")
+        named = [default] if isinstance(default, source.Scalar) else []
+        for _, figures in self._mapping("expect"):
+            if isinstance(figures, source.Mapping) and not figures.entries.keys() & set(FIGURE_KEYS):
+                named += [key for key, _ in figures.entries.values()]
+        known = f"the variants are: {listed(variants)}" if variants else "this page has no variants"
+        for name in named:
+            if name.text not in variants:
+                help = did_you_mean(name.text, variants) or known
+                self._wrong("unknown-variant", f"there is no variant `{name.text}`", name.span, help)
 
-    def _item(self, node: source.Node) -> Item | None:
-        if isinstance(node, source.Scalar):
-            return self._known(Item(node.text, node.span))
-        assert isinstance(node, source.Mapping)
-        heads = [(key, value) for word, (key, value) in node.entries.items() if word not in MODIFIERS]
-        if len(heads) != 1:
-            found = listed(f"`{key.text}`" for key, _ in heads)
-            message = f"an item has one head, and this has {len(heads)}: {found}" if heads else "this item has no head"
-            at = heads[1][0].span if heads else next(iter(node.entries.values()))[0].span
-            self._wrong("one-head", message, at, "write each layer as an item of its own, after its own `-`")
-            return None
-        ((key, value),) = heads
-        name, origin, repeat, first, when = (node.get(word) for word in ("name", "from", "repeat", "first", "when"))
-        names = origin.items if isinstance(origin, source.Sequence) else (origin,) if origin else ()
-        item = Item(
-            key.text,
-            key.span,
-            None if isinstance(value, source.Scalar) and value.value is None else value,
-            name.text if isinstance(name, source.Scalar) else None,
-            tuple(each for each in names if isinstance(each, source.Scalar)),
-            self._scalar("repeat", repeat),
-            first if isinstance(first, source.Mapping) else None,
-            self._scalar("when", when),
-        )
-        return self._known(item)
-
-    def _scalar(self, word: str, node: source.Node | None) -> source.Scalar | None:
-        if node is None or isinstance(node, source.Scalar):
-            return node
-        self._wrong("wrong-type", f"`{word}` must be a single value", node.span)
-        return None
-
-    def _known(self, item: Item) -> Item | None:
-        """The item with its cells or branches, if its head exists and is called as it can be."""
-        head, value = item.head, item.value
-        if head == "row":
-            return self._row(item)
-        if head == "residual":
-            assert isinstance(value, source.Mapping)
-            branches = {part: self._layers(value.get(part)) for part in ("body", "project") if value.get(part)}
-            return Item(**{**vars(item), "branches": branches})
-        if is_expression(head):
-            return item
-        if head in self.parameters:
-            self._call(item)
-            return item
-        if head in MERGES:
-            branches = {}
-            for key, node in value.entries.values() if isinstance(value, source.Mapping) else ():
-                if isinstance(node, source.Sequence) and key.text not in _names_of_arguments(head):
-                    branches[key.text] = self._layers(node)
-            if branches and item.origin:
-                message = f"`{head}` has both `from` and branches"
-                self._wrong("one-input", message, item.span, "keep one of the two")
-            if not branches and len(item.origin) < 2:
-                self._wrong(
-                    "one-input",
-                    f"`{head}` has nothing to merge",
-                    item.span,
-                    f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers",
-                )
-            if len(branches) == 1:
-                self._wrong("one-input", f"`{head}` has a single branch", item.span, "a merge needs at least two")
-            return Item(**{**vars(item), "branches": branches or None})
-        if head not in OPS:
-            known = [*OPS, *self.parameters, *STRUCTURES]
-            remedy = did_you_mean(head, known) or "`archspec schema` and docs/language.md list the operators"
-            self._wrong("unknown-operator", f"there is no operator or block `{head}`", item.span, remedy)
-            return None
-        if len(item.origin) > 1:
-            remedy = f"merge them first, with one of: {listed(MERGES)}"
-            self._wrong(
-                "one-input", f"`{head}` reads one layer, and `from` gives it {len(item.origin)}", item.span, remedy
-            )
-        return item
-
-    def _row(self, item: Item) -> Item | None:
-        if not isinstance(item.value, source.Sequence):
-            return None
-        cells = item.value.items
-        if len(cells) != len(self.variants):
-            number = f"{len(cells)} cell{'s' * (len(cells) != 1)} for {len(self.variants)} variants"
-            notes = (
-                (f"the variants are {listed(self.variants)}",) if self.variants else ("this page has no `variants`",)
-            )
-            self._wrong("row", f"this row has {number}", item.span, "write `~` for an empty cell", notes)
-            return None
-        parsed = []
-        for cell in cells:
-            empty = isinstance(cell, source.Scalar) and cell.value is None
-            parsed.append(None if empty else self._item(cell))
-        return Item(**{**vars(item), "cells": tuple(parsed)})
-
-    def _call(self, item: Item) -> None:
-        """A call of a block: known arguments, and all that have no default."""
-        parameters = self.parameters[item.head]
-        names = [parameter.name for parameter in parameters]
-        given: set[str] = set()
-        for mapping in (item.value, item.first):
-            if isinstance(mapping, source.Mapping):
-                for key, _ in mapping.entries.values():
-                    given.add(key.text)
-                    if key.text not in names:
-                        signature = (
-                            f"its arguments are: {listed(names)}" if names else f"`{item.head}` takes no arguments"
-                        )
-                        message = f"the block `{item.head}` has no argument `{key.text}`"
-                        self._wrong("unknown-argument", message, key.span, did_you_mean(key.text, names) or signature)
-        if item.value is not None and not isinstance(item.value, source.Mapping):
-            if not names:
-                self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
-            else:
-                given.add(names[0])
-        for parameter in parameters:
-            if parameter.default is None and parameter.name not in given:
-                message = f"the block `{item.head}` needs the argument `{parameter.name}`"
-                notes = (f"`{item.head}` is defined on line {self.block_nodes.entries[item.head][0].span.line}",)
-                self._wrong("missing-argument", message, item.span, None, notes)
-
-    def _expectations(self) -> None:
-        expect = self.document.get("expect")
-        for _, figures in expect if isinstance(expect, source.Mapping) else ():
-            if isinstance(figures, source.Mapping) and "value" not in figures.entries:
-                for key, _ in figures.entries.values():
-                    if key.text not in self.variants:
-                        code, message, remedy = self._no_variant(key.text)
-                        self._wrong(code, message, key.span, remedy)
-
-    def _no_variant(self, name: str) -> tuple[str, str, str]:
-        known = f"the variants are: {listed(self.variants)}" if self.variants else "this page has no variants"
-        return "unknown-variant", f"there is no variant `{name}`", did_you_mean(name, self.variants) or known
-
-
-def _names_of_arguments(head: str) -> list[str]:
-    from archspec.declare import arguments
-
-    return [argument.name for argument in arguments(OPS[head])]
+    def _distinct_outputs(self) -> None:
+        node = self.document.get("outputs")
+        seen: set[str] = set()
+        for item in node.items if isinstance(node, source.Sequence) else ():
+            if isinstance(item, source.Scalar) and item.text in seen:
+                self._wrong("duplicate-key", f"the output `{item.text}` appears twice", item.span)
+            seen.add(item.text if isinstance(item, source.Scalar) else "")

@@ -1,0 +1,116 @@
+"""How a declaration becomes JSON Schema (draft-07): an operator, a transform, a recipe.
+
+One mistake gives one error: the fragments discriminate on the head with `properties` and `if`/`then`, never with
+`oneOf`. Every argument may be an expression instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.declare import Argument, Declared, arguments
+
+Json = dict[str, Any]
+
+NAME = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
+PATH = "^[A-Za-z0-9_][A-Za-z0-9_/-]*$"
+IDENTIFIER = "^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+EXPRESSION: Json = {"type": "string", "pattern": "^\\$"}
+LAYERS: Json = {"$ref": "#/definitions/layers"}
+
+
+def or_expression(fragment: Mapping[str, Any]) -> Json:
+    """The fragment, or an expression in its place."""
+    return {"if": EXPRESSION, "else": dict(fragment)}
+
+
+def with_expressions(fragment: Mapping[str, Any]) -> Json:
+    """The fragment, with an expression allowed in place of the value and of each item of a list."""
+    inner = dict(fragment)
+    if isinstance(inner.get("items"), Mapping):
+        inner["items"] = with_expressions(inner["items"])
+    for key in ("then", "else"):
+        if isinstance(inner.get(key), Mapping) and "items" in inner[key]:
+            inner[key] = {**inner[key], "items": with_expressions(inner[key]["items"])}
+    return or_expression(inner)
+
+
+def head(declared: type[Declared], *, branches: bool = False) -> Json:
+    """What may stand after a head: the arguments as a mapping, or the first one as a bare value, or nothing.
+
+    `branches`: of a merge, whose other keys are named lists of layers.
+    """
+    given = arguments(declared)
+    required = [argument.name for argument in given if argument.required]
+    mapping: Json = {
+        "properties": {
+            argument.name: {"description": describe(argument), **with_expressions(argument.schema)}
+            for argument in given
+        },
+        "additionalProperties": LAYERS if branches else False,
+    }
+    if branches:
+        mapping["propertyNames"] = {"pattern": NAME}
+    if required:
+        mapping["required"] = required
+    if not given:
+        bare: Json = {"type": ["null", "object"]}
+    elif required:
+        bare = with_expressions(given[0].schema)
+    else:
+        bare = {"if": {"type": "null"}, "else": with_expressions(given[0].schema)}
+    return {"description": summary(declared), "if": {"type": "object"}, "then": mapping, "else": bare}
+
+
+def one_head(declared: Mapping[str, type[Declared]]) -> Json:
+    """`cosine` or `{cosine: {...}}`: exactly one of the declared names."""
+    return {
+        "if": {"type": "string"},
+        "then": {"enum": list(declared)},
+        "else": {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": {name: head(each) for name, each in declared.items()},
+            "additionalProperties": False,
+        },
+    }
+
+
+def record(declared: type[Any], doc: str, families: Mapping[str, Mapping[str, type[Declared]]]) -> Json:
+    """A section of a page whose keys are the fields of a dataclass.
+
+    `families` are what a field of the schema {"heads": FAMILY} or {"list": FAMILY} chooses from.
+    """
+    properties: Json = {}
+    for argument in arguments(declared):
+        if "heads" in argument.schema:
+            fragment = one_head(families[argument.schema["heads"]])
+        elif "list" in argument.schema:
+            fragment = {"type": "array", "items": one_head(families[argument.schema["list"]])}
+        else:
+            fragment = with_expressions(argument.schema)
+        properties[argument.name] = {"description": describe(argument), **fragment}
+    return {"description": doc, "type": "object", "properties": properties, "additionalProperties": False}
+
+
+def summary(declared: type[Any]) -> str:
+    """The first line of the docstring."""
+    return (declared.__doc__ or "").strip().split("\n")[0]
+
+
+def describe(argument: Argument) -> str:
+    """What an argument means, and its default."""
+    return f"{argument.doc} ({'required' if argument.required else f'default: {default_text(argument.default)}'})"
+
+
+def default_text(value: Any) -> str:
+    """A default as a page would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(default_text, value))}]"
+    return value.name if isinstance(value, Declared) else str(value)

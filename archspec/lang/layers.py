@@ -1,0 +1,231 @@
+"""Lists of layers -> Items: one head an item, heads that exist, rows as long as the variants, calls that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from archspec.declare import arguments
+from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
+from archspec.lang import source
+from archspec.lang.expr import is_expression
+from archspec.lang.item import STRUCTURES, Item, Parameter
+from archspec.lang.schema import MERGES, MODIFIERS
+from archspec.ops import OPS
+
+Report = Callable[[Diagnostic], None]
+
+_FIELDS = {"from": "origin"}
+
+
+class Layers:
+    """Reads lists of layers of one page; what is wrong is reported, and left out of the result.
+
+    `explained` are the ids of nodes whose mistake is reported here, and needs no word of the JSON Schema.
+    """
+
+    def __init__(self, variants: Iterable[str], blocks: Mapping[str, tuple[Parameter, ...]], report: Report) -> None:
+        self.variants = list(variants)
+        self.blocks = blocks
+        self.report = report
+        self.explained: set[int] = set()
+
+    def read(self, node: source.Node | None) -> tuple[Item, ...]:
+        """The items of a list; none where the node is no list, which the schema says."""
+        if not isinstance(node, source.Sequence):
+            return ()
+        items = [self.item(each) for each in node.items]
+        return tuple(item for item in items if item)
+
+    def item(self, node: source.Node, row: Item | None = None) -> Item | None:
+        """One item; a cell of a `row` has the modifiers of the row as well."""
+        if isinstance(node, source.Scalar):
+            bare = Item(node.text, node.span)
+            return self._known(_inherit(bare, row)) if isinstance(node.value, str) and self._complete(bare) else None
+        if not isinstance(node, source.Mapping) or not node.entries:
+            return None
+        heads = {word: entry for word, entry in node.entries.items() if word not in MODIFIERS}
+        if len(heads) != 1:
+            self.explained.add(id(node))
+            self._not_one_head(node, heads)
+            return None
+        ((key, value),) = heads.values()
+        name, origin, repeat, first, when = (node.get(word) for word in ("name", "from", "repeat", "first", "when"))
+        names = origin.items if isinstance(origin, source.Sequence) else (origin,) if origin else ()
+        item = Item(
+            key.text,
+            key.span,
+            None if isinstance(value, source.Scalar) and value.value is None else value,
+            name if isinstance(name, source.Scalar) else None,
+            tuple(each for each in names if isinstance(each, source.Scalar)),
+            repeat if isinstance(repeat, source.Scalar) else None,
+            first if isinstance(first, source.Mapping) else None,
+            when if isinstance(when, source.Scalar) else None,
+        )
+        for word in MODIFIERS if row else ():
+            if word in node.entries and getattr(row, _FIELDS.get(word, word)):
+                message = f"`{word}` stands both in this cell and beside its row"
+                self._wrong("row", message, node.entries[word][0].span, "keep one of the two")
+        return self._known(_inherit(item, row))
+
+    def _wrong(self, code: str, message: str, span: Span, help: str | None = None, notes: tuple[str, ...] = ()) -> None:
+        self.report(Diagnostic(code, message, span, notes, help))
+
+    # ---- heads -----------------------------------------------------------------------------------------------------
+
+    def _not_one_head(self, node: source.Mapping, heads: Mapping[str, Any]) -> None:
+        if not heads:
+            at = next(iter(node.entries.values()))[0].span
+            self._wrong("one-head", "this item has no head", at, "write an operator such as `relu` or `conv: 64`")
+            return
+        known = [word for word in heads if word in OPS or word in self.blocks or word in STRUCTURES or word[:1] == "$"]
+        others = [word for word in heads if word not in known]
+        if len(known) == 1:
+            for word in others:
+                self._not_a_modifier(word, known[0], heads[word][0].span)
+            return
+        found = listed(f"`{word}`" for word in heads)
+        second = heads[(known if len(known) > 1 else list(heads))[1]][0].span
+        help = "write each layer as an item of its own, after its own `-`"
+        self._wrong("one-head", f"an item has one head, and this has {len(heads)}: {found}", second, help)
+
+    def _not_a_modifier(self, word: str, head: str, span: Span) -> None:
+        """A word beside the head, which should perhaps stand inside of it."""
+        inside = self._arguments(head)
+        argument = word if word in inside else nearest(word, inside)
+        if argument and not nearest(word, MODIFIERS):
+            help = f"write it in braces after the head: `{head}: {{{argument}: ...}}`"
+        else:
+            help = did_you_mean(word, MODIFIERS) or f"beside the head may stand: {listed(MODIFIERS)}"
+        self._wrong("unknown-key", f"`{word}` cannot stand beside the head `{head}`", span, help)
+
+    def _arguments(self, head: str) -> list[str]:
+        if head in self.blocks:
+            return [parameter.name for parameter in self.blocks[head]]
+        if head == "residual":
+            return ["body", "project", "shortcut"]
+        return [argument.name for argument in arguments(OPS[head])] if head in OPS else []
+
+    def _known(self, item: Item) -> Item | None:
+        """The item with its cells or branches, if its head exists and is called as it can be."""
+        head = item.head
+        if head == "row":
+            return self._row(item)
+        if head == "residual":
+            return self._residual(item)
+        if is_expression(head):
+            return item
+        if head in self.blocks:
+            self._call(item)
+            return item
+        if head in MERGES:
+            return self._merge(item)
+        if head not in OPS:
+            known = [*OPS, *self.blocks, *STRUCTURES]
+            help = did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
+            self._wrong("unknown-operator", f"there is no operator or block `{head}`", item.span, help)
+            return None
+        self._one_input(item)
+        self._first(item, self._arguments(head))
+        return item
+
+    def _complete(self, bare: Item) -> bool:
+        """Whether a head may stand alone, as a word; the schema sees only those with a colon."""
+        if bare.head in STRUCTURES:
+            needs, help = ("cells", "row: [...]") if bare.head == "row" else ("body", "residual: {body: [...]}")
+            self._wrong("missing-argument", f"`{bare.head}` needs `{needs}`", bare.span, f"write `{help}`")
+            return False
+        for argument in arguments(OPS[bare.head]) if bare.head in OPS else ():
+            if argument.required:
+                message = f"`{bare.head}` needs the argument `{argument.name}`"
+                self._wrong("missing-argument", message, bare.span, f"`{argument.name}`: {argument.doc}")
+                return False
+        return True
+
+    def _one_input(self, item: Item) -> None:
+        if len(item.origin) > 1:
+            message = f"`{item.head}` reads one layer, and `from` gives it {len(item.origin)}"
+            self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(MERGES)}")
+
+    def _first(self, item: Item, known: list[str]) -> None:
+        """`first` has arguments of the head."""
+        for key, _ in item.first.entries.values() if item.first else ():
+            if key.text not in known:
+                self._unknown_argument(f"`{item.head}`", key, known)
+
+    def _unknown_argument(self, what: str, key: source.Scalar, known: list[str]) -> None:
+        help = did_you_mean(key.text, known) or (f"its arguments are: {listed(known)}" if known else None)
+        fact = f"{what} has no argument `{key.text}`" if known else f"{what} takes no arguments"
+        self._wrong("unknown-argument", fact, key.span, help)
+
+    # ---- structures ------------------------------------------------------------------------------------------------
+
+    def _row(self, item: Item) -> Item | None:
+        if not isinstance(item.value, source.Sequence):
+            return None
+        cells = item.value.items
+        if len(cells) != len(self.variants):
+            number = f"{len(cells)} cell{'s' * (len(cells) != 1)} for {len(self.variants)} variants"
+            note = f"the variants are {listed(self.variants)}" if self.variants else "this page has no `variants`"
+            self._wrong("row", f"this row has {number}", item.span, "write `~` for an empty cell", (note,))
+            return None
+        empty = [isinstance(cell, source.Scalar) and cell.value is None for cell in cells]
+        parsed = [None if none else self.item(cell, item) for cell, none in zip(cells, empty, strict=True)]
+        return replace(item, cells=tuple(parsed))
+
+    def _residual(self, item: Item) -> Item | None:
+        if not isinstance(item.value, source.Mapping):
+            return None
+        self._one_input(item)
+        self._first(item, [])
+        parts = {part: item.value.get(part) for part in ("body", "project")}
+        return replace(item, branches={part: self.read(node) for part, node in parts.items() if node is not None})
+
+    def _merge(self, item: Item) -> Item:
+        head, known = item.head, self._arguments(item.head)
+        branches = {}
+        for key, node in item.value.entries.values() if isinstance(item.value, source.Mapping) else ():
+            if isinstance(node, source.Sequence) and key.text not in known:
+                branches[key.text] = self.read(node)
+        self._first(item, [*known, *branches])
+        if branches and item.origin:
+            self._wrong("one-input", f"`{head}` has both `from` and branches", item.span, "keep one of the two")
+        elif len(branches) == 1 or len(item.origin) == 1:
+            what = "reads a single layer" if item.origin else "has a single branch"
+            self._wrong("one-input", f"`{head}` {what}", item.span, "a merge needs at least two")
+        elif not branches and not item.origin and (item.value is None or isinstance(item.value, source.Mapping)):
+            help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers"
+            self._wrong("one-input", f"`{head}` has nothing to merge", item.span, help)
+        return replace(item, branches=branches)
+
+    def _call(self, item: Item) -> None:
+        """A call of a block: known arguments, and all that have no default."""
+        self._one_input(item)
+        parameters = self.blocks[item.head]
+        known = [parameter.name for parameter in parameters]
+        given: set[str] = set()
+        for mapping in (item.value, item.first):
+            if isinstance(mapping, source.Mapping):
+                for key, _ in mapping.entries.values():
+                    given.add(key.text)
+                    if key.text not in known:
+                        self._unknown_argument(f"the block `{item.head}`", key, known)
+        if item.value is not None and not isinstance(item.value, source.Mapping):
+            if not known:
+                self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
+            given.update(known[:1])
+        for parameter in parameters:
+            misspelt = any(word not in known and nearest(word, known) == parameter.name for word in given)
+            if parameter.default is None and parameter.name not in given and not misspelt:
+                message = f"the block `{item.head}` needs the argument `{parameter.name}`"
+                note = f"`{parameter.name}` is declared on line {parameter.span.line}, without a default"
+                self._wrong("missing-argument", message, item.span, None, (note,))
+
+
+def _inherit(cell: Item, row: Item | None) -> Item:
+    """A cell with the modifiers of its row."""
+    if row is None:
+        return cell
+    words = ("name", "origin", "repeat", "first", "when")
+    return replace(cell, **{word: getattr(cell, word) or getattr(row, word) for word in words})

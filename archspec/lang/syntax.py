@@ -1,0 +1,68 @@
+"""YAML's events, and what is no YAML in words that help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from archspec.diagnostics import Source, Span, fail
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def events(source: Source) -> Iterator[Any]:
+    """The events of PyYAML's parser, one by one: the text is not read beyond what is asked for.
+
+    Raises ArchspecError: yaml-syntax.
+    """
+    try:
+        yield from yaml.parse(source.text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        span = Span(source, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
+        context = f" {error.context}" if error.context else ""
+        raise fail(
+            "yaml-syntax", f"this is not YAML: {error.problem}{context}", span, help=_help(source, span)
+        ) from None
+    except yaml.reader.ReaderError as error:
+        raise _not_printable(source, error) from None
+
+
+def place(source: Source, start: Any, end: Any = None) -> Span:
+    """From the start of an event to its end, or to the end of another."""
+    a, b = start.start_mark, (end or start).end_mark
+    return Span(source, a.line + 1, a.column + 1, b.line + 1, b.column + 1)
+
+
+def _not_printable(source: Source, error: Any) -> Exception:
+    found = re.search("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", source.text)
+    if not found:
+        return fail("yaml-syntax", f"this is not YAML: {error.reason}")
+    before = source.text[: found.start()]
+    line, column = before.count("\n") + 1, found.start() - before.rfind("\n")
+    return fail(
+        "yaml-syntax",
+        f"this is not YAML: the control character #x{ord(found[0]):02x} is not allowed",
+        Span(source, line, column, line, column + 1),
+        help="remove it; is this another kind of file?",
+    )
+
+
+def _help(source: Source, span: Span | None) -> str | None:
+    if span is None:
+        return None
+    # libyaml often notices a mistake on the line after it
+    near = [source.line(span.line), source.line(span.line - 1)]
+    if any("\t" in line[: len(line) - len(line.lstrip())] for line in near):
+        return "indent with spaces: YAML does not allow tabs"
+    for line in near:
+        if re.search(r"[{\[,]\s*[\w$]+:\s*\$\([^)]*[\[\],{}]", line):
+            return 'quote an expression with a comma or bracket inside braces: "$(min(a, b))"'
+        if line.count("{") != line.count("}") or line.count("[") != line.count("]"):
+            return "are the braces and brackets of this line closed?"
+        if re.search(r"[{,]\s*\w+:[^\s,}]", line):
+            return "put a space after each colon: `{filters: 64}`"
+    return None
