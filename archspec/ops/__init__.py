@@ -9,6 +9,8 @@ from archspec.ops.base import REGISTRY, Op, OpError, Weight
 
 MODULES = (
     "activation",
+    "adaptive",
+    "attention",
     "border",
     "conv",
     "dense",
@@ -22,7 +24,9 @@ MODULES = (
     "scale",
     "select",
     "shape",
+    "shuffle",
     "softmax",
+    "tokens",
     "upsample",
 )
 

@@ -102,7 +102,7 @@ class Op(Declared):
     def macs(self, *inputs: Shape) -> int | None:
         """Multiply-accumulates for one sample; None when a size is free. FLOPs = 2 x MACs.
 
-        Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1).
+        Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1), and attention.
         """
         return 0
 

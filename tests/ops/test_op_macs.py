@@ -56,7 +56,17 @@ def test_a_free_size_leaves_the_cost_open() -> None:
     assert OPS["dense"].make({"units": 5}).macs((None, 3)) is None
 
 
-def test_only_convolutions_and_dense_layers_count() -> None:
-    """He et al. 2016, Table 1, counts so."""
+def test_attention_counts_its_projections_and_its_two_products() -> None:
+    length, entering, heads, key_dim = 7, 8, 3, 4
+    inner = heads * key_dim
+    attention = OPS["attention"].make({"num_heads": heads, "key_dim": key_dim})
+    projections = 3 * length * entering * inner + length * inner * entering
+    products = length * length * inner + length * length * inner  # queries by keys, attention by values
+    assert attention.macs((length, entering)) == projections + products
+    assert attention.macs((None, entering)) is None
+
+
+def test_only_convolutions_dense_layers_and_attention_count() -> None:
+    """He et al. 2016, Table 1, counts the first two."""
     counted = {op.name for op in OPS.values() for given, inputs in op.examples if op.make(given).macs(*inputs) != 0}
-    assert counted == {"conv", "depthwise_conv", "separable_conv", "dense"}
+    assert counted == {"conv", "depthwise_conv", "separable_conv", "dense", "attention"}

@@ -142,7 +142,12 @@ CHAIN = [
     ("layer_norm", {"axis": [-1, 1]}),
     ("select_channels", {"indices": [2, 0, 3]}),
     ("threshold", {"threshold": -0.5, "default_value": -0.75}),
+    ("channel_shuffle", {"groups": 3}),
+    ("avgpool", {"pool_size": 3, "strides": 2, "ceil_mode": True}),
+    ("adaptive_avgpool", {"output_size": [3, 2]}),
     ("reshape", {"target_shape": [-1, 3]}),
+    ("attention", {"num_heads": 3}),
+    ("take", {"indices": 0}),
 ]
 
 RELOAD = """

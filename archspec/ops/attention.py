@@ -1,0 +1,80 @@
+"""Attention over a sequence of vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import BOOLEAN, FRACTION, POSITIVE, Schema, arg
+from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, Weight, channels, product, show
+
+KEY_DIM: Schema = {"type": ["integer", "null"], "minimum": 1}
+
+
+@dataclass(frozen=True)
+class Attention(Op):
+    """Multi-head self-attention over a sequence (Vaswani et al. 2017, section 3.2.2).
+
+    Shapes: (L, C) -> (L, C).
+    Weights: kernel (C, num_heads, key_dim) and bias (num_heads, key_dim) of the query, the key and the value, in this
+    order; kernel (num_heads, key_dim, C) and bias (C,) of the output.
+    MACs: 4 L C num_heads key_dim for the projections and 2 L^2 num_heads key_dim for the two products.
+    """
+
+    name = "attention"
+    examples = (
+        ({"num_heads": 2}, [(5, 6)]),
+        ({"num_heads": 3, "key_dim": 4, "use_bias": False, "dropout": 0.25}, [(7, 8)]),
+        ({"num_heads": 2}, [(None, 4)]),
+    )
+
+    num_heads: int = arg(POSITIVE, "heads, each with an attention of its own")
+    key_dim: int | None = arg(KEY_DIM, "channels of a head; by default the input channels over `num_heads`", None)
+    dropout: float = arg(FRACTION, "in training, share of the attention that is zeroed", 0.0)
+    use_bias: bool = arg(BOOLEAN, "add biases to the projections", True)
+
+    def head(self, x: Shape) -> int:
+        """Channels of a head. Raises OpError when the input is no sequence, or its channels cannot be shared out."""
+        if len(x) != 2:
+            help = "a feature map becomes a sequence by `reshape: [-1, $channels]`"
+            raise OpError(f"`attention` needs (length, channels), and got {show(x)}", help=help)
+        entering = channels(x, self.name)
+        if self.key_dim is not None:
+            return self.key_dim
+        if entering % self.num_heads:
+            raise OpError(
+                f"{entering} input channels cannot be split into {self.num_heads} heads",
+                "num_heads",
+                f"`num_heads` must divide {entering} (the input channels), or give `key_dim`",
+            )
+        return entering // self.num_heads
+
+    def shape(self, *inputs: Shape) -> Shape:
+        self.head(inputs[0])
+        return inputs[0]
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        heads, entering = (self.num_heads, self.head(x)), channels(x, self.name)
+        bias, last = (Weight("bias", heads),), (Weight("bias", (entering,)),)
+        projection = (Weight("kernel", (entering, *heads)), *(bias if self.use_bias else ()))
+        output = (Weight("kernel", (*heads, entering)), *(last if self.use_bias else ()))
+        return (*projection * 3, *output)
+
+    def macs(self, *inputs: Shape) -> int | None:
+        (x,) = inputs
+        length, inner = x[0], self.num_heads * self.head(x)
+        projections, products = product((length, x[1], 4 * inner)), product((length, length, 2 * inner))
+        return None if projections is None or products is None else projections + products
+
+    def view(self, *inputs: Shape) -> View:
+        return EVERYTHING
+
+    def build(self, keras: Any, name: str) -> Layer:
+        def call(x: Any) -> Any:
+            layer = keras.layers.MultiHeadAttention(
+                self.num_heads, self.head(tuple(x.shape)[1:]), dropout=self.dropout, use_bias=self.use_bias, name=name
+            )
+            return layer(x, x)
+
+        return call
