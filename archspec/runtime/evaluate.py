@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed
-from archspec.runtime.classifier import check_classes, logits_of
+from archspec.runtime.classifier import logits_of
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline import evaluation_batches, steps_per_epoch
 from archspec.runtime.data.source import open_data
@@ -153,7 +153,9 @@ def in_the_order_of(images: Images, class_names: tuple[str, ...] | None, classes
         ArchspecError: `classes-mismatch` when the two do not have the same classes.
     """
     if class_names is None:
-        check_classes(classes, len(images.class_names), source)
+        if len(images.class_names) != classes:
+            fact = f"the network has {classes} classes, and `{source}` has {len(images.class_names)}"
+            raise fail("classes-mismatch", fact, help="evaluate it on images of the classes that it was trained on")
         return images
     unknown = [name for name in images.class_names if name not in class_names]
     missing = [name for name in class_names if name not in images.class_names]
