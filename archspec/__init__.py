@@ -10,10 +10,10 @@ nor tensorflow.
 
 from __future__ import annotations
 
-from archspec.api import Network, build, check, families, load
+from archspec.api import Network, build, check, families, load, load_weights
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.graph.ir import Graph
 
 __version__ = "0.1.0"
 
-__all__ = ["ArchspecError", "Diagnostic", "Graph", "Network", "build", "check", "families", "load"]
+__all__ = ["ArchspecError", "Diagnostic", "Graph", "Network", "build", "check", "families", "load", "load_weights"]

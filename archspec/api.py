@@ -47,11 +47,19 @@ class Network:
         """The static graph: shapes, weights, MACs, without TensorFlow. Raises ArchspecError."""
         return self._graph
 
-    def build(self) -> Any:
-        """One flat `keras.Model`; the layer of path `a/b` is `model.get_layer("a.b")`. Raises ArchspecError."""
+    def build(self, weights: str | Path | None = None) -> Any:
+        """One flat `keras.Model`; the layer of path `a/b` is `model.get_layer("a.b")`.
+
+        `weights`: a file or `keras:imagenet`, as `load_weights` takes them; else initial ones. Raises ArchspecError.
+        """
         from archspec.runtime.build import build_model
 
-        return build_model(self.graph())
+        model = build_model(self.graph())
+        if weights is not None:
+            from archspec.runtime.weights import load_weights
+
+            load_weights(model, weights, graph=self.graph())
+        return model
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -102,6 +110,17 @@ def load(reference: str, /, **settings: Any) -> Network:
 def build(reference: str, /, **settings: Any) -> Any:
     """The `keras.Model` of a reference: `archspec.build("resnet:50", classes=10)`. Raises ArchspecError."""
     return load(reference, **settings).build()
+
+
+def load_weights(model: Any, source: str | Path, *, new_head: bool = False) -> Any:
+    """Set the weights of a keras.Model from a file of archspec, Keras or PyTorch, or from `keras:NAME`.
+
+    `new_head` leaves the classifier as it is where that of the file has other classes. Returns what was matched with
+    what (`archspec.runtime.weights.Matching`). Raises ArchspecError, and then leaves the model unchanged.
+    """
+    from archspec.runtime import weights
+
+    return weights.load_weights(model, source, new_head=new_head)
 
 
 def split_reference(reference: str) -> tuple[str, str | None]:

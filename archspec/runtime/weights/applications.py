@@ -1,0 +1,75 @@
+"""The models of keras.applications: built with the weights that they download, or to read a weight file of theirs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.runtime.weights.unit import Unit
+
+PAGES: dict[str, str] = {
+    "vgg-D": "VGG16",
+    "vgg-E": "VGG19",
+    "resnet-keras-50": "ResNet50",
+    "resnet-keras-101": "ResNet101",
+    "resnet-keras-152": "ResNet152",
+}
+"""Which function builds the network of which page and variant."""
+
+
+def functions() -> dict[str, Any]:
+    """Every function of keras.applications that builds a model, by its name."""
+    import keras
+
+    return dict(inspect.getmembers(keras.applications, inspect.isfunction))
+
+
+def application(name: str, model_name: str) -> Any:
+    """The model of keras.applications with its ImageNet weights: `imagenet` takes the one that the page is of.
+
+    Raises ArchspecError: unknown-application, download.
+    """
+    known = functions()
+    wanted = PAGES.get(model_name) if name == "imagenet" else {word.lower(): word for word in known}.get(name.lower())
+    if wanted is None:
+        if name == "imagenet":
+            message = f"no function of keras.applications is known to build `{model_name}`"
+            raise fail("unknown-application", message, help="name one, for example `keras:ResNet50`")
+        remedy = did_you_mean(name, known) or f"they are: {listed(known)}"
+        raise fail("unknown-application", f"keras.applications has no function `{name}`", help=remedy)
+    try:
+        return known[wanted](weights="imagenet")
+    except Exception as error:  # what the network, the proxy or the disk makes Keras raise has no common class
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise fail(
+            "download",
+            f"cannot download the weights of {wanted}",
+            notes=[f"Keras says: {reason[:300]}"],
+            help="download the file elsewhere, and give it by its name: `--weights FILE.h5`",
+        ) from error
+
+
+def application_with(path: Path, units: Sequence[Unit]) -> Any:
+    """The model that a weight file of keras.applications is of, with these weights; None for any other file.
+
+    The files are called after their functions (resnet50_weights_tf_dim_ordering_tf_kernels.h5), and their layers have
+    the order of the model's.
+    """
+    known = functions()
+    squeezed = re.sub(r"[^a-z0-9]", "", path.name.lower())
+    named = [name for name in known if name.lower() in squeezed]
+    if not named or path.name.endswith(".weights.h5"):
+        return None
+    build = known[max(named, key=len)]
+    top = "notop" not in squeezed
+    last = units[-1].shapes[0][-1] if top else 1000
+    try:
+        model = build(weights=None, include_top=top, classes=last)
+        model.load_weights(path)
+    except (ValueError, TypeError):  # a file of that name, but with other layers
+        return None
+    return model

@@ -1,0 +1,168 @@
+"""HDF5 files of Keras: `.weights.h5` of Keras 3, and the `.h5` that keras.applications downloads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.runtime.weights.keras_units import KINDS
+from archspec.runtime.weights.unit import Tensor, Unit
+
+HELP = "give a file that `model.save_weights(...)` or `archspec build` wrote"
+CLASSES = {name.lower(): kind for name, kind in KINDS.items()}
+"""Keras writes the class of a layer as batch_normalization_7."""
+MAX_LAYERS = 100_000
+
+
+@contextmanager
+def h5_file(path: Path) -> Iterator[list[Unit]]:
+    """The units of the file in its order, readable until the end of the block. Raises ArchspecError (not-weights)."""
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise fail("not-weights", f"`{path}` is not an HDF5 file", help=HELP) from error
+    with file:
+        root = file["model_weights"] if _is_group(file, "model_weights") else file
+        if _names(root.attrs, "layer_names"):
+            units = _legacy(path, root)
+        elif _is_group(file, "layers"):
+            units = list(_keras3(path, file["layers"], ""))
+        else:
+            raise fail("not-weights", f"`{path}` holds no weights of Keras", help=HELP)
+        if not units:
+            raise fail("not-weights", f"`{path}` holds no weights", help=HELP)
+        yield units
+
+
+def _is_group(group: Any, name: str) -> bool:
+    import h5py
+
+    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], h5py.Group)
+
+
+def _names(attributes: Any, name: str) -> list[str]:
+    """The texts of an attribute, which Keras splits into several when it is long: layer_names0, layer_names1, ..."""
+    found: list[str] = []
+    parts = [name] if name in attributes else []
+    while f"{name}{len(parts)}" in attributes:
+        parts.append(f"{name}{len(parts)}")
+    for part in parts:
+        found += [word.decode() if isinstance(word, bytes) else str(word) for word in attributes[part]]
+    return found
+
+
+# ---- the form before Keras 3: a list of layers, each with a list of weights ----------------------------------------
+
+
+def _legacy(path: Path, root: Any) -> list[Unit]:
+    units = []
+    for layer in _names(root.attrs, "layer_names")[:MAX_LAYERS]:
+        if not _is_group(root, layer):
+            raise fail("not-weights", f"`{path}` lacks the layer `{layer}` that it lists", help=HELP)
+        group = root[layer]
+        tensors = [_tensor(path, group, name) for name in _names(group.attrs, "weight_names")]
+        units += _sublayers(layer, tensors)
+    return units
+
+
+def _sublayers(layer: str, tensors: list[Tensor]) -> list[Unit]:
+    """One unit for a layer, several where it is a model of its own."""
+    parts: dict[str, list[Tensor]] = {}
+    for tensor in tensors:
+        parts.setdefault(tensor.name.rpartition("/")[0], []).append(tensor)
+    if "attention" in layer or len(parts) < 2:
+        parts = {layer: tensors}
+    else:
+        parts = {f"{layer}/{prefix.rpartition('/')[2]}": given for prefix, given in parts.items()}
+    found = [(name, _kind(given), given) for name, given in parts.items() if given]
+    return [Unit(kind, name, tuple(given)) for name, kind, given in found if kind != "statistics"]
+
+
+def _kind(tensors: list[Tensor]) -> str:
+    words = [re.sub(r"(_\d+)?(:0)?$", "", tensor.name.rpartition("/")[2]) for tensor in tensors]
+    if "count" in words and "mean" in words:
+        return "statistics"
+    if "pointwise_kernel" in words:
+        return "separable"
+    if "depthwise_kernel" in words:
+        return "depthwise"
+    if "moving_mean" in words or "running_mean" in words:
+        return "bn"
+    rank = len(tensors[0].shape)
+    if len(tensors) > 2:
+        return "attention"
+    return "norm" if rank == 1 else "dense" if rank == 2 else "conv"
+
+
+# ---- the form of Keras 3: layers/conv2d_7/vars/0, in which the class and a number stand for the layer --------------
+
+
+def _keras3(path: Path, layers: Any, prefix: str) -> Iterator[Unit]:
+    """The units class by class, each class in the order of the model."""
+    for key in sorted((key for key in layers if _is_group(layers, key)), key=_place):
+        group, word = layers[key], _place(key)[0]
+        name = f"{prefix}{_named(group, key)}"
+        if _is_group(group, "layers"):
+            yield from _keras3(path, group["layers"], f"{name}/")
+            continue
+        tensors = _variables(path, group, word)
+        if tensors and word != "normalization":
+            yield Unit(CLASSES.get(word.replace("_", ""), "param"), name, tuple(tensors))
+
+
+def _place(key: str) -> tuple[str, int]:
+    """conv2d_12 -> (conv2d, 12)."""
+    word, _, number = key.rpartition("_")
+    return (word, int(number)) if number.isdecimal() else (key, 0)
+
+
+def _named(group: Any, key: str) -> str:
+    """The name of the layer, which Keras writes beside its variables."""
+    name = group["vars"].attrs.get("name") if _is_group(group, "vars") else None
+    return name if isinstance(name, str) else key
+
+
+def _variables(path: Path, group: Any, word: str) -> list[Tensor]:
+    """The variables of a layer; those of an attention are in layers inside it."""
+    parts = [group]
+    if word == "multi_head_attention":
+        inner = ("query_dense", "key_dense", "value_dense", "output_dense")
+        parts = [group[name] for name in inner if _is_group(group, name)]
+    return [
+        _tensor(path, part["vars"], name)
+        for part in parts
+        if _is_group(part, "vars")
+        for name in sorted(part["vars"], key=lambda name: (len(name), name))
+    ]
+
+
+def _tensor(path: Path, group: Any, name: str) -> Tensor:
+    """A dataset that lies in the file itself. Raises ArchspecError for one that points outside."""
+    import h5py
+
+    link = group.get(name, getlink=True)
+    dataset = group[name] if isinstance(link, h5py.HardLink) else None
+    if (
+        not isinstance(dataset, h5py.Dataset)
+        or dataset.external
+        or dataset.is_virtual
+        or dataset.dtype.kind not in "fiu"
+    ):
+        raise fail("not-weights", f"`{name}` in `{path}` is no array of numbers in this file", help=HELP)
+    return Tensor(name, tuple(dataset.shape), _reader(path, name, dataset))
+
+
+def _reader(path: Path, name: str, dataset: Any) -> Callable[[], Any]:
+    def read() -> Any:
+        try:
+            return dataset[()].astype("float32")
+        except OSError as error:
+            raise fail("not-weights", f"`{name}` in `{path}` is damaged", help=HELP) from error
+
+    return read

@@ -1,0 +1,63 @@
+"""Pair the layers of a model with those of a file by name or by order; every pair has equal signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archspec.runtime.weights.unit import Slot, Unit
+
+Layers = Sequence[Slot | Unit]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Which unit fills which slot. `how` says what they were matched by; `kept` slots stay as they are."""
+
+    pairs: tuple[tuple[Slot, Unit], ...]
+    how: str
+    kept: tuple[Slot, ...] = ()
+    unused: tuple[Unit, ...] = ()
+
+
+def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
+    """The matching where the file has the layers of the model under the same names, and no others."""
+    found = {unit.name: unit for unit in units}
+    wanted = {slot.name: slot.signature for slot in slots}
+    if len(units) != len(slots) or wanted != {name: unit.signature for name, unit in found.items()}:
+        return None
+    return Matching(tuple((slot, found[slot.name]) for slot in slots), "by name")
+
+
+def by_order(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
+    """The matching in which all layers follow each other alike; else one in which those of each class do."""
+    if [slot.signature for slot in slots] == [unit.signature for unit in units]:
+        return Matching(tuple(zip(slots, units, strict=True)), "by order")
+    positions, sources = _by_class(slots), _by_class(units)
+    if positions.keys() != sources.keys():
+        return None
+    pairs: dict[int, Unit] = {}
+    for operator_class, indices in positions.items():
+        others = sources[operator_class]
+        if [slots[i].signature for i in indices] != [units[j].signature for j in others]:
+            return None
+        pairs.update((i, units[j]) for i, j in zip(indices, others, strict=True))
+    return Matching(tuple((slot, pairs[i]) for i, slot in enumerate(slots)), "by order within operator classes")
+
+
+def _by_class(layers: Layers) -> dict[str, list[int]]:
+    classes: dict[str, list[int]] = {}
+    for index, layer in enumerate(layers):
+        classes.setdefault(layer.signature[0], []).append(index)
+    return classes
+
+
+HEADS = {"fc", "head", "heads", "classifier", "last_linear"}
+"""Names of the classifier in torchvision and timm."""
+
+
+def head_of(layers: Layers) -> int | None:
+    """The position of the classifier: the last dense layer or convolution; first among those called so."""
+    found = [index for index, layer in enumerate(layers) if layer.signature[0] == "kernel"]
+    called = [index for index in found if HEADS & set(layers[index].name.split("."))]
+    return next(reversed(called or found), None)

@@ -1,0 +1,92 @@
+"""What was matched and what was not, as lines of text."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+
+from archspec.diagnostics import listed
+from archspec.runtime.weights.match import Layers, Matching
+from archspec.runtime.weights.unit import Slot, Unit, shown
+
+MAX_LINES = 24
+"""Of a table of mismatches; what is left out is counted."""
+AROUND = 2
+"""Matching rows that are shown before and after a mismatch."""
+
+Row = tuple[str, str, str]
+"""A sign that is empty where the layers fit, the layer here, the layer in the file."""
+
+
+def described(matching: Matching, source: str) -> str:
+    """`weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`."""
+    kinds = Counter(slot.kind for slot, _ in matching.pairs)
+    text = f"weights of {source}, matched {matching.how}: " + listed(f"{count} {kind}" for kind, count in kinds.items())
+    if matching.unused:
+        text += f"; not used: {_names(matching.unused)}"
+    if matching.kept:
+        text += f"; new: {_names(matching.kept)}"
+    return text
+
+
+def _names(layers: Layers) -> str:
+    names = [f"`{layer.name}`" for layer in layers[:3]]
+    return listed(names) + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
+
+
+def mismatch(slots: Sequence[Slot], units: Sequence[Unit]) -> list[str]:
+    """The notes of the error: counts by class, then a table around the first mismatches."""
+    fit, rows = _aligned(slots, units)
+    notes = [f"{fit} of the network's {len(slots)} layers with weights fit; the file has {len(units)}"]
+    wanted, given = (Counter(layer.kind for layer in layers) for layers in (slots, units))
+    notes.append(f"here {_counts(wanted)}; in the file {_counts(given)}")
+    return [*notes, "\n".join(["layer by layer:", *_table(_around(rows))])]
+
+
+def _counts(kinds: Counter[str]) -> str:
+    return listed(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"
+
+
+def _aligned(slots: Sequence[Slot], units: Sequence[Unit]) -> tuple[int, list[Row]]:
+    """How many fit, and the rows."""
+    rows: list[Row] = []
+    fit = 0
+    wanted, given = ([layer.signature for layer in layers] for layers in (slots, units))
+    matcher = difflib.SequenceMatcher(None, wanted, given, autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        if tag == "equal":
+            fit += b - a
+            rows += [("", _here(slot), _here(unit)) for slot, unit in zip(slots[a:b], units[c:d], strict=True)]
+            continue
+        here, there = slots[a:b], units[c:d]
+        for i in range(max(len(here), len(there))):
+            slot, unit = (layers[i] if i < len(layers) else None for layers in (here, there))
+            sign = "≠" if slot and unit else "-" if slot else "+"
+            rows.append((sign, _here(slot), _here(unit)))
+    return fit, rows
+
+
+def _here(layer: Slot | Unit | None) -> str:
+    return f"{layer.name} ({layer.kind} {shown(layer.shapes)})" if layer else "(nothing)"
+
+
+def _around(rows: Sequence[Row]) -> list[Row]:
+    """The mismatches with some rows around them, and how many are left out."""
+    near = {j for i, row in enumerate(rows) if row[0] for j in range(i - AROUND, i + AROUND + 1)}
+    chosen: list[Row] = []
+    last = -1
+    for index in sorted(near & set(range(len(rows)))):
+        if index != last + 1:
+            chosen.append(("…", f"({index - last - 1} that fit)", ""))
+        chosen.append(rows[index])
+        last = index
+    if len(chosen) > MAX_LINES:
+        rest = sum(1 for row in chosen[MAX_LINES:] if row[0] not in ("", "…"))
+        chosen = [*chosen[:MAX_LINES], ("…", f"({rest} more that do not fit)", "")]
+    return chosen
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    width = max(len(row[1]) for row in rows) if rows else 0
+    return [f"    {row[0] or '=':1} {row[1]:{width}}  {row[2]}".rstrip() for row in rows]
