@@ -179,7 +179,8 @@ def _excerpt(text: str, span: Span) -> tuple[str, str]:
 
 def _columns(text: str) -> int:
     """The width of a text in a terminal: some letters take two columns."""
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in visible(text))
+    shown = "".join(each if each == "\t" else visible(each) for each in text)
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in shown)
 
 
 # ---- words ---------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class Run:
     """One copy of a repeated item: its path, what it read, where its nodes and names start, what it returned."""
 
     path: str
-    entering: int
+    inputs: tuple[int, ...]
     start: int
     named: int
     output: int
@@ -34,7 +34,7 @@ class Run:
 class Builder:
     """The nodes so far, and the outputs that `from` can read by their paths.
 
-    `reads` are the nodes that a name was resolved to; `calls` the blocks that we are inside of.
+    `reads` are the paths that a name was resolved to; `calls` the blocks that we are inside of.
     """
 
     def __init__(self, shape: Shape, span: Span, variant: str | None) -> None:
@@ -42,7 +42,7 @@ class Builder:
         self.nodes: list[Node] = []
         self.outputs: dict[str, int] = {}
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
-        self.reads: list[int] = []
+        self.reads: list[str] = []
         self.calls: list[tuple[str, Span]] = []
         self.params = 0
         self._ops: dict[tuple[str, str], Op] = {}
@@ -70,17 +70,18 @@ class Builder:
         self._append(Node(path, op, inputs, self._infer(op, inputs, span, places), span))
         return len(self.nodes) - 1
 
-    def clone(self, run: Run, path: str, x: int) -> int:
-        """The nodes from the start of a run once more, under a new path and reading `x`. Returns the new output."""
+    def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
+        """The nodes from the start of a run once more, under a new path and with other inputs: the new output."""
         stop, named = len(self.nodes), len(self.paths)
         shift, cut = stop - run.start, len(run.path)
-        for name, op, inputs, facts, span in self.nodes[run.start : stop]:
-            moved = tuple([i + shift if i >= run.start else x for i in inputs])
+        now = dict(zip(run.inputs, inputs, strict=True))
+        for name, op, read, facts, span in self.nodes[run.start : stop]:
+            moved = tuple([i + shift if i >= run.start else now[i] for i in read])
             self._append(Node(path + name[cut:], op, moved, facts, span))
         for name in self.paths[run.named : named]:
             index = self.outputs[name]
-            self.register(path + name[cut:], index + shift if index >= run.start else x)
-        return run.output + shift if run.output >= run.start else x
+            self.register(path + name[cut:], index + shift if index >= run.start else now[index])
+        return run.output + shift if run.output >= run.start else now[run.output]
 
     def register(self, path: str, index: int) -> None:
         """Let `from` find the output of a path."""
@@ -93,7 +94,7 @@ class Builder:
         while True:
             index = self.outputs.get(prefix + name)
             if index is not None:
-                self.reads.append(index)
+                self.reads.append(prefix + name)
                 return index
             if not prefix:
                 return None

@@ -19,6 +19,7 @@ from archspec.graph.references import not_found
 from archspec.graph.scope import Scope
 from archspec.graph.shortcut import pad
 from archspec.lang import source
+from archspec.lang.explain import INPUT
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
 from archspec.lang.item import Block, Item
 from archspec.lang.schema import SHORTCUTS
@@ -27,10 +28,12 @@ from archspec.ops import OPS, Op
 from archspec.ops.base import Shape
 
 MAX_NESTING = 40
-MAX_STEPS = 300_000  # items looked at, layers or not: bounds pages that expand to nothing, slowly
+MAX_STEPS = 100_000  # items looked at, layers or not: bounds pages that expand to nothing, slowly
 
 Given = Mapping[str, tuple[source.Scalar | None, source.Node]]
 """The arguments of a call: each with its key, if it was written, and its value."""
+Flow = tuple[int, ...]
+"""What stands above an item: the output of the item before, then what that one read."""
 
 
 def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> Graph:
@@ -52,11 +55,13 @@ class Compiler:
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
         self.nesting = self.steps = 0
+        self.called: dict[str, int] = {}  # how often each block was called
+        self.counted = 0  # how many expressions read the number of a copy or of a call
         self.builder = Builder(self._input(params.get("input")), spec.input.span, variant)
 
     def graph(self, name: str) -> Graph:
         top = Scope("", {"input": self.spec.input.span})
-        last = self._layers(self.spec.layers, 0, self.params, top, top=True)
+        last = self._layers(self.spec.layers, (0,), self.params, top, top=True)
         nodes = self.builder.nodes
         if len(nodes) == 1:
             layers = self.spec.document.entries["layers"][0]
@@ -73,39 +78,54 @@ class Compiler:
 
     # ---- lists and items ---------------------------------------------------------------------------------------
 
-    def _layers(self, items: tuple[Item, ...], x: int, names: Names, scope: Scope, *, top: bool = False) -> int:
+    def _layers(self, items: tuple[Item, ...], above: Flow, names: Names, scope: Scope, *, top: bool = False) -> int:
         self.nesting += 1
         for item in items:
             if self.nesting > MAX_NESTING:
                 message = f"this page nests more than {MAX_NESTING} lists of layers"
                 raise self.builder.error("too-deep", message, item.span)
-            x = self._item(item, x, self._with_channels(names, x) if top else names, scope)
+            above = self._item(item, above, self._with_shape(names, above[0]) if top else names, scope)
         self.nesting -= 1
-        return x
+        return above[0]
 
-    def _item(self, item: Item, x: int, names: Names, scope: Scope) -> int:
+    def _item(self, item: Item, above: Flow, names: Names, scope: Scope) -> Flow:
         self.steps += 1
         if self.steps > MAX_STEPS:
             message = f"this page expands to more than {MAX_STEPS:,} items"
-            raise self.builder.error("too-many-layers", message, item.span)
+            raise self.builder.error("too-many-layers", message, item.span, help="is a `repeat` larger than you meant?")
         if item.head == "row":
             cell = item.cells[self.column]
-            return x if cell is None else self._item(cell, x, names, scope)
+            return above if cell is None else self._item(cell, above, names, scope)
         if item.when is not None and not self._truth(item.when, names):
-            return x
-        sources = tuple(self._resolve(name, scope) for name in item.origin)
-        if len(sources) == 1:
-            (x,) = sources
+            return above
         if is_expression(item.head):
             item = self._chosen(item, names)
+        inputs = self._inputs(item, above, scope)
         if item.repeat is not None:
-            return self._repeat(item, item.repeat, x, sources, names, scope)
+            return self._repeat(item, item.repeat, inputs, names, scope)
+        if not item.word:
+            return (inputs[0], *inputs)
         if item.head == "residual" and not item.name:
-            return self._residual(item, x, names, scope)
+            return (self._residual(item, inputs[0], names, scope), *inputs)
         path = self._path(item, scope)
-        x = self._copy(item, x, sources, names, scope, path, first=True)
+        x = self._copy(item, inputs, names, scope, path, first=True)
         self.builder.register(path, x)
-        return x
+        return (x, *inputs)
+
+    def _inputs(self, item: Item, above: Flow, scope: Scope) -> Flow:
+        """What an item reads: the layers that `from` names, or as many as it needs of those above."""
+        if item.origin:
+            return tuple(self._resolve(name, scope) for name in item.origin)
+        needed = self._needed(item.head)
+        if len(above) < needed:
+            message = f"`{item.head}` reads {needed} layers, and only {len(above)} stands above it"
+            raise self.builder.error("one-input", message, item.span, help="write `from: [a, b]`")
+        return above[:needed]
+
+    def _needed(self, head: str) -> int:
+        """How many layers a head reads where no `from` says which."""
+        block = self.spec.blocks.get(head)
+        return len(block.inputs) if block and block.inputs else 1
 
     def _path(self, item: Item, scope: Scope) -> str:
         """A new path for an item. Raises ArchspecError when the name that it was given is taken."""
@@ -128,36 +148,40 @@ class Compiler:
                 help=did_you_mean(str(head), [*OPS, *self.spec.blocks])
                 or (f"the blocks are: {listed(self.spec.blocks)}" if self.spec.blocks else None),
             )
-        many, inputs = OPS.get(head, Op).many, len(item.origin)
-        if (inputs < 2) if many else (inputs > 1):
-            fact = f"`{item.head}` is `{head}` here, which reads {'two layers or more' if many else 'one layer'}"
-            help = "write `from: [a, b]`" if many else "merge the layers that `from` names first"
+        many, inputs, needed = OPS.get(head, Op).many, len(item.origin), self._needed(head)
+        if (inputs < 2) if many else (inputs not in (0, needed)):
+            reads = "two layers or more" if many else f"{needed} layers" if needed > 1 else "one layer"
+            fact = f"`{item.head}` is `{head}` here, which reads {reads}"
+            help = "write `from: [a, b]`" if many or needed > 1 else "merge the layers that `from` names first"
             raise self.builder.error("one-input", fact, item.span, help=help)
         return replace(item, head=head)
 
-    def _repeat(
-        self, item: Item, repeat: source.Scalar, x: int, sources: tuple[int, ...], names: Names, scope: Scope
-    ) -> int:
+    def _repeat(self, item: Item, repeat: source.Scalar, inputs: Flow, names: Names, scope: Scope) -> Flow:
+        """Copies, each reading the one before; of several inputs the others move up: the copy before that one."""
         count, builder = self._count(repeat, names), self.builder
         base = self._path(item, scope)
         last: Run | None = None  # the copy before, if the next one can be a clone of it
+        flow = inputs
         for number in range(1, count + 1):
-            path, entering = f"{base}/{number}", x
-            start, named, reads = len(builder.nodes), len(builder.paths), len(builder.reads)
-            if last and builder.shape(x) == builder.shape(last.entering):
+            path, start, named = f"{base}/{number}", len(builder.nodes), len(builder.paths)
+            reads, counted = len(builder.reads), self.counted
+            if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.inputs)]:
                 if start == last.start:  # the copy before had no layers, and so has every other
                     break
                 builder.check_count(start + (count - number + 1) * (start - last.start), item.span)
-                x = builder.clone(last, path, x)
+                x = builder.clone(last, path, inputs)
             else:
-                x = self._copy(item, x, sources, names, scope, path, first=number == 1)
+                x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
-            same_as_next = self.clones and (number > 1 or item.first is None)
-            reads_outside = len(sources) > 1 or any(index < start for index in builder.reads[reads:])
-            last = Run(path, entering, start, named, x) if same_as_next and not reads_outside else None
+            same_as_next = self.clones and (number > 1 or item.first is None) and self.counted == counted
+            outside = any(builder.outputs[r] < start and not r.startswith(f"{path}/") for r in builder.reads[reads:])
+            clear = len(set(inputs)) == len(inputs)
+            last = Run(path, inputs, start, named, x) if same_as_next and clear and not outside else None
+            flow = (x, *inputs)
+            inputs = flow[: len(inputs)]
         if count:
-            builder.register(base, x)
-        return x
+            builder.register(base, flow[0])
+        return flow
 
     def _count(self, repeat: source.Scalar, names: Names) -> int:
         count = self._scalar(repeat, names)
@@ -179,23 +203,26 @@ class Compiler:
 
     # ---- one copy of an item -----------------------------------------------------------------------------------
 
-    def _copy(
-        self, item: Item, x: int, sources: tuple[int, ...], names: Names, scope: Scope, path: str, *, first: bool
-    ) -> int:
+    def _copy(self, item: Item, inputs: Flow, names: Names, scope: Scope, path: str, *, first: bool) -> int:
+        if not item.head:
+            return inputs[0]
         if item.head == "residual":
-            return self._residual(item, x, names, scope.inner(path))
+            return self._residual(item, inputs[0], names, scope.inner(path))
         given = self._given(item, first)
         if item.head in self.spec.blocks:
             # a name stands before that of the block: conv3_x/2/bottleneck
             inside = f"{path}/{item.head}" if item.name else path
-            return self._block(self.spec.blocks[item.head], item, given, x, names, scope.inner(inside))
+            block = self.spec.blocks[item.head]
+            for name, index in zip(block.inputs, inputs, strict=False):
+                self.builder.register(f"{path}/{name}", index)
+            return self._block(block, item, given, inputs, names, scope.inner(inside))
         if item.branches:
-            sources = tuple(
-                self._layers(layers, x, names, scope.inner(f"{path}/{branch}"))
+            inputs = tuple(
+                self._layers(layers, inputs[:1], names, scope.inner(f"{path}/{branch}"))
                 for branch, layers in item.branches.items()
             )
             given = {word: entry for word, entry in given.items() if word not in item.branches}
-        return self._op(item, given, sources if len(sources) > 1 else (x,), names, path)
+        return self._op(item, given, inputs, names, path)
 
     def _given(self, item: Item, first: bool) -> Given:
         """The arguments of a call: a bare value is the first one; `first` adds to those of the first copy."""
@@ -228,14 +255,15 @@ class Compiler:
         places = {word: node.span for word, (_, node) in given.items()}
         return self.builder.add(item.head, values, inputs, path, item.span, places)
 
-    def _block(self, block: Block, item: Item, given: Given, x: int, names: Names, scope: Scope) -> int:
+    def _block(self, block: Block, item: Item, given: Given, inputs: Flow, names: Names, scope: Scope) -> int:
         calls = self.builder.calls
         if block.name in [name for name, _ in calls]:
             cycle = " -> ".join([*[name for name, _ in calls], block.name])
             message = f"the block `{block.name}` contains itself: {cycle}"
             raise self.builder.error("block-cycle", message, item.span)
         values = self._values(block.name, given, names)
-        inner = self._with_channels(self.params, x)
+        inner = self._with_shape(self.params, inputs[0])
+        inner["call"] = self.called[block.name] = self.called.get(block.name, 0) + 1
         calls.append((block.name, item.span))
         for parameter in block.parameters:
             if parameter.name in values:
@@ -245,7 +273,7 @@ class Compiler:
             else:
                 message = f"the block `{block.name}` needs the argument `{parameter.name}`"
                 raise self.builder.error("missing-argument", message, item.span)
-        x = self._layers(block.layers, x, inner, scope)
+        x = self._layers(block.layers, inputs, inner, scope)
         calls.pop()
         return x
 
@@ -259,7 +287,7 @@ class Compiler:
         if kind not in SHORTCUTS:
             help = did_you_mean(str(kind), SHORTCUTS) or f"it is one of: {listed(SHORTCUTS)}"
             raise builder.error("wrong-value", f"`shortcut` cannot be `{kind}`", at, help=help)
-        body = self._layers(item.branches["body"], x, names, scope)
+        body = self._layers(item.branches["body"], (x,), names, scope)
         same = builder.shape(x) == builder.shape(body)
         if kind == "none" or (kind == "if_same_shape" and not same):
             return body
@@ -267,7 +295,7 @@ class Compiler:
             if project is None:
                 help = "add `project:` with the layers of the shortcut"
                 raise builder.error("missing-key", f"`shortcut: {kind}` needs `project`", at, help=help)
-            x = self._layers(project, x, names, scope.inner(scope.claim("project", item.span)))
+            x = self._layers(project, (x,), names, scope.inner(scope.claim("project", item.span)))
         elif kind == "pad" and not same:
             x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)
         return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span)
@@ -285,13 +313,15 @@ class Compiler:
         return self._expression(node.value, node.span, names) if is_expression(node.value) else node.value
 
     def _expression(self, text: str, span: Span, names: Names) -> Any:
+        self.counted += "copy" in text or "call" in text
         try:
             return evaluate(text, names)
         except ExpressionError as error:
             raise self.builder.error(error.code, error.message, span, help=error.help) from None
 
-    def _with_channels(self, names: Names, x: int) -> Names:
-        return {**names, "channels": self.builder.shape(x)[-1]}
+    def _with_shape(self, names: Names, x: int) -> Names:
+        shape = self.builder.shape(x)
+        return {**names, "shape": list(shape), "channels": shape[-1]}
 
     def _resolve(self, name: source.Scalar, scope: Scope) -> int:
         """The output of an earlier layer."""
@@ -346,9 +376,8 @@ def _sizes(sizes: Any, span: Span | None) -> Shape:
     for size in sizes if fine else ():
         fine &= size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0)
     if not fine:
-        what = "`input` must be a list of 1 to 4 positive integers"
-        help = "write [height, width, channels], [length, channels] or [features]; ~ is a free size"
-        raise fail("input", what if span else f"{what}, and is set to `{sizes}`", span, help=help)
+        shown = f"[{listed(sizes)}]" if isinstance(sizes, (list, tuple)) else f"`{sizes}`"
+        raise fail("input", f"`input` must be a list of 1 to 4 positive integers, and is {shown}", span, help=INPUT)
     return tuple(sizes)
 
 

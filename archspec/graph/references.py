@@ -13,13 +13,16 @@ from archspec.lang.spec import Spec
 def not_found(spec: Spec, name: Scalar, inside: str | None, visible: Iterable[str]) -> tuple[str, str | None]:
     """Message and help for a name that no earlier layer has; `inside` is the block that it stands in."""
     items = spec.blocks[inside].layers if inside else spec.layers
-    lines = [item.name.span.line for item in _all(items) if item.name and item.name.text == name.text]
+    named = [item for item in _all(items) if item.name and item.name.text == name.text]
+    if any(name in item.origin for item in named):
+        return f"the layer `{name.text}` would read itself", "`from` reads earlier layers only"
+    lines = [item.name.span.line for item in named if item.name]
     later = [line for line in lines if line > name.span.line]
     if later:
         return f"`{name.text}` comes later, on line {later[0]}", "`from` reads earlier layers only"
     if lines:
-        left_out = "`when`, an empty cell or `repeat: 0` leaves it out"
-        return f"there is no earlier layer `{name.text}`: the one on line {lines[0]} is not here", left_out
+        help = "leave this one out with it, or read a layer that is always there"
+        return f"the layer `{name.text}` of line {lines[0]} is left out here", help
     for block in spec.blocks.values():
         if any(item.name and item.name.text == name.text for item in _all(block.layers)):
             message = f"there is no earlier layer `{name.text}` here: it is inside of the block `{block.name}`"

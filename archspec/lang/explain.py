@@ -8,11 +8,14 @@ from typing import Any
 from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
 from archspec.lang import source
+from archspec.lang.expr import torn
+from archspec.lang.fragments import IDENTIFIER
 from archspec.lang.mistake import HEADS, Mistake, find
 from archspec.lang.schema import MERGES
 
 KINDS = {"optimizer": "optimizer", "schedule": "schedule", "augment": "transform", "preprocess": "transform"}
 NAMES = "a name has up to 64 letters, digits, `_` and `-`"
+IDENTIFIERS = "such a name has up to 64 letters, digits and `_`, and no digit first"
 EXAMPLES = {
     "name": "add a first line such as `name: my-net`",
     "input": "add a line such as `input: [224, 224, 3]`",
@@ -20,6 +23,7 @@ EXAMPLES = {
     "body": "write `residual: {body: [...]}`",
     "value": "write `{value: 3.8G, tolerance: 2%, reason: why the paper is off}`",
 }
+INPUT = "write [height, width, channels], [length, channels] or [features]; ~ is a free size"
 A_LAYER = "write a layer such as `relu` or `conv: 64`"
 
 Fact = tuple[str, str, str | None]
@@ -32,7 +36,7 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
     if document is not None:
         nodes, key = find(document, wrong.path)
         node = nodes[-1]
-        if any(id(each) in explained for each in nodes):
+        if any(id(each) in explained for each in nodes) or any(map(_torn, nodes[-2:])):
             return
     span = node.span if node else None
     start = key.span if key else span.first(1) if span else None
@@ -44,21 +48,35 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
         case "propertyNames":
             what = "the name of a branch" if wrong.owner in MERGES else "a name"
             at = _key_span(node, str(wrong.value)) or span
-            yield Diagnostic("bad-name", f"{show(wrong.value)} cannot be {what}", at, help=NAMES)
+            yield Diagnostic("bad-name", f"{show(wrong.value)} cannot be {what}", at, help=_names(wrong.asked))
         case "required":
             missing = next(each for each in wrong.asked if each not in wrong.value)
             # an unknown key that is the missing one misspelt has an error of its own
             if not any(nearest(name, wrong.known) == missing for name in wrong.value if name not in wrong.known):
                 yield _missing(missing, wrong, start)
+        case "maxProperties" if any(name not in wrong.known for name in wrong.value):
+            return  # which has an error of its own
         case _:
             code, message, help = fact(wrong)
             bare = isinstance(node, source.Scalar) and node.text != ""
             yield Diagnostic(code, message, span if bare or key is None else start, help=help)
 
 
+def _names(pattern: str) -> str:
+    return IDENTIFIERS if pattern == IDENTIFIER else NAMES
+
+
+def _torn(node: source.Node) -> bool:
+    """Whether a comma has torn an expression in here apart, which has an error of its own."""
+    inside = node.items if isinstance(node, source.Sequence) else ()
+    inside = tuple(value for _, value in node) if isinstance(node, source.Mapping) else inside
+    return any(isinstance(each, source.Scalar) and torn(each.value) for each in inside)
+
+
 def _unknown(name: str, wrong: Mistake, span: Span | None) -> Diagnostic:
     known, word = wrong.known, wrong.word
-    near = did_you_mean(name, known)
+    before, colon, after = name.partition(":")
+    near = f"put a space after the colon: `{before}: {after}`" if colon else did_you_mean(name, known)
     if wrong.owner:
         message = f"`{wrong.owner}` has no argument `{name}`" if known else f"`{wrong.owner}` takes no arguments"
         help = near or (f"its arguments are: {listed(known)}" if known else None)
@@ -103,7 +121,8 @@ def fact(wrong: Mistake) -> Fact:
     match wrong.rule:
         case "type":
             kinds = [asked] if isinstance(asked, str) else asked
-            return "wrong-type", f"{subject} must be {_kinds(kinds)}, and is {shown}", _type_help(value, kinds)
+            help = INPUT if wrong.word == "input" else _type_help(value, kinds)
+            return "wrong-type", f"{subject} must be {_kinds(kinds)}, and is {shown}", help
         case "enum":
             near = did_you_mean(str(value), map(str, asked))
             if wrong.word in KINDS:
@@ -111,7 +130,8 @@ def fact(wrong: Mistake) -> Fact:
                 return "unknown-operator", message, near or _all(wrong.word, asked)
             return "wrong-value", f"{subject} cannot be {shown}", near or f"it is one of: {listed(asked)}"
         case "minimum":
-            return "wrong-value", f"{subject} must be at least {asked}, and is {shown}", None
+            help = INPUT if wrong.word == "input" else None
+            return "wrong-value", f"{subject} must be at least {asked}, and is {shown}", help
         case "exclusiveMinimum":
             return "wrong-value", f"{subject} must be greater than {asked}, and is {shown}", None
         case "maximum":
@@ -121,9 +141,11 @@ def fact(wrong: Mistake) -> Fact:
         case "minItems" | "maxItems" | "minProperties" | "maxProperties":
             bound = "at least" if wrong.rule.startswith("min") else "at most"
             what = ("item" if wrong.rule.endswith("Items") else "key") + "s" * (asked != 1)
-            return "wrong-value", f"{subject} must have {bound} {asked} {what}, and has {len(value)}", None
+            help = INPUT if wrong.word == "input" else None
+            return "wrong-value", f"{subject} must have {bound} {asked} {what}, and has {len(value)}", help
         case "pattern":
-            return "bad-name", f"{shown} cannot be a name", NAMES
+            reference = value[:1] == "$" and "a reference is the name itself, without `$`"
+            return "bad-name", f"{shown} cannot be a name", reference or _names(asked)
         case "dependencies":
             return "missing-key", "this figure has a `tolerance` and no `reason`", EXAMPLES["value"]
     return "wrong-value", f"{subject} cannot be {shown}", None
@@ -161,8 +183,8 @@ def _kinds(kinds: Sequence[str]) -> str:
         "array": "a list",
         "object": "a mapping",
     }
-    shown = [names[kind] for kind in kinds if kind in names and not (kind == "integer" and "number" in kinds)]
-    return " or ".join(shown)
+    *others, last = [names[kind] for kind in kinds if kind in names and not (kind == "integer" and "number" in kinds)]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _type_help(value: Any, kinds: Sequence[str]) -> str | None:

@@ -1,7 +1,7 @@
 """`$name` and `$(4 * filters)`: arithmetic that cannot reach Python.
 
 Python's parser makes the tree, and only the forms listed here are evaluated: numbers, text, names, lists,
-arithmetic, comparison, and / or / not, conditional expressions, indexing, and five functions. Numbers are
+arithmetic, comparison, and / or / not, conditional expressions, indexing, and a few functions. Numbers are
 bounded, so that `9**9**9` is an error and not an hour.
 """
 
@@ -41,12 +41,27 @@ _COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
+
+
+def make_divisible(value: float, divisor: int) -> int:
+    """The multiple of `divisor` nearest to a number of channels, never less than 90 % of it, and at least one.
+
+    As in the code of MobileNetV2 and EfficientNet (Sandler et al. 2018; Tan & Le 2019, section 3.3).
+    """
+    if isinstance(divisor, float) or divisor < 1:
+        raise ExpressionError(f"`make_divisible` needs a divisor that is a whole number, 1 or more, not `{divisor}`")
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
+    "sum": sum,
     "round": round,
     "ceil": math.ceil,
     "floor": math.floor,
+    "make_divisible": make_divisible,
 }
 
 
@@ -61,6 +76,11 @@ class ExpressionError(ValueError):
 def is_expression(value: Any) -> bool:
     """Whether a scalar of a page is an expression: text that starts with `$`."""
     return isinstance(value, str) and value.startswith("$")
+
+
+def torn(value: Any) -> bool:
+    """Whether a scalar is the first part of an expression that a comma of YAML has ended."""
+    return isinstance(value, str) and value.startswith("$(") and value.count("(") > value.count(")")
 
 
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:
@@ -84,7 +104,8 @@ def names_in(text: str) -> list[str]:
 def undefined(name: str, names: Iterable[str]) -> ExpressionError:
     """The error of a name that is none of `names`."""
     known = sorted(names)
-    help = did_you_mean(name, known) or (f"the names here are: {listed(known)}" if known else "declare it in `params`")
+    here = f"; the names here are: {listed(known)}" if known else ""
+    help = did_you_mean(name, known) or f"declare it under `params`{here}"
     return ExpressionError(f"the name `{name}` is not defined here", "expression-name", help)
 
 
@@ -96,21 +117,71 @@ def parsed(text: str) -> ast.expr:
         return ast.Name(name[1])
     inside = _PARENTHESES.match(text)
     if not inside:
+        if torn(text):
+            help = 'close it; and inside braces quote an expression with a comma or bracket: "$(min(a, b))"'
+            raise ExpressionError(f"the parenthesis of `{text}` is not closed", help=help)
         raise ExpressionError(f"`{text}` is not an expression", help="write `$name` or `$(4 * name)`")
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python would warn of `1if x else 2`
-            return ast.parse(inside[1].strip(), mode="eval").body
+            tree = ast.parse(inside[1].strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be parsed"
         raise ExpressionError(f"`{text}` is not an expression: {reason}") from None
+    for node in ast.walk(tree):
+        _check(node)
+    return tree
+
+
+_PARTS = (ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.List, ast.Tuple, ast.Subscript)
+_SIGNS: tuple[type[ast.AST], ...] = (
+    ast.USub,
+    ast.UAdd,
+    ast.Not,
+    ast.And,
+    ast.Or,
+    ast.Load,
+    ast.Div,
+    ast.Pow,
+    *_ARITHMETIC,
+    *_COMPARISON,
+)
+
+
+def _check(node: ast.AST) -> None:
+    """Raises ExpressionError for a form of Python that is none of this language."""
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None):
+            return
+        case ast.Call(func=ast.Name(id=function), keywords=[]):
+            if function not in FUNCTIONS:
+                help = did_you_mean(function, FUNCTIONS) or f"the functions are: {listed(FUNCTIONS)}"
+                raise ExpressionError(f"there is no function `{function}` in expressions", help=help)
+        case ast.operator() | ast.unaryop() | ast.boolop() | ast.expr_context() | ast.cmpop():
+            if not isinstance(node, _SIGNS):
+                what = "a comparison" if isinstance(node, ast.cmpop) else "an operation"
+                help = "there are + - * / // % **, == != < <= > >=, in, and, or, not"
+                raise ExpressionError(f"`{_sign(node)}` is not {what} of expressions", help=help)
+        case _ if not isinstance(node, _PARTS):
+            raise ExpressionError(
+                f"`{ast.unparse(node)}` is not allowed in an expression",
+                help=f"allowed are arithmetic, comparison, `a if b else c`, indexing a list, {listed(FUNCTIONS)}",
+            )
+
+
+def _sign(node: ast.AST) -> str:
+    """An operation as it is written."""
+    x = ast.Name("x")
+    if isinstance(node, ast.cmpop):
+        return ast.unparse(ast.Compare(x, [node], [x]))[2:-2]
+    return ast.unparse(ast.UnaryOp(node, x) if isinstance(node, ast.unaryop) else ast.BinOp(x, node, x)).strip("x ")  # type: ignore[arg-type]
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     match node:
-        case ast.Constant(value=bool() | int() | float() | str() | None as value):
+        case ast.Constant(value=value):
             return _bounded(value)
         case ast.Name(id=name):
             if name not in names:
@@ -138,16 +209,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return [_value(part, names) for part in parts]
         case ast.Subscript(value=of, slice=index):
             return _item(_value(of, names), _value(index, names))
-        case ast.Call(func=ast.Name(id=function), args=args, keywords=[]) if function in FUNCTIONS:
+        case ast.Call(func=ast.Name(id=function), args=args):
             return _call(function, [_value(part, names) for part in args])
-        case ast.Call(func=ast.Name(id=function)):
-            raise ExpressionError(
-                f"there is no function `{function}` in expressions", help=f"the functions are: {listed(FUNCTIONS)}"
-            )
-    raise ExpressionError(
-        f"`{ast.unparse(node)}` is not allowed in an expression",
-        help="allowed are arithmetic, comparison, `a if b else c`, indexing a list, " + listed(FUNCTIONS),
-    )
+    raise AssertionError(f"`parsed` let {ast.dump(node)} through")
 
 
 def _bounded(value: Any) -> Any:
@@ -184,15 +248,11 @@ def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
         if isinstance(result, complex):
             raise ExpressionError(f"`{a} ** {b}` is not a real number")
         return result
-    if type(op) not in _ARITHMETIC:
-        raise ExpressionError("only + - * / // % and ** are allowed")
     return _ARITHMETIC[type(op)][1](a, b)
 
 
 def _compare(left: Any, ops: list[ast.cmpop], rights: list[Any]) -> bool:
     for op, right in zip(ops, rights, strict=True):
-        if type(op) not in _COMPARISON:
-            raise ExpressionError("only == != < <= > >= in and not in are allowed as comparisons")
         try:
             if not _COMPARISON[type(op)](left, right):
                 return False
@@ -216,7 +276,11 @@ def _call(function: str, args: list[Any]) -> Any:
     numbers = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
     for number in numbers:
         _number(number)
-    if function in ("min", "max"):
+    if function == "make_divisible":
+        if len(args) != 2:
+            raise ExpressionError("`make_divisible` takes a number and a divisor")
+        return make_divisible(*args)
+    if function in ("min", "max", "sum"):
         if not numbers:
             raise ExpressionError(f"`{function}` needs at least one number")
         return FUNCTIONS[function](numbers)

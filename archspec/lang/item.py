@@ -15,6 +15,7 @@ class Item:
     """One item of a list of layers: its head with what stands after it, and its modifiers."""
 
     head: str
+    """Empty for an item that has only a `from`, and stands for the layer that it names."""
     span: Span
     value: source.Node | None = None
     name: source.Scalar | None = None
@@ -30,7 +31,7 @@ class Item:
 
     @property
     def word(self) -> str:
-        """Its name, or else its head: what its path is made of."""
+        """Its name, or else its head: what its path is made of. Empty for a `from` alone, without a name."""
         return self.name.text if self.name else self.head
 
 
@@ -48,7 +49,9 @@ class Block:
     name: str
     span: Span
     parameters: tuple[Parameter, ...]
-    layers: tuple[Item, ...]
+    inputs: tuple[str, ...] = ()
+    """The names of what it reads, where it reads several layers."""
+    layers: tuple[Item, ...] = ()
 
     @property
     def arguments(self) -> list[str]:

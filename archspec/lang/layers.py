@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
 from archspec.lang import source
 from archspec.lang.expr import is_expression
-from archspec.lang.item import STRUCTURES, Item, Parameter
+from archspec.lang.item import STRUCTURES, Block, Item
 from archspec.lang.schema import MERGES, MODIFIERS
 from archspec.ops import OPS
 
+Entry = tuple[source.Scalar, source.Node]
 Report = Callable[[Diagnostic], None]
 
 _FIELDS = {"from": "origin"}
@@ -22,11 +22,13 @@ _FIELDS = {"from": "origin"}
 class Layers:
     """Reads lists of layers of one page; what is wrong is reported, and left out of the result.
 
+    `columns` is how many cells a row has: the number of variants as written, one written twice included.
+
     `explained` are the ids of nodes whose mistake is reported here, and needs no word of the JSON Schema.
     """
 
-    def __init__(self, variants: Iterable[str], blocks: Mapping[str, tuple[Parameter, ...]], report: Report) -> None:
-        self.variants = list(variants)
+    def __init__(self, variants: Iterable[str], columns: int, blocks: Mapping[str, Block], report: Report) -> None:
+        self.variants, self.columns = list(variants), columns
         self.blocks = blocks
         self.report = report
         self.explained: set[int] = set()
@@ -46,6 +48,8 @@ class Layers:
         if not isinstance(node, source.Mapping) or not node.entries:
             return None
         heads = {word: entry for word, entry in node.entries.items() if word not in MODIFIERS}
+        if not heads and isinstance(node.get("from"), source.Scalar) and not node.entries.keys() & {"repeat", "first"}:
+            heads[""] = (source.Scalar("", "", node.entries["from"][1].span), source.Scalar(None, "", node.span))
         if len(heads) != 1:
             self.explained.add(id(node))
             self._not_one_head(node, heads)
@@ -74,35 +78,43 @@ class Layers:
 
     # ---- heads -----------------------------------------------------------------------------------------------------
 
-    def _not_one_head(self, node: source.Mapping, heads: Mapping[str, Any]) -> None:
+    def _not_one_head(self, node: source.Mapping, heads: Mapping[str, Entry]) -> None:
         if not heads:
             at = next(iter(node.entries.values()))[0].span
             self._wrong("one-head", "this item has no head", at, "write an operator such as `relu` or `conv: 64`")
             return
         known = [word for word in heads if word in OPS or word in self.blocks or word in STRUCTURES or word[:1] == "$"]
-        others = [word for word in heads if word not in known]
         if len(known) == 1:
-            for word in others:
-                self._not_a_modifier(word, known[0], heads[word][0].span)
+            self._not_modifiers(known[0], heads)
             return
         found = listed(f"`{word}`" for word in heads)
         second = heads[(known if len(known) > 1 else list(heads))[1]][0].span
         help = "write each layer as an item of its own, after its own `-`"
         self._wrong("one-head", f"an item has one head, and this has {len(heads)}: {found}", second, help)
 
-    def _not_a_modifier(self, word: str, head: str, span: Span) -> None:
-        """A word beside the head, which should perhaps stand inside of it."""
-        inside = self._arguments(head)
-        argument = word if word in inside else nearest(word, inside)
-        if argument and not nearest(word, MODIFIERS):
-            help = f"write it in braces after the head: `{head}: {{{argument}: ...}}`"
-        else:
-            help = did_you_mean(word, MODIFIERS) or f"beside the head may stand: {listed(MODIFIERS)}"
-        self._wrong("unknown-key", f"`{word}` cannot stand beside the head `{head}`", span, help)
+    def _not_modifiers(self, head: str, words: Mapping[str, Entry]) -> None:
+        """Words beside the head: arguments, which should stand inside of it, or modifiers misspelt."""
+        arguments_, inside = self._arguments(head), []
+        for word, (key, _) in words.items():
+            near = nearest(word, MODIFIERS)
+            if word == head:
+                continue
+            if word in arguments_ or (not near and nearest(word, arguments_)):
+                inside.append(key)
+            else:
+                help = did_you_mean(word, MODIFIERS) or f"beside the head may stand: {listed(MODIFIERS)}"
+                self._wrong("unknown-key", f"`{word}` cannot stand beside the head `{head}`", key.span, help)
+        if inside:
+            found = listed(f"`{key.text}`" for key in inside)
+            what = f"{found} {'is an argument' if len(inside) == 1 else 'are arguments'} of `{head}`"
+            given = [f"{arguments_[0]}: {_text(words[head][1])}"] if _text(words[head][1]) else []
+            given += [f"{nearest(key.text, arguments_)}: {_text(words[key.text][1]) or '...'}" for key in inside]
+            help = f"write `{head}: {{{', '.join(given)}}}`"
+            self._wrong("unknown-key", f"{what}, and cannot stand beside it", inside[0].span, help)
 
     def _arguments(self, head: str) -> list[str]:
         if head in self.blocks:
-            return [parameter.name for parameter in self.blocks[head]]
+            return self.blocks[head].arguments
         if head == "residual":
             return ["body", "project", "shortcut"]
         return [argument.name for argument in arguments(OPS[head])] if head in OPS else []
@@ -114,7 +126,7 @@ class Layers:
             return self._row(item)
         if head == "residual":
             return self._residual(item)
-        if is_expression(head):
+        if is_expression(head) or head == "":
             return item
         if head in self.blocks:
             self._call(item)
@@ -123,7 +135,9 @@ class Layers:
             return self._merge(item)
         if head not in OPS:
             known = [*OPS, *self.blocks, *STRUCTURES]
+            before, colon, after = head.partition(":")
             help = did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
+            help = f"put a space after the colon: `{before}: {after}`" if colon else help
             self._wrong("unknown-operator", f"there is no operator or block `{head}`", item.span, help)
             return None
         self._one_input(item)
@@ -133,8 +147,8 @@ class Layers:
     def _complete(self, bare: Item) -> bool:
         """Whether a head may stand alone, as a word; the schema sees only those with a colon."""
         if bare.head in STRUCTURES:
-            needs, help = ("cells", "row: [...]") if bare.head == "row" else ("body", "residual: {body: [...]}")
-            self._wrong("missing-argument", f"`{bare.head}` needs `{needs}`", bare.span, f"write `{help}`")
+            needs, help = ("cells", "row: [...]") if bare.head == "row" else ("`body`", "residual: {body: [...]}")
+            self._wrong("missing-key", f"`{bare.head}` has no {needs}", bare.span, f"write `{help}`")
             return False
         for argument in arguments(OPS[bare.head]) if bare.head in OPS else ():
             if argument.required:
@@ -165,10 +179,14 @@ class Layers:
         if not isinstance(item.value, source.Sequence):
             return None
         cells = item.value.items
-        if len(cells) != len(self.variants):
-            number = f"{len(cells)} cell{'s' * (len(cells) != 1)} for {len(self.variants)} variants"
-            note = f"the variants are {listed(self.variants)}" if self.variants else "this page has no `variants`"
-            self._wrong("row", f"this row has {number}", item.span, "write `~` for an empty cell", (note,))
+        if len(cells) != self.columns:
+            number = f"{len(cells)} cell{'s' * (len(cells) != 1)} for {self.columns} variants"
+            if self.variants:
+                help, notes = "write `~` for an empty cell", (f"the variants are {listed(self.variants)}",)
+                self._wrong("row", f"this row has {number}", item.span, help, notes)
+            else:
+                help = "name the columns: `variants: [A, B]`"
+                self._wrong("row", "this page has rows, and no `variants`", item.span, help)
             return None
         empty = [isinstance(cell, source.Scalar) and cell.value is None for cell in cells]
         parsed = [None if none else self.item(cell, item) for cell, none in zip(cells, empty, strict=True)]
@@ -184,10 +202,8 @@ class Layers:
 
     def _merge(self, item: Item) -> Item:
         head, known = item.head, self._arguments(item.head)
-        branches = {}
-        for key, node in item.value.entries.values() if isinstance(item.value, source.Mapping) else ():
-            if isinstance(node, source.Sequence) and key.text not in known:
-                branches[key.text] = self.read(node)
+        given = dict(item.value) if isinstance(item.value, source.Mapping) else {}
+        branches = {word: self.read(node) for word, node in given.items() if word not in known}
         self._first(item, [*known, *branches])
         if branches and item.origin:
             self._wrong("one-input", f"`{head}` has both `from` and branches", item.span, "keep one of the two")
@@ -200,9 +216,14 @@ class Layers:
         return replace(item, branches=branches)
 
     def _call(self, item: Item) -> None:
-        """A call of a block: known arguments, and all that have no default."""
-        self._one_input(item)
-        parameters = self.blocks[item.head]
+        """A call of a block: as many inputs as it has, known arguments, and all that have no default."""
+        block = self.blocks[item.head]
+        if block.inputs and item.origin and len(item.origin) != len(block.inputs):
+            message = f"`{item.head}` reads {len(block.inputs)} layers, and `from` gives it {len(item.origin)}"
+            self._wrong("one-input", message, item.origin[-1].span, f"it reads: {listed(block.inputs)}")
+        elif not block.inputs:
+            self._one_input(item)
+        parameters = block.parameters
         known = [parameter.name for parameter in parameters]
         given: set[str] = set()
         for mapping in (item.value, item.first):
@@ -221,6 +242,11 @@ class Layers:
                 message = f"the block `{item.head}` needs the argument `{parameter.name}`"
                 note = f"`{parameter.name}` is declared on line {parameter.span.line}, without a default"
                 self._wrong("missing-argument", message, item.span, None, (note,))
+
+
+def _text(node: source.Node) -> str:
+    """A scalar as it is written; nothing for other values."""
+    return node.text if isinstance(node, source.Scalar) else ""
 
 
 def _inherit(cell: Item, row: Item | None) -> Item:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from archspec.diagnostics import Diagnostic, did_you_mean
 from archspec.lang import source
 from archspec.lang.expr import ExpressionError, is_expression, names_in, undefined
 from archspec.lang.item import Block
 
-RESERVED = {"channels": "the number of channels that enter a block", "input": "the input of the network"}
+RESERVED = {
+    "channels": "the number of channels that enter a block",
+    "shape": "the list of sizes that enter a block",
+    "call": "the number of this call of the block",
+    "copy": "the number of this copy of a `repeat`",
+    "input": "the input of the network",
+}
+IN_LAYERS = ("channels", "shape", "copy")
 
 
 def check_names(document: source.Mapping, blocks: Mapping[str, Block]) -> Iterator[Diagnostic]:
-    """Expressions that cannot be read, names that nobody defines, params that nothing reads, names that are taken."""
+    """Names that are taken, expressions that cannot be read, names that nobody defines, params that nothing reads."""
     declared = _declared(document)
+    yield from _taken(declared)
+    wrong = list(_undefined(document, blocks, [key.text for key in declared]))
+    yield from wrong or _unused(declared, document)  # a misspelt name leaves its parameter unread
+
+
+def _taken(declared: Iterable[source.Scalar]) -> Iterator[Diagnostic]:
     for key in declared:
         if key.text in RESERVED:
             message = f"`{key.text}` cannot be a parameter: it is {RESERVED[key.text]}"
@@ -23,20 +36,37 @@ def check_names(document: source.Mapping, blocks: Mapping[str, Block]) -> Iterat
         elif keyword.iskeyword(key.text):
             message = f"`{key.text}` cannot be a parameter: it is a word of expressions"
             yield Diagnostic("name-taken", message, key.span, help="choose another name")
-    params = [key.text for key in declared]
+
+
+def _undefined(document: source.Mapping, blocks: Mapping[str, Block], params: Sequence[str]) -> Iterator[Diagnostic]:
     for name in ("params", "variants", "input", "preprocess", "train", "evaluate"):
         yield from _unknown(document.get(name), params)
-    yield from _unknown(document.get("layers"), [*params, "channels"])
+    yield from _unknown(document.get("layers"), [*params, *IN_LAYERS])
     nodes = document.get("blocks")
     for name, node in nodes if isinstance(nodes, source.Mapping) else ():
         if isinstance(node, source.Mapping):
-            yield from _of_block(blocks[name], node, [*params, "channels"])
-    yield from _unused(declared, document)
+            yield from _of_block(blocks[name], node, [*params, *IN_LAYERS, "call"])
 
 
 def used(node: source.Node | None) -> set[str]:
     """The names that the expressions in a node read."""
-    return {name for each in source.scalars(node) if is_expression(each.value) for name in _names(each.value)}
+    return {name for each in _expressions(node) for name in _names(each.text)}
+
+
+def _expressions(node: source.Node | None) -> Iterator[source.Scalar]:
+    """The expressions in a node, keys included; `name` and `from` have none."""
+    if isinstance(node, source.Scalar):
+        if is_expression(node.value):
+            yield node
+    elif isinstance(node, source.Sequence):
+        for item in node.items:
+            yield from _expressions(item)
+    elif node is not None:
+        for key, value in node.entries.values():
+            if is_expression(key.value):
+                yield key
+            if key.text not in ("name", "from"):
+                yield from _expressions(value)
 
 
 def _declared(document: source.Mapping) -> list[source.Scalar]:
@@ -57,11 +87,10 @@ def _of_block(block: Block, node: source.Mapping, names: Iterable[str]) -> Itera
 
 def _unknown(node: source.Node | None, names: Iterable[str]) -> Iterator[Diagnostic]:
     known = set(names)
-    for scalar in source.scalars(node):
-        if is_expression(scalar.value):
-            error = _error(scalar.value, known)
-            if error:
-                yield Diagnostic(error.code, error.message, scalar.span, help=error.help)
+    for expression in _expressions(node):
+        error = _error(expression.text, known)
+        if error:
+            yield Diagnostic(error.code, error.message, expression.span, help=error.help)
 
 
 def _error(text: str, known: set[str]) -> ExpressionError | None:
@@ -83,7 +112,7 @@ def _unused(declared: list[source.Scalar], document: source.Mapping) -> Iterator
     words = used(document)
     names = {key.text for key in declared}
     for key in declared:
-        if key.text not in words and key.text not in RESERVED:
+        if key.text.isidentifier() and key.text not in words and key.text not in RESERVED:
             message = f"nothing on this page reads the parameter `{key.text}`"
             near = did_you_mean(key.text, words - names) or did_you_mean(key.text, words)
             help = near or f"write `${key.text}` where it belongs, or remove it"

@@ -75,6 +75,12 @@ BLOCK: Json = {
             },
             "description": "reads as a Python signature: [filters, strides: 1]",
         },
+        "inputs": {
+            "type": "array",
+            "items": {"type": "string", "pattern": NAME},
+            "minItems": 2,
+            "description": "names for the layers that the block reads, where it reads several: [x, previous]",
+        },
         "layers": {**LAYERS, "description": "what a call of the block stands for; `$channels` is what enters it"},
     },
 }
@@ -103,7 +109,7 @@ FIGURE: Json = {
         "additionalProperties": False,
         "properties": {
             "value": {"type": ["integer", "number", "string"], "description": "138M, 3.8G, or an exact number"},
-            "tolerance": {"type": ["string", "number"], "description": "2%, or a number"},
+            "tolerance": {"type": ["string", "number"], "description": "2%, or a figure such as 0.1M"},
             "reason": {"type": "string", "minLength": 1, "description": "why the paper is off"},
         },
         "dependencies": {"tolerance": ["reason"]},

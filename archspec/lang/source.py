@@ -64,19 +64,6 @@ def plain(node: Node) -> Any:
     return {key: plain(value) for key, value in node}
 
 
-def scalars(node: Node | None) -> Iterator[Scalar]:
-    """All scalars in a node, keys included, in the order of the source."""
-    if isinstance(node, Scalar):
-        yield node
-    elif isinstance(node, Sequence):
-        for item in node.items:
-            yield from scalars(item)
-    elif node is not None:
-        for key, value in node.entries.values():
-            yield key
-            yield from scalars(value)
-
-
 def read(path: Path | str) -> Source:
     """The text of a page. Raises ArchspecError: page-not-found, page-too-large, not-text."""
     path = Path(path)
@@ -111,7 +98,7 @@ def read(path: Path | str) -> Source:
 def parse(source: Source) -> Mapping:
     """The document, whose top level must be a mapping.
 
-    Raises ArchspecError: yaml-syntax, bad-key, duplicate-key, anchor, tag, number-too-large, too-deep,
+    Raises ArchspecError: yaml-syntax, bad-key, merge-key, duplicate-key, anchor, tag, number-too-large, too-deep,
     page-too-large, empty-page, not-a-mapping, several-documents.
     """
     root = _compose(source)
@@ -205,6 +192,9 @@ def _put(into: _Open, node: Node) -> None:
     elif not isinstance(node, Scalar) or not node.text:
         help = "quote it if it is an expression or has brackets" if not isinstance(node, Scalar) else None
         raise fail("bad-key", "a key must be a single word", node.span, help=help)
+    elif node.text == "<<":
+        help = "name the repeated layers as a block under `blocks`"
+        raise fail("merge-key", "`<<`: merging mappings is not part of the language", node.span, help=help)
     elif node.text in into.entries:
         first = into.entries[node.text][0].span.line
         raise fail(

@@ -6,7 +6,7 @@ What the JSON Schema cannot say is checked here and in layers.py and names.py, f
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed, merged
@@ -14,7 +14,7 @@ from archspec.lang import source
 from archspec.lang.explain import NAMES
 from archspec.lang.item import STRUCTURES, Block, Item, Parameter
 from archspec.lang.layers import Layers
-from archspec.lang.names import check_names
+from archspec.lang.names import RESERVED, check_names
 from archspec.lang.schema import FIGURE_KEYS, MODIFIERS
 from archspec.lang.validate import validate
 from archspec.ops import OPS
@@ -91,23 +91,29 @@ class _Parser:
     def spec(self) -> Spec:
         variants = self._variants()
         blocks = self._mapping("blocks")
-        parameters = {name: self._parameters(node) for name, node in blocks}
-        layers = Layers(variants, parameters, self.diagnostics.append)
+        declared = {
+            name: Block(name, key.span, self._parameters(node), self._inputs(node))
+            for name, (key, node) in blocks.entries.items()
+        }
+        columns = self.document.get("variants")
+        number = len(columns.items) if isinstance(columns, source.Sequence) else len(variants)
+        layers = Layers(variants, number, declared, self.diagnostics.append)
         made = {}
-        for block, (key, node) in blocks.entries.items():
+        for name, node in blocks:
             inner = layers.read(node.get("layers")) if isinstance(node, source.Mapping) else ()
-            made[block] = Block(block, key.span, parameters[block], inner)
+            made[name] = replace(declared[name], layers=inner)
+            self._inputs_are_free(made[name])
         self._names_taken(blocks)
         items = layers.read(self.document.get("layers"))
         self._variants_exist(list(variants))
         self._distinct_outputs()
         self.diagnostics += validate(self.document, layers.explained)
-        name, params = self.document.get("name"), self._mapping("params")
+        title, params = self.document.get("name"), self._mapping("params")
         self.diagnostics += check_names(self.document, made)
         if self.diagnostics:
             raise ArchspecError(*merged(self.diagnostics))
-        assert isinstance(name, source.Scalar)
-        return Spec(self.document, name.text, source.plain(params), variants, made, items)
+        assert isinstance(title, source.Scalar)
+        return Spec(self.document, title.text, source.plain(params), variants, made, items)
 
     def _mapping(self, key: str) -> source.Mapping:
         """The mapping under a key, empty where there is none."""
@@ -149,20 +155,36 @@ class _Parser:
             if default is None and any(parameter.default is not None for parameter in parameters):
                 message = f"the argument `{key.text}` has no default, and stands after one that has"
                 self._wrong("bad-signature", message, key.span, "put the arguments without a default first")
-            if key.text == "channels":
-                message = "`channels` cannot be an argument: it is the number of channels that enter a block"
+            if key.text in RESERVED and key.text != "input":
+                message = f"`{key.text}` cannot be an argument: it is {RESERVED[key.text]}"
                 self._wrong("name-taken", message, key.span, "choose another name")
             if key.text in [parameter.name for parameter in parameters]:
                 self._wrong("duplicate-key", f"the argument `{key.text}` appears twice", key.span)
             parameters.append(Parameter(key.text, default, key.span))
         return tuple(parameters)
 
+    def _inputs(self, block: source.Node) -> tuple[str, ...]:
+        node = block.get("inputs") if isinstance(block, source.Mapping) else None
+        inputs: list[str] = []
+        for item in node.items if isinstance(node, source.Sequence) else ():
+            if isinstance(item, source.Scalar):
+                if item.text in inputs:
+                    self._wrong("duplicate-key", f"the input `{item.text}` appears twice", item.span)
+                inputs.append(item.text)
+        return tuple(inputs)
+
     def _names_taken(self, blocks: source.Mapping) -> None:
         for key, _ in blocks.entries.values():
             if key.text in OPS or key.text in STRUCTURES or key.text in MODIFIERS:
                 what = "an operator" if key.text in OPS else "a word of the language"
-                message = f"the block `{key.text}` has the name of {what}"
+                message = f"`{key.text}` is {what}, and cannot name a block"
                 self._wrong("name-taken", message, key.span, "choose another name")
+
+    def _inputs_are_free(self, block: Block) -> None:
+        for item in block.layers:
+            if item.name and item.name.text in block.inputs:
+                message = f"`{item.name.text}` is an input of the block `{block.name}`"
+                self._wrong("name-taken", message, item.name.span, "choose another name")
 
     def _variants_exist(self, variants: list[str]) -> None:
         """`default` and `expect` name variants of the page."""

@@ -22,10 +22,12 @@ def events(source: Source) -> Iterator[Any]:
         yield from yaml.parse(source.text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if "end of stream" in str(error.problem) and error.context_mark:
+            mark = error.context_mark  # where the quote or bracket was opened
         span = Span(source, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
         context = f" {error.context}" if error.context else ""
         raise fail(
-            "yaml-syntax", f"this is not YAML: {error.problem}{context}", span, help=_help(source, span)
+            "yaml-syntax", f"this is not YAML: {error.problem}{context}", span, help=_help(source, span, str(error))
         ) from None
     except yaml.reader.ReaderError as error:
         raise _not_printable(source, error) from None
@@ -51,7 +53,7 @@ def _not_printable(source: Source, error: Any) -> Exception:
     )
 
 
-def _help(source: Source, span: Span | None) -> str | None:
+def _help(source: Source, span: Span | None, problem: str) -> str | None:
     if span is None:
         return None
     # libyaml often notices a mistake on the line after it
@@ -65,4 +67,8 @@ def _help(source: Source, span: Span | None) -> str | None:
             return "are the braces and brackets of this line closed?"
         if re.search(r"[{,]\s*\w+:[^\s,}]", line):
             return "put a space after each colon: `{filters: 64}`"
-    return None
+    if "quoted scalar" in problem:
+        return "is the quote closed?"
+    if "mapping values are not allowed" in problem:
+        return "put quotes around text with `: ` in it"
+    return "is this line indented like those that it belongs with?" if "block" in problem else None
