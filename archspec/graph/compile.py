@@ -337,14 +337,18 @@ class Compiler:
         declared = self.spec.outputs()
         if declared is None:
             return (last,), (1.0,)
-        indices = []
-        for name, (_, span) in declared.items():
+        indices, weights = [], []
+        left_out = {item.name.text for item in self.spec.layers if item.when is not None and item.name}
+        for name, (weight, span) in declared.items():
             index = self.builder.outputs.get(name)
+            if index is None and indices and name in left_out:
+                continue  # `when` left out an auxiliary classifier
             if index is None:
                 help = did_you_mean(name, self.builder.outputs)
                 raise self.builder.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
             indices.append(index)
-        return tuple(indices), tuple(weight for weight, _ in declared.values())
+            weights.append(weight)
+        return tuple(indices), tuple(weights)
 
     def _refuse_unused(self, outputs: tuple[int, ...]) -> None:
         nodes = self.builder.nodes
