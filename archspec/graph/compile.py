@@ -337,7 +337,8 @@ class Compiler:
         declared = self.spec.outputs()
         if declared is None:
             return (last,), (1.0,)
-        indices, weights = [], []
+        indices: list[int] = []
+        weights: list[float] = []
         left_out = {item.name.text for item in self.spec.layers if item.when is not None and item.name}
         for name, (weight, span) in declared.items():
             index = self.builder.outputs.get(name)
