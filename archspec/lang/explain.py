@@ -9,13 +9,18 @@ from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
 from archspec.lang import source
 from archspec.lang.expr import torn
-from archspec.lang.fragments import IDENTIFIER
+from archspec.lang.fragments import IDENTIFIER, NAME, PATH, TITLE, VARIANT
 from archspec.lang.mistake import HEADS, Mistake, find
 from archspec.lang.schema import MERGES
 
 KINDS = {"optimizer": "optimizer", "schedule": "schedule", "augment": "transform", "preprocess": "transform"}
-NAMES = "a name has up to 64 letters, digits, `_` and `-`"
-IDENTIFIERS = "such a name has up to 64 letters, digits and `_`, and no digit first"
+NAMES = {
+    NAME: "a name has up to 64 letters, digits, `_` and `-`",
+    TITLE: "such a name has letters, digits, `_`, `-` and `.`",
+    VARIANT: "such a name has up to 64 letters, digits, `_`, `-` and `.`",
+    PATH: "a reference is a name, or names with `/` between them",
+    IDENTIFIER: "such a name has up to 64 letters, digits and `_`, and no digit first",
+}
 EXAMPLES = {
     "name": "add a first line such as `name: my-net`",
     "input": "add a line such as `input: [224, 224, 3]`",
@@ -48,7 +53,7 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
         case "propertyNames":
             what = "the name of a branch" if wrong.owner in MERGES else "a name"
             at = _key_span(node, str(wrong.value)) or span
-            yield Diagnostic("bad-name", f"{show(wrong.value)} cannot be {what}", at, help=_names(wrong.asked))
+            yield Diagnostic("bad-name", f"{show(wrong.value)} cannot be {what}", at, help=NAMES[wrong.asked])
         case "required":
             missing = next(each for each in wrong.asked if each not in wrong.value)
             # an unknown key that is the missing one misspelt has an error of its own
@@ -60,10 +65,6 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
             code, message, help = fact(wrong)
             bare = isinstance(node, source.Scalar) and node.text != ""
             yield Diagnostic(code, message, span if bare or key is None else start, help=help)
-
-
-def _names(pattern: str) -> str:
-    return IDENTIFIERS if pattern == IDENTIFIER else NAMES
 
 
 def _torn(node: source.Node) -> bool:
@@ -145,7 +146,7 @@ def fact(wrong: Mistake) -> Fact:
             return "wrong-value", f"{subject} must have {bound} {asked} {what}, and has {len(value)}", help
         case "pattern":
             reference = value[:1] == "$" and "a reference is the name itself, without `$`"
-            return "bad-name", f"{shown} cannot be a name", reference or _names(asked)
+            return "bad-name", f"{shown} cannot be a name", reference or NAMES[asked]
         case "dependencies":
             return "missing-key", "this figure has a `tolerance` and no `reason`", EXAMPLES["value"]
     return "wrong-value", f"{subject} cannot be {shown}", None

@@ -14,6 +14,8 @@ from archspec.declare import Argument, Declared, arguments
 Json = dict[str, Any]
 
 NAME = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
+TITLE = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,159}$"
+VARIANT = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 PATH = "^[A-Za-z0-9_][A-Za-z0-9_/-]*$"
 IDENTIFIER = "^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 EXPRESSION: Json = {"type": "string", "pattern": "^\\$"}

@@ -7,13 +7,28 @@ from typing import Any
 
 import yaml
 
+from archspec.diagnostics import Source
 from archspec.lang import source
+from archspec.lang.names import used
+from archspec.lang.scalars import TooLargeError, resolve
 from archspec.lang.spec import Spec
 
 
 class _Dumper(yaml.SafeDumper):
+    """Quotes what this language would not read back as text: PyYAML writes YAML 1.1, where `1e5` is a word."""
+
     def ignore_aliases(self, data: Any) -> bool:
         return True  # the language has no anchors
+
+    def text(self, data: str) -> yaml.Node:
+        try:
+            word = isinstance(resolve(data), str)
+        except TooLargeError:
+            word = False
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if word else '"')
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def resolved_text(
@@ -21,21 +36,28 @@ def resolved_text(
 ) -> str:
     """The page as YAML, without variants and rows. `params` are the final ones; `sections` replace whole keys.
 
-    Its graph is that of the variant, layer by layer, under the same paths.
+    Its graph is that of the variant, layer by layer, under the same paths. Params that only other variants read
+    are left out.
     """
     page: dict[str, Any] = {"name": name}
     if spec.title:
         page["source"] = spec.title
     column = list(spec.variants).index(variant) if variant else 0
     for key, value in source.plain(spec.document).items():
-        if key in ("name", "source", "variants", "default", "expect", "params"):
-            continue
-        if key == "layers" and params:
-            page["params"] = {word: each for word, each in params.items() if word != "input"}
-        page[key] = _without_rows(value, column)
+        if key not in ("name", "source", "variants", "default", "expect", "params"):
+            page[key] = _without_rows(value, column)
     if "input" in params:
         page["input"] = list(params["input"])
     page.update(sections)
+    reads = used(source.parse(Source(name, _dump(page))))
+    given = {word: each for word, each in params.items() if word in reads}
+    if given:
+        layers = page.pop("layers")
+        page |= {"params": given, "layers": layers}
+    return _dump(page)
+
+
+def _dump(page: Mapping[str, Any]) -> str:
     return yaml.dump(page, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
 
 

@@ -14,6 +14,7 @@ from archspec.lang.fragments import (
     LAYERS,
     NAME,
     PATH,
+    TITLE,
     Json,
     default_text,
     head,
@@ -141,7 +142,7 @@ def page_schema() -> Json:
         "required": ["name", "input", "layers"],
         "additionalProperties": False,
         "properties": {
-            "name": {"type": "string", "pattern": NAME, "description": "the family: `vgg`, `resnet`"},
+            "name": {"type": "string", "pattern": TITLE, "description": "the family: `vgg`, `resnet`"},
             "source": {
                 "description": "where it comes from: authors, year, arXiv id, table",
                 "if": {"type": "object"},

@@ -12,6 +12,7 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed, merged
 from archspec.lang import source
 from archspec.lang.explain import NAMES
+from archspec.lang.fragments import VARIANT
 from archspec.lang.item import STRUCTURES, Block, Item, Parameter
 from archspec.lang.layers import Layers
 from archspec.lang.names import RESERVED, check_names
@@ -138,8 +139,8 @@ class _Parser:
         else:
             names = []
         for key in names:
-            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", key.text):
-                self._wrong("bad-name", f"`{key.text}` cannot be the name of a variant", key.span, NAMES)
+            if not re.fullmatch(VARIANT, key.text):
+                self._wrong("bad-name", f"`{key.text}` cannot be the name of a variant", key.span, NAMES[VARIANT])
         return variants
 
     def _parameters(self, block: source.Node) -> tuple[Parameter, ...]:
