@@ -1,12 +1,57 @@
-"""An exchange between groups of channels: channel_shuffle."""
+"""Groups of channels: channel_split takes one of them, channel_shuffle deals them out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import POSITIVE, arg
+from archspec.declare import NATURAL, POSITIVE, arg
 from archspec.ops.base import Layer, Op, OpError, Shape, channels
+
+
+def group_size(x: Shape, groups: int, op: str) -> int:
+    """Channels of each group. Raises OpError when the groups cannot be equal."""
+    entering = channels(x, op)
+    if entering % groups:
+        raise OpError(
+            f"{entering} input channels cannot be split into {groups} groups",
+            "groups",
+            f"`groups` must divide {entering} (the input channels)",
+        )
+    return entering // groups
+
+
+@dataclass(frozen=True)
+class ChannelSplit(Op):
+    """One of several equal groups of channels: a branch that reads half of them.
+
+    Shapes: (..., C) -> (..., C / groups).
+    Ma et al. 2018, section 3.2.
+    """
+
+    name = "channel_split"
+    examples = (
+        ({"index": 1}, [(5, 4, 6)]),
+        ({"index": 0, "groups": 3}, [(None, None, 12)]),
+        ({"index": 2, "groups": 4}, [(8,)]),
+    )
+
+    index: int = arg(NATURAL, "which group, from 0")
+    groups: int = arg(POSITIVE, "groups of channels", 2)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        size = group_size(x, self.groups, self.name)
+        if self.index >= self.groups:
+            raise OpError(f"there is no group {self.index} among {self.groups}", "index", "groups count from 0")
+        return (*x[:-1], size)
+
+    def build(self, keras: Any, name: str) -> Layer:
+        def call(x: Any) -> Any:
+            size = group_size(tuple(x.shape)[1:], self.groups, self.name)
+            return keras.layers.Identity(name=name)(x[..., self.index * size : (self.index + 1) * size])
+
+        return call
 
 
 @dataclass(frozen=True)
@@ -28,13 +73,7 @@ class ChannelShuffle(Op):
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
-        entering = channels(x, self.name)
-        if entering % self.groups:
-            raise OpError(
-                f"{entering} input channels cannot be split into {self.groups} groups",
-                "groups",
-                f"`groups` must divide {entering} (the input channels)",
-            )
+        group_size(x, self.groups, self.name)
         return x
 
     def build(self, keras: Any, name: str) -> Layer:

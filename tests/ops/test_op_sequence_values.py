@@ -52,6 +52,11 @@ def test_channels_are_shuffled_as_in_the_paper() -> None:
     np.testing.assert_array_equal(run("channel_shuffle", {"groups": 3}, x), expected)
 
 
+def test_split_channels_are_one_group() -> None:
+    x = normal(2, 5, 4, 12)
+    np.testing.assert_array_equal(run("channel_split", {"index": 1, "groups": 3}, x), x[..., 4:8])
+
+
 @pytest.mark.parametrize(
     ("op", "given", "shape", "message"),
     [
@@ -61,6 +66,7 @@ def test_channels_are_shuffled_as_in_the_paper() -> None:
         ("take", {"indices": 5}, (5, 6), "no position 5 among 5"),
         ("take", {"indices": 0}, (5,), "would leave nothing"),
         ("channel_shuffle", {"groups": 4}, (5, 6), "cannot be split into 4 groups"),
+        ("channel_split", {"index": 2}, (5, 6), "no group 2 among 2"),
     ],
 )
 def test_what_does_not_fit_is_refused(op: str, given: dict[str, int], shape: tuple[int, ...], message: str) -> None:
