@@ -23,6 +23,7 @@ from archspec.runtime.recipe_text import describe_recipe, recipe_json
 from archspec.runtime.record import Record, threads, versions
 from archspec.runtime.run_result import RunResult
 from archspec.runtime.strategy import Devices, describe, make_strategy
+from archspec.runtime.weights import described, load_weights
 from archspec.runtime.write import atomic
 from archspec.transforms import Transform
 
@@ -56,6 +57,7 @@ def train(
     seed: int = 0,
     validation_split: float | None = None,
     skip_bad_images: bool = False,
+    init_from: str | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Train a network on a data source and leave a run directory (`run_directory` says what is in it).
@@ -70,6 +72,7 @@ def train(
         seed: of initial weights, dropout, the order of images and their augmentation.
         validation_split: share of the images kept for validation, where the source has no split.
         skip_bad_images: leave out files that are not images.
+        init_from: a file of weights to start from, or `keras:imagenet`; the classifier is new where the classes differ.
         progress: where the user looks on; a TrainingProgress on standard error by default.
 
     Ctrl-C ends the run after the step under way, with all its files in order and `interrupted` in the result.
@@ -95,6 +98,9 @@ def train(
     validation = open_data(data, "validation", **opening)
     check_classes(classes, len(training.class_names), data)
     course = _course(network, recipe, strategy, training, validation, input_shape, seed)
+    if init_from is not None:
+        matching = load_weights(course.model, init_from, graph=network.graph(), new_head=True)
+        progress.note(described(matching, init_from))
     run_directory.create(directory)
     metadata = Metadata(
         reference=network.reference,
@@ -109,6 +115,7 @@ def train(
         "recipe": recipe_json(recipe),
         "protocol": dataclasses.asdict(network.protocol),
         "seed": seed,
+        "init_from": init_from,
         "data": data,
         "validation_split": validation_split,
         "images": {"training": len(training), "validation": len(validation)},

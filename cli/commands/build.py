@@ -16,9 +16,20 @@ from archspec.graph.summary import memory
 @settings
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The `.keras` file to write.")
 @click.option("--seed", default=0, show_default=True, help="Of the initial weights.")
+@click.option("--weights", metavar="FILE", help="Of archspec, Keras or PyTorch; `keras:imagenet` downloads.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
-def command(reference: str, settings: tuple[str, ...], out: Path, seed: int, overwrite: bool) -> None:
-    """Build the Keras model with initial weights and save it. Keras alone can load the file."""
+def command(
+    reference: str, settings: tuple[str, ...], out: Path, seed: int, weights: str | None, overwrite: bool
+) -> None:
+    """Build the Keras model and save it, with initial weights or those of a file. Keras alone can load the result.
+
+    \b
+    --weights takes
+      FILE.keras, FILE.weights.h5      of archspec or Keras
+      FILE.h5                          of keras.applications
+      FILE.pth, FILE.safetensors       a state dict of torchvision or timm; read without running it
+      keras:imagenet, keras:ResNet50   what keras.applications downloads
+    """
     network = load(reference, settings)
     network.graph()  # mistakes in the page show before TensorFlow loads
     if out.suffix != ".keras":
@@ -33,6 +44,10 @@ def command(reference: str, settings: tuple[str, ...], out: Path, seed: int, ove
 
     keras.utils.set_random_seed(seed)
     model = network.build()
+    if weights is not None:
+        from archspec.runtime.weights import described, load_weights
+
+        click.echo(described(load_weights(model, weights, graph=network.graph()), weights))
     metadata = Metadata(
         reference=network.reference,
         page=network.resolved_text(),

@@ -23,6 +23,7 @@ from archspec.cli.options import data, devices, load, reference, settings, skip_
     metavar="SHARE",
     help="Keep this share of the images for validation, where the data has no split of its own.",
 )
+@click.option("--init-from", metavar="FILE", help="Start from these weights; see `archspec build --help`.")
 @click.option("--seed", default=0, show_default=True, help="Of weights, dropout, order and augmentation.")
 @devices
 @skip_bad_images
@@ -37,6 +38,7 @@ def command(
     out: Path | None,
     overwrite: bool,
     validation_split: float | None,
+    init_from: str | None,
     seed: int,
     devices: str | None,
     skip_bad_images: bool,
@@ -63,6 +65,7 @@ def command(
         seed=seed,
         validation_split=validation_split,
         skip_bad_images=skip_bad_images,
+        init_from=init_from,
     )
     click.echo(result.summary())
     click.echo("next, try:")

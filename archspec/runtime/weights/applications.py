@@ -53,23 +53,40 @@ def application(name: str, model_name: str) -> Any:
         ) from error
 
 
-def application_with(path: Path, units: Sequence[Unit]) -> Any:
-    """The model that a weight file of keras.applications is of, with these weights; None for any other file.
+def model_with(path: Path, units: Sequence[Unit], model_name: str) -> Any:
+    """The model whose weights are in an HDF5 file, with them; None where neither the file nor its name tells.
 
-    The files are called after their functions (resnet50_weights_tf_dim_ordering_tf_kernels.h5), and their layers have
-    the order of the model's.
+    A file that Keras wrote of a whole model describes it. One of keras.applications is called after its function
+    (resnet50_weights_tf_dim_ordering_tf_kernels.h5), or has the layers of the function that the page is of.
     """
+    described = _described(path)
+    if described is not None:
+        return described
     known = functions()
     squeezed = re.sub(r"[^a-z0-9]", "", path.name.lower())
     named = [name for name in known if name.lower() in squeezed]
-    if not named or path.name.endswith(".weights.h5"):
+    function = max(named, key=len) if named else PAGES.get(model_name)
+    if function is None or sum(unit.kind != "param" for unit in units) < 2:
         return None
-    build = known[max(named, key=len)]
     top = "notop" not in squeezed
-    last = units[-1].shapes[0][-1] if top else 1000
+    classes = units[-1].shapes[0][-1] if top else 1000
     try:
-        model = build(weights=None, include_top=top, classes=last)
+        model = known[function](weights=None, include_top=top, classes=classes)
         model.load_weights(path)
-    except (ValueError, TypeError):  # a file of that name, but with other layers
+    except (ValueError, TypeError):  # other layers than the name promises
         return None
     return model
+
+
+def _described(path: Path) -> Any:
+    """The model of a whole-model file: its configuration is in it, and no code."""
+    import h5py
+    import keras
+
+    with h5py.File(path, "r") as file:
+        if "model_config" not in file.attrs:
+            return None
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception:  # Keras refuses code, and layers that it does not know: the order of the weights is still there
+        return None

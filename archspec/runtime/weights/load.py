@@ -25,7 +25,7 @@ def load_into(model: Any, text: str, graph: Graph | None, *, new_head: bool) -> 
     """The work of `load_weights`."""
     keras = keras_graph(model)
     slots = model_slots(keras)
-    with open_source(text, model.name) as source:
+    with open_source(text, model.name, {slot.name for slot in slots.values()}) as source:
         page = in_page_order(slots, keras, graph)
         as_run = list(slots.values())
         matching = _strict(keras, slots, as_run, page, source)

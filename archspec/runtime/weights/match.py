@@ -56,8 +56,12 @@ HEADS = {"fc", "head", "heads", "classifier", "last_linear"}
 """Names of the classifier in torchvision and timm."""
 
 
+def _called_head(name: str) -> bool:
+    return bool(HEADS & set(name.split(".")))
+
+
 def head_of(layers: Layers) -> int | None:
-    """The position of the classifier: the last dense layer or convolution; first among those called so."""
+    """The position of the classifier: the last dense layer or convolution, in a state dict of those called so."""
     found = [index for index, layer in enumerate(layers) if layer.signature[0] == "kernel"]
-    called = [index for index in found if HEADS & set(layers[index].name.split("."))]
+    called = [index for index in found if isinstance(layers[index], Unit) and _called_head(layers[index].name)]
     return next(reversed(called or found), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from archspec.diagnostics import listed
 from archspec.runtime.weights.match import Layers, Matching
@@ -41,7 +42,11 @@ def mismatch(slots: Sequence[Slot], units: Sequence[Unit]) -> list[str]:
     notes = [f"{fit} of the network's {len(slots)} layers with weights fit; the file has {len(units)}"]
     wanted, given = (Counter(layer.kind for layer in layers) for layers in (slots, units))
     notes.append(f"here {_counts(wanted)}; in the file {_counts(given)}")
-    return [*notes, "\n".join(["layer by layer:", *_table(_around(rows))])]
+    return [
+        *notes,
+        "in order (- is missing in the file, + is missing here, ≠ has another shape):",
+        *_table(_around(rows)),
+    ]
 
 
 def _counts(kinds: Counter[str]) -> str:
@@ -49,21 +54,19 @@ def _counts(kinds: Counter[str]) -> str:
 
 
 def _aligned(slots: Sequence[Slot], units: Sequence[Unit]) -> tuple[int, list[Row]]:
-    """How many fit, and the rows."""
+    """How many fit, and the rows, class by class."""
     rows: list[Row] = []
     fit = 0
-    wanted, given = ([layer.signature for layer in layers] for layers in (slots, units))
-    matcher = difflib.SequenceMatcher(None, wanted, given, autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
-        if tag == "equal":
-            fit += b - a
-            rows += [("", _here(slot), _here(unit)) for slot, unit in zip(slots[a:b], units[c:d], strict=True)]
-            continue
-        here, there = slots[a:b], units[c:d]
-        for i in range(max(len(here), len(there))):
-            slot, unit = (layers[i] if i < len(layers) else None for layers in (here, there))
-            sign = "≠" if slot and unit else "-" if slot else "+"
-            rows.append((sign, _here(slot), _here(unit)))
+    for operator_class in dict.fromkeys(layer.signature[0] for layer in (*slots, *units)):
+        here = [slot for slot in slots if slot.signature[0] == operator_class]
+        there = [unit for unit in units if unit.signature[0] == operator_class]
+        wanted, given = ([layer.signature for layer in layers] for layers in (here, there))
+        matcher = difflib.SequenceMatcher(None, wanted, given, autojunk=False)
+        for tag, a, b, c, d in matcher.get_opcodes():
+            fit += b - a if tag == "equal" else 0
+            for slot, unit in zip_longest(here[a:b], there[c:d]):
+                sign = "" if tag == "equal" else "≠" if slot and unit else "-" if slot else "+"
+                rows.append((sign, _here(slot), _here(unit)))
     return fit, rows
 
 
@@ -88,5 +91,5 @@ def _around(rows: Sequence[Row]) -> list[Row]:
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    width = max(len(row[1]) for row in rows) if rows else 0
-    return [f"    {row[0] or '=':1} {row[1]:{width}}  {row[2]}".rstrip() for row in rows]
+    width = max((len(here) for _, here, _ in rows), default=0)
+    return [f"{sign or '=':1} {here:{width}}  {there}".rstrip() for sign, here, there in rows]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.keras_graph import KerasGraph
-from archspec.runtime.weights.applications import application, application_with
+from archspec.runtime.keras_graph import KerasGraph, keras_graph
+from archspec.runtime.weights.applications import application, model_with
 from archspec.runtime.weights.h5_file import h5_file
 from archspec.runtime.weights.keras_units import model_units
 from archspec.runtime.weights.safetensors import safetensors_file
 from archspec.runtime.weights.torch_file import torch_file
 from archspec.runtime.weights.torch_units import torch_units
+from archspec.runtime.weights.tree import natural
 from archspec.runtime.weights.unit import Unit
 
 SUFFIXES = (".keras", ".weights.h5", ".h5", ".hdf5", ".pth", ".pt", ".bin", ".safetensors")
@@ -35,13 +37,13 @@ class Source:
 
 
 @contextmanager
-def open_source(text: str, model_name: str) -> Iterator[Source]:
-    """The source that `text` names, readable until the end of the block.
+def open_source(text: str, model_name: str, names: Set[str]) -> Iterator[Source]:
+    """The source that `text` names, readable until the end of the block; `names` are those of the layers to fill.
 
     Raises ArchspecError: weights-not-found, weights-unknown, not-weights, weights-unsafe, download.
     """
     if text.startswith("keras:"):
-        yield _of_model(application(text.removeprefix("keras:"), model_name))
+        yield of_model(application(text.removeprefix("keras:"), model_name))
         return
     path = Path(text)
     if not path.is_file():
@@ -51,16 +53,17 @@ def open_source(text: str, model_name: str) -> Iterator[Source]:
         if path.name.endswith(".keras"):
             from archspec.runtime.model_file import load_model
 
-            yield _of_model(load_model(path)[0])
+            yield of_model(load_model(path)[0])
         elif path.suffix in (".h5", ".hdf5"):
             with h5_file(path) as units:
-                known = application_with(path, units)
-                yield _of_model(known) if known is not None else Source(units)
+                known = None if {unit.name for unit in units} == names else model_with(path, units, model_name)
+                yield Source(units) if known is None else of_model(known)
         elif path.suffix in (".pth", ".pt", ".bin"):
             with torch_file(path) as state:
                 yield Source(torch_units(state), as_run=False)
         elif path.suffix == ".safetensors":
             with safetensors_file(path) as state:
+                state = {name: state[name] for name in sorted(state, key=natural)}
                 yield Source(torch_units(state), as_run=False, sorted_by_name=True)
         else:
             raise fail("weights-unknown", f"`{text}` has a suffix of no known form of weights", help=HELP)
@@ -69,9 +72,8 @@ def open_source(text: str, model_name: str) -> Iterator[Source]:
         raise fail("weights-not-found", f"cannot read `{text}`: {reason}", help=HELP) from error
 
 
-def _of_model(model: object) -> Source:
-    from archspec.runtime.keras_graph import keras_graph
-
+def of_model(model: Any) -> Source:
+    """The units of a Keras model, with its graph."""
     graph = keras_graph(model)
     units = model_units(graph)
     return Source(list(units.values()), graph, tuple(units))

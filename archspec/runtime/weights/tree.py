@@ -58,7 +58,7 @@ class _Search:
         own = [module.unit] if module.unit is not None else []
         if own and self.wanted[start : start + 1] != [self.given[own[0]]]:
             return None
-        names = sorted(module.inner, key=_natural)
+        names = sorted(module.inner, key=natural)
         inside = self._inside(module, names, start + len(own))
         return None if inside is None else own + inside
 
@@ -80,6 +80,6 @@ class _Search:
         return None
 
 
-def _natural(name: str) -> list[tuple[int, int | str]]:
+def natural(name: str) -> list[tuple[int, int | str]]:
     """layer2 before layer10."""
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]

@@ -82,7 +82,7 @@ def signature(kind: str, shapes: tuple[Sizes, ...]) -> Signature:
         return (kind, *shapes)
     kernel, *others = shapes
     *window, entering, leaving = kernel
-    if kind == "depthwise":
+    if kind == "depthwise" or leaving == 1:  # not every file says which of the two a kernel is of
         entering, leaving = 1, entering * leaving
     return ("kernel", *(window if any(size > 1 for size in window) else ()), entering, leaving, *others)
 
