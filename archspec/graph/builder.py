@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import Argument, arguments
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
+from archspec.graph.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
-from archspec.lang.validate import check_value
-from archspec.ops import OPS, Op, OpError
-from archspec.ops.base import Shape, product, show
+from archspec.ops import Op, OpError
+from archspec.ops.base import Shape, show
 
 MAX_LAYERS = 100_000
 MAX_PARAMS = 10**12
@@ -45,8 +45,6 @@ class Builder:
         self.reads: list[str] = []
         self.calls: list[tuple[str, Span]] = []
         self.params = 0
-        self._ops: dict[tuple[str, str], Op] = {}
-        self._facts: dict[tuple[int, tuple[Shape, ...]], Facts] = {}
         self._check_output(shape, span)
         self._append(Node("input", INPUT, (), Facts(shape, (), 0, 0, 0), span))
 
@@ -66,8 +64,8 @@ class Builder:
         if len(path) > MAX_PATH:
             raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
         places = places or {}
-        op = self._op(head, values, span, places)
-        self._append(Node(path, op, inputs, self._infer(op, inputs, span, places), span))
+        op, facts = self._infer(head, values, inputs, span, places)
+        self._append(Node(path, op, inputs, facts, span))
         return len(self.nodes) - 1
 
     def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
@@ -118,47 +116,31 @@ class Builder:
         return ArchspecError(Diagnostic(code, message, span, (*notes, *inside, *variant), help))
 
     def _append(self, node: Node) -> None:
-        self.check_count(len(self.nodes), node.span)
+        index = len(self.nodes)
+        self.check_count(index, node.span)
         self.params += node.facts.params
         if self.params >= MAX_PARAMS:
             message = "this network has 10^12 parameters or more, beyond the limit"
             raise self.error("too-many-parameters", message, node.span, help="is a size larger than you meant?")
         self.nodes.append(node)
-        self.register(node.path, len(self.nodes) - 1)
+        self.register(node.path, index)
 
-    def _op(self, head: str, values: Mapping[str, Any], span: Span, places: Mapping[str, Span]) -> Op:
-        key = (head, repr(values))  # True is not 1
-        op = self._ops.get(key)
-        if op is None:
-            for argument in arguments_of(head):
-                if argument.name in values:
-                    wrong = check_value(head, argument.name, values[argument.name])
-                    if wrong:
-                        code, message, help = wrong
-                        raise self.error(code, message, places.get(argument.name, span), help=help)
-                elif argument.required:
-                    message = f"`{head}` needs the argument `{argument.name}`"
-                    raise self.error("missing-argument", message, span, help=f"`{argument.name}`: {argument.doc}")
-            op = self._ops[key] = OPS[head].make({word: _integral(value) for word, value in values.items()})
-        return op
-
-    def _infer(self, op: Op, inputs: tuple[int, ...], span: Span, places: Mapping[str, Span]) -> Facts:
-        shapes = tuple(self.nodes[i].shape for i in inputs)
-        key = (id(op), shapes)
-        facts = self._facts.get(key)
-        if facts is None:
-            try:
-                shape = op.shape(*shapes)
-                self._check_output(shape, span)
-                weights = op.weights(*shapes)
-                params = sum(weight.size for weight in weights)
-                trainable = sum(weight.size for weight in weights if weight.trainable)
-                facts = self._facts[key] = Facts(shape, weights, op.macs(*shapes), params, trainable)
-            except OpError as error:
-                notes = tuple(self._arrives(i) for i in inputs)
-                at = places.get(error.arg or "", span)
-                raise self.error("shape", error.message, at, notes=notes, help=error.help) from None
-        return facts
+    def _infer(
+        self, head: str, values: Mapping[str, Any], inputs: tuple[int, ...], span: Span, places: Mapping[str, Span]
+    ) -> tuple[Op, Facts]:
+        """The operator, and what it makes of its inputs."""
+        try:
+            op = made(head, values)
+            facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
+        except WrongArgument as wrong:
+            at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
+            raise self.error(wrong.code, wrong.message, at, help=wrong.help) from None
+        except OpError as error:
+            notes = tuple(self._arrives(i) for i in inputs)
+            at = places.get(error.arg or "", span)
+            raise self.error("shape", error.message, at, notes=notes, help=error.help) from None
+        self._check_output(facts.shape, span)
+        return op, facts
 
     def _arrives(self, index: int) -> str:
         node = self.nodes[index]
@@ -166,23 +148,6 @@ class Builder:
         return f"the input here is {show(node.shape)}, from {origin} (line {node.span.line})"
 
     def _check_output(self, shape: Shape, span: Span) -> None:
-        if (product([size for size in shape if size is not None]) or 0) > MAX_OUTPUT:
+        if math.prod([size for size in shape if size is not None]) > MAX_OUTPUT:
             message = f"the output here is {show(shape)}: more than 10^12 values"
             raise self.error("output-too-large", message, span, help="is a size larger than you meant?")
-
-
-def _integral(value: Any) -> Any:
-    """12.0 -> 12: JSON Schema takes it for an integer, Keras does not."""
-    if isinstance(value, tuple):
-        return tuple(map(_integral, value))
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-_ARGUMENTS: dict[str, tuple[Argument, ...]] = {}
-
-
-def arguments_of(head: str) -> tuple[Argument, ...]:
-    """The arguments of an operator, remembered: they are asked for at every layer."""
-    if head not in _ARGUMENTS:
-        _ARGUMENTS[head] = arguments(OPS[head])
-    return _ARGUMENTS[head]

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.declare import freeze
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, fail, listed
-from archspec.graph.builder import Builder, Run, arguments_of
+from archspec.graph.builder import Builder, Run
+from archspec.graph.inference import arguments_of
 from archspec.graph.ir import Graph
 from archspec.graph.parameters import Names, parameters
 from archspec.graph.references import not_found
 from archspec.graph.scope import Scope
-from archspec.graph.shortcut import pad
+from archspec.graph.shortcut import pad, same_shape
 from archspec.lang import source
 from archspec.lang.explain import INPUT
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
@@ -30,10 +31,17 @@ from archspec.ops.base import Shape
 MAX_NESTING = 40
 MAX_STEPS = 100_000  # items looked at, layers or not: bounds pages that expand to nothing, slowly
 
-Given = Mapping[str, tuple[source.Scalar | None, source.Node]]
-"""The arguments of a call: each with its key, if it was written, and its value."""
 Flow = tuple[int, ...]
 """What stands above an item: the output of the item before, then what that one read."""
+
+
+class Call(NamedTuple):
+    """The arguments of an item: values that are fixed, those with expressions, and where all of them stand."""
+
+    item: Item
+    fixed: dict[str, Any]
+    open: tuple[tuple[str, source.Node], ...]
+    places: dict[str, Span]
 
 
 def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> Graph:
@@ -57,6 +65,7 @@ class Compiler:
         self.nesting = self.steps = 0
         self.called: dict[str, int] = {}  # how often each block was called
         self.counted = 0  # how many expressions read the number of a copy or of a call
+        self._calls: dict[tuple[int, bool], Call] = {}  # by the identity of an item, which the call keeps alive
         self.builder = Builder(self._input(params.get("input")), spec.input.span, variant)
 
     def graph(self, name: str) -> Graph:
@@ -208,60 +217,68 @@ class Compiler:
             return inputs[0]
         if item.head == "residual":
             return self._residual(item, inputs[0], names, scope.inner(path))
-        given = self._given(item, first)
+        call = self._call(item, first)
         if item.head in self.spec.blocks:
             # a name stands before that of the block: conv3_x/2/bottleneck
             inside = f"{path}/{item.head}" if item.name else path
             block = self.spec.blocks[item.head]
             for name, index in zip(block.inputs, inputs, strict=False):
                 self.builder.register(f"{path}/{name}", index)
-            return self._block(block, item, given, inputs, names, scope.inner(inside))
+            return self._block(block, call, inputs, names, scope.inner(inside))
         if item.branches:
             inputs = tuple(
                 self._layers(layers, inputs[:1], names, scope.inner(f"{path}/{branch}"))
                 for branch, layers in item.branches.items()
             )
-            given = {word: entry for word, entry in given.items() if word not in item.branches}
-        return self._op(item, given, inputs, names, path)
+        return self.builder.add(item.head, self._values(call, names), inputs, path, item.span, call.places)
 
-    def _given(self, item: Item, first: bool) -> Given:
-        """The arguments of a call: a bare value is the first one; `first` adds to those of the first copy."""
+    def _call(self, item: Item, first: bool) -> Call:
+        """The arguments of an item, prepared once; `first` adds to those of the first copy."""
+        key = (id(item), first and item.first is not None)
+        call = self._calls.get(key)
+        if call is None:
+            call = self._calls[key] = self._prepared(item, key[1])
+        return call
+
+    def _prepared(self, item: Item, first: bool) -> Call:
+        head, known = item.head, self._arguments(item.head)
         given: dict[str, tuple[source.Scalar | None, source.Node]] = {}
         if isinstance(item.value, source.Mapping):
-            given = dict(item.value.entries)
+            given = {word: entry for word, entry in item.value.entries.items() if word not in item.branches}
         elif item.value is not None:
-            known = self._arguments(item.head)
             if not known:
-                raise self.builder.error("unknown-argument", f"`{item.head}` takes no arguments", item.value.span)
+                raise self.builder.error("unknown-argument", f"`{head}` takes no arguments", item.value.span)
             given = {known[0]: (None, item.value)}
-        return {**given, **item.first.entries} if first and item.first else given
+        if first and item.first:
+            given |= item.first.entries
+        for word, (key, node) in given.items():
+            if word not in known:  # which only `$head` can have: the reader has seen to the others
+                help = did_you_mean(word, known) or (f"its arguments are: {listed(known)}" if known else None)
+                at = key.span if key else node.span
+                raise self.builder.error("unknown-argument", f"`{head}` has no argument `{word}`", at, help=help)
+        nodes = {word: node for word, (_, node) in given.items()}
+        fixed = {word: freeze(source.plain(node)) for word, node in nodes.items() if _is_fixed(node)}
+        open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
+        return Call(item, fixed, open_, {word: node.span for word, node in nodes.items()})
 
     def _arguments(self, head: str) -> list[str]:
         block = self.spec.blocks.get(head)
         return block.arguments if block else [argument.name for argument in arguments_of(head)]
 
-    def _values(self, head: str, given: Given, names: Names) -> dict[str, Any]:
-        """The values of the arguments. Raises ArchspecError for an unknown one, which only `$head` can have."""
-        known = self._arguments(head)
-        for word, (key, node) in given.items():
-            if word not in known:
-                help = did_you_mean(word, known) or (f"its arguments are: {listed(known)}" if known else None)
-                at = key.span if key else node.span
-                raise self.builder.error("unknown-argument", f"`{head}` has no argument `{word}`", at, help=help)
-        return {word: freeze(self._value(node, names)) for word, (_, node) in given.items()}
+    def _values(self, call: Call, names: Names) -> dict[str, Any]:
+        """The values of the arguments of a call."""
+        if not call.open:
+            return call.fixed
+        return {**call.fixed, **{word: freeze(self._value(node, names)) for word, node in call.open}}
 
-    def _op(self, item: Item, given: Given, inputs: tuple[int, ...], names: Names, path: str) -> int:
-        values = self._values(item.head, given, names)
-        places = {word: node.span for word, (_, node) in given.items()}
-        return self.builder.add(item.head, values, inputs, path, item.span, places)
-
-    def _block(self, block: Block, item: Item, given: Given, inputs: Flow, names: Names, scope: Scope) -> int:
+    def _block(self, block: Block, call: Call, inputs: Flow, names: Names, scope: Scope) -> int:
+        item = call.item
         calls = self.builder.calls
         if block.name in [name for name, _ in calls]:
             cycle = " -> ".join([*[name for name, _ in calls], block.name])
             message = f"the block `{block.name}` contains itself: {cycle}"
             raise self.builder.error("block-cycle", message, item.span)
-        values = self._values(block.name, given, names)
+        values = self._values(call, names)
         inner = self._with_shape(self.params, inputs[0])
         inner["call"] = self.called[block.name] = self.called.get(block.name, 0) + 1
         calls.append((block.name, item.span))
@@ -288,7 +305,7 @@ class Compiler:
             help = did_you_mean(str(kind), SHORTCUTS) or f"it is one of: {listed(SHORTCUTS)}"
             raise builder.error("wrong-value", f"`shortcut` cannot be `{kind}`", at, help=help)
         body = self._layers(item.branches["body"], (x,), names, scope)
-        same = builder.shape(x) == builder.shape(body)
+        same = same_shape(builder, x, body)
         if kind == "none" or (kind == "if_same_shape" and not same):
             return body
         if kind == "project_all" or (kind == "project" and not same):
@@ -363,6 +380,13 @@ class Compiler:
                 wrong[error.diagnostics[0]] = None
         if wrong:
             raise ArchspecError(*wrong)
+
+
+def _is_fixed(node: source.Node) -> bool:
+    """Whether a value has no expression, and is the same in every copy; a mapping is none, which `_value` says."""
+    if isinstance(node, source.Sequence):
+        return all(map(_is_fixed, node.items))
+    return isinstance(node, source.Scalar) and not is_expression(node.value)
 
 
 def _value(node: source.Node, names: Names) -> Any:

@@ -88,8 +88,11 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
 
     Raises ExpressionError with code expression, expression-name, expression-too-large or division-by-zero.
     """
+    tree = parsed(text)
+    if type(tree) is ast.Name and tree.id in names:  # most expressions are `$name`
+        return _bounded(names[tree.id])
     try:
-        return _value(parsed(text), names)
+        return _value(tree, names)
     except OverflowError:
         raise _too_large() from None
 
