@@ -27,6 +27,13 @@ def pad(builder: Builder, x: int, body: int, scope: Scope, span: Span) -> int:
     return x
 
 
+def same_shape(builder: Builder, x: int, body: int) -> bool:
+    """Whether a body keeps the shape of its input `x`: along an axis of free size, whether it keeps every unit."""
+    shape = builder.shape(x)
+    free = [axis for axis, size in enumerate(shape) if size is None]
+    return shape == builder.shape(body) and all(_steps(builder, x, body, axis) == 1 for axis in free)
+
+
 def _steps(builder: Builder, x: int, body: int, axis: int) -> int:
     """How many units of `x` one step in `body` is along an axis of free size: the strides between them."""
     steps = Fraction(1)
