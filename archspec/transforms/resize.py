@@ -9,6 +9,7 @@ from archspec.declare import POSITIVE, arg
 from archspec.ops.base import OpError, Shape
 from archspec.transforms.base import Transform, sides, uniform_integer
 
+LONGEST = 64  # the greatest ratio of an image's sides
 SIDE_OR_RANGE = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 2, "maxItems": 2}
 
 
@@ -16,7 +17,7 @@ SIDE_OR_RANGE = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, 
 class ResizeSmallestSide(Transform):
     """Resize, keeping the aspect ratio, so that the smallest side has `size` pixels; antialiased bilinear.
 
-    Shapes: (H, W, C) -> (size, round(size W / H), C) for H <= W.
+    Shapes: (H, W, C) -> (size, round(size W / H), C) for H <= W. A side beyond 64 times the other is cut to its middle.
     A range [low, high] draws the size of each image from it, both ends included: the scale jitter of training
     (Simonyan & Zisserman 2014, section 3.1, with S in [256, 512]; He et al. 2015, section 3.4, with [256, 480]).
     """
@@ -24,7 +25,12 @@ class ResizeSmallestSide(Transform):
     name = "resize_smallest_side"
     draws = 1
     sizes = True
-    examples = (({"size": 6}, (11, 7, 3)), ({"size": [5, 9]}, (11, 7, 3)), ({"size": 13}, (7, 11, 1)))
+    examples = (
+        ({"size": 6}, (11, 7, 3)),
+        ({"size": [5, 9]}, (11, 7, 3)),
+        ({"size": 13}, (7, 11, 1)),
+        ({"size": 2}, (1, 131, 3)),
+    )
 
     size: int | tuple[int, int] = arg(SIDE_OR_RANGE, "smallest side, pixels; [low, high] draws it for each image")
 
@@ -41,15 +47,25 @@ class ResizeSmallestSide(Transform):
         if height is None or width is None:
             return (None, None, image[2])
         smallest = min(height, width)
-        return (rounded(height * self.size, smallest), rounded(width * self.size, smallest), image[2])
+        kept = (min(side, LONGEST * smallest) for side in (height, width))
+        return (*(rounded(side * self.size, smallest) for side in kept), image[2])
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         size: Any = self.size
         if isinstance(size, tuple):
             size = size[0] + uniform_integer(tf, draws[0, 0], size[1] - size[0] + 1)
-        scaled = scaled_sides(tf, images, (None, None), size)
         static = self.shape(tuple(images.shape[1:]))
+        images = _without_far_ends(tf, images)
+        scaled = scaled_sides(tf, images, (None, None), size)
         return tf.ensure_shape(window(tf, images, scaled, (0, 0), scaled), (images.shape[0], *static))
+
+
+def _without_far_ends(tf: Any, images: Any) -> Any:
+    """The middle of images whose one side exceeds LONGEST times the other: scaled as a whole they might fill memory."""
+    old = tf.shape(images)[1:3]
+    kept = tf.minimum(old, LONGEST * tf.reduce_min(old))
+    first = (old - kept) // 2
+    return images[:, first[0] : first[0] + kept[0], first[1] : first[1] + kept[1]]
 
 
 def rounded(numerator: Any, denominator: Any) -> Any:

@@ -100,21 +100,21 @@ def test_steps_count_the_smaller_last_batch() -> None:
 
 
 @given(
-    count=st.integers(1, 13),
-    batch_size=st.integers(1, 15),
+    count=st.integers(5, 13),
+    batch_size=st.integers(1, 6),
     seed=st.integers(0, 2**40),
-    start=st.integers(0, 30),
+    done=st.floats(0, 1),
     threads=st.integers(1, 5),
 )
 @settings(max_examples=12, deadline=None)
 def test_a_resumed_run_gets_the_batches_of_the_uninterrupted_one(
-    count: int, batch_size: int, seed: int, start: int, threads: int
+    count: int, batch_size: int, seed: int, done: float, threads: int
 ) -> None:
     images = in_memory(count)
 
     def run(start_step: int, threads: int) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pipeline, "_threads", lambda: threads)
+            patch.setattr(pipeline, "_batches_at_once", lambda: threads)
             return training_batches(
                 images,
                 input_shape=INPUT,
@@ -129,7 +129,7 @@ def test_a_resumed_run_gets_the_batches_of_the_uninterrupted_one(
 
     whole = batches(run(0, 1))
     assert len(whole) == 3 * steps_per_epoch(count, batch_size)
-    start = min(start, len(whole))
+    start = round(done * len(whole))
     resumed = run(start, threads)
     assert_same(batches(resumed), whole[start:])
     assert int(resumed.cardinality()) == len(whole) - start

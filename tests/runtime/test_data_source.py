@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -394,6 +395,20 @@ def test_native_libraries_say_nothing_about_bad_files_and_python_still_speaks(
     with pytest.raises(BadImageError):
         noisy()
     assert "JPEG data" in capfd.readouterr().err
+
+
+def test_what_python_prints_meanwhile_arrives_on_the_real_stderr() -> None:
+    program = """
+import os, sys
+from archspec.runtime.data.hush import native_messages_dropped
+with native_messages_dropped():
+    os.write(2, b"native\\n")
+    print("python", file=sys.stderr)
+print("after", file=sys.stderr, flush=True)
+os.write(2, b"native after\\n")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["python", "after", "native after"]
 
 
 def test_a_long_list_of_bad_files_is_cut_with_the_count(tmp_path: Path) -> None:

@@ -127,6 +127,12 @@ def test_a_random_crop_of_a_padded_image_is_numpys(u: float, v: float, alone: bo
     np.testing.assert_array_equal(here, whole[top : top + 7, left : left + 5])
 
 
+def test_a_centre_crop_leaves_the_odd_pixel_below_and_to_the_right() -> None:
+    images = images_of((11, 8, 3), 2)
+    cropped = made("center_crop", {"size": [6, 5]}).apply_batch(tf, tf.constant(images), tf.zeros((2, 0)))
+    np.testing.assert_array_equal(cropped, images[:, 2:8, 1:6])
+
+
 def test_every_place_is_reached_and_the_greatest_draw_stays_inside() -> None:
     ramp = np.arange(11 * 7, dtype=np.uint8).reshape(1, 11, 7, 1)
     draws = np.linspace(0, 1, 400, endpoint=False, dtype=np.float32)
@@ -174,6 +180,12 @@ def test_resizing_is_pillows_bilinear_to_a_rounding(shape: tuple[int, int, int],
     for channel in range(shape[2]):
         plane = Image.fromarray(image[..., channel]).resize((width, height), Image.Resampling.BILINEAR)
         assert np.abs(here[..., channel] - np.asarray(plane, np.float32)).max() <= 1.0
+
+
+def test_a_strip_is_cut_to_its_middle_before_it_would_fill_memory() -> None:
+    strip = np.arange(200, dtype=np.uint8).reshape(1, 200, 1)
+    resized = made("resize_smallest_side", {"size": 1}).apply(tf, tf.constant(strip), tf.constant([0.5]))
+    np.testing.assert_array_equal(resized[0, :, 0], np.arange(68, 132))
 
 
 def test_scale_jitter_draws_both_ends() -> None:

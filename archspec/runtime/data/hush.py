@@ -11,6 +11,9 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def native_messages_dropped() -> Iterator[None]:
     """Lines that libjpeg and TensorFlow write to file descriptor 2 go nowhere; Python's own still arrive."""
+    if sys.stderr is None:  # closed by the caller: nothing would be heard
+        yield
+        return
     stream, here = sys.stderr, os.dup(2)
     stream.flush()
     try:

@@ -92,7 +92,7 @@ def training_batches(
             rows = order[step * batch_size : (step + 1) * batch_size]
             return many(rows, tf.gather(draws, rows))
 
-        return tf.data.Dataset.range(skip, steps).map(as_written(batch), _threads(), deterministic=True)
+        return tf.data.Dataset.range(skip, steps).map(as_written(batch), _batches_at_once(), deterministic=True)
 
     batches = tf.data.Dataset.range(start_step // steps, epochs).flat_map(as_written(epoch_batches))
     remaining = max(0, epochs * steps - start_step)
@@ -117,24 +117,21 @@ def evaluation_batches(
     as_written = tf.autograph.experimental.do_not_convert
     _check(images, input_shape, preprocess, resize)
     load = _loader(tf, images, input_shape)
+    rows = tf.data.Dataset.range(len(images))
     if images.pixels is None:
 
         def one(row: Any) -> tuple[Any, Any]:
             image, label = load(row)
             return preprocess_image(tf, image, input_shape, preprocess, resize), label
 
-        batches = (
-            tf.data.Dataset.range(len(images)).map(as_written(one), _threads(), deterministic=True).batch(batch_size)
-        )
+        batches = rows.map(as_written(one), _threads(), deterministic=True).batch(batch_size)
     else:
 
         def many(rows: Any) -> tuple[Any, Any]:
             x, y = load(rows)
             return preprocess_batch(tf, x, input_shape, preprocess, resize), y
 
-        batches = (
-            tf.data.Dataset.range(len(images)).batch(batch_size).map(as_written(many), _threads(), deterministic=True)
-        )
+        batches = rows.batch(batch_size).map(as_written(many), _batches_at_once(), deterministic=True)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -180,5 +177,10 @@ def _check(images: Images, input_shape: Shape, preprocess: Sequence[Transform], 
 
 
 def _threads() -> int:
-    """Images or batches that are prepared at once."""
-    return os.cpu_count() or 1
+    """Images that are prepared at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _batches_at_once() -> int:
+    """Batches that are prepared at once: few, because each waits in memory."""
+    return min(_threads(), 4)
