@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,10 +23,16 @@ def build_model(graph: Graph) -> Any:
     """
     import keras
 
-    with deep_recursion(len(graph.nodes)):
+    composed: dict[int, bool] = {}
+    with deep_recursion(len(graph.nodes)), _without_collection():
         tensors = [keras.Input(shape=graph.input_shape, name="input")]
         for node in graph.layers:
-            tensors.append(_apply(keras, node, [tensors[i] for i in node.inputs]))
+            inputs = [tensors[i] for i in node.inputs]
+            output = _apply(keras, node, inputs)
+            # the facts of equal layers are one object, so that each kind of layer is looked into once
+            if composed.get(id(node.facts), True):
+                composed[id(node.facts)] = _name_functions(keras, node, inputs, output)
+            tensors.append(output)
         outputs = [tensors[i] for i in graph.outputs]
         model = keras.Model(tensors[0], outputs[0] if len(outputs) == 1 else outputs, name=graph.name)
     if keras.backend.backend() == "tensorflow":
@@ -41,6 +50,36 @@ def _apply(keras: Any, node: Node, inputs: list[Any]) -> Any:
         raise fail("build", f"Keras refuses `{node.path}`: {reason}", node.span) from error
 
 
+def _name_functions(keras: Any, node: Node, inputs: list[Any], output: Any) -> bool:
+    """Name the functions of `keras.ops` that a layer is composed of: `norm1.exp`. Returns whether there are any.
+
+    Keras names them by what the process has built before, which could be the name of a layer, and would make two
+    files of one network differ.
+    """
+    functions = [each for each in _between(inputs, output) if not isinstance(each, keras.Layer)]
+    taken: Counter[str] = Counter()
+    for function in functions:
+        word = re.sub(r"_\d+$", "", function.name)
+        taken[word] += 1
+        number = f"_{taken[word]}" if taken[word] > 1 else ""
+        function.name = f"{node.keras_name}.{word}{number}"
+    return bool(functions)
+
+
+def _between(inputs: list[Any], output: Any) -> list[Any]:
+    """The Keras operations from tensors to a tensor, the first ones first."""
+    known, found = {id(tensor) for tensor in inputs}, []
+    waiting = [output]
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) not in known:
+            known.add(id(tensor))
+            operation = tensor._keras_history.operation  # Keras has no public word for what made a tensor
+            found.append(operation)
+            waiting += operation.input if isinstance(operation.input, list) else [operation.input]
+    return found[::-1]
+
+
 @contextmanager
 def deep_recursion(layers: int) -> Iterator[None]:
     """Room on the stack for models of many layers: Keras builds, saves and loads them recursively."""
@@ -50,3 +89,15 @@ def deep_recursion(layers: int) -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(limit)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: what is built stays, and to search it all takes a fifth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

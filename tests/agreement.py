@@ -1,0 +1,68 @@
+"""The law that holds archspec together: what the static graph says is what Keras builds, exactly."""
+
+import math
+from typing import Any
+
+import keras
+
+from archspec.graph.ir import Graph
+
+MULTIPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
+"""The weights that are multiplied at every output position, by Keras's names."""
+
+OTHERWISE = {"layer_scale", "attention"}
+"""Operators whose kernel only scales, or whose products are not all with kernels."""
+
+
+def assert_agree(graph: Graph, model: Any) -> None:
+    """Every layer by its path: shape, weights in order, cost, what it reads; then layers, outputs and counts in all."""
+    layers = {layer.name: layer for layer in model.layers}
+    names = {node.keras_name for node in graph.nodes}
+    assert len(layers) == len(model.layers)
+    assert len(names) == len(graph.nodes)
+    for node in graph.nodes:
+        layer = layers[node.keras_name]
+        assert layer.output.shape == (None, *node.shape), node.path
+        built = [(weight.name, tuple(weight.shape), weight.trainable) for weight in layer.weights]
+        assert built == [(weight.name, weight.shape, weight.trainable) for weight in node.facts.weights], node.path
+        if node.op.name not in OTHERWISE:
+            assert node.facts.macs == _macs(layer), node.path
+        assert _read(layer, names) == [graph.nodes[i].keras_name for i in node.inputs], node.path
+
+    for helper in layers.keys() - names:
+        assert not layers[helper].weights
+        assert any(helper.startswith(f"{name}.") for name in names)
+    assert model.name == graph.name
+    assert model.input_shape == (None, *graph.input_shape)
+    outputs = [tensor._keras_history.operation.name for tensor in model.outputs]
+    assert outputs == [graph.nodes[i].keras_name for i in graph.outputs]
+    assert model.count_params() == graph.params
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == graph.trainable_params
+    assert sum(math.prod(weight.shape) for weight in model.non_trainable_weights) == graph.non_trainable_params
+
+
+def _macs(layer: Any) -> int | None:
+    """Multiply-accumulates from what Keras built; None where an output size is free."""
+    each = sum(math.prod(weight.shape) for weight in layer.weights if weight.name in MULTIPLIED)
+    positions = layer.output.shape[1:-1]
+    return None if each and None in positions else each and each * math.prod(positions)
+
+
+def _read(layer: Any, names: set[str]) -> list[str]:
+    """The named layers that a layer reads, in order, through the helpers and functions between."""
+    (node,) = layer._inbound_nodes or (None,)
+    tensors = node.input_tensors if node else []
+    if isinstance(layer, keras.layers.MultiHeadAttention):  # its query and its value are the same
+        tensors = tensors[:1]
+    read = []
+    for tensor in tensors:
+        (source,) = _sources(tensor._keras_history.operation, names)
+        read.append(source)
+    return read
+
+
+def _sources(operation: Any, names: set[str]) -> set[str]:
+    if isinstance(operation, keras.layers.Layer) and operation.name in names:
+        return {operation.name}
+    tensors = [tensor for node in operation._inbound_nodes for tensor in node.input_tensors]
+    return set().union(*(_sources(tensor._keras_history.operation, names) for tensor in tensors))
