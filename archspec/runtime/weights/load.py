@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,8 +54,8 @@ def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> 
     here, there = head_of(slots), head_of(units)
     if here is not None and there is not None and len(slots) == len(units):
         wanted, given = slots[here].shapes[0], units[there].shapes[0]
-        others = [slot.signature for i, slot in enumerate(slots) if i != here]
-        if not new_head and others == [unit.signature for i, unit in enumerate(units) if i != there]:
+        others = Counter(slot.signature for i, slot in enumerate(slots) if i != here)
+        if not new_head and others == Counter(unit.signature for i, unit in enumerate(units) if i != there):
             return f"`--set classes={given[-1]}` for the {given[-1]} classes of the file instead of {wanted[-1]}"
     return "is it the variant that these weights are of? `archspec list` shows them all"
 

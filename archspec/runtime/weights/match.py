@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from archspec.runtime.weights.unit import Slot, Unit
@@ -30,26 +30,40 @@ def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
 
 
 def by_order(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
-    """The matching in which all layers follow each other alike; else one in which those of each class do."""
+    """The matching in which all layers follow each other alike; else one in which those of each kind or class do."""
     if [slot.signature for slot in slots] == [unit.signature for unit in units]:
         return Matching(tuple(zip(slots, units, strict=True)), "by order")
-    positions, sources = _by_class(slots), _by_class(units)
+    return _within(slots, units, _kind) or _within(slots, units, _operator_class)
+
+
+def _within(slots: Sequence[Slot], units: Sequence[Unit], key: Callable[[Slot | Unit], str]) -> Matching | None:
+    """The matching in which the layers of each class follow each other alike."""
+    positions, sources = _positions(slots, key), _positions(units, key)
     if positions.keys() != sources.keys():
         return None
     pairs: dict[int, Unit] = {}
-    for operator_class, indices in positions.items():
-        others = sources[operator_class]
+    for each, indices in positions.items():
+        others = sources[each]
         if [slots[i].signature for i in indices] != [units[j].signature for j in others]:
             return None
         pairs.update((i, units[j]) for i, j in zip(indices, others, strict=True))
     return Matching(tuple((slot, pairs[i]) for i, slot in enumerate(slots)), "by order within operator classes")
 
 
-def _by_class(layers: Layers) -> dict[str, list[int]]:
+def _positions(layers: Layers, key: Callable[[Slot | Unit], str]) -> dict[str, list[int]]:
     classes: dict[str, list[int]] = {}
     for index, layer in enumerate(layers):
-        classes.setdefault(layer.signature[0], []).append(index)
+        classes.setdefault(key(layer), []).append(index)
     return classes
+
+
+def _kind(layer: Slot | Unit) -> str:
+    return layer.kind
+
+
+def _operator_class(layer: Slot | Unit) -> str:
+    """Convolutions, depthwise ones and dense layers are one class: a file may have one for the other."""
+    return str(layer.signature[0])
 
 
 HEADS = {"fc", "head", "heads", "classifier", "last_linear"}

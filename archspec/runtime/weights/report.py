@@ -57,7 +57,8 @@ def _aligned(slots: Sequence[Slot], units: Sequence[Unit]) -> tuple[int, list[Ro
     """How many fit, and the rows, class by class."""
     rows: list[Row] = []
     fit = 0
-    for operator_class in dict.fromkeys(layer.signature[0] for layer in (*slots, *units)):
+    layers: list[Slot | Unit] = [*slots, *units]
+    for operator_class in dict.fromkeys(layer.signature[0] for layer in layers):
         here = [slot for slot in slots if slot.signature[0] == operator_class]
         there = [unit for unit in units if unit.signature[0] == operator_class]
         wanted, given = ([layer.signature for layer in layers] for layers in (here, there))

@@ -1,19 +1,21 @@
 """Find the order of execution in a state dict that is not in it: `.safetensors` files are sorted by name.
 
 Names are paths (`layer1.0.conv1`). The layers of a module follow each other, numbers in their order, other names in
-any; the order is the one, nearest to that of the names, in which the signatures are those of the model's layers.
+any. Of the orders in which the signatures are those of the model's layers, the one is taken in which a normalization
+follows the convolution of its module.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from archspec.runtime.weights.match import Matching
 from archspec.runtime.weights.unit import Signature, Slot, Unit
 
-MAX_STEPS = 200_000  # of the search; a state dict of a thousand layers needs some ten thousand
+MAX_STEPS = 200_000  # of the search; a state dict of a thousand layers needs some thousands
 
 
 @dataclass
@@ -22,6 +24,8 @@ class _Module:
 
     unit: int | None = None
     inner: dict[str, _Module] = field(default_factory=dict)
+    kinds: tuple[Any, ...] = ()
+    """What it is made of, whatever the names: modules that are alike keep their order."""
 
 
 def by_tree(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
@@ -34,50 +38,79 @@ def by_tree(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
         for word in unit.name.split("."):
             module = module.inner.setdefault(word, _Module())
         module.unit = index
-    search = _Search([slot.signature for slot in slots], [unit.signature for unit in units])
-    order = search.place(root, 0)
-    if order is None:
+    given = [unit.signature for unit in units]
+    _describe(root, given)
+    best = _Search([slot.signature for slot in slots], given).place(root, 0)
+    if best is None:
         return None
-    return Matching(tuple((slot, units[i]) for slot, i in zip(slots, order, strict=True)), "by order within modules")
+    return Matching(
+        tuple((slot, units[i]) for slot, i in zip(slots, best.order, strict=True)), "by order within modules"
+    )
+
+
+def _describe(module: _Module, given: Sequence[Signature]) -> None:
+    for inner in module.inner.values():
+        _describe(inner, given)
+    own = () if module.unit is None else given[module.unit]
+    module.kinds = (own, *sorted((inner.kinds for inner in module.inner.values()), key=repr))
+
+
+class _Order(NamedTuple):
+    """Units in an order that fits, and how odd it is: how many normalizations stand before their convolution."""
+
+    oddities: int
+    order: list[int]
 
 
 class _Search:
     def __init__(self, wanted: list[Signature], given: list[Signature]) -> None:
         self.wanted, self.given = wanted, given
-        self.known: dict[tuple[int, int], list[int] | None] = {}
-        self.steps = 0
+        self.known: dict[tuple[int, tuple[str, ...], int], _Order | None] = {}
 
-    def place(self, module: _Module, start: int) -> list[int] | None:
-        """The units of a module in an order that fits from position `start` on."""
-        key = (id(module), start)
-        if key not in self.known:
-            self.known[key] = self._place(module, start)
-        return self.known[key]
-
-    def _place(self, module: _Module, start: int) -> list[int] | None:
-        own = [module.unit] if module.unit is not None else []
+    def place(self, module: _Module, start: int) -> _Order | None:
+        """The least odd order of a module that fits from position `start` on."""
+        own = [] if module.unit is None else [module.unit]
         if own and self.wanted[start : start + 1] != [self.given[own[0]]]:
             return None
-        names = sorted(module.inner, key=natural)
-        inside = self._inside(module, names, start + len(own))
-        return None if inside is None else own + inside
+        inside = self.inside(module, tuple(sorted(module.inner, key=natural)), start + len(own))
+        return None if inside is None else _Order(inside.oddities, own + inside.order)
 
-    def _inside(self, module: _Module, names: list[str], start: int) -> list[int] | None:
-        self.steps += 1
+    def inside(self, module: _Module, names: tuple[str, ...], start: int) -> _Order | None:
+        """The same of the modules in it that are still to be placed."""
         if not names:
-            return []
-        if self.steps > MAX_STEPS:
-            return None
-        numbers = [name for name in names if name.isdecimal()]
+            return _Order(0, [])
+        key = (id(module), names, start)
+        if key not in self.known and len(self.known) < MAX_STEPS:
+            self.known[key] = None
+            for name in self.next(module, names):
+                first = self.place(module.inner[name], start)
+                rest = tuple(other for other in names if other != name)
+                after = first and self.inside(module, rest, start + len(first.order))
+                if first is None or after is None:
+                    continue
+                odd = first.oddities + after.oddities + self.oddities(module, name, rest)
+                best = self.known[key]
+                if best is None or odd < best.oddities:
+                    self.known[key] = _Order(odd, first.order + after.order)
+        return self.known.get(key)
+
+    def next(self, module: _Module, names: tuple[str, ...]) -> Iterator[str]:
+        """Those that may come first: of numbers the lowest, of modules that are alike the one with the first name."""
+        seen: set[object] = set()
         for name in names:
-            if name in numbers[1:]:
-                continue  # numbers come in their order
-            first = self.place(module.inner[name], start)
-            if first is not None:
-                rest = self._inside(module, [other for other in names if other != name], start + len(first))
-                if rest is not None:
-                    return first + rest
-        return None
+            alike = {module.inner[name].kinds, *(["number"] if name.isdecimal() else [])}
+            if not alike & seen:
+                yield name
+            seen |= alike
+
+    def oddities(self, module: _Module, name: str, rest: tuple[str, ...]) -> int:
+        """How many kernels of the module come after the normalization of as many channels."""
+        unit = module.inner[name].unit
+        if unit is None or self.given[unit][0] != "bn":
+            return 0
+        others = [self.given[index] for other in rest if (index := module.inner[other].unit) is not None]
+        channels = self.given[unit][1][-1]
+        return sum(other[0] == "kernel" and channels in other[2:] for other in others)
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

@@ -1,0 +1,121 @@
+"""Layers are paired by order, class and shape; a state dict whose order is lost is put in order by its modules."""
+
+from typing import Any
+
+import pytest
+
+from archspec.runtime.weights.match import by_name, by_order, head_of
+from archspec.runtime.weights.report import mismatch
+from archspec.runtime.weights.tree import by_tree
+from archspec.runtime.weights.unit import Slot, Tensor, Unit, signature
+
+
+class Variable:
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+
+def slot(kind: str, name: str, *shapes: tuple[int, ...]) -> Slot:
+    return Slot(kind, name, tuple(Variable(*shape) for shape in shapes))
+
+
+def unit(kind: str, name: str, *shapes: tuple[int, ...]) -> Unit:
+    return Unit(kind, name, tuple(Tensor("", shape, lambda: None) for shape in shapes))
+
+
+def paired(matching: Any) -> dict[str, str]:
+    assert matching is not None
+    return {slot.name: unit.name for slot, unit in matching.pairs}
+
+
+BN = [(5,)] * 4
+SLOTS = [
+    slot("conv", "stem", (3, 3, 3, 5)),
+    slot("bn", "stem_bn", *BN),
+    slot("conv", "body", (3, 3, 5, 5)),
+    slot("bn", "body_bn", *BN),
+    slot("dense", "head", (5, 7), (7,)),
+]
+
+
+def test_equal_sequences_are_matched_in_their_order() -> None:
+    units = [unit(each.kind, f"u{i}", *each.shapes) for i, each in enumerate(SLOTS)]
+    assert list(paired(by_order(SLOTS, units)).values()) == ["u0", "u1", "u2", "u3", "u4"]
+
+
+def test_the_order_within_each_class_is_enough() -> None:
+    units = [unit(each.kind, each.name, *each.shapes) for each in SLOTS]
+    matching = by_order(SLOTS, [units[1], units[3], units[4], units[0], units[2]])
+    assert paired(matching) == {each.name: each.name for each in SLOTS}
+
+
+def test_a_missing_layer_or_another_shape_matches_nothing() -> None:
+    units = [unit(each.kind, each.name, *each.shapes) for each in SLOTS]
+    assert by_order(SLOTS, units[:-1]) is None
+    assert by_order(SLOTS, [*units[:-1], unit("dense", "head", (5, 8), (8,))]) is None
+    assert by_name(SLOTS, units) is not None
+    assert by_name(SLOTS, [*units, unit("bn", "more", *BN)]) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("dense", ((5, 7), (7,))), ("conv", ((1, 1, 5, 7), (7,)))),
+        (("depthwise", ((3, 3, 4, 2),)), ("conv", ((3, 3, 1, 8),))),
+        (("depthwise", ((1, 1, 6, 1),)), ("param", ((6,),))),
+        (("attention", ((6, 2, 3), (2, 3, 6))), ("attention", ((6, 6), (6, 6)))),
+    ],
+)
+def test_layers_that_hold_the_same_numbers_can_stand_for_each_other(one: Any, other: Any) -> None:
+    assert signature(*one) == signature(*other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("conv", ((1, 3, 5, 7),)), ("conv", ((3, 1, 5, 7),))),
+        (("conv", ((3, 3, 5, 7),)), ("conv", ((3, 3, 7, 5),))),
+        (("dense", ((5, 7), (7,))), ("dense", ((5, 7),))),
+        (("bn", ((5,),) * 4), ("bn", ((5,),) * 3)),
+    ],
+)
+def test_layers_that_differ_cannot(one: Any, other: Any) -> None:
+    assert signature(*one) != signature(*other)
+
+
+def test_sorted_names_are_put_in_the_order_of_execution() -> None:
+    """timm's names: sorted, the stem comes last, and block 10 before block 2."""
+    blocks = [
+        slot(kind, f"{i}-{kind}", *shapes) for i in range(12) for kind, shapes in (("conv", [(3, 3, 5, 5)]), ("bn", BN))
+    ]
+    slots = [*SLOTS[:2], *blocks, SLOTS[-1]]
+    names = [f"blocks.0.{i}.{word}" for i in range(12) for word in ("conv", "norm")]
+    units = [
+        unit("conv", "conv_stem", (3, 3, 3, 5)),
+        unit("bn", "norm1", *BN),
+        *(unit(each.kind, name, *each.shapes) for each, name in zip(blocks, names, strict=True)),
+        unit("dense", "classifier", (5, 7), (7,)),
+    ]
+    wanted = {slot.name: unit.name for slot, unit in zip(slots, units, strict=True)}
+    by_letters = sorted(units, key=lambda each: each.name)
+    assert [each.name for each in by_letters[3:6]] == ["blocks.0.1.norm", "blocks.0.10.conv", "blocks.0.10.norm"]
+    assert paired(by_tree(slots, by_letters)) == wanted
+    assert by_tree(slots, by_letters[1:]) is None
+
+
+def test_the_classifier_of_a_state_dict_is_known_by_its_name() -> None:
+    units = [unit("dense", "classifier.6", (5, 7), (7,)), unit("conv", "features.0", (3, 3, 3, 5))]
+    assert head_of(units) == 0
+    assert head_of(SLOTS) == 4
+
+
+def test_the_table_shows_what_is_missing_and_what_differs() -> None:
+    units = [unit(each.kind, f"file-{each.name}", *each.shapes) for each in SLOTS]
+    units[4] = unit("dense", "fc", (5, 10), (10,))
+    del units[3]
+    text = "\n".join(mismatch(SLOTS, units))
+    assert "3 of the network's 5 layers with weights fit; the file has 4" in text
+    assert "- body_bn (bn 5 + 5 + 5 + 5)" in text
+    assert "≠ head (dense 5x7 + 7)" in text
+    assert "fc (dense 5x10 + 10)" in text
+    assert "= stem (conv 3x3x3x5)" in text
