@@ -15,7 +15,7 @@ from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
 from archspec.runtime.grouped import speed_up_grouped_convolutions
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.model_file import load_model
-from archspec.runtime.quiet import import_tensorflow, warnings_hidden
+from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
 from archspec.runtime.write import atomic, os_errors
 
 TOLERANCE = 1e-5
@@ -51,6 +51,7 @@ def export(model: str | Path, out: str | Path) -> Export:
     out = Path(out)
     if out.exists() or out.is_symlink():
         raise fail("output-exists", f"`{out}` exists", help="give another `-o`")
+    need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)
     speed_up_grouped_convolutions(loaded, always=True)  # whoever serves it may have no GPU

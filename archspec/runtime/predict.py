@@ -15,7 +15,7 @@ from archspec.runtime.classifier import probabilities_of
 from archspec.runtime.data.decode import BadImageError, read_image
 from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
 from archspec.runtime.model_file import load_model
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend
 
 BATCH_SIZE = 32
 
@@ -46,6 +46,7 @@ def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) ->
     Raises:
         ArchspecError: those of `load_model`; `data-shape` when the network does not take images, `no-classifier`.
     """
+    need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)
     network = probabilities_of(loaded)

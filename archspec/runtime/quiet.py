@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.diagnostics import fail
+
 
 def import_tensorflow() -> Any:
     """The module tensorflow. Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see all of its messages."""
@@ -25,6 +27,19 @@ def import_tensorflow() -> Any:
     import tensorflow as tf
 
     return tf
+
+
+def need_tensorflow_backend() -> None:
+    """Raises `backend` when Keras computes on something else: training, prediction and export are TensorFlow's."""
+    help = "unset KERAS_BACKEND, or set `backend` in keras.json to tensorflow"
+    try:
+        import_tensorflow()
+        import keras
+    except ImportError as error:
+        raise fail("backend", f"Keras cannot start: {error}", help=help) from error
+    name = keras.backend.backend()
+    if name != "tensorflow":
+        raise fail("backend", f"Keras runs on {name} here, and this needs TensorFlow", help=help)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.quiet import import_tensorflow, warnings_hidden
+from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
 
 Devices = int | str | None
 """What `--devices` says: None or "all" is every visible GPU, or else the one CPU; a number is that many."""
@@ -21,9 +21,11 @@ def make_strategy(devices: Devices = None) -> Any:
     are the same with any number of replicas.
 
     Raises:
-        ArchspecError: `devices` for a number that is not positive or more GPUs than are visible, and
-            `devices-late` for several logical CPU devices after TensorFlow has begun to run.
+        ArchspecError: `backend` when Keras does not run on TensorFlow, `devices` for a number that is not positive or
+            more GPUs than are visible, and `devices-late` for several logical CPU devices after TensorFlow has begun
+            to run.
     """
+    need_tensorflow_backend()
     tf = import_tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     number = _number(devices, max(len(gpus), 1))
