@@ -18,6 +18,8 @@ from archspec.runtime.metadata import Metadata
 from archspec.runtime.quiet import import_tensorflow
 from archspec.runtime.write import atomic
 
+__all__ = ["Metadata", "load_model", "model_path", "save_model"]
+
 MEMBER = "archspec.json"
 MEMBER_BYTES = 16 << 20
 CONFIG_BYTES = 256 << 20
