@@ -16,7 +16,19 @@ import click
 
 from archspec.diagnostics import ArchspecError, render
 
-COMMANDS = ("check", "list", "schema", "summarize", "build", "train", "evaluate", "predict", "export", "completion")
+COMMANDS = (
+    "check",
+    "list",
+    "schema",
+    "summarize",
+    "diff",
+    "build",
+    "train",
+    "evaluate",
+    "predict",
+    "export",
+    "completion",
+)
 
 
 class Commands(click.Group):
