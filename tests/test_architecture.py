@@ -130,7 +130,7 @@ def test_a_right_import_is_let_through(part: str, code: str) -> None:
 
 RUN = """
 import sys
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders}
 {before}
 from archspec.cli.main import cli
 for arguments in {commands}:
@@ -139,9 +139,9 @@ print(sorted({heavy} & set(sys.modules)), file=sys.stderr)
 """
 
 
-def loaded_by(*commands: list[str], before: str = "", folder: str = "") -> str:
+def loaded_by(*commands: list[str], before: str = "", folders: tuple[str, ...] = ()) -> str:
     """Which of keras and tensorflow a fresh process has loaded after some code and these commands."""
-    code = RUN.format(commands=list(commands), heavy=HEAVY, before=before, folder=folder or str(ROOT))
+    code = RUN.format(commands=list(commands), heavy=HEAVY, before=before, folders=folders)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stderr.splitlines()[-1]
 
@@ -161,5 +161,5 @@ def test_static_commands_load_neither_keras_nor_tensorflow() -> None:
 def test_the_process_would_tell_if_they_were_loaded(tmp_path: Path) -> None:
     (tmp_path / "tensorflow.py").write_text("")  # stands in for the real one, which takes seconds
     (tmp_path / "keras.py").write_text("")
-    assert loaded_by(["schema"], before="import tensorflow", folder=str(tmp_path)) == "['tensorflow']"
-    assert loaded_by(["schema"], before="from keras import __doc__", folder=str(tmp_path)) == "['keras']"
+    assert loaded_by(["schema"], before="import tensorflow", folders=(str(tmp_path),)) == "['tensorflow']"
+    assert loaded_by(["schema"], before="from keras import __doc__", folders=(str(tmp_path),)) == "['keras']"

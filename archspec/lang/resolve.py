@@ -13,14 +13,16 @@ from archspec.lang.names import used
 from archspec.lang.scalars import TooLargeError, resolve
 from archspec.lang.spec import Spec
 
+_Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
-class _Dumper(yaml.SafeDumper):
+
+class _Dumper(_Base):  # type: ignore[misc]
     """Quotes what this language would not read back as text: PyYAML writes YAML 1.1, where `1e5` is a word."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True  # the language has no anchors
 
-    def text(self, data: str) -> yaml.Node:
+    def text(self, data: str) -> Any:
         try:
             word = isinstance(resolve(data), str)
         except TooLargeError:

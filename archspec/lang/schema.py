@@ -29,7 +29,19 @@ from archspec.transforms import TRANSFORMS
 SHORTCUTS = ("identity", "project", "pad", "project_all", "if_same_shape", "none")
 MERGES = tuple(name for name, op in OPS.items() if op.many)
 QUANTITIES = ("params", "trainable_params", "macs", "receptive_field", "output_shape")
-SOURCE = ("authors", "title", "year", "venue", "arxiv", "doi", "url", "section", "table", "figure", "note")
+SOURCE = {
+    "authors": "Simonyan & Zisserman",
+    "title": "the title of the paper",
+    "year": "the year of the first version",
+    "venue": "where it was published",
+    "arxiv": "1409.1556",
+    "doi": "10.1109/5.726791",
+    "url": "where to read it, or the code",
+    "section": "the section that describes the network",
+    "table": "the table that the page follows",
+    "figure": "the figure that the page follows",
+    "note": "what else to know",
+}
 
 MODIFIERS: Json = {
     "name": {"type": "string", "pattern": NAME, "description": "the name of this item in paths and for `from`"},
@@ -92,8 +104,8 @@ RESIDUAL: Json = {
     "additionalProperties": False,
     "description": "body + shortcut (He et al. 2016, section 3)",
     "properties": {
-        "body": LAYERS,
-        "project": LAYERS,
+        "body": {**LAYERS, "description": "the layers beside the shortcut"},
+        "project": {**LAYERS, "description": "the layers of the shortcut, where it is no identity"},
         "shortcut": {
             **or_expression({"enum": list(SHORTCUTS)}),
             "description": "project (option B), pad (A), project_all (C), identity, if_same_shape, none (plain net)",
@@ -147,7 +159,10 @@ def page_schema() -> Json:
                 "description": "where it comes from: authors, year, arXiv id, table",
                 "if": {"type": "object"},
                 "then": {
-                    "properties": {key: {"type": ["string", "integer", "number", "array"]} for key in SOURCE},
+                    "properties": {
+                        key: {"type": ["string", "integer", "number", "array"], "description": doc}
+                        for key, doc in SOURCE.items()
+                    },
                     "additionalProperties": False,
                 },
                 "else": {"type": "string"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -43,7 +42,7 @@ def normal(name: str, value: Any) -> Any:
         what = "mapping" if isinstance(value, dict) else type(value).__name__
         raise fail("setting", f"`{name}` cannot be set to a {what}", help="give a number, a word or a list")
     number = int(value) if isinstance(value, numbers.Integral) else float(value)
-    if not math.isfinite(number) or abs(number) > LARGEST:
+    if not abs(number) <= LARGEST:  # which is so of no number at all (NaN) as well
         raise fail("setting", f"`{name}` cannot be set to a number larger than 10^18")
     return number
 

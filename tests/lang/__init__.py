@@ -1,0 +1,1 @@
+"""The language: text, expressions, schema, settings."""
