@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -76,3 +80,14 @@ def devices(function: F) -> F:
 
 def skip_bad_images(function: F) -> F:
     return click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")(function)
+
+
+def program() -> str:
+    """How to call this program again: by its name if the shell finds it so, else by the path it was called with."""
+    called = sys.argv[0]
+    if os.path.basename(called) != "archspec":
+        return f"{shlex.quote(os.path.relpath(sys.executable))} -m archspec"
+    found = shutil.which("archspec")
+    if os.sep not in called or (found and os.path.realpath(found) == os.path.realpath(called)):
+        return "archspec"
+    return shlex.quote(called)

@@ -36,10 +36,10 @@ class RunResult:
             f"best validation top-1 {100 * self.best_top1:.2f} % in epoch {self.best_epoch}, kept in {self.directory}"
         )
 
-    def next_commands(self) -> tuple[str, ...]:
-        """Ready to paste."""
+    def next_commands(self, program: str = "archspec") -> tuple[str, ...]:
+        """Ready to paste; `program` is how this program is called."""
         commands = [["evaluate", str(self.directory), *self.data_arguments]]
         if self.example:
             commands.append(["predict", str(self.directory), str(self.example)])
         commands.append(["export", str(self.directory), "-o", str(self.directory / "savedmodel")])
-        return tuple(shlex.join(["archspec", *command]) for command in commands)
+        return tuple(f"{program} {shlex.join(command)}" for command in commands)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import data, devices, load, reference, settings, skip_bad_images
+from archspec.cli.options import data, devices, load, program, reference, settings, skip_bad_images
 
 
 @click.command("train")
@@ -69,7 +69,7 @@ def command(
     )
     click.echo(result.summary())
     click.echo("next, try:")
-    for line in result.next_commands():
+    for line in result.next_commands(program()):
         click.echo(f"  {line}")
     if result.interrupted:
         ctx.exit(130)

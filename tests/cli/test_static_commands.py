@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -12,7 +14,7 @@ import pytest
 
 from archspec import api
 from archspec.cli.main import COMMANDS, cli
-from archspec.cli.options import complete_reference
+from archspec.cli.options import complete_reference, program
 from tests.cli.conftest import Run
 
 
@@ -81,7 +83,16 @@ def test_schema_does_not_write_over_a_folder(run: Run, tmp_path: Path) -> None:
 
 def test_summarize_as_json_has_the_keys_that_programs_rely_on(run: Run) -> None:
     summary = json.loads(run("summarize", "lenet:full", "--format", "json").out)
-    keys = {"name", "input_shape", "output_shape", "params", "trainable_params", "non_trainable_params", "macs", "layers"}
+    keys = {
+        "name",
+        "input_shape",
+        "output_shape",
+        "params",
+        "trainable_params",
+        "non_trainable_params",
+        "macs",
+        "layers",
+    }
     assert keys <= set(summary)
     keys = {"name", "op", "inputs", "output_shape", "params", "trainable_params", "macs", "receptive_field", "line"}
     assert all(keys <= set(layer) for layer in summary["layers"])
@@ -158,3 +169,21 @@ def test_an_unexpected_error_is_called_a_bug(run: Run, monkeypatch: pytest.Monke
     assert "error[internal]: RuntimeError: boom" in result.err
     assert "this is a bug" in result.err
     assert cli.name == "cli"
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "printed"),
+    [
+        (".venv/bin/archspec", None, ".venv/bin/archspec"),
+        ("/a b/archspec", None, "'/a b/archspec'"),
+        ("/usr/bin/archspec", "/usr/bin/archspec", "archspec"),
+        ("archspec", None, "archspec"),
+        ("/x/archspec/__main__.py", None, f"{os.path.relpath(sys.executable)} -m archspec"),
+    ],
+)
+def test_printed_commands_can_be_pasted(
+    monkeypatch: pytest.MonkeyPatch, called: str, on_path: str | None, printed: str
+) -> None:
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setattr("shutil.which", lambda name: on_path)
+    assert program() == printed
