@@ -116,7 +116,7 @@ RIGHT = {"params", "trainable", "MACs", "memory", "receptive field", "stride", "
 def _cells(row: Row, above: str, human: bool) -> list[str]:
     number: Callable[[int | None], str] = count if human else lambda n: "" if n is None else str(n)
     size: Callable[[int | None], str] = memory if human else lambda n: "" if n is None else str(n)
-    inputs = "" if human and row.inputs == (above,) else ", ".join(row.inputs)
+    inputs = _near(row, above) if human else ", ".join(row.inputs)
     field = row.receptive_field
     pixels = [axes(values) for values in field] if field else ["?"] * 3
     return [
@@ -133,6 +133,19 @@ def _cells(row: Row, above: str, human: bool) -> list[str]:
     ]
 
 
+def _near(row: Row, above: str) -> str:
+    """The inputs in short: nothing for the layer above alone, else ↑ for it; ./conv beside the row; or how many."""
+    if row.inputs == (above,):
+        return ""
+    if len(row.inputs) > 3:
+        return f"{len(row.inputs)} layers"
+    here = row.name.rpartition("/")[0] + "/"
+    return ", ".join(
+        "↑" if name == above else f"./{name.removeprefix(here)}" if len(here) > 1 and name.startswith(here) else name
+        for name in row.inputs
+    )
+
+
 def _table(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
     above, table = "input", []
     for row in rows(graph, depth):
@@ -142,7 +155,7 @@ def _table(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
 
 
 def as_text(graph: Graph, depth: int | None = None) -> str:
-    """A table for the terminal. An empty `inputs` means the layer above."""
+    """A table for the terminal. No `inputs` means the layer above, ↑ too, and ./ the row's own block."""
     table = [list(HEADINGS), *_table(graph, depth, human=True)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
