@@ -100,7 +100,7 @@ class Builder:
             prefix += "/" if prefix else ""
 
     def check_count(self, count: int, span: Span) -> None:
-        """Raises ArchspecError (too-many-layers) for more than MAX_LAYERS nodes."""
+        """Raises ArchspecError (too-many-layers) for more than MAX_LAYERS nodes, the input not counted."""
         if count > MAX_LAYERS:
             message = f"this page expands to more than {MAX_LAYERS:,} layers"
             raise self.error("too-many-layers", message, span, help="is a `repeat` larger than you meant?")

@@ -177,7 +177,7 @@ class Compiler:
             if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.inputs)]:
                 if start == last.start:  # the copy before had no layers, and so has every other
                     break
-                builder.check_count(start + (count - number + 1) * (start - last.start), item.span)
+                builder.check_count(start - 1 + (count - number + 1) * (start - last.start), item.span)
                 x = builder.clone(last, path, inputs)
             else:
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
