@@ -2,15 +2,19 @@
 
 Along each spatial axis unit 0 sees `size` pixels from `offset` on (negative: padding), unit i sees them
 `stride` pixels further i times. The size is that of the window in an unbounded image: it can exceed the input.
+
+Where the units see windows that do not move evenly (behind an upsampling, or a merge of unequal strides) it is the
+smallest evenly moving window that covers them all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from archspec.graph.ir import Graph
-from archspec.ops.base import EVERYTHING, Dim, Shape, View
+from archspec.ops.base import EVERYTHING, Dim, Shape, View, Window
 
 Number = int | float
 
@@ -35,51 +39,81 @@ _State = tuple[Axis, ...] | None  # None: unknown, behind a free size
 
 
 def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
-    """Of each node of the graph, in its order; None behind a global operator over a free size."""
+    """Of each node of the graph, in its order; None where it depends on a free size."""
     rank = len(graph.input_shape) - 1
     states: list[_State] = [(Axis(Fraction(1), Fraction(1), Fraction(0)),) * rank]
     for node in graph.layers:
         shapes = [graph.nodes[i].shape for i in node.inputs]
         view = node.op.view(*shapes)
-        state = states[node.inputs[0]]
-        for i in node.inputs[1:]:
-            state = _union(state, states[i])
-        states.append(_through(state, view, shapes[0]))
-    return tuple(map(_shown, states))
+        seen = [_through(states[i], view, shape) for i, shape in zip(node.inputs, shapes, strict=True)]
+        states.append(seen[0] if len(seen) == 1 else _merged(seen, shapes, node.shape))
+    shown: dict[_State, ReceptiveField | None] = {}  # most layers see what the one before them sees
+    for state in states:
+        if state not in shown:
+            shown[state] = _shown(state)
+    return tuple(shown[state] for state in states)
 
 
 def _through(state: _State, view: View, shape: Shape) -> _State:
+    """What the units of a layer see, from what those of its input of that shape see."""
     if state is None or view is None:
         return state
-    if view == EVERYTHING:
-        sizes: tuple[Dim, ...] = shape[:-1] if len(shape) - 1 == len(state) else (1,) * len(state)
+    if isinstance(view, str):
+        assert view == EVERYTHING
+        sizes: Shape = shape[:-1] if len(shape) - 1 == len(state) else (1,) * len(state)
         if any(size is None and axis.stride for size, axis in zip(sizes, state, strict=True)):
             return None
-        return tuple(
-            Axis(axis.size + ((size or 1) - 1) * axis.stride, Fraction(0), axis.offset)
-            for size, axis in zip(sizes, state, strict=True)
-        )
+        return tuple(_standing(axis, size or 1) for size, axis in zip(sizes, state, strict=True))
     if len(view) != len(state):  # after a reshape to another rank every unit already sees everything
         return state
-    return tuple(
-        Axis(
-            axis.size + (window.size - 1) * window.dilation * axis.stride,
-            axis.stride * Fraction(window.stride),
-            axis.offset - window.before * axis.stride,
-        )
-        for axis, window in zip(state, view, strict=True)  # type: ignore[arg-type]
+    return tuple(_slid(axis, window) for axis, window in zip(state, view, strict=True))
+
+
+def _standing(axis: Axis, size: int) -> Axis:
+    """The field of units that each see all of that many units."""
+    return Axis(axis.size + (size - 1) * axis.stride, Fraction(0), axis.offset)
+
+
+def _slid(axis: Axis, window: Window) -> Axis:
+    """The field of units that see a window; unit i begins at unit floor(i * stride - before)."""
+    stride, before = Fraction(window.stride), Fraction(window.before)
+    period = stride.denominator * before.denominator
+    dropped = [(i * stride - before) % 1 for i in range(period)] if period > 1 else [Fraction(0)]
+    size = (window.size - 1) * window.dilation + max(dropped) - min(dropped)
+    return Axis(
+        axis.size + size * axis.stride, axis.stride * stride, axis.offset - (before + max(dropped)) * axis.stride
     )
 
 
-def _union(a: _State, b: _State) -> _State:
-    if a is None or b is None:
+def _merged(states: Sequence[_State], shapes: Sequence[Shape], shape: Shape) -> _State:
+    """The field of units that see one unit of each input; an axis of size 1 is repeated."""
+    rank = len(states[0] or ())
+    merged = []
+    for axis in range(rank):
+        count = shape[axis] if len(shape) == rank + 1 else 1
+        each = []
+        for state, of in zip(states, shapes, strict=True):
+            if state is None:
+                return None
+            still = len(of) != rank + 1 or (of[axis] == 1 and count != 1)
+            each.append(state[axis]._replace(stride=Fraction(0)) if still else state[axis])
+        joined = _hull(each, count)
+        if joined is None:
+            return None
+        merged.append(joined)
+    return None if None in states else tuple(merged)
+
+
+def _hull(axes: Sequence[Axis], count: Dim) -> Axis | None:
+    """One field over several for each of `count` units; None for unequal strides of an unknown number of units."""
+    strides = {axis.stride for axis in axes}
+    stride = Fraction(0) if Fraction(0) in strides else max(strides)
+    if len(strides) > 1 and count is None:
         return None
-    joined = []
-    for one, other in zip(a, b, strict=True):
-        offset = min(one.offset, other.offset)
-        end = max(one.offset + one.size, other.offset + other.size)
-        joined.append(Axis(end - offset, max(one.stride, other.stride), offset))
-    return tuple(joined)
+    last = (count or 1) - 1 if len(strides) > 1 else 0
+    starts = [axis.offset + i * (axis.stride - stride) for axis in axes for i in (0, last)]
+    ends = [axis.offset + axis.size + i * (axis.stride - stride) for axis in axes for i in (0, last)]
+    return Axis(max(ends) - min(starts), stride, min(starts))
 
 
 def _shown(state: _State) -> ReceptiveField | None:
