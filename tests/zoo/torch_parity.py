@@ -1,0 +1,186 @@
+"""Compare our networks with those of torchvision and timm: `python -m tests.zoo.torch_parity [MODEL...]`.
+
+Each gets random weights, written as a state dict and read by `build --weights`; the logits of random images must agree.
+The libraries may belong to another interpreter, named by TORCH_PYTHON; without them there is nothing to compare.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from archspec import api
+
+PYTHON = os.environ.get("TORCH_PYTHON", sys.executable)
+TOLERANCE = 1e-6
+"""Largest difference between two logits that passes, as a share of the largest logit."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of a library with its arguments, and our reference with its settings. `side` of a square input."""
+
+    library: str
+    model: str
+    reference: str
+    side: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+CASES = (
+    Case("torchvision", "alexnet", "alexnet:torchvision", 224),
+    Case("torchvision", "vgg11", "vgg:A", 224),
+    Case("torchvision", "vgg13", "vgg:B", 224),
+    Case("torchvision", "vgg16", "vgg:D", 224),
+    Case("torchvision", "vgg19", "vgg:E", 224),
+    Case("torchvision", "vgg11_bn", "vgg-bn:11", 224),
+    Case("torchvision", "vgg13_bn", "vgg-bn:13", 224),
+    Case("torchvision", "vgg16_bn", "vgg-bn:16", 224),
+    Case("torchvision", "vgg19_bn", "vgg-bn:19", 224),
+    Case("torchvision", "googlenet", "googlenet:torchvision", 96, {"init_weights": False}),
+    Case(
+        "torchvision",
+        "googlenet",
+        "googlenet:torchvision",
+        97,
+        {"init_weights": False, "aux_logits": False},
+        {"auxiliary": False},
+    ),
+    Case("torchvision", "inception_v3", "inception-v3:torchvision", 99, {"init_weights": False}),
+    Case("torchvision", "resnet18", "resnet-torchvision:18", 65),
+    Case("torchvision", "resnet34", "resnet-torchvision:34", 65),
+    Case("torchvision", "resnet50", "resnet-torchvision:50", 65),
+    Case("torchvision", "resnet101", "resnet-torchvision:101", 65),
+    Case("torchvision", "resnet152", "resnet-torchvision:152", 65),
+    Case("torchvision", "wide_resnet50_2", "resnet-torchvision:wide-50-2", 65),
+    Case("torchvision", "wide_resnet101_2", "resnet-torchvision:wide-101-2", 65),
+    Case("torchvision", "resnext50_32x4d", "resnext:50-32x4d", 65),
+    Case("torchvision", "resnext101_32x8d", "resnext:101-32x8d", 65),
+    Case("torchvision", "resnext101_64x4d", "resnext:101-64x4d", 65),
+    Case("torchvision", "densenet121", "densenet:121", 65),
+    Case("torchvision", "densenet161", "densenet:161", 65),
+    Case("torchvision", "densenet169", "densenet:169", 65),
+    Case("torchvision", "densenet201", "densenet:201", 65),
+    Case("torchvision", "squeezenet1_0", "squeezenet:1.0", 224),
+    Case("torchvision", "squeezenet1_1", "squeezenet:1.1", 63),
+    Case("torchvision", "mobilenet_v2", "mobilenet-v2:torchvision", 65),
+    Case("torchvision", "mobilenet_v3_large", "mobilenet-v3:torchvision-large", 70),
+    Case("torchvision", "mobilenet_v3_small", "mobilenet-v3:torchvision-small", 70),
+    Case("torchvision", "shufflenet_v2_x0_5", "shufflenet-v2:x0.5", 65),
+    Case("torchvision", "shufflenet_v2_x1_0", "shufflenet-v2:x1.0", 65),
+    Case("torchvision", "shufflenet_v2_x1_5", "shufflenet-v2:x1.5", 65),
+    Case("torchvision", "shufflenet_v2_x2_0", "shufflenet-v2:x2.0", 65),
+    Case("torchvision", "mnasnet0_5", "mnasnet:B1-0.5", 65),
+    Case("torchvision", "mnasnet0_75", "mnasnet:B1-0.75", 65),
+    Case("torchvision", "mnasnet1_0", "mnasnet:B1-1.0", 65),
+    Case("torchvision", "mnasnet1_3", "mnasnet:B1-1.3", 65),
+    Case("torchvision", "regnet_x_400mf", "regnet:torchvision-X-400MF", 65),
+    Case("torchvision", "regnet_x_800mf", "regnet:X-800MF", 65),
+    Case("torchvision", "regnet_x_1_6gf", "regnet:X-1.6GF", 65),
+    Case("torchvision", "regnet_x_3_2gf", "regnet:X-3.2GF", 65),
+    Case("torchvision", "regnet_x_8gf", "regnet:X-8.0GF", 65),
+    Case("torchvision", "regnet_x_16gf", "regnet:X-16GF", 65),
+    Case("torchvision", "regnet_x_32gf", "regnet:X-32GF", 65),
+    Case("torchvision", "regnet_y_400mf", "regnet:Y-400MF", 65),
+    Case("torchvision", "regnet_y_800mf", "regnet:torchvision-Y-800MF", 65),
+    Case("torchvision", "regnet_y_1_6gf", "regnet:Y-1.6GF", 65),
+    Case("torchvision", "regnet_y_3_2gf", "regnet:Y-3.2GF", 65),
+    Case("torchvision", "regnet_y_8gf", "regnet:torchvision-Y-8.0GF", 65),
+    Case("torchvision", "regnet_y_16gf", "regnet:Y-16GF", 65),
+    Case("torchvision", "regnet_y_32gf", "regnet:Y-32GF", 65),
+    Case("torchvision", "convnext_tiny", "convnext:tiny", 66),
+    Case("torchvision", "convnext_small", "convnext:small", 66),
+    Case("torchvision", "convnext_base", "convnext:base", 66),
+    Case("torchvision", "convnext_large", "convnext:large", 66),
+    Case("torchvision", "vit_b_16", "vit:B-16", 64, {"image_size": 64}, {"size": 64}),
+    Case("torchvision", "vit_b_32", "vit:B-32", 64, {"image_size": 64}, {"size": 64}),
+    Case("torchvision", "vit_l_16", "vit:L-16", 64, {"image_size": 64}, {"size": 64}),
+    Case("torchvision", "vit_l_32", "vit:L-32", 64, {"image_size": 64}, {"size": 64}),
+    Case("timm", "inception_v4", "inception-v4", 99),
+    Case("timm", "semnasnet_100", "mnasnet:A1", 65, settings={"epsilon": 1e-5}),
+    Case("timm", "convmixer_1536_20", "conv-mixer:1536-20", 42),
+    Case("timm", "convmixer_768_32", "conv-mixer:768-32", 42),
+    Case("timm", "convmixer_1024_20_ks9_p14", "conv-mixer:1024-20", 56),
+)
+CHEAP = ("googlenet", "squeezenet1_1", "shufflenet_v2_x0_5", "mnasnet0_5", "regnet_y_400mf", "vit_b_32")
+"""Enough for every day: each kind of layer and of padding."""
+
+
+def has(library: str) -> bool:
+    """Whether the interpreter has torch and that library."""
+    code = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ['torch', '{library}'])))"
+    return subprocess.run([PYTHON, "-c", code]).returncode == 0
+
+
+def compare(case: Case) -> tuple[float, float]:
+    """The largest difference between the logits of the two, and that between the logits of two images.
+
+    Both as shares of the largest logit; where the second is small, the logits hardly depend on the image. Both sides
+    compute in double precision: the rounding of float32 alone can reach 1e-3 behind dozens of random layers.
+    """
+    import keras
+    import numpy as np
+
+    keras.backend.clear_session()
+    precision = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    with tempfile.TemporaryDirectory() as folder:
+        asked = {"library": case.library, "model": case.model, "side": case.side, "arguments": case.arguments}
+        script = Path(__file__).with_name("torch_reference.py")
+        subprocess.run([PYTHON, script, json.dumps(asked), folder], check=True)
+        images = np.load(f"{folder}/images.npy")
+        with np.load(f"{folder}/logits.npz") as logits:
+            expected = list(logits.values())
+        settings = dict(case.settings) if "size" in case.settings else {**case.settings, "input": images.shape[1:]}
+        network = api.load(case.reference, **settings)
+        try:
+            actual = _logits(network, network.build(weights=f"{folder}/weights.pth"), images)
+        finally:
+            keras.config.set_floatx(precision)
+    difference = sensitivity = 0.0
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert np.isfinite(theirs).all()
+        scale = np.abs(theirs).max()
+        difference = max(difference, float(np.abs(ours - theirs).max() / scale))
+        sensitivity = max(sensitivity, float(np.abs(theirs[1:] - theirs[:-1]).max() / scale))
+    return difference, sensitivity
+
+
+def _logits(network: api.Network, model: Any, images: Any) -> list[Any]:
+    """What each softmax at the end reads."""
+    import keras
+    import numpy as np
+
+    graph = network.graph()
+    layers = [model.get_layer(graph.nodes[index].keras_name) for index in graph.outputs]
+    outputs = keras.Model(model.input, [layer.input for layer in layers])(images, training=False)
+    return [np.asarray(each) for each in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+def main(names: list[str]) -> int:
+    """Compare them all, or those named, and print a row for each. Returns how many differ."""
+    print("| model | reference | max difference | between two images | s |\n|---|---|---:|---:|---:|")
+    differ = 0
+    for case in CASES:
+        if names and case.model not in names:
+            continue
+        start = time.perf_counter()
+        difference, sensitivity = compare(case)
+        differ += difference > TOLERANCE
+        seconds = time.perf_counter() - start
+        row = f"{case.library} {case.model} | {case.reference} | {difference:.1e} | {sensitivity:.2f} | {seconds:.0f}"
+        print(f"| {row} |", flush=True)
+    return differ
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""What a model of torchvision or timm makes of random images with random weights.
+
+Run as a script, by an interpreter that has the library; nothing of archspec is needed. PyTorch and TensorFlow do not
+always bear each other in one process.
+
+    python torch_reference.py '{"library": "torchvision", "model": "alexnet", "side": 224, "arguments": {}}' FOLDER
+
+FOLDER/weights.pth   the state dict
+FOLDER/images.npy    (4, side, side, 3)
+FOLDER/logits.npz    one array for each output, the main one first
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def reference(library: str, model: str, arguments: dict[str, Any]) -> Any:
+    """The model with initial weights, which both libraries can make without downloading anything."""
+    if library == "timm":
+        import timm
+
+        return timm.create_model(model, pretrained=False, **arguments)
+    from torchvision.models import get_model
+
+    return get_model(model, weights=None, **arguments)
+
+
+def randomize(torch: Any, model: Any, images: Any) -> None:
+    """Random weights; moving statistics that are those of the images under these weights, so that no signal dies."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.normal_(0, 0.1)
+        elif parameter.ndim == 1:
+            parameter.uniform_(0.5, 1.5)
+        elif parameter.ndim == 3:  # a class token, a position embedding
+            parameter.normal_(0, 0.5)
+        else:
+            torch.nn.init.kaiming_normal_(parameter)
+    normalized = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    model.eval()
+    for module in normalized:
+        module.momentum = 1.0
+        module.train()
+    outputs(model, images)
+    model.eval()
+    for module in normalized:
+        module.running_var += 0.05 * module.running_var.mean() + 1e-6  # a 1x1 map may have none
+
+
+def outputs(model: Any, images: Any) -> list[Any]:
+    """The logits: of the network, then of its auxiliary classifiers, the first one first."""
+    model.training = getattr(model, "aux1", None) is not None  # else it leaves its auxiliary classifiers out
+    given = model(images)
+    main, *auxiliary = given if isinstance(given, tuple) else (given,)
+    return [main, *reversed(auxiliary)]
+
+
+def main(case: dict[str, Any], folder: Path) -> None:
+    """Write the three files."""
+    import numpy as np
+    import torch
+
+    torch.manual_seed(0)
+    with torch.no_grad():
+        images = torch.randn(4, 3, case["side"], case["side"])
+        model = reference(case["library"], case["model"], case["arguments"])
+        randomize(torch, model, images)
+        torch.save(model.state_dict(), folder / "weights.pth")
+        np.save(folder / "images.npy", images.permute(0, 2, 3, 1).numpy())
+        # in double precision, so that only the rounding of ours counts
+        np.savez(folder / "logits.npz", *(each.numpy() for each in outputs(model.double(), images.double())))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), Path(sys.argv[2]))
