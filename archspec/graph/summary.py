@@ -46,7 +46,7 @@ def _fold(path: str, depth: int | None) -> str:
 def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: dict[int, str]) -> Row:
     nodes = [graph.nodes[i] for i in group]
     last = nodes[-1]
-    inputs = dict.fromkeys(folded[i] for node in nodes for i in node.inputs if i not in set(group))
+    inputs = dict.fromkeys(folded[i] for node in nodes for i in node.inputs if i < group[0])
     return Row(
         name,
         last.op.name if len(nodes) == 1 else f"{len(nodes)} layers",
@@ -172,7 +172,7 @@ def as_text(graph: Graph, depth: int | None = None) -> str:
 
 def totals(graph: Graph) -> list[str]:
     """The last lines of a summary."""
-    fixed = f", {graph.non_trainable_params:,} not trainable" if graph.non_trainable_params else ""
+    fixed = f", {graph.trainable_params:,} trainable" if graph.non_trainable_params else ""
     macs = "unknown (a size is free)" if graph.macs is None else f"{graph.macs:,} ({count(graph.macs)})"
     return [
         f"params  {graph.params:,} ({memory(graph.params * 4)} in float32{fixed})",
