@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, FRACTION, NATURAL, POSITIVE, POSITIVE_NUMBER, Declared, arg
+from archspec.declare import BOOLEAN, FRACTION, NATURAL, POSITIVE, POSITIVE_NUMBER, Declared, arg, choice
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ class Recipe:
     )
     label_smoothing: float = arg(FRACTION, "share of the target spread over all classes (Szegedy et al. 2016, 7)", 0.0)
     augment: tuple[Declared, ...] = arg({"list": "transforms"}, "transforms of training images, in order", ())
+    resample: str = arg(
+        choice("exact", "fast"),
+        "how augmented images are resized: antialiased bilinear; or `fast`, up to half a decoded pixel off",
+        "exact",
+    )
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,9 @@ def _course(
         logits_model=logits_model,
         optimizer=optimizer,
         recipe=recipe,
-        training=training_batches(training, augment=augment, seed=seed, epochs=recipe.epochs, **seen),
+        training=training_batches(
+            training, augment=augment, resample=recipe.resample, seed=seed, epochs=recipe.epochs, **seen
+        ),
         steps=steps_per_epoch(len(training), recipe.batch_size),
         validation=evaluation_batches(validation, **seen),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),

@@ -8,7 +8,8 @@ from typing import Any, Self
 from archspec.declare import NATURAL, POSITIVE, arg
 from archspec.ops.base import Shape
 from archspec.transforms.base import Transform, sides, uniform_integer
-from archspec.transforms.resize import scaled_sides, window
+from archspec.transforms.frame import Frame, Framing, view, whole
+from archspec.transforms.resize import scaled_sides
 
 SIDES = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 2, "maxItems": 2}
 GREY_LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
@@ -39,7 +40,7 @@ class Pad(Transform):
         return tf.pad(images, [[0, 0], border, border, [0, 0]], constant_values=tf.cast(self.value, images.dtype))
 
 
-class _Crop(Transform):
+class _Crop(Framing):
     """What random_crop and center_crop share: the size, and enlarging an image that is smaller than it."""
 
     size: Sides
@@ -52,19 +53,14 @@ class _Crop(Transform):
         sides(image, self.name)
         return (*_pair(self.size), image[2])
 
-    def cover(self, tf: Any, images: Any) -> tuple[Any, Any, Any]:
-        """The sides that the images are to have before the crop, the size (2,), how many offsets there are (2,)."""
-        size = tuple(_pair(self.size))
-        old = tf.cast(tf.shape(images)[1:3], tf.int64)
-        if any(side is None for side in size):  # a free side is left whole
-            size = tuple(old[axis] if side is None else side for axis, side in enumerate(size))
-        size = tf.cast(tf.stack(size), tf.int64)
-        covering = scaled_sides(tf, images, (size[0], size[1]))
-        scaled = tf.where(tf.reduce_all(old >= size), old, covering)
-        return scaled, size, scaled - size + 1
-
-    def shaped(self, tf: Any, images: Any, cropped: Any) -> Any:
-        return tf.ensure_shape(cropped, (images.shape[0], *_pair(self.size), images.shape[-1]))
+    def covering(self, tf: Any, frame: Frame) -> tuple[Frame, Any, Any]:
+        """The frame, enlarged to cover the window; the window's size (2,); how many offsets it has (2,)."""
+        # a free side is left whole
+        size = [frame.size[axis] if side is None else side for axis, side in enumerate(_pair(self.size))]
+        size = [tf.cast(side, tf.int64) for side in size]
+        enlarged = scaled_sides(tf, frame.size, (size[0], size[1]))
+        sides = tf.where(tf.reduce_all(frame.size >= tf.stack(size)), frame.size, enlarged)
+        return frame.resized(tf, sides), tf.stack(size), sides - tf.stack(size) + 1
 
 
 @dataclass(frozen=True)
@@ -82,18 +78,15 @@ class RandomCrop(_Crop):
 
     size: Sides = arg(SIDES, "side of the window, pixels; [height, width] for two; default: the network's input", None)
 
+    def frame(self, tf: Any, frame: Frame, draws: Any) -> Frame:
+        frame, size, places = self.covering(tf, frame)
+        return frame.cropped(tf, uniform_integer(tf, draws, places), size)
+
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         size = _pair(self.size)
         if not _fits(images.shape[1:3], size):
-            scaled, _, _ = self.cover(tf, images)
-            images = window(tf, images, scaled, (0, 0), scaled)
-        return self.shaped(tf, images, crop_each(tf, images, size, draws))
-
-    def apply(self, tf: Any, image: Any, draws: Any) -> Any:
-        images = image[None]
-        scaled, size, places = self.cover(tf, images)
-        offset = uniform_integer(tf, draws, places)
-        return self.shaped(tf, images, window(tf, images, scaled, offset, size))[0]
+            images = view(tf, images, self.covering(tf, whole(tf, tf.shape(images)[1:3]))[0])
+        return tf.ensure_shape(crop_each(tf, images, size, draws), (images.shape[0], *size, images.shape[-1]))
 
 
 @dataclass(frozen=True)
@@ -109,9 +102,9 @@ class CenterCrop(_Crop):
 
     size: Sides = arg(SIDES, "side of the window, pixels; [height, width] for two; default: the network's input", None)
 
-    def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
-        scaled, size, places = self.cover(tf, images)
-        return self.shaped(tf, images, window(tf, images, scaled, (places - 1) // 2, size))
+    def frame(self, tf: Any, frame: Frame, draws: Any) -> Frame:
+        frame, size, places = self.covering(tf, frame)
+        return frame.cropped(tf, (places - 1) // 2, size)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from archspec.cli.options import data, devices, format_option, skip_bad_images
 @click.argument("model", type=click.Path(path_type=Path))
 @data
 @click.option("--validation-split", type=float, metavar="SHARE", help="As in training, to get the same images again.")
-@click.option("--seed", default=0, show_default=True, help="As in training, with --validation-split.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="As in training, with --validation-split."
+)
 @click.option("--split", type=click.Choice(["validation", "train"]), default="validation", show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A folder for confusion.png, .csv and the JSON.")

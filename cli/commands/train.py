@@ -24,7 +24,13 @@ from archspec.cli.options import data, devices, load, program, reference, settin
     help="Keep this share of the images for validation, where the data has no split of its own.",
 )
 @click.option("--init-from", metavar="FILE", help="Start from these weights; see `archspec build --help`.")
-@click.option("--seed", default=0, show_default=True, help="Of weights, dropout, order and augmentation.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of weights, dropout, order and augmentation.",
+)
 @devices
 @skip_bad_images
 @click.pass_context

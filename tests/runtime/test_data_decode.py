@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
 from archspec.runtime.data.decode import BadImageError, decode, decode_bytes, read_header, read_image
+from archspec.runtime.data.decode_view import decode_view
 from archspec.runtime.data.images import luminance
+from archspec.transforms import TRANSFORMS
+from archspec.transforms.frame import Frame
 
 PICTURE = np.random.default_rng(6).integers(0, 256, (11, 7, 3), dtype=np.uint8)
 
@@ -67,10 +70,101 @@ def test_the_first_frame_of_a_gif_and_sixteen_bit_pngs() -> None:
     np.testing.assert_array_equal(decode_bytes(tf, stream.getvalue(), 1)[..., 0], PICTURE[..., 0])
 
 
-def test_the_orientation_is_not_applied() -> None:
+@pytest.mark.parametrize("value", range(10))
+def test_a_jpeg_is_turned_as_pillow_turns_it(value: int, tmp_path: Path) -> None:
+    """0 and 9 are no orientations; both byte orders, with JFIF before it and without, and a truncated directory."""
     exif = Image.Exif()
-    exif[0x0112] = 6  # rotate by 90 degrees to show it
-    assert decode_bytes(tf, encoded("RGB", "JPEG", exif=exif), 3).shape == (11, 7, 3)
+    exif[0x010F], exif[0x0112] = "a maker", value
+    contents = encoded("RGB", "JPEG", exif=exif, quality=100, subsampling=0)
+    pillow = Image.open(io.BytesIO(contents))
+    expected = np.asarray(ImageOps.exif_transpose(pillow), int)
+    if contents[6:10] == b"JFIF":
+        contents = contents[:2] + contents[20:]
+    assert contents[6:10] == b"Exif"
+    big = tiff_in(contents, lambda old: b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0" + bytes([value, 0, 0]))
+    jfif = contents[:2] + b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0" + contents[2:]
+    for each in (contents, big, jfif):
+        assert np.abs(decode_bytes(tf, each, 3).astype(int) - expected).max() <= 1
+    path = tmp_path / "turned.jpeg"
+    path.write_bytes(contents)
+    assert read_header(str(path)) == expected.shape[:2]
+    for damaged in (lambda old: old[:9], lambda old: old[:4] + b"\xff" * 4 + old[8:], lambda old: b""):
+        assert decode_bytes(tf, tiff_in(contents, damaged), 3).shape == (11, 7, 3)
+
+
+def tiff_in(jpeg: bytes, change: Any) -> bytes:
+    """A JPEG that starts with an EXIF segment, with other bytes after the segment's `Exif`."""
+    end = 4 + int.from_bytes(jpeg[4:6], "big")
+    segment = jpeg[6:12] + change(jpeg[12:end])
+    return jpeg[:4] + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[end:]
+
+
+def scene(height: int, width: int) -> np.ndarray:
+    """A smooth picture with edges, as photographs have, uint8."""
+    y, x = np.mgrid[:height, :width].astype(float)
+    waves = [np.sin(x / (7 + 3 * c) + c) * np.cos(y / (9 - c)) * 90 + 120 for c in range(3)]
+    return np.stack(waves, -1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize(("size", "crop"), [(60, 41), (150, 90), (37, 37)])
+def test_a_decoded_window_is_the_window_of_the_decoded_image(subsampling: int, size: int, crop: int) -> None:
+    stream = io.BytesIO()
+    picture = scene(107, 163)
+    Image.fromarray(picture).save(stream, "JPEG", quality=90, subsampling=subsampling)
+    contents = stream.getvalue()
+    resize = TRANSFORMS["resize_smallest_side"].make({"size": size})
+    cut = TRANSFORMS["random_crop"].make({"size": crop})
+    chain = (resize, cut)
+    for u, v in ((0.0, 0.0), (0.3, 0.77), (0.99, 0.5)):
+        draws = tf.constant([0.5, u, v])
+
+        def frame_of(frame: Frame, draws: Any = draws) -> Frame:
+            return chain[1].frame(tf, chain[0].frame(tf, frame, draws[:1]), draws[1:])
+
+        image = decode(tf, tf.constant(contents), 3)
+        whole = chain[0].apply(tf, image, draws[:1])
+        # tf.image.resize of the whole image, then the crop
+        independent = tf.image.resize(image, whole.shape[:2], antialias=True)
+        top, left = (int(np.float32(draw) * (side - crop + 1)) for draw, side in zip((u, v), whole.shape, strict=False))
+        expected = independent[top : top + crop, left : left + crop]
+        exact = decode_view(tf, tf.constant(contents), 3, frame_of, "exact")
+        np.testing.assert_allclose(exact, expected, atol=0.02)
+        fast = decode_view(tf, tf.constant(contents), 3, frame_of, "fast")
+        assert fast.shape == exact.shape
+        # up to half a pixel off, in a picture whose slope is up to 13 grey levels a pixel of it
+        assert np.abs(fast - expected).max() < 30 * 107 / size
+        assert np.abs(fast - expected).mean() < 4
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+def test_fast_decodes_at_a_fraction_and_still_sees_the_same_place(reduction: int) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(scene(211, 163)).resize((163 * 4, 211 * 4)).save(stream, "JPEG", quality=95)
+    contents = tf.constant(stream.getvalue())
+    size = (int(100 / reduction), int(90 / reduction))
+
+    def frame_of(frame: Frame) -> Frame:
+        return frame.cropped(tf, (333, 250), (100, 90)).resized(tf, size)
+
+    exact = decode_view(tf, contents, 3, frame_of, "exact").numpy()
+    fast = decode_view(tf, contents, 3, frame_of, "fast").numpy()
+    assert np.abs(fast - exact).max() < 12
+    assert np.abs(fast - exact).mean() < 4
+    assert np.abs(fast[2:] - exact[:-2]).mean() > 2 * np.abs(fast - exact).mean(), "a shift would be seen"
+
+
+def test_what_is_no_upright_jpeg_is_decoded_whole() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded("RGB", "JPEG", exif=exif, quality=100)
+    for contents in (turned, encoded("RGB", "PNG"), encoded("L", "JPEG"), encoded("L", "PNG")):
+        image = decode_bytes(tf, contents, 3)
+        for resample in ("exact", "fast"):
+            seen = decode_view(tf, tf.constant(contents), 3, lambda frame: frame.cropped(tf, (2, 1), (4, 5)), resample)
+            np.testing.assert_array_equal(seen, image[2:6, 1:6])
+    grey = decode_view(tf, tf.constant(encoded("L", "JPEG")), 1, lambda frame: frame)
+    np.testing.assert_array_equal(grey, decode_bytes(tf, encoded("L", "JPEG"), 1))
 
 
 def test_decode_runs_in_a_graph_on_bytes_unknown_before() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.runtime.data.orientation import TAG, orientation, turned
+
 MOST_PIXELS = 178_956_970
 """Height times width beyond which no image is decoded (Pillow's limit): 0.5 GiB as RGB. A PNG of 1 MB can hold more."""
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
@@ -21,37 +23,45 @@ class BadImageError(Exception):
 def decode(tf: Any, contents: Any, channels: int) -> Any:
     """Encoded bytes (a scalar string tensor) to uint8 (H, W, channels); channels is 1 (grey) or 3 (RGB).
 
-    JPEG (with the accurate DCT, as Pillow), PNG, BMP, the first frame of a GIF, and WebP where TensorFlow reads it.
-    16-bit PNGs are reduced to 8 bits; an alpha channel is dropped, not composited. The orientation in EXIF is not
-    applied: a photo that a camera stored on its side stays on its side. Raises tf.errors.InvalidArgumentError.
+    JPEG (with the accurate DCT, as Pillow; upright, by its EXIF orientation), PNG, BMP, the first frame of a GIF, and
+    WebP where TensorFlow reads it. 16-bit PNGs are reduced to 8 bits; an alpha channel is dropped, not composited.
+    Raises tf.errors.InvalidArgumentError.
     """
 
     def jpeg() -> Any:
-        if channels == 3:
-            return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
-        return to_channels(tf.io.decode_jpeg(contents, dct_method="INTEGER_ACCURATE"))
+        raw = tf.io.decode_jpeg(contents, channels=3 if channels == 3 else 0, dct_method="INTEGER_ACCURATE")
+        pixels = raw if channels == 3 else to_channels(tf, raw, channels)
+        return turned(tf, pixels, orientation(tf, contents))
 
-    def to_channels(raw: Any) -> Any:
-        raw = tf.ensure_shape(raw, (None, None, None))
-        coloured = tf.shape(raw)[-1] >= 3  # 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
-        if channels == 3:
-            return tf.cond(coloured, lambda: raw[..., :3], lambda: tf.repeat(raw[..., :1], 3, axis=-1))
-        return tf.cond(coloured, lambda: grey(raw[..., :3]), lambda: raw[..., :1])
+    def others() -> Any:
+        return to_channels(tf, tf.io.decode_image(contents, expand_animations=False), channels)
+
+    image = tf.cond(tf.io.is_jpeg(contents), jpeg, others)
+    return tf.ensure_shape(image, (None, None, channels))
+
+
+def is_upright_jpeg(tf: Any, contents: Any) -> Any:
+    """Whether encoded bytes are a JPEG whose pixels need no turning: a scalar boolean tensor."""
+    return tf.cond(tf.io.is_jpeg(contents), lambda: orientation(tf, contents) == 1, lambda: tf.constant(False))
+
+
+def to_channels(tf: Any, raw: Any, channels: int) -> Any:
+    """Pixels uint8 (H, W, 1 to 4) as they were decoded, to 1 channel (grey) or 3 (RGB); alpha is dropped."""
 
     def grey(rgb: Any) -> Any:
         # the same arithmetic as images.luminance
         weighted = tf.reduce_sum(tf.cast(rgb, tf.int32) * [299, 587, 114], axis=-1, keepdims=True)
         return tf.cast((weighted + 500) // 1000, tf.uint8)
 
-    def others() -> Any:
-        return to_channels(tf.io.decode_image(contents, expand_animations=False))
-
-    image = tf.cond(tf.io.is_jpeg(contents), jpeg, others)
-    return tf.ensure_shape(image, (None, None, channels))
+    raw = tf.ensure_shape(raw, (None, None, None))
+    coloured = tf.shape(raw)[-1] >= 3  # 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
+    if channels == 3:
+        return tf.cond(coloured, lambda: raw[..., :3], lambda: tf.repeat(raw[..., :1], 3, axis=-1))
+    return tf.cond(coloured, lambda: grey(raw[..., :3]), lambda: raw[..., :1])
 
 
 def read_header(path: str) -> tuple[int, int]:
-    """(height, width) of an image file, pixels, without decoding it. Raises BadImageError."""
+    """(height, width) of an image file, pixels, upright, without decoding it. Raises BadImageError."""
     from PIL import Image, UnidentifiedImageError
 
     if not os.path.isfile(path):
@@ -64,6 +74,7 @@ def read_header(path: str) -> tuple[int, int]:
                 raise BadImageError("an empty file")
             with Image.open(file) as image:
                 kind, mode, (width, height) = image.format, image.mode, image.size
+                on_its_side = kind == "JPEG" and image.getexif().get(TAG) in (5, 6, 7, 8)
     except Image.DecompressionBombError:
         raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
@@ -84,7 +95,7 @@ def read_header(path: str) -> tuple[int, int]:
         raise BadImageError(f"a {kind} image, and only JPEG, PNG, BMP, GIF and WebP are read")
     if kind == "BMP" and mode in ("1", "P"):
         raise BadImageError("a BMP with a palette, which TensorFlow cannot decode")
-    return height, width
+    return (width, height) if on_its_side else (height, width)
 
 
 def read_image(tf: Any, path: str, channels: int) -> npt.NDArray[np.uint8]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape, show
 from archspec.runtime.data.decode import decode
+from archspec.runtime.data.decode_view import decode_view
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.plan import plan
 from archspec.runtime.data.preprocess import (
@@ -24,6 +25,7 @@ from archspec.runtime.data.preprocess import (
     shape_after,
 )
 from archspec.transforms import Transform
+from archspec.transforms.frame import Frame, Framing, view, whole
 
 __all__ = ["evaluation_batches", "preprocess_image", "steps_per_epoch", "training_batches"]
 
@@ -41,6 +43,7 @@ def training_batches(
     augment: Sequence[Transform] = (),
     preprocess: Sequence[Transform] = (),
     resize: int | None = None,
+    resample: str = "exact",
     seed: int = 0,
     epochs: int,
     start_step: int = 0,
@@ -48,20 +51,27 @@ def training_batches(
     """A tf.data.Dataset of (x float32 (b, *input_shape), y int32 (b,)) over all epochs, from batch `start_step` on.
 
     Each epoch is a permutation of all images; its last batch may be smaller. Each image goes through `augment`, then,
-    where that gives it no size, through evaluation's resize and centre crop, then through `preprocess`.
-    Raises data-shape and transform.
+    where that gives it no size, through evaluation's resize and centre crop, then through `preprocess`. The leading
+    transforms that choose a Frame cost one resampling together, of the window of the file that it shows; `resample`
+    says how (`view`). Raises data-shape and transform.
     """
     from archspec.runtime.quiet import import_tensorflow
 
     tf, input_shape = import_tensorflow(), tuple(input_shape)
     as_written = tf.autograph.experimental.do_not_convert
-    shape = _check(images, input_shape, preprocess, resize)
-    shape = shape_after(shape, input_shape, augment)
+    loaded = _check(images, input_shape, preprocess, resize)
+    shape = shape_after(loaded, input_shape, augment)
     chain = [transform.for_input(input_shape) for transform in augment]
     columns = list(accumulate((transform.draws for transform in chain), initial=0))
     sized = any(transform.sizes for transform in chain) and shape == input_shape
     count, steps = len(images), steps_per_epoch(len(images), batch_size)
     load = _loader(tf, images, input_shape)
+    seen = _viewer(tf, images, input_shape, resample)
+    leading = tuple(
+        each for each in takewhile(lambda each: isinstance(each, Framing), chain) if isinstance(each, Framing)
+    )
+    framed = shape_after(loaded, input_shape, leading)
+    columns_of = list(zip(chain, pairwise(columns), strict=True))
 
     def finish(x: Any) -> Any:
         if sized:
@@ -69,14 +79,20 @@ def training_batches(
         return preprocess_batch(tf, x, input_shape, preprocess, resize)
 
     def one(row: Any, draws: Any) -> tuple[Any, Any]:
-        image, label = load(row)
-        for transform, (first, last) in zip(chain, pairwise(columns), strict=True):
+        def frame_of(frame: Frame) -> Frame:
+            for transform, (first, last) in zip(leading, pairwise(columns), strict=False):
+                frame = transform.frame(tf, frame, draws[first:last])
+            return frame
+
+        image, label = seen(row, frame_of) if leading else load(row)
+        image = tf.ensure_shape(image, framed)
+        for transform, (first, last) in columns_of[len(leading) :]:
             image = transform.apply(tf, image, draws[first:last])
         return finish(image[None])[0], label
 
     def many(rows: Any, draws: Any) -> tuple[Any, Any]:
         x, y = load(rows)
-        for transform, (first, last) in zip(chain, pairwise(columns), strict=True):
+        for transform, (first, last) in columns_of:
             x = transform.apply_batch(tf, x, draws[:, first:last])
         return finish(x), y
 
@@ -135,8 +151,11 @@ def evaluation_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _loader(tf: Any, images: Images, input_shape: Shape) -> Any:
-    """From rows to (images, labels): a batch or one at a time from memory, one at a time from files."""
+def _loader(tf: Any, images: Images, input_shape: Shape, *, decoded: bool = True) -> Any:
+    """From rows to (images, labels): a batch or one at a time from memory, one at a time from files.
+
+    Files are encoded bytes where they are not to be decoded.
+    """
     with tf.device("/cpu:0"):
         labels = tf.constant(images.labels, tf.int32)
         if images.pixels is not None:
@@ -146,9 +165,23 @@ def _loader(tf: Any, images: Images, input_shape: Shape) -> Any:
     channels = int(input_shape[-1] or 0)
 
     def load(row: Any) -> tuple[Any, Any]:
-        return decode(tf, tf.io.read_file(files[row]), channels), labels[row]
+        contents = tf.io.read_file(files[row])
+        return decode(tf, contents, channels) if decoded else contents, labels[row]
 
     return load
+
+
+def _viewer(tf: Any, images: Images, input_shape: Shape, resample: str) -> Any:
+    """From a row and what makes its Frame to (what the frame shows of the image, label)."""
+    load = _loader(tf, images, input_shape, decoded=False)
+
+    def seen(row: Any, frame_of: Any) -> tuple[Any, Any]:
+        image, label = load(row)
+        if images.pixels is None:
+            return decode_view(tf, image, int(input_shape[-1] or 0), frame_of, resample), label
+        return view(tf, image[None], frame_of(whole(tf, tf.shape(image)[:2])), resample)[0], label
+
+    return seen
 
 
 def _check(images: Images, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None) -> Shape:

@@ -8,7 +8,8 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.ops.base import OpError, Shape, show
 from archspec.transforms import Transform
-from archspec.transforms.resize import scaled_sides, window
+from archspec.transforms.frame import view, whole
+from archspec.transforms.resize import scaled_sides
 
 
 def preprocess_image(
@@ -47,10 +48,11 @@ def center_view(tf: Any, images: Any, size: tuple[int | None, int | None], small
     """
     if smallest_side is None and tuple(images.shape[1:3]) == size:
         return images
-    scaled = scaled_sides(tf, images, size, smallest_side)
+    sides = tf.shape(images)[1:3]
+    scaled = scaled_sides(tf, sides, size, smallest_side)
     wanted = tf.stack([scaled[axis] if side is None else tf.cast(side, tf.int64) for axis, side in enumerate(size)])
-    view = window(tf, images, scaled, (scaled - wanted) // 2, wanted)
-    return tf.ensure_shape(view, (images.shape[0], *size, images.shape[-1]))
+    centre = whole(tf, sides).resized(tf, scaled).cropped(tf, (scaled - wanted) // 2, wanted)
+    return tf.ensure_shape(view(tf, images, centre), (images.shape[0], *size, images.shape[-1]))
 
 
 def check_preprocess(input_shape: Shape, preprocess: Sequence[Transform]) -> None:

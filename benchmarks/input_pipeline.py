@@ -1,0 +1,235 @@
+"""Images a second and CPU time an image of the input pipeline, beside its peers, in one run.
+
+    python benchmarks/input_pipeline.py [--images 300] [--rounds 3]
+
+Generated photos, 500 x 375, JPEG quality 90, from the page cache. Each pipeline makes whole batches of 32 for a
+network of 224 x 224 (227 x 227 for AlexNet). `decode` is the bound: two threads that decode every photo whole and do
+nothing else, with simplejpeg where it is installed, else Pillow; both are libjpeg-turbo. CPU time is the robust
+figure: it sums all threads, and hardly depends on what else the machine does. The graphs are traced before.
+
+Targets: VGG's jitter, `fast`: at least 0.7 of the speed of `decode`. `exact`: at most 0.40 of the CPU time of the naive
+pipeline. CIFAR: at least 30,000 images a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from archspec.runtime.data.images import Images
+from archspec.runtime.data.pipeline import training_batches
+from archspec.runtime.quiet import import_tensorflow
+from archspec.transforms import TRANSFORMS
+
+BATCH = 32
+CLASSES = 4
+MEAN = [123.68, 116.779, 103.939]
+Pass = Callable[[], int]
+"""One pass over the photos; returns how many images it made."""
+
+
+def photos(folder: Path, count: int) -> Images:
+    """Smooth shapes, edges and noise, 500 x 375 and 375 x 500, with the file size of photographs (60 to 90 KB)."""
+    rng = np.random.default_rng(0)
+    files, labels = [], []
+    for i in range(count):
+        height, width = ((375, 500), (500, 375))[i % 4 == 3]
+        coarse = rng.integers(0, 256, (height // 25, width // 25, 3), np.uint8)
+        smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), np.int16)
+        fine = rng.normal(0, 9, (height, width, 1)).astype(np.int16)
+        edges = 40 * (np.indices((height, width)).sum(0) // int(rng.integers(9, 60)) % 2)[..., None]
+        path = folder / f"class{i % CLASSES}" / f"{i}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.clip(smooth + fine + edges - 20, 0, 255).astype(np.uint8)).save(path, quality=90)
+        files.append(str(path))
+        labels.append(i % CLASSES)
+    return Images(tuple(f"class{i}" for i in range(CLASSES)), np.array(labels, np.int32), files=tuple(files))
+
+
+def decode_bound(images: Images) -> tuple[str, Pass]:
+    try:
+        from simplejpeg import decode_jpeg
+
+        name = "simplejpeg"
+
+        def one(file: str) -> int:
+            return int(decode_jpeg(Path(file).read_bytes()).shape[0] > 0)
+    except ImportError:
+        name = "Pillow"
+
+        def one(file: str) -> int:
+            with Image.open(file) as image:
+                image.load()
+                return 1
+
+    def run() -> int:
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(one, images.files or ()))
+
+    return f"decode ({name}, two threads)", run
+
+
+def consume(dataset: Any) -> int:
+    return sum(int(y.shape[0]) for _, y in dataset)
+
+
+def ours(images: Images, size: int, augment: Sequence[tuple[str, dict[str, Any]]], resample: str) -> Pass:
+    dataset = training_batches(
+        images,
+        input_shape=(size, size, 3),
+        batch_size=BATCH,
+        augment=[TRANSFORMS[name].make(args) for name, args in augment],
+        preprocess=[TRANSFORMS["subtract_mean"].make({"mean": MEAN})],
+        resample=resample,
+        epochs=1,
+    )
+    return lambda: consume(dataset)
+
+
+def naive(tf: Any, images: Images) -> Pass:
+    """VGG's jitter as one would write it: decode, resize with antialiasing, crop, flip, subtract the mean."""
+
+    def one(file: Any, label: Any) -> tuple[Any, Any]:
+        image = tf.io.decode_jpeg(tf.io.read_file(file), channels=3)
+        sides = tf.cast(tf.shape(image)[:2], tf.float32)
+        side = tf.random.uniform((), 256, 513, tf.int32)
+        sides = tf.cast(tf.round(sides * tf.cast(side, tf.float32) / tf.reduce_min(sides)), tf.int32)
+        image = tf.image.resize(image, sides, antialias=True)
+        image = tf.image.random_flip_left_right(tf.image.random_crop(image, (224, 224, 3)))
+        return image - tf.constant(MEAN), label
+
+    files = tf.data.Dataset.from_tensor_slices((list(images.files or ()), images.labels))
+    dataset = files.map(one, tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+    return lambda: consume(dataset)
+
+
+def keras_layers(tf: Any, folder: Path) -> Pass:
+    """`image_dataset_from_directory`, then Keras's RandomCrop, RandomFlip and Rescaling. (One crop a batch.)"""
+    import keras
+
+    layers = [keras.layers.RandomCrop(224, 224), keras.layers.RandomFlip("horizontal"), keras.layers.Rescaling(1 / 255)]
+
+    def augment(x: Any, y: Any) -> tuple[Any, Any]:
+        for layer in layers:
+            x = layer(x, training=True)
+        return x, y
+
+    batches = keras.utils.image_dataset_from_directory(folder, image_size=(256, 256), batch_size=BATCH, verbose=False)
+    dataset = batches.map(augment, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return lambda: consume(dataset)
+
+
+def torch_loader(images: Images) -> Pass | None:
+    """PIL in a torch DataLoader of two threads' worth of workers: VGG's jitter; None without torch."""
+    try:
+        from torch.utils.data import DataLoader
+    except ImportError:
+        return None
+
+    class Photos:
+        def __len__(self) -> int:
+            return len(images)
+
+        def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
+            with Image.open((images.files or ())[i]) as opened:
+                image = opened.convert("RGB")
+            scale = np.random.randint(256, 513) / min(image.size)
+            image = image.resize(tuple(round(side * scale) for side in image.size), Image.Resampling.BILINEAR)
+            left, top = (np.random.randint(side - 223) for side in image.size)
+            pixels = np.asarray(image.crop((left, top, left + 224, top + 224)), np.float32)
+            return (pixels[:, ::-1] if np.random.rand() < 0.5 else pixels) - np.float32(MEAN), int(images.labels[i])
+
+    return lambda: consume(DataLoader(Photos(), BATCH, num_workers=2))  # type: ignore[arg-type, type-var]
+
+
+def cifar(count: int = 50_000) -> Pass:
+    """Pad 4, crop, flip of 32 x 32 images in memory (He et al. 2015, section 4.2)."""
+    x = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3), np.uint8)
+    images = Images(tuple("0123456789"), (np.arange(count) % 10).astype(np.int32), x)
+    augment = [TRANSFORMS["pad"].make({"pixels": 4}), *(TRANSFORMS[name].make({}) for name in CROP_FLIP)]
+
+    dataset = training_batches(
+        images,
+        input_shape=(32, 32, 3),
+        batch_size=128,
+        augment=augment,
+        preprocess=[TRANSFORMS["subtract_mean"].make({"mean": MEAN})],
+        epochs=1,
+    )
+    return lambda: consume(dataset)
+
+
+CROP_FLIP = ("random_crop", "random_flip")
+
+
+def recipes(images: Images) -> dict[str, Pass]:
+    """The augmentation of three papers, exact and fast."""
+    end: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in CROP_FLIP]
+    colour = [("pca_color", {})] if "pca_color" in TRANSFORMS else []
+    chains = {
+        "AlexNet": (227, [("resize_smallest_side", {"size": 256}), ("center_crop", {"size": 256}), *end, *colour]),
+        "VGG jitter": (224, [("resize_smallest_side", {"size": [256, 512]}), *end, *colour]),
+        "ResNet": (224, [("resize_smallest_side", {"size": [256, 480]}), *end, *colour]),
+    }
+    return {
+        f"{name}, {resample}": ours(images, size, chain, resample)
+        for name, (size, chain) in chains.items()
+        for resample in ("exact", "fast")
+    }
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    tf = import_tensorflow()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = photos(folder, options.images)
+        kilobytes = statistics.mean(os.path.getsize(file) for file in images.files or ()) / 1000
+        print(f"{len(images)} photos of {kilobytes:.0f} KB; median of {options.rounds} interleaved rounds")
+        bound, decode = decode_bound(images)
+        torch = torch_loader(images)
+        passes = {
+            bound: decode,
+            **recipes(images),
+            "VGG jitter, naive tf.data": naive(tf, images),
+            "Keras directory and layers": keras_layers(tf, folder),
+            **({"VGG jitter, Pillow and torch": torch} if torch else {}),
+            "CIFAR": cifar(),
+        }
+        figures: dict[str, list[tuple[float, float]]] = {name: [] for name in passes}
+        for round_ in range(options.rounds + 1):  # the first warms up
+            for name, run in passes.items():
+                started, cpu = time.perf_counter(), cpu_seconds()
+                count = run()
+                taken = (count / (time.perf_counter() - started), 1000 * (cpu_seconds() - cpu) / count)
+                if round_:
+                    figures[name].append(taken)
+    speed = {name: statistics.median(speed for speed, _ in taken) for name, taken in figures.items()}
+    cost = {name: statistics.median(cost for _, cost in taken) for name, taken in figures.items()}
+    print(f"{'':32}{'images/s':>10}{'of decode':>11}{'CPU ms':>9}{'of naive':>10}")
+    for name in passes:
+        ratio, share = speed[name] / speed[bound], cost[name] / cost["VGG jitter, naive tf.data"]
+        print(f"{name:32}{speed[name]:10,.0f}{ratio:11.2f}{cost[name]:9.2f}{share:10.2f}")
+
+
+if __name__ == "__main__":
+    main()
