@@ -6,6 +6,7 @@ path, so it is copied and not expanded again: ResNet-1202 compiles in millisecon
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -63,7 +64,7 @@ class Compiler:
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
         self.nesting = self.steps = 0
-        self.called: dict[str, int] = {}  # how often each block was called
+        self.called: Counter[str] = Counter()  # how often each block was called
         self.counted = 0  # how many expressions read the number of a copy or of a call
         self._calls: dict[tuple[int, bool], Call] = {}  # by the identity of an item, which the call keeps alive
         self.builder = Builder(self._input(params.get("input")), spec.input.span, variant)
@@ -170,6 +171,7 @@ class Compiler:
         count, builder = self._count(repeat, names), self.builder
         base = self._path(item, scope)
         last: Run | None = None  # the copy before, if the next one can be a clone of it
+        called: Counter[str] = Counter()  # the blocks that this one called
         flow = inputs
         for number in range(1, count + 1):
             path, start, named = f"{base}/{number}", len(builder.nodes), len(builder.paths)
@@ -179,9 +181,12 @@ class Compiler:
                     break
                 builder.check_count(start - 1 + (count - number + 1) * (start - last.start), item.span)
                 x = builder.clone(last, path, inputs)
+                self.called += called
             else:
+                before = Counter(self.called)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
+                called = self.called - before
             same_as_next = self.clones and (number > 1 or item.first is None) and self.counted == counted
             outside = any(builder.outputs[r] < start and not r.startswith(f"{path}/") for r in builder.reads[reads:])
             clear = len(set(inputs)) == len(inputs)
@@ -280,7 +285,8 @@ class Compiler:
             raise self.builder.error("block-cycle", message, item.span)
         values = self._values(call, names)
         inner = self._with_shape(self.params, inputs[0])
-        inner["call"] = self.called[block.name] = self.called.get(block.name, 0) + 1
+        self.called[block.name] += 1
+        inner["call"] = self.called[block.name]
         calls.append((block.name, item.span))
         for parameter in block.parameters:
             if parameter.name in values:

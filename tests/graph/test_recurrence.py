@@ -95,3 +95,18 @@ def test_clones_change_nothing(page: str) -> None:
     spec = network.spec
     slow = Compiler(spec, None, parameters(spec, None, {}), clones=False)
     assert slow.graph(network.name).nodes == network.graph().nodes
+
+
+def test_cloned_copies_count_as_calls(tmp_path: Path) -> None:
+    page = """
+name: net
+input: [4, 3, 2]
+blocks:
+  unit:
+    args: [drop: false]
+    layers: [relu, {stochastic_depth: $(call / 10), when: $drop}]
+layers: [{unit: ~, repeat: 5}, {name: last, unit: true}]
+"""
+    (tmp_path / "net.yaml").write_text(page, encoding="utf-8")
+    network = api.load(str(tmp_path / "net.yaml")).graph()
+    assert network["last/unit/stochastic_depth"].op.rate == 0.6  # type: ignore[attr-defined]
