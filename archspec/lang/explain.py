@@ -8,11 +8,12 @@ from typing import Any
 from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
 from archspec.lang import source
-from archspec.lang.expr import torn
 from archspec.lang.fragments import IDENTIFIER, NAME, PATH, TITLE, VARIANT
 from archspec.lang.mistake import HEADS, Mistake, find
 from archspec.lang.schema import MERGES
+from archspec.lang.torn import leftovers
 
+EXPRESSIONS = {"params", "variants", "input", "blocks", "layers", "preprocess", "train", "evaluate"}
 KINDS = {"optimizer": "optimizer", "schedule": "schedule", "augment": "transform", "preprocess": "transform"}
 NAMES = {
     NAME: "a name has up to 64 letters, digits, `_` and `-`",
@@ -41,14 +42,15 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
     if document is not None:
         nodes, key = find(document, wrong.path)
         node = nodes[-1]
-        if any(id(each) in explained for each in nodes) or any(map(_torn, nodes[-2:])):
+        if any(id(each) in explained for each in nodes) or wrong.value in _rest(wrong, nodes[-2:-1]):
             return
     span = node.span if node else None
     start = key.span if key else span.first(1) if span else None
     match wrong.rule:
         case "additionalProperties":
+            rest = _rest(wrong, [node])
             for name in wrong.value:
-                if name not in wrong.known:
+                if name not in wrong.known and name not in rest:
                     yield _unknown(name, wrong, _key_span(node, name))
         case "propertyNames":
             what = "the name of a branch" if wrong.owner in MERGES else "a name"
@@ -67,11 +69,9 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
             yield Diagnostic(code, message, span if bare or key is None else start, help=help)
 
 
-def _torn(node: source.Node) -> bool:
-    """Whether a comma has torn an expression in here apart, which has an error of its own."""
-    inside = node.items if isinstance(node, source.Sequence) else ()
-    inside = tuple(value for _, value in node) if isinstance(node, source.Mapping) else inside
-    return any(isinstance(each, source.Scalar) and torn(each.value) for each in inside)
+def _rest(wrong: Mistake, nodes: Sequence[source.Node | None]) -> list[str]:
+    """What an expression torn apart has left in these nodes, in parts of a page whose expressions are checked."""
+    return [word for node in nodes for word in leftovers(node)] if set(wrong.path[:1]) <= EXPRESSIONS else []
 
 
 def _unknown(name: str, wrong: Mistake, span: Span | None) -> Diagnostic:

@@ -78,11 +78,6 @@ def is_expression(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("$")
 
 
-def torn(value: Any) -> bool:
-    """Whether a scalar is the first part of an expression that a comma of YAML has ended."""
-    return isinstance(value, str) and value.startswith("$(") and value.count("(") > value.count(")")
-
-
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     """The value of `$name` or `$(...)`.
 
@@ -120,7 +115,7 @@ def parsed(text: str) -> ast.expr:
         return ast.Name(name[1])
     inside = _PARENTHESES.match(text)
     if not inside:
-        if torn(text):
+        if text.startswith("$(") and text.count("(") > text.count(")"):
             help = 'close it; and inside braces quote an expression with a comma or bracket: "$(min(a, b))"'
             raise ExpressionError(f"the parenthesis of `{text}` is not closed", help=help)
         raise ExpressionError(f"`{text}` is not an expression", help="write `$name` or `$(4 * name)`")

@@ -11,6 +11,7 @@ from archspec.lang import source
 from archspec.lang.expr import is_expression
 from archspec.lang.item import STRUCTURES, Block, Item
 from archspec.lang.schema import MERGES, MODIFIERS
+from archspec.lang.torn import leftovers
 from archspec.ops import OPS
 
 Entry = tuple[source.Scalar, source.Node]
@@ -228,9 +229,10 @@ class Layers:
         given: set[str] = set()
         for mapping in (item.value, item.first):
             if isinstance(mapping, source.Mapping):
+                rest = leftovers(mapping)
                 for key, _ in mapping.entries.values():
                     given.add(key.text)
-                    if key.text not in known:
+                    if key.text not in known and key.text not in rest:
                         self._unknown_argument(f"the block `{item.head}`", key, known)
         if item.value is not None and not isinstance(item.value, source.Mapping):
             if not known:
