@@ -40,8 +40,8 @@ MAPS = {
         "4e": (14, 14, 832),
         "5a": (7, 7, 832),
         "5b": (7, 7, 1024),
-        "aux1/classifier/adaptive_avgpool": (4, 4, 512),
-        "aux2/classifier/adaptive_avgpool": (4, 4, 528),
+        "aux1/classifier/avgpool": (4, 4, 512),
+        "aux2/classifier/avgpool": (4, 4, 528),
     },
     # Iandola et al. 2016, Table 1
     "squeezenet:1.0": {
