@@ -21,11 +21,11 @@ from archspec.graph.references import not_found
 from archspec.graph.scope import Scope
 from archspec.graph.shortcut import pad, same_shape
 from archspec.lang import source
-from archspec.lang.explain import INPUT
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
 from archspec.lang.item import Block, Item
 from archspec.lang.schema import SHORTCUTS
 from archspec.lang.spec import Spec
+from archspec.lang.wording import INPUT
 from archspec.ops import OPS, Op
 from archspec.ops.base import Shape
 

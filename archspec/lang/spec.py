@@ -11,13 +11,13 @@ from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed, merged
 from archspec.lang import source
-from archspec.lang.explain import NAMES
 from archspec.lang.fragments import VARIANT
 from archspec.lang.item import STRUCTURES, Block, Item, Parameter
 from archspec.lang.layers import Layers
 from archspec.lang.names import RESERVED, check_names
 from archspec.lang.schema import FIGURE_KEYS, MODIFIERS
 from archspec.lang.validate import validate
+from archspec.lang.wording import NAMES
 from archspec.ops import OPS
 
 

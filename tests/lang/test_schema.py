@@ -13,7 +13,7 @@ import pytest
 from archspec import api
 from archspec.diagnostics import ArchspecError, Source
 from archspec.lang import schema, source
-from archspec.lang.mistake import HEADS
+from archspec.lang.pointer import HEADS
 from tests.examples.pages import BAD, GOOD, diagnostics
 
 SHIPPED = Path(schema.__file__).parents[1] / "schema.json"
