@@ -1,0 +1,103 @@
+"""Hide a part of an image: random_erasing, cutout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import POSITIVE, arg
+from archspec.ops.base import OpError, Shape
+from archspec.transforms.base import Transform, sides, uniform_integer
+from archspec.transforms.flip import PROBABILITY
+
+RANGE = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}
+GREY = {"type": "number", "minimum": 0, "maximum": 255}
+
+
+@dataclass(frozen=True)
+class Cutout(Transform):
+    """Hide a square whose centre is anywhere in the image; it may reach over the border (DeVries & Taylor 2017, 3.1).
+
+    Shapes: (H, W, C) -> (H, W, C).
+    """
+
+    name = "cutout"
+    draws = 2
+    examples = (({"size": 4}, (11, 7, 3)), ({"size": 3, "value": 128}, (5, 7, 1)))
+
+    size: int = arg(POSITIVE, "side of the square, pixels: 16 for CIFAR-10, 8 for CIFAR-100")
+    value: float = arg(GREY, "its grey level, 0 to 255", 0.0)
+
+    def shape(self, image: Shape) -> Shape:
+        sides(image, self.name)
+        return image
+
+    def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
+        centre = uniform_integer(tf, draws, tf.shape(images)[1:3])
+        first = centre - self.size // 2
+        return filled(tf, images, first, tf.fill(tf.shape(first), self.size), self.value)
+
+
+@dataclass(frozen=True)
+class RandomErasing(Transform):
+    """Hide, with probability `p`, a rectangle of random area and shape inside the image (Zhong et al. 2017, section 3).
+
+    Shapes: (H, W, C) -> (H, W, C). A rectangle that would exceed a side is cut to it, where the paper draws again.
+    """
+
+    name = "random_erasing"
+    draws = 5
+    examples = (({}, (11, 7, 3)), ({"p": 1, "area": [0.2, 0.3], "value": 0}, (9, 5, 1)))
+
+    p: float = arg(PROBABILITY, "probability, 0 to 1", 0.5)
+    area: tuple[float, float] = arg(RANGE, "[least, greatest] share of the image's area", (0.02, 0.4))
+    ratio: tuple[float, float] = arg(
+        RANGE, "[least, greatest] height / width, drawn on a logarithmic scale", (0.3, 3.33)
+    )
+    value: float = arg(GREY, "its grey level, 0 to 255", 127.0)
+
+    def shape(self, image: Shape) -> Shape:
+        sides(image, self.name)
+        check_range(self.area, "area", 1.0)
+        check_range(self.ratio, "ratio")
+        return image
+
+    def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
+        old = tf.shape(images)[1:3]
+        size = rectangles(tf, old, self.area, self.ratio, draws[:, 1:3])
+        size = tf.where(draws[:, :1] < self.p, size, 0)
+        return filled(tf, images, uniform_integer(tf, draws[:, 3:5], old - size + 1), size, self.value)
+
+
+def check_range(values: tuple[float, float], argument: str, most: float = math.inf) -> None:
+    """Raises OpError when [low, high] is empty or exceeds `most`."""
+    if values[0] > values[1]:
+        raise OpError(f"the range [{values[0]:g}, {values[1]:g}] is empty", argument, "write [low, high]")
+    if values[1] > most:
+        raise OpError(f"the range [{values[0]:g}, {values[1]:g}] goes beyond {most:g}", argument)
+
+
+def rectangles(tf: Any, old: Any, area: tuple[float, float], ratio: tuple[float, float], draws: Any) -> Any:
+    """(height, width) int32 (b, 2) of rectangles in images of sides `old` (2,), at least 1 pixel and at most `old`.
+
+    draws (b, 2): the share of the area, uniform; the ratio height / width, uniform in its logarithm.
+    """
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    pixels = (area[0] + (area[1] - area[0]) * draws[:, 0]) * tf.cast(tf.reduce_prod(old), tf.float32)
+    shape = tf.exp(low + (high - low) * draws[:, 1])
+    size = tf.stack([tf.sqrt(pixels * shape), tf.sqrt(pixels / shape)], -1)
+    return tf.clip_by_value(tf.cast(tf.round(size), tf.int32), 1, tf.cast(old, tf.int32))
+
+
+def filled(tf: Any, images: Any, first: Any, size: Any, value: float) -> Any:
+    """Images (b, H, W, C) with `value` in the rectangle of each: its corner `first` and `size`, int32 (b, 2)."""
+    shape = tf.shape(images)
+
+    def inside(axis: int) -> Any:
+        places = tf.range(shape[1 + axis])
+        begin = first[:, axis, None]
+        return (places >= begin) & (places < begin + size[:, axis, None])
+
+    hidden = inside(0)[:, :, None, None] & inside(1)[:, None, :, None]
+    return tf.where(hidden, tf.cast(value, images.dtype), images)
