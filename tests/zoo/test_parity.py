@@ -10,6 +10,7 @@ import keras
 import pytest
 
 from archspec import api
+from archspec.runtime.weights.applications import PAGES
 from tests.zoo import parity
 from tests.zoo.cases import CASES
 from tests.zoo.compare import BOUND, compare
@@ -37,6 +38,11 @@ def test_every_function_of_keras_applications_has_a_network() -> None:
     functions = {name for name, _ in inspect.getmembers(keras.applications, inspect.isfunction)}
     assert len(functions) == 40
     assert {case.function for case in CASES} == functions
+
+
+def test_the_pages_that_take_the_downloaded_weights_are_those_compared() -> None:
+    compared = {api.load(case.reference).name: case.function for case in CASES if not case.arguments}
+    assert compared == PAGES
 
 
 @pytest.mark.parametrize("name", SMALLEST)
