@@ -156,7 +156,7 @@ def torch_loader(images: Images) -> Passes | None:
     return lambda epochs: sum(consume(DataLoader(Photos(), BATCH, num_workers=2)) for _ in range(epochs))  # type: ignore[arg-type, type-var]
 
 
-def cifar(count: int = 50_000) -> Passes:
+def cifar(count: int = 20_000) -> Passes:
     """Pad 4, crop, flip of 32 x 32 images in memory (He et al. 2015, section 4.2)."""
     x = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3), np.uint8)
     images = Images(tuple("0123456789"), (np.arange(count) % 10).astype(np.int32), x)

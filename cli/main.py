@@ -22,6 +22,7 @@ COMMANDS = (
     "schema",
     "summarize",
     "diff",
+    "data",
     "build",
     "train",
     "evaluate",

@@ -103,6 +103,10 @@ def commands() -> str:
         command = cli.get_command(context, name)
         assert command is not None
         parts.append(f"## archspec {name}\n\n```text\n{_help(command, name, context)}\n```\n")
+        if isinstance(command, click.Group):
+            inside = click.Context(command, info_name=name, parent=context)
+            for each, below in command.commands.items():
+                parts.append(f"### archspec {name} {each}\n\n```text\n{_help(below, each, inside)}\n```\n")
     return "\n".join(parts)
 
 

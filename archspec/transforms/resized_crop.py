@@ -35,7 +35,7 @@ class RandomResizedCrop(Framing):
 
     def for_input(self, input_shape: Shape) -> Self:
         sides(input_shape, self.name)
-        return self if self.size is not None else replace(self, size=input_shape[:2])
+        return self if self.size is not None else replace(self, size=input_shape[:2])  # type: ignore[arg-type]
 
     def shape(self, image: Shape) -> Shape:
         sides(image, self.name)

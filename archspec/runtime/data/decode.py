@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,22 @@ def to_channels(tf: Any, raw: Any, channels: int) -> Any:
     return tf.cond(coloured, lambda: grey(raw[..., :3]), lambda: raw[..., :1])
 
 
+class Header(NamedTuple):
+    """What an image file says of itself: upright size, pixels; format; EXIF orientation (1 upright, to 8)."""
+
+    height: int
+    width: int
+    format: str
+    orientation: int
+
+
 def read_header(path: str) -> tuple[int, int]:
     """(height, width) of an image file, pixels, upright, without decoding it. Raises BadImageError."""
+    return header(path)[:2]
+
+
+def header(path: str) -> Header:
+    """The Header of an image file, without decoding it. Raises BadImageError."""
     from PIL import Image, UnidentifiedImageError
 
     if not os.path.isfile(path):
@@ -74,7 +88,7 @@ def read_header(path: str) -> tuple[int, int]:
                 raise BadImageError("an empty file")
             with Image.open(file) as image:
                 kind, mode, (width, height) = image.format, image.mode, image.size
-                on_its_side = kind == "JPEG" and image.getexif().get(TAG) in (5, 6, 7, 8)
+                turn = image.getexif().get(TAG, 1) if kind == "JPEG" else 1
     except Image.DecompressionBombError:
         raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
@@ -95,7 +109,9 @@ def read_header(path: str) -> tuple[int, int]:
         raise BadImageError(f"a {kind} image, and only JPEG, PNG, BMP, GIF and WebP are read")
     if kind == "BMP" and mode in ("1", "P"):
         raise BadImageError("a BMP with a palette, which TensorFlow cannot decode")
-    return (width, height) if on_its_side else (height, width)
+    orientation = int(turn) if turn in range(1, 9) else 1
+    sides = (width, height) if orientation >= 5 else (height, width)
+    return Header(*sides, kind, orientation)
 
 
 def read_image(tf: Any, path: str, channels: int) -> npt.NDArray[np.uint8]:

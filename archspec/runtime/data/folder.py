@@ -59,6 +59,21 @@ def open_folder(
     return Images(tuple(names), labels, pixels, kept)
 
 
+def listings(folder: Path, report: Report) -> dict[str, tuple[list[str], list[str], np.ndarray]]:
+    """Of each part of a folder ("train", "val", ..., or "" in one piece): classes, files, labels. No file is opened.
+
+    Raises data-not-found, data-empty, data-one-class.
+    """
+    if not folder.is_dir():
+        raise fail("data-not-found", f"there is no folder `{folder}`")
+    parts = [name for name in ("train", *VALIDATION) if _folders(folder / name)] or [""]
+    found = {}
+    for part in parts:
+        names = _classes(folder / part)
+        found[part] = (names, *_listing(folder / part, names, report, strict=False))
+    return found
+
+
 def _folders(parent: Path) -> list[str]:
     """Names of the folders inside, sorted, hidden ones left out; empty when `parent` is no folder."""
     if not parent.is_dir():

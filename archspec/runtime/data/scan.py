@@ -39,8 +39,8 @@ def scan(
     tf = import_tensorflow()
     reasons: dict[int, BadImageError] = {}
     started = time.monotonic()
-    with _quietly(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        sizes = list(_in_order(pool, lambda i: read_header(files[i]), len(files)))
+    with quietly(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        sizes = list(in_order(pool, lambda i: read_header(files[i]), len(files)))
         cache = _cache(len(files), {size for size in sizes if not isinstance(size, BadImageError)}, channels)
 
         def decode_one(i: int) -> None:
@@ -53,7 +53,7 @@ def scan(
                 cache[i] = pixels
 
         # closing: an interrupt cancels what is queued
-        with contextlib.closing(_in_order(pool, decode_one, len(files))) as outcomes:
+        with contextlib.closing(in_order(pool, decode_one, len(files))) as outcomes:
             for i, outcome in enumerate(outcomes):
                 if isinstance(outcome, BadImageError):
                     reasons[i] = outcome
@@ -75,7 +75,7 @@ def _cache(count: int, sizes: set[tuple[int, int]], channels: int) -> npt.NDArra
     return np.empty(shape, np.uint8) if math.prod(shape) <= CACHE_BYTES else None
 
 
-def _in_order(pool: ThreadPoolExecutor, check: Callable[[int], Any], count: int) -> Generator[Any, None, None]:
+def in_order(pool: ThreadPoolExecutor, check: Callable[[int], Any], count: int) -> Generator[Any, None, None]:
     """check(0), check(1), ... in order, with the BadImageError of what raised one."""
 
     def chunk(start: int) -> list[Any]:
@@ -92,7 +92,7 @@ def _in_order(pool: ThreadPoolExecutor, check: Callable[[int], Any], count: int)
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Pillow's warnings of large images and damaged metadata are hidden too: size and decoding judge what matters."""
     with native_messages_dropped(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,0 +1,80 @@
+"""`archspec data check DIR`, `archspec data preview REF`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from archspec.cli.options import data, format_option, load, reference, settings, skip_bad_images
+from archspec.diagnostics import fail
+
+
+@click.group("data")
+def command() -> None:
+    """Look at images before training: check a folder, preview what a network will see."""
+
+
+@command.command("check")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--no-cache", is_flag=True, help="Decode every file, also those that have not changed since last time.")
+@format_option("text", "json")
+@click.pass_context
+def check(ctx: click.Context, folder: Path, no_cache: bool, format_: str) -> None:
+    """Decode every image of a folder once: bad files, counts, sizes, the mean and components of the colours.
+
+    Exit status 1 when a file cannot be read as an image.
+    """
+    from archspec.runtime.data.manifest import make_manifest
+    from archspec.runtime.data.manifest_text import manifest_text
+
+    manifest = make_manifest(folder, keep=not no_cache, report=lambda line: click.echo(line, err=True))
+    click.echo(json.dumps(manifest.to_json()) if format_ == "json" else manifest_text(manifest))
+    if manifest.bad:
+        ctx.exit(1)
+
+
+@command.command("preview")
+@reference
+@data
+@settings
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
+@click.option("--rows", type=click.IntRange(1, 100), default=6, show_default=True, help="How many images.")
+@click.option("--columns", type=click.IntRange(2, 50), default=7, show_default=True, help="How many views of each.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the augmentation.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@skip_bad_images
+def preview(
+    reference: str,
+    data: str,
+    settings: tuple[str, ...],
+    out: Path,
+    rows: int,
+    columns: int,
+    seed: int,
+    overwrite: bool,
+    skip_bad_images: bool,
+) -> None:
+    """Draw what a network will see: each image as in evaluation, then as augmented in the first epochs."""
+    network = load(reference, settings)
+    input_shape = network.graph().input_shape
+    if out.suffix != ".png":
+        raise fail("bad-output", f"the name `{out}` does not end in `.png`", help=f"write `-o {out.name}.png`")
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise fail("output-exists", f"`{out}` exists", help="give another name, or `--overwrite`")
+    from archspec.runtime.data.preview import preview
+
+    shown, views = preview(
+        input_shape,
+        network.recipe,
+        network.protocol,
+        data,
+        out,
+        rows=rows,
+        columns=columns,
+        seed=seed,
+        skip_bad_images=skip_bad_images,
+        report=lambda line: click.echo(line, err=True),
+    )
+    click.echo(f"wrote {out}: {shown} images, {views} views of each, before `preprocess`")

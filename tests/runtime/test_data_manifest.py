@@ -1,0 +1,161 @@
+"""The manifest: every file decoded once, faults named, colours exact, renewed when files change; and the preview."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from archspec.runtime.data import manifest as manifest_
+from archspec.runtime.data.manifest import make_manifest
+from archspec.runtime.data.moments import colours, moments
+from archspec.runtime.data.preview import sheet, spread
+from tests.cli.conftest import Run, run
+
+__all__ = ["run"]
+RNG = np.random.default_rng(12)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """train: cat 3, dog 2 and a bad one; val: one each. PNG but for a turned JPEG."""
+    root = tmp_path / "pictures"
+    for name, count in (("train/cat", 3), ("train/dog", 2), ("val/cat", 1), ("val/dog", 1)):
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            picture(root / name / f"{i}.png", 9 + i, 14)
+    (root / "train/dog/bad.png").write_bytes(b"no image")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(RNG.integers(0, 256, (7, 11, 3), np.uint8)).save(root / "val/dog/turned.jpg", exif=exif)
+    return root
+
+
+def picture(path: Path, height: int, width: int) -> None:
+    Image.fromarray(RNG.integers(0, 200, (height, width, 3), np.uint8)).save(path)
+
+
+def test_colours_are_numpys_of_all_pixels_together() -> None:
+    images = [RNG.integers(0, 256, (5 + i, 9, 3), np.uint8) // (1 + i % 2) for i in range(4)]
+    pixels = np.concatenate([image.reshape(-1, 3) for image in images]).astype(np.float64)
+    found = colours(sum(map(moments, images), np.zeros(10)))
+    assert found is not None
+    np.testing.assert_allclose(found.mean, pixels.mean(0), atol=6e-4)
+    np.testing.assert_allclose(found.std, pixels.std(0), atol=6e-4)
+    components, deviations = np.array(found.components), np.array(found.deviations)
+    covariance = np.cov(pixels.T, ddof=0)
+    np.testing.assert_allclose(components.T @ np.diag(deviations**2) @ components, covariance, rtol=2e-3, atol=2)
+    assert list(deviations) == sorted(deviations, reverse=True)
+    assert colours(np.zeros(10)) is None
+
+
+def test_a_manifest_says_what_is_there(folder: Path) -> None:
+    manifest = make_manifest(folder, report=lambda line: None)
+    facts = manifest.to_json()
+    assert manifest.decoded == 9
+    assert facts["images"] == 8
+    assert facts["parts"] == {"train": {"cat": 3, "dog": 2}, "val": {"cat": 1, "dog": 2}}
+    assert facts["formats"] == {"PNG": 7, "JPEG": 1}
+    assert facts["turned_by_exif"] == 1
+    assert facts["height"] == {"least": 9, "median": 9.5, "greatest": 11}  # the turned one is upright: 11 x 7
+    assert facts["width"] == {"least": 7, "median": 14, "greatest": 14}
+    assert manifest.bad == [(str(folder / "train/dog/bad.png"), "not an image")]
+    training = [file for file in sorted((folder / "train").rglob("*.png")) if file.name != "bad.png"]
+    pixels = np.concatenate([np.asarray(Image.open(file)).reshape(-1, 3) for file in training])
+    np.testing.assert_allclose(facts["mean"], pixels.mean(0), atol=6e-4)
+
+
+def test_only_what_changed_is_decoded_again(folder: Path, cache: Path) -> None:
+    first = make_manifest(folder, report=lambda line: None)
+    again = make_manifest(folder, report=lambda line: None)
+    assert again.decoded == 0
+    assert again.to_json() == first.to_json()
+    picture(folder / "train/cat/0.png", 30, 40)
+    (folder / "train/dog/bad.png").unlink()
+    changed = make_manifest(folder, report=lambda line: None)
+    assert (changed.decoded, changed.bad) == (1, [])
+    assert changed.to_json()["height"]["greatest"] == 30
+    touched = folder / "val/cat/0.png"
+    os.utime(touched, ns=(1, 1))
+    assert make_manifest(folder, report=lambda line: None).decoded == 1
+    assert make_manifest(folder, report=lambda line: None, keep=False).decoded == 8
+    (kept,) = (cache / "archspec").iterdir()
+    kept.write_bytes(kept.read_bytes()[:200])
+    assert make_manifest(folder, report=lambda line: None).decoded == 8
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder.parent / "a-file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "a-file"))
+    assert manifest_.make_manifest(folder, report=lambda line: None).decoded == 9
+    assert manifest_.make_manifest(folder, report=lambda line: None).decoded == 9
+
+
+def test_the_command_names_bad_files_and_exits_1(folder: Path, run: Run) -> None:
+    result = run("data", "check", folder)
+    assert result.status == 1
+    assert f"{folder / 'train/dog/bad.png'}: not an image" in result.out
+    assert "train: 5 images of 2 classes: cat 3, dog 2" in result.out
+    (folder / "train/dog/bad.png").unlink()
+    result = run("data", "check", folder, "--format", "json")
+    assert result.status == 0
+    assert json.loads(result.out)["images"] == 8
+    missing = run("data", "check", folder / "nowhere")
+    assert missing.status == 1
+    assert "error[data-not-found]" in missing.err
+
+
+def test_what_the_check_prints_is_a_page(folder: Path, run: Run, tmp_path: Path) -> None:
+    (folder / "train/dog/bad.png").unlink()
+    lines = run("data", "check", folder).out.splitlines()
+    preprocess, pca = lines[-2].strip(), lines[-1].strip()
+    page = f"name: net\ninput: [7, 5, 3]\n{preprocess}\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [{pca}]\n"
+    (tmp_path / "net.yaml").write_text(page)
+    result = run("check", tmp_path / "net.yaml")
+    assert (result.status, result.err) == (0, "")
+
+
+def test_a_preview_shows_evaluation_then_augmentation(folder: Path, run: Run, tmp_path: Path) -> None:
+    (folder / "train/dog/bad.png").unlink()
+    page = "name: net\ninput: [6, 5, 3]\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [random_crop, pad: 0]\n"
+    (tmp_path / "net.yaml").write_text(page)
+    arguments = ("data", "preview", tmp_path / "net.yaml", "--data", folder, "-o", tmp_path / "sheet.png")
+    result = run(*arguments, "--rows", 3, "--columns", 4)
+    assert (result.status, result.err) == (0, "")
+    assert "3 images, 4 views of each" in result.out
+    pixels = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert pixels.shape[2] == 3
+    # sheets are drawn of tiles of 16 x 6 by 16 x 5 pixels, 4 apart, under 16 of words
+    assert pixels.shape[:2] == (3 * (96 + 20) + 20, 4 * (80 + 4) + 4)
+    tiles = pixels[32:128:16, 4:]
+    assert len({tiles[:, start : start + 80 : 16].tobytes() for start in range(0, 4 * 84, 84)}) > 1
+    assert run(*arguments).status == 1, "it is not overwritten"
+    assert run(*arguments[:-1], tmp_path / "sheet.gif").status == 1
+
+
+def test_rows_are_taken_of_every_class_in_turn() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
+    assert spread(labels, 3).tolist() == [0, 3, 5]
+    assert spread(labels, 5).tolist() == [0, 1, 3, 4, 5]
+    assert spread(labels, 99).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_sheet_puts_each_view_in_its_place() -> None:
+    views = RNG.uniform(-40, 300, (2, 3, 100, 120, 1)).astype(np.float32)
+    pixels = sheet(views, ["a", "b"], ["x", "y", "z"])
+    for row in range(2):
+        for column in range(3):
+            top, left = 32 + row * 120, 4 + column * 124
+            here = pixels[top : top + 100, left : left + 120]
+            expected = np.clip(np.rint(views[row, column]), 0, 255)
+            np.testing.assert_array_equal(here, np.repeat(expected, 3, -1))
