@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +148,18 @@ def read_page(page: str) -> Source:
 
 def families() -> list[str]:
     """The names of the shipped pages."""
-    folder = resources.files("archspec.specs")
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return sorted(path.stem for path in _specs().glob("*.yaml"))
 
 
-def shipped(family: str) -> Any:
-    """The shipped page of a family, as a resource."""
-    return resources.files("archspec.specs") / f"{family}.yaml"
+def shipped(family: str) -> Path:
+    """The shipped page of a family."""
+    return _specs() / f"{family}.yaml"
+
+
+def _specs() -> Path:
+    from archspec import specs  # importlib.resources finds it as well, and takes longer than to read the page
+
+    return Path(specs.__path__[0])
 
 
 def networks(page: str) -> Iterator[Network]:

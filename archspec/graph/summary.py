@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -191,6 +190,8 @@ def as_markdown(graph: Graph, depth: int | None = None) -> str:
 
 def as_csv(graph: Graph, depth: int | None = None) -> str:
     """Plain numbers under the headings of the table, memory in bytes."""
+    import csv
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADINGS)

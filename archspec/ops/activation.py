@@ -14,6 +14,7 @@ CEILING: Schema = {"type": ["number", "null"], "minimum": 0}
 AXES: Schema = {"type": ["array", "null"], "items": INTEGER, "minItems": 1}
 
 
+@dataclass(frozen=True)
 class Activation(Op):
     """A function of `keras.activations`, under its name and with its arguments.
 
@@ -27,7 +28,7 @@ class Activation(Op):
     def build(self, keras: Any, name: str) -> Layer:
         arguments = vars(self)
         layer: Layer
-        if all(arguments[field.name] == field.default for field in fields(self)):  # type: ignore[arg-type]
+        if all(arguments[field.name] == field.default for field in fields(self)):
             layer = keras.layers.Activation(self.name, name=name)
         elif self.layer:
             layer = getattr(keras.layers, self.layer)(**arguments, name=name)
@@ -52,8 +53,11 @@ def activation(
         "examples": tuple(examples),
     }
     title = name.title().replace("_", "")
-    declared = [(key, Any, field) for key, field in args.items()]
-    globals()[title] = make_dataclass(title, declared, bases=(Activation,), namespace=namespace, frozen=True)
+    if args:
+        declared = [(key, Any, field) for key, field in args.items()]
+        globals()[title] = make_dataclass(title, declared, bases=(Activation,), namespace=namespace, frozen=True)
+    else:  # nothing to add to the dataclass: half of all operators, and the time to declare them shows
+        globals()[title] = type(title, (Activation,), namespace)
 
 
 activation(

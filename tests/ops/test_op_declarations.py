@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from jsonschema import Draft7Validator
 
-from archspec import ops
+from archspec import plugins
 from archspec.declare import arguments
 from archspec.ops import OPS, Op
 
@@ -82,10 +82,11 @@ def test_a_plugin_that_cannot_be_imported_is_left_out_and_named(monkeypatch: pyt
         raise ImportError("no module named nowhere")
 
     broken = SimpleNamespace(name="gate", value="gates:Gate", dist=SimpleNamespace(name="keras-gates"), load=load)
-    monkeypatch.setattr(ops.metadata, "entry_points", lambda group: [broken])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken])
+    monkeypatch.setattr(plugins, "named_groups", lambda: frozenset({"archspec.ops"}))
     fact = "the operator `gate` of the package `keras-gates` is left out: ImportError: no module named nowhere"
     with pytest.warns(UserWarning, match=fact):
-        ops.declare_plugins()
+        plugins.load_plugins("archspec.ops", "operator")
 
 
 PLUGIN = """
