@@ -208,7 +208,7 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.Subscript(value=of, slice=index):
             return _item(_value(of, names), _value(index, names))
         case ast.Call(func=ast.Name(id=function), args=args):
-            return _call(function, [_value(part, names) for part in args])
+            return _bounded(_call(function, [_value(part, names) for part in args]))
     raise AssertionError(f"`parsed` let {ast.dump(node)} through")
 
 

@@ -103,6 +103,14 @@ def test_an_exact_quotient_of_integers_is_an_integer() -> None:
         ("$(round(1, 2))", "expression", "`round` takes one number"),
         ("$(ceil(widths))", "expression", "`ceil` takes one number"),
         ("$((-8) ** 0.5)", "expression", "`-8 ** 0.5` is not a real number"),
+        ("$(sum())", "expression", "`sum` needs at least one number"),
+        ("$(sum(big, big))", "expression-too-large", "a number in this expression is larger than 10^15"),
+        ("$(make_divisible(n))", "expression", "`make_divisible` takes a number and a divisor"),
+        (
+            "$(make_divisible(n, 0))",
+            "expression",
+            "`make_divisible` needs a divisor that is a whole number, 1 or more, not `0`",
+        ),
         ("$(n / 0)", "division-by-zero", "division by zero"),
         ("$(n // 0.0)", "division-by-zero", "division by zero"),
         ("$(n % (n - 3))", "division-by-zero", "division by zero"),
@@ -118,6 +126,20 @@ def test_what_is_refused(text: str, code: str, message: str) -> None:
     with pytest.raises(ExpressionError) as raised:
         evaluate(text, NAMES)
     assert (raised.value.code, raised.value.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("channels", "rounded"),
+    [(32, 32), (35.2, 32), (44.8, 48), (19.2, 24), (17.6, 16), (3, 8), (1792, 1792)],
+)
+def test_channels_are_rounded_as_in_efficientnet(channels: float, rounded: int) -> None:
+    """To the nearest multiple, and up where that would lose more than a tenth: 19.2 becomes 24, 17.6 becomes 16."""
+    assert evaluate(f"$(make_divisible({channels}, 8))", {}) == rounded
+
+
+def test_a_sum_is_that_of_a_list_or_of_numbers() -> None:
+    assert evaluate("$(sum([1, 2, 3.5]))", {}) == 6.5
+    assert evaluate("$(sum(1, 2))", {}) == 3
 
 
 def test_a_misspelt_name_or_function_is_suggested() -> None:
