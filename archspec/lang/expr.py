@@ -99,11 +99,18 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(node.id for node in tree if isinstance(node, ast.Name) and node not in called))
 
 
+ELSEWHERE = {
+    "copy": "`copy` is known in the arguments of an item with `repeat`",
+    "call": "`call` is known inside of a block",
+}
+"""Names of the language that are defined in some places only."""
+
+
 def undefined(name: str, names: Iterable[str]) -> ExpressionError:
     """The error of a name that is none of `names`."""
     known = sorted(names)
     here = f"; the names here are: {listed(known)}" if known else ""
-    help = did_you_mean(name, known) or f"declare it under `params`{here}"
+    help = ELSEWHERE.get(name) or did_you_mean(name, known) or f"declare it under `params`{here}"
     return ExpressionError(f"the name `{name}` is not defined here", "expression-name", help)
 
 
