@@ -6,7 +6,7 @@ from importlib import import_module, metadata
 
 from archspec.transforms.base import REGISTRY, Transform
 
-for _module in ("color", "crop", "erase", "flip", "resize", "resized_crop", "values"):
+for _module in ("color", "crop", "erase", "flip", "rand_augment", "resize", "resized_crop", "values"):
     import_module(f"archspec.transforms.{_module}")
 for _entry_point in metadata.entry_points(group="archspec.transforms"):
     _entry_point.load()
