@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+
+T = TypeVar("T")
 
 Schema = Mapping[str, Any]
 """A fragment of JSON Schema, draft-07."""
@@ -62,6 +64,26 @@ class Declared:
     def make(cls, args: Mapping[str, Any]) -> Self:
         """One from plain values that follow the JSON Schema; lists become tuples."""
         return cls(**{key: freeze(value) for key, value in args.items()})
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__qualname__}({arguments})"
+
+
+@dataclass_transform(frozen_default=True)
+def declared(cls: type[T]) -> type[T]:
+    """Make a frozen dataclass of a declaration.
+
+    Its equality, hash and text are those of `Declared`: a hundred declarations stand between a command and its work,
+    and to generate these methods for each takes a quarter of the time that is spent on them.
+    """
+    return dataclass(frozen=True, eq=False, repr=False)(cls)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, FRACTION, NATURAL, POSITIVE, POSITIVE_NUMBER, Declared, arg, choice
+from archspec.declare import BOOLEAN, FRACTION, NATURAL, POSITIVE, POSITIVE_NUMBER, Declared, arg, choice, declared
 
 
-@dataclass(frozen=True)
+@declared
 class Sgd(Declared):
     """Stochastic gradient descent with momentum: v <- momentum v - learning_rate g; w <- w + v.
 
@@ -29,7 +29,7 @@ class Sgd(Declared):
 OPTIMIZERS: dict[str, type[Declared]] = {"sgd": Sgd}
 
 
-@dataclass(frozen=True)
+@declared
 class Constant(Declared):
     """The learning rate stays as it is."""
 
@@ -40,7 +40,7 @@ class Constant(Declared):
         return 1.0
 
 
-@dataclass(frozen=True)
+@declared
 class Cosine(Declared):
     """Half a cosine from the learning rate down to zero, after a linear warm-up (Loshchilov & Hutter 2016, eq. 5)."""
 
@@ -58,7 +58,7 @@ class Cosine(Declared):
         return (1 + math.cos(math.pi * min(rest, 1.0))) / 2
 
 
-@dataclass(frozen=True)
+@declared
 class Step(Declared):
     """Multiply the learning rate by `factor` at each of the given epochs (He et al. 2016, section 4.2)."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, make_dataclass
+from dataclasses import MISSING, fields
 from typing import Any, ClassVar
 
-from archspec.declare import BOOLEAN, INTEGER, NUMBER, POSITIVE_NUMBER, Schema, arg
+from archspec.declare import BOOLEAN, INTEGER, NUMBER, POSITIVE_NUMBER, Schema, arg, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, Weight, keras_axis, show
 
 NOT_NEGATIVE: Schema = {"type": "number", "minimum": 0}
@@ -14,7 +14,7 @@ CEILING: Schema = {"type": ["number", "null"], "minimum": 0}
 AXES: Schema = {"type": ["array", "null"], "items": INTEGER, "minItems": 1}
 
 
-@dataclass(frozen=True)
+@declared
 class Activation(Op):
     """A function of `keras.activations`, under its name and with its arguments.
 
@@ -48,16 +48,15 @@ def activation(
     namespace = {
         "__doc__": f"{doc}\n\nShapes: as its input.",
         "__module__": __name__,
+        "__annotations__": dict.fromkeys(args, Any),
         "name": name,
         "layer": layer,
         "examples": tuple(examples),
+        **args,
     }
     title = name.title().replace("_", "")
-    if args:
-        declared = [(key, Any, field) for key, field in args.items()]
-        globals()[title] = make_dataclass(title, declared, bases=(Activation,), namespace=namespace, frozen=True)
-    else:  # nothing to add to the dataclass: half of all operators, and the time to declare them shows
-        globals()[title] = type(title, (Activation,), namespace)
+    made = type(title, (Activation,), namespace)
+    globals()[title] = declared(made) if args else made
 
 
 activation(
@@ -138,7 +137,7 @@ activation(
 )
 
 
-@dataclass(frozen=True)
+@declared
 class PRelu(Op):
     """x above 0, alpha x below, with a learned alpha (He et al. 2015, section 2.1).
 

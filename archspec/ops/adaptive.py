@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from archspec.declare import POSITIVE, SIZES, Schema, arg
+from archspec.declare import POSITIVE, SIZES, Schema, arg, declared
 from archspec.ops.base import EVERYTHING, Dim, Layer, Op, Shape, View, channels, per_axis, spatial
 
 BINS: Schema = {"type": "array", "items": POSITIVE, "minItems": 1}
@@ -51,7 +50,7 @@ class Binned(Op):
         return parts
 
 
-@dataclass(frozen=True)
+@declared
 class AdaptiveAvgPool(Binned):
     """Mean over each of `output_size` bins, which share the feature map as evenly as they can.
 
@@ -81,7 +80,7 @@ class AdaptiveAvgPool(Binned):
         return call
 
 
-@dataclass(frozen=True)
+@declared
 class SpatialPyramidPool(Binned):
     """Maximum over the bins of several grids, as one vector: dense layers behind it take images of any size.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, FRACTION, POSITIVE, Schema, arg
+from archspec.declare import BOOLEAN, FRACTION, POSITIVE, Schema, arg, declared
 from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, Weight, channels, product, show
 
 KEY_DIM: Schema = {"type": ["integer", "null"], "minimum": 1}
 
 
-@dataclass(frozen=True)
+@declared
 class Attention(Op):
     """Multi-head self-attention over a sequence (Vaswani et al. 2017, section 3.2.2).
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import POSITIVE, SIZES, arg
+from archspec.declare import POSITIVE, SIZES, arg, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, channels, counted, per_axis, show, spatial
 from archspec.ops.window import SIDES, Pixels, before_and_after, bordered, explicit
 
 
-@dataclass(frozen=True)
+@declared
 class ZeroPad(Op):
     """Zeros around the feature map.
 
@@ -41,7 +40,7 @@ class ZeroPad(Op):
         return lambda x: bordered(keras, "ZeroPadding", explicit(self.padding, len(x.shape) - 2), name)(x)
 
 
-@dataclass(frozen=True)
+@declared
 class SamePad(Op):
     """The zeros that `padding: same` puts around a feature map, as a layer before a window with `padding: valid`.
 
@@ -83,7 +82,7 @@ class SamePad(Op):
         return lambda x: bordered(keras, "ZeroPadding", self.sides(tuple(x.shape)[1:]), name)(x)
 
 
-@dataclass(frozen=True)
+@declared
 class Crop(Op):
     """Rows and columns cut off at the borders of the feature map.
 
@@ -117,7 +116,7 @@ class Crop(Op):
         return lambda x: bordered(keras, "Cropping", explicit(self.cropping, len(x.shape) - 2, "cropping"), name)(x)
 
 
-@dataclass(frozen=True)
+@declared
 class PadChannels(Op):
     """Channels of zeros after those of the input: the shortcut without parameters (He et al. 2016, option A).
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg
+from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg, declared
 from archspec.ops.base import (
     Dim,
     Layer,
@@ -84,7 +83,7 @@ class Convolution(Op):
         return call
 
 
-@dataclass(frozen=True)
+@declared
 class Conv(Convolution):
     """Convolution, optionally grouped or dilated; 1-D, 2-D or 3-D as its input is.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, POSITIVE, arg
+from archspec.declare import BOOLEAN, POSITIVE, arg, declared
 from archspec.ops.base import EVERYTHING, POINTWISE, Layer, Op, Shape, View, Weight, channels, product
 
 
-@dataclass(frozen=True)
+@declared
 class Dense(Op):
     """Fully connected layer over the last axis; on a feature map the same at every position, like a 1x1 convolution.
 

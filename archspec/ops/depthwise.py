@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg
+from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg, declared
 from archspec.ops.base import Dim, Layer, OpError, Shape, Weight, channels, counted, per_axis, show, spatial
 from archspec.ops.conv import Convolution, Sizes
 from archspec.ops.window import PADDING
@@ -34,7 +33,7 @@ class Depthwise(Convolution):
         return self.slide(x)[0]
 
 
-@dataclass(frozen=True)
+@declared
 class DepthwiseConv(Depthwise):
     """Convolution of each channel by itself; 1-D or 2-D as its input is.
 
@@ -74,7 +73,7 @@ class DepthwiseConv(Depthwise):
         return self.keras_layer(keras, "DepthwiseConv", name, depth_multiplier=self.depth_multiplier)
 
 
-@dataclass(frozen=True)
+@declared
 class SeparableConv(Depthwise):
     """Depthwise convolution followed by a 1x1 convolution, with one bias; 1-D or 2-D as its input is.
 

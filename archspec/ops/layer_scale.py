@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NUMBER, arg
+from archspec.declare import NUMBER, arg, declared
 from archspec.ops.base import Layer, Op, Shape, Weight, channels
 
 
-@dataclass(frozen=True)
+@declared
 class LayerScale(Op):
     """Each channel times a learned factor that starts near zero (Touvron et al. 2021, CaiT, section 2.1).
 

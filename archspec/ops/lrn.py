@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NATURAL, NUMBER, POSITIVE_NUMBER, arg
+from archspec.declare import NATURAL, NUMBER, POSITIVE_NUMBER, arg, declared
 from archspec.ops.base import Layer, Op, Shape, channels
 
 
-@dataclass(frozen=True)
+@declared
 class LocalResponseNormalization(Op):
     """Normalization of each unit by its neighbours in other channels (Krizhevsky et al. 2012, section 3.3).
 

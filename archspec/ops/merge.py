@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, ClassVar
 
-from archspec.declare import INTEGER, arg
+from archspec.declare import INTEGER, arg, declared
 from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Layer, Op, OpError, Shape, View, keras_axis, show
 
 
@@ -62,7 +61,7 @@ class Merge(Op):
         return lambda *inputs: getattr(keras.layers, self.layer)(name=name)(list(inputs))
 
 
-@dataclass(frozen=True)
+@declared
 class Add(Merge):
     """Sum of the inputs, element by element (He et al. 2016, section 3.2).
 
@@ -74,7 +73,7 @@ class Add(Merge):
     verb = "add"
 
 
-@dataclass(frozen=True)
+@declared
 class Multiply(Merge):
     """Product of the inputs, element by element: the excitation of Hu et al. 2018, section 3.2.
 
@@ -86,7 +85,7 @@ class Multiply(Merge):
     verb = "multiply"
 
 
-@dataclass(frozen=True)
+@declared
 class Average(Merge):
     """Mean of the inputs, element by element.
 
@@ -98,7 +97,7 @@ class Average(Merge):
     verb = "average"
 
 
-@dataclass(frozen=True)
+@declared
 class Maximum(Merge):
     """Maximum of the inputs, element by element (maxout: Goodfellow et al. 2013, section 3).
 
@@ -110,7 +109,7 @@ class Maximum(Merge):
     verb = "take the maximum of"
 
 
-@dataclass(frozen=True)
+@declared
 class Concat(Op):
     """The inputs side by side along an axis, the channels by default (Szegedy et al. 2015, section 4).
 

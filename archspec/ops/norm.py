@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, FRACTION, INTEGER, POSITIVE_NUMBER, Schema, arg
+from archspec.declare import BOOLEAN, FRACTION, INTEGER, POSITIVE_NUMBER, Schema, arg, declared
 from archspec.ops.base import (
     EVERYTHING,
     POINTWISE,
@@ -36,7 +35,7 @@ class Normalization(Op):
         return (*gamma, Weight("beta", shape)) if self.center else gamma
 
 
-@dataclass(frozen=True)
+@declared
 class BatchNormalization(Normalization):
     """Batch normalization of each channel (Ioffe & Szegedy 2015, section 3).
 
@@ -72,7 +71,7 @@ class BatchNormalization(Normalization):
         return layer
 
 
-@dataclass(frozen=True)
+@declared
 class LayerNormalization(Normalization):
     """Normalization of each sample over an axis, the channels by default (Ba et al. 2016, section 3).
 
@@ -132,7 +131,7 @@ class LayerNormalization(Normalization):
         return call
 
 
-@dataclass(frozen=True)
+@declared
 class GroupNormalization(Normalization):
     """Normalization of each sample over all positions and a group of channels (Wu & He 2018, section 3).
 

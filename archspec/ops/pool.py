@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from archspec.declare import BOOLEAN, SIZES, Schema, arg
+from archspec.declare import BOOLEAN, SIZES, Schema, arg, declared
 from archspec.ops.base import EVERYTHING, Dim, Layer, Op, OpError, Shape, View, Window, per_axis, spatial
 from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, ranked, rounding_up, slide
 
@@ -88,7 +87,7 @@ class Pool(Op):
         return call
 
 
-@dataclass(frozen=True)
+@declared
 class MaxPool(Pool):
     """Maximum over a window; overlapping where `strides` is smaller than `pool_size`.
 
@@ -129,7 +128,7 @@ class MaxPool(Pool):
         return is_same(window, strides, pixels, (1,) * len(window))
 
 
-@dataclass(frozen=True)
+@declared
 class AvgPool(Pool):
     """Mean over a window.
 
@@ -192,7 +191,7 @@ class GlobalPool(Op):
         return lambda x: ranked(keras, self.layer, len(x.shape) - 2)(keepdims=self.keepdims, name=name)(x)
 
 
-@dataclass(frozen=True)
+@declared
 class GlobalAvgPool(GlobalPool):
     """Mean of each channel over the whole feature map, whatever its size (Lin et al. 2013, section 3.2).
 
@@ -205,7 +204,7 @@ class GlobalAvgPool(GlobalPool):
     keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)
 
 
-@dataclass(frozen=True)
+@declared
 class GlobalMaxPool(GlobalPool):
     """Maximum of each channel over the whole feature map, whatever its size.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import FRACTION, POSITIVE, Schema, arg
+from archspec.declare import FRACTION, POSITIVE, Schema, arg, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, show, spatial
 from archspec.ops.window import ranked
 
 NOISE_SHAPE: Schema = {"type": ["array", "null"], "items": {**POSITIVE, "type": ["integer", "null"]}, "minItems": 1}
 
 
-@dataclass(frozen=True)
+@declared
 class Dropout(Op):
     """In training, zero a share of the units and scale up the rest (Srivastava et al. 2014, section 4).
 
@@ -49,7 +48,7 @@ class Dropout(Op):
         return layer
 
 
-@dataclass(frozen=True)
+@declared
 class SpatialDropout(Op):
     """In training, zero a share of the channels, each at all its positions (Tompson et al. 2015, section 3.2).
 
@@ -73,7 +72,7 @@ class SpatialDropout(Op):
         return lambda x: ranked(keras, "SpatialDropout", len(x.shape) - 2)(self.rate, name=name)(x)
 
 
-@dataclass(frozen=True)
+@declared
 class StochasticDepth(Op):
     """In training, zero all of a sample with probability `rate` and scale up the others: the last layer of a branch.
 

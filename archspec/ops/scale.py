@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg
+from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, channels, counted
 
 Values = float | tuple[float, ...]
@@ -28,7 +27,7 @@ class Scaling(Op):
         return x
 
 
-@dataclass(frozen=True)
+@declared
 class Rescale(Scaling):
     """x scale + offset, as `keras.layers.Rescaling`: `{scale: 0.00784314, offset: -1}` takes 0..255 to -1..1.
 
@@ -50,7 +49,7 @@ class Rescale(Scaling):
         return layer
 
 
-@dataclass(frozen=True)
+@declared
 class Normalize(Scaling):
     """(x - mean) / sqrt(variance), as `keras.layers.Normalization` with given statistics.
 

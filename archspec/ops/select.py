@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import INTEGER, NATURAL, arg
+from archspec.declare import INTEGER, NATURAL, arg, declared
 from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, channels, keras_axis
 
 
-@dataclass(frozen=True)
+@declared
 class SelectChannels(Op):
     """The channels of the given positions, counted from 0: partial connections, as in LeNet-5.
 
@@ -43,7 +42,7 @@ class SelectChannels(Op):
         return lambda x: keras.layers.Identity(name=name)(keras.ops.take(x, list(self.indices), axis=-1))
 
 
-@dataclass(frozen=True)
+@declared
 class Take(Op):
     """One position along an axis, which disappears: the class token of a sequence is `take: 0`.
 

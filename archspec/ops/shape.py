@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import Schema, arg
+from archspec.declare import Schema, arg, declared
 from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, counted, product, show
 
 TARGET_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1}
 
 
-@dataclass(frozen=True)
+@declared
 class Flatten(Op):
     """All values as one vector, row by row, the channels innermost.
 
@@ -42,7 +41,7 @@ class Flatten(Op):
         return layer
 
 
-@dataclass(frozen=True)
+@declared
 class Reshape(Op):
     """The same values in another shape, row by row, the channels innermost.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NATURAL, POSITIVE, arg
+from archspec.declare import NATURAL, POSITIVE, arg, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, channels
 
 
@@ -21,7 +20,7 @@ def group_size(x: Shape, groups: int, op: str) -> int:
     return entering // groups
 
 
-@dataclass(frozen=True)
+@declared
 class ChannelSplit(Op):
     """One of several equal groups of channels: a branch that reads half of them.
 
@@ -54,7 +53,7 @@ class ChannelSplit(Op):
         return call
 
 
-@dataclass(frozen=True)
+@declared
 class ChannelShuffle(Op):
     """Channels dealt out like cards, so that each group of a grouped convolution sees all groups before it.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import INTEGER, arg
+from archspec.declare import INTEGER, arg, declared
 from archspec.ops.activation import Activation
 from archspec.ops.base import EVERYTHING, POINTWISE, Layer, OpError, Shape, View, keras_axis, show
 
@@ -40,7 +39,7 @@ class Distribution(Along):
         return x
 
 
-@dataclass(frozen=True)
+@declared
 class Softmax(Distribution):
     """exp(x) over the sum of exp(x) along an axis: positive values that add up to 1.
 
@@ -53,7 +52,7 @@ class Softmax(Distribution):
     axis: int = arg(INTEGER, AXIS, -1)
 
 
-@dataclass(frozen=True)
+@declared
 class LogSoftmax(Distribution):
     """Logarithm of the softmax along an axis.
 
@@ -65,7 +64,7 @@ class LogSoftmax(Distribution):
     axis: int = arg(INTEGER, AXIS, -1)
 
 
-@dataclass(frozen=True)
+@declared
 class Sparsemax(Distribution):
     """The point nearest to x whose values are at least 0 and add up to 1 along an axis (Martins & Astudillo 2016).
 
@@ -77,7 +76,7 @@ class Sparsemax(Distribution):
     axis: int = arg(INTEGER, AXIS, -1)
 
 
-@dataclass(frozen=True)
+@declared
 class Glu(Along):
     """Gated linear unit: the first half along an axis times the sigmoid of the second (Dauphin et al. 2017, section 2).
 

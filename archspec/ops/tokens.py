@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from archspec.declare import declared
 from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, Weight, channels, show
 
 
@@ -38,7 +38,7 @@ class Embedded(Op):
         return layer
 
 
-@dataclass(frozen=True)
+@declared
 class ClassToken(Embedded):
     """One learned vector, to stand before the sequence: the network's answer is read from it.
 
@@ -60,7 +60,7 @@ class ClassToken(Embedded):
         return lambda x: self.embedding(keras, x, name)(keras.ops.zeros_like(x[:, 0, :1], dtype="int32"))
 
 
-@dataclass(frozen=True)
+@declared
 class PositionEmbedding(Embedded):
     """A learned vector for each position of a sequence, to be added to it.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from archspec.declare import SIZES, arg, choice
+from archspec.declare import SIZES, arg, choice, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, counted, per_axis, spatial
 from archspec.ops.window import ranked
 
@@ -14,7 +13,7 @@ TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10
 """Inputs that an output unit reads along each axis."""
 
 
-@dataclass(frozen=True)
+@declared
 class Upsample(Op):
     """Enlargement by whole factors, repeating values or interpolating between them.
 

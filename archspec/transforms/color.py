@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NUMBER, arg
+from archspec.declare import NUMBER, arg, declared
 from archspec.ops.base import OpError, Shape, show
 from archspec.transforms.base import Transform, sides
 
@@ -24,7 +23,7 @@ def rgb(image: Shape, name: str) -> Shape:
     return image
 
 
-@dataclass(frozen=True)
+@declared
 class PcaColor(Transform):
     """Add to each pixel a random colour along the principal components of RGB (Krizhevsky et al. 2012, section 4.1).
 
@@ -55,7 +54,7 @@ class PcaColor(Transform):
         return tf.cast(images, tf.float32) + colours[:, None, None, :]
 
 
-@dataclass(frozen=True)
+@declared
 class ColorJitter(Transform):
     """Change brightness, contrast, saturation and hue by random amounts, in this order.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
-from archspec.declare import NATURAL, POSITIVE, arg
+from archspec.declare import NATURAL, POSITIVE, arg, declared
 from archspec.ops.base import Shape
 from archspec.transforms.base import Transform, sides, uniform_integer
 from archspec.transforms.frame import Frame, Framing, view, whole
@@ -16,7 +16,7 @@ GREY_LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
 Sides = int | tuple[int, int] | None
 
 
-@dataclass(frozen=True)
+@declared
 class Pad(Transform):
     """Put a border of one grey level around the image.
 
@@ -63,7 +63,7 @@ class _Crop(Framing):
         return frame.resized(tf, sides), tf.stack(size), sides - tf.stack(size) + 1
 
 
-@dataclass(frozen=True)
+@declared
 class RandomCrop(_Crop):
     """Cut out a window at a random place, each place equally likely (Krizhevsky et al. 2012, section 4.1).
 
@@ -89,7 +89,7 @@ class RandomCrop(_Crop):
         return tf.ensure_shape(crop_each(tf, images, size, draws), (images.shape[0], *size, images.shape[-1]))
 
 
-@dataclass(frozen=True)
+@declared
 class CenterCrop(_Crop):
     """Cut out the window in the middle; an odd remainder leaves the extra pixel below and to the right.
 
@@ -107,7 +107,7 @@ class CenterCrop(_Crop):
         return frame.cropped(tf, (places - 1) // 2, size)
 
 
-@dataclass(frozen=True)
+@declared
 class RandomShift(Transform):
     """Move the image by up to `pixels` along each axis, each shift equally likely; what is uncovered becomes black.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import POSITIVE, arg
+from archspec.declare import POSITIVE, arg, declared
 from archspec.ops.base import OpError, Shape
 from archspec.transforms.base import Transform, sides, uniform_integer
 from archspec.transforms.flip import PROBABILITY
@@ -15,7 +14,7 @@ RANGE = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "m
 GREY = {"type": "number", "minimum": 0, "maximum": 255}
 
 
-@dataclass(frozen=True)
+@declared
 class Cutout(Transform):
     """Hide a square whose centre is anywhere in the image; it may reach over the border (DeVries & Taylor 2017, 3.1).
 
@@ -39,7 +38,7 @@ class Cutout(Transform):
         return filled(tf, images, first, tf.fill(tf.shape(first), self.size), self.value)
 
 
-@dataclass(frozen=True)
+@declared
 class RandomErasing(Transform):
     """Hide, with probability `p`, a rectangle of random area and shape inside the image (Zhong et al. 2017, section 3).
 

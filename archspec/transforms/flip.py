@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import arg, choice
+from archspec.declare import arg, choice, declared
 from archspec.ops.base import Shape
 from archspec.transforms.base import Transform, sides
 
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 
 
-@dataclass(frozen=True)
+@declared
 class RandomFlip(Transform):
     """Mirror the image left to right (or top to bottom) with probability `p` (Krizhevsky et al. 2012, section 4.1).
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import POSITIVE, arg
+from archspec.declare import POSITIVE, arg, declared
 from archspec.ops.base import OpError, Shape
 from archspec.transforms.base import sides, uniform_integer
 from archspec.transforms.frame import Frame, Framing
@@ -14,7 +13,7 @@ LONGEST = 64  # the greatest ratio of an image's sides
 SIDE_OR_RANGE = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 2, "maxItems": 2}
 
 
-@dataclass(frozen=True)
+@declared
 class ResizeSmallestSide(Framing):
     """Resize, keeping the aspect ratio, so that the smallest side has `size` pixels; antialiased bilinear.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
-from archspec.declare import arg
+from archspec.declare import arg, declared
 from archspec.ops.base import Shape
 from archspec.transforms.base import sides
 from archspec.transforms.crop import SIDES, Sides
@@ -13,7 +13,7 @@ from archspec.transforms.erase import RANGE, check_range, rectangles
 from archspec.transforms.frame import Frame, Framing
 
 
-@dataclass(frozen=True)
+@declared
 class RandomResizedCrop(Framing):
     """Cut out a window of random area and shape, and resize it to `size` (Szegedy et al. 2014, section 6).
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg
+from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
 from archspec.ops.base import OpError, Shape, show
 from archspec.transforms.base import Transform
 
@@ -15,7 +14,7 @@ def one_or_each_channel(item: Schema) -> Schema:
     return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
 
 
-@dataclass(frozen=True)
+@declared
 class Scale(Transform):
     """Multiply by `factor`, then add `offset`: (x factor + offset). By default grey levels 0 to 255 become 0 to 1.
 
@@ -32,7 +31,7 @@ class Scale(Transform):
         return tf.cast(images, tf.float32) * self.factor + self.offset
 
 
-@dataclass(frozen=True)
+@declared
 class SubtractMean(Transform):
     """Subtract the mean of each channel, taken over the training images (Simonyan & Zisserman 2014, section 2.1).
 
@@ -54,7 +53,7 @@ class SubtractMean(Transform):
         return tf.cast(images, tf.float32) - tf.constant(self.mean, tf.float32)
 
 
-@dataclass(frozen=True)
+@declared
 class Normalize(Transform):
     """Subtract the mean and divide by the standard deviation of each channel: (x - mean) / std.
 
