@@ -10,10 +10,21 @@ nor tensorflow.
 
 from __future__ import annotations
 
-from archspec.api import Network, build, check, families, load, load_weights
+from archspec.api import Network, build, check, families, from_keras, load, load_weights
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.graph.ir import Graph
 
 __version__ = "0.1.0"
 
-__all__ = ["ArchspecError", "Diagnostic", "Graph", "Network", "build", "check", "families", "load", "load_weights"]
+__all__ = [
+    "ArchspecError",
+    "Diagnostic",
+    "Graph",
+    "Network",
+    "build",
+    "check",
+    "families",
+    "from_keras",
+    "load",
+    "load_weights",
+]

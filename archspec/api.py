@@ -122,6 +122,13 @@ def load_weights(model: Any, source: str | Path, *, new_head: bool = False) -> A
     return weights.load_weights(model, source, new_head=new_head)
 
 
+def from_keras(model: Any, *, name: str | None = None) -> str:
+    """The page of a functional keras.Model, as text: the reverse of `build`. Raises ArchspecError."""
+    from archspec.runtime.from_keras import page_of
+
+    return page_of(model, name=name)
+
+
 def split_reference(reference: str) -> tuple[str, str | None]:
     """`vgg:D` -> ("vgg", "D"); a path may contain a colon when it exists as it is."""
     page, colon, variant = reference.rpartition(":")

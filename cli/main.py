@@ -22,6 +22,7 @@ COMMANDS = (
     "schema",
     "summarize",
     "diff",
+    "from-keras",
     "data",
     "build",
     "train",
@@ -41,7 +42,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"archspec.cli.commands.{cmd_name}")
+        module = import_module(f"archspec.cli.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

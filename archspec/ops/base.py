@@ -114,6 +114,14 @@ class Op(Declared):
         """The Keras layer, whose last layer carries `name`; helpers before it are called `name.something`."""
         raise NotImplementedError(f"{type(self).__name__}.build")  # a plugin that forgot it
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        """The arguments with which `build` makes this Keras layer; None for any other (`archspec from-keras`).
+
+        For operators of plugins: how Keras's own layers are read stands in `archspec.runtime.from_keras`.
+        """
+        return None
+
 
 def product(dims: Sequence[Dim]) -> int | None:
     """The product of sizes; None when one is free."""

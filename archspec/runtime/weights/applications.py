@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +63,37 @@ def functions() -> dict[str, Any]:
     return dict(inspect.getmembers(keras.applications, inspect.isfunction))
 
 
+def architecture(name: str) -> tuple[str, Any]:
+    """The function of keras.applications of that name in any case, and its model, without weights in memory.
+
+    Raises ArchspecError (unknown-application).
+    """
+    import keras
+
+    known = functions()
+    function = _function(name, known)
+    with keras.StatelessScope(initialize_variables=False):
+        return function, known[function](weights=None)
+
+
+def _function(name: str, known: Mapping[str, Any]) -> str:
+    wanted = {word.lower(): word for word in known}.get(name.lower())
+    if wanted is None:
+        remedy = did_you_mean(name, known) or f"they are: {listed(known)}"
+        raise fail("unknown-application", f"keras.applications has no function `{name}`", help=remedy)
+    return wanted
+
+
 def application(name: str, model_name: str) -> Any:
     """The model of keras.applications with its ImageNet weights: `imagenet` takes the one that the page is of.
 
     Raises ArchspecError: unknown-application, download.
     """
     known = functions()
-    wanted = PAGES.get(model_name) if name == "imagenet" else {word.lower(): word for word in known}.get(name.lower())
-    if wanted is None:
-        if name == "imagenet":
-            message = f"no function of keras.applications is known to build `{model_name}`"
-            raise fail("unknown-application", message, help="name one, for example `keras:ResNet50`")
-        remedy = did_you_mean(name, known) or f"they are: {listed(known)}"
-        raise fail("unknown-application", f"keras.applications has no function `{name}`", help=remedy)
+    if name == "imagenet" and model_name not in PAGES:
+        message = f"no function of keras.applications is known to build `{model_name}`"
+        raise fail("unknown-application", message, help="name one, for example `keras:ResNet50`")
+    wanted = PAGES[model_name] if name == "imagenet" else _function(name, known)
     try:
         return known[wanted](weights="imagenet")
     except Exception as error:  # what the network, the proxy or the disk makes Keras raise has no common class

@@ -1,0 +1,58 @@
+"""Graph -> page: the reverse of compiling, with what repeats as blocks and `repeat`.
+
+The law is checked before a page is given away: compiling it gives the same network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archspec.diagnostics import ArchspecError, Source, fail
+from archspec.graph.compile import compile_spec
+from archspec.graph.decompile.blocks import Blocks
+from archspec.graph.decompile.classes import name_classes
+from archspec.graph.decompile.page import Page, written
+from archspec.graph.decompile.stages import name_stages
+from archspec.graph.decompile.structure import Structure
+from archspec.graph.ir import Graph
+from archspec.graph.same import same_network
+from archspec.lang.spec import parse
+
+
+@dataclass(frozen=True)
+class Decompiled:
+    """A page, and which of its layers is which node of the graph that it was made from."""
+
+    text: str
+    graph: Graph
+    """Of the page."""
+    nodes: Mapping[int, int]
+    """From nodes of the given graph to those of the page."""
+
+
+def decompile(graph: Graph, name: str, source: str) -> Decompiled:
+    """A page for a network; `source` is the comment at its top, one line or several.
+
+    Raises ArchspecError (decompile) for a network that no page was found for, which is a bug.
+    """
+    for with_blocks in (True, False):
+        page = Page(name, source, graph, [], Structure(graph).items())
+        if with_blocks:
+            found = Blocks(page.items)
+            found.find()
+            page.blocks = found.blocks
+        name_stages(page.items, {block.name for block in page.blocks})
+        name_classes(page)
+        text = written(page)
+        try:
+            compiled = compile_spec(parse(Source(f"{name}.yaml", text)))
+        except ArchspecError:
+            continue
+        nodes = same_network(graph, compiled)
+        if nodes is not None:
+            return Decompiled(text, compiled, nodes)
+    raise fail("decompile", f"no page was found that compiles to `{graph.name}`", help="please report this network")
+
+
+__all__ = ["Decompiled", "decompile"]

@@ -1,0 +1,28 @@
+"""The number of classes as a param of the page: `--set classes=10`."""
+
+from __future__ import annotations
+
+from archspec.graph.decompile.page import SIZES, Page
+from archspec.ops import OPS
+
+
+def name_classes(page: Page) -> None:
+    """Write `$classes` where the classifier has its number of channels, if the network ends in one."""
+    shape = page.graph.output_shape
+    if len(page.graph.outputs) > 1 or len(shape) != 1 or not shape[0] or shape[0] < 2:
+        return
+    for item in reversed(page.items):
+        words = [word for word in SIZES if item.args.get(word) == shape[0]]
+        if words and item.count == 1 and not item.branches:
+            item.args = {**item.args, words[0]: "$classes"}
+            page.params["classes"] = shape[0]
+            return
+        if item.branches or item.head not in OPS or not _keeps_channels(item.head):
+            return
+
+
+def _keeps_channels(head: str) -> bool:
+    """Whether an operator has no number of channels of its own, as softmax and flatten."""
+    from archspec.declare import arguments
+
+    return not {argument.name for argument in arguments(OPS[head])} & set(SIZES)

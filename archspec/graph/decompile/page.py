@@ -1,0 +1,197 @@
+"""Items -> the text of a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archspec.declare import arguments
+from archspec.graph.decompile import text
+from archspec.graph.decompile.item import FREE, Item, walk
+from archspec.graph.ir import Graph
+from archspec.ops import OPS
+from archspec.ops.base import Shape
+
+SIZES = ("filters", "units", "channels")
+"""Arguments that are numbers of channels."""
+PLAIN = ("rate", "target_shape", "num_heads", "output_size", "bins", "indices")
+"""Other arguments that need no name."""
+COLUMN = 76
+"""Where comments start."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of a block; without a default every call gives it."""
+
+    name: str
+    default: Any = FREE
+
+
+@dataclass
+class Block:
+    """A named list of items that calls stand for."""
+
+    name: str
+    parameters: list[Parameter]
+    items: list[Item] = field(default_factory=list)
+
+
+@dataclass
+class Page:
+    """A page before it is text."""
+
+    name: str
+    source: str
+    graph: Graph
+    blocks: list[Block]
+    items: list[Item]
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def written(page: Page) -> str:
+    """The text. Every item at the top is followed by the shape that leaves it."""
+    names = _labels(page)
+    blocks = {block.name: block for block in page.blocks}
+    head = {"name": page.name, "input": list(page.graph.input_shape)}
+    lines = [*(f"# {line}" for line in page.source.split("\n")), *text.block(head, 0)]
+    if page.params:
+        lines.append(f"params: {text.flow(page.params)}")
+    if page.blocks:
+        lines += ["", "blocks:"]
+        for block in page.blocks:
+            lines += text.block({block.name: _definition(block, blocks, names)}, 2)
+    lines += ["", "layers:"]
+    before: Shape = page.graph.input_shape
+    for item in page.items:
+        lines += _with_comment(list(text.block([_value(item, blocks, names)], 2)), item, before)
+        before = item.shape
+    if len(page.graph.outputs) > 1:
+        weights = zip(page.graph.outputs, page.graph.loss_weights, strict=True)
+        lines += ["", *text.block({"outputs": {names[node]: weight for node, weight in weights}}, 0)]
+    return "\n".join(lines) + "\n"
+
+
+def _with_comment(lines: list[str], item: Item, before: Shape) -> Iterator[str]:
+    """The first line with the shape after it, where that is another one."""
+    sizes = " x ".join("?" if size is None else str(size) for size in item.shape)
+    padded = lines[0].ljust(COLUMN)
+    fits = item.shape != before and len(padded) + len(sizes) + 4 <= text.WIDTH
+    yield f"{padded}  # {sizes}" if fits else lines[0]
+    yield from lines[1:]
+
+
+def _definition(block: Block, blocks: Mapping[str, Block], names: Mapping[int, str]) -> dict[str, Any]:
+    args = [each.name if each.default is FREE else {each.name: each.default} for each in block.parameters]
+    layers = [_value(item, blocks, names) for item in block.items]
+    return {"args": args, "layers": layers} if args else {"layers": layers}
+
+
+def _value(item: Item, blocks: Mapping[str, Block], names: Mapping[int, str]) -> dict[str, Any]:
+    """The item as YAML has it: its modifiers beside its head."""
+    name = names[item.node] if item.labelled else item.name
+    value: dict[str, Any] = {"name": name} if name else {}
+    if item.head:
+        value[item.head] = _argument(item, blocks, names)
+    if item.origin:
+        read = [names[node] for node in item.origin]
+        value["from"] = read[0] if len(read) == 1 else read
+    if item.count > 1:
+        value["repeat"] = item.count
+    if item.first:
+        value["first"] = item.first
+    return value
+
+
+def _argument(item: Item, blocks: Mapping[str, Block], names: Mapping[int, str]) -> Any:
+    """What stands after the head."""
+    given = _given(item, blocks)
+    if item.head == "residual":
+        return {
+            word: [_value(each, blocks, names) for each in branch]
+            for word, branch in zip(("body", "project"), item.branches, strict=False)
+        } | given
+    if item.branches:
+        words = _branch_names(item)
+        inner = [[_value(each, blocks, names) for each in branch] for branch in item.branches]
+        return given | dict(zip(words, inner, strict=True))
+    if not given:
+        return None
+    ((word, value), *others) = given.items()
+    first = _signature(item.head, blocks)[0][0]
+    bare = word == first and not others and not isinstance(value, dict)
+    return value if bare and _reads_well(item.head, word) else given
+
+
+def _reads_well(head: str, word: str) -> bool:
+    """`conv: 64` and `dropout: 0.5` say what the number is; `bn: 0.9` does not."""
+    return word in (*SIZES, *PLAIN)
+
+
+def _given(item: Item, blocks: Mapping[str, Block]) -> dict[str, Any]:
+    """The arguments that are not the default ones."""
+    defaults = dict(_signature(item.head, blocks))
+    return {
+        word: _plain(value)
+        for word, value in item.args.items()
+        if value is not FREE and (word not in defaults or value != defaults[word] or word == "kernel_size")
+    }
+
+
+def _signature(head: str, blocks: Mapping[str, Block]) -> list[tuple[str, Any]]:
+    """Names and defaults; FREE where there is none."""
+    if head in blocks:
+        return [(each.name, each.default) for each in blocks[head].parameters]
+    if head in OPS:
+        return [(each.name, FREE if each.required else each.default) for each in arguments(OPS[head])]
+    return []
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _branch_names(item: Item) -> list[str]:
+    """A name for each branch, by what is in it: `pool`, `3x3`, `identity`, `gate`."""
+    words: list[str] = []
+    for branch in item.branches:
+        word = _branch_name(item.head, branch)
+        count = sum(other.rpartition("-")[0] == word or other == word for other in words)
+        words.append(f"{word}-{count + 1}" if count else word)
+    return words
+
+
+def _branch_name(head: str, branch: Sequence[Item]) -> str:
+    if not branch or not branch[0].head:
+        return "x" if not branch else "y"
+    inside = [item.head for item in walk(list(branch))]
+    if head == "multiply" and ("global_avgpool" in inside or inside[-1] in ("sigmoid", "hard_sigmoid")):
+        return "gate"
+    if any(word in ("maxpool", "avgpool") for word in inside):
+        return "pool"
+    kernels = [item.args["kernel_size"] for item in walk(list(branch)) if "kernel_size" in item.args]
+    sizes = [size for size in kernels if isinstance(size, (int, tuple))]
+    if not sizes:
+        return "branch"
+    largest = max((size if isinstance(size, tuple) else (size, size) for size in sizes), key=sum)
+    return "x".join(map(str, largest))
+
+
+def _labels(page: Page) -> dict[int, str]:
+    """The names of the nodes that are read by name: theirs, as far as a page may use them."""
+    names = {0: "input"}
+    taken = {"input", *OPS, *(block.name for block in page.blocks), *(item.name for item in page.items)}
+    for item in (each for items in (page.items, *(block.items for block in page.blocks)) for each in walk(items)):
+        if item.labelled:
+            word = re.sub(r"\W+", "_", (item.hints or ("",))[-1].rpartition("/")[2]).strip("_") or "layer"
+            if re.sub(r"_\d+\Z", "", word) in taken:  # the path of an item without a name
+                word = f"{word}_out"
+            unique, count = word, 1
+            while unique in taken:
+                count += 1
+                unique = f"{word}_{count}"
+            taken.add(unique)
+            names[item.node] = unique
+    return names

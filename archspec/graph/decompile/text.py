@@ -1,0 +1,86 @@
+"""Values -> YAML as a person writes it: short lists and mappings in one line, long ones over several."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+WIDTH = 116  # of a line, comments left out
+
+_WORD = re.compile(r"[A-Za-z_$][\w$ .+*/()-]*\Z")
+_RESERVED = {"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+
+
+def scalar(value: Any) -> str:
+    """One value; text is quoted where YAML would take it for something else."""
+    if value is None:
+        return "~"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return number(value)
+    text = str(value)
+    if _WORD.match(text) and text.lower() not in _RESERVED and not text.endswith(" "):
+        return text
+    return f'"{text}"' if "'" in text or "\\" not in text else f"'{text}'"
+
+
+def number(value: float) -> str:
+    """1e-05 as 1e-5; 0.001 and 3 as they are."""
+    text = repr(value)
+    return re.sub(r"e([-+])0*(\d)", r"e\1\2", text).replace("e+", "e")
+
+
+def flow(value: Any) -> str:
+    """The value in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key(word)}: {flow(each)}" for word, each in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_listed, value)) + "]"
+    return scalar(value)
+
+
+def _listed(value: Any) -> str:
+    """In a flow list, `{conv: 64}` is written `conv: 64`, and `{relu: None}` is `relu`."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((word, each),) = value.items()
+        return key(word) if each is None else f"{key(word)}: {flow(each)}"
+    return flow(value)
+
+
+def key(word: Any) -> str:
+    """A key; digits alone are quoted."""
+    text = str(word)
+    return f'"{text}"' if text.isdecimal() or text.lower() in _RESERVED else text
+
+
+def block(value: Any, indent: int, width: int = WIDTH) -> Iterator[str]:
+    """The lines of a mapping or list at an indentation, each entry in one line where it fits."""
+    space = " " * indent
+    if isinstance(value, Mapping):
+        for word, each in value.items():
+            yield from _entry(f"{space}{key(word)}:", each, indent, width)
+        return
+    for each in value:
+        if isinstance(each, Mapping) and len(each) == 1:
+            ((word, inner),) = each.items()
+            if inner is None:
+                yield f"{space}- {key(word)}"
+            else:
+                yield from _entry(f"{space}- {key(word)}:", inner, indent + 2, width)
+        elif isinstance(each, Mapping) and len(space) + 2 + len(flow(each)) > width:
+            lines = block(each, indent + 2, width)
+            yield f"{space}- {next(iter(lines)).lstrip()}"
+            yield from lines
+        else:
+            yield f"{space}- {flow(each)}"
+
+
+def _entry(start: str, value: Any, indent: int, width: int) -> Iterator[str]:
+    line = f"{start} {flow(value)}"
+    if len(line) <= width or not isinstance(value, (Mapping, list, tuple)) or not value:
+        yield line if value is not None else start
+    else:
+        yield start
+        yield from block(value, indent + 2, width)

@@ -1,0 +1,64 @@
+"""Whether two networks compute the same: the same layers, read in the same way, under whatever paths.
+
+Each layer gets a number, its rank, that two layers share exactly when they and all that leads to them are alike. Sums
+and products may list their inputs in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from archspec.graph.ir import Graph
+
+COMMUTATIVE = ("add", "multiply", "average", "maximum")
+DIGITS = 9
+"""In which numbers agree: 0.1 * 3 is 0.3."""
+
+
+def same_network(one: Graph, other: Graph) -> dict[int, int] | None:
+    """Which node of the other each node of one is, or None when the networks differ.
+
+    Windows count by what they do: `padding: same` and `padding: 1` are alike for 3x3. Names do not count.
+    """
+    if len(one.nodes) != len(other.nodes) or len(one.outputs) != len(other.outputs):
+        return None
+    shared: dict[Hashable, int] = {}
+    ranks, others = _ranks(one, shared), _ranks(other, shared)
+    partner: dict[int, int] = {}
+    taken: dict[int, int] = {}
+    todo = list(zip(one.outputs, other.outputs, strict=True))
+    while todo:
+        a, b = todo.pop()
+        if partner.get(a, b) != b or taken.get(b, a) != a or ranks[a] != others[b]:
+            return None
+        if a not in partner:
+            partner[a], taken[b] = b, a
+            todo += zip(_inputs(one, a, ranks), _inputs(other, b, others), strict=True)
+    return partner if len(partner) == len(one.nodes) else None
+
+
+def _inputs(graph: Graph, index: int, ranks: list[int]) -> tuple[int, ...]:
+    node = graph.nodes[index]
+    return tuple(sorted(node.inputs, key=ranks.__getitem__)) if node.op.name in COMMUTATIVE else node.inputs
+
+
+def _ranks(graph: Graph, shared: dict[Hashable, int]) -> list[int]:
+    ranks: list[int] = []
+    for index, node in enumerate(graph.nodes):
+        shapes = tuple(graph.nodes[i].shape for i in node.inputs)
+        arguments = tuple((name, rounded(value)) for name, value in vars(node.op).items() if name != "padding")
+        below = [ranks[i] for i in node.inputs]
+        if node.op.name in COMMUTATIVE:
+            below.sort()
+        view = node.op.view(*shapes) if index else None
+        key = (node.op.name, arguments, view, shapes, node.shape, tuple(below), graph.loss_weights if not index else ())
+        ranks.append(shared.setdefault(key, len(shared)))
+    return ranks
+
+
+def rounded(value: Any) -> Any:
+    """Floats to DIGITS digits, at every depth."""
+    if isinstance(value, tuple):
+        return tuple(map(rounded, value))
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

@@ -1,0 +1,57 @@
+"""Keras model -> page: `archspec from-keras`.
+
+Each layer becomes the operator that builds it, and the graph becomes a page, whose network is the same: its layers
+read each other alike, and the weights of the model fit it one to one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.graph.decompile import decompile
+from archspec.runtime.from_keras.model import read_model
+from archspec.runtime.model_file import load_model
+from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.weights.applications import architecture
+
+__all__ = ["page_of", "page_of_source"]
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
+
+
+def page_of(model: Any, *, name: str | None = None, source: str | None = None) -> str:
+    """The page of a functional keras.Model, as text.
+
+    Args:
+        model: with one input, of layers that docs/operators.md lists.
+        name: of the page; by default the name of the model.
+        source: the comment at its top.
+
+    Raises ArchspecError: not-functional, several-inputs, shared-layer, unknown-keras-layer, bad-name.
+    """
+    if name is not None and not NAME.match(name):
+        message = f"`{name}` cannot be the name of a page"
+        raise fail("bad-name", message, help="use letters, digits, `_` and `-`")
+    graph = read_model(model)
+    comment = source or f"Made by `archspec from-keras` from the model `{model.name}`."
+    return decompile(graph, name or graph.name, comment).text
+
+
+def page_of_source(source: str, *, name: str | None = None) -> str:
+    """The page of a `.keras` file, or of `keras:NAME`, a function of keras.applications.
+
+    A file of archspec's carries its page, which is given as it is, unless another name is wanted. Raises ArchspecError
+    as `page_of`, and model-not-found, not-a-model, model-unsafe, unknown-application.
+    """
+    import_tensorflow()
+    if source.startswith("keras:"):
+        function, model = architecture(source.removeprefix("keras:"))
+        return page_of(model, name=name, source=f"keras.applications.{function}, by `archspec from-keras {source}`.")
+    path = Path(source)
+    model, metadata = load_model(path)
+    if metadata.page and name is None:
+        return metadata.page
+    return page_of(model, name=name, source=f"Made by `archspec from-keras {path.name}`.")
