@@ -178,7 +178,7 @@ def tensorflow_failures(batch_size: int) -> Iterator[None]:
         fact = f"a batch of {batch_size} images does not fit into the memory of the device"
         raise fail("out-of-memory", fact, help=f"a smaller batch, such as {max(batch_size // 2, 1)}") from error
     except (tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
-        if "ReadFile" not in str(error) and "decode" not in str(error).lower() and "No such file" not in str(error):
+        if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file")):
             raise
         fact = "an image file could be read before, and no longer can"
         note = f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"

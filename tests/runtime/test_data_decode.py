@@ -11,9 +11,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.decode import BadImageError, decode, decode_bytes, read_header, read_image
 from archspec.runtime.data.decode_view import decode_view
 from archspec.runtime.data.images import luminance
+from archspec.runtime.epoch import tensorflow_failures
 from archspec.transforms import TRANSFORMS
 from archspec.transforms.frame import Frame
 
@@ -152,6 +154,17 @@ def test_fast_decodes_at_a_fraction_and_still_sees_the_same_place(reduction: int
     assert np.abs(fast - exact).max() < 12
     assert np.abs(fast - exact).mean() < 4
     assert np.abs(fast[2:] - exact[:-2]).mean() > 2 * np.abs(fast - exact).mean(), "a shift would be seen"
+
+
+@pytest.mark.parametrize("resample", ["exact", "fast"])
+@pytest.mark.parametrize("kept", [5, 100, 300])
+def test_a_file_damaged_in_mid_epoch_is_an_error_with_a_remedy(kept: int, resample: str) -> None:
+    contents = encoded("RGB", "JPEG", quality=100)[:kept]
+    files = tf.data.Dataset.from_tensors(contents)
+    views = files.map(lambda file: decode_view(tf, file, 3, lambda frame: frame, resample))
+    with pytest.raises(ArchspecError) as caught, tensorflow_failures(1):
+        list(views)
+    assert caught.value.diagnostics[0].code == "data-changed"
 
 
 def test_what_is_no_upright_jpeg_is_decoded_whole() -> None:
