@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -24,10 +25,13 @@ class Source:
     name: str
     text: str = field(repr=False)
 
+    @cached_property
+    def _lines(self) -> list[str]:
+        return LINE_END.split(self.text)
+
     def line(self, number: int) -> str:
         """The line of that number, counted from 1, without its end; empty past the end."""
-        lines = LINE_END.split(self.text)
-        return lines[number - 1] if 1 <= number <= len(lines) else ""
+        return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
 
 @dataclass(frozen=True)

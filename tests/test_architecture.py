@@ -12,7 +12,20 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ORDER = ("diagnostics", "declare", "ops", "transforms", "lang", "graph", "runtime", "api", "", "cli", "__main__")
+ORDER = (
+    "diagnostics",
+    "declare",
+    "plugins",
+    "ops",
+    "transforms",
+    "lang",
+    "graph",
+    "runtime",
+    "api",
+    "",
+    "cli",
+    "__main__",
+)
 """The parts of archspec, each of which imports from itself and from those before it; "" is archspec/__init__.py."""
 HEAVY = {"keras", "tensorflow"}
 LAZY = {"api", "", "cli"}

@@ -23,6 +23,7 @@ from archspec.graph.shortcut import pad, same_shape
 from archspec.lang import source
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
 from archspec.lang.item import Block, Item
+from archspec.lang.json_schema import MAX_MISTAKES
 from archspec.lang.schema import SHORTCUTS
 from archspec.lang.spec import Spec
 from archspec.lang.wording import INPUT
@@ -385,7 +386,7 @@ class Compiler:
                 error = self.builder.error("unused-layer", f"nothing reads {what}", node.span, help=help)
                 wrong[error.diagnostics[0]] = None
         if wrong:
-            raise ArchspecError(*wrong)
+            raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
 
 
 def _is_fixed(node: source.Node) -> bool:

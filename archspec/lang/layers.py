@@ -238,9 +238,9 @@ class Layers:
             if not known:
                 self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
             given.update(known[:1])
+        given |= {nearest(word, known) or "" for word in given if word not in known}  # misspelt, which is said above
         for parameter in parameters:
-            misspelt = any(word not in known and nearest(word, known) == parameter.name for word in given)
-            if parameter.default is None and parameter.name not in given and not misspelt:
+            if parameter.default is None and parameter.name not in given:
                 message = f"the block `{item.head}` needs the argument `{parameter.name}`"
                 note = f"`{parameter.name}` is declared on line {parameter.span.line}, without a default"
                 self._wrong("missing-argument", message, item.span, None, (note,))

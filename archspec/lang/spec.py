@@ -13,6 +13,7 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_yo
 from archspec.lang import source
 from archspec.lang.fragments import VARIANT
 from archspec.lang.item import STRUCTURES, Block, Item, Parameter
+from archspec.lang.json_schema import MAX_MISTAKES
 from archspec.lang.layers import Layers
 from archspec.lang.names import RESERVED, check_names
 from archspec.lang.schema import FIGURE_KEYS, MODIFIERS
@@ -98,7 +99,7 @@ class _Parser:
         }
         columns = self.document.get("variants")
         number = len(columns.items) if isinstance(columns, source.Sequence) else len(variants)
-        layers = Layers(variants, number, declared, self.diagnostics.append)
+        layers = Layers(variants, number, declared, self._report)
         made = {}
         for name, node in blocks:
             inner = layers.read(node.get("layers")) if isinstance(node, source.Mapping) else ()
@@ -108,9 +109,11 @@ class _Parser:
         items = layers.read(self.document.get("layers"))
         self._variants_exist(list(variants))
         self._distinct_outputs()
-        self.diagnostics += validate(self.document, layers.explained)
+        for diagnostic in validate(self.document, layers.explained):
+            self._report(diagnostic)
         title, params = self.document.get("name"), self._mapping("params")
-        self.diagnostics += check_names(self.document, made)
+        for diagnostic in check_names(self.document, made):
+            self._report(diagnostic)
         if self.diagnostics:
             raise ArchspecError(*merged(self.diagnostics))
         assert isinstance(title, source.Scalar)
@@ -122,17 +125,23 @@ class _Parser:
         return node if isinstance(node, source.Mapping) else source.Mapping({}, self.document.span)
 
     def _wrong(self, code: str, message: str, span: Span, help: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, (), help))
+        self._report(Diagnostic(code, message, span, (), help))
+
+    def _report(self, diagnostic: Diagnostic) -> None:
+        self.diagnostics.append(diagnostic)
+        if len(self.diagnostics) == MAX_MISTAKES:
+            *others, last = merged(self.diagnostics)
+            raise ArchspecError(*others, last.with_notes(f"there may be more than these {MAX_MISTAKES} mistakes"))
 
     def _variants(self) -> dict[str, dict[str, Any]]:
         node = self.document.get("variants")
         variants: dict[str, dict[str, Any]] = {}
         if isinstance(node, source.Sequence):
             names = [item for item in node.items if isinstance(item, source.Scalar)]
-            for i, item in enumerate(names):
-                if item.text in [other.text for other in names[:i]]:
+            for item in names:
+                if item.text in variants:
                     self._wrong("duplicate-key", f"the variant `{item.text}` appears twice", item.span)
-            variants = {item.text: {} for item in names}
+                variants[item.text] = {}
         elif isinstance(node, source.Mapping):
             names = [key for key, _ in node.entries.values()]
             variants = {key: source.plain(params) or {} for key, params in node}
@@ -145,7 +154,8 @@ class _Parser:
 
     def _parameters(self, block: source.Node) -> tuple[Parameter, ...]:
         args = block.get("args") if isinstance(block, source.Mapping) else None
-        parameters: list[Parameter] = []
+        parameters: dict[str, Parameter] = {}
+        optional = False
         for item in args.items if isinstance(args, source.Sequence) else ():
             if isinstance(item, source.Mapping) and len(item.entries) == 1:
                 ((key, default),) = item.entries.values()
@@ -153,16 +163,17 @@ class _Parser:
                 key, default = item, None
             else:
                 continue
-            if default is None and any(parameter.default is not None for parameter in parameters):
+            optional |= default is not None
+            if default is None and optional:
                 message = f"the argument `{key.text}` has no default, and stands after one that has"
                 self._wrong("bad-signature", message, key.span, "put the arguments without a default first")
             if key.text in RESERVED and key.text != "input":
                 message = f"`{key.text}` cannot be an argument: it is {RESERVED[key.text]}"
                 self._wrong("name-taken", message, key.span, "choose another name")
-            if key.text in [parameter.name for parameter in parameters]:
+            if key.text in parameters:
                 self._wrong("duplicate-key", f"the argument `{key.text}` appears twice", key.span)
-            parameters.append(Parameter(key.text, default, key.span))
-        return tuple(parameters)
+            parameters[key.text] = Parameter(key.text, default, key.span)
+        return tuple(parameters.values())
 
     def _inputs(self, block: source.Node) -> tuple[str, ...]:
         node = block.get("inputs") if isinstance(block, source.Mapping) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -17,10 +17,10 @@ from archspec.lang.wording import Fact, fact
 from archspec.ops import OPS
 
 
-def validate(document: source.Mapping, explained: Collection[int] = ()) -> list[Diagnostic]:
+def validate(document: source.Mapping, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
     """What the schema finds wrong with a page; nothing within nodes whose id is in `explained`."""
-    found = mistakes(source.plain(document), page_schema())
-    return [diagnostic for wrong in found for diagnostic in explain(wrong, document, explained)]
+    for wrong in mistakes(source.plain(document), page_schema()):
+        yield from explain(wrong, document, explained)
 
 
 def validate_section(section: Any, name: str, document: source.Mapping | None = None) -> list[Diagnostic]:

@@ -122,6 +122,10 @@ OTHER: Mapping[str, str] = {
     "not-weights": "the file holds no weights, or is damaged",
     "weights-mismatch": "the weights do not fit the network",
     "weights-unsafe": "the file of weights would run code when it is unpickled; it was not",
+    "several-inputs": "a Keras model has several inputs, and a page has one",
+    "shared-layer": "a Keras model uses a layer twice, and the layers of a page share no weights",
+    "unknown-keras-layer": "a Keras model has a layer that no page can say",
+    "decompile": "no page was found for a network: please report it",
     "unknown-application": "keras.applications has no network of this name",
     "download": "weights cannot be downloaded",
 }
