@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
+    "specs",
     "diagnostics",
     "declare",
     "plugins",
@@ -86,8 +87,9 @@ def files() -> Iterator[tuple[str, Path]]:
     for file in sorted((ROOT / "archspec").rglob("*.py")):
         first = file.relative_to(ROOT / "archspec").parts[0]
         yield ("" if first == "__init__.py" else first.removesuffix(".py")), file
-    for file in sorted((ROOT / "cli").rglob("*.py")):
-        yield "cli", file
+    for part in ("cli", "specs"):
+        for file in sorted((ROOT / part).rglob("*.py")):
+            yield part, file
 
 
 def test_every_part_has_its_place() -> None:

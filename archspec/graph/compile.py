@@ -120,7 +120,8 @@ class Compiler:
             return (self._residual(item, inputs[0], names, scope), *inputs)
         path = self._path(item, scope)
         x = self._copy(item, inputs, names, scope, path, first=True)
-        self.builder.register(path, x)
+        if item.head not in OPS:  # an operator is registered as it is added
+            self.builder.register(path, x)
         return (x, *inputs)
 
     def _inputs(self, item: Item, above: Flow, scope: Scope) -> Flow:
