@@ -101,3 +101,21 @@ def _without_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Models built inside declare their variables and allocate none; never predict with them.
+
+    Keras keeps a list of such variables and allocates them all when any layer is built later, however large they are,
+    so its session is cleared at the end. The dtype policy stays.
+    """
+    import keras
+
+    policy = keras.config.dtype_policy()
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        keras.utils.clear_session()
+        keras.config.set_dtype_policy(policy)

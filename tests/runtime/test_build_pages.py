@@ -1,5 +1,6 @@
 """Every shipped page, in every variant, builds in Keras exactly as its static graph says."""
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 import archspec
 from archspec import api
-from archspec.runtime.build import build_model
+from archspec.runtime.build import build_model, without_weights
 from tests.agreement import assert_agree
 
 DEEP = 3000
@@ -25,8 +26,15 @@ GOOD = sorted((Path(__file__).parents[1] / "examples" / "good").glob("*.yaml"))
 
 def build_without_weights(network: archspec.Network) -> Any:
     """The model with its variables declared and not allocated."""
-    with keras.StatelessScope(initialize_variables=False):
+    with without_weights():
         return build_model(network.graph())
+
+
+def test_what_was_built_without_weights_is_not_allocated_later() -> None:
+    build_without_weights(archspec.load("vgg:D"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x), keras.layers.Dense(2)])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes; VGG-D has 553,000
 
 
 @pytest.mark.parametrize("reference", SHIPPED)

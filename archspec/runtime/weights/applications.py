@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.runtime.build import without_weights
 from archspec.runtime.weights.unit import Unit
 
 PAGES: dict[str, str] = {
@@ -68,11 +69,9 @@ def architecture(name: str) -> tuple[str, Any]:
 
     Raises ArchspecError (unknown-application).
     """
-    import keras
-
     known = functions()
     function = _function(name, known)
-    with keras.StatelessScope(initialize_variables=False):
+    with without_weights():
         return function, known[function](weights=None)
 
 
