@@ -59,12 +59,16 @@ class Builder:
         path: str,
         span: Span,
         places: Mapping[str, Span] | None = None,
+        help: str | None = None,
     ) -> int:
-        """Add an operator with these arguments, whose values stand at `places`. Raises ArchspecError."""
+        """Add an operator with these arguments, whose values stand at `places`. Raises ArchspecError.
+
+        `help` is the remedy where its inputs do not fit, if the operator itself has none.
+        """
         if len(path) > MAX_PATH:
             raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
         places = places or {}
-        op, facts = self._infer(head, values, inputs, span, places)
+        op, facts = self._infer(head, values, inputs, span, places, help)
         self._append(Node(path, op, inputs, facts, span))
         return len(self.nodes) - 1
 
@@ -126,7 +130,13 @@ class Builder:
         self.register(node.path, index)
 
     def _infer(
-        self, head: str, values: Mapping[str, Any], inputs: tuple[int, ...], span: Span, places: Mapping[str, Span]
+        self,
+        head: str,
+        values: Mapping[str, Any],
+        inputs: tuple[int, ...],
+        span: Span,
+        places: Mapping[str, Span],
+        help: str | None,
     ) -> tuple[Op, Facts]:
         """The operator, and what it makes of its inputs."""
         try:
@@ -138,7 +148,7 @@ class Builder:
         except OpError as error:
             notes = tuple(self._arrives(i) for i in inputs)
             at = places.get(error.arg or "", span)
-            raise self.error("shape", error.message, at, notes=notes, help=error.help) from None
+            raise self.error("shape", error.message, at, notes=notes, help=error.help or help) from None
         self._check_output(facts.shape, span)
         return op, facts
 

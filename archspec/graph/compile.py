@@ -323,7 +323,8 @@ class Compiler:
             x = self._layers(project, (x,), names, scope.inner(scope.claim("project", item.span)))
         elif kind == "pad" and not same:
             x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)
-        return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span)
+        help = None if project else "give the shortcut layers under `project`, or write `shortcut: pad`"
+        return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span, help=help)
 
     # ---- values and names --------------------------------------------------------------------------------------
 
