@@ -12,6 +12,7 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.weights import described, load_weights
 from tests.weights import torch_writer
+from tests.weights.random_weights import randomize
 
 PAGE = """
 name: small
@@ -49,15 +50,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "small.yaml"
     path.write_text(PAGE)
     return str(path)
-
-
-def randomize(model: Any, seed: int = 0) -> Any:
-    """Random weights, the statistics of batch normalization included: defaults would hide a mix-up."""
-    random = np.random.default_rng(seed)
-    for weight in model.weights:
-        low = 0.5 if "variance" in weight.path or "gamma" in weight.path else -0.5
-        weight.assign(random.uniform(low, 1, weight.shape))
-    return model
 
 
 @pytest.fixture(scope="module")
