@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +165,8 @@ def shipped(family: str) -> Path:
 
 
 def _specs() -> Path:
-    from archspec import specs  # importlib.resources finds it as well, and takes longer than to read the page
-
-    return Path(specs.__path__[0])
+    # importlib.resources finds it as well, and takes longer than to read the page
+    return Path(import_module("archspec.specs").__path__[0])
 
 
 def networks(page: str) -> Iterator[Network]:

@@ -1,4 +1,4 @@
-"""Format, lint and types, with the tools' own settings in pyproject.toml. `python -m tests.test_quality` runs mypy alone."""
+"""Format, lint and types, with the settings of pyproject.toml. `python -m tests.test_quality` runs mypy alone."""
 
 from __future__ import annotations
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from archspec.declare import freeze
-from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, fail, listed
+from archspec.diagnostics import Span, did_you_mean, fail, listed
 from archspec.graph.builder import Builder, Run
+from archspec.graph.call import Call, prepare
+from archspec.graph.ends import input_shape, outputs_of, refuse_unused
 from archspec.graph.inference import arguments_of
 from archspec.graph.ir import Graph
 from archspec.graph.parameters import Names, parameters
@@ -23,27 +25,15 @@ from archspec.graph.shortcut import pad, same_shape
 from archspec.lang import source
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
 from archspec.lang.item import Block, Item
-from archspec.lang.json_schema import MAX_MISTAKES
 from archspec.lang.schema import SHORTCUTS
 from archspec.lang.spec import Spec
-from archspec.lang.wording import INPUT
 from archspec.ops import OPS, Op
-from archspec.ops.base import Shape
 
 MAX_NESTING = 40
 MAX_STEPS = 100_000  # items looked at, layers or not: bounds pages that expand to nothing, slowly
 
 Flow = tuple[int, ...]
 """What stands above an item: the output of the item before, then what that one read."""
-
-
-class Call(NamedTuple):
-    """The arguments of an item: values that are fixed, those with expressions, and where all of them stand."""
-
-    item: Item
-    fixed: dict[str, Any]
-    open: tuple[tuple[str, source.Node], ...]
-    places: dict[str, Span]
 
 
 def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> Graph:
@@ -68,7 +58,7 @@ class Compiler:
         self.called: Counter[str] = Counter()  # how often each block was called
         self.counted = 0  # how many expressions read the number of a copy or of a call
         self._calls: dict[tuple[int, bool], Call] = {}  # by the identity of an item, which the call keeps alive
-        self.builder = Builder(self._input(params.get("input")), spec.input.span, variant)
+        self.builder = Builder(input_shape(spec.input, params.get("input"), self.params), spec.input.span, variant)
 
     def graph(self, name: str) -> Graph:
         top = Scope("", {"input": self.spec.input.span})
@@ -77,15 +67,9 @@ class Compiler:
         if len(nodes) == 1:
             layers = self.spec.document.entries["layers"][0]
             raise fail("empty-network", "this network has no layers", layers.span)
-        outputs, weights = self._outputs(last)
-        self._refuse_unused(outputs)
+        outputs, weights = outputs_of(self.spec, self.builder, last)
+        refuse_unused(self.builder, outputs)
         return Graph(name, tuple(nodes), outputs, weights)
-
-    def _input(self, setting: Any) -> Shape:
-        if setting is not None:
-            return _sizes(setting, None)
-        names = self.params
-        return _sizes([_value(item, names) for item in self.spec.input.items], self.spec.input.span)
 
     # ---- lists and items ---------------------------------------------------------------------------------------
 
@@ -244,29 +228,8 @@ class Compiler:
         key = (id(item), first and item.first is not None)
         call = self._calls.get(key)
         if call is None:
-            call = self._calls[key] = self._prepared(item, key[1])
+            call = self._calls[key] = prepare(item, key[1], self._arguments(item.head), self.builder)
         return call
-
-    def _prepared(self, item: Item, first: bool) -> Call:
-        head, known = item.head, self._arguments(item.head)
-        given: dict[str, tuple[source.Scalar | None, source.Node]] = {}
-        if isinstance(item.value, source.Mapping):
-            given = {word: entry for word, entry in item.value.entries.items() if word not in item.branches}
-        elif item.value is not None:
-            if not known:
-                raise self.builder.error("unknown-argument", f"`{head}` takes no arguments", item.value.span)
-            given = {known[0]: (None, item.value)}
-        if first and item.first:
-            given |= item.first.entries
-        for word, (key, node) in given.items():
-            if word not in known:  # which only `$head` can have: the reader has seen to the others
-                help = did_you_mean(word, known) or (f"its arguments are: {listed(known)}" if known else None)
-                at = key.span if key else node.span
-                raise self.builder.error("unknown-argument", f"`{head}` has no argument `{word}`", at, help=help)
-        nodes = {word: node for word, (_, node) in given.items()}
-        fixed = {word: freeze(source.plain(node)) for word, node in nodes.items() if _is_fixed(node)}
-        open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
-        return Call(item, fixed, open_, {word: node.span for word, node in nodes.items()})
 
     def _arguments(self, head: str) -> list[str]:
         block = self.spec.blocks.get(head)
@@ -323,8 +286,8 @@ class Compiler:
             x = self._layers(project, (x,), names, scope.inner(scope.claim("project", item.span)))
         elif kind == "pad" and not same:
             x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)
-        help = None if project else "give the shortcut layers under `project`, or write `shortcut: pad`"
-        return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span, help=help)
+        remedy = None if project else "give the shortcut layers under `project`, or write `shortcut: pad`"
+        return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span, help=remedy)
 
     # ---- values and names --------------------------------------------------------------------------------------
 
@@ -358,65 +321,6 @@ class Compiler:
             message, help = not_found(self.spec, name, inside, visible)
             raise self.builder.error("unknown-layer", message, name.span, help=help)
         return index
-
-    def _outputs(self, last: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
-        declared = self.spec.outputs()
-        if declared is None:
-            return (last,), (1.0,)
-        indices: list[int] = []
-        weights: list[float] = []
-        left_out = {item.name.text for item in self.spec.layers if item.when is not None and item.name}
-        for name, (weight, span) in declared.items():
-            index = self.builder.outputs.get(name)
-            if index is None and indices and name in left_out:
-                continue  # `when` left out an auxiliary classifier
-            if index is None:
-                help = did_you_mean(name, self.builder.outputs)
-                raise self.builder.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
-            indices.append(index)
-            weights.append(weight)
-        return tuple(indices), tuple(weights)
-
-    def _refuse_unused(self, outputs: tuple[int, ...]) -> None:
-        nodes = self.builder.nodes
-        read = {i for node in nodes for i in node.inputs} | set(outputs)
-        help = "read it with `from:`, list it under `outputs`, or remove it"
-        wrong: dict[Diagnostic, None] = {}
-        for index, node in enumerate(nodes):
-            if index not in read:
-                what = "the input of the network" if index == 0 else f"the output of `{node.path}`"
-                error = self.builder.error("unused-layer", f"nothing reads {what}", node.span, help=help)
-                wrong[error.diagnostics[0]] = None
-        if wrong:
-            raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
-
-
-def _is_fixed(node: source.Node) -> bool:
-    """Whether a value has no expression, and is the same in every copy; a mapping is none, which `_value` says."""
-    if isinstance(node, source.Sequence):
-        return all(map(_is_fixed, node.items))
-    return isinstance(node, source.Scalar) and not is_expression(node.value)
-
-
-def _value(node: source.Node, names: Names) -> Any:
-    """A size of `input`, or its expression evaluated."""
-    if not isinstance(node, source.Scalar) or not is_expression(node.value):
-        return source.plain(node)
-    try:
-        return evaluate(node.value, names)
-    except ExpressionError as error:
-        raise fail(error.code, error.message, node.span, help=error.help) from None
-
-
-def _sizes(sizes: Any, span: Span | None) -> Shape:
-    """The shape of the input. Raises ArchspecError (input) when it is none; without `span` it came from a setting."""
-    fine = isinstance(sizes, (list, tuple)) and 1 <= len(sizes) <= 4
-    for size in sizes if fine else ():
-        fine &= size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0)
-    if not fine:
-        shown = f"[{listed(sizes)}]" if isinstance(sizes, (list, tuple)) else f"`{sizes}`"
-        raise fail("input", f"`input` must be a list of 1 to 4 positive integers, and is {shown}", span, help=INPUT)
-    return tuple(sizes)
 
 
 __all__ = ["Compiler", "compile_spec", "parameters"]
