@@ -144,7 +144,7 @@ def render(diagnostic: Diagnostic) -> str:
     width = max(2, len(str(span.line)) if span else 0)
     gutter = " " * width
     if span:
-        lines.append(f"{gutter}--> {span}")
+        lines.append(f"{gutter}--> {visible(str(span))}")
         excerpt = span.source.line(span.line)
         if excerpt.strip():
             above, below = _excerpt(excerpt, span)

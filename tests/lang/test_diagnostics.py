@@ -80,6 +80,8 @@ def test_messages_stay_on_one_line_and_are_cut() -> None:
 
 
 def test_what_a_terminal_would_obey_is_spelt_out() -> None:
+    named = Span(Source("a\x1b[31m.yaml", "x"), 1, 1, 1, 2)
+    assert "--> a\\x1b[31m.yaml:1:1" in render(Diagnostic("x", "m", named))
     assert visible("plain é 畳") == "plain é 畳"
     assert visible("\x1b]0;\x9b\u200b\ud800") == "\\x1b]0;\\x9b\\u200b\\ud800"
 

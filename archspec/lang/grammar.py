@@ -1,0 +1,173 @@
+"""What may stand after `$`: a name, or Python's syntax for arithmetic and nothing else of Python.
+
+Python's parser makes the tree; whatever holds another form than those listed here is refused before it is evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from archspec.diagnostics import did_you_mean, listed
+
+MAX_LENGTH = 300
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression: `code`, message and, where one is likely, the remedy."""
+
+    def __init__(self, message: str, code: str = "expression", help: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.code, self.help = message, code, help
+
+
+def is_expression(value: Any) -> bool:
+    """Whether a scalar of a page is an expression: text that starts with `$`."""
+    return isinstance(value, str) and value.startswith("$")
+
+
+# ---- operations and functions ------------------------------------------------------------------------------------
+
+_NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
+_PARENTHESES = re.compile(r"\$\((.*)\)\Z", re.DOTALL)
+
+ARITHMETIC: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("+", operator.add),
+    ast.Sub: ("-", operator.sub),
+    ast.Mult: ("*", operator.mul),
+    ast.FloorDiv: ("//", operator.floordiv),
+    ast.Mod: ("%", operator.mod),
+}
+COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+
+
+def make_divisible(value: float, divisor: int) -> int:
+    """The multiple of `divisor` nearest to a number of channels, never less than 90 % of it, and at least one.
+
+    As in the code of MobileNetV2 and EfficientNet (Sandler et al. 2018; Tan & Le 2019, section 3.3).
+    """
+    if isinstance(divisor, float) or divisor < 1:
+        raise ExpressionError(f"`make_divisible` needs a divisor that is a whole number, 1 or more, not `{divisor}`")
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "round": round,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "make_divisible": make_divisible,
+}
+
+
+# ---- trees ---------------------------------------------------------------------------------------------------------
+
+
+def names_in(text: str) -> list[str]:
+    """The names that an expression reads, in order. Raises ExpressionError when it cannot be parsed."""
+    tree = list(ast.walk(parsed(text)))
+    called = {node.func for node in tree if isinstance(node, ast.Call)}
+    return list(dict.fromkeys(node.id for node in tree if isinstance(node, ast.Name) and node not in called))
+
+
+ELSEWHERE = {
+    "copy": "`copy` is known in the arguments of an item with `repeat`",
+    "call": "`call` is known inside of a block",
+}
+"""Names of the language that are defined in some places only."""
+
+
+def undefined(name: str, names: Iterable[str]) -> ExpressionError:
+    """The error of a name that is none of `names`."""
+    known = sorted(names)
+    here = f"; the names here are: {listed(known)}" if known else ""
+    help = ELSEWHERE.get(name) or did_you_mean(name, known) or f"declare it under `params`{here}"
+    return ExpressionError(f"the name `{name}` is not defined here", "expression-name", help)
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> ast.expr:
+    """The tree of an expression. Raises ExpressionError."""
+    name = _NAME.match(text)
+    if name:
+        return ast.Name(name[1])
+    inside = _PARENTHESES.match(text)
+    if not inside:
+        if text.startswith("$(") and text.count("(") > text.count(")"):
+            help = 'close it; and inside braces quote an expression with a comma or bracket: "$(min(a, b))"'
+            raise ExpressionError(f"the parenthesis of `{text}` is not closed", help=help)
+        raise ExpressionError(f"`{text}` is not an expression", help="write `$name` or `$(4 * name)`")
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python would warn of `1if x else 2`
+            tree = ast.parse(inside[1].strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else "it cannot be parsed"
+        raise ExpressionError(f"`{text}` is not an expression: {reason}") from None
+    for node in ast.walk(tree):
+        _check(node)
+    return tree
+
+
+_PARTS = (ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.List, ast.Tuple, ast.Subscript)
+_SIGNS: tuple[type[ast.AST], ...] = (
+    ast.USub,
+    ast.UAdd,
+    ast.Not,
+    ast.And,
+    ast.Or,
+    ast.Load,
+    ast.Div,
+    ast.Pow,
+    *ARITHMETIC,
+    *COMPARISON,
+)
+
+
+def _check(node: ast.AST) -> None:
+    """Raises ExpressionError for a form of Python that is none of this language."""
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None):
+            return
+        case ast.Call(func=ast.Name(id=function), keywords=[]):
+            if function not in FUNCTIONS:
+                help = did_you_mean(function, FUNCTIONS) or f"the functions are: {listed(FUNCTIONS)}"
+                raise ExpressionError(f"there is no function `{function}` in expressions", help=help)
+        case ast.operator() | ast.unaryop() | ast.boolop() | ast.expr_context() | ast.cmpop():
+            if not isinstance(node, _SIGNS):
+                what = "a comparison" if isinstance(node, ast.cmpop) else "an operation"
+                help = "there are + - * / // % **, == != < <= > >=, in, and, or, not"
+                raise ExpressionError(f"`{_sign(node)}` is not {what} of expressions", help=help)
+        case _ if not isinstance(node, _PARTS):
+            raise ExpressionError(
+                f"`{ast.unparse(node)}` is not allowed in an expression",
+                help=f"allowed are arithmetic, comparison, `a if b else c`, indexing a list, {listed(FUNCTIONS)}",
+            )
+
+
+def _sign(node: ast.AST) -> str:
+    """An operation as it is written."""
+    x = ast.Name("x")
+    if isinstance(node, ast.cmpop):
+        return ast.unparse(ast.Compare(x, [node], [x]))[2:-2]
+    return ast.unparse(ast.UnaryOp(node, x) if isinstance(node, ast.unaryop) else ast.BinOp(x, node, x)).strip("x ")  # type: ignore[arg-type]
