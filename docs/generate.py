@@ -98,7 +98,7 @@ def _tuples(value: Any) -> Any:
 def commands() -> str:
     """docs/commands.md."""
     parts = [NOTICE, "# Commands\n", f"```text\n{_help(cli, 'archspec', None)}\n```\n"]
-    context = click.Context(cli, info_name="archspec")
+    context = click.Context(cli, info_name="archspec", **cli.context_settings)
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
@@ -111,7 +111,8 @@ def commands() -> str:
 
 
 def _help(command: click.Command, name: str, parent: click.Context | None) -> str:
-    with click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100) as context:
+    settings = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
+    with click.Context(command, info_name=name, parent=parent, **settings) as context:
         return command.get_help(context)
 
 

@@ -1,31 +1,50 @@
-"""All models of keras.applications to pages and back: `python -m tests.from_keras_applications [NAME...]`.
+"""All models of keras.applications to pages and back.
 
-For each: the lines of the page, and the largest difference of the logits, relative to the largest logit, between the
-model with random weights and statistics and the network of its page with the same weights. Exit status 1 if one is
-beyond the limit.
+python -m tests.from_keras_applications              all of them (five minutes on two cores), write the table in docs/keras.md
+python -m tests.from_keras_applications VGG16 ...    these only, write nothing
+
+Each gets random weights and statistics; those of the model are put into the network of its page, and the logits of two
+random images must agree. Exit status 1 if a difference is beyond the limit.
 """
 
 from __future__ import annotations
 
-import os
+import re
 import sys
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 from archspec.diagnostics import Source
+from archspec.graph.compile import compile_spec
+from archspec.lang.spec import parse
 from archspec.runtime.quiet import import_tensorflow
 
 LIMIT = 1e-5
-SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+"""Largest difference between two logits that passes, as a share of the largest logit."""
+SIDE = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+"""Of the input, where the smallest that a function takes is more than 65."""
+DOCUMENT = Path(__file__).parents[1] / "docs" / "keras.md"
+TABLE = re.compile(r"(?<=table of python -m tests.from_keras_applications -->\n)(\|.*\n)*")
 
 
-def main(names: list[str]) -> int:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import_tensorflow()
+class Row(NamedTuple):
+    """A model, and how its page compares."""
+
+    name: str
+    layers: int
+    lines: int
+    difference: float
+
+    def text(self) -> str:
+        return f"| `{self.name}` | {self.layers:,} | {self.lines} | {self.difference:.1g} |"
+
+
+def compare(name: str) -> Row:
+    """Build a model, write its page, build that with the weights of the model, and compare the logits."""
     import keras
     import numpy as np
 
-    from archspec.graph.compile import compile_spec
-    from archspec.lang.spec import parse
     from archspec.runtime.build import build_model
     from archspec.runtime.from_keras import page_of
     from archspec.runtime.keras_graph import keras_graph
@@ -34,29 +53,38 @@ def main(names: list[str]) -> int:
     from archspec.runtime.weights.skeleton import by_graph
     from tests.weights.random_weights import randomize
 
-    failed = 0
-    print(f"{'model':20} {'lines':>5} {'layers':>6} {'parameters':>12} {'max difference':>15} {'s':>6}")
+    side = SIDE.get(name, 65)
+    shape = (side, side + 6, 3)
+    model = randomize(functions()[name](weights=None, input_shape=shape, classes=10, classifier_activation=None))
+    text = page_of(model)
+    again = build_model(compile_spec(parse(Source("page.yaml", text))))
+    one, other = keras_graph(again), keras_graph(model)
+    matching = by_graph(one, model_slots(one), other, model_units(other))
+    assert matching is not None, f"the graph of {name} is another"
+    for slot, unit in matching.pairs:
+        for variable, tensor in zip(slot.variables, unit.tensors, strict=True):
+            variable.assign(tensor.read().reshape(variable.shape))
+    x = np.random.default_rng(0).uniform(0, 255, (2, *shape)).astype("float32")
+    expected, found = np.asarray(model(x)), np.asarray(again(x))
+    row = Row(name, len(model.layers), text.count("\n"), float(np.abs(expected - found).max() / np.abs(expected).max()))
+    keras.backend.clear_session()
+    return row
+
+
+def main(names: list[str]) -> int:
+    import_tensorflow()
+    from archspec.runtime.weights.applications import functions
+
+    rows = []
     for name in names or sorted(functions()):
         start = time.monotonic()
-        side = SMALLEST.get(name, 65)
-        model = functions()[name](weights=None, input_shape=(side, side + 6, 3), classes=10, classifier_activation=None)
-        randomize(model)
-        text = page_of(model)
-        again = build_model(compile_spec(parse(Source("page.yaml", text))))
-        one, other = keras_graph(again), keras_graph(model)
-        matching = by_graph(one, model_slots(one), other, model_units(other))
-        assert matching is not None, f"the graph of {name} is another"
-        for slot, unit in matching.pairs:
-            for variable, tensor in zip(slot.variables, unit.tensors, strict=True):
-                variable.assign(tensor.read().reshape(variable.shape))
-        x = np.random.default_rng(0).uniform(0, 255, (2, side, side + 6, 3)).astype("float32")
-        expected, found = np.asarray(model(x)), np.asarray(again(x))
-        difference = np.abs(expected - found).max() / np.abs(expected).max()
-        failed += not difference <= LIMIT
-        row = f"{name:20} {text.count(chr(10)):5} {len(model.layers):6} {model.count_params():12,} {difference:15.1e}"
-        print(f"{row} {time.monotonic() - start:6.1f}", flush=True)
-        keras.backend.clear_session()
-    return int(failed > 0)
+        rows.append(compare(name))
+        print(f"{rows[-1].text()} {time.monotonic() - start:.1f} s", flush=True)
+    if not names:
+        head = ["| function | layers of the model | lines of the page | difference |", "|---|---:|---:|---:|"]
+        table = "\n".join([*head, *(row.text() for row in rows)]) + "\n"
+        DOCUMENT.write_text(TABLE.sub(lambda _: table, DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    return int(any(not row.difference <= LIMIT for row in rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The difference of two networks: every layer accounted for, changes in arguments, shapes and wiring, the totals."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,11 @@ def test_json_has_the_totals_and_the_changes() -> None:
     assert first["change"] == "changed"
     assert first["arguments"] == {"kernel_size": [1, 3], "padding": ["valid", "same"]}
     assert first["right"]["output_shape"] == [56, 56, 256]
+
+
+def test_the_example_in_the_documentation_is_the_output() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "keras.md").read_text(encoding="utf-8")
+    assert f"```text\n{as_text(between('vgg:C', 'vgg:D'))}\n```" in page
 
 
 def test_markdown_is_two_tables() -> None:
