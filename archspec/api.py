@@ -5,6 +5,7 @@ Nothing here imports keras or tensorflow before a function needs it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -133,7 +134,7 @@ def from_keras(model: Any, *, name: str | None = None) -> str:
 def split_reference(reference: str) -> tuple[str, str | None]:
     """`vgg:D` -> ("vgg", "D"); a path may contain a colon when it exists as it is."""
     page, colon, variant = reference.rpartition(":")
-    if not colon or Path(reference).exists():
+    if not colon or os.path.exists(reference):
         return reference, None
     return page, variant
 
@@ -143,13 +144,13 @@ def read_page(page: str) -> Source:
     if page in families():
         path = shipped(page)
         return Source(f"specs/{page}.yaml", path.read_text(encoding="utf-8"))
-    if Path(page).suffix in (".yaml", ".yml") or "/" in page or Path(page).exists():
+    if Path(page).suffix in (".yaml", ".yml") or "/" in page or os.path.exists(page):
         return source.read(page)
     near = did_you_mean(page, families())
     raise fail(
         "unknown-family",
         f"there is no family `{page}`",
-        notes=[f"the families are: {listed(families())}"],
+        notes=[] if near else [f"the families are: {listed(families())}"],
         help=near or "a page of your own is named by its path: `./my-net.yaml`",
     )
 

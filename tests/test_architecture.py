@@ -31,8 +31,6 @@ ORDER = (
 HEAVY = {"keras", "tensorflow"}
 LAZY = {"api", "", "cli"}
 """Parts that import `runtime` inside functions only."""
-EXEMPT = {"cli/commands/build.py: only runtime imports keras or tensorflow"}
-"""What is to be mended: it seeds the initial weights, which a function of runtime should do."""
 
 
 class Import(NamedTuple):
@@ -103,8 +101,7 @@ def test_imports_go_one_way() -> None:
             reason = wrong(part, each)
             if reason:
                 broken[f"{each.file}: {reason}"] = each.line
-    assert broken.keys() - EXEMPT == set(), broken
-    assert EXEMPT - broken.keys() == set(), "this is mended: take it out of EXEMPT"
+    assert broken == {}
 
 
 @pytest.mark.parametrize(

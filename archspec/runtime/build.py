@@ -12,6 +12,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph, Node
+from archspec.runtime.quiet import import_tensorflow
 
 FRAMES_A_LAYER = 12  # Keras walks a functional model recursively: what one layer of depth needs, generously
 
@@ -119,3 +120,11 @@ def without_weights() -> Iterator[None]:
     finally:
         keras.utils.clear_session()
         keras.config.set_dtype_policy(policy)
+
+
+def seed_everything(seed: int) -> None:
+    """Fix what initial weights, dropout and NumPy draw from now on."""
+    import_tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(seed)

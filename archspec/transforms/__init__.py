@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 
+from archspec.plugins import load_plugins
 from archspec.transforms.base import REGISTRY, Transform
 
 for _module in ("color", "crop", "erase", "flip", "rand_augment", "resize", "resized_crop", "values"):
     import_module(f"archspec.transforms.{_module}")
-for _entry_point in metadata.entry_points(group="archspec.transforms"):
-    _entry_point.load()
+load_plugins("archspec.transforms", "transform")
 
 TRANSFORMS: dict[str, type[Transform]] = dict(sorted(REGISTRY.items()))
 """Every transform under its name."""

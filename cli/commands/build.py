@@ -36,13 +36,11 @@ def command(
         raise fail("bad-output", f"the name `{out}` does not end in `.keras`", help=f"write `-o {out.name}.keras`")
     if out.is_dir() or (out.exists() and not overwrite):
         raise fail("output-exists", f"`{out}` exists", help="give another name, or `--overwrite`")
-    from archspec.runtime.model_file import Metadata, save_model
-    from archspec.runtime.quiet import import_tensorflow
+    from archspec.runtime.build import seed_everything
+    from archspec.runtime.metadata import Metadata
+    from archspec.runtime.model_file import save_model
 
-    import_tensorflow()
-    import keras
-
-    keras.utils.set_random_seed(seed)
+    seed_everything(seed)
     model = network.build()
     if weights is not None:
         from archspec.runtime.weights import described, load_weights
