@@ -1,7 +1,7 @@
 """All models of keras.applications to pages and back.
 
-python -m tests.from_keras_applications              all of them (five minutes on two cores), write the table in docs/keras.md
-python -m tests.from_keras_applications VGG16 ...    these only, write nothing
+python -m tests.from_keras_applications             all of them (five minutes on two cores), write docs/keras.md's table
+python -m tests.from_keras_applications VGG16 ...   these only, write nothing
 
 Each gets random weights and statistics; those of the model are put into the network of its page, and the logits of two
 random images must agree. Exit status 1 if a difference is beyond the limit.

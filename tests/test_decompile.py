@@ -1,15 +1,18 @@
 """The law of decompiling: the page that is written for a network compiles to the same network."""
 
+from random import Random
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import archspec
 from archspec.api import families, networks
 from archspec.diagnostics import Source
 from archspec.graph.compile import compile_spec
-from archspec.graph.decompile import decompile, text
+from archspec.graph.decompile import attempt, decompile, text
 from archspec.graph.decompile.blocks import Blocks
 from archspec.graph.decompile.item import walk
 from archspec.graph.decompile.structure import Structure
@@ -32,7 +35,8 @@ def test_every_page_is_written_again_and_compiles_to_the_same_network(family: st
     chosen = list(networks(family))
     for network in [*chosen[:2], chosen[-1]]:  # all of them take a quarter of a minute
         found = network.graph()
-        again = decompile(found, "again", "a comment")
+        again = attempt(found, "again", "a comment")
+        assert again is not None, network.reference
         assert again.graph.params == found.params, network.reference
         assert again.graph.macs == found.macs
         assert sorted(again.nodes) == sorted(again.nodes.values()) == list(range(len(found.nodes)))
@@ -116,6 +120,64 @@ def test_names_of_layers_and_blocks_do_not_collide() -> None:
     )
     layers += "  - {concat: {axis: 1}, from: [relu_1, tanh_2]}\n  - relu\n  - tanh\n  - tanh"
     decompile(of_layers(layers), "again", "")
+
+
+OPERATORS = {
+    "conv": "conv: {filters: 4, kernel_size: 1}",
+    "relu": "relu: ",
+    "bn": "bn: ",
+    "small": "dropout: 0.1",
+    "large": "dropout: 0.2",
+}
+
+
+def random_page(random: Random, size: int) -> str:
+    """Chains of a motif and merges of any earlier layers; what nothing reads is summed up or an output."""
+    lines: list[str] = []
+    read: set[str] = set()
+    motif = random.choices(list(OPERATORS), k=random.randint(1, 4))
+
+    def add(head: str, *sources: str) -> None:
+        read.update(sources)
+        name = f"n{len(lines) + 1}"
+        origin = (
+            ""
+            if sources == (last(),)
+            else f"from: [{', '.join(sources)}], "
+            if sources[1:]
+            else f"from: {sources[0]}, "
+        )
+        lines.append(f"  - {{name: {name}, {origin}{head}}}")
+
+    def last() -> str:
+        return f"n{len(lines)}" if lines else "input"
+
+    def earlier() -> str:
+        return f"n{random.randint(1, len(lines))}" if lines and random.random() < 0.9 else "input"
+
+    while len(lines) < size:
+        if random.random() < 0.7:
+            for word in motif if random.random() < 0.8 else random.choices(list(OPERATORS)):
+                add(OPERATORS[word], last() if random.random() < 0.95 else earlier())
+        else:
+            add(
+                random.choice(["add: ", "multiply: ", "maximum: "]), *random.sample([last(), earlier(), earlier()], k=2)
+            )
+    unread = [f"n{i + 1}" for i in range(len(lines) - 1) if f"n{i + 1}" not in read]
+    page = "input: [9, 7, 4]\nlayers:\n"
+    if unread and random.random() < 0.5:
+        return page + "\n".join(lines) + f"\noutputs: [{', '.join([last(), *unread])}]"
+    if unread:
+        add("add: ", *unread, last())
+    return page + "\n".join(lines)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 50))
+def test_random_networks_are_written_with_blocks_and_compile_to_themselves(random: Random, size: int) -> None:
+    found = graph(random_page(random, size))
+    assert attempt(found, "again", "") is not None
+    assert attempt(found, "again", "", blocks=False) is not None
 
 
 # ---- when two networks are the same ----

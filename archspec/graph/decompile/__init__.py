@@ -36,23 +36,28 @@ def decompile(graph: Graph, name: str, source: str) -> Decompiled:
 
     Raises ArchspecError (decompile) for a network that no page was found for, which is a bug.
     """
-    for with_blocks in (True, False):
-        page = Page(name, source, graph, [], Structure(graph).items())
-        if with_blocks:
-            found = Blocks(page.items)
-            found.find()
-            page.blocks = found.blocks
-        name_stages(page.items, {block.name for block in page.blocks})
-        name_classes(page)
-        text = written(page)
-        try:
-            compiled = compile_spec(parse(Source(f"{name}.yaml", text)))
-        except ArchspecError:
-            continue
-        nodes = same_network(graph, compiled)
-        if nodes is not None:
-            return Decompiled(text, compiled, nodes)
-    raise fail("decompile", f"no page was found that compiles to `{graph.name}`", help="please report this network")
+    found = attempt(graph, name, source) or attempt(graph, name, source, blocks=False)
+    if found is None:
+        raise fail("decompile", f"no page was found that compiles to `{graph.name}`", help="please report this network")
+    return found
 
 
-__all__ = ["Decompiled", "decompile"]
+def attempt(graph: Graph, name: str, source: str, *, blocks: bool = True) -> Decompiled | None:
+    """The page with or without blocks; None where it does not compile to the same network, which is a bug."""
+    page = Page(name, source, graph, [], Structure(graph).items())
+    if blocks:
+        found = Blocks(page.items)
+        found.find()
+        page.blocks = found.blocks
+    name_stages(page.items, {block.name for block in page.blocks})
+    name_classes(page)
+    text = written(page)
+    try:
+        compiled = compile_spec(parse(Source(f"{name}.yaml", text)))
+    except ArchspecError:
+        return None
+    nodes = same_network(graph, compiled)
+    return None if nodes is None else Decompiled(text, compiled, nodes)
+
+
+__all__ = ["Decompiled", "attempt", "decompile"]

@@ -61,6 +61,8 @@ def unify(stretches: Sequence[Sequence[Item]]) -> Template | None:
     items = _items(stretches, slots, alone=len(stretches[0]) == 1)
     if items is None:
         return None
+    if any(_counts_copies(slot.values) for slot in slots if slot.item is not items[0] or len(items) > 1):
+        return None
     entering = [stretch[0].channels for stretch in stretches]
     parameters: list[_Parameter] = []
     for slot in sorted(slots, key=_magnitude):
@@ -70,6 +72,12 @@ def unify(stretches: Sequence[Sequence[Item]]) -> Template | None:
     order = {id(slot): index for index, slot in enumerate(slots)}
     parameters.sort(key=lambda each: (each.kind not in SIZES, min(order[id(slot)] for slot, _ in each.slots)))
     return _named(items, parameters, len(stretches))
+
+
+def _counts_copies(values: Vector) -> bool:
+    """Whether an argument that differs has expressions of `copy`: outside of its `repeat` they mean nothing."""
+    counting = any(isinstance(value, str) and "copy" in value for value in values)
+    return counting and any(value != values[0] for value in values)
 
 
 def _items(stretches: Sequence[Sequence[Item] | None], slots: list[_Slot], *, alone: bool = False) -> list[Item] | None:
