@@ -12,7 +12,8 @@ from archspec.cli.main import cli
 from archspec.diagnostics import Source
 from archspec.graph.compile import compile_spec
 from archspec.graph.diff import Difference, difference
-from archspec.graph.diff_text import as_json, as_markdown, as_text, rows
+from archspec.graph.diff_rows import rows
+from archspec.graph.diff_text import as_json, as_markdown, as_text
 from archspec.graph.ir import Graph
 from archspec.lang.spec import parse
 

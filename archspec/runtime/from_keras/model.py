@@ -8,7 +8,7 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.graph.ir import INPUT, Facts, Graph, Node
 from archspec.ops import OPS
-from archspec.runtime.from_keras import layers, operations
+from archspec.runtime.from_keras import activations, maps, operations, values, weighted
 from archspec.runtime.from_keras.reading import NOWHERE, READERS, NotReadable, Reading, unreadable
 from archspec.runtime.from_keras.simplify import simplify
 from archspec.runtime.keras_graph import Call, KerasGraph, keras_graph
@@ -76,4 +76,5 @@ def _of_plugins(reading: Reading) -> int:
     raise NotReadable("no operator stands for this class")
 
 
-__all__ = ["layers", "read_model"]
+MODULES = (activations, maps, operations, values, weighted)
+"""Where the readers of Keras's own layers are declared."""

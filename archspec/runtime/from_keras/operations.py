@@ -9,7 +9,8 @@ from typing import Any
 from archspec.declare import arguments
 from archspec.ops import OPS
 from archspec.ops.activation import Activation
-from archspec.runtime.from_keras.layers import concat, plain, reshaped
+from archspec.runtime.from_keras.arguments import plain
+from archspec.runtime.from_keras.maps import reshaped
 from archspec.runtime.from_keras.reading import NotReadable, Reading, reads
 
 MERGES = {"Add": "add", "Multiply": "multiply", "Maximum": "maximum", "Average": "average"}
@@ -87,11 +88,6 @@ def pad(reading: Reading) -> int:
     if operation.mode != "constant" or fill or pixels[0] != (0, 0) or pixels[-1] != (0, 0):
         raise NotReadable("it pads with something other than zeros, or the channels")
     return reading.add("zero_pad", padding=tuple(pixels[1:-1]))
-
-
-@reads("Concatenate")
-def concatenate(reading: Reading) -> int:
-    return concat(reading)
 
 
 def reshape(reading: Reading) -> int:
