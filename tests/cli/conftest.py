@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
-from archspec.cli.main import main
+from archspec.cli import main
 
 
 class Result(NamedTuple):
@@ -23,9 +24,8 @@ Run = Callable[..., Result]
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: object) -> Result:
         monkeypatch.setattr("sys.argv", ["archspec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Result(ended.value.code, *capfd.readouterr())
+        status = main.run()
+        sys.stdout.flush()
+        return Result(status, *capfd.readouterr())
 
     return call

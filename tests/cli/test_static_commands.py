@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -187,3 +188,35 @@ def test_printed_commands_can_be_pasted(
     monkeypatch.setattr("sys.argv", [called])
     monkeypatch.setattr("shutil.which", lambda name: on_path)
     assert program() == printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "out", "err"),
+    [
+        (["list", "lenet"], 0, "lenet:5", ""),
+        (["check", "lenet", "vgg:Z"], 1, "lenet: ok", "error[unknown-variant]"),
+        (["summarize", "--nonsense"], 2, "", "No such option"),
+    ],
+)
+def test_the_console_script_ends_at_once_and_loses_nothing(
+    arguments: list[str], status: int, out: str, err: str
+) -> None:
+    """It leaves without Python's own end, so that buffers and the status are its own care."""
+    done = subprocess.run([sys.executable, "-m", "archspec", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert out in done.stdout
+    assert err in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk at hand")
+def test_output_that_does_not_fit_on_the_disk_is_no_bug_of_ours() -> None:
+    command = [sys.executable, "-m", "archspec", "summarize", "vgg:D"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error[cannot-write]: the disk that the output goes to is full\n")
+
+
+def test_a_closed_standard_output_is_borne() -> None:
+    command = f"{sys.executable} -m archspec check lenet >&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
