@@ -5,15 +5,25 @@ A few models; `python -m tests.zoo.torch_parity` compares them all.
 
 import pytest
 
-from tests.zoo.torch_parity import CASES, CHEAP, TOLERANCE, Case, compare, has
+from tests.zoo.torch_parity import CASES, CHEAP, DOCUMENT, TOLERANCE, Case, compare, has, kept
 
 
-@pytest.fixture(scope="module", autouse=True)
+def test_the_document_has_a_row_for_each_comparison() -> None:
+    lines = [line.split(" |") for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if " `" in line]
+    assert ["".join(f"{cell} |" for cell in line[:4]) for line in lines if len(line) > 4] == [
+        case.row for case in CASES
+    ]
+    assert len(kept()) > 50
+    assert all(float(difference) <= TOLERANCE for difference in kept().values())
+
+
+@pytest.fixture(scope="module")
 def _libraries() -> None:
     if not has("torchvision"):
         pytest.skip("no interpreter with torch and torchvision: TORCH_PYTHON can name one")
 
 
+@pytest.mark.usefixtures("_libraries")
 @pytest.mark.parametrize("case", [case for case in CASES if case.model in CHEAP], ids=lambda case: case.model)
 def test_logits_are_those_of_torchvision(case: Case) -> None:
     difference, sensitivity = compare(case)
