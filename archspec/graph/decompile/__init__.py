@@ -46,7 +46,7 @@ def attempt(graph: Graph, name: str, source: str, *, blocks: bool = True) -> Dec
     """The page with or without blocks; None where it does not compile to the same network, which is a bug."""
     page = Page(name, source, graph, [], Structure(graph).items())
     if blocks:
-        found = Blocks(page.items)
+        found = Blocks(page.items, frozenset(graph.outputs if len(graph.outputs) > 1 else ()))
         found.find()
         page.blocks = found.blocks
     name_stages(page.items, {block.name for block in page.blocks})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.graph.decompile.candidates import Place, best_block, weight_of
+from archspec.graph.decompile.cells import find_cells
 from archspec.graph.decompile.item import Item, lists, walk
 from archspec.graph.decompile.names import block_name
 from archspec.graph.decompile.page import Block
@@ -23,6 +24,8 @@ class Blocks:
     """The list of a page, shortened by blocks that are found one after the other."""
 
     items: list[Item]
+    kept: frozenset[int] = frozenset()
+    """The nodes that keep their names whatever reads them: the outputs of a page that has several."""
     blocks: list[Block] = field(default_factory=list)
     keys: dict[Any, int] = field(default_factory=dict)
 
@@ -36,6 +39,8 @@ class Blocks:
             self._make(*best)
             self._collapse()
         self._inline()
+        find_cells(self.items, self.blocks, self.kept)
+        self._collapse()
 
     def _all_lists(self) -> Iterator[list[Item]]:
         for items in (self.items, *(block.items for block in self.blocks)):

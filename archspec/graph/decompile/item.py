@@ -26,14 +26,14 @@ class Item:
     """All arguments of an operator in the order of its declaration; those of a block in that of its own."""
     branches: list[list[Item]] = field(default_factory=list)
     """Of a merge; of a residual the body, then the project where there is one."""
-    origin: tuple[int, ...] = ()
-    """The nodes that `from` names, where it does not read the item above."""
+    origin: tuple[int | str, ...] = ()
+    """The nodes that `from` names, where it does not read the item above; in a block of several inputs their names."""
     node: int = -1
     """Its last node in the graph."""
     labelled: bool = False
     """Whether another item's `from` names it."""
     name: str = ""
-    """Of a stage, for the reader."""
+    """Of a stage, for the reader; in a block of several inputs, what `from` calls it there."""
     channels: int | None = None
     """Of what enters it."""
     shape: tuple[int | None, ...] = ()

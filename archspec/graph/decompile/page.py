@@ -37,6 +37,8 @@ class Block:
     name: str
     parameters: list[Parameter]
     items: list[Item] = field(default_factory=list)
+    inputs: tuple[str, ...] = ()
+    """The names of what it reads, where it reads several layers."""
 
 
 @dataclass
@@ -86,7 +88,8 @@ def _with_comment(lines: list[str], item: Item, before: Shape) -> Iterator[str]:
 def _definition(block: Block, blocks: Mapping[str, Block], names: Mapping[int, str]) -> dict[str, Any]:
     args = [each.name if each.default is FREE else {each.name: each.default} for each in block.parameters]
     layers = [_value(item, blocks, names) for item in block.items]
-    return {"args": args, "layers": layers} if args else {"layers": layers}
+    inputs = {"inputs": list(block.inputs)} if block.inputs else {}
+    return inputs | ({"args": args} if args else {}) | {"layers": layers}
 
 
 def _value(item: Item, blocks: Mapping[str, Block], names: Mapping[int, str]) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def _value(item: Item, blocks: Mapping[str, Block], names: Mapping[int, str]) ->
     if item.head:
         value[item.head] = _argument(item, blocks, names)
     if item.origin:
-        read = [names[node] for node in item.origin]
+        read = [node if isinstance(node, str) else names[node] for node in item.origin]
         value["from"] = read[0] if len(read) == 1 else read
     if item.count > 1:
         value["repeat"] = item.count

@@ -9,6 +9,7 @@ from typing import Any
 
 from archspec.graph.decompile.item import FREE, Item, walk
 from archspec.graph.same import rounded
+from archspec.ops import OPS
 
 MAX_FIRST = 2
 """So many arguments of the first copy may differ from those of the others."""
@@ -76,7 +77,8 @@ def _stretch(items: list[Item], start: int, units: Set[str]) -> tuple[int, dict[
 def _plain(item: Item) -> bool:
     """Whether nothing inside is read by name, and the item is more than a `from`."""
     inside = [each for branch in item.branches for each in walk(branch)]
-    return bool(item.head) and len(item.origin) < 2 and not any(each.origin or each.labelled for each in inside)
+    merge = item.head in OPS and len(item.origin) > 1
+    return bool(item.head) and not merge and not any(each.origin or each.labelled for each in inside)
 
 
 def _continues(item: Item, one: Item) -> bool:

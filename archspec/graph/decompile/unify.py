@@ -98,11 +98,16 @@ def _items(stretches: Sequence[Sequence[Item] | None], slots: list[_Slot], *, al
 def _item(copies: Sequence[Item | None], slots: list[_Slot], *, alone: bool) -> Item | None:
     given = [item for item in copies if item is not None]
     one = given[0]
-    if any(item.head != one.head for item in given):
+    if any((item.head, item.name) != (one.head, one.name) for item in given):
+        return None
+    if any(isinstance(each, str) for item in given for each in item.origin) and any(
+        item.origin != one.origin for item in given
+    ):
         return None
     if not alone and any((item.count, item.first) != (one.count, one.first) for item in given):
         return None
-    item = Item(one.head, dict.fromkeys(one.args, FREE), hints=one.hints)
+    local = tuple(each for each in one.origin if isinstance(each, str))
+    item = Item(one.head, dict.fromkeys(one.args, FREE), origin=local, name=one.name, hints=one.hints)
     if not alone:
         item.count, item.first = one.count, dict(one.first)
     for word in one.args:
