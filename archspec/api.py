@@ -20,7 +20,8 @@ from archspec.graph.expect import expectations
 from archspec.graph.ir import Graph
 from archspec.lang import settings as settings_
 from archspec.lang import source
-from archspec.lang.recipe import Protocol, Recipe, from_heads, recipe
+from archspec.lang.protocol import Protocol
+from archspec.lang.recipe import Recipe, from_heads, recipe
 from archspec.lang.resolve import resolved_text
 from archspec.lang.spec import Spec, parse
 from archspec.transforms import TRANSFORMS

@@ -17,7 +17,8 @@ import click
 
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
-from archspec.lang.recipe import OPTIMIZERS, SCHEDULES, Protocol, Recipe
+from archspec.lang.protocol import Protocol
+from archspec.lang.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from archspec.lang.schema import default_text
 from archspec.ops import OPS
 from archspec.ops.base import OpError, product, show

@@ -1,4 +1,4 @@
-"""The recipe of a page: what `train:`, `evaluate:` and `preprocess:` may say.
+"""The recipe of a page: what `train:` and `preprocess:` may say.
 
 Optimizers and schedules are written in the one-key form of layers: `optimizer: {sgd: {learning_rate: 0.1}}`.
 """
@@ -94,13 +94,6 @@ class Recipe:
         "how augmented images are resized: antialiased bilinear; or `fast`, up to half a decoded pixel off",
         "exact",
     )
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """`evaluate:` how test images reach the input size: the shortest side to `resize`, then the centre crop."""
-
-    resize: int | None = arg(POSITIVE, "shortest side after resizing, pixels; by default the input's own", None)
 
 
 def plain(declared: Declared) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from archspec.lang.fragments import (
     or_expression,
     record,
 )
-from archspec.lang.recipe import OPTIMIZERS, SCHEDULES, Protocol, Recipe
+from archspec.lang.protocol import Protocol
+from archspec.lang.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from archspec.ops import OPS
 from archspec.transforms import TRANSFORMS
 

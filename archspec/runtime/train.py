@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from archspec.diagnostics import ArchspecError
-from archspec.lang import recipe as recipe_
+from archspec.lang import protocol as protocol_
 from archspec.lang.recipe import Recipe
 from archspec.runtime import run_directory
 from archspec.runtime.classifier import check_classes, classifier_shapes, logits_of
@@ -38,7 +38,7 @@ class Trainable(Protocol):
     @property
     def recipe(self) -> Recipe: ...
     @property
-    def protocol(self) -> recipe_.Protocol: ...
+    def protocol(self) -> protocol_.Protocol: ...
     @property
     def preprocess(self) -> tuple[Any, ...]: ...
     def graph(self) -> Any: ...

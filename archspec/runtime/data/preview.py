@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.lang.recipe import Protocol, Recipe
+from archspec.lang.protocol import Protocol
+from archspec.lang.recipe import Recipe
 from archspec.ops.base import Shape, show
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline import evaluation_batches, training_batches
