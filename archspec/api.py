@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def load(reference: str, /, **settings: Any) -> Network:
     `load("resnet:50", classes=10)`; `input=[64, 64, 3]` is a setting too. Raises ArchspecError.
     """
     page, variant = split_reference(reference)
-    spec = parse(read_page(page))
+    spec = _parsed(read_page(page))
     network = Network(spec, reference, variant or spec.default, settings)
     _ = network.params  # the variant and the settings exist
     return network
@@ -130,6 +130,12 @@ def from_keras(model: Any, *, name: str | None = None) -> str:
     from archspec.runtime.from_keras import page_of
 
     return page_of(model, name=name)
+
+
+@lru_cache(maxsize=128)
+def _parsed(text: Source) -> Spec:
+    """The page of a text, which is frozen: a process that builds it twice reads it once."""
+    return parse(text)
 
 
 def split_reference(reference: str) -> tuple[str, str | None]:
@@ -173,7 +179,7 @@ def _specs() -> Path:
 
 def networks(page: str) -> Iterator[Network]:
     """The networks of a page: one for each variant, or one. Raises ArchspecError when the page is malformed."""
-    spec = parse(read_page(page))
+    spec = _parsed(read_page(page))
     for variant in spec.variants or (None,):
         yield Network(spec, f"{page}:{variant}" if variant else page, variant, {})
 

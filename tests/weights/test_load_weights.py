@@ -224,6 +224,30 @@ def test_auxiliary_classifiers_that_the_page_lacks_are_left_out(
     same(model, trained)
 
 
+@pytest.mark.parametrize("write", [torch_writer.save, write_safetensors])
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_shortcut_is_known_by_its_name_where_shapes_cannot_tell(
+    write: Callable[..., Path], place: str, tmp_path: Path
+) -> None:
+    """timm registers `downsample` last; its kernel has the shape of the first 1x1 of the body (RegNet)."""
+    (tmp_path / "net.yaml").write_text(
+        "name: net\ninput: [6, 5, 3]\nlayers:\n"
+        "  - {name: block, residual: {body: [conv: {filters: 4, kernel_size: 1, use_bias: false}, relu,"
+        " conv: {filters: 4, kernel_size: 1, use_bias: false}],"
+        " project: [conv: {filters: 4, kernel_size: 1, use_bias: false}], shortcut: project}}\n"
+    )
+    random = np.random.default_rng(0)
+    conv1, conv2, downsample = (random.normal(size=(4, n, 1, 1)).astype("float32") for n in (3, 4, 3))
+    body = {"b.conv1.weight": conv1, "b.conv2.weight": conv2}
+    shortcut = {"b.downsample.weight": downsample}
+    state = {**shortcut, **body} if place == "first" else {**body, **shortcut}
+    file = write(tmp_path / ("x.pth" if write is torch_writer.save else "x.safetensors"), state)
+    model = archspec.load(str(tmp_path / "net.yaml")).build(weights=file)
+    x = random.normal(size=(2, 6, 5, 3)).astype("float32")
+    one, two, other = (kernel[:, :, 0, 0].T for kernel in (conv1, conv2, downsample))
+    np.testing.assert_allclose(model(x), np.maximum(x @ one, 0) @ two + x @ other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["pth", "safetensors", "keras"])
 def test_a_new_classifier_keeps_its_initial_weights(
     kind: str, state: dict[str, Any], trained: Any, page: str, tmp_path: Path

@@ -6,6 +6,7 @@ import pytest
 
 from archspec.runtime.weights.match import by_name, by_order, head_of
 from archspec.runtime.weights.report import mismatch
+from archspec.runtime.weights.shortcut import called_shortcut
 from archspec.runtime.weights.tree import by_tree
 from archspec.runtime.weights.unit import Slot, Tensor, Unit, signature
 
@@ -119,3 +120,19 @@ def test_the_table_shows_what_is_missing_and_what_differs() -> None:
     assert "≠ head (dense 5x7 + 7)" in text
     assert "fc (dense 5x10 + 10)" in text
     assert "= stem (conv 3x3x3x5)" in text
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["conv1", "layer1.0.conv1", "layer1.0.downsample.0", "layer1.0.downsample.1"], {2, 3}),  # torchvision
+        (["s1.b1.conv1.conv", "s1.b1.conv3.bn", "s1.b1.downsample.conv", "s1.b1.downsample.bn"], {2, 3}),  # timm
+        (["trunk.b.proj.0", "trunk.b.f.a.0", "trunk.b.f.se.fc1"], {0}),  # torchvision's RegNet
+        (["block1.rep.0", "block1.skip", "block1.skipbn"], {1, 2}),  # Xception
+        (["layer1.0.body.0", "layer1.0.body.3", "layer1.0.shortcut.0"], {2}),  # lists of layers, not of blocks
+        (["blocks.0.attn.qkv", "blocks.0.attn.proj", "patch_embed.proj"], set()),
+        (["stages.1.downsample.0", "stages.1.downsample.1", "stages.1.blocks.0.conv_dw"], set()),  # between stages
+    ],
+)
+def test_names_tell_which_layers_are_on_a_shortcut(names: list[str], expected: set[int]) -> None:
+    assert called_shortcut(names) == {names[index] for index in expected}

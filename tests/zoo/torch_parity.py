@@ -125,6 +125,9 @@ CASES = (
     Case("torchvision", "vit_l_16", "vit:L-16", 64, {"image_size": 64}, {"size": 64}),
     Case("torchvision", "vit_l_32", "vit:L-32", 64, {"image_size": 64}, {"size": 64}),
     Case("timm", "inception_v4", "inception-v4", 99),
+    Case("timm", "regnetx_002", "regnet:X-200MF", 65),
+    Case("timm", "regnety_002", "regnet:Y-200MF", 65),
+    Case("timm", "convnext_tiny", "convnext:tiny", 64),
     Case("timm", "semnasnet_100", "mnasnet:A1", 65, settings={"epsilon": 1e-5}),
     Case("timm", "convmixer_1536_20", "conv-mixer:1536-20", 42),
     Case("timm", "convmixer_768_32", "conv-mixer:768-32", 42),
@@ -163,7 +166,7 @@ def compare(case: Case) -> tuple[float, float]:
         settings = dict(case.settings) if "size" in case.settings else {**case.settings, "input": images.shape[1:]}
         network = api.load(case.reference, **settings)
         try:
-            actual = _logits(network, network.build(weights=f"{folder}/weights.pth"), images)
+            actual = _logits(network, network.build(weights=f"{folder}/weights.pth"), _as_pixels(network, images))
         finally:
             keras.config.set_floatx(precision)
     difference = sensitivity = 0.0
@@ -173,6 +176,14 @@ def compare(case: Case) -> tuple[float, float]:
         difference = max(difference, float(np.abs(ours - theirs).max() / scale))
         sensitivity = max(sensitivity, float(np.abs(theirs[1:] - theirs[:-1]).max() / scale))
     return difference, sensitivity
+
+
+def _as_pixels(network: api.Network, images: Any) -> Any:
+    """What a page whose first layer normalizes its pixels turns into these images."""
+    import numpy as np
+
+    first = network.graph().layers[0].op
+    return images * np.sqrt(first.variance) + first.mean if first.name == "normalize" else images
 
 
 def _logits(network: api.Network, model: Any, images: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from archspec.runtime.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.weights.keras_units import in_page_order, model_slots
 from archspec.runtime.weights.match import Matching, by_name, by_order, head_of
 from archspec.runtime.weights.report import mismatch
+from archspec.runtime.weights.shortcut import told_apart
 from archspec.runtime.weights.skeleton import by_graph
 from archspec.runtime.weights.source import Source, open_source
 from archspec.runtime.weights.tree import by_tree
@@ -27,6 +28,9 @@ def load_into(model: Any, text: str, graph: Graph | None, *, new_head: bool) -> 
     keras = keras_graph(model)
     slots = model_slots(keras)
     with open_source(text, model.name, {slot.name for slot in slots.values()}) as source:
+        if not source.as_run:
+            slots, units = told_apart(slots, keras, source.units)
+            source = replace(source, units=units)
         page = in_page_order(slots, keras, graph)
         as_run = list(slots.values())
         matching = _strict(keras, slots, as_run, page, source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from archspec.runtime.weights.unit import Slot, Unit
+from archspec.runtime.weights.unit import Slot, Unit, signature
 
 Layers = Sequence[Slot | Unit]
 
@@ -23,8 +23,8 @@ class Matching:
 def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
     """The matching where the file has the layers of the model under the same names, and no others."""
     found = {unit.name: unit for unit in units}
-    wanted = {slot.name: slot.signature for slot in slots}
-    if len(units) != len(slots) or wanted != {name: unit.signature for name, unit in found.items()}:
+    wanted, given = ({each.name: signature(each.kind, each.shapes) for each in layers} for layers in (slots, units))
+    if len(units) != len(slots) or wanted != given:
         return None
     return Matching(tuple((slot, found[slot.name]) for slot in slots), "by name")
 

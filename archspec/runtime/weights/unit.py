@@ -39,6 +39,8 @@ class Unit:
     tensors: tuple[Tensor, ...]
     channels_first: bool = False
     """Whether a map that is flattened before this layer has its channels first, as in PyTorch."""
+    shortcut: bool = False
+    """Whether its name says that it is on a shortcut: see `shortcut`."""
 
     @property
     def shapes(self) -> tuple[Sizes, ...]:
@@ -46,7 +48,7 @@ class Unit:
 
     @property
     def signature(self) -> Signature:
-        return signature(self.kind, self.shapes)
+        return signature(self.kind, self.shapes, shortcut=self.shortcut)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Slot:
     variables: tuple[Any, ...] = field(repr=False)
     flattened: Sizes | None = None
     """(H, W, C) of the map that was flattened before this layer, where it is the first with weights after it."""
+    shortcut: bool = False
+    """Whether it is on a shortcut, where the names of the file tell which of its layers are."""
 
     @property
     def shapes(self) -> tuple[Sizes, ...]:
@@ -65,15 +69,19 @@ class Slot:
 
     @property
     def signature(self) -> Signature:
-        return signature(self.kind, self.shapes)
+        return signature(self.kind, self.shapes, shortcut=self.shortcut)
 
     @property
     def operator_class(self) -> str:
         return str(self.signature[0])
 
 
-def signature(kind: str, shapes: tuple[Sizes, ...]) -> Signature:
+def signature(kind: str, shapes: tuple[Sizes, ...], *, shortcut: bool = False) -> Signature:
     """Equal for layers that can exchange their weights; its first item is the operator class."""
+    return (*_signature(kind, shapes), "on a shortcut") if shortcut else _signature(kind, shapes)
+
+
+def _signature(kind: str, shapes: tuple[Sizes, ...]) -> Signature:
     if kind == "param" or (len(shapes) == 1 and sum(size > 1 for size in shapes[0]) <= 1):
         return ("param", *map(math.prod, shapes))
     if kind == "attention":
