@@ -138,6 +138,17 @@ def _parsed(text: Source) -> Spec:
     return parse(text)
 
 
+def convolutionalize(model: Any, *, graph: Graph | None = None, output: str = "scores") -> Any:
+    """The dense form of a classifier: a keras.Model for images of any size, with the same weights.
+
+    `graph` is that of the page (`network.graph()`); without it the layers are read from the model. `output` is one of
+    `scores` and `logits`, maps; `mean_scores` and `softmax_of_mean`, vectors. Raises ArchspecError.
+    """
+    from archspec.runtime.convolutionalize import convolutionalize as dense_form
+
+    return dense_form(model, graph=graph, output=output)
+
+
 def split_reference(reference: str) -> tuple[str, str | None]:
     """`vgg:D` -> ("vgg", "D"); a path may contain a colon when it exists as it is."""
     page, colon, variant = reference.rpartition(":")

@@ -25,6 +25,7 @@ COMMANDS = (
     "summarize",
     "diff",
     "from-keras",
+    "convolutionalize",
     "data",
     "build",
     "train",

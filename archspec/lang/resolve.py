@@ -51,15 +51,16 @@ def resolved_text(
     if "input" in params:
         page["input"] = list(params["input"])
     page.update(sections)
-    reads = used(source.parse(Source(name, _dump(page))))
+    reads = used(source.parse(Source(name, as_yaml(page))))
     given = {word: each for word, each in params.items() if word in reads}
     if given:
         layers = page.pop("layers")
         page |= {"params": given, "layers": layers}
-    return _dump(page)
+    return as_yaml(page)
 
 
-def _dump(page: Mapping[str, Any]) -> str:
+def as_yaml(page: Mapping[str, Any]) -> str:
+    """Plain values as YAML of this language, keys in their order."""
     return yaml.dump(page, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
 
 
