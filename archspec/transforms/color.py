@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.declare import NUMBER, arg, declared
 from archspec.ops.base import OpError, Shape, show
+from archspec.transforms.affine import Affine, Factors
 from archspec.transforms.base import Transform, sides
 
 AMOUNT = {"type": "number", "minimum": 0}
@@ -24,7 +25,7 @@ def rgb(image: Shape, name: str) -> Shape:
 
 
 @declared
-class PcaColor(Transform):
+class PcaColor(Affine):
     """Add to each pixel a random colour along the principal components of RGB (Krizhevsky et al. 2012, section 4.1).
 
     Shapes: (H, W, 3) -> the same, float32; unclipped. The colour, one for an image, is
@@ -49,9 +50,11 @@ class PcaColor(Transform):
         return rgb(image, self.name)
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
+        return tf.cast(images, tf.float32) + self.factors(tf, draws)[1][:, None, None, :]
+
+    def factors(self, tf: Any, draws: Any) -> Factors:
         scaled = normal(tf, draws)[:, :3] * tf.constant(self.deviations, tf.float32) * self.std
-        colours = tf.matmul(scaled, tf.constant(self.components, tf.float32))
-        return tf.cast(images, tf.float32) + colours[:, None, None, :]
+        return None, tf.matmul(scaled, tf.constant(self.components, tf.float32))
 
 
 @declared

@@ -9,7 +9,7 @@ from archspec.declare import NATURAL, POSITIVE, arg, declared
 from archspec.ops.base import Shape
 from archspec.transforms.base import Transform, sides, uniform_integer
 from archspec.transforms.frame import Frame, Framing, view, whole
-from archspec.transforms.resize import scaled_sides
+from archspec.transforms.resize import of_size, scaled_sides
 
 SIDES = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 2, "maxItems": 2}
 GREY_LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
@@ -54,13 +54,11 @@ class _Crop(Framing):
         return (*_pair(self.size), image[2])
 
     def covering(self, tf: Any, frame: Frame) -> tuple[Frame, Any, Any]:
-        """The frame, enlarged to cover the window; the window's size (2,); how many offsets it has (2,)."""
-        # a free side is left whole
-        size = [frame.size[axis] if side is None else side for axis, side in enumerate(_pair(self.size))]
-        size = [tf.cast(side, tf.int64) for side in size]
-        enlarged = scaled_sides(tf, frame.size, (size[0], size[1]))
-        sides = tf.where(tf.reduce_all(frame.size >= tf.stack(size)), frame.size, enlarged)
-        return frame.resized(tf, sides), tf.stack(size), sides - tf.stack(size) + 1
+        """The frame, enlarged to cover the window; the window's size; how many offsets it has; (..., 2) each."""
+        size = of_size(tf, _pair(self.size), frame.size)  # a free side is left whole
+        enlarged = scaled_sides(tf, frame.size, (size[..., 0], size[..., 1]))
+        sides = tf.where(tf.reduce_all(frame.size >= size, -1, keepdims=True), frame.size, enlarged)
+        return frame.resized(tf, sides), size, sides - size + 1
 
 
 @declared

@@ -78,13 +78,13 @@ def check_range(values: tuple[float, float], argument: str, most: float = math.i
 
 
 def rectangles(tf: Any, old: Any, area: tuple[float, float], ratio: tuple[float, float], draws: Any) -> Any:
-    """(height, width) int32 (b, 2) of rectangles in images of sides `old` (2,), at least 1 pixel and at most `old`.
+    """(height, width) int32 (..., 2) of rectangles in images of sides `old` (..., 2), 1 pixel to `old`.
 
-    draws (b, 2): the share of the area, uniform; the ratio height / width, uniform in its logarithm.
+    draws (..., 2): the share of the area, uniform; the ratio height / width, uniform in its logarithm.
     """
     low, high = math.log(ratio[0]), math.log(ratio[1])
-    pixels = (area[0] + (area[1] - area[0]) * draws[:, 0]) * tf.cast(tf.reduce_prod(old), tf.float32)
-    shape = tf.exp(low + (high - low) * draws[:, 1])
+    pixels = (area[0] + (area[1] - area[0]) * draws[..., 0]) * tf.cast(tf.reduce_prod(old, -1), tf.float32)
+    shape = tf.exp(low + (high - low) * draws[..., 1])
     size = tf.stack([tf.sqrt(pixels * shape), tf.sqrt(pixels / shape)], -1)
     return tf.clip_by_value(tf.cast(tf.round(size), tf.int32), 1, tf.cast(old, tf.int32))
 

@@ -53,9 +53,9 @@ class ResizeSmallestSide(Framing):
     def frame(self, tf: Any, frame: Frame, draws: Any) -> Frame:
         size: Any = self.size
         if isinstance(size, tuple):
-            size = size[0] + uniform_integer(tf, draws[0], size[1] - size[0] + 1)
+            size = size[0] + uniform_integer(tf, draws[..., 0], size[1] - size[0] + 1)
         # the far ends of a strip, scaled as a whole, might fill memory
-        kept = tf.minimum(frame.size, LONGEST * tf.reduce_min(frame.size))
+        kept = tf.minimum(frame.size, LONGEST * tf.reduce_min(frame.size, -1, keepdims=True))
         middle = frame.cropped(tf, (frame.size - kept) // 2, kept)
         return middle.resized(tf, scaled_sides(tf, kept, (None, None), size))
 
@@ -66,15 +66,25 @@ def rounded(numerator: Any, denominator: Any) -> Any:
 
 
 def scaled_sides(tf: Any, old: Any, cover: tuple[Any, Any], smallest_side: Any = None) -> Any:
-    """Sides (2,) int64, aspect ratio kept, that cover `cover` and whose smallest is at least `smallest_side`, pixels.
+    """Sides (..., 2) int64, aspect ratio kept, that cover `cover`, the smallest at least `smallest_side`, pixels.
 
-    The smallest such sides: enlarging or shrinking the `old` ones (2,) as needed. A None in `cover` asks nothing.
+    The smallest such sides: enlarging or shrinking the `old` ones (..., 2) as needed. A None in `cover` asks nothing.
     """
     old = tf.cast(old, tf.int64)
-    wanted = [(side, old[axis]) for axis, side in enumerate(cover) if side is not None]
+    wanted = [(side, old[..., axis]) for axis, side in enumerate(cover) if side is not None]
     if smallest_side is not None:
-        wanted.append((tf.cast(smallest_side, tf.int64), tf.reduce_min(old)))
+        wanted.append((smallest_side, tf.reduce_min(old, -1)))
     if not wanted:
         return old
     # rounding is monotone, so the greatest of the rounded sides is the greatest scale's
-    return tf.reduce_max(tf.stack([rounded(old * new, side) for new, side in wanted]), axis=0)
+    scaled = [
+        rounded(old * tf.expand_dims(tf.cast(new, tf.int64), -1), tf.expand_dims(side, -1)) for new, side in wanted
+    ]
+    return tf.reduce_max(tf.stack(scaled), axis=0)
+
+
+def of_size(tf: Any, size: tuple[Any, Any], old: Any) -> Any:
+    """A window of `size`, for each of the sides `old` (..., 2), int64; a None leaves that side as it is."""
+    old = tf.cast(old, tf.int64)
+    fixed = tf.constant([side is not None for side in size])
+    return tf.where(fixed, tf.constant([side or 0 for side in size], tf.int64), old)

@@ -11,6 +11,7 @@ from archspec.transforms.base import sides
 from archspec.transforms.crop import SIDES, Sides
 from archspec.transforms.erase import RANGE, check_range, rectangles
 from archspec.transforms.frame import Frame, Framing
+from archspec.transforms.resize import of_size
 
 
 @declared
@@ -44,11 +45,10 @@ class RandomResizedCrop(Framing):
         return (*self._pair(), image[2])
 
     def frame(self, tf: Any, frame: Frame, draws: Any) -> Frame:
-        window = tf.cast(rectangles(tf, frame.size, self.area, self.ratio, draws[None, :2])[0], tf.int64)
+        window = tf.cast(rectangles(tf, frame.size, self.area, self.ratio, draws[..., :2]), tf.int64)
         places = tf.cast(frame.size - window, tf.float64)
-        cut = frame.cropped(tf, tf.round(tf.cast(draws[2:], tf.float64) * places), window)
-        size = [window[axis] if side is None else side for axis, side in enumerate(self._pair())]
-        return cut.resized(tf, tf.stack([tf.cast(side, tf.int64) for side in size]))
+        cut = frame.cropped(tf, tf.round(tf.cast(draws[..., 2:], tf.float64) * places), window)
+        return cut.resized(tf, of_size(tf, self._pair(), window))
 
     def _pair(self) -> tuple[Any, Any]:
         return self.size if isinstance(self.size, tuple) else (self.size, self.size)

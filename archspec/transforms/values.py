@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
 from archspec.ops.base import OpError, Shape, show
-from archspec.transforms.base import Transform
+from archspec.transforms.affine import Affine, Factors
 
 
 def one_or_each_channel(item: Schema) -> Schema:
@@ -15,7 +15,7 @@ def one_or_each_channel(item: Schema) -> Schema:
 
 
 @declared
-class Scale(Transform):
+class Scale(Affine):
     """Multiply by `factor`, then add `offset`: (x factor + offset). By default grey levels 0 to 255 become 0 to 1.
 
     Shapes: any -> the same, float32.
@@ -30,9 +30,12 @@ class Scale(Transform):
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         return tf.cast(images, tf.float32) * self.factor + self.offset
 
+    def factors(self, tf: Any, draws: Any) -> Factors:
+        return _values(tf, self.factor), _values(tf, self.offset) if self.offset else None
+
 
 @declared
-class SubtractMean(Transform):
+class SubtractMean(Affine):
     """Subtract the mean of each channel, taken over the training images (Simonyan & Zisserman 2014, section 2.1).
 
     Shapes: any -> the same, float32.
@@ -52,9 +55,12 @@ class SubtractMean(Transform):
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         return tf.cast(images, tf.float32) - tf.constant(self.mean, tf.float32)
 
+    def factors(self, tf: Any, draws: Any) -> Factors:
+        return None, -_values(tf, self.mean)
+
 
 @declared
-class Normalize(Transform):
+class Normalize(Affine):
     """Subtract the mean and divide by the standard deviation of each channel: (x - mean) / std.
 
     Shapes: any -> the same, float32. Both are in the units that arrive here: after `scale`, 0 to 1.
@@ -73,6 +79,15 @@ class Normalize(Transform):
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         return (tf.cast(images, tf.float32) - tf.constant(self.mean, tf.float32)) / tf.constant(self.std, tf.float32)
+
+    def factors(self, tf: Any, draws: Any) -> Factors:
+        factor = 1 / _values(tf, self.std)
+        return factor, -_values(tf, self.mean) * factor
+
+
+def _values(tf: Any, values: float | tuple[float, ...]) -> Any:
+    """One for each channel, or one for all of them: float32 (C,) or (1,)."""
+    return tf.constant(values if isinstance(values, tuple) else (values,), tf.float32)
 
 
 def _check_channels(values: Any, image: Shape, argument: str) -> None:

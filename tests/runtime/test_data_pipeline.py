@@ -15,6 +15,7 @@ from PIL import Image
 
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.runtime.data import pipeline
+from archspec.runtime.data.decode import decode
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, preprocess_image, steps_per_epoch, training_batches
 from archspec.runtime.data.plan import plan
@@ -278,6 +279,38 @@ def test_evaluation_prediction_and_files_share_one_path(tmp_path: Path) -> None:
     )
     assert graph.get_concrete_function().output_shapes.as_list() == list(INPUT)
     np.testing.assert_allclose([graph(array) for array in arrays], one_by_one, atol=1e-6)
+
+
+def test_windows_of_jpegs_are_evaluations_view_of_the_whole_image(tmp_path: Path) -> None:
+    """Centre crops, of which no more than their window is decoded; parts of a file serve as files do."""
+    rows, columns = np.mgrid[:90, :70]
+    files = []
+    for i in range(4):
+        picture = np.stack([128 + 100 * np.sin(rows / (5 + i)), columns * 3, rows + columns], -1).astype(np.uint8)
+        files.append(tmp_path / f"{i}.jpg")
+        Image.fromarray(picture[: 90 - 9 * i]).save(files[-1], quality=95)
+    labels = np.arange(4, dtype=np.int32)
+    images = Images(tuple("abcd"), labels, files=tuple(map(str, files)))
+    for shape, resize in (((40, 30, 3), None), ((40, 30, 3), 50), ((70, 60, 3), 100)):
+        ((x, y),) = batches(
+            evaluation_batches(images, input_shape=shape, batch_size=4, preprocess=SCALE, resize=resize)
+        )
+        np.testing.assert_array_equal(y, labels)
+        for file, seen in zip(files, x, strict=True):
+            whole = decode(tf, tf.io.read_file(str(file)), 3)
+            np.testing.assert_allclose(255 * seen, 255 * preprocess_image(tf, whole, shape, SCALE, resize), atol=0.05)
+    contents = [file.read_bytes() for file in files]
+    shard = tmp_path / "shard"
+    shard.write_bytes(b"header" + b"".join(contents))
+    offsets = np.cumsum([6, *map(len, contents)])
+    spans = np.stack([offsets[:-1], np.diff(offsets)], 1)
+    sides, in_part = images.shapes()
+    parts = Images(images.class_names, labels, files=(str(shard),) * 4, spans=spans, sides=sides, in_part=in_part)
+    seen = {"input_shape": (40, 30, 3), "batch_size": 3, "augment": (t("random_crop"), t("random_flip")), "epochs": 2}
+    assert_same(batches(training_batches(parts, **seen)), batches(training_batches(images, **seen)))
+    rows = np.array([3, 1])
+    ((x, y),) = batches(evaluation_batches(parts.only(rows), input_shape=(40, 30, 3), batch_size=2))
+    np.testing.assert_array_equal(y, rows)
 
 
 def test_grey_files_reach_a_network_of_rgb_and_the_other_way_round(tmp_path: Path) -> None:

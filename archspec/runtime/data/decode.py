@@ -68,6 +68,11 @@ class Header(NamedTuple):
     format: str
     orientation: int
 
+    @property
+    def in_part(self) -> bool:
+        """Whether a window of it can be decoded alone."""
+        return self.format == "JPEG" and self.orientation == 1
+
 
 def read_header(path: str) -> tuple[int, int]:
     """(height, width) of an image file, pixels, upright, without decoding it. Raises BadImageError."""

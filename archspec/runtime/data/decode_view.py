@@ -1,16 +1,32 @@
-"""Decode of a JPEG no more than what a frame shows of it."""
+"""Decode of an image no more than what a frame shows of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.runtime.data.decode import decode, is_upright_jpeg, to_channels
 from archspec.transforms.frame import Frame, view, whole
 
-REDUCTIONS = (8, 4, 2)
+REDUCTIONS = (1, 2, 4, 8)
 """By how much libjpeg reduces an image while it decodes it."""
 MARGIN = 2  # pixels around the window, so that the interpolation of its colours knows what lies beside it
+
+
+class Window(NamedTuple):
+    """What must be decoded to see a Frame, and the frame in it. Of many images: (n, ...) each.
+
+    Attributes:
+        box: int32 (..., 4), top, left, height and width, pixels of the image after reduction.
+        reduction: int32 (...), an index of REDUCTIONS.
+        corner, extent, size: of the Frame, pixels of the box.
+    """
+
+    box: Any
+    reduction: Any
+    corner: Any
+    extent: Any
+    size: Any
 
 
 def decode_view(
@@ -21,43 +37,68 @@ def decode_view(
     resample: as in `view`; `fast` also decodes at a half, a quarter or an eighth where the frame shrinks the image by
     that much. Files that are no upright JPEG are decoded whole. Raises tf.errors.InvalidArgumentError.
     """
-
-    def window() -> Any:
-        sides = tf.io.extract_jpeg_shape(contents)[:2]
-        frame = frame_of(whole(tf, sides))
-        if resample == "exact":
-            return _decode_window(tf, contents, channels, frame, sides, 1, resample)
-        shrinks = tf.reduce_min(frame.extent / tf.cast(frame.size, tf.float64))
-
-        def at(reduction: int) -> Callable[[], Any]:
-            return lambda: _decode_window(tf, contents, channels, frame, sides, reduction, resample)
-
-        branches = [(shrinks >= float(reduction), at(reduction)) for reduction in REDUCTIONS]
-        return tf.case(branches, default=at(1), exclusive=False)
-
-    def everything() -> Any:
-        image = decode(tf, contents, channels)
-        return view(tf, image[None], frame_of(whole(tf, tf.shape(image)[:2])), resample)[0]
-
-    seen = tf.cond(is_upright_jpeg(tf, contents), window, everything)
-    return tf.ensure_shape(seen, (None, None, channels))
+    in_part = is_upright_jpeg(tf, contents)
+    sides = tf.cond(
+        in_part,
+        lambda: tf.io.extract_jpeg_shape(contents)[:2],
+        lambda: tf.shape(decode(tf, contents, channels))[:2],
+    )
+    seen = window(tf, frame_of(whole(tf, sides)), sides, in_part, resample)
+    return decode_window(tf, contents, channels, seen, in_part, resample)
 
 
-def _decode_window(
-    tf: Any, contents: Any, channels: int, frame: Frame, sides: Any, reduction: int, resample: str
-) -> Any:
-    """The frame of the image reduced by `reduction`, of which only the window that the resampling reads is decoded."""
-    sides = -(-sides // reduction)
-    corner, extent = frame.corner / reduction, frame.extent / reduction
+def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Window:
+    """The Window of a frame in an image of `sides` (..., 2), which can be decoded `in_part` (...) or only whole."""
+    reduction = tf.zeros(tf.shape(frame.size)[:-1], tf.int32)
+    if resample == "fast":
+        shrinks = tf.reduce_min(frame.extent / tf.cast(frame.size, tf.float64), -1)
+        reduction = sum(tf.cast(in_part & (shrinks >= float(each)), tf.int32) for each in REDUCTIONS[1:])
+    divisor = tf.gather(tf.constant(REDUCTIONS), reduction)[..., None]
+    sides = -(-tf.cast(sides, tf.int32) // divisor)
+    divisor = tf.cast(divisor, tf.float64)
+    corner, extent = frame.corner / divisor, frame.extent / divisor
     reach = MARGIN + tf.maximum(extent / tf.cast(frame.size, tf.float64), 1.0)  # of the antialiasing triangle
     first = tf.cast(tf.maximum(tf.floor(corner - reach), 0.0), tf.int32)
     last = tf.minimum(tf.cast(tf.math.ceil(corner + extent + reach), tf.int32), sides)
-    raw = tf.image.decode_and_crop_jpeg(
-        contents,
-        tf.concat([first, last - first], 0),
-        channels=3 if channels == 3 else 0,
-        ratio=reduction,
-        dct_method="INTEGER_ACCURATE",
+    return Window(
+        tf.concat([first, last - first], -1), reduction, corner - tf.cast(first, tf.float64), extent, frame.size
     )
-    pixels = raw if channels == 3 else to_channels(tf, raw, channels)
-    return view(tf, pixels[None], Frame(corner - tf.cast(first, tf.float64), extent, frame.size), resample)[0]
+
+
+def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: Any, resample: str) -> Any:
+    """Encoded bytes to the float32 (*size, channels) that the frame of a Window shows.
+
+    in_part: whether they are an upright JPEG. Raises tf.errors.InvalidArgumentError, also when the image is smaller
+    than it was.
+    """
+
+    def part(reduction: int) -> Callable[[], Any]:
+        def decoded() -> Any:
+            raw = tf.image.decode_and_crop_jpeg(
+                contents,
+                seen.box,
+                channels=3 if channels == 3 else 0,
+                ratio=reduction,
+                dct_method="INTEGER_ACCURATE",
+            )
+            return raw if channels == 3 else to_channels(tf, raw, channels)
+
+        return decoded
+
+    def parts() -> Any:
+        if resample == "exact":
+            return part(1)()
+        return tf.switch_case(seen.reduction, [part(each) for each in REDUCTIONS])
+
+    pixels = tf.cond(in_part, parts, lambda: sliced(tf, decode(tf, contents, channels), seen))
+    return view_window(tf, pixels, seen, resample)
+
+
+def sliced(tf: Any, image: Any, seen: Window) -> Any:
+    """The box of a Window, cut out of the pixels (H, W, C) of a whole image."""
+    return tf.slice(image, tf.concat([seen.box[:2], [0]], 0), tf.concat([seen.box[2:], [-1]], 0), "decoded_window")
+
+
+def view_window(tf: Any, pixels: Any, seen: Window, resample: str) -> Any:
+    """What the frame of a Window shows of the pixels of its box: (*size, C), float32."""
+    return view(tf, pixels[None], Frame(seen.corner, seen.extent, seen.size), resample)[0]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from archspec.runtime.data.decode import header
 
 Report = Callable[[str], None]
 """Receives lines for the user: progress ("2,000 of 4,000 images read") and what was found on the way."""
@@ -22,12 +26,18 @@ class Images:
         pixels: uint8 (N, H, W, C), grey levels 0 to 255. Series (N, length, C) and volumes (N, depth, H, W, C)
             are float32, in their own units.
         files: N paths of image files, each of which was read once without an error.
+        spans: int64 (N, 2), where each image is in its file, offset and length in bytes; None where it is the file.
+        sides: int32 (N, 2), upright height and width of each image in a file, pixels; read from it where None.
+        in_part: bool (N,), whether it is an upright JPEG, of which a window can be decoded alone.
     """
 
     class_names: tuple[str, ...]
     labels: npt.NDArray[np.int32]
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | None = None
     files: tuple[str, ...] | None = None
+    spans: npt.NDArray[np.int64] | None = None
+    sides: npt.NDArray[np.int32] | None = None
+    in_part: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if (self.pixels is None) == (self.files is None):
@@ -35,6 +45,24 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def only(self, rows: npt.NDArray[np.integer[Any]]) -> Images:
+        """Some of them, in that order."""
+        arrays = {"pixels": self.pixels, "spans": self.spans, "sides": self.sides, "in_part": self.in_part}
+        some: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
+        files = None if self.files is None else tuple(self.files[row] for row in rows.tolist())
+        return dataclasses.replace(self, labels=self.labels[rows], files=files, **some)
+
+    def shapes(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """`sides` and `in_part` of all, from the files' headers where they are not known. Raises BadImageError."""
+        if self.pixels is not None:
+            sides = np.broadcast_to(np.array(self.pixels.shape[1:3], np.int32), (len(self), 2))
+            return sides, np.zeros(len(self), np.bool_)
+        if self.sides is not None and self.in_part is not None:
+            return self.sides, self.in_part
+        headers = [header(file) for file in self.files or ()]
+        sides = np.array([each[:2] for each in headers], np.int32).reshape(-1, 2)
+        return sides, np.array([each.in_part for each in headers], np.bool_)
 
 
 def class_counts(images: Images) -> tuple[int, ...]:

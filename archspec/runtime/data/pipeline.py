@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import accumulate, pairwise, takewhile
+from itertools import accumulate, pairwise
 from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.decode import decode
-from archspec.runtime.data.decode_view import decode_view
+from archspec.runtime.data.chain import Chain, chain
+from archspec.runtime.data.contents import reader
+from archspec.runtime.data.decode_view import Window, decode_window, sliced, view_window
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.plan import plan
 from archspec.runtime.data.preprocess import (
@@ -25,7 +26,7 @@ from archspec.runtime.data.preprocess import (
     shape_after,
 )
 from archspec.transforms import Transform
-from archspec.transforms.frame import Frame, Framing, view, whole
+from archspec.transforms.affine import Factors
 
 __all__ = ["evaluation_batches", "preprocess_image", "steps_per_epoch", "training_batches"]
 
@@ -60,51 +61,22 @@ def training_batches(
     tf, input_shape = import_tensorflow(), tuple(input_shape)
     as_written = tf.autograph.experimental.do_not_convert
     loaded = _check(images, input_shape, preprocess, resize)
-    shape = shape_after(loaded, input_shape, augment)
-    chain = [transform.for_input(input_shape) for transform in augment]
-    columns = list(accumulate((transform.draws for transform in chain), initial=0))
-    sized = any(transform.sizes for transform in chain) and shape == input_shape
     count, steps = len(images), steps_per_epoch(len(images), batch_size)
-    load = _loader(tf, images, input_shape)
-    seen = _viewer(tf, images, input_shape, resample)
-    leading = tuple(
-        each for each in takewhile(lambda each: isinstance(each, Framing), chain) if isinstance(each, Framing)
-    )
-    framed = shape_after(loaded, input_shape, leading)
-    columns_of = list(zip(chain, pairwise(columns), strict=True))
-
-    def finish(x: Any) -> Any:
-        if sized:
-            return preprocess_values(tf, x, input_shape, preprocess)
-        return preprocess_batch(tf, x, input_shape, preprocess, resize)
-
-    def one(row: Any, draws: Any) -> tuple[Any, Any]:
-        def frame_of(frame: Frame) -> Frame:
-            for transform, (first, last) in zip(leading, pairwise(columns), strict=False):
-                frame = transform.frame(tf, frame, draws[first:last])
-            return frame
-
-        image, label = seen(row, frame_of) if leading else load(row)
-        image = tf.ensure_shape(image, framed)
-        for transform, (first, last) in columns_of[len(leading) :]:
-            image = transform.apply(tf, image, draws[first:last])
-        return finish(image[None])[0], label
-
-    def many(rows: Any, draws: Any) -> tuple[Any, Any]:
-        x, y = load(rows)
-        for transform, (first, last) in columns_of:
-            x = transform.apply_batch(tf, x, draws[:, first:last])
-        return finish(x), y
+    together = images.pixels is not None and all(each.for_input(input_shape).batched for each in augment)
+    if together:
+        draws_of_image, many = _in_batches(tf, images, loaded, input_shape, augment, preprocess, resize)
+    else:
+        steps_of_image = chain(loaded, input_shape, augment, preprocess, resize)
+        draws_of_image, each = steps_of_image.draws, _one_by_one(tf, images, steps_of_image, resample)
 
     def epoch_batches(epoch: Any) -> Any:
-        order, draws = plan(tf, count, columns[-1], seed, epoch)
+        order, draws = plan(tf, count, draws_of_image, seed, epoch)
         skip = tf.where(epoch == start_step // steps, tf.constant(start_step % steps, tf.int64), 0)
-        if images.pixels is None or not all(transform.batched for transform in chain):
+        if not together:
             rows = order[skip * batch_size :]
-            each = tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows)))
-            return each.map(as_written(one), _threads(), deterministic=True).batch(batch_size)
+            return each(rows, tf.gather(draws, rows)).batch(batch_size)
 
-        def batch(step: Any) -> tuple[Any, Any]:
+        def batch(step: Any) -> Any:
             rows = order[step * batch_size : (step + 1) * batch_size]
             return many(rows, tf.gather(draws, rows))
 
@@ -131,57 +103,74 @@ def evaluation_batches(
 
     tf, input_shape = import_tensorflow(), tuple(input_shape)
     as_written = tf.autograph.experimental.do_not_convert
-    _check(images, input_shape, preprocess, resize)
-    load = _loader(tf, images, input_shape)
-    rows = tf.data.Dataset.range(len(images))
+    loaded = _check(images, input_shape, preprocess, resize)
+    rows = tf.range(len(images), dtype=tf.int64)
     if images.pixels is None:
-
-        def one(row: Any) -> tuple[Any, Any]:
-            image, label = load(row)
-            return preprocess_image(tf, image, input_shape, preprocess, resize), label
-
-        batches = rows.map(as_written(one), _threads(), deterministic=True).batch(batch_size)
+        each = _one_by_one(tf, images, chain(loaded, input_shape, (), preprocess, resize), "exact")
+        batches = each(rows, tf.zeros((len(images), 0))).batch(batch_size)
     else:
+        _, many = _in_batches(tf, images, loaded, input_shape, (), preprocess, resize)
 
-        def many(rows: Any) -> tuple[Any, Any]:
-            x, y = load(rows)
-            return preprocess_batch(tf, x, input_shape, preprocess, resize), y
+        def batch(rows: Any) -> Any:
+            return many(rows, tf.zeros((tf.size(rows), 0)))
 
-        batches = rows.batch(batch_size).map(as_written(many), _batches_at_once(), deterministic=True)
+        batches = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
+        batches = batches.map(as_written(batch), _batches_at_once(), deterministic=True)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _loader(tf: Any, images: Images, input_shape: Shape, *, decoded: bool = True) -> Any:
-    """From rows to (images, labels): a batch or one at a time from memory, one at a time from files.
+def _in_batches(
+    tf: Any,
+    images: Images,
+    loaded: Shape,
+    input_shape: Shape,
+    augment: Sequence[Transform],
+    preprocess: Sequence[Transform],
+    resize: int | None,
+) -> tuple[int, Any]:
+    """For images in memory: how many draws each takes, and the function of rows and their draws that makes a batch."""
+    steps = [transform.for_input(input_shape) for transform in augment]
+    columns = list(accumulate((step.draws for step in steps), initial=0))
+    shape = shape_after(loaded, input_shape, augment)
+    sized = any(step.sizes for step in steps) and shape == input_shape
+    with tf.device("/cpu:0"):
+        pixels, labels = tf.constant(images.pixels), tf.constant(images.labels, tf.int32)
 
-    Files are encoded bytes where they are not to be decoded.
-    """
+    def many(rows: Any, draws: Any) -> tuple[Any, Any]:
+        x = tf.gather(pixels, rows)
+        for step, (first, last) in zip(steps, pairwise(columns), strict=True):
+            x = step.apply_batch(tf, x, draws[:, first:last])
+        if sized:
+            return preprocess_values(tf, x, input_shape, preprocess), tf.gather(labels, rows)
+        return preprocess_batch(tf, x, input_shape, preprocess, resize), tf.gather(labels, rows)
+
+    return columns[-1], many
+
+
+def _one_by_one(tf: Any, images: Images, steps: Chain, resample: str) -> Any:
+    """The function of rows and their draws that makes a dataset of (image, label), one for each row, in order."""
     with tf.device("/cpu:0"):
         labels = tf.constant(images.labels, tf.int32)
-        if images.pixels is not None:
-            pixels = tf.constant(images.pixels)
-            return lambda rows: (tf.gather(pixels, rows), tf.gather(labels, rows))
-        files = tf.constant([os.fsencode(file) for file in images.files or ()])
-    channels = int(input_shape[-1] or 0)
+        sides, in_part = map(tf.constant, images.shapes())
+        pixels = None if images.pixels is None else tf.constant(images.pixels)
+    contents_of = None if images.files is None else reader(tf, images)
+    channels = int(steps.input_shape[-1] or 0)
 
-    def load(row: Any) -> tuple[Any, Any]:
-        contents = tf.io.read_file(files[row])
-        return decode(tf, contents, channels) if decoded else contents, labels[row]
+    def one(row: Any, draws: Any, label: Any, part: Any, factors: Factors, seen: Window) -> tuple[Any, Any]:
+        if contents_of is None:
+            image = view_window(tf, sliced(tf, pixels[row], seen), seen, resample)  # type: ignore[index]
+        else:
+            image = decode_window(tf, contents_of(row), channels, seen, part, resample)
+        return steps.finish(tf, image, draws, factors), label
 
-    return load
+    def each(rows: Any, draws: Any) -> Any:
+        parts = tf.gather(in_part, rows)
+        seen = steps.windows(tf, tf.gather(sides, rows), parts, draws, resample)
+        planned = (rows, draws, tf.gather(labels, rows), parts, steps.factors(tf, draws), seen)
+        dataset = tf.data.Dataset.from_tensor_slices(planned)
+        return dataset.map(tf.autograph.experimental.do_not_convert(one), _threads(), deterministic=True)
 
-
-def _viewer(tf: Any, images: Images, input_shape: Shape, resample: str) -> Any:
-    """From a row and what makes its Frame to (what the frame shows of the image, label)."""
-    load = _loader(tf, images, input_shape, decoded=False)
-
-    def seen(row: Any, frame_of: Any) -> tuple[Any, Any]:
-        image, label = load(row)
-        if images.pixels is None:
-            return decode_view(tf, image, int(input_shape[-1] or 0), frame_of, resample), label
-        return view(tf, image[None], frame_of(whole(tf, tf.shape(image)[:2])), resample)[0], label
-
-    return seen
+    return each
 
 
 def _check(images: Images, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None) -> Shape:

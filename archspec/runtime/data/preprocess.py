@@ -8,8 +8,8 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.ops.base import OpError, Shape, show
 from archspec.transforms import Transform
-from archspec.transforms.frame import view, whole
-from archspec.transforms.resize import scaled_sides
+from archspec.transforms.frame import Frame, view, whole
+from archspec.transforms.resize import of_size, scaled_sides
 
 
 def preprocess_image(
@@ -48,11 +48,15 @@ def center_view(tf: Any, images: Any, size: tuple[int | None, int | None], small
     """
     if smallest_side is None and tuple(images.shape[1:3]) == size:
         return images
-    sides = tf.shape(images)[1:3]
-    scaled = scaled_sides(tf, sides, size, smallest_side)
-    wanted = tf.stack([scaled[axis] if side is None else tf.cast(side, tf.int64) for axis, side in enumerate(size)])
-    centre = whole(tf, sides).resized(tf, scaled).cropped(tf, (scaled - wanted) // 2, wanted)
+    centre = center_frame(tf, whole(tf, tf.shape(images)[1:3]), size, smallest_side)
     return tf.ensure_shape(view(tf, images, centre), (images.shape[0], *size, images.shape[-1]))
+
+
+def center_frame(tf: Any, frame: Frame, size: Sequence[int | None], smallest_side: int | None = None) -> Frame:
+    """The Frame (..., 2) of `center_view`, of images that are seen in `frame`."""
+    scaled = scaled_sides(tf, frame.size, (size[0], size[1]), smallest_side)
+    wanted = of_size(tf, (size[0], size[1]), scaled)
+    return frame.resized(tf, scaled).cropped(tf, (scaled - wanted) // 2, wanted)
 
 
 def check_preprocess(input_shape: Shape, preprocess: Sequence[Transform]) -> None:
