@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,11 @@ import click
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
 from archspec.lang.protocol import Protocol
-from archspec.lang.recipe import OPTIMIZERS, SCHEDULES, Recipe
+from archspec.lang.recipe import Recipe
+from archspec.lang.recipes.losses import LOSSES, Loss
+from archspec.lang.recipes.monitor import EarlyStopping
+from archspec.lang.recipes.optimizers import OPTIMIZERS, Optimizer
+from archspec.lang.recipes.schedules import SCHEDULES, Warmup
 from archspec.lang.schema import default_text
 from archspec.ops import OPS
 from archspec.ops.base import OpError, product, show
@@ -45,8 +50,17 @@ def operators() -> str:
     parts += [_entry(name, each) for name, each in TRANSFORMS.items()]
     parts.append("## `train:`\n")
     parts.append(_table(Recipe))
+    for name, record in (("warmup", Warmup), ("early_stopping", EarlyStopping)):
+        parts.append(_entry(f"`{name}:`", record))
     parts.append("### Optimizers\n")
-    parts += [_entry(name, each, level=4) for name, each in OPTIMIZERS.items()]
+    parts.append(f"{_doc(Optimizer)}\n\n{_table(Optimizer)}")
+    shared = {each.name: each.default for each in arguments(Optimizer)}
+    for name, optimizer in OPTIMIZERS.items():
+        own = _table(optimizer, leave_out=shared)
+        parts.append(f"#### {name}\n\n{_doc(optimizer)}\n\n{own}")
+    parts.append("### Losses\n")
+    parts.append(f"{inspect.cleandoc(sys.modules[Loss.__module__].__doc__ or '')}\n")
+    parts += [_entry(name, each, level=4) for name, each in LOSSES.items()]
     parts.append("### Schedules\n")
     parts += [_entry(name, each, level=4) for name, each in SCHEDULES.items()]
     parts.append("## `evaluate:`\n")
@@ -62,10 +76,12 @@ def _entry(name: str, declared: type[Declared], level: int = 3) -> str:
     return f"{'#' * level} {name}\n\n{_doc(declared)}\n\n{_table(declared)}"
 
 
-def _table(declared: type[Any]) -> str:
+def _table(declared: type[Any], leave_out: Mapping[str, Any] | None = None) -> str:
+    """The arguments as a table; without those that `leave_out` has with the same default."""
     rows = [
         f"| `{each.name}` | {each.doc} | {'required' if each.required else f'`{default_text(each.default)}`'} |"
         for each in arguments(declared)
+        if leave_out is None or leave_out.get(each.name, arguments) != each.default
     ]
     if not rows:
         return ""

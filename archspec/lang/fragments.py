@@ -83,17 +83,20 @@ def one_head(declared: Mapping[str, type[Declared]]) -> Json:
 def record(declared: type[Any], doc: str, families: Mapping[str, Mapping[str, type[Declared]]]) -> Json:
     """A section of a page whose keys are the fields of a dataclass.
 
-    `families` are what a field of the schema {"heads": FAMILY} or {"list": FAMILY} chooses from.
+    `families` are what a field of the schema {"heads": FAMILY} or {"list": FAMILY} chooses from; {"record": CLASS} is a
+    section inside.
     """
     properties: Json = {}
     for argument in arguments(declared):
         if "heads" in argument.schema:
             fragment = one_head(families[argument.schema["heads"]])
+        elif "record" in argument.schema:
+            fragment = record(argument.schema["record"], "", families)
         elif "list" in argument.schema:
             fragment = {"type": "array", "items": one_head(families[argument.schema["list"]])}
         else:
             fragment = with_expressions(argument.schema)
-        properties[argument.name] = {"description": describe(argument), **fragment}
+        properties[argument.name] = {**fragment, "description": describe(argument)}
     return {"description": doc, "type": "object", "properties": properties, "additionalProperties": False}
 
 

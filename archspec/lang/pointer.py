@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from archspec.declare import Declared, arguments
 from archspec.lang import source
 from archspec.lang.json_schema import Path
-from archspec.lang.recipe import OPTIMIZERS, SCHEDULES
+from archspec.lang.recipe import ONE_HEAD
 from archspec.ops import OPS
 from archspec.transforms import TRANSFORMS
 
-HEADS: Mapping[str, type[Declared]] = {**OPTIMIZERS, **SCHEDULES, **TRANSFORMS, **OPS}
+RECIPES = {name: each for family in ONE_HEAD.values() for name, each in family.items()}
+HEADS: Mapping[str, type[Declared]] = {**RECIPES, **TRANSFORMS, **OPS}
 
 
 def word(path: Path) -> str | None:
@@ -54,10 +55,10 @@ def find(document: source.Mapping, path: Path) -> tuple[list[source.Node], sourc
 
 
 def _head(path: Path) -> tuple[str | None, int]:
-    """The last head in a path and how far it reaches: a word after an item's index, `optimizer` or `schedule`."""
+    """The last head in a path and how far it reaches: a word after an item's index, or after a key of ONE_HEAD."""
     for at in range(len(path) - 1, 0, -1):
         part, before = path[at], path[at - 1]
-        item = isinstance(before, int) or before in ("optimizer", "schedule")
+        item = isinstance(before, int) or before in ONE_HEAD
         if item and isinstance(part, str) and part in HEADS:
             return part, at + 1
     return None, 0

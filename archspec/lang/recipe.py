@@ -1,93 +1,78 @@
 """The recipe of a page: what `train:` and `preprocess:` may say.
 
-Optimizers and schedules are written in the one-key form of layers: `optimizer: {sgd: {learning_rate: 0.1}}`.
+Optimizers, losses and schedules are written in the one-key form of layers: `optimizer: {sgd: {learning_rate: 0.1}}`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from archspec.declare import BOOLEAN, FRACTION, NATURAL, POSITIVE, POSITIVE_NUMBER, Declared, arg, choice, declared
+from archspec.declare import FRACTION, POSITIVE, Declared, arg, arguments, choice
+from archspec.lang.recipes.losses import LOSSES, CategoricalCrossentropy, Loss
+from archspec.lang.recipes.monitor import EarlyStopping
+from archspec.lang.recipes.optimizers import OPTIMIZERS, Optimizer, Sgd
+from archspec.lang.recipes.schedules import SCHEDULES, Constant, Schedule, Warmup
 
-
-@declared
-class Sgd(Declared):
-    """Stochastic gradient descent with momentum: v <- momentum v - learning_rate g; w <- w + v.
-
-    Krizhevsky et al. 2012, section 5; `keras.optimizers.SGD`.
-    """
-
-    name = "sgd"
-
-    learning_rate: float = arg(POSITIVE_NUMBER, "step size before the schedule", 0.01)
-    momentum: float = arg(FRACTION, "share of the last update that is kept", 0.9)
-    nesterov: bool = arg(BOOLEAN, "look ahead along the momentum", False)
-
-
-OPTIMIZERS: dict[str, type[Declared]] = {"sgd": Sgd}
-
-
-@declared
-class Constant(Declared):
-    """The learning rate stays as it is."""
-
-    name = "constant"
-
-    def factor(self, progress: float, epoch: float) -> float:
-        """What the learning rate is multiplied by, `progress` (0 to 1) of the way through, at `epoch` (fractional)."""
-        return 1.0
-
-
-@declared
-class Cosine(Declared):
-    """Half a cosine from the learning rate down to zero, after a linear warm-up (Loshchilov & Hutter 2016, eq. 5)."""
-
-    name = "cosine"
-
-    warmup_epochs: float = arg({"type": "number", "minimum": 0}, "epochs of linear rise from zero", 0)
-
-    def factor(self, progress: float, epoch: float) -> float:
-        import math
-
-        if epoch < self.warmup_epochs:
-            return epoch / self.warmup_epochs
-        total = epoch / progress if progress else float("inf")
-        rest = (epoch - self.warmup_epochs) / max(total - self.warmup_epochs, 1e-9) if progress else 0.0
-        return (1 + math.cos(math.pi * min(rest, 1.0))) / 2
-
-
-@declared
-class Step(Declared):
-    """Multiply the learning rate by `factor` at each of the given epochs (He et al. 2016, section 4.2)."""
-
-    name = "step"
-
-    epochs: tuple[int, ...] = arg({"type": "array", "items": NATURAL, "minItems": 1}, "epochs at which it drops")
-    gamma: float = arg(POSITIVE_NUMBER, "what the rate is multiplied by at each of them", 0.1)
-
-    def factor(self, progress: float, epoch: float) -> float:
-        return float(self.gamma ** sum(epoch >= drop for drop in self.epochs))
-
-
-SCHEDULES: dict[str, type[Declared]] = {"constant": Constant, "cosine": Cosine, "step": Step}
+ONE_HEAD: Mapping[str, Mapping[str, type[Declared]]] = {
+    "optimizer": OPTIMIZERS,
+    "loss": LOSSES,
+    "schedule": SCHEDULES,
+}
+"""Key of a recipe -> what may stand under it in the one-key form."""
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+EPOCHS = 10  # of a recipe that says neither epochs nor iterations
+LENGTH: Mapping[str, Any] = {"type": ["integer", "null"], "minimum": 1}
+CLASS_WEIGHT: Mapping[str, Any] = {
+    "if": {"type": "object"},
+    "then": {"additionalProperties": {"type": "number", "minimum": 0}},
+    "else": {"enum": ["balanced"]},
+}
 
 
 @dataclass(frozen=True)
 class Recipe:
     """`train:` with every default filled in. The batch is the global one, over all devices."""
 
-    epochs: int = arg(POSITIVE, "passes over the training images", 10)
+    epochs: int | None = arg(LENGTH, f"passes over the training images; {EPOCHS} where neither is given", None)
+    iterations: int | None = arg(LENGTH, "updates of the weights, instead of epochs", None)
     batch_size: int = arg(POSITIVE, "images a step, over all devices together", 128)
-    optimizer: Declared = arg({"heads": "optimizers"}, "update rule", Sgd())
-    schedule: Declared = arg({"heads": "schedules"}, "course of the learning rate", Constant())
+    base_batch_size: int | None = arg(
+        LENGTH,
+        "the batch that the rates are given for: with another one they are scaled in proportion "
+        "(Goyal et al. 2017, section 2.1)",
+        None,
+    )
+    optimizer: Optimizer = arg(
+        {"heads": "optimizers"}, "update rule; by default with a momentum of 0.9", Sgd(momentum=0.9)
+    )
+    loss: Loss = arg({"heads": "losses"}, "what is minimized", CategoricalCrossentropy())
+    schedule: Schedule = arg({"heads": "schedules"}, "course of the learning rate", Constant())
+    warmup: Warmup | None = arg({"record": Warmup}, "lower rates for the first updates", None)
     weight_decay: float = arg(
         {"type": "number", "minimum": 0},
-        "coupled: weight_decay * w joins the gradient of kernels, not of biases and normalization",
+        "coupled: weight_decay * w joins the gradient, and so the momentum (Krizhevsky et al. 2012, section 5)",
         0.0,
     )
-    label_smoothing: float = arg(FRACTION, "share of the target spread over all classes (Szegedy et al. 2016, 7)", 0.0)
+    decayed: tuple[str, ...] = arg(
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "the ends of Keras's names of the weights that weight decay holds down, coupled or not: add `bias`, `gamma`, "
+        "`beta` for all",
+        ("kernel",),
+    )
+    label_smoothing: float = arg(
+        FRACTION, "share of the target spread over all classes, for any loss (Szegedy et al. 2015, section 7)", 0.0
+    )
+    class_weight: Any = arg(
+        CLASS_WEIGHT,
+        "{CLASS: factor of the loss of its images}, by name or index; or `balanced`: N / (classes * n)",
+        None,
+    )
+    dtype_policy: str = arg(
+        choice(*POLICIES), "precision of the layers, as `keras.dtype_policies` has it; the loss is float32", "float32"
+    )
+    early_stopping: EarlyStopping | None = arg({"record": EarlyStopping}, "when to end before the last epoch", None)
     augment: tuple[Declared, ...] = arg({"list": "transforms"}, "transforms of training images, in order", ())
     resample: str = arg(
         choice("exact", "fast"),
@@ -95,18 +80,57 @@ class Recipe:
         "exact",
     )
 
+    @property
+    def accumulated(self) -> int:
+        """Batches an update."""
+        return self.optimizer.gradient_accumulation_steps or 1
+
+    @property
+    def scale(self) -> float:
+        """What every learning rate is multiplied by: the images of an update, in units of `base_batch_size`."""
+        return self.batch_size * self.accumulated / self.base_batch_size if self.base_batch_size else 1.0
+
+    def length(self, images: int) -> Length:
+        """How long the recipe takes on so many training images."""
+        steps = -(-images // self.batch_size)
+        updates = -(-steps // self.accumulated)
+        if self.iterations is None:
+            epochs = self.epochs or EPOCHS
+            return Length(epochs, steps, updates, epochs * steps, epochs * updates)
+        whole, rest = divmod(self.iterations, updates)
+        last = min(rest * self.accumulated, steps)
+        return Length(whole + bool(rest), steps, updates, whole * steps + last, self.iterations)
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a run is. A step reads one batch; an iteration updates the weights, after one step or several."""
+
+    epochs: int
+    """The last of them may be cut short by `iterations`."""
+    steps_per_epoch: int
+    iterations_per_epoch: int
+    steps: int
+    iterations: int
+
+    def iteration(self, step: int, accumulated: int) -> int:
+        """The update that a step of the run, counted from 0, belongs to."""
+        epoch, inside = divmod(step, self.steps_per_epoch)
+        return epoch * self.iterations_per_epoch + inside // accumulated
+
+    def updates(self, step: int, accumulated: int) -> bool:
+        """Whether the weights are updated after a step: when its batches are complete, and at an epoch's end."""
+        inside = step % self.steps_per_epoch + 1
+        return inside % accumulated == 0 or inside == self.steps_per_epoch
+
 
 def plain(declared: Declared) -> dict[str, Any]:
     """The one-key form again: {"sgd": {"learning_rate": 0.1, ...}}."""
-    from dataclasses import asdict
-
     return {declared.name: asdict(declared)}  # type: ignore[call-overload]
 
 
-def from_heads(value: Any, declared: Mapping[str, type[Declared]]) -> Declared:
+def from_heads(value: Any, declared: Mapping[str, type[Declared]]) -> Any:
     """`sgd`, `{sgd: 0.1}` or `{sgd: {learning_rate: 0.1}}`, already validated, as a declaration."""
-    from archspec.declare import arguments
-
     if isinstance(value, str):
         return declared[value].make({})
     ((head, given),) = value.items()
@@ -118,9 +142,13 @@ def from_heads(value: Any, declared: Mapping[str, type[Declared]]) -> Declared:
 def recipe(section: Mapping[str, Any], transforms: Mapping[str, type[Declared]]) -> Recipe:
     """`train:`, already validated, with its defaults."""
     given = dict(section)
-    if "optimizer" in given:
-        given["optimizer"] = from_heads(given["optimizer"], OPTIMIZERS)
-    if "schedule" in given:
-        given["schedule"] = from_heads(given["schedule"], SCHEDULES)
+    for key, declared in ONE_HEAD.items():
+        if key in given:
+            given[key] = from_heads(given[key], declared)
+    for key, record in (("warmup", Warmup), ("early_stopping", EarlyStopping)):
+        if key in given:
+            given[key] = record(**given[key])
+    if "decayed" in given:
+        given["decayed"] = tuple(given["decayed"])
     given["augment"] = tuple(from_heads(each, transforms) for each in given.get("augment") or ())
     return Recipe(**given)

@@ -23,7 +23,10 @@ from archspec.lang.fragments import (
     record,
 )
 from archspec.lang.protocol import Protocol
-from archspec.lang.recipe import OPTIMIZERS, SCHEDULES, Recipe
+from archspec.lang.recipe import Recipe
+from archspec.lang.recipes.losses import LOSSES
+from archspec.lang.recipes.optimizers import OPTIMIZERS
+from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.ops import OPS
 from archspec.transforms import TRANSFORMS
 
@@ -144,6 +147,7 @@ def page_schema() -> Json:
     """The whole schema, as `archspec schema` writes it."""
     families: Mapping[str, Mapping[str, type[Declared]]] = {
         "optimizers": OPTIMIZERS,
+        "losses": LOSSES,
         "schedules": SCHEDULES,
         "transforms": TRANSFORMS,
     }

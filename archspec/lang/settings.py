@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from archspec.declare import Declared, arguments
-from archspec.diagnostics import ArchspecError, Span, fail, merged
+from archspec.declare import arguments
+from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
 from archspec.lang import source
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
-from archspec.lang.recipe import OPTIMIZERS, SCHEDULES
+from archspec.lang.pointer import find
+from archspec.lang.recipe import ONE_HEAD, recipe
+from archspec.lang.recipes.contradictions import contradictions
 from archspec.lang.scalars import LARGEST
 from archspec.lang.validate import validate_section
+from archspec.transforms import TRANSFORMS
 
 SECTIONS = ("train", "evaluate")
-ONE_HEAD: Mapping[str, Mapping[str, type[Declared]]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
@@ -65,16 +67,35 @@ def section(document: source.Mapping, name: str, settings: Mapping[str, Any], pa
     diagnostics = validate_section(values, name, document) if node else []
     if not diagnostics:
         given = {dotted: value for dotted, value in settings.items() if dotted.partition(".")[0] == name}
+        if any(dotted.startswith("train.optimizer.") for dotted in given):
+            values.setdefault("optimizer", {"sgd": {"momentum": 0.9}})  # the default of a recipe, before it is changed
         for dotted, value in given.items():
-            _put(values, dotted, _of_setting(dotted, value, params))
+            _put(values, dotted, _of_setting(dotted, value, params), given)
         diagnostics = validate_section(values, name) if given else []
+    if name == "train" and not diagnostics:
+        diagnostics = [
+            Diagnostic("recipe", each.message, _place(document, (name, *each.path)), help=each.help)
+            for each in contradictions(recipe(values, TRANSFORMS))
+        ]
     if diagnostics:
         raise ArchspecError(*merged(diagnostics))
     return values
 
 
-def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set one place of a section, making the mappings on the way."""
+def _place(document: source.Mapping, path: tuple[str, ...]) -> Span | None:
+    """Where the last part of a path that the page has stands; None where a setting has added it."""
+    while len(path) > 1:
+        try:
+            nodes, key = find(document, path)
+        except (KeyError, ValueError):
+            path = path[:-1]
+        else:
+            return key.span if key else nodes[-1].span
+    return None
+
+
+def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str]) -> None:
+    """Set one place of a section, making the mappings on the way. `epochs` replaces `iterations`, and it `epochs`."""
     _, *inner, last = dotted.split(".")
     above = ""
     for word in inner:
@@ -89,6 +110,9 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
         values[word] = here if isinstance(here, dict) else {}
         values, above = values[word], word
     values[last] = value
+    other = {"epochs": "iterations", "iterations": "epochs"}.get(last, "")
+    if f"{dotted.removesuffix(last)}{other}" not in others:
+        values.pop(other, None)
 
 
 def _evaluated(node: source.Node, params: Mapping[str, Any]) -> Any:

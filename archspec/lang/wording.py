@@ -15,7 +15,13 @@ from archspec.lang.schema import MERGES
 Fact = tuple[str, str, str | None]
 """Code, message and remedy."""
 
-KINDS = {"optimizer": "optimizer", "schedule": "schedule", "augment": "transform", "preprocess": "transform"}
+KINDS = {
+    "optimizer": "optimizer",
+    "loss": "loss",
+    "schedule": "schedule",
+    "augment": "transform",
+    "preprocess": "transform",
+}
 """What the heads under a key are."""
 
 NAMES = {
@@ -68,6 +74,9 @@ def fact(wrong: Mistake) -> Fact:
         return "missing-key", "this figure has a `tolerance` and no `reason`", FIGURE
     if wrong.rule not in BOUNDS:
         return "wrong-value", f"{about} cannot be {shown}", None
+    if wrong.rule == "maxProperties" and word(wrong.path) in KINDS:
+        kind = KINDS[str(word(wrong.path))]
+        return "wrong-value", f"one {kind} is asked for, and here are {len(value)}: {listed(value)}", None
     if isinstance(value, (list, dict)):
         what = ("item" if isinstance(value, list) else "key") + "s" * (asked != 1)
         return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked} {what}, and has {len(value)}", help
@@ -84,7 +93,7 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fac
         return "unknown-argument", message, near or (f"its arguments are: {listed(known)}" if known else None)
     if key in KINDS:
         message = f"there is no {KINDS[key]} `{name}`"
-        return "unknown-operator", message, near or f"the {KINDS[key]}s are: {listed(known)}"
+        return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
     message = f"{f'`{key}`' if key else 'a page'} has no key `{name}`"
     return "unknown-key", message, near or f"its keys are: {listed(known)}"
 
@@ -136,8 +145,12 @@ def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
     near = did_you_mean(str(wrong.value), choices)
     if key in KINDS:
         message = f"there is no {KINDS[key]} {shown}"
-        return "unknown-operator", message, near or f"the {KINDS[key]}s are: {listed(choices)}"
+        return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(choices)}"
     return "wrong-value", f"{about} cannot be {shown}", near or f"it is one of: {listed(choices)}"
+
+
+def _plural(noun: str) -> str:
+    return f"{noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def _any_of(kinds: Sequence[str]) -> str:

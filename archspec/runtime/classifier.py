@@ -26,9 +26,11 @@ def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]
         raise fail(
             "free-input", f"the input of `{reference}` is {show(input_shape)}, and training needs a size", help=help
         )
-    if len(graph.outputs) != 1:
-        fact = f"`{reference}` has {len(graph.outputs)} outputs, and one is trained"
-        raise fail("no-classifier", fact, help=HELP)
+    for index in graph.outputs[1:]:
+        node = graph.nodes[index]
+        if node.shape != output_shape:
+            fact = f"the output `{node.path}` gives {show(node.shape)}, and the main one {show(output_shape)}"
+            raise fail("no-classifier", fact, node.span, help="an auxiliary output has the classes of the main one")
     if len(output_shape) != 1 or output_shape[0] is None or output_shape[0] < 2:
         fact = f"`{reference}` gives {show(output_shape)}, not the scores of two or more classes"
         raise fail("no-classifier", fact, help=HELP)
@@ -43,30 +45,41 @@ def check_classes(network: int, data: int, source: str) -> None:
 
 
 def logits_of(model: Any) -> Any:
-    """The keras.Model from the same input to logits (batch, classes), which shares every layer of `model`.
+    """The keras.Model from the same input to logits (batch, classes), which shares the layers of `model`.
+
+    Of several outputs it is the first, the main one; what leads to the others alone is left out.
 
     Raises:
-        ArchspecError: `no-classifier` when the network has several outputs, an output that is not (classes,) with at
+        ArchspecError: `no-classifier` when the network has several inputs, an output that is not (classes,) with at
             least two of them, or an activation other than softmax at its end.
     """
+    if len(model.inputs) != 1:
+        fact = f"the network has {len(model.inputs)} inputs"
+        raise fail("no-classifier", fact, help="only networks with one input are trained and evaluated")
+    return _logits_model(model, 0)
+
+
+def logits_models(model: Any) -> list[Any]:
+    """The same for each output: the main one, then the auxiliary classifiers. Raises as `logits_of`."""
+    return [logits_of(model), *(_logits_model(model, number) for number in range(1, len(model.outputs)))]
+
+
+def _logits_model(model: Any, number: int) -> Any:
     import keras
 
-    if len(model.outputs) != 1 or len(model.inputs) != 1:
-        fact = f"the network has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
-        raise fail("no-classifier", fact, help="only networks with one input and one output are trained and evaluated")
-    output = model.outputs[0]
+    output = model.outputs[number]
     shape = tuple(output.shape[1:])
     if len(shape) != 1 or shape[0] is None or shape[0] < 2:
         raise fail(
             "no-classifier", f"the network gives {show(shape)}, not the scores of two or more classes", help=HELP
         )
-    layer = _last_layer(model)
+    layer = _last_layer(model, number)
     if isinstance(layer, keras.layers.Softmax):
         return keras.Model(model.inputs[0], layer.input)
     if isinstance(layer, keras.layers.Layer) and not hasattr(layer, "layers"):
         activation = getattr(layer, "activation", keras.activations.linear)
         if activation in (keras.activations.linear, keras.activations.log_softmax):
-            return model
+            return model if len(model.outputs) == 1 else keras.Model(model.inputs[0], output)
         if activation is keras.activations.softmax:
             if isinstance(layer, keras.layers.Activation):
                 return keras.Model(model.inputs[0], layer.input)
@@ -78,11 +91,11 @@ def logits_of(model: Any) -> Any:
     raise fail("no-classifier", f"the network ends in `{end}`", help=HELP)
 
 
-def _last_layer(model: Any) -> Any:
-    """The layer that gives the output; None when it is no layer but an operation."""
+def _last_layer(model: Any, number: int) -> Any:
+    """The layer that gives an output; None when it is no layer but an operation."""
     if not hasattr(model, "output_names"):  # Sequential
         return model.layers[-1]
-    return next((layer for layer in model.layers if layer.name == model.output_names[0]), None)
+    return next((layer for layer in model.layers if layer.name == model.output_names[number]), None)
 
 
 def probabilities_of(model: Any) -> Any:
@@ -94,13 +107,32 @@ def probabilities_of(model: Any) -> Any:
     import keras
 
     logits_model = logits_of(model)
-    return keras.Model(model.inputs[0], keras.ops.softmax(model.outputs[0])) if logits_model is model else model
+    if not _ends_in_softmax(model, logits_model):
+        return keras.Model(model.inputs[0], keras.ops.softmax(logits_model.outputs[0]))
+    return main_output(model)
+
+
+def main_output(model: Any) -> Any:
+    """`model` without what leads to its auxiliary outputs alone."""
+    import keras
+
+    return model if len(model.outputs) == 1 else keras.Model(model.inputs[0], model.outputs[0])
+
+
+def _ends_in_softmax(model: Any, logits_model: Any) -> bool:
+    return logits_model.outputs[0] is not model.outputs[0]
 
 
 def cross_entropy(tf: Any, logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:
-    """(B, classes) and int (B,) -> nats (B,). Smoothed targets after Szegedy et al. 2015 (1512.00567), section 7."""
+    """(B, classes), and int (B,) or mixed labels float (B, classes), -> nats (B,).
+
+    Smoothed targets after Szegedy et al. 2015 (1512.00567), section 7.
+    """
     log_probabilities = tf.nn.log_softmax(logits)
-    loss = -tf.gather(log_probabilities, labels, batch_dims=1)
+    if labels.dtype.is_integer:
+        loss = -tf.gather(log_probabilities, labels, batch_dims=1)
+    else:
+        loss = -tf.reduce_sum(tf.cast(labels, log_probabilities.dtype) * log_probabilities, axis=-1)
     if label_smoothing:
         loss = (1 - label_smoothing) * loss - label_smoothing * tf.reduce_mean(log_probabilities, axis=-1)
     return loss
@@ -109,9 +141,13 @@ def cross_entropy(tf: Any, logits: Any, labels: Any, label_smoothing: float = 0.
 def ranks(tf: Any, logits: Any, labels: Any) -> Any:
     """Place of the true class among all classes, int32 (B,): 0 is the first. In top-k when below k.
 
+    The true class of mixed labels, float (B, classes), is the one with the largest share.
+
     Of equal logits the earlier class comes first, as in argmax, so that a network that says the same for every class
     is right once in `classes` times; a NaN is never right.
     """
+    if not labels.dtype.is_integer:
+        labels = tf.argmax(labels, axis=-1, output_type=tf.int32)
     true = tf.gather(logits, labels, batch_dims=1)[:, None]
     classes = tf.range(tf.shape(logits)[-1], dtype=labels.dtype)[None]
     behind = (logits < true) | ((logits == true) & (classes > labels[:, None]))

@@ -13,11 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.lang.recipe import Recipe
+from archspec.lang.recipe import Length, Recipe
 from archspec.runtime.interrupt import Interrupt
-from archspec.runtime.loop import Score, learning_rate, make_count_step, make_train_step, replica_batches
+from archspec.runtime.loop import Score, make_count_step, replica_batches
+from archspec.runtime.losses import validation_loss
 from archspec.runtime.progress import TrainingProgress
+from archspec.runtime.rates import LearningRate, Stopper
 from archspec.runtime.record import Record
+from archspec.runtime.step import TrainStep
 
 INTERVAL = 0.1  # seconds between two looks at the loss: on a GPU each look waits for the device
 PENDING = 64  # steps between two looks at most
@@ -30,43 +33,45 @@ class Course:
     strategy: Any
     model: Any
     logits_model: Any
-    optimizer: Any
+    train_step: TrainStep
     recipe: Recipe
+    length: Length
     training: Any
     """Batches of all epochs, one after the other."""
-    steps: int
-    """Batches an epoch."""
     validation: Any
     """Batches of one pass."""
     validation_steps: int
 
 
 def run_epochs(course: Course, record: Record, progress: TrainingProgress, interrupt: Interrupt) -> bool:
-    """Train and validate epoch after epoch, recording each. Returns whether it was interrupted.
+    """Train and validate epoch after epoch, recording each, until the end or the recipe's early stopping.
+
+    Returns whether it was interrupted.
 
     Raises:
         ArchspecError: `diverged`, `out-of-memory`, `data-changed`, `cannot-write`.
     """
-    recipe = course.recipe
-    train_step = make_train_step(course.strategy, course.model, course.logits_model, course.optimizer, recipe)
-    count_step = make_count_step(course.strategy, course.logits_model)
+    recipe, length, train_step = course.recipe, course.length, course.train_step
+    rates, stopper = LearningRate(recipe, length), Stopper(recipe)
+    count_step = make_count_step(course.strategy, course.logits_model, loss=validation_loss(recipe))
     batches = iter(replica_batches(course.strategy, course.training))
     validation = replica_batches(course.strategy, course.validation)
     watch = _Watch(course, progress)
-    for epoch in range(recipe.epochs):
+    for epoch in range(length.epochs):
         started = time.perf_counter()
         rate = 0.0
         watch.begin(epoch)
         with tensorflow_failures(recipe.batch_size):
-            for step in range(epoch * course.steps, (epoch + 1) * course.steps):
-                rate = learning_rate(recipe, step, course.steps)
-                watch.step(train_step(batches, rate))
+            for step in range(epoch * length.steps_per_epoch, min((epoch + 1) * length.steps_per_epoch, length.steps)):
+                rate = rates.at(step)
+                watch.step(train_step(batches, rate, length.updates(step, recipe.accumulated)))
                 if interrupt.requested:
                     return True
             score = watch.end()
             trained = time.perf_counter()
             progress.validating()
-            val_score, _ = count(count_step, validation, course.validation_steps, lambda: interrupt.requested)
+            with train_step.averaged():
+                val_score, _ = count(count_step, validation, course.validation_steps, lambda: interrupt.requested)
         if interrupt.requested:
             return True
         if not math.isfinite(val_score.loss):
@@ -84,7 +89,15 @@ def run_epochs(course: Course, record: Record, progress: TrainingProgress, inter
             "seconds": round(finished - started, 3),
             "images_per_second": round(score.examples / (trained - started), 1),
         }
-        progress.epoch(row, best=record.epoch(row, course.model))
+        with train_step.averaged():
+            best = record.epoch(row, course.model)
+        progress.epoch(row, best=best)
+        dropped = rates.after(row)
+        if dropped:
+            progress.note(dropped)
+        if stopper.after(row):
+            progress.note(f"stopped early after epoch {epoch + 1}, as `early_stopping` asks")
+            break
     return False
 
 
@@ -137,7 +150,7 @@ class _Watch:
             score = Score.of(vector)
             self._done += 1
             if not math.isfinite(score.loss_sum):
-                where = f"step {self._done} of {self.course.steps} in epoch {self.epoch + 1}"
+                where = f"step {self._done} of {self.course.length.steps_per_epoch} in epoch {self.epoch + 1}"
                 raise _diverged(self.course.recipe, f"the loss is {score.loss_sum} at {where}", self.epoch)
             self.score += score
             self._measured_images += score.examples
@@ -149,8 +162,9 @@ class _Watch:
             self._measured_from, self._measured_steps, self._measured_images = now, 0, 0.0
             return
         seconds = max(now - self._measured_from, 1e-9)
-        epochs_left = self.course.recipe.epochs - self.epoch
-        steps_left = epochs_left * self.course.steps - self._done
+        length = self.course.length
+        epochs_left = length.epochs - self.epoch
+        steps_left = length.steps - self.epoch * length.steps_per_epoch - self._done
         left = steps_left * seconds / max(self._measured_steps, 1) + epochs_left * self.validation_seconds
         speed = self._measured_images / seconds
         self.progress.steps(self.epoch + 1, self._done, self.score.loss, self.score.top1, speed, left)
@@ -162,7 +176,7 @@ def _diverged(recipe: Recipe, fact: str, finished_epochs: int) -> ArchspecError:
         if finished_epochs
         else "no epoch was finished, so no network is kept"
     )
-    rate = recipe.optimizer.learning_rate  # type: ignore[attr-defined]
+    rate = recipe.optimizer.learning_rate
     setting = f"train.optimizer.{recipe.optimizer.name}.learning_rate={rate / 10:g}"
     return fail("diverged", fact, notes=[kept], help=f"a smaller learning rate: `--set {setting}`")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from archspec.diagnostics import fail
-from archspec.runtime.classifier import logits_of, probabilities_of
+from archspec.runtime.classifier import logits_of, main_output, probabilities_of
 from archspec.runtime.data.decode import decode
 from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
 from archspec.runtime.grouped import speed_up_grouped_convolutions
@@ -55,6 +55,7 @@ def export(model: str | Path, out: str | Path) -> Export:
     tf = import_tensorflow()
     loaded, metadata = load_model(model)
     speed_up_grouped_convolutions(loaded, always=True)  # whoever serves it may have no GPU
+    loaded = main_output(loaded)  # auxiliary classifiers help in training alone (Szegedy et al. 2014, section 5)
     network = probabilities_of(loaded)
     names = metadata.class_names or tuple(map(str, range(network.output_shape[-1])))
     functions = {"serving_default": _serve_floats(tf, loaded)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from archspec.diagnostics import listed
-from archspec.lang.recipe import Recipe, plain
+from archspec.lang.recipe import Length, Recipe, plain
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
@@ -14,20 +15,55 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     return {
         **{field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)},
         "optimizer": plain(recipe.optimizer),
+        "loss": plain(recipe.loss),
         "schedule": plain(recipe.schedule),
+        "warmup": recipe.warmup and dataclasses.asdict(recipe.warmup),
+        "early_stopping": recipe.early_stopping and dataclasses.asdict(recipe.early_stopping),
         "augment": [plain(transform) for transform in recipe.augment],
     }
 
 
-def describe_recipe(recipe: Recipe) -> str:
-    """`30 epochs of batches of 64, sgd 0.1 (momentum 0.9), cosine, weight decay 0.0001, pad, random_crop`."""
-    optimizer = recipe.optimizer
-    parts = [
-        f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''} in batches of {recipe.batch_size}",
-        f"{optimizer.name} at {optimizer.learning_rate:g}",  # type: ignore[attr-defined]
-        f"{recipe.schedule.name} schedule",
-    ]
-    parts += [f"weight decay {recipe.weight_decay:g}"] if recipe.weight_decay else []
-    parts += [f"label smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []
-    parts += [f"augmented by {listed(transform.name for transform in recipe.augment)}"] if recipe.augment else []
-    return listed(parts)
+def describe_recipe(recipe: Recipe, length: Length) -> list[str]:
+    """Lines such as `30 epochs (660 updates) in batches of 64, sgd at 0.1, cosine schedule, weight decay 0.0005`."""
+    epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
+    lines = [f"{epochs} ({length.iterations:,} updates) in {listed(_parts(recipe))}"]
+    if recipe.base_batch_size:
+        images = recipe.batch_size * recipe.accumulated
+        lines.append(
+            f"learning rates x {recipe.scale:g}: the recipe's are for a batch of {recipe.base_batch_size}, and "
+            f"{images} images are in an update; the optimizer's {recipe.optimizer.learning_rate:g} is "
+            f"{recipe.optimizer.learning_rate * recipe.scale:g}"
+        )
+    return lines
+
+
+def _parts(recipe: Recipe) -> Iterator[str]:
+    optimizer, warmup = recipe.optimizer, recipe.warmup
+    yield f"batches of {recipe.batch_size}"
+    if recipe.accumulated > 1:
+        yield f"{recipe.accumulated} batches an update"
+    yield f"{optimizer.name} at {optimizer.learning_rate:g}"
+    yield f"{recipe.schedule.name} schedule"
+    if warmup and (warmup.epochs or warmup.iterations):
+        length = f"{warmup.iterations:g} updates" if warmup.iterations else f"{warmup.epochs:g} epochs"
+        yield f"warm-up for {length}"
+    if recipe.loss.name != "categorical_crossentropy":
+        yield f"loss {recipe.loss.name}"
+    if recipe.weight_decay:
+        yield f"weight decay {recipe.weight_decay:g}"
+    if optimizer.weight_decay:
+        yield f"decoupled weight decay {optimizer.weight_decay:g}"
+    for name in ("clipnorm", "clipvalue", "global_clipnorm"):
+        if getattr(optimizer, name):
+            yield f"{name} {getattr(optimizer, name):g}"
+    smoothing = recipe.label_smoothing or getattr(recipe.loss, "label_smoothing", 0.0)
+    if smoothing:
+        yield f"label smoothing {smoothing:g}"
+    if recipe.class_weight:
+        yield "balanced classes" if recipe.class_weight == "balanced" else "weighted classes"
+    if optimizer.use_ema:
+        yield f"averaged weights ({optimizer.ema_momentum:g})"
+    if recipe.dtype_policy != "float32":
+        yield recipe.dtype_policy
+    if recipe.augment:
+        yield f"augmented by {listed(transform.name for transform in recipe.augment)}"

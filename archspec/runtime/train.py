@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -10,18 +12,19 @@ from archspec.diagnostics import ArchspecError
 from archspec.lang import protocol as protocol_
 from archspec.lang.recipe import Recipe
 from archspec.runtime import run_directory
+from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes, logits_of
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.source import open_data
 from archspec.runtime.epoch import Course, run_epochs
 from archspec.runtime.interrupt import Interrupt
-from archspec.runtime.loop import make_optimizer
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.recipe_text import describe_recipe, recipe_json
 from archspec.runtime.record import Record, threads, versions
 from archspec.runtime.run_result import RunResult
+from archspec.runtime.step import TrainStep
 from archspec.runtime.strategy import Devices, describe, make_strategy
 from archspec.runtime.weights import described, load_weights
 from archspec.runtime.write import atomic
@@ -87,6 +90,8 @@ def train(
     run_directory.refuse_existing(directory, overwrite=overwrite)
     input_shape, classes = classifier_shapes(network.graph(), network.reference)
     strategy = make_strategy(devices)
+    import keras
+
     opening: dict[str, Any] = {
         "validation_split": validation_split,
         "seed": seed,
@@ -97,10 +102,15 @@ def train(
     training = open_data(data, "train", **opening)
     validation = open_data(data, "validation", **opening)
     check_classes(classes, len(training.class_names), data)
-    course = _course(network, recipe, strategy, training, validation, input_shape, seed)
+    weights = class_weights(recipe.class_weight, training.class_names, training.labels)
+    with _precision(recipe.dtype_policy), strategy.scope():
+        keras.utils.set_random_seed(seed)
+        model = network.build()
     if init_from is not None:
-        matching = load_weights(course.model, init_from, graph=network.graph(), new_head=True)
+        matching = load_weights(model, init_from, graph=network.graph(), new_head=True)
         progress.note(described(matching, init_from))
+    train_step = TrainStep(strategy, model, recipe, loss_weights=network.graph().loss_weights, class_weight=weights)
+    course = _course(network, train_step, training, validation, input_shape, seed)
     run_directory.create(directory)
     metadata = Metadata(
         reference=network.reference,
@@ -129,9 +139,11 @@ def train(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
         f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy)}"
     )
-    progress.note(f"{describe_recipe(recipe)}; writing {directory}")
+    for line in describe_recipe(recipe, course.length):
+        progress.note(line)
+    progress.note(f"writing {directory}")
     with Interrupt(progress.note) as interrupt, progress:
-        progress.start(recipe.epochs, course.steps)
+        progress.start(course.length.epochs, course.length.steps_per_epoch)
         try:
             interrupted = run_epochs(course, record, progress, interrupt)
         except ArchspecError as error:
@@ -152,24 +164,30 @@ def train(
     )
 
 
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers that are made inside compute in that precision (`keras.dtype_policies`)."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _course(
     network: Trainable,
-    recipe: Recipe,
-    strategy: Any,
+    train_step: TrainStep,
     training: Images,
     validation: Images,
     input_shape: tuple[int, ...],
     seed: int,
 ) -> Course:
-    """The network and its optimizer on their devices, and the batches."""
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    with strategy.scope():
-        model = network.build()
-        logits_model = logits_of(model)
-        optimizer = make_optimizer(recipe.optimizer)
-        optimizer.build(model.trainable_variables)
+    """The step and the batches that it takes."""
+    recipe = train_step.recipe
+    length = recipe.length(len(training))
     augment = cast("tuple[Transform, ...]", recipe.augment)
     seen: dict[str, Any] = {
         "input_shape": input_shape,
@@ -177,16 +195,18 @@ def _course(
         "preprocess": network.preprocess,
         "resize": network.protocol.resize,
     }
+    with train_step.strategy.scope():
+        logits_model = logits_of(train_step.model)
     return Course(
-        strategy=strategy,
-        model=model,
+        strategy=train_step.strategy,
+        model=train_step.model,
         logits_model=logits_model,
-        optimizer=optimizer,
+        train_step=train_step,
         recipe=recipe,
+        length=length,
         training=training_batches(
-            training, augment=augment, resample=recipe.resample, seed=seed, epochs=recipe.epochs, **seen
+            training, augment=augment, resample=recipe.resample, seed=seed, epochs=length.epochs, **seen
         ),
-        steps=steps_per_epoch(len(training), recipe.batch_size),
         validation=evaluation_batches(validation, **seen),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),
     )

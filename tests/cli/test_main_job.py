@@ -26,7 +26,7 @@ layers:
   - dense: $classes
   - softmax
 preprocess: [scale: $(1 / 255)]
-train: {epochs: 2, batch_size: 64, optimizer: {sgd: {learning_rate: 0.1}}, augment: [random_shift: 1]}
+train: {epochs: 2, batch_size: 64, optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}, augment: [random_shift: 1]}
 """
 
 

@@ -57,6 +57,7 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "too-many-layers": ("the page expands to more than 100,000 layers", "ten-million-layers"),
     "too-many-parameters": ("the network has 10^12 parameters or more", "too-many-parameters"),
     "output-too-large": ("an output has more than 10^12 values", "output-too-large"),
+    "recipe": ("two parts of a recipe contradict each other", "recipe-epochs-and-iterations"),
     "expect": ("the network is not what `expect` says", "expect"),
 }
 """Code -> meaning, and the bad page that shows it."""
@@ -103,6 +104,7 @@ OTHER: Mapping[str, str] = {
     "bad-images": "files are no images, or are damaged: they are named, and `--skip-bad-images` leaves them out",
     "validation-split": "the share of images for validation is none, or leaves a class without images",
     "transform": "a transform does not fit the images or the network's input",
+    "class-weight": "`class_weight` names a class that the data has not",
     "classes-mismatch": "the network has another number of outputs than the data has classes",
     "no-classifier": "the network does not return the scores of classes",
     "free-input": "the input has a free size, and this needs all of them",

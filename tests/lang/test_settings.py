@@ -80,11 +80,18 @@ def test_values_are_yaml(tmp_path: Path) -> None:
 
 
 def test_sections_are_reached_by_a_dotted_path(tmp_path: Path) -> None:
-    texts = ["train.epochs=5", "train.optimizer.sgd.momentum=0.8", "train.schedule.cosine.warmup_epochs=1"]
+    texts = [
+        "train.epochs=5",
+        "train.optimizer.sgd.momentum=0.8",
+        "train.schedule.cosine.alpha=0.1",
+        "train.warmup.epochs=2",
+    ]
     recipe = load(tmp_path, *texts, "evaluate.resize=9").recipe
     assert recipe.epochs == 5
-    assert vars(recipe.optimizer) == {"learning_rate": 0.1, "momentum": 0.8, "nesterov": False}
-    assert vars(recipe.schedule) == {"warmup_epochs": 1}
+    assert (recipe.optimizer.learning_rate, vars(recipe.optimizer)["momentum"]) == (0.1, 0.8)
+    assert vars(recipe.schedule) == {"alpha": 0.1}
+    assert recipe.warmup is not None
+    assert recipe.warmup.epochs == 2
     assert load(tmp_path, "evaluate.resize=9").protocol.resize == 9
 
 

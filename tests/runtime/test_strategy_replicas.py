@@ -23,8 +23,10 @@ def measure(replicas: int) -> dict[str, Any]:
     import keras
     import numpy as np
 
-    from archspec.lang.recipe import Recipe, Sgd
+    from archspec.lang.recipe import Recipe
+    from archspec.lang.recipes.optimizers import Sgd
     from archspec.runtime import loop
+    from archspec.runtime import step as step_module
     from archspec.runtime.classifier import logits_of
     from archspec.runtime.epoch import count
     from archspec.runtime.quiet import import_tensorflow
@@ -37,7 +39,7 @@ def measure(replicas: int) -> dict[str, Any]:
     x = generator.normal(size=(EXAMPLES, 7, 6, 3)).astype(np.float32)
     y = generator.integers(0, 7, EXAMPLES).astype(np.int32)
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(10)
-    recipe = Recipe(optimizer=Sgd(0.05), weight_decay=0.01, label_smoothing=0.1)
+    recipe = Recipe(optimizer=Sgd(momentum=0.9), weight_decay=0.01, label_smoothing=0.1)
 
     def train(strategy: Any) -> dict[str, Any]:
         keras.utils.set_random_seed(0)
@@ -49,9 +51,7 @@ def measure(replicas: int) -> dict[str, Any]:
             outputs = keras.layers.Softmax()(keras.layers.Dense(7)(keras.layers.Flatten()(hidden)))
             model = keras.Model(inputs, outputs)
             logits_model = logits_of(model)
-            optimizer = loop.make_optimizer(recipe.optimizer)
-            optimizer.build(model.trainable_variables)
-        step = loop.make_train_step(strategy, model, logits_model, optimizer, recipe)
+        step = step_module.TrainStep(strategy, model, recipe)
         iterator = iter(loop.replica_batches(strategy, batches.repeat(3)))
         scores = [np.asarray(step(iterator, 0.05)).tolist() for _ in range(12)]
         count_step = loop.make_count_step(strategy, logits_model, confusion=True)
@@ -61,9 +61,9 @@ def measure(replicas: int) -> dict[str, Any]:
         return {"scores": scores, "score": vars(score), "confusion": confusion, "weights": weights, "still": still}
 
     one, many = train(single), train(several)
-    in_step, loop.replicas_in_step = loop.replicas_in_step, lambda model, replicas: contextlib.nullcontext()
+    in_step, step_module.replicas_in_step = step_module.replicas_in_step, lambda *_: contextlib.nullcontext()
     apart = train(several)
-    loop.replicas_in_step = in_step
+    step_module.replicas_in_step = in_step
 
     with several.scope():
         dropout = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(0.5)])

@@ -18,7 +18,7 @@ input: [8, 8, 1]
 params: {classes: 10}
 preprocess: [scale: $(1 / 16)]
 layers: [conv: {filters: 8, kernel_size: 3, use_bias: false}, bn, relu, flatten, dense: $classes, softmax]
-train: {batch_size: 64, optimizer: {sgd: {learning_rate: 0.05}}}
+train: {batch_size: 64, optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}}
 """
 
 

@@ -1,0 +1,219 @@
+"""Keras's losses, each under the name that `keras.losses.get` knows, with Keras's arguments and defaults.
+
+The target is the class as a one-hot vector, or what label smoothing and mixup make of it; the prediction is the
+network's probabilities, or its logits where Keras's loss takes `from_logits`. So `from_logits`, `axis` and `reduction`
+are no arguments here. Two losses of Keras are none of a classifier: `circle` compares the images of a batch with
+one another, and `ctc` takes sequences.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archspec.declare import BOOLEAN, FRACTION, POSITIVE_NUMBER, Declared, arg, declared
+from archspec.lang.recipes.optimizers import AT_LEAST_0, SHARE, optional
+
+SMOOTHING = "share of the target spread over all classes (Szegedy et al. 2015, arXiv:1512.00567, section 7)"
+HALVES = "share of the target that moves to one half"
+
+
+@declared
+class Loss(Declared):
+    """Base of all losses."""
+
+    logits: ClassVar[bool] = False
+    """Whether Keras's loss takes logits."""
+
+
+@declared
+class CategoricalCrossentropy(Loss):
+    """-sum(y log p) over the classes, nats."""
+
+    name = "categorical_crossentropy"
+    logits = True
+
+    label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0)
+
+
+@declared
+class SparseCategoricalCrossentropy(Loss):
+    """-log p of the true class, nats; not for the mixed labels of mixup and cutmix."""
+
+    name = "sparse_categorical_crossentropy"
+    logits = True
+
+    ignore_class: int | None = arg(optional({"type": "integer"}), "index of a class that counts as no loss", None)
+
+
+@declared
+class CategoricalFocalCrossentropy(Loss):
+    """Cross-entropy that easy images hardly join: -sum(alpha (1 - p)^gamma y log p) (Lin et al. 2017, section 3)."""
+
+    name = "categorical_focal_crossentropy"
+    logits = True
+
+    alpha: float = arg(AT_LEAST_0, "factor of all classes", 0.25)
+    gamma: float = arg(AT_LEAST_0, "how little easy images count; 0 is the cross-entropy", 2.0)
+    label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0)
+
+
+@declared
+class CategoricalGeneralizedCrossEntropy(Loss):
+    """(1 - p^q) / q of the true class, which bears wrong labels (Zhang & Sabuncu 2018, equation 6)."""
+
+    name = "categorical_generalized_cross_entropy"
+
+    q: float = arg({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "near 0 the cross-entropy", 0.5)
+
+
+@declared
+class BinaryCrossentropy(Loss):
+    """The mean over the classes of the cross-entropy of a sigmoid for each, nats (Wightman et al. 2021, section 3)."""
+
+    name = "binary_crossentropy"
+    logits = True
+
+    label_smoothing: float = arg(FRACTION, HALVES, 0.0)
+
+
+@declared
+class BinaryFocalCrossentropy(Loss):
+    """The mean over the classes of the focal loss of a sigmoid for each (Lin et al. 2017, section 3)."""
+
+    name = "binary_focal_crossentropy"
+    logits = True
+
+    apply_class_balancing: bool = arg(BOOLEAN, "weigh ones by alpha, zeros by 1 - alpha", False)
+    alpha: float = arg(SHARE, "weight of ones", 0.25)
+    gamma: float = arg(AT_LEAST_0, "how little easy images count", 2.0)
+    label_smoothing: float = arg(FRACTION, HALVES, 0.0)
+
+
+@declared
+class CategoricalHinge(Loss):
+    """max(0, 1 - p of the true class + the largest p of another)."""
+
+    name = "categorical_hinge"
+
+
+@declared
+class Hinge(Loss):
+    """The mean over the classes of max(0, 1 - y p), y being -1 or 1."""
+
+    name = "hinge"
+
+
+@declared
+class SquaredHinge(Loss):
+    """The mean over the classes of max(0, 1 - y p)^2, y being -1 or 1."""
+
+    name = "squared_hinge"
+
+
+@declared
+class KlDivergence(Loss):
+    """sum(y log(y / p)) over the classes, nats."""
+
+    name = "kl_divergence"
+
+
+@declared
+class Poisson(Loss):
+    """The mean over the classes of p - y log p."""
+
+    name = "poisson"
+
+
+@declared
+class MeanSquaredError(Loss):
+    """The mean over the classes of (y - p)^2."""
+
+    name = "mean_squared_error"
+
+
+@declared
+class MeanAbsoluteError(Loss):
+    """The mean over the classes of |y - p|."""
+
+    name = "mean_absolute_error"
+
+
+@declared
+class MeanAbsolutePercentageError(Loss):
+    """The mean over the classes of 100 |y - p| / y."""
+
+    name = "mean_absolute_percentage_error"
+
+
+@declared
+class MeanSquaredLogarithmicError(Loss):
+    """The mean over the classes of (log(1 + y) - log(1 + p))^2."""
+
+    name = "mean_squared_logarithmic_error"
+
+
+@declared
+class Huber(Loss):
+    """The mean over the classes of a square near 0 and a straight line beyond delta (Huber 1964)."""
+
+    name = "huber"
+
+    delta: float = arg(POSITIVE_NUMBER, "where the square ends", 1.0)
+
+
+@declared
+class LogCosh(Loss):
+    """The mean over the classes of log(cosh(p - y))."""
+
+    name = "log_cosh"
+
+
+@declared
+class CosineSimilarity(Loss):
+    """-cos of the angle between y and p."""
+
+    name = "cosine_similarity"
+
+
+@declared
+class Dice(Loss):
+    """1 - 2 sum(y p) / (sum(y) + sum(p)) of each image (Milletari et al. 2016, section 3)."""
+
+    name = "dice"
+
+
+@declared
+class Tversky(Loss):
+    """Dice with weights of its own for false positives and false negatives (Salehi et al. 2017, equation 4)."""
+
+    name = "tversky"
+
+    alpha: float = arg(AT_LEAST_0, "weight of false positives", 0.5)
+    beta: float = arg(AT_LEAST_0, "weight of false negatives", 0.5)
+
+
+LOSSES: dict[str, type[Loss]] = {
+    each.name: each
+    for each in (
+        CategoricalCrossentropy,
+        SparseCategoricalCrossentropy,
+        CategoricalFocalCrossentropy,
+        CategoricalGeneralizedCrossEntropy,
+        BinaryCrossentropy,
+        BinaryFocalCrossentropy,
+        CategoricalHinge,
+        Hinge,
+        SquaredHinge,
+        KlDivergence,
+        Poisson,
+        MeanSquaredError,
+        MeanAbsoluteError,
+        MeanAbsolutePercentageError,
+        MeanSquaredLogarithmicError,
+        Huber,
+        LogCosh,
+        CosineSimilarity,
+        Dice,
+        Tversky,
+    )
+}

@@ -1,0 +1,257 @@
+"""Keras's optimizers, each under the name that `keras.optimizers.get` knows, with Keras's arguments and defaults.
+
+They are declared here because `check` does not import Keras; a test compares every argument with Keras's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.declare import BOOLEAN, FRACTION, NUMBER, POSITIVE_NUMBER, Declared, arg, declared
+
+AT_LEAST_0: Mapping[str, Any] = {"type": "number", "minimum": 0}
+NATURAL: Mapping[str, Any] = {"type": "integer", "minimum": 0}
+SHARE: Mapping[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
+
+
+def optional(fragment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fragment, or nothing: `~`."""
+    return {**fragment, "type": [fragment["type"], "null"]}
+
+
+@declared
+class Optimizer(Declared):
+    """What every optimizer of Keras takes.
+
+    Clipping, accumulation, averaging and loss scaling are done by the training loop, after the gradients are summed
+    over all replicas, so that they mean the same on any number of devices.
+    """
+
+    learning_rate: float = arg(POSITIVE_NUMBER, "step size before the schedule", 0.001)
+    weight_decay: float | None = arg(
+        optional(AT_LEAST_0),
+        "decoupled: w <- w - learning_rate * weight_decay * w, of the weights that `decayed` names "
+        "(Loshchilov & Hutter 2017, Algorithm 1)",
+        None,
+    )
+    clipnorm: float | None = arg(optional(POSITIVE_NUMBER), "the largest norm of the gradient of each weight", None)
+    clipvalue: float | None = arg(optional(POSITIVE_NUMBER), "the largest absolute value in a gradient", None)
+    global_clipnorm: float | None = arg(
+        optional(POSITIVE_NUMBER), "the largest norm of all gradients together (Pascanu et al. 2013, Algorithm 1)", None
+    )
+    use_ema: bool = arg(
+        BOOLEAN, "validate and save the exponential moving average of all weights, as Polyak & Juditsky 1992 do", False
+    )
+    ema_momentum: float = arg(FRACTION, "share of the average that a step keeps", 0.99)
+    ema_overwrite_frequency: int | None = arg(
+        optional({"type": "integer", "minimum": 1}),
+        "put the average in place of the weights every so many updates",
+        None,
+    )
+    loss_scale_factor: float | None = arg(
+        optional(POSITIVE_NUMBER), "a fixed factor of the loss, divided out of the gradients again", None
+    )
+    gradient_accumulation_steps: int | None = arg(
+        optional({"type": "integer", "minimum": 2}),
+        "batches whose gradients are averaged into one update; what is left at the end of an epoch is one too",
+        None,
+    )
+
+
+@declared
+class Sgd(Optimizer):
+    """Stochastic gradient descent with momentum: v <- momentum v - learning_rate g; w <- w + v.
+
+    Krizhevsky et al. 2012, section 5; `keras.optimizers.SGD`.
+    """
+
+    name = "sgd"
+
+    learning_rate: float = arg(POSITIVE_NUMBER, "step size before the schedule", 0.01)
+    momentum: float = arg(FRACTION, "share of the last update that is kept", 0.0)
+    nesterov: bool = arg(BOOLEAN, "look ahead along the momentum", False)
+
+
+@declared
+class RmsProp(Optimizer):
+    """RMSprop (Tieleman & Hinton 2012): the gradient divided by the root of its running mean square."""
+
+    name = "rmsprop"
+
+    rho: float = arg(FRACTION, "share of the running mean square that is kept", 0.9)
+    momentum: float = arg(FRACTION, "share of the last update that is kept", 0.0)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the mean square under the root", 1e-7)
+    centered: bool = arg(BOOLEAN, "divide by the running variance instead", False)
+
+
+@declared
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2014, Algorithm 1)."""
+
+    name = "adam"
+
+    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
+    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+    amsgrad: bool = arg(BOOLEAN, "divide by the largest mean square so far (Reddi et al. 2018)", False)
+
+
+@declared
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, Algorithm 2)."""
+
+    name = "adamw"
+
+    weight_decay: float | None = arg(
+        optional(AT_LEAST_0), "decoupled: w <- w - learning_rate * weight_decay * w", 0.004
+    )
+
+
+@declared
+class Adadelta(Optimizer):
+    """Adadelta (Zeiler 2012, Algorithm 1)."""
+
+    name = "adadelta"
+
+    rho: float = arg(FRACTION, "share of the running means that is kept", 0.95)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins both means under their roots", 1e-7)
+
+
+@declared
+class Adafactor(Optimizer):
+    """Adafactor (Shazeer & Stern 2018): the mean square of a matrix by its rows and columns alone."""
+
+    name = "adafactor"
+
+    beta_2_decay: float = arg(NUMBER, "exponent by which the mean square's decay nears 1", -0.8)
+    epsilon_1: float = arg(POSITIVE_NUMBER, "joins the squared gradient", 1e-30)
+    epsilon_2: float = arg(POSITIVE_NUMBER, "the least scale of a weight", 1e-3)
+    clip_threshold: float = arg(POSITIVE_NUMBER, "the largest root mean square of an update", 1.0)
+    relative_step: bool = arg(BOOLEAN, "never step further than 1 / sqrt(updates)", True)
+
+
+@declared
+class Adagrad(Optimizer):
+    """Adagrad (Duchi et al. 2011): the gradient divided by the root of the sum of its squares."""
+
+    name = "adagrad"
+
+    initial_accumulator_value: float = arg(AT_LEAST_0, "where the sum of squares begins", 0.1)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the sum under the root", 1e-7)
+
+
+@declared
+class Adamax(Optimizer):
+    """Adamax (Kingma & Ba 2014, section 7.1): Adam with the largest gradient in place of the mean square."""
+
+    name = "adamax"
+
+    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
+    beta_2: float = arg(FRACTION, "share of the largest gradient that is kept", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the divisor", 1e-7)
+
+
+@declared
+class Nadam(Optimizer):
+    """Adam with Nesterov momentum (Dozat 2016)."""
+
+    name = "nadam"
+
+    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
+    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+
+
+@declared
+class Ftrl(Optimizer):
+    """Follow the regularized leader (McMahan et al. 2013, Algorithm 1)."""
+
+    name = "ftrl"
+
+    learning_rate_power: float = arg({"type": "number", "maximum": 0}, "exponent of the accumulated squares", -0.5)
+    initial_accumulator_value: float = arg(AT_LEAST_0, "where the sum of squares begins", 0.1)
+    l1_regularization_strength: float = arg(AT_LEAST_0, "factor of the sum of absolute weights", 0.0)
+    l2_regularization_strength: float = arg(AT_LEAST_0, "factor of the sum of squared weights", 0.0)
+    l2_shrinkage_regularization_strength: float = arg(AT_LEAST_0, "factor of w that joins the gradient", 0.0)
+    beta: float = arg(NUMBER, "joins the divisor of the rate", 0.0)
+
+
+@declared
+class Lion(Optimizer):
+    """Lion (Chen et al. 2023, Algorithm 2): steps by the sign of the momentum."""
+
+    name = "lion"
+
+    beta_1: float = arg(FRACTION, "share of the momentum in an update", 0.9)
+    beta_2: float = arg(FRACTION, "share of the momentum that is kept", 0.99)
+
+
+@declared
+class Lamb(Optimizer):
+    """LAMB (You et al. 2019, Algorithm 2): Adam with a trust ratio a layer, for large batches."""
+
+    name = "lamb"
+
+    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
+    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+
+
+@declared
+class Muon(Optimizer):
+    """Muon (Jordan 2024): orthogonalised momentum for matrices, and AdamW for all other weights."""
+
+    name = "muon"
+
+    adam_beta_1: float = arg(FRACTION, "AdamW's share of the running mean that is kept", 0.9)
+    adam_beta_2: float = arg(FRACTION, "AdamW's share of the running mean square that is kept", 0.999)
+    adam_weight_decay: float = arg(AT_LEAST_0, "the decoupled weight decay of AdamW", 0.004)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+    weight_decay: float | None = arg(optional(AT_LEAST_0), "the decoupled weight decay of matrices", 0.004)
+    exclude_layers: tuple[str, ...] | None = arg(
+        {"type": ["array", "null"], "items": {"type": "string"}}, "words in the paths of weights left to AdamW", None
+    )
+    exclude_embeddings: bool = arg(BOOLEAN, "leave embeddings to AdamW", True)
+    muon_a: float = arg(NUMBER, "first coefficient of the Newton-Schulz iteration", 3.4445)
+    muon_b: float = arg(NUMBER, "second coefficient", -4.775)
+    muon_c: float = arg(NUMBER, "third coefficient", 2.0315)
+    adam_lr_ratio: float = arg(POSITIVE_NUMBER, "AdamW's rate as a share of the learning rate", 1)
+    momentum: float = arg(FRACTION, "share of the momentum that is kept", 0.95)
+    ns_steps: int = arg({"type": "integer", "minimum": 1}, "Newton-Schulz iterations", 5)
+    nesterov: bool = arg(BOOLEAN, "look ahead along the momentum", True)
+    rms_rate: float | None = arg(optional(POSITIVE_NUMBER), "factor that scales an update like Adam's", 0.2)
+
+
+@declared
+class ScheduleFreeAdamW(Optimizer):
+    """AdamW that needs no schedule (Defazio et al. 2024)."""
+
+    name = "schedulefreeadamw"
+
+    learning_rate: float = arg(POSITIVE_NUMBER, "step size", 0.0025)
+    beta_1: float = arg({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "interpolation weight", 0.9)
+    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-8)
+    warmup_steps: int = arg(NATURAL, "updates of linear rise from zero", 0)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    each.name: each
+    for each in (
+        Sgd,
+        Adam,
+        AdamW,
+        RmsProp,
+        Adadelta,
+        Adafactor,
+        Adagrad,
+        Adamax,
+        Nadam,
+        Ftrl,
+        Lion,
+        Lamb,
+        Muon,
+        ScheduleFreeAdamW,
+    )
+}

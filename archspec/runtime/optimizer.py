@@ -1,0 +1,55 @@
+"""The Keras optimizer of a declaration, and which weights its decay holds down."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from archspec.lang.recipes.optimizers import Optimizer
+
+BY_THE_LOOP = frozenset(
+    {
+        "clipnorm",
+        "clipvalue",
+        "global_clipnorm",
+        "use_ema",
+        "ema_momentum",
+        "ema_overwrite_frequency",
+        "loss_scale_factor",
+        "gradient_accumulation_steps",
+    }
+)
+"""Arguments that the training loop sees to: Keras clips each replica's gradients before it sums them, for one."""
+
+
+def make_optimizer(declared: Optimizer, variables: Sequence[Any], decayed_names: Sequence[str]) -> Any:
+    """The Keras optimizer of that declaration, built for variables whose gradients are summed over replicas already.
+
+    Its decoupled weight decay holds down the variables that `decayed` names.
+    """
+    import keras
+
+    given = {name: value for name, value in dataclasses.asdict(declared).items() if name not in BY_THE_LOOP}
+    optimizer = keras_class(keras.optimizers, declared.name)(**given)
+    kept = decayed(variables, decayed_names)
+    optimizer.exclude_from_weight_decay(
+        var_list=[variable for variable, decays in zip(variables, kept, strict=True) if not decays]
+    )
+    optimizer.build(list(variables))
+    # the loop has summed them, to clip what is summed; Keras has no public word for that
+    assert callable(optimizer._all_reduce_sum_gradients)
+    optimizer._all_reduce_sum_gradients = list
+    return optimizer
+
+
+def keras_class(module: Any, name: str) -> Any:
+    """The class in a module of Keras that has this name in its text form: `kl_divergence` is KLDivergence."""
+    word = name.replace("_", "")
+    return next(each for key, each in vars(module).items() if key.lower() == word and inspect.isclass(each))
+
+
+def decayed(variables: Sequence[Any], names: Sequence[str] = ("kernel",)) -> list[bool]:
+    """Which variables weight decay holds down: those whose Keras name ends in one of the names."""
+    return [variable.name.endswith(tuple(names)) for variable in variables]
