@@ -7,7 +7,7 @@ from importlib import import_module
 from archspec.plugins import load_plugins
 from archspec.transforms.base import REGISTRY, Transform
 
-for _module in ("color", "crop", "erase", "flip", "rand_augment", "resize", "resized_crop", "values"):
+for _module in ("color", "crop", "erase", "flip", "mix", "rand_augment", "resize", "resized_crop", "values"):
     import_module(f"archspec.transforms.{_module}")
 load_plugins("archspec.transforms", "transform")
 

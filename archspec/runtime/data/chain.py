@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise, takewhile
 from typing import Any
 
+from archspec.diagnostics import fail
 from archspec.ops.base import Shape
 from archspec.runtime.data.decode_view import Window, window
 from archspec.runtime.data.preprocess import center_frame, center_view, preprocess_values, shape_after
 from archspec.transforms import Transform
 from archspec.transforms.affine import Affine, Factors, applied, composed
 from archspec.transforms.frame import Framing, whole
+from archspec.transforms.mix import Mixing
 
 Columns = tuple[int, int]
 """Of the draws: the first of a transform, and the first of the next."""
@@ -105,3 +107,17 @@ def chain(
         center=center,
         framed=framed,
     )
+
+
+def split_mixing(
+    loaded: Shape, input_shape: Shape, augment: Sequence[Transform]
+) -> tuple[Sequence[Transform], list[Mixing]]:
+    """The transforms of single images, and those that mix images, which come last. Raises transform where not."""
+    shape_after(loaded, input_shape, augment)
+    mixing = [each for each in augment if isinstance(each, Mixing)]
+    alone = len(augment) - len(mixing)
+    late = next((each for each in augment[alone:] if not isinstance(each, Mixing)), None)
+    if late is not None:
+        fact = f"`{late.name}` comes after `{mixing[0].name}`, which mixes images that are finished"
+        raise fail("transform", fact, help=f"put `{mixing[0].name}` at the end of `augment`")
+    return augment[:alone], mixing

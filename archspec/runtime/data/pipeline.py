@@ -13,11 +13,11 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.chain import Chain, chain
+from archspec.runtime.data.chain import Chain, chain, split_mixing
 from archspec.runtime.data.contents import reader
 from archspec.runtime.data.decode_view import Window, decode_window, sliced, view_window
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.plan import plan
+from archspec.runtime.data.plan import plan, plan_batches
 from archspec.runtime.data.preprocess import (
     check_preprocess,
     preprocess_batch,
@@ -27,6 +27,7 @@ from archspec.runtime.data.preprocess import (
 )
 from archspec.transforms import Transform
 from archspec.transforms.affine import Factors
+from archspec.transforms.mix import mixed
 
 __all__ = ["evaluation_batches", "preprocess_image", "steps_per_epoch", "training_batches"]
 
@@ -51,6 +52,7 @@ def training_batches(
 ) -> Any:
     """A tf.data.Dataset of (x float32 (b, *input_shape), y int32 (b,)) over all epochs, from batch `start_step` on.
 
+    With transforms that mix images, which come last, y is float32 (b, classes): the share of each class in an image.
     Each epoch is a permutation of all images; its last batch may be smaller. Each image goes through `augment`, then,
     where that gives it no size, through evaluation's resize and centre crop, then through `preprocess`. The leading
     transforms that choose a Frame cost one resampling together, of the window of the file that it shows; `resample`
@@ -61,6 +63,7 @@ def training_batches(
     tf, input_shape = import_tensorflow(), tuple(input_shape)
     as_written = tf.autograph.experimental.do_not_convert
     loaded = _check(images, input_shape, preprocess, resize)
+    augment, mixing = split_mixing(loaded, input_shape, augment)
     count, steps = len(images), steps_per_epoch(len(images), batch_size)
     together = images.pixels is not None and all(each.for_input(input_shape).batched for each in augment)
     if together:
@@ -69,7 +72,20 @@ def training_batches(
         steps_of_image = chain(loaded, input_shape, augment, preprocess, resize)
         draws_of_image, each = steps_of_image.draws, _one_by_one(tf, images, steps_of_image, resample)
 
+    def mix(batch: Any, draws: Any) -> tuple[Any, Any]:
+        x, y = batch
+        return mixed(tf, mixing, x, tf.one_hot(y, len(images.class_names)), draws)
+
     def epoch_batches(epoch: Any) -> Any:
+        batches = unmixed(epoch)
+        if not mixing:
+            return batches
+        skip = tf.where(epoch == start_step // steps, tf.constant(start_step % steps, tf.int64), 0)
+        draws = plan_batches(tf, steps, 1 + max(each.batch_draws for each in mixing), seed, epoch)[skip:]
+        both = tf.data.Dataset.zip((batches, tf.data.Dataset.from_tensor_slices(draws)))
+        return both.map(as_written(mix), _batches_at_once(), deterministic=True)
+
+    def unmixed(epoch: Any) -> Any:
         order, draws = plan(tf, count, draws_of_image, seed, epoch)
         skip = tf.where(epoch == start_step // steps, tf.constant(start_step % steps, tf.int64), 0)
         if not together:

@@ -20,3 +20,10 @@ def plan(tf: Any, count: int, draws: int, seed: int, epoch: Any) -> tuple[Any, A
     indices = tf.range(tf.constant(count, tf.int64))
     order = tf.random.experimental.index_shuffle(indices, shuffle_seed, tf.constant(count - 1, tf.int64))
     return order, tf.random.stateless_uniform((count, draws), tf.stack([first, 2 * epoch + 1]), alg="philox")
+
+
+def plan_batches(tf: Any, steps: int, draws: int, seed: int, epoch: Any) -> Any:
+    """The draws of the batches of an epoch, float32 (steps, draws) in [0, 1); another stream than the images'."""
+    first = tf.constant(seed % 2**63, tf.int64)
+    stream = tf.stack([first, -1 - tf.cast(epoch, tf.int64)])
+    return tf.random.stateless_uniform((steps, draws), stream, alg="philox")

@@ -9,6 +9,7 @@ from archspec.diagnostics import fail
 from archspec.ops.base import OpError, Shape, show
 from archspec.transforms import Transform
 from archspec.transforms.frame import Frame, view, whole
+from archspec.transforms.mix import Mixing
 from archspec.transforms.resize import of_size, scaled_sides
 
 
@@ -62,7 +63,7 @@ def center_frame(tf: Any, frame: Frame, size: Sequence[int | None], smallest_sid
 def check_preprocess(input_shape: Shape, preprocess: Sequence[Transform]) -> None:
     """Raises transform when `preprocess` is random, does not fit the input, or changes its size."""
     for transform in preprocess:
-        if transform.draws:
+        if transform.draws or isinstance(transform, Mixing):
             fact = f"`{transform.name}` is random, and `preprocess` is the same for every image"
             raise fail("transform", fact, help="put it under `train: augment:`")
     left_with = shape_after(input_shape, input_shape, preprocess)

@@ -68,8 +68,9 @@ def preview(
             **seen,
         )
     )
+    rows_of = [y.numpy() for _, y in training_batches(subset, seed=seed, epochs=columns - 1, **seen)]
     views = [next(iter(evaluation_batches(subset, **seen)))[0].numpy()]
-    views += [x.numpy()[np.argsort(y.numpy())] for x, y in epochs]
+    views += [x.numpy()[np.argsort(own)] for (x, _), own in zip(epochs, rows_of, strict=True)]
     names = [images.class_names[images.labels[row]] for row in chosen]
     picture = sheet(np.stack(views, 1), names, ["evaluation", *(f"epoch {i + 1}" for i in range(columns - 1))])
     from PIL import Image
