@@ -20,7 +20,7 @@ from archspec.graph.expect import expectations
 from archspec.graph.ir import Graph
 from archspec.lang import settings as settings_
 from archspec.lang import source
-from archspec.lang.protocol import Protocol
+from archspec.lang.protocol import EvaluationRecipe, protocol_json, protocol_section
 from archspec.lang.recipe import Recipe, from_heads, recipe
 from archspec.lang.resolve import resolved_text
 from archspec.lang.spec import Spec, parse
@@ -69,9 +69,9 @@ class Network:
         return recipe(self._section("train"), TRANSFORMS)
 
     @cached_property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> EvaluationRecipe:
         """`evaluate:` with its defaults and the settings `evaluate.*`."""
-        return Protocol(**self._section("evaluate"))
+        return protocol_section(self._section("evaluate"))
 
     @property
     def preprocess(self) -> tuple[Declared, ...]:
@@ -215,4 +215,4 @@ def check(page: str) -> list[Diagnostic]:
 
 def settings_as_text(network: Network) -> dict[str, Any]:
     """Recipe and protocol as plain values, for run directories."""
-    return {"recipe": asdict(network.recipe), "protocol": asdict(network.protocol)}
+    return {"recipe": asdict(network.recipe), "protocol": protocol_json(network.protocol)}

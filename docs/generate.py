@@ -18,7 +18,7 @@ import click
 
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
-from archspec.lang.protocol import Protocol
+from archspec.lang.protocol import PROTOCOLS, EvaluationRecipe
 from archspec.lang.recipe import Recipe
 from archspec.lang.recipes.losses import LOSSES, Loss
 from archspec.lang.recipes.monitor import EarlyStopping
@@ -64,7 +64,9 @@ def operators() -> str:
     parts.append("### Schedules\n")
     parts += [_entry(name, each, level=4) for name, each in SCHEDULES.items()]
     parts.append("## `evaluate:`\n")
-    parts.append(f"{_doc(Protocol)}\n\n{_table(Protocol)}")
+    parts.append(f"{_doc(EvaluationRecipe)}\n\n{_table(EvaluationRecipe)}")
+    parts.append("### Protocols\n\nOf `evaluate: {protocols: [...]}` and of `archspec evaluate --protocol`.\n")
+    parts += [_entry(name, each, level=4) for name, each in PROTOCOLS.items()]
     return "\n".join(parts).rstrip() + "\n"
 
 

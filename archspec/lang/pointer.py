@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from archspec.declare import Declared, arguments
 from archspec.lang import source
 from archspec.lang.json_schema import Path
+from archspec.lang.protocol import PROTOCOLS
 from archspec.lang.recipe import ONE_HEAD
 from archspec.ops import OPS
 from archspec.transforms import TRANSFORMS
 
 RECIPES = {name: each for family in ONE_HEAD.values() for name, each in family.items()}
-HEADS: Mapping[str, type[Declared]] = {**RECIPES, **TRANSFORMS, **OPS}
+HEADS: Mapping[str, type[Declared]] = {**PROTOCOLS, **RECIPES, **TRANSFORMS, **OPS}
 
 
 def word(path: Path) -> str | None:
@@ -30,7 +31,7 @@ def subject(path: Path) -> str:
     """What a mistake is about: `filters` of `conv`, an item of `input`."""
     name, at = _head(path)
     rest = path[at:]
-    names = [argument.name for argument in arguments(HEADS[name])] if name else []
+    names = [argument.name for argument in arguments(_declaration(path, name))] if name else []
     if name and not rest and names:
         about = f"`{names[0]}` of `{name}`"  # a bare value
     elif name and rest and rest[0] in names:
@@ -38,6 +39,11 @@ def subject(path: Path) -> str:
     else:
         about = f"`{word(path)}`" if word(path) else "the page"
     return f"an item of {about}" if path and isinstance(path[-1], int) else about
+
+
+def _declaration(path: Path, name: str) -> type[Declared]:
+    """What a head at a path declares: `dense` is an operator in `layers` and a protocol in `evaluate`."""
+    return PROTOCOLS[name] if path[0] == "evaluate" else HEADS[name]
 
 
 def find(document: source.Mapping, path: Path) -> tuple[list[source.Node], source.Scalar | None]:

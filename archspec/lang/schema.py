@@ -22,7 +22,7 @@ from archspec.lang.fragments import (
     or_expression,
     record,
 )
-from archspec.lang.protocol import Protocol
+from archspec.lang.protocol import PROTOCOLS, EvaluationRecipe
 from archspec.lang.recipe import Recipe
 from archspec.lang.recipes.losses import LOSSES
 from archspec.lang.recipes.optimizers import OPTIMIZERS
@@ -150,6 +150,7 @@ def page_schema() -> Json:
         "losses": LOSSES,
         "schedules": SCHEDULES,
         "transforms": TRANSFORMS,
+        "protocols": PROTOCOLS,
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -221,7 +222,7 @@ def page_schema() -> Json:
                 "predict and export alike",
             },
             "train": record(Recipe, "the recipe", families),
-            "evaluate": record(Protocol, "the test protocol", families),
+            "evaluate": record(EvaluationRecipe, "the test protocol", families),
         },
         "definitions": {
             "layers": {"type": "array", "items": {"$ref": "#/definitions/layer"}},

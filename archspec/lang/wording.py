@@ -21,6 +21,7 @@ KINDS = {
     "schedule": "schedule",
     "augment": "transform",
     "preprocess": "transform",
+    "protocols": "protocol",
 }
 """What the heads under a key are."""
 

@@ -1,84 +1,175 @@
-"""Evaluate a trained network on labelled images: accuracy, loss and confusion matrix, by the centre-crop protocol."""
+"""Evaluate trained networks on labelled images by the test protocols of papers: error rates, loss, confusion matrix."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail, listed
-from archspec.runtime.classifier import logits_of
-from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.pipeline import evaluation_batches, steps_per_epoch
-from archspec.runtime.data.source import open_data
-from archspec.runtime.epoch import count, tensorflow_failures
-from archspec.runtime.loop import make_count_step, replica_batches
-from archspec.runtime.model_file import load_model, model_path
-from archspec.runtime.strategy import Devices, make_strategy
+from archspec.lang.protocol import Protocol
+from archspec.runtime.data.images import Report
+from archspec.runtime.protocols.error_rate import ErrorRate, cross_entropy, ranks
+from archspec.runtime.protocols.predictions import Predictions
+from archspec.runtime.strategy import Devices
+
+Split = Literal["train", "validation"]
 
 
 @dataclass(frozen=True)
 class ClassAccuracy:
-    """One class: how many of its images were taken for it."""
+    """One class: how many of its images were taken for it, and had it among their first five."""
 
     name: str
     images: int
     correct: int
+    correct_top5: int | None = None
 
     @property
     def accuracy(self) -> float | None:
         """A share from 0 to 1; None for a class without images."""
         return self.correct / self.images if self.images else None
 
+    @property
+    def error(self) -> ErrorRate:
+        return ErrorRate(self.images - self.correct, self.images)
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found. Accuracies are shares from 0 to 1."""
+    """What an evaluation found. Rates and accuracies are shares from 0 to 1."""
 
-    model: Path
-    data: str
-    images: int
-    loss: float
-    """Mean cross-entropy, nats an image, without label smoothing."""
-    top1: float
-    top5: float | None
-    """None for five classes or fewer."""
-    class_names: tuple[str, ...]
-    confusion: npt.NDArray[np.int64]
-    """(classes, classes): images of the row's class that were taken for the column's."""
-    images_per_second: float
-    """Reading, preprocessing and the network, after the first batch."""
+    predictions: Predictions = field(repr=False)
+
+    @property
+    def model(self) -> str:
+        """The file; of an ensemble, those of its members with ` + ` between them."""
+        return " + ".join(dict.fromkeys(self.predictions.models))
+
+    @property
+    def protocol(self) -> str:
+        """As a page says it; of an ensemble of several protocols, with ` + ` between them."""
+        return " + ".join(dict.fromkeys(self.predictions.protocols))
+
+    @property
+    def scales(self) -> str:
+        """Smallest sides of the rescaled images, pixels."""
+        return " + ".join(dict.fromkeys(self.predictions.scales))
+
+    @property
+    def members(self) -> int:
+        """How many softmax outputs were averaged, each of a model under a protocol."""
+        return len(self.predictions.models)
+
+    @property
+    def data(self) -> str:
+        return self.predictions.data
+
+    @property
+    def images(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.predictions.class_names
+
+    @property
+    def passes(self) -> int:
+        """Forward passes an image."""
+        return self.predictions.passes
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Reading, preprocessing and the network, after the first batch; None where nothing was computed."""
+        return self.predictions.images_per_second
+
+    @cached_property
+    def _ranks(self) -> npt.NDArray[np.int64]:
+        return ranks(self.predictions.posteriors, self.predictions.labels)
+
+    @cached_property
+    def loss(self) -> float:
+        """Mean cross-entropy of the averaged softmax outputs, nats an image, without label smoothing."""
+        return cross_entropy(self.predictions.posteriors, self.predictions.labels)
+
+    @property
+    def top1_error(self) -> ErrorRate:
+        return ErrorRate(int((self._ranks >= 1).sum()), self.images)
+
+    @property
+    def top5_error(self) -> ErrorRate | None:
+        """None for five classes or fewer."""
+        return ErrorRate(int((self._ranks >= 5).sum()), self.images) if len(self.class_names) > 5 else None
+
+    @property
+    def top1(self) -> float:
+        """Accuracy."""
+        return 1 - self.top1_error.wrong / self.images
+
+    @property
+    def top5(self) -> float | None:
+        """Accuracy; None for five classes or fewer."""
+        return None if self.top5_error is None else 1 - self.top5_error.wrong / self.images
+
+    @cached_property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """(classes, classes): images of the row's class that were taken for the column's."""
+        matrix = np.zeros((len(self.class_names),) * 2, np.int64)
+        np.add.at(matrix, (self.predictions.labels, self.predictions.posteriors.argmax(axis=1)), 1)
+        return matrix
 
     @property
     def classes(self) -> tuple[ClassAccuracy, ...]:
-        rows = zip(self.class_names, self.confusion.sum(axis=1), self.confusion.diagonal(), strict=True)
-        return tuple(ClassAccuracy(name, int(images), int(correct)) for name, images, correct in rows)
+        """Each class by itself."""
+        labels, found = self.predictions.labels, []
+        five = len(self.class_names) > 5
+        for number, name in enumerate(self.class_names):
+            of_class = self._ranks[labels == number]
+            correct_top5 = int((of_class < 5).sum()) if five else None
+            found.append(ClassAccuracy(name, len(of_class), int((of_class < 1).sum()), correct_top5))
+        return tuple(found)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, *, confusion: bool = True) -> dict[str, Any]:
         """Plain values, the confusion matrix as a list of rows."""
+        top5 = self.top5_error
+        speed = self.images_per_second
         return {
-            "model": str(self.model),
+            "model": self.model,
             "data": self.data,
+            "protocol": self.protocol,
+            "members": [
+                {"model": model, "protocol": protocol, "scales": scales}
+                for model, protocol, scales in zip(
+                    self.predictions.models, self.predictions.protocols, self.predictions.scales, strict=True
+                )
+            ],
             "images": self.images,
+            "passes": self.passes,
             "loss": self.loss,
             "top1": self.top1,
             "top5": self.top5,
-            "images_per_second": round(self.images_per_second, 1),
-            "classes": [{**dataclasses.asdict(each), "accuracy": each.accuracy} for each in self.classes],
-            "confusion": self.confusion.tolist(),
+            "top1_error": self.top1_error.to_json(),
+            "top5_error": None if top5 is None else top5.to_json(),
+            "images_per_second": None if speed is None else round(speed, 1),
+            "classes": [
+                {**dataclasses.asdict(each), "accuracy": each.accuracy, "error": each.error.to_json()}
+                for each in self.classes
+            ],
+            **({"confusion": self.confusion.tolist()} if confusion else {}),
         }
 
 
 def evaluate(
     model: str | Path,
-    data: str,
+    data: str | None = None,
     *,
-    split: Literal["train", "validation"] = "validation",
+    protocol: str | Protocol | None = None,
+    split: Split = "validation",
     validation_split: float | None = None,
     seed: int = 0,
     batch_size: int = 128,
@@ -86,88 +177,39 @@ def evaluate(
     skip_bad_images: bool = False,
     report: Report | None = None,
 ) -> Evaluation:
-    """Evaluate a model file, or the best model of a run directory, on a data source.
+    """Evaluate a model file, the best model of a run directory, or saved predictions, by one protocol.
 
-    Each image is resized and centre-cropped as the page's `evaluate:` says. Classes are matched by their names, in
-    whatever order the data has them.
+    Classes are matched by their names, in whatever order the data has them. An evaluation that was stopped goes on
+    where it was.
 
     Args:
+        data: of `open_data`; needed by all but saved predictions.
+        protocol: `ten-crop`, `multi-scale: [256, 384]`, ...; by default the first of the page's `evaluate:`, or
+            `center` where it has none.
         validation_split, seed: as in training, to find the same held-out images again.
-        batch_size: images a step, over all devices together.
+        batch_size: views a step, over all devices together.
 
     Raises:
-        ArchspecError: those of `load_model` and `open_data`, `classes-mismatch`, `no-classifier`, `output-exists`.
+        ArchspecError: those of `load_model`, `open_data` and `run_protocol`, `classes-mismatch`, `no-classifier`.
     """
-    path = model_path(model)
-    strategy = make_strategy(devices)
-    with strategy.scope():
-        network, metadata = load_model(path)
-        logits_model = logits_of(network)
-    input_shape = tuple(network.input_shape[1:])
-    images = open_data(
+    from archspec.lang.protocol_text import parse_protocols
+    from archspec.runtime.evaluate_all import evaluate_all
+
+    protocols: Sequence[Protocol] | None = ()
+    if isinstance(protocol, str):
+        protocols = parse_protocols([protocol])
+    elif protocol is not None:
+        protocols = (protocol,)
+    found = evaluate_all(
+        [model],
         data,
-        split,
+        protocols=protocols,
+        split=split,
         validation_split=validation_split,
         seed=seed,
+        batch_size=batch_size,
+        devices=devices,
         skip_bad_images=skip_bad_images,
-        channels=input_shape[-1],
         report=report,
     )
-    images = in_the_order_of(images, metadata.class_names, logits_model.output_shape[-1], data)
-    batches = evaluation_batches(
-        images,
-        input_shape=input_shape,
-        batch_size=batch_size,
-        preprocess=metadata.preprocess,
-        resize=metadata.resize,
-    )
-    count_step = make_count_step(strategy, logits_model, confusion=True)
-    times: list[float] = []
-
-    def timed(iterator: Any) -> Any:
-        result = count_step(iterator)
-        times.append(time.perf_counter())
-        return result
-
-    started = time.perf_counter()
-    with tensorflow_failures(batch_size):
-        score, confusion = count(timed, replica_batches(strategy, batches), steps_per_epoch(len(images), batch_size))
-    first, measured = (times[0], len(images) - batch_size) if len(times) > 1 else (started, len(images))
-    return Evaluation(
-        model=path,
-        data=data,
-        images=len(images),
-        loss=score.loss,
-        top1=score.top1,
-        top5=score.top5 if len(images.class_names) > 5 else None,
-        class_names=images.class_names,
-        confusion=confusion,
-        images_per_second=measured / max(times[-1] - first, 1e-9),
-    )
-
-
-def in_the_order_of(images: Images, class_names: tuple[str, ...] | None, classes: int, source: str) -> Images:
-    """The images with the labels of the network's classes, matched by name; a network without names takes them as is.
-
-    Raises:
-        ArchspecError: `classes-mismatch` when the two do not have the same classes.
-    """
-    if class_names is None:
-        if len(images.class_names) != classes:
-            fact = f"the network has {classes} classes, and `{source}` has {len(images.class_names)}"
-            raise fail("classes-mismatch", fact, help="evaluate it on images of the classes that it was trained on")
-        return images
-    unknown = [name for name in images.class_names if name not in class_names]
-    missing = [name for name in class_names if name not in images.class_names]
-    if unknown or missing:
-        notes = [f"the network does not know: {_some(unknown)}"] if unknown else []
-        notes += [f"the data does not have: {_some(missing)}"] if missing else []
-        fact = f"the classes of `{source}` are not those that the network was trained on"
-        help = "name the folders of the data as in training, and keep an empty class out of both"
-        raise fail("classes-mismatch", fact, notes=notes, help=help)
-    place = np.array([class_names.index(name) for name in images.class_names], np.int32)
-    return dataclasses.replace(images, class_names=class_names, labels=place[images.labels])
-
-
-def _some(names: list[str], shown: int = 10) -> str:
-    return listed(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+    return found[0]

@@ -1,14 +1,18 @@
-"""The files of an evaluation: evaluation.json, confusion.csv and the confusion matrix as a picture."""
+"""The files of an evaluation: evaluation.json, classes.csv, confusion.csv and the confusion matrix as a picture."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from archspec.runtime.evaluate import Evaluation
+from archspec.runtime.evaluate_table import csv_table, markdown_table
 from archspec.runtime.run_directory import refuse_existing, write_json
 from archspec.runtime.write import atomic, os_errors, write_text
 
@@ -17,7 +21,7 @@ NAMED = 60  # classes up to which every row has its name
 
 
 def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
-    """Write the three files into a new or empty folder, and return it.
+    """Write the four files into a new or empty folder, and return it.
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`.
@@ -27,32 +31,64 @@ def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
     with os_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "evaluation.json", evaluation.to_json())
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true / predicted", *evaluation.class_names])
-    for name, row in zip(evaluation.class_names, evaluation.confusion.tolist(), strict=True):
-        writer.writerow([name, *row])
-    write_text(directory / "confusion.csv", text.getvalue())
+    matrix = zip(evaluation.class_names, evaluation.confusion.tolist(), strict=True)
+    _write_csv(
+        directory / "confusion.csv",
+        [["true / predicted", *evaluation.class_names], *([name, *row] for name, row in matrix)],
+    )
+    rows: list[list[Any]] = [["class", "images", "top1_error", "low", "high", "top5_error"]]
+    for each in evaluation.classes:
+        five = each.images - each.correct_top5 if each.correct_top5 is not None else None
+        top5 = "" if five is None or not each.images else five / each.images
+        rows.append([each.name, each.images, each.error.rate, *each.error.interval, top5])
+    _write_csv(directory / "classes.csv", rows)
     draw_confusion(directory / "confusion.png", evaluation)
     return directory
 
 
+def write_evaluations(evaluations: Sequence[Evaluation], directory: str | Path) -> Path:
+    """Write table.md, table.csv and a folder with the files of each evaluation, numbered and named by its protocol.
+
+    Raises:
+        ArchspecError: `output-exists`, `cannot-write`.
+    """
+    directory = Path(directory)
+    refuse_existing(directory, overwrite=False)
+    for number, each in enumerate(evaluations, 1):
+        words = f"{number}-{each.protocol}" if each.members == 1 else f"{number}-ensemble"
+        write_evaluation(each, directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60])
+    write_text(directory / "table.md", markdown_table(evaluations) + "\n")
+    write_text(directory / "table.csv", csv_table(evaluations) + "\n")
+    return directory
+
+
+def _write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(path, text.getvalue())
+
+
 def evaluation_text(evaluation: Evaluation) -> str:
-    """The figures for a terminal: accuracy, loss, each class, and what it is most often taken for."""
-    top5 = "" if evaluation.top5 is None else f", top-5 {100 * evaluation.top5:.2f} %"
+    """The figures for a terminal: error rates, loss, each class, and what it is most often taken for."""
+    top5 = "" if evaluation.top5_error is None else f", top-5 error {evaluation.top5_error}"
+    speed = evaluation.images_per_second
     lines = [
-        f"{evaluation.model} on {evaluation.data}: {evaluation.images:,} images",
-        f"top-1 {100 * evaluation.top1:.2f} %{top5}, cross-entropy {evaluation.loss:.4f} nats, "
-        f"{evaluation.images_per_second:,.0f} images/s",
+        f"{evaluation.model} on {evaluation.data}: {evaluation.images:,} images, {evaluation.protocol}, "
+        f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} an image",
+        f"top-1 error {evaluation.top1_error}{top5}; in parentheses the 95 % interval",
+        f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
+        + ("" if speed is None else f", {speed:,.0f} images/s"),
         "",
     ]
     width = max(map(len, evaluation.class_names))
-    for row, each in enumerate(evaluation.classes):
+    rates = [str(each.error) for each in evaluation.classes]
+    column = max(map(len, rates))
+    for row, (each, rate) in enumerate(zip(evaluation.classes, rates, strict=True)):
         wrong = evaluation.confusion[row].copy()
         wrong[row] = 0
         mistaken = f", most often taken for {evaluation.class_names[wrong.argmax()]}" if wrong.any() else ""
-        share = "no images" if each.accuracy is None else f"{100 * each.accuracy:6.2f} %"
-        lines.append(f"{each.name:<{width}}  {share}  {each.correct} of {each.images}{mistaken}")
+        right = f"{each.correct} of {each.images} right"
+        lines.append(f"{each.name:<{width}}  {rate:>{column}}  {right}{mistaken}")
     return "\n".join(lines)
 
 
@@ -68,7 +104,8 @@ def draw_confusion(path: Path, evaluation: Evaluation) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_title(f"top-1 {100 * evaluation.top1:.2f} % of {evaluation.images:,} images", loc="left", fontsize=10)
+    title = f"top-1 error {evaluation.top1_error} of {evaluation.images:,} images, {evaluation.protocol}"
+    axes.set_title(title, loc="left", fontsize=10, wrap=True)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     if len(names) <= NAMED:

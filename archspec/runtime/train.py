@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from archspec.diagnostics import ArchspecError
-from archspec.lang import protocol as protocol_
+from archspec.lang.protocol import EvaluationRecipe, protocol_json
 from archspec.lang.recipe import Recipe
 from archspec.runtime import run_directory
 from archspec.runtime.class_weight import class_weights
@@ -41,7 +40,7 @@ class Trainable(Protocol):
     @property
     def recipe(self) -> Recipe: ...
     @property
-    def protocol(self) -> protocol_.Protocol: ...
+    def protocol(self) -> EvaluationRecipe: ...
     @property
     def preprocess(self) -> tuple[Any, ...]: ...
     def graph(self) -> Any: ...
@@ -123,7 +122,7 @@ def train(
         "reference": network.reference,
         "name": network.name,
         "recipe": recipe_json(recipe),
-        "protocol": dataclasses.asdict(network.protocol),
+        "protocol": protocol_json(network.protocol),
         "seed": seed,
         "init_from": init_from,
         "data": data,

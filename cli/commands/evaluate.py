@@ -1,4 +1,4 @@
-"""`archspec evaluate MODEL`."""
+"""`archspec evaluate MODEL...`."""
 
 from __future__ import annotations
 
@@ -7,47 +7,73 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import data, devices, format_option, skip_bad_images
+from archspec.cli.options import devices, format_option, skip_bad_images
 
 
-@click.command("evaluate")
-@click.argument("model", type=click.Path(path_type=Path))
-@data
+@click.command(
+    "evaluate", epilog="`multi-scale: [256, 384]` gives a protocol its arguments; docs/protocols.md has all."
+)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL[:PROTOCOL]...")
+@click.option("--data", metavar="DATA", help="`digits`, a folder of class folders, or an .npz file.")
 @click.option("--validation-split", type=float, metavar="SHARE", help="As in training, to get the same images again.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="As in training, with --validation-split."
 )
 @click.option("--split", type=click.Choice(["validation", "train"]), default="validation", show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="A folder for confusion.png, .csv and the JSON.")
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    metavar="NAME,...",
+    help="center, single-scale, multi-scale, ten-crop, multi-crop, dense, multi-crop+dense; or `page`: all of the "
+    "page's.  [default: the page's first, or center]",
+)
+@click.option("--ensemble", is_flag=True, help="Average the softmax outputs of all models, for each protocol.")
+@click.option("--weights", metavar="NUMBER,...", help="Of the members of the ensemble.  [default: all alike]")
+@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Views a step.")
+@click.option("--save-predictions", type=click.Path(path_type=Path), metavar="FILE.npz", help="A MODEL for later.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="A folder for tables, confusion.png, .csv and JSON.")
 @devices
 @skip_bad_images
-@format_option("text", "json")
+@format_option("text", "json", "markdown", "csv")
 def command(
-    model: Path,
-    data: str,
+    models: tuple[str, ...],
+    data: str | None,
     validation_split: float | None,
     seed: int,
     split: str,
+    protocols: tuple[str, ...],
+    ensemble: bool,
+    weights: str | None,
     batch_size: int,
+    save_predictions: Path | None,
     out: Path | None,
     devices: str | None,
     skip_bad_images: bool,
     format_: str,
 ) -> None:
-    """Evaluate a model file or a run directory: top-1, top-5, the confusion matrix.
+    """Evaluate model files, run directories or saved predictions (.npz) by the test protocols of papers.
 
-    Each image is resized to its shortest side and cropped at the centre, as the page says.
+    Top-1 and top-5 error with confidence intervals, each class, the confusion matrix; of several models or protocols
+    one table. What is stopped goes on where it was when the same command is given again.
     """
-    from archspec.runtime.evaluate import evaluate
-    from archspec.runtime.evaluate_files import evaluation_text, write_evaluation
+    from archspec.lang.protocol_text import parse_protocols
+    from archspec.runtime.evaluate_all import evaluate_all
+    from archspec.runtime.evaluate_files import evaluation_text, write_evaluation, write_evaluations
+    from archspec.runtime.evaluate_table import csv_table, markdown_table, text_table
     from archspec.runtime.run_directory import refuse_existing
 
+    shares = None if weights is None else _numbers(weights)
+    chosen = parse_protocols(protocols)
     if out is not None:
         refuse_existing(out, overwrite=False)
-    result = evaluate(
-        model,
+    results = evaluate_all(
+        models,
         data,
+        protocols=chosen,
+        ensemble=ensemble,
+        weights=shares,
+        save=save_predictions,
         split=split,  # type: ignore[arg-type]
         validation_split=validation_split,
         seed=seed,
@@ -56,7 +82,20 @@ def command(
         skip_bad_images=skip_bad_images,
         report=lambda line: click.echo(line, err=True),
     )
-    click.echo(json.dumps(result.to_json()) if format_ == "json" else evaluation_text(result))
+    if format_ == "json":
+        several = {"evaluations": [each.to_json(confusion=False) for each in results]}
+        click.echo(json.dumps(results[0].to_json() if len(results) == 1 else several))
+    elif format_ == "text":
+        click.echo(evaluation_text(results[0]) if len(results) == 1 else text_table(results))
+    else:
+        click.echo(markdown_table(results) if format_ == "markdown" else csv_table(results))
     if out is not None:
-        write_evaluation(result, out)
-        click.echo(f"wrote {out}: confusion.png, confusion.csv, evaluation.json", err=True)
+        write_evaluation(results[0], out) if len(results) == 1 else write_evaluations(results, out)
+        click.echo(f"wrote {out}: tables, confusion.png, confusion.csv, classes.csv, evaluation.json", err=True)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"`{text}` is no list of numbers such as 2,1", param_hint="--weights") from None

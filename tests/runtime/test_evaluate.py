@@ -120,7 +120,12 @@ def test_figures_are_those_of_the_probabilities(evaluated: Evaluation, probabili
 
 def test_an_evaluation_is_written_as_json_csv_and_picture(evaluated: Evaluation, tmp_path: Path) -> None:
     directory = write_evaluation(evaluated, tmp_path / "evaluation")
-    assert {path.name for path in directory.iterdir()} == {"evaluation.json", "confusion.csv", "confusion.png"}
+    assert {path.name for path in directory.iterdir()} == {
+        "evaluation.json",
+        "classes.csv",
+        "confusion.csv",
+        "confusion.png",
+    }
     assert json.loads((directory / "evaluation.json").read_text())["confusion"] == evaluated.confusion.tolist()
     with (directory / "confusion.csv").open(encoding="utf-8") as file:
         header, *rows = csv.reader(file)
@@ -136,7 +141,12 @@ def test_an_evaluation_is_written_as_json_csv_and_picture(evaluated: Evaluation,
 
 def test_a_large_confusion_matrix_is_drawn_without_names(evaluated: Evaluation, tmp_path: Path) -> None:
     names = tuple(map(str, range(100)))
-    large = dataclasses.replace(evaluated, class_names=names, confusion=np.diag(np.arange(100)))
+    posteriors = np.eye(100, dtype=np.float32)
+    labels = np.arange(100, dtype=np.int32)
+    predictions = evaluated.predictions
+    large = Evaluation(
+        dataclasses.replace(predictions, class_names=names, images=names, posteriors=posteriors, labels=labels)
+    )
     write_evaluation(large, tmp_path)
     with Image.open(tmp_path / "confusion.png") as picture:
         assert max(picture.size) < 2000

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.lang.protocol import Protocol
+from archspec.lang.protocol import EvaluationRecipe
 from archspec.lang.recipe import Recipe
 from archspec.ops.base import Shape, show
 from archspec.runtime.data.images import Images, Report
@@ -26,7 +26,7 @@ BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
 def preview(
     input_shape: Shape,
     recipe: Recipe,
-    protocol: Protocol,
+    protocol: EvaluationRecipe,
     data: str,
     path: Path,
     *,

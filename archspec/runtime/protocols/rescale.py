@@ -1,0 +1,49 @@
+"""Images brought to the scales of a protocol, whatever their sizes, in the order of their rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.runtime.data.decode import decode
+from archspec.runtime.data.images import Images
+from archspec.runtime.protocols.places import Pair
+from archspec.runtime.quiet import import_tensorflow
+from archspec.transforms.frame import view, whole
+from archspec.transforms.resize import LONGEST, scaled_sides
+
+Scale = tuple[int | None, Pair]
+"""Smallest side, pixels (None: as the window needs), and the window (rows, columns) that the image must cover."""
+
+
+def rescaled_images(
+    images: Images, rows: Sequence[int], scales: Sequence[Scale], channels: int
+) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
+    """For each of the rows, the image (H, W, C) at each scale, float32 grey levels; antialiased bilinear.
+
+    The smallest side becomes the scale's, or as much more as covers the window. A side beyond 64 times the other is cut
+    to its middle first. Raises tf.errors.OpError for a file that cannot be decoded any more.
+    """
+    tf = import_tensorflow()
+    with tf.device("/cpu:0"):
+        kept = tf.constant(images.pixels if images.files is None else [os.fsencode(file) for file in images.files])
+
+    def load(row: Any) -> Any:
+        return kept[row] if images.files is None else decode(tf, tf.io.read_file(kept[row]), channels)
+
+    def one(row: Any) -> tuple[Any, ...]:
+        image = load(row)
+        sides = tf.cast(tf.shape(image)[:2], tf.int64)
+        near = tf.minimum(sides, LONGEST * tf.reduce_min(sides))
+        middle = whole(tf, sides).cropped(tf, (sides - near) // 2, near)
+        frames = (middle.resized(tf, scaled_sides(tf, near, window, size)) for size, window in scales)
+        return tuple(view(tf, image[None], frame)[0] for frame in frames)
+
+    data = tf.data.Dataset.from_tensor_slices(np.asarray(rows, np.int64))
+    data = data.map(tf.autograph.experimental.do_not_convert(one), tf.data.AUTOTUNE, deterministic=True)
+    for found in data.prefetch(1):
+        yield tuple(each.numpy() for each in found)

@@ -1,0 +1,224 @@
+"""The posteriors of many images under a protocol, a bounded number of views in memory at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec import __version__
+from archspec.lang.protocol import Center, Protocol
+from archspec.lang.recipe import plain
+from archspec.ops.base import Shape
+from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.pipeline import evaluation_batches
+from archspec.runtime.data.preprocess import check_preprocess
+from archspec.runtime.epoch import tensorflow_failures
+from archspec.runtime.progress import duration
+from archspec.runtime.protocols.journal import Journal, journal
+from archspec.runtime.protocols.network import Classifier
+from archspec.runtime.protocols.plan import Part, passes, plan
+from archspec.runtime.protocols.rescale import rescaled_images
+
+INTERVAL = 10.0  # seconds between two lines of progress
+USUAL_INPUT = 224 * 224  # pixels of a view by which batches of a network of free size are measured
+
+Rows = npt.NDArray[np.int64]
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What `run_protocol` found: the posteriors (N, classes), float32, and at what cost."""
+
+    posteriors: Array
+    passes: int
+    """Forward passes an image."""
+    scales: str
+    """Smallest sides of the rescaled images, pixels: `224, 256, 288`."""
+    images_per_second: float | None
+    """Reading, rescaling and the network, after the first batch."""
+    key: dict[str, Any]
+    """Of the journal, to be forgotten when all is done."""
+
+
+def run_protocol(network: Classifier, images: Images, protocol: Protocol, *, batch_size: int, report: Report) -> Course:
+    """The averaged softmax outputs of every image. It goes on where an earlier process was stopped.
+
+    batch_size: views a step, over all devices together; larger views count as several.
+
+    Raises ArchspecError: those of `plan` and `check_preprocess`, `not-convolutional`, `out-of-memory`, `data-changed`.
+    """
+    resize = network.metadata.resize
+    check_preprocess(network.input_shape, network.metadata.preprocess)
+    single = _plain_center(network, protocol)
+    parts = () if single else plan(protocol, network.input_shape, resize)
+    number = 1 if single else passes(parts)
+    size = getattr(protocol, "size", None) or resize
+    scales = _scales([size] if single else [size for part in parts for size in part.sizes], network.input_shape[:-1])
+    key = {
+        "archspec": __version__,
+        "model": network.checksum,
+        "preprocess": [plain(each) for each in network.metadata.preprocess],
+        "resize": resize,
+        "protocol": plain(protocol),
+        "data": fingerprint(images),
+    }
+    with journal(key, len(images), network.classes, report) as kept:
+        missing = np.flatnonzero(~kept.done)
+        if kept.done.any():
+            report(f"{kept.done.sum():,} of {len(images):,} images were done before the last run was stopped")
+        if not len(missing):
+            steps: Iterator[tuple[Rows, Any]] = iter(())
+        elif single:
+            steps = _center_steps(network, images, missing, size, batch_size)
+        else:
+            steps = _view_steps(network, images, missing, parts, batch_size)
+        _record(steps, kept, missing, report, batch_size)
+        return Course(kept.posteriors, number, scales, kept.images_per_second, key)
+
+
+def fingerprint(images: Images) -> str:
+    """SHA-256 of the pixels, or of the files' paths, sizes and times, and of labels and classes."""
+    digest = hashlib.sha256(repr((images.class_names, images.labels.tolist())).encode())
+    if images.pixels is not None:
+        digest.update(repr(images.pixels.shape).encode())
+        digest.update(np.ascontiguousarray(images.pixels).data)
+    for file in images.files or ():
+        try:
+            status = os.stat(file)
+            digest.update(repr((file, status.st_size, status.st_mtime_ns)).encode())
+        except OSError:
+            digest.update(repr((file, None)).encode())  # to decode it will say what is wrong
+    return digest.hexdigest()
+
+
+def _scales(sizes: Iterable[int | None], sides: Shape) -> str:
+    """Smallest sides of the rescaled images as a table names them; where none is given, that of the input."""
+    own = str(sides[0]) if len(set(sides)) == 1 and sides[0] else "input"
+    return ", ".join(dict.fromkeys(own if size is None else str(size) for size in sizes))
+
+
+def _plain_center(network: Classifier, protocol: Protocol) -> bool:
+    """Whether the views are those of training's validation: one, as large as the input."""
+    own = network.input_shape[:2]
+    return isinstance(protocol, Center) and protocol.crop in (None, own, *(own[:1] if len(set(own)) == 1 else ()))
+
+
+def _record(steps: Iterator[tuple[Rows, Any]], kept: Journal, missing: Rows, report: Report, batch_size: int) -> None:
+    """Enter what the steps give into the journal, and tell how far it is."""
+    started = told = last = time.perf_counter()
+    done = 0
+    with tensorflow_failures(batch_size):
+        for rows, posteriors in steps:
+            found = np.asarray(posteriors)
+            now = time.perf_counter()
+            # the first batch traces the graph, and says nothing of the pace unless it is the only one
+            kept.add(rows, found, now - last if done or len(rows) == len(missing) else math.nan)
+            last, done = now, done + len(rows)
+            if now - told > INTERVAL and done < len(missing):
+                told, speed = now, done / (now - started)
+                left = duration((len(missing) - done) / speed)
+                report(f"{kept.done.sum():,} of {len(kept.done):,} images, {speed:,.1f} images/s, {left} left")
+
+
+def _center_steps(
+    network: Classifier, images: Images, rows: Rows, size: int | None, batch_size: int
+) -> Iterator[tuple[Rows, Any]]:
+    """A batch at a time, one view each, through the pipeline of training's validation."""
+    batches = evaluation_batches(
+        subset(images, rows),
+        input_shape=network.input_shape,
+        batch_size=batch_size,
+        preprocess=network.metadata.preprocess,
+        resize=size,
+    )
+    start = 0
+    for x, _ in batches:
+        yield rows[start : start + len(x)], network.of_inputs(x)
+        start += len(x)
+
+
+def _view_steps(
+    network: Classifier, images: Images, rows: Rows, parts: Sequence[Part], batch_size: int
+) -> Iterator[tuple[Rows, Array]]:
+    """A few images at a time, of as many views as a batch has, or a single one of more."""
+    scales = list(dict.fromkeys((size, part.window) for part in parts for size in part.sizes))
+    functions: dict[tuple[bool, str], Callable[[Any], Any]] = {}
+    for part in parts:
+        way = (part.dense, part.average if part.dense else "")
+        functions[way] = network.of_images(part.average) if part.dense else network.of_crops
+    height, width = network.input_shape[:2]
+    budget = batch_size * (height * width if height and width else USUAL_INPUT)
+    views = _Views(functions, budget)
+    chunk: list[int] = []
+    for row, scaled in zip(
+        rows.tolist(), rescaled_images(images, rows.tolist(), scales, int(network.input_shape[-1] or 0)), strict=True
+    ):
+        by_scale = dict(zip(scales, scaled, strict=True))
+        for number, part in enumerate(parts):
+            for size in part.sizes:
+                views.add(number, part, len(chunk), by_scale[size, part.window])
+        chunk.append(row)
+        if views.pixels >= budget:
+            yield np.array(chunk), views.posteriors(len(chunk), len(parts), network.classes)
+            chunk = []
+    if chunk:
+        yield np.array(chunk), views.posteriors(len(chunk), len(parts), network.classes)
+
+
+class _Views:
+    """The views of some images, until `posteriors` computes them in batches of views of one size."""
+
+    def __init__(self, functions: dict[tuple[bool, str], Callable[[Any], Any]], budget: int) -> None:
+        self.functions, self.budget = functions, budget
+        self.pixels = 0
+        self._waiting: dict[Any, list[tuple[Array, bool, int, int, float]]] = {}
+
+    def add(self, number: int, part: Part, image: int, pixels: Array) -> None:
+        """The views of one image (H, W, C) at one scale, for part `number`."""
+        way = (part.dense, part.average if part.dense else "")
+        height, width = pixels.shape[:2] if part.layout == "whole" else part.window
+        corners = [(0, 0)] if part.layout == "whole" else part.corners(pixels.shape[:2])
+        queue = self._waiting.setdefault((way, (height, width)), [])
+        for top, left in corners:
+            view = pixels[top : top + height, left : left + width]
+            for mirrored in (False, True)[: 1 + part.flip]:
+                queue.append((view, mirrored, image, number, 1 / part.passes))
+        self.pixels += len(corners) * (1 + part.flip) * height * width
+
+    def posteriors(self, images: int, parts: int, classes: int) -> Array:
+        """The mean over the views of each part, and over the parts: (images, classes)."""
+        total = np.zeros((images, classes))
+        under_way = []
+        for (way, (height, width)), queue in self._waiting.items():
+            most = max(1, self.budget // (height * width))
+            for start in range(0, len(queue), most):
+                views = queue[start : start + most]
+                x = np.stack([view[:, ::-1] if mirrored else view for view, mirrored, *_ in views])
+                under_way.append((views, self.functions[way](x)))  # a GPU computes it meanwhile
+        for views, found in under_way:
+            for (_, _, image, _, weight), row in zip(views, np.asarray(found), strict=True):
+                total[image] += weight * row
+        self._waiting, self.pixels = {}, 0
+        return (total / parts).astype(np.float32)
+
+
+def subset(images: Images, rows: Rows) -> Images:
+    """Those rows, in that order."""
+    if len(rows) == len(images):
+        return images
+    return dataclasses.replace(
+        images,
+        labels=images.labels[rows],
+        pixels=None if images.pixels is None else images.pixels[rows],
+        files=None if images.files is None else tuple(images.files[row] for row in rows),
+    )
