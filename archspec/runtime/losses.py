@@ -45,7 +45,7 @@ def _losses(declared: Loss, smoothing: float) -> Losses:
     def losses(logits: Any, labels: Any) -> Any:
         classes = logits.shape[-1]
         target = labels
-        if declared.name != "sparse_categorical_crossentropy":
+        if not declared.sparse:
             target = smoothed(tf, one_hot(tf, labels, classes), smoothing)
         return loss(target, logits if declared.logits else tf.nn.softmax(logits))
 

@@ -47,7 +47,7 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     if smoothing and recipe.label_smoothing:
         fact = f"labels are smoothed twice: here, and in `{loss.name}`"
         yield Contradiction(("label_smoothing",), fact, "remove one")
-    if loss.name == "sparse_categorical_crossentropy":
+    if loss.sparse:
         mixing = [each.name for each in recipe.augment if each.name in MIXING]
         mixing += ["label_smoothing"] if recipe.label_smoothing else []
         if mixing:

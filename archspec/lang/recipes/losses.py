@@ -23,6 +23,8 @@ class Loss(Declared):
 
     logits: ClassVar[bool] = False
     """Whether Keras's loss takes logits."""
+    sparse: ClassVar[bool] = False
+    """Whether the target is the index of one class, which mixed labels are not."""
 
 
 @declared
@@ -41,6 +43,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     name = "sparse_categorical_crossentropy"
     logits = True
+    sparse = True
 
     ignore_class: int | None = arg(optional({"type": "integer"}), "index of a class that counts as no loss", None)
 
@@ -59,9 +62,10 @@ class CategoricalFocalCrossentropy(Loss):
 
 @declared
 class CategoricalGeneralizedCrossEntropy(Loss):
-    """(1 - p^q) / q of the true class, which bears wrong labels (Zhang & Sabuncu 2018, equation 6)."""
+    """(1 - p^q) / q of the true class, which bears wrong labels (Zhang & Sabuncu 2018, equation 6); no mixed ones."""
 
     name = "categorical_generalized_cross_entropy"
+    sparse = True
 
     q: float = arg({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "near 0 the cross-entropy", 0.5)
 

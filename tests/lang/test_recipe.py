@@ -1,0 +1,136 @@
+"""How long a run is, its learning rates step by step, and what a page's recipe may say: no Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archspec import api
+from archspec.diagnostics import ArchspecError
+from archspec.lang.recipe import ONE_HEAD, Recipe
+from archspec.lang.recipes.optimizers import Sgd
+from archspec.lang.recipes.schedules import Cosine, Step, Warmup
+from archspec.lang.settings import parse_settings
+from archspec.ops import OPS
+from archspec.runtime.rates import LearningRate
+from archspec.transforms import TRANSFORMS
+
+PAGE = "name: net\ninput: [8, 8, 1]\nparams: {classes: 10}\nlayers: [flatten, dense: $classes, softmax]\n"
+
+
+def load(tmp_path: Path, train: str = "", *texts: str) -> api.Network:
+    (tmp_path / "net.yaml").write_text(PAGE + (f"train:\n{train}" if train else ""), encoding="utf-8")
+    return api.load(str(tmp_path / "net.yaml"), **parse_settings(texts))
+
+
+def rates(recipe: Recipe, images: int) -> list[float]:
+    length = recipe.length(images)
+    course = LearningRate(recipe, length)
+    return [course.at(step) for step in range(length.steps)]
+
+
+def test_no_two_heads_have_one_name() -> None:
+    """A path in an error finds the declaration by its name alone."""
+    families = [*ONE_HEAD.values(), TRANSFORMS | OPS]
+    assert len({name for family in families for name in family}) == sum(map(len, families))
+
+
+def test_steps_drop_at_epochs_or_at_updates() -> None:
+    sgd = Sgd(learning_rate=0.5)
+    stepped = Recipe(epochs=4, batch_size=10, optimizer=sgd, schedule=Step((1, 3), 0.1))
+    assert rates(stepped, 20) == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.05, 0.05, 0.005, 0.005])
+    counted = Recipe(iterations=5, batch_size=10, optimizer=sgd, schedule=Step(None, 0.1, (2, 3)))
+    assert rates(counted, 20) == pytest.approx([0.5, 0.5, 0.05, 0.005, 0.005])
+
+
+def test_a_cosine_begins_after_the_warm_up() -> None:
+    """Goyal et al. 2017, section 2.2: a straight line up; then half a cosine over the rest."""
+    recipe = Recipe(epochs=4, batch_size=10, optimizer=Sgd(learning_rate=0.5), schedule=Cosine(), warmup=Warmup(1))
+    found = rates(recipe, 20)
+    assert found[:3] == pytest.approx([0, 0.25, 0.5])
+    assert found[5] == pytest.approx(0.25)  # half of the way down
+
+
+def test_the_warm_up_of_the_110_layer_network() -> None:
+    """He et al. 2015, section 4.2: 0.01 for about 400 iterations, then 0.1; divided by 10 at 32k and 48k of 64k."""
+    recipe = api.load("resnet-cifar:110").recipe
+    length = recipe.length(50_000)
+    course = LearningRate(recipe, length)
+    found = [course.at(step) for step in (0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)]
+    assert found == pytest.approx([0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    assert length.iterations == length.steps == 64_000
+    assert api.load("resnet-cifar:56").recipe.warmup == Warmup(iterations=0, factor=0.1, kind="constant")
+
+
+def test_rates_scale_with_the_images_of_an_update() -> None:
+    """Goyal et al. 2017, section 2.1: k times the batch, k times the rate."""
+    base = {"base_batch_size": 256, "epochs": 1}
+    recipe = Recipe(batch_size=1024, optimizer=Sgd(learning_rate=0.1), **base)
+    assert rates(recipe, 1024) == pytest.approx([0.4])
+    accumulated = Recipe(batch_size=256, optimizer=Sgd(learning_rate=0.1, gradient_accumulation_steps=4), **base)
+    assert rates(accumulated, 1024) == pytest.approx([0.4] * 4)
+
+
+@given(st.integers(1, 200), st.integers(1, 50), st.integers(1, 5), st.integers(1, 60))
+def test_a_run_of_so_many_iterations_updates_so_often(images: int, batch: int, every: int, iterations: int) -> None:
+    optimizer = Sgd(gradient_accumulation_steps=every if every > 1 else None)
+    recipe = Recipe(iterations=iterations, batch_size=batch, optimizer=optimizer)
+    length = recipe.length(images)
+    updates = [step for step in range(length.steps) if length.updates(step, every)]
+    assert len(updates) == iterations
+    assert updates[-1] == length.steps - 1  # no gradient is left over
+    assert [length.iteration(step, every) for step in updates] == list(range(iterations))
+    assert (length.epochs - 1) * length.steps_per_epoch < length.steps <= length.epochs * length.steps_per_epoch
+    assert length.steps_per_epoch == -(-images // batch)
+
+
+@given(st.integers(1, 200), st.integers(1, 50), st.integers(1, 5), st.integers(1, 9))
+def test_epochs_are_as_many_iterations(images: int, batch: int, every: int, epochs: int) -> None:
+    optimizer = Sgd(gradient_accumulation_steps=every if every > 1 else None)
+    by_epochs = Recipe(epochs=epochs, batch_size=batch, optimizer=optimizer).length(images)
+    by_iterations = Recipe(iterations=by_epochs.iterations, batch_size=batch, optimizer=optimizer).length(images)
+    assert by_epochs == by_iterations
+    assert by_epochs.epochs == epochs
+
+
+def test_a_setting_of_epochs_replaces_iterations(tmp_path: Path) -> None:
+    given_ = "  iterations: 64000\n  schedule: {step: {iterations: [32000]}}\n"
+    recipe = load(tmp_path, given_, "train.epochs=3", "train.schedule.step.epochs=[1, 2]").recipe
+    assert (recipe.epochs, recipe.iterations) == (3, None)
+    assert vars(recipe.schedule) == {"epochs": (1, 2), "gamma": 0.1, "iterations": None}
+    with pytest.raises(ArchspecError, match="and this one has both"):
+        _ = load(tmp_path, given_, "train.epochs=3", "train.iterations=5").recipe
+
+
+def test_a_setting_changes_the_default_optimizer_and_keeps_its_momentum(tmp_path: Path) -> None:
+    assert vars(load(tmp_path).recipe.optimizer)["momentum"] == 0.9
+    recipe = load(tmp_path, "", "train.optimizer.sgd.learning_rate=0.3").recipe
+    assert (recipe.optimizer.learning_rate, vars(recipe.optimizer)["momentum"]) == (0.3, 0.9)
+    assert load(tmp_path, "", "train.optimizer.adamw.learning_rate=0.3").recipe.optimizer.name == "adamw"
+    assert vars(load(tmp_path, "", "train.optimizer=sgd").recipe.optimizer)["momentum"] == 0
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["train.class_weight=balanced"],
+        ["train.class_weight={a: 2, 3: 0.5}"],
+        ["train.loss.categorical_focal_crossentropy.gamma=1"],
+        ["train.loss=huber", "train.loss.huber.delta=2"],
+        ["train.early_stopping.patience=3", "train.early_stopping.monitor=val_top1"],
+        ["train.warmup.iterations=400", "train.warmup.kind=constant", "train.warmup.factor=0.1"],
+        ["train.dtype_policy=mixed_bfloat16", "train.decayed=[kernel, bias]"],
+        ["train.optimizer.lamb.clipnorm=~", "train.optimizer.lamb.use_ema=true"],
+        ["train.schedule.cosine_decay.unit=epochs", "train.schedule.cosine_decay.decay_steps=2.5"],
+    ],
+    ids=lambda texts: texts[0].partition("=")[0],
+)
+def test_settings_reach_every_part_and_the_resolved_page_says_the_same(tmp_path: Path, texts: list[str]) -> None:
+    network = load(tmp_path, "", *texts)
+    assert network.recipe != Recipe()
+    (tmp_path / "again.yaml").write_text(network.resolved_text(), encoding="utf-8")
+    assert api.load(str(tmp_path / "again.yaml")).recipe == network.recipe
+    assert api.check(str(tmp_path / "again.yaml")) == []
