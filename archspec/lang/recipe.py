@@ -146,7 +146,7 @@ def recipe(section: Mapping[str, Any], transforms: Mapping[str, type[Declared]])
         if key in given:
             given[key] = from_heads(given[key], declared)
     for key, record in (("warmup", Warmup), ("early_stopping", EarlyStopping)):
-        if key in given:
+        if given.get(key) is not None:  # null in run.json, which says every default
             given[key] = record(**given[key])
     if "decayed" in given:
         given["decayed"] = tuple(given["decayed"])

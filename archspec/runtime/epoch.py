@@ -1,12 +1,12 @@
-"""The course of a run: epochs of training and validation, watched for Ctrl-C and for a loss that is no number."""
+"""The course of a run: epochs of training and validation, checkpoints, and what may come in between."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,19 @@ import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
 from archspec.lang.recipe import Length, Recipe
+from archspec.runtime.checkpoint import Checkpoints, capture, latest, restore, unfinite
+from archspec.runtime.checkpoint_file import Checkpoint
+from archspec.runtime.data.scan import printable, unreadable
+from archspec.runtime.divergence import blown_up
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import Score, make_count_step, replica_batches
 from archspec.runtime.losses import validation_loss
+from archspec.runtime.position import Position
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.rates import LearningRate, Stopper
 from archspec.runtime.record import Record
 from archspec.runtime.step import TrainStep
-
-INTERVAL = 0.1  # seconds between two looks at the loss: on a GPU each look waits for the device
-PENDING = 64  # steps between two looks at most
+from archspec.runtime.watch import DivergedError, Watch
 
 
 @dataclass(frozen=True)
@@ -36,69 +39,156 @@ class Course:
     train_step: TrainStep
     recipe: Recipe
     length: Length
-    training: Any
-    """Batches of all epochs, one after the other."""
+    training: Callable[[int], Any]
+    """Batches of all epochs, one after the other, from that step on."""
     validation: Any
     """Batches of one pass."""
     validation_steps: int
+    files: Callable[[int], Sequence[str]] = lambda step: ()
+    """The image files of a training step, to find the one that cannot be read."""
 
 
-def run_epochs(course: Course, record: Record, progress: TrainingProgress, interrupt: Interrupt) -> bool:
+class Run:
+    """A course on its way: takes the steps, and keeps what it takes to go on from any of them."""
+
+    def __init__(self, course: Course, record: Record, progress: TrainingProgress, checkpoints: Checkpoints) -> None:
+        self.course, self.record, self.progress, self.checkpoints = course, record, progress, checkpoints
+        self.rates, self.stopper = LearningRate(course.recipe, course.length), Stopper(course.recipe)
+        loss = validation_loss(course.recipe)
+        self.count_step = make_count_step(course.strategy, course.logits_model, loss=loss)
+        self.validation = replica_batches(course.strategy, course.validation)
+        self.watch = Watch(course.length, progress)
+
+    def batches(self, step: int) -> Any:
+        """An iterator over the training batches of all replicas, from a step of the run on."""
+        return iter(replica_batches(self.course.strategy, self.course.training(step)))
+
+    def take(self, batches: Any, step: int) -> tuple[Any, float]:
+        """Take a step of the run, counted from 0: the vector of its Score, and the learning rate."""
+        rate = self.rates.at(step)
+        update = self.course.length.updates(step, self.course.recipe.accumulated)
+        return self.course.train_step(batches, rate, update), rate
+
+    def save(self, position: Position) -> None:
+        """A checkpoint. Raises DivergedError when what it would keep is not finite, and `cannot-write`."""
+        arrays = capture(self.course.train_step.variables())
+        step = position.step(self.course.length.steps_per_epoch)
+        bad = unfinite(arrays)
+        if bad:
+            raise DivergedError(step, f"`{bad[0]}` is not finite after step {step}")
+        state = {
+            "position": position.to_json(),
+            "rates": self.rates.state(),
+            "stopper": self.stopper.state(),
+            "record": self.record.state(),
+            "page": self.record.page_digest,
+        }
+        self.checkpoints.save(step, Checkpoint(arrays, state))
+
+    def load(self, checkpoint: Checkpoint) -> Position:
+        """Go back to a checkpoint, for training; what was recorded stays. Raises `checkpoint-differs`."""
+        if checkpoint.state["page"] != self.record.page_digest:
+            help = "put it back as it was, or start a new run"
+            raise fail("checkpoint-differs", "page.yaml was changed after the checkpoint was written", help=help)
+        restore(self.course.train_step.variables(), checkpoint.arrays)
+        self.rates.restore(checkpoint.state["rates"])
+        self.stopper.restore(checkpoint.state["stopper"])
+        return Position.from_json(checkpoint.state["position"])
+
+    def write(self, *, model: bool = True) -> None:
+        """The files of the epochs that are finished, with the network after the last of them."""
+        with self.course.train_step.averaged():
+            self.record.write(self.course.model if model else None)
+
+
+def run_epochs(run: Run, interrupt: Interrupt, start: Position | None) -> bool:
     """Train and validate epoch after epoch, recording each, until the end or the recipe's early stopping.
 
     Returns whether it was interrupted.
 
+    Args:
+        start: of a run that goes on, whose variables are those of that position; None for a new one.
+
     Raises:
         ArchspecError: `diverged`, `out-of-memory`, `data-changed`, `cannot-write`.
     """
-    recipe, length, train_step = course.recipe, course.length, course.train_step
-    rates, stopper = LearningRate(recipe, length), Stopper(recipe)
-    count_step = make_count_step(course.strategy, course.logits_model, loss=validation_loss(recipe))
-    batches = iter(replica_batches(course.strategy, course.training))
-    validation = replica_batches(course.strategy, course.validation)
-    watch = _Watch(course, progress)
-    for epoch in range(length.epochs):
-        started = time.perf_counter()
-        rate = 0.0
-        watch.begin(epoch)
-        with tensorflow_failures(recipe.batch_size):
-            for step in range(epoch * length.steps_per_epoch, min((epoch + 1) * length.steps_per_epoch, length.steps)):
-                rate = rates.at(step)
-                watch.step(train_step(batches, rate, length.updates(step, recipe.accumulated)))
-                if interrupt.requested:
-                    return True
-            score = watch.end()
-            trained = time.perf_counter()
-            progress.validating()
-            with train_step.averaged():
-                val_score, _ = count(count_step, validation, course.validation_steps, lambda: interrupt.requested)
-        if interrupt.requested:
-            return True
-        if not math.isfinite(val_score.loss):
-            raise _diverged(recipe, f"the validation loss is {val_score.loss} after epoch {epoch + 1}", epoch)
-        finished = time.perf_counter()
-        watch.validation_seconds = finished - trained
-        row = {
-            "epoch": epoch + 1,
-            "learning_rate": rate,
-            "loss": score.loss,
-            "top1": score.top1,
-            "val_loss": val_score.loss,
-            "val_top1": val_score.top1,
-            **({"val_top5": val_score.top5} if course.logits_model.outputs[0].shape[-1] > 5 else {}),
-            "seconds": round(finished - started, 3),
-            "images_per_second": round(score.examples / (trained - started), 1),
-        }
-        with train_step.averaged():
-            best = record.epoch(row, course.model)
-        progress.epoch(row, best=best)
-        dropped = rates.after(row)
-        if dropped:
-            progress.note(dropped)
-        if stopper.after(row):
-            progress.note(f"stopped early after epoch {epoch + 1}, as `early_stopping` asks")
-            break
+    course = run.course
+    at = start or Position()
+    try:
+        if start is None:
+            run.save(at)
+        else:  # what a kill just after a checkpoint has left undone
+            run.write(model=not at.done)
+        batches = run.batches(at.step(course.length.steps_per_epoch))
+        while at.epoch < course.length.epochs and not at.stopped:
+            at, interrupted = _epoch(run, interrupt, at, batches)
+            if interrupted:
+                return True
+    except DivergedError as diverged:
+        raise _diverged(run, diverged, interrupt) from None
     return False
+
+
+def _epoch(run: Run, interrupt: Interrupt, at: Position, batches: Any) -> tuple[Position, bool]:
+    """One epoch, or the rest of one: the position after it, and whether it was interrupted before its end."""
+    course, watch, each = run.course, run.watch, run.course.length.steps_per_epoch
+    steps = min(each, course.length.steps - at.epoch * each)
+    started = time.perf_counter() - at.seconds
+    watch.begin(at)
+
+    def save() -> None:
+        nonlocal at
+        at = replace(at, score=watch.look(), seconds=time.perf_counter() - started)
+        run.save(at)
+
+    with tensorflow_failures(course.recipe.batch_size, lambda: course.files(at.step(each))):
+        while at.done < steps:
+            score, rate = run.take(batches, at.step(each))
+            watch.step(score)
+            at = replace(at, done=at.done + 1, rate=rate)
+            if interrupt.requested:
+                save()
+                return at, True
+            if run.checkpoints.due(at.step(each)) and at.done < steps:
+                save()
+        total = watch.look()
+        trained = time.perf_counter()
+        run.progress.validating()
+        with course.train_step.averaged():
+            val_score, _ = count(run.count_step, run.validation, course.validation_steps, lambda: interrupt.requested)
+    if interrupt.requested:
+        save()
+        return at, True
+    if not math.isfinite(val_score.loss):
+        fact = f"the validation loss is {val_score.loss} after epoch {at.epoch + 1}"
+        raise DivergedError(at.step(each), fact)
+    finished = time.perf_counter()
+    watch.validation_seconds = finished - trained
+    row = {
+        "epoch": at.epoch + 1,
+        "learning_rate": at.rate,
+        "loss": total.loss,
+        "top1": total.top1,
+        "val_loss": val_score.loss,
+        "val_top1": val_score.top1,
+        **({"val_top5": val_score.top5} if course.logits_model.outputs[0].shape[-1] > 5 else {}),
+    }
+    times = {
+        "epoch": at.epoch + 1,
+        "seconds": round(finished - started, 3),
+        "images_per_second": round(total.examples / (trained - started), 1),
+    }
+    best = run.record.add(row, times)
+    dropped = run.rates.after(row)
+    at = Position(epoch=at.epoch + 1, stopped=run.stopper.after(row))
+    run.save(at)  # before the files that follow from it
+    run.write()
+    run.progress.epoch({**row, **times}, best=best)
+    if dropped:
+        run.progress.note(dropped)
+    if at.stopped:
+        run.progress.note(f"stopped early after epoch {at.epoch}, as `early_stopping` asks")
+    return at, False
 
 
 def count(
@@ -116,74 +206,33 @@ def count(
     return score, table
 
 
-class _Watch:
-    """Adds up the scores of an epoch's steps, shows them, and stops at the first loss that is no number."""
-
-    def __init__(self, course: Course, progress: TrainingProgress) -> None:
-        self.course, self.progress = course, progress
-        self.validation_seconds = 0.0
-        self.epoch = 0
-        self.score = Score()
-        self._pending: list[Any] = []
-        self._done = 0
-        self._looked = self._measured_from = time.perf_counter()
-        self._measured_steps = 0
-        self._measured_images = 0.0
-
-    def begin(self, epoch: int) -> None:
-        self.epoch, self.score, self._done = epoch, Score(), 0
-        self._looked = time.perf_counter()
-        if epoch:
-            self._measured_from, self._measured_steps, self._measured_images = self._looked, 0, 0.0
-
-    def step(self, vector: Any) -> None:
-        self._pending.append(vector)
-        if len(self._pending) >= PENDING or time.perf_counter() - self._looked > INTERVAL:
-            self._look()
-
-    def end(self) -> Score:
-        self._look()
-        return self.score
-
-    def _look(self) -> None:
-        for vector in self._pending:
-            score = Score.of(vector)
-            self._done += 1
-            if not math.isfinite(score.loss_sum):
-                where = f"step {self._done} of {self.course.length.steps_per_epoch} in epoch {self.epoch + 1}"
-                raise _diverged(self.course.recipe, f"the loss is {score.loss_sum} at {where}", self.epoch)
-            self.score += score
-            self._measured_images += score.examples
-        now = self._looked = time.perf_counter()
-        self._measured_steps += len(self._pending)
-        self._pending = []
-        if self.epoch == 0 and self._done == self._measured_steps == 1:
-            # the first step traces the graph, and says nothing of the pace
-            self._measured_from, self._measured_steps, self._measured_images = now, 0, 0.0
-            return
-        seconds = max(now - self._measured_from, 1e-9)
-        length = self.course.length
-        epochs_left = length.epochs - self.epoch
-        steps_left = length.steps - self.epoch * length.steps_per_epoch - self._done
-        left = steps_left * seconds / max(self._measured_steps, 1) + epochs_left * self.validation_seconds
-        speed = self._measured_images / seconds
-        self.progress.steps(self.epoch + 1, self._done, self.score.loss, self.score.top1, speed, left)
-
-
-def _diverged(recipe: Recipe, fact: str, finished_epochs: int) -> ArchspecError:
-    kept = (
-        f"best.keras and last.keras are from before, last.keras from the end of epoch {finished_epochs}"
-        if finished_epochs
-        else "no epoch was finished, so no network is kept"
-    )
-    rate = recipe.optimizer.learning_rate
-    setting = f"train.optimizer.{recipe.optimizer.name}.learning_rate={rate / 10:g}"
-    return fail("diverged", fact, notes=[kept], help=f"a smaller learning rate: `--set {setting}`")
+def _diverged(run: Run, diverged: DivergedError, interrupt: Interrupt) -> ArchspecError:
+    """The error, with the layer that blew up: the steps since the last checkpoint are taken again to find it."""
+    course, steps = run.course, run.course.length.steps_per_epoch
+    notes = []
+    with contextlib.suppress(ArchspecError):  # without a checkpoint, nothing more is known
+        run.progress.note(f"{diverged.fact}; looking for the layer, from the last checkpoint on")
+        first = run.load(latest(run.record.directory, run.progress.note)).step(steps)
+        batches = run.batches(first)
+        for step in range(first, diverged.step):
+            if interrupt.requested:
+                break
+            run.take(batches, step)
+        else:
+            x, _ = next(iter(course.training(diverged.step)), (None, None))
+            notes = blown_up(course.strategy, course.model, x)
+        notes.append(f"the checkpoint of step {first} is kept, and best.keras and last.keras are not newer than it")
+    optimizer = course.recipe.optimizer
+    setting = f"train.optimizer.{optimizer.name}.learning_rate={optimizer.learning_rate / 10:g}"
+    return fail("diverged", diverged.fact, notes=notes, help=f"a smaller learning rate: `--set {setting}`")
 
 
 @contextlib.contextmanager
-def tensorflow_failures(batch_size: int) -> Iterator[None]:
-    """What TensorFlow may raise in the middle of a pass, as errors with a remedy."""
+def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[str]] = lambda: ()) -> Iterator[None]:
+    """What TensorFlow may raise in the middle of a pass, as errors with a remedy.
+
+    files: those of the batch under way, to name the one that cannot be read.
+    """
     import tensorflow as tf
 
     try:
@@ -191,9 +240,13 @@ def tensorflow_failures(batch_size: int) -> Iterator[None]:
     except tf.errors.ResourceExhaustedError as error:
         fact = f"a batch of {batch_size} images does not fit into the memory of the device"
         raise fail("out-of-memory", fact, help=f"a smaller batch, such as {max(batch_size // 2, 1)}") from error
-    except (tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
-        if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file")):
+    except tf.errors.OpError as error:
+        if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file", "read_file")):
             raise
         fact = "an image file could be read before, and no longer can"
-        note = f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"
-        raise fail("data-changed", fact, notes=[note], help="leave the images as they are during the run") from error
+        notes = [f"{printable(file)}: {reason}" for file, reason in unreadable(files())]
+        notes = notes or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
+        raise fail("data-changed", fact, notes=notes, help=RESTORE) from error
+
+
+RESTORE = "put it back as it was, and go on from the last checkpoint: `archspec train --resume RUN`"

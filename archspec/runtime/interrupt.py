@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: what is under way comes to its end first, so that what is saved is whole."""
+"""Ctrl-C and SIGTERM as requests: what is under way comes to its end first, so that what is saved is whole."""
 
 from __future__ import annotations
 
@@ -8,34 +8,44 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+NOTES = {
+    signal.SIGINT: "interrupted: finishing this step, then saving (Ctrl-C again: stop at once)",
+    signal.SIGTERM: "asked to end: finishing this step, then saving",
+}
+
 
 class Interrupt:
-    """A context in which the first SIGINT sets `requested`, and a second one raises KeyboardInterrupt as usual.
+    """A context in which the first SIGINT or SIGTERM sets `signal`, and a SIGINT after it raises KeyboardInterrupt.
 
     Outside the main thread, where Python delivers no signals, nothing is requested.
     """
 
     def __init__(self, note: Callable[[str], None]) -> None:
-        self.requested = False
+        self.signal: int | None = None
         self._note = note
-        self._before: Any = None
-        self._installed = False
+        self._before: dict[int, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        return self.signal is not None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._on_signal)
-            self._installed = True
+            for number in NOTES:
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-        self._note("interrupted: finishing this step, then saving (Ctrl-C again: stop at once)")
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.signal = number
+        self._note(NOTES[signal.Signals(number)])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._before)
-            self._installed = False
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import platform
 import time
@@ -19,8 +20,9 @@ from archspec.runtime.tensorboard import ScalarLog
 from archspec.runtime.write import copy, write_text
 
 Row = dict[str, Any]
-"""A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes), seconds,
-images_per_second. Accuracies are shares (0 to 1), losses nats, the learning rate that of the epoch's last step."""
+"""A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes).
+Accuracies are shares (0 to 1), losses nats, the learning rate that of the epoch's last step.
+A row of times.csv: epoch, seconds, images_per_second; what a run that was killed and resumed does not repeat."""
 
 
 class Record:
@@ -41,26 +43,61 @@ class Record:
         self.title = title
         self.metadata = metadata
         self.rows: list[Row] = []
+        self.times: list[Row] = []
         self.best: Row | None = None
+        self._page = page
+        self.page_digest = hashlib.sha256(page.encode()).hexdigest()
         self._scalars = ScalarLog(directory / "tensorboard")
         self._started = time.time()
-        self._settings = {**settings, "started": _timestamp(), "finished": None, "interrupted": False, "best": None}
-        write_text(directory / "page.yaml", page)
-        write_json(directory / "run.json", self._settings)
+        self._seconds_before = 0.0
+        opening = {"started": timestamp(), "finished": None, "interrupted": False, "best": None}
+        self._settings = {**opening, **settings, "finished": None}
 
-    def epoch(self, row: Row, model: Any) -> bool:
-        """Record an epoch and the network after it. Returns whether it is the best so far."""
+    def begin(self) -> None:
+        """Write page.yaml and run.json."""
+        write_text(self.directory / "page.yaml", self._page)
+        write_json(self.directory / "run.json", self._settings)
+
+    def add(self, row: Row, times: Row) -> bool:
+        """Remember an epoch; `write` brings it to the disk. Returns whether it is the best so far."""
         best = self.best is None or _goodness(row) > _goodness(self.best)
-        save_model(model, self.directory / "last.keras", self.metadata)
         if best:
-            copy(self.directory / "last.keras", self.directory / "best.keras")
             self.best = row
         self.rows.append(row)
-        write_table(self.directory / "history.csv", self.rows)
-        self._scalars.write("train", row["epoch"], {key: row[key] for key in ("loss", "top1", "learning_rate")})
-        validation = {key.removeprefix("val_"): row[key] for key in row if key.startswith("val_")}
-        self._scalars.write("validation", row["epoch"], validation)
+        self.times.append(times)
         return best
+
+    def write(self, model: Any) -> None:
+        """Write the last epoch and the network after it. To do it twice changes nothing.
+
+        Args:
+            model: None where it has gone on since that epoch, and is not to be written.
+        """
+        if model is not None and self.rows:
+            save_model(model, self.directory / "last.keras", self.metadata)
+            if self.best == self.rows[-1]:
+                copy(self.directory / "last.keras", self.directory / "best.keras")
+        write_table(self.directory / "history.csv", self.rows)
+        write_table(self.directory / "times.csv", self.times)
+        for row in self.rows[self._scalars.rows :]:
+            self._scalars.write("train", row["epoch"], {key: row[key] for key in ("loss", "top1", "learning_rate")})
+            validation = {key.removeprefix("val_"): row[key] for key in row if key.startswith("val_")}
+            self._scalars.write("validation", row["epoch"], validation)
+        self._scalars.rows = len(self.rows)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"rows": self.rows, "times": self.times, "best": self.best, "seconds": self._seconds()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Forget all but what a checkpoint has kept. The next `write` writes TensorBoard's files anew."""
+        self.rows, self.times = list(state["rows"]), list(state["times"])
+        self.best = state["best"]
+        self._seconds_before, self._started = state["seconds"], time.time()
+        self._scalars.restart()
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.time() - self._started
 
     def finish(self, *, interrupted: bool, model: Any = None) -> float:
         """Draw the curves and say in run.json how it ended. Returns the seconds since the start.
@@ -72,10 +109,10 @@ class Record:
             save_model(model, self.directory / "last.keras", self.metadata)
         self._scalars.close()
         draw_curves(self.directory / "curves.png", self.title, self.rows)
-        seconds = time.time() - self._started
+        seconds = self._seconds()
         columns = ("epoch", "val_top1", "val_loss")
         ending = {
-            "finished": _timestamp(),
+            "finished": timestamp(),
             "interrupted": interrupted,
             "epochs_finished": len(self.rows),
             "best": None if self.best is None else {column: self.best[column] for column in columns},
@@ -89,7 +126,7 @@ class Record:
         with contextlib.suppress(ArchspecError):
             draw_curves(self.directory / "curves.png", self.title, self.rows)
             messages = [diagnostic.to_json() for diagnostic in error.diagnostics]
-            write_json(self.directory / "run.json", {**self._settings, "finished": _timestamp(), "errors": messages})
+            write_json(self.directory / "run.json", {**self._settings, "finished": timestamp(), "errors": messages})
 
 
 def _goodness(row: Row) -> tuple[float, float]:
@@ -125,6 +162,6 @@ def threads() -> dict[str, int | None]:
     }
 
 
-def _timestamp() -> str:
+def timestamp() -> str:
     """Local time with its offset, ISO 8601, seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -3,10 +3,12 @@
 page.yaml     the page with its variant and settings applied: `archspec train RUN/page.yaml` repeats the run
 run.json      recipe, seed, devices, threads, versions, data, classes, times, the best epoch
 history.csv   one row an epoch
+times.csv     how long it took, and images per second
 tensorboard/  the same figures for TensorBoard
 curves.png    the same figures as a picture
 best.keras    the network of the best epoch: highest validation top-1, then lowest validation loss
 last.keras    the network as it stood at the end
+checkpoints/  the last two, to go on from: `archspec train --resume RUN`
 """
 
 from __future__ import annotations
@@ -22,7 +24,18 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.runtime.write import discard, os_errors, write_text
 
-FILES = ("page.yaml", "run.json", "history.csv", "tensorboard", "curves.png", "best.keras", "last.keras", "example.png")
+FILES = (
+    "page.yaml",
+    "history.csv",
+    "times.csv",
+    "tensorboard",
+    "curves.png",
+    "best.keras",
+    "last.keras",
+    "example.png",
+    "checkpoints",
+)
+"""What a new run replaces, besides run.json."""
 
 
 def choose(out: str | Path | None, name: str) -> Path:
@@ -51,8 +64,8 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         return
     if not path.is_dir():
         raise fail("output-exists", f"`{path}` exists and is not a folder", help="give another `--out`")
-    if not any(path.iterdir()):
-        return
+    if all(entry.name == "page.yaml" or _is_leftover(entry.name) for entry in path.iterdir()):
+        return  # or a run was killed before it began: run.json comes after page.yaml
     if not overwrite:
         help = "give another `--out`, or `--overwrite` to replace that run"
         raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)
@@ -72,8 +85,13 @@ def create(path: Path) -> None:
         probe = path / ".writable"
         probe.touch()
         probe.unlink()
-    for name in FILES:
+    for name in (*FILES, "run.json"):  # last, so that a folder that is half removed is still known for what it is
         discard(path / name)
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether a killed process has left that file half-written."""
+    return name.startswith(".") and (".tmp" in name or name == ".writable")
 
 
 def remove_if_empty(path: Path) -> None:

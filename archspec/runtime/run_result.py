@@ -9,10 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that left its files in order. The command line exits with 130 when it was interrupted."""
+    """A run that left its files in order. The command line exits with 128 + signal when one ended it."""
 
     directory: Path
-    interrupted: bool
+    signal: int | None
+    """The signal that ended it early: SIGINT (Ctrl-C), SIGTERM, or None."""
     epochs: int
     """Finished epochs."""
     seconds: float
@@ -26,6 +27,11 @@ class RunResult:
     example: Path | None
     """One of the validation images, to try `predict` on; None for data that are not images."""
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended it before its last epoch."""
+        return self.signal is not None
+
     def summary(self) -> str:
         """One sentence with the figures."""
         how = "interrupted" if self.interrupted else "trained"
@@ -38,7 +44,8 @@ class RunResult:
 
     def next_commands(self, program: str = "archspec") -> tuple[str, ...]:
         """Ready to paste; `program` is how this program is called."""
-        commands = [["evaluate", str(self.directory), *self.data_arguments]]
+        commands = [["train", "--resume", str(self.directory)]] if self.interrupted else []
+        commands += [["evaluate", str(self.directory), *self.data_arguments]]
         if self.example:
             commands.append(["predict", str(self.directory), str(self.example)])
         commands.append(["export", str(self.directory), "-o", str(self.directory / "savedmodel")])

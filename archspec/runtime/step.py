@@ -73,10 +73,9 @@ class TrainStep:
         return self._step(iterator, tf.constant(rate, tf.float32), tf.constant(update))
 
     def variables(self) -> list[Any]:
-        """Every tf.Variable that a step reads or changes: of the model, the optimizer, and the loop's own."""
+        """Every variable, Keras's or TensorFlow's, that a step reads or changes: model, optimizer, the loop's own."""
         own = [part.variables for part in (self._sums, self._average, self._scale) if part is not None]
-        known = [*self.model.variables, *self.optimizer.variables, *(each for part in own for each in part)]
-        return [getattr(each, "value", each) if not callable(getattr(each, "value", None)) else each for each in known]
+        return [*self.model.variables, *self.optimizer.variables, *(each for part in own for each in part)]
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.write import discard
 
 
 class ScalarLog:
@@ -18,6 +19,8 @@ class ScalarLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.rows = 0
+        """Epochs that were written."""
         self._writers: dict[str, Any] = {}
 
     def write(self, run: str, step: int, scalars: Mapping[str, float]) -> None:
@@ -41,6 +44,12 @@ class ScalarLog:
             raise fail(
                 "cannot-write", f"cannot write `{self.folder}`: {reason}", help="make room on that disk"
             ) from error
+
+    def restart(self) -> None:
+        """Remove what was written: a run goes on from an earlier epoch."""
+        self.close()
+        discard(self.folder)
+        self.rows = 0
 
     def close(self) -> None:
         """Close the files; `write` opens new ones."""

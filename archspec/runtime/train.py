@@ -1,27 +1,34 @@
-"""Train a network: `train(network, "digits")` from a page and labelled images to a run directory."""
+"""Train a network: `train(network, "digits")` from a page and labelled images to a run directory; `resume` one."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from archspec.diagnostics import ArchspecError
 from archspec.lang.protocol import EvaluationRecipe, protocol_json
 from archspec.lang.recipe import Recipe
 from archspec.runtime import run_directory
+from archspec.runtime.checkpoint import Checkpoints, parse_every
 from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes, logits_of
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
+from archspec.runtime.data.plan import plan
 from archspec.runtime.data.source import open_data
-from archspec.runtime.epoch import Course, run_epochs
+from archspec.runtime.epoch import Course, Run, run_epochs
+from archspec.runtime.fingerprint import check_unchanged, fingerprint
 from archspec.runtime.interrupt import Interrupt
+from archspec.runtime.job import Job
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.progress import TrainingProgress
-from archspec.runtime.recipe_text import describe_recipe, recipe_json
-from archspec.runtime.record import Record, threads, versions
+from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.recipe_text import describe_recipe
+from archspec.runtime.record import Record, threads, timestamp, versions
+from archspec.runtime.resume import Resumed, find, is_finished, read_settings
 from archspec.runtime.run_result import RunResult
 from archspec.runtime.step import TrainStep
 from archspec.runtime.strategy import Devices, describe, make_strategy
@@ -60,6 +67,8 @@ def train(
     validation_split: float | None = None,
     skip_bad_images: bool = False,
     init_from: str | None = None,
+    checkpoint_every: str | None = None,
+    deterministic: bool = False,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Train a network on a data source and leave a run directory (`run_directory` says what is in it).
@@ -75,65 +84,127 @@ def train(
         validation_split: share of the images kept for validation, where the source has no split.
         skip_bad_images: leave out files that are not images.
         init_from: a file of weights to start from, or `keras:imagenet`; the classifier is new where the classes differ.
+        checkpoint_every: `500steps` or `10m`: checkpoints inside epochs, besides those at their ends.
+        deterministic: use only operations that give the same bits each time, as on a CPU they all do.
         progress: where the user looks on; a TrainingProgress on standard error by default.
 
-    Ctrl-C ends the run after the step under way, with all its files in order and `interrupted` in the result.
+    Ctrl-C and SIGTERM end the run after the step under way, with all its files in order, a checkpoint to go on from,
+    and the signal in the result.
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`, `free-input`,
-            `diverged` when the loss is no longer a number, and what `open_data` raises.
+            `checkpoint-every`, `diverged` when the loss is no longer a number, and what `open_data` raises.
     """
-    progress = progress or TrainingProgress()
-    recipe = recipe or network.recipe
+    job = Job(
+        data=data,
+        recipe=recipe or network.recipe,
+        seed=seed,
+        validation_split=validation_split,
+        skip_bad_images=skip_bad_images,
+        init_from=init_from,
+        checkpoint_every=checkpoint_every,
+        deterministic=deterministic,
+    )
     directory = run_directory.choose(out, network.name)
     run_directory.refuse_existing(directory, overwrite=overwrite)
-    input_shape, classes = classifier_shapes(network.graph(), network.reference)
-    strategy = make_strategy(devices)
-    import keras
+    return _carry_out(network, job, directory, devices=devices, progress=progress or TrainingProgress())
 
-    opening: dict[str, Any] = {
-        "validation_split": validation_split,
-        "seed": seed,
-        "skip_bad_images": skip_bad_images,
-        "channels": input_shape[-1],
-        "report": progress.note,
-    }
-    training = open_data(data, "train", **opening)
-    validation = open_data(data, "validation", **opening)
-    check_classes(classes, len(training.class_names), data)
+
+def resume(
+    run: str | Path,
+    load: Callable[[str], Trainable],
+    *,
+    data: str | None = None,
+    devices: Devices = None,
+    checkpoint_every: str | None = None,
+    progress: TrainingProgress | None = None,
+) -> RunResult:
+    """Go on with a run that was killed or interrupted, from its last checkpoint, to the same bits as without that.
+
+    That holds on the same devices and versions and with as many threads; on others the results agree to rounding. A
+    run that is finished is left as it is.
+
+    Args:
+        run: the run directory.
+        load: `archspec.load`, which reads its page.
+        data: where the data is now, if it has moved.
+        checkpoint_every: instead of what the run began with.
+
+    Raises:
+        ArchspecError: `not-a-run`, `no-checkpoint`, `checkpoint-differs`, `data-changed`, and what `train` raises.
+    """
+    run, progress = Path(run), progress or TrainingProgress()
+    settings, job = read_settings(run)
+    job = dataclasses.replace(job, data=data or job.data, checkpoint_every=checkpoint_every or job.checkpoint_every)
+    if is_finished(settings):
+        progress.note(f"`{run}` is finished, and left as it is")
+        best = settings["best"] or {}
+        return RunResult(
+            directory=run,
+            signal=None,
+            epochs=settings["epochs_finished"],
+            seconds=settings["seconds"],
+            best_epoch=best.get("epoch"),
+            best_top1=best.get("val_top1"),
+            data_arguments=job.data_arguments,
+            example=None,
+        )
+    found = find(run, settings, progress.note)
+    network = load(str(run / "page.yaml"))
+    return _carry_out(network, job, run, devices=devices, progress=progress, resumed=found)
+
+
+def _carry_out(
+    network: Trainable,
+    job: Job,
+    directory: Path,
+    *,
+    devices: Devices,
+    progress: TrainingProgress,
+    resumed: Resumed | None = None,
+) -> RunResult:
+    """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say."""
+    recipe, every = job.recipe, parse_every(job.checkpoint_every)
+    reference = resumed.settings["reference"] if resumed else network.reference
+    input_shape, classes = classifier_shapes(network.graph(), reference)
+    strategy = make_strategy(devices)
+    training, validation = (_open(job, split, input_shape[-1], progress) for split in ("train", "validation"))
+    check_classes(classes, len(training.class_names), job.data)
+    fingerprints = {"training": fingerprint(training), "validation": fingerprint(validation)}
+    if resumed:
+        check_unchanged(resumed.settings["fingerprints"], fingerprints, job.data)
     weights = class_weights(recipe.class_weight, training.class_names, training.labels)
-    with _precision(recipe.dtype_policy), strategy.scope():
-        keras.utils.set_random_seed(seed)
-        model = network.build()
-    if init_from is not None:
-        matching = load_weights(model, init_from, graph=network.graph(), new_head=True)
-        progress.note(described(matching, init_from))
+    model = _model(network, job, strategy)
+    checkpoint = resumed.checkpoint if resumed else None
+    if job.init_from is not None and not checkpoint:
+        matching = load_weights(model, job.init_from, graph=network.graph(), new_head=True)
+        progress.note(described(matching, job.init_from))
     train_step = TrainStep(strategy, model, recipe, loss_weights=network.graph().loss_weights, class_weight=weights)
-    course = _course(network, train_step, training, validation, input_shape, seed)
-    run_directory.create(directory)
+    course = _course(network, job, train_step, training, validation, input_shape)
     metadata = Metadata(
-        reference=network.reference,
-        page=network.resolved_text(),
+        reference=reference,
+        page=resumed.page if resumed else network.resolved_text(),
         class_names=training.class_names,
         preprocess=network.preprocess,
         resize=network.protocol.resize,
     )
+    machine = {"devices": describe(strategy), "threads": threads(), "versions": versions()}
     settings = {
-        "reference": network.reference,
+        "reference": reference,
         "name": network.name,
-        "recipe": recipe_json(recipe),
         "protocol": protocol_json(network.protocol),
-        "seed": seed,
-        "init_from": init_from,
-        "data": data,
-        "validation_split": validation_split,
+        **job.to_json(),
         "images": {"training": len(training), "validation": len(validation)},
+        "fingerprints": fingerprints,
         "class_names": training.class_names,
-        "devices": describe(strategy),
-        "threads": threads(),
-        "versions": versions(),
+        **machine,
+        "resumed": [],
     }
-    record = Record(directory, network.name, network.resolved_text(), settings, metadata)
+    if resumed:
+        settings = resumed.go_on(machine, timestamp(), progress.note)
+    else:
+        run_directory.create(directory)
+    record = Record(directory, network.name, metadata.page or "", settings, metadata)
     progress.note(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
         f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy)}"
@@ -144,23 +215,53 @@ def train(
     with Interrupt(progress.note) as interrupt, progress:
         progress.start(course.length.epochs, course.length.steps_per_epoch)
         try:
-            interrupted = run_epochs(course, record, progress, interrupt)
+            run = Run(course, record, progress, Checkpoints(directory, every))
+            start = run.load(checkpoint) if checkpoint else None
+            if start and checkpoint:
+                record.restore(checkpoint.state["record"])
+                steps = course.length.steps_per_epoch
+                progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
+            record.begin()
+            interrupted = run_epochs(run, interrupt, start)
         except ArchspecError as error:
             record.failed(error)
             raise
-        seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
+        with train_step.averaged():
+            seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
     best = record.best or {}
-    split = [] if validation_split is None else ["--validation-split", f"{validation_split:g}", "--seed", str(seed)]
     return RunResult(
         directory=directory,
-        interrupted=interrupted,
+        signal=interrupt.signal if interrupted else None,
         epochs=len(record.rows),
         seconds=seconds,
         best_epoch=best.get("epoch"),
         best_top1=best.get("val_top1"),
-        data_arguments=("--data", data, *split),
+        data_arguments=job.data_arguments,
         example=_example(directory, validation),
     )
+
+
+def _open(job: Job, split: Literal["train", "validation"], channels: int | None, progress: TrainingProgress) -> Images:
+    return open_data(
+        job.data,
+        split,
+        validation_split=job.validation_split,
+        seed=job.seed,
+        skip_bad_images=job.skip_bad_images,
+        channels=channels or 3,
+        report=progress.note,
+    )
+
+
+def _model(network: Trainable, job: Job, strategy: Any) -> Any:
+    """The network on its devices, with the initial weights of the seed, in the precision of the recipe."""
+    import keras
+
+    keras.utils.set_random_seed(job.seed)
+    if job.deterministic:
+        import_tensorflow().config.experimental.enable_op_determinism()
+    with _precision(job.recipe.dtype_policy), strategy.scope():
+        return network.build()
 
 
 @contextlib.contextmanager
@@ -178,14 +279,14 @@ def _precision(policy: str) -> Iterator[None]:
 
 def _course(
     network: Trainable,
+    job: Job,
     train_step: TrainStep,
     training: Images,
     validation: Images,
     input_shape: tuple[int, ...],
-    seed: int,
 ) -> Course:
     """The step and the batches that it takes."""
-    recipe = train_step.recipe
+    recipe = job.recipe
     length = recipe.length(len(training))
     augment = cast("tuple[Transform, ...]", recipe.augment)
     seen: dict[str, Any] = {
@@ -203,12 +304,29 @@ def _course(
         train_step=train_step,
         recipe=recipe,
         length=length,
-        training=training_batches(
-            training, augment=augment, resample=recipe.resample, seed=seed, epochs=length.epochs, **seen
+        training=lambda start_step: training_batches(
+            training,
+            augment=augment,
+            resample=recipe.resample,
+            seed=job.seed,
+            epochs=length.epochs,
+            start_step=start_step,
+            **seen,
         ),
         validation=evaluation_batches(validation, **seen),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),
+        files=lambda step: _files(training, job, step),
     )
+
+
+def _files(images: Images, job: Job, step: int) -> list[str]:
+    """The image files of a training step; none for images in memory."""
+    if images.files is None:
+        return []
+    batch = job.recipe.batch_size
+    epoch, done = divmod(step, steps_per_epoch(len(images), batch))
+    order, _ = plan(import_tensorflow(), len(images), 0, job.seed, epoch)
+    return [images.files[row] for row in order.numpy()[done * batch : (done + 1) * batch]]
 
 
 def _example(directory: Path, images: Images) -> Path | None:

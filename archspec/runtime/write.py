@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ def atomic(path: Path) -> Iterator[Path]:
         ArchspecError: `cannot-write` when the disk is full or the place is not writable. What was at `path` stays.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    _discard_leftovers(path)
     try:
         with os_errors(path):
             yield temporary
@@ -26,8 +28,38 @@ def atomic(path: Path) -> Iterator[Path]:
                 with temporary.open("rb") as written:
                     os.fsync(written.fileno())
             os.replace(temporary, path)
+            _flush_folder(path.parent)
     finally:
         discard(temporary)
+
+
+def _discard_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` have left."""
+    with contextlib.suppress(OSError):
+        for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}"):
+            number = leftover.name.removesuffix(path.suffix).split(".")[-2]
+            if number.isdecimal() and not _runs(int(number)):
+                discard(leftover)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring the new name to the disk too, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import data, devices, load, program, reference, settings, skip_bad_images
+from archspec.cli.options import complete_reference, devices, load, program, settings, skip_bad_images
 
 
 @click.command("train")
-@reference
-@data
+@click.argument("reference", metavar="[REF]", required=False, shell_complete=complete_reference)
+@click.option("--data", metavar="DATA", help="`digits`, a folder of class folders, or an .npz file.")
 @settings
 @click.option("--epochs", type=int, metavar="N", help="The same as --set train.epochs=N.")
 @click.option("--batch-size", type=int, metavar="N", help="The same as --set train.batch_size=N.")
@@ -33,11 +33,24 @@ from archspec.cli.options import data, devices, load, program, reference, settin
 )
 @devices
 @skip_bad_images
+@click.option(
+    "--checkpoint-every",
+    metavar="TIME",
+    help="`10m` or `500steps`: checkpoints besides those at the end of each epoch.",
+)
+@click.option("--deterministic", is_flag=True, help="Only operations that give the same bits each time.")
+@click.option(
+    "--resume",
+    "run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a run that was killed or interrupted, to the same result as without that.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
-    reference: str,
-    data: str,
+    reference: str | None,
+    data: str | None,
     settings: tuple[str, ...],
     epochs: int | None,
     batch_size: int | None,
@@ -48,8 +61,13 @@ def command(
     seed: int,
     devices: str | None,
     skip_bad_images: bool,
+    checkpoint_every: str | None,
+    deterministic: bool,
+    run: Path | None,
 ) -> None:
     """Train a network by its page's recipe; leaves a run directory. Ctrl-C saves what there is and exits 130.
+
+    A run that ended early, even by a power cut, goes on with `archspec train --resume RUN`.
 
     \b
     DATA is one of
@@ -57,25 +75,52 @@ def command(
       FOLDER       train/ and val/ with one folder a class, or class folders and --validation-split
       FILE.npz     x_train, y_train, x_test, y_test, as keras.datasets has them
     """
-    given = {"train.epochs": epochs, "train.batch_size": batch_size}
-    network = load(reference, (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None)))
-    network.graph()
-    from archspec.runtime.train import train
+    if run is not None:
+        _refuse_with_resume(ctx)
+        from archspec.runtime.train import resume
 
-    result = train(
-        network,
-        data,
-        out=out,
-        overwrite=overwrite,
-        devices=devices,
-        seed=seed,
-        validation_split=validation_split,
-        skip_bad_images=skip_bad_images,
-        init_from=init_from,
-    )
+        result = resume(run, lambda page: load(page, ()), data=data, devices=devices, checkpoint_every=checkpoint_every)
+    else:
+        if reference is None or data is None:
+            missing = "argument 'REF'" if reference is None else "option '--data'"
+            raise click.UsageError(f"Missing {missing}.", ctx)
+        given = {"train.epochs": epochs, "train.batch_size": batch_size}
+        network = load(
+            reference, (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None))
+        )
+        network.graph()
+        from archspec.runtime.train import train
+
+        result = train(
+            network,
+            data,
+            out=out,
+            overwrite=overwrite,
+            devices=devices,
+            seed=seed,
+            validation_split=validation_split,
+            skip_bad_images=skip_bad_images,
+            init_from=init_from,
+            checkpoint_every=checkpoint_every,
+            deterministic=deterministic,
+        )
     click.echo(result.summary())
     click.echo("next, try:")
     for line in result.next_commands(program()):
         click.echo(f"  {line}")
-    if result.interrupted:
-        ctx.exit(130)
+    if result.signal is not None:
+        ctx.exit(128 + result.signal)
+
+
+ON_RESUME = {"run", "data", "devices", "checkpoint_every"}
+
+
+def _refuse_with_resume(ctx: click.Context) -> None:
+    """What decides the result is that of the run, and cannot be given again."""
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name not in ON_RESUME and source is click.core.ParameterSource.COMMANDLINE:
+            name = parameter.opts[-1] if isinstance(parameter, click.Option) else "REF"
+            raise click.UsageError(
+                f"--resume takes the network, the recipe and the seed of its run, and no {name}.", ctx
+            )

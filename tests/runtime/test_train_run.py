@@ -99,7 +99,11 @@ def refused(code: str, page: str, data: str = "digits", **arguments: Any) -> Any
 
 
 def history(directory: Path) -> list[dict[str, float]]:
-    with (directory / "history.csv").open() as file:
+    return table(directory / "history.csv")
+
+
+def table(path: Path) -> list[dict[str, float]]:
+    with path.open() as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
@@ -119,7 +123,9 @@ def test_history_tensorboard_and_the_user_see_the_same(finished: tuple[RunResult
     rows = history(result.directory)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert [row["learning_rate"] for row in rows] == pytest.approx([0.1, 0.1, 0.05])
-    assert rows == [{key: value for key, value in row.items() if key != "best"} for row in watcher.rows]
+    times = table(result.directory / "times.csv")
+    shown = [{key: value for key, value in row.items() if key != "best"} for row in watcher.rows]
+    assert [{**row, **time} for row, time in zip(rows, times, strict=True)] == shown
     for part, prefix in (("train", ""), ("validation", "val_")):
         for tag, values in logged(result.directory / "tensorboard" / part).items():
             column = tag if tag == "learning_rate" else prefix + tag
@@ -201,8 +207,20 @@ def test_the_same_seed_gives_the_same_weights(finished: tuple[RunResult, Watcher
     assert all(np.array_equal(one, other) for one, other in pairs)
 
 
+def once(number: int, epoch: int = 1) -> Callable[[int], None]:
+    """Sends this process a signal, one only, at a step of that epoch."""
+    sent: list[int] = []
+
+    def send(now: int) -> None:
+        if now == epoch and not sent:
+            sent.append(now)
+            os.kill(os.getpid(), number)
+
+    return send
+
+
 def test_ctrl_c_ends_after_the_step_with_everything_in_order(page: str, tmp_path: Path) -> None:
-    watcher = Watcher(at_step=lambda epoch: os.kill(os.getpid(), signal.SIGINT) if epoch == 2 else None)
+    watcher = Watcher(at_step=once(signal.SIGINT, epoch=2))
     handler = signal.getsignal(signal.SIGINT)
     result = train(archspec.load(page), "digits", out=tmp_path / "run", progress=watcher)
     assert signal.getsignal(signal.SIGINT) is handler
@@ -239,6 +257,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_epochs_before(page:
     diagnostic = refused("diverged", page, out=tmp_path / "run", settings=settings)
     assert diagnostic.message.startswith("the loss is ")
     assert diagnostic.message.endswith("of 14 in epoch 2")
+    assert diagnostic.notes[-1].startswith("the checkpoint of step 14 is kept")
     assert "train.optimizer.sgd.learning_rate=0.01" in diagnostic.help
     assert len(history(tmp_path / "run")) == 1
     assert all(np.isfinite(weight).all() for weight in load_model(tmp_path / "run")[0].get_weights())

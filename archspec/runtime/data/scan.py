@@ -99,6 +99,20 @@ def quietly() -> Iterator[None]:
         yield
 
 
+def unreadable(files: Sequence[str]) -> list[tuple[str, BadImageError]]:
+    """Which of a few files cannot be read as images, and why."""
+    from archspec.runtime.quiet import import_tensorflow
+
+    tf, found = import_tensorflow(), []
+    with quietly():
+        for file in files:
+            try:
+                read_image(tf, file, channels=3)
+            except BadImageError as bad:
+                found.append((file, bad))
+    return found[:NAMED]
+
+
 def _bad(files: Sequence[str], reasons: dict[int, BadImageError], skip: bool, report: Report) -> None:
     fact = f"{len(reasons):,} of {len(files):,} files cannot be read as images"
     notes = [f"{printable(files[i])}: {reason}" for i, reason in list(reasons.items())[:NAMED]]

@@ -1,0 +1,303 @@
+"""Runs that end early, by a signal, a full disk, changed images or a loss that blew up, and go on to the same end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import archspec
+from archspec.diagnostics import ArchspecError, fail
+from archspec.lang.recipe import recipe
+from archspec.runtime.checkpoint import files
+from archspec.runtime.checkpoint_file import read_checkpoint
+from archspec.runtime.recipe_text import recipe_json
+from archspec.runtime.train import resume, train
+from archspec.transforms import TRANSFORMS
+from tests.cli.conftest import Run, run  # noqa: F401
+from tests.runtime.killing import PAGE, differences, result
+from tests.runtime.test_train_run import Watcher, history, once
+
+STEPS = 9  # an epoch: 1,347 images in batches of 150
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("pages") / "small.yaml"
+    path.write_text(PAGE)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def whole(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed, with two checkpoints inside each epoch."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
+    return out
+
+
+def go_on(out: Path, **arguments: Any) -> Watcher:
+    watcher = Watcher()
+    resume(out, archspec.load, progress=watcher, **arguments)
+    return watcher
+
+
+def refused(code: str, out: Path, **arguments: Any) -> Any:
+    with pytest.raises(ArchspecError) as caught:
+        go_on(out, **arguments)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == code
+    assert diagnostic.help
+    return diagnostic
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(
+    number: signal.Signals, page: str, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    ended = train(archspec.load(page), "digits", out=out, progress=Watcher(at_step=once(number, epoch=2)))
+    assert (ended.signal, ended.interrupted, ended.epochs) == (number, True, 1)
+    assert ended.next_commands()[0] == f"archspec train --resume {out}"
+    position = read_checkpoint(files(out)[0]).state["position"]
+    assert position["epoch"] == 1
+    assert position["score"]["examples"] == min(150 * position["done"], 1347)  # the sums of the epoch so far
+    assert json.loads((out / "run.json").read_text())["interrupted"] is True
+    seen = go_on(out)
+    assert f"going on from epoch 2, after {position['done']} of its 9 steps" in seen.lines
+    assert [key for key in differences(result(whole), result(out)) if key != "checkpoints"] == []
+    assert len(json.loads((out / "run.json").read_text())["resumed"]) == 1
+
+
+def test_a_signal_during_validation_goes_on_with_the_validation(page: str, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    watcher = Watcher(at_end=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert train(archspec.load(page), "digits", out=out, progress=watcher).epochs == 0
+    assert files(out)[0].name == "step-000000009.safetensors"
+    assert read_checkpoint(files(out)[0]).state["position"]["done"] == STEPS
+    go_on(out)
+    assert [key for key in differences(result(whole), result(out)) if key != "checkpoints"] == []
+
+
+def cut_back(whole: Path, out: Path) -> None:
+    """A copy of the run as if it had been killed after its last checkpoints."""
+    shutil.copytree(whole, out)
+    settings = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**settings, "finished": None}))
+
+
+def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    cut_back(whole, out)
+    newest, before = files(out)
+    newest.write_bytes(newest.read_bytes()[:-100])
+    (out / "history.csv").write_text("half")
+    (out / ".last.99999999.tmp.keras").touch()
+    seen = go_on(out)
+    assert (
+        seen.lines[0] == f"`{newest}` cannot be used: its checksum is wrong; going on from `{before.name}`, before it"
+    )
+    assert differences(result(whole), result(out)) == []
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    cut_back(whole, out)
+    for name in ("checkpoints", "tensorboard"):
+        shutil.rmtree(out / name)
+    for name in ("best.keras", "last.keras", "history.csv", "times.csv", "curves.png", "example.png"):
+        (out / name).unlink()
+    go_on(out)
+    assert differences(result(whole), result(out)) == []
+
+
+def test_a_finished_run_is_left_as_it_is(whole: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    watcher = Watcher()
+    ended = resume(whole, archspec.load, progress=watcher)
+    assert watcher.lines == [f"`{whole}` is finished, and left as it is"]
+    assert (ended.epochs, ended.signal) == (3, None)
+    assert f"best validation top-1 {100 * max(row['val_top1'] for row in history(whole)):.2f} %" in ended.summary()
+    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+
+
+def test_what_is_no_run_is_refused(whole: Path, tmp_path: Path) -> None:
+    assert "cannot read run.json" in refused("not-a-run", tmp_path).message
+    out = tmp_path / "run"
+    cut_back(whole, out)
+    settings = (out / "run.json").read_text()
+    for text in ("", "[]", "{}", settings.replace('"sgd"', '"adamw_"'), settings.replace('"seed"', '"sead"')):
+        (out / "run.json").write_text(text)
+        refused("not-a-run", out)
+    (out / "run.json").write_text(settings)
+    page = (out / "page.yaml").read_text()
+    (out / "page.yaml").write_text(page.replace("dropout: 0.1", "dropout: 0.2"))
+    assert "page.yaml was changed" in refused("checkpoint-differs", out).message
+    (out / "page.yaml").unlink()
+    refused("not-a-run", out)
+    (out / "page.yaml").write_text(page)
+    for path in files(out):
+        path.write_bytes(b"")
+    refused("no-checkpoint", out)
+
+
+def test_the_recipe_of_a_run_comes_back_as_it_was(page: str) -> None:
+    """All recipes that are shipped, by way of run.json's text."""
+    recipes = [network.recipe for family in archspec.api.families() for network in archspec.api.networks(family)]
+    assert len(recipes) > 20
+    for each in [archspec.load(page).recipe, *recipes]:
+        assert recipe(json.loads(json.dumps(recipe_json(each))), TRANSFORMS) == each
+
+
+def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
+    page: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archspec.runtime import checkpoint
+
+    real, count = checkpoint.write_checkpoint, [0]
+
+    def full(path: Path, *arguments: Any) -> None:
+        count[0] += 1
+        if count[0] == 4:
+            (path.parent / f".{path.stem}.1.tmp").write_bytes(b"x" * 100)
+            raise fail("cannot-write", "no space left on device", help="make room")
+        real(path, *arguments)
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write_checkpoint", full)
+        with pytest.raises(ArchspecError) as caught:
+            train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
+    assert caught.value.diagnostics[0].code == "cannot-write"
+    assert json.loads((out / "run.json").read_text())["errors"][0]["code"] == "cannot-write"
+    go_on(out)
+    assert differences(result(whole), result(out)) == []
+
+
+BLOWN = """\
+name: blown
+input: [8, 8, 1]
+layers:
+  - {conv: {filters: 4, kernel_size: 3}, name: one}
+  - relu
+  - {conv: {filters: 4, kernel_size: 3}, name: two}
+  - flatten
+  - {dense: 10, name: three}
+  - softmax
+preprocess: [scale: 0.00392156862745098]
+train: {epochs: 3, batch_size: 150, schedule: {step: {epochs: [1], gamma: 1.0e17}}}
+"""
+
+
+def test_a_loss_that_is_no_number_names_the_layer(tmp_path: Path) -> None:
+    """From the second epoch on the rate is 10^15: its first step makes weights of about 10^13 in each of three layers:
+    two of them give 10^26, three 10^39, and float32 ends at 3 10^38."""
+    path = tmp_path / "blown.yaml"
+    path.write_text(BLOWN)
+    with pytest.raises(ArchspecError) as caught:
+        train(archspec.load(str(path)), "digits", out=tmp_path / "run", progress=Watcher())
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "diverged"
+    assert diagnostic.message.startswith("the loss is ")
+    assert diagnostic.message.endswith("at step 2 of 9 in epoch 2")
+    assert diagnostic.notes[0] == "`three` is the first layer whose output is not finite"
+    assert "e+2" in diagnostic.notes[1]
+    assert diagnostic.notes[1].endswith("of `two`")
+    assert diagnostic.notes[2].startswith("the checkpoint of step 9 is kept")
+    assert files(tmp_path / "run")[0].name == "step-000000009.safetensors"
+
+
+def photos(folder: Path, sizes: list[int]) -> Path:
+    """Two classes of grey PNG files, in `train/` and `val/`; of two sizes, so that they are not kept in memory."""
+    generator = np.random.default_rng(0)
+    for part in ("train", "val"):
+        for label in "ab":
+            (folder / part / label).mkdir(parents=True)
+            for number, size in enumerate(sizes):
+                pixels = generator.integers(0, 256, (size, size), np.uint8)
+                Image.fromarray(pixels).save(folder / part / label / f"{number}.png")
+    return folder
+
+
+def test_an_image_that_breaks_in_mid_epoch_is_named_and_the_run_goes_on_when_it_is_back(
+    page: str, tmp_path: Path
+) -> None:
+    data = photos(tmp_path / "photos", [8, 9] * 100)
+    network = archspec.load(page, **{"classes": 2, "train.batch_size": 5})
+    train(network, str(data), out=tmp_path / "whole", progress=Watcher())
+    victim = data / "train" / "b" / "3.png"  # of the last batch that is read
+    good, broken = victim.read_bytes(), []
+
+    def breaks(epoch: int) -> None:
+        if epoch == 2:
+            victim.write_bytes(b"GIF89a")
+            broken.append(epoch)
+
+    with pytest.raises(ArchspecError) as caught:
+        train(network, str(data), out=tmp_path / "run", progress=Watcher(at_step=breaks))
+    (diagnostic,) = caught.value.diagnostics
+    assert broken
+    assert diagnostic.code == "data-changed"
+    assert str(victim) in diagnostic.notes[0]
+    assert "--resume" in diagnostic.help
+    assert refused("bad-images", tmp_path / "run").notes == (f"{victim}: not an image",)
+    victim.write_bytes(good)
+    moved = tmp_path / "elsewhere"
+    data.rename(moved)
+    go_on(tmp_path / "run", data=str(moved))
+    assert differences(result(tmp_path / "whole"), result(tmp_path / "run")) == []
+
+
+def test_a_run_does_not_go_on_with_other_images(page: str, tmp_path: Path) -> None:
+    data = photos(tmp_path / "photos", [8, 9, 8])
+    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2})
+    watcher = Watcher(at_step=once(signal.SIGINT))
+    train(network, str(data), out=tmp_path / "run", progress=watcher)
+    Image.new("L", (8, 9)).save(data / "train" / "a" / "9.png")
+    diagnostic = refused("data-changed", tmp_path / "run")
+    assert diagnostic.message == f"the training images of `{data}` are not those that the run began with"
+    assert diagnostic.notes == ("then 6 images, now 7",)
+    (data / "train" / "a" / "9.png").unlink()
+    Image.new("L", (9, 9)).save(data / "val" / "b" / "1.png")
+    assert "the validation images" in refused("data-changed", tmp_path / "run").message
+
+
+def test_the_same_seed_twice_gives_the_same_bits_and_the_machine_is_written_down(
+    page: str, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", deterministic=True, progress=Watcher())
+    assert differences(result(whole), result(out)) == []
+    settings = json.loads((out / "run.json").read_text())
+    assert settings["deterministic"] is True
+    assert settings["threads"]["processors"] == os.cpu_count()
+    assert settings["versions"]["tensorflow"]
+    assert (settings["seed"], settings["devices"]) == (0, "1 CPU")
+    train(archspec.load(page), "digits", out=tmp_path / "other", checkpoint_every="4steps", seed=1, progress=Watcher())
+    assert "history" in differences(result(whole), result(tmp_path / "other"))
+
+
+def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> None:  # noqa: F811
+    status, out, _ = run("train", "--resume", whole)
+    assert status == 0
+    assert "trained after 3 epochs" in out
+    for arguments, said in (
+        (("--resume", whole, "--epochs", 5), "--resume takes the network, the recipe and the seed of its run"),
+        (("--resume", whole, "lenet"), "and no REF"),
+        (("lenet",), "Missing option '--data'"),
+        (("--data", "digits"), "Missing argument 'REF'"),
+    ):
+        status, _, err = run("train", *arguments)
+        assert status == 2
+        assert said in err
+    status, _, err = run("train", page, "--data", "digits", "--checkpoint-every", "soon", "-o", tmp_path / "never")
+    assert status == 1
+    assert err.startswith("error[checkpoint-every]: `soon` is neither a number of steps nor a time")
+    assert not (tmp_path / "never").exists()
