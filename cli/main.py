@@ -23,6 +23,7 @@ COMMANDS = (
     "list",
     "schema",
     "summarize",
+    "plan",
     "diff",
     "from-keras",
     "convolutionalize",

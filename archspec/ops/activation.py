@@ -38,6 +38,10 @@ class Activation(Op):
         return layer
 
 
+BY_OUTPUT = ("elu", "exponential", "relu", "relu6", "selu", "sigmoid", "tanh")
+"""Those whose gradient TensorFlow computes from the output, so that the input need not be kept."""
+
+
 def activation(
     name: str, doc: str, layer: str | None = None, example: Mapping[str, Any] | None = None, **args: Any
 ) -> None:
@@ -51,6 +55,7 @@ def activation(
         "__annotations__": dict.fromkeys(args, Any),
         "name": name,
         "layer": layer,
+        "keeps": () if name == "linear" else ("output",) if name in BY_OUTPUT else ("inputs",),
         "examples": tuple(examples),
         **args,
     }

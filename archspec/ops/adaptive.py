@@ -58,6 +58,7 @@ class AdaptiveAvgPool(Binned):
     """
 
     name = "adaptive_avgpool"
+    keeps = ()
     function = "mean"
     outside = 0.0
     examples = (
@@ -89,6 +90,7 @@ class SpatialPyramidPool(Binned):
     """
 
     name = "spatial_pyramid_pool"
+    keeps = ("inputs", "output")
     function = "max"
     outside = float("-inf")
     examples = (

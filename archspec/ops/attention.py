@@ -66,6 +66,11 @@ class Attention(Op):
         projections, products = product((length, x[1], 4 * inner)), product((length, length, 2 * inner))
         return None if projections is None or products is None else projections + products
 
+    def workspace(self, *inputs: Shape) -> float | None:
+        length, inner = inputs[0][0], self.num_heads * self.head(inputs[0])
+        # query, key, value and what the heads say; the scores before and after the softmax
+        return None if length is None else 4 * length * inner + 2 * self.num_heads * length**2
+
     def view(self, *inputs: Shape) -> View:
         return EVERYTHING
 

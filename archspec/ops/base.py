@@ -79,10 +79,15 @@ class Op(Declared):
         name: the head in a page, as in papers.
         many: True for merges, which take any number of inputs (at least two).
         examples: pairs (arguments, input shapes) for the reference and the conformance tests.
+        keeps: which feature maps training keeps for the gradient: `archspec plan` adds them up.
         backends_differ: why this operator's examples skip the comparison on some backend (rarely).
     """
 
     many: ClassVar[bool] = False
+    keeps: ClassVar[tuple[str, ...]] = ("inputs",)
+    """What the forward pass leaves in memory for this layer's gradient: "inputs", "output", both or neither."""
+    in_place: ClassVar[bool] = False
+    """Whether the output is the input's memory under another shape."""
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Sequence[Shape]]]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -104,6 +109,10 @@ class Op(Declared):
 
         Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1), and attention.
         """
+        return 0
+
+    def workspace(self, *inputs: Shape) -> float | None:
+        """Values in float32 that training keeps for the gradient of one sample besides what `keeps` names."""
         return 0
 
     def view(self, *inputs: Shape) -> View:

@@ -17,6 +17,7 @@ class ZeroPad(Op):
     """
 
     name = "zero_pad"
+    keeps = ()
     examples = (
         ({}, [(5, 4, 3)]),
         ({"padding": [1, 2]}, [(5, None, 3)]),
@@ -51,6 +52,7 @@ class SamePad(Op):
     """
 
     name = "same_pad"
+    keeps = ()
     examples = (
         ({"kernel_size": 3, "strides": 2}, [(7, 6, 3)]),
         ({"kernel_size": [5, 2], "strides": [1, 2]}, [(9, 7, 3)]),
@@ -90,6 +92,7 @@ class Crop(Op):
     """
 
     name = "crop"
+    keeps = ()
     examples = (
         ({"cropping": 1}, [(5, 4, 3)]),
         ({"cropping": [1, 0]}, [(5, None, 3)]),
@@ -124,6 +127,7 @@ class PadChannels(Op):
     """
 
     name = "pad_channels"
+    keeps = ()
     examples = (
         ({"channels": 7}, [(5, 4, 3)]),
         ({"channels": 5}, [(3,)]),

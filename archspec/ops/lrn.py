@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.declare import NATURAL, NUMBER, POSITIVE_NUMBER, arg, declared
-from archspec.ops.base import Layer, Op, Shape, channels
+from archspec.ops.base import Layer, Op, Shape, channels, product
 
 
 @declared
@@ -31,6 +31,10 @@ class LocalResponseNormalization(Op):
     def shape(self, *inputs: Shape) -> Shape:
         channels(inputs[0], self.name)
         return inputs[0]
+
+    def workspace(self, *inputs: Shape) -> float | None:
+        size = product(inputs[0])
+        return None if size is None else 2 * size  # what the logarithm reads and what the exponential gives
 
     def build(self, keras: Any, name: str) -> Layer:
         def call(x: Any) -> Any:

@@ -69,6 +69,7 @@ class Add(Merge):
     """
 
     name = "add"
+    keeps = ()
     layer = "Add"
     verb = "add"
 
@@ -93,6 +94,7 @@ class Average(Merge):
     """
 
     name = "average"
+    keeps = ()
     layer = "Average"
     verb = "average"
 
@@ -117,6 +119,7 @@ class Concat(Op):
     """
 
     name = "concat"
+    keeps = ()
     many = True
     examples = (
         ({}, [(5, 4, 3), (5, 4, 2), (5, 4, 6)]),

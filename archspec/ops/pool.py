@@ -97,6 +97,7 @@ class MaxPool(Pool):
     """
 
     name = "maxpool"
+    keeps = ("inputs", "output")
     layer = "MaxPooling"
     examples = (
         ({}, [(9, 7, 3)]),
@@ -137,6 +138,7 @@ class AvgPool(Pool):
     """
 
     name = "avgpool"
+    keeps = ()
     layer = "AveragePooling"
     examples = (
         ({}, [(9, 7, 3)]),
@@ -199,6 +201,7 @@ class GlobalAvgPool(GlobalPool):
     """
 
     name = "global_avgpool"
+    keeps = ()
     layer = "GlobalAveragePooling"
 
     keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)
@@ -212,6 +215,7 @@ class GlobalMaxPool(GlobalPool):
     """
 
     name = "global_maxpool"
+    keeps = ("inputs", "output")
     layer = "GlobalMaxPooling"
 
     keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Schema, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, show, spatial
+from archspec.ops.base import Layer, Op, OpError, Shape, product, show, spatial
 from archspec.ops.window import ranked
 
 NOISE_SHAPE: Schema = {"type": ["array", "null"], "items": {**POSITIVE, "type": ["integer", "null"]}, "minItems": 1}
@@ -19,6 +19,7 @@ class Dropout(Op):
     """
 
     name = "dropout"
+    keeps = ()
     examples = (
         ({"rate": 0.5}, [(5, 4, 3)]),
         ({"rate": 0.25, "noise_shape": [None, 1, 1, 3]}, [(5, 4, 3)]),
@@ -43,6 +44,10 @@ class Dropout(Op):
                 )
         return x
 
+    def workspace(self, *inputs: Shape) -> float | None:
+        size = product(inputs[0])
+        return None if size is None else size / 4  # the mask, a byte for each value
+
     def build(self, keras: Any, name: str) -> Layer:
         layer: Layer = keras.layers.Dropout(self.rate, noise_shape=self.noise_shape, name=name)
         return layer
@@ -56,6 +61,7 @@ class SpatialDropout(Op):
     """
 
     name = "spatial_dropout"
+    keeps = ()
     examples = (
         ({"rate": 0.5}, [(5, 4, 3)]),
         ({"rate": 0.25}, [(None, 3)]),
@@ -83,6 +89,7 @@ class StochasticDepth(Op):
     """
 
     name = "stochastic_depth"
+    keeps = ()
     examples = (
         ({"rate": 0.2}, [(5, 4, 3)]),
         ({"rate": 0.5}, [(7,)]),

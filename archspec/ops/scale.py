@@ -35,6 +35,7 @@ class Rescale(Scaling):
     """
 
     name = "rescale"
+    keeps = ()
     examples = (
         ({"scale": 0.5}, [(5, 4, 3)]),
         ({"scale": [0.5, 1, 2], "offset": [-1, 0, 1]}, [(None, None, 3)]),
@@ -57,6 +58,7 @@ class Normalize(Scaling):
     """
 
     name = "normalize"
+    keeps = ()
     examples = (
         ({"mean": [0.5, 0.25, 0], "variance": [1, 2, 4]}, [(5, 4, 3)]),
         ({"mean": [120, 110, 100]}, [(None, None, 3)]),

@@ -17,6 +17,7 @@ class SelectChannels(Op):
     """
 
     name = "select_channels"
+    keeps = ()
     examples = (
         ({"indices": [0, 3, 4]}, [(7, 5, 6)]),
         ({"indices": [2, 0]}, [(None, None, 3)]),
@@ -50,6 +51,7 @@ class Take(Op):
     """
 
     name = "take"
+    keeps = ()
     examples = (
         ({"indices": 0}, [(7, 4)]),
         ({"indices": -1}, [(None, 5, 3)]),

@@ -19,6 +19,8 @@ class Flatten(Op):
     """
 
     name = "flatten"
+    keeps = ()
+    in_place = True
     examples = (
         ({}, [(5, 4, 3)]),
         ({}, [(7,)]),
@@ -49,6 +51,8 @@ class Reshape(Op):
     """
 
     name = "reshape"
+    keeps = ()
+    in_place = True
     examples = (
         ({"target_shape": [2, 8, 3]}, [(48,)]),
         ({"target_shape": [-1, 6]}, [(5, 4, 3)]),

@@ -29,6 +29,7 @@ class ChannelSplit(Op):
     """
 
     name = "channel_split"
+    keeps = ()
     examples = (
         ({"index": 1}, [(5, 4, 6)]),
         ({"index": 0, "groups": 3}, [(None, None, 12)]),
@@ -62,6 +63,7 @@ class ChannelShuffle(Op):
     """
 
     name = "channel_shuffle"
+    keeps = ()
     examples = (
         ({"groups": 3}, [(5, 4, 12)]),
         ({"groups": 2}, [(None, None, 6)]),

@@ -28,6 +28,8 @@ class Along(Activation):
 class Distribution(Along):
     """What the distributions along an axis share."""
 
+    keeps = ("output",)
+
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         if x[keras_axis(self.axis, x)] == 1:

@@ -48,6 +48,7 @@ class ClassToken(Embedded):
     """
 
     name = "class_token"
+    keeps = ()
     examples = (
         ({}, [(5, 4)]),
         ({}, [(None, 3)]),
@@ -70,6 +71,7 @@ class PositionEmbedding(Embedded):
     """
 
     name = "position_embedding"
+    keeps = ()
     examples = (({}, [(5, 4)]),)
 
     def length(self, x: Shape) -> int:

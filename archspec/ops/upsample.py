@@ -21,6 +21,7 @@ class Upsample(Op):
     """
 
     name = "upsample"
+    keeps = ()
     examples = (
         ({}, [(5, 4, 3)]),
         ({"size": [2, 3], "interpolation": "bilinear"}, [(5, 4, 3)]),

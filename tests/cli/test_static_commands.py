@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -220,3 +221,22 @@ def test_a_closed_standard_output_is_borne() -> None:
     command = f"{sys.executable} -m archspec check lenet >&-"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_plan_says_whether_training_fits_and_what_would(run: Run) -> None:
+    result = run("plan", "resnet:50", "--batch-size", "256", "--devices", "4", "--memory", "80GB")
+    assert result.status == 0
+    assert "256 images on 4 devices, 64 on each" in result.out
+    assert re.search(r"fits into 80.0 GB: the largest batch is [0-9,]+, [0-9,]+ on each", result.out)
+    plan = json.loads(run("plan", "vgg:D", "--memory", "2GB", "--device", "h100", "--format", "json").out)
+    assert plan["fits"] is False
+    assert plan["largest_batch_size"] == 0
+    assert plan["memory"]["optimizer"] == 4 * 138_357_544  # the momentum of SGD; the count is the paper's page's
+    assert plan["images_per_second"] > 0
+
+
+def test_plan_refuses_what_is_no_plan(run: Run) -> None:
+    assert run("plan", "vgg:D", "--memory", "2QB").status == 2
+    result = run("plan", "vgg:D", "--batch-size", "3", "--devices", "4")
+    assert (result.status, "3 images cannot be shared out over 4 devices" in result.err) == (2, True)
+    assert "error[free-input]" in run("plan", "nin:cifar10", "--set", "input=[null,null,3]").err

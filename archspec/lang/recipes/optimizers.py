@@ -58,6 +58,16 @@ class Optimizer(Declared):
         None,
     )
 
+    @property
+    def slots(self) -> int:
+        """Values that it keeps for each weight: its moments."""
+        return 2
+
+    @property
+    def values_per_weight(self) -> int:
+        """`slots`, and those of the training loop: the average of `use_ema`, the sum of accumulated gradients."""
+        return self.slots + bool(self.use_ema) + bool(self.gradient_accumulation_steps)
+
 
 @declared
 class Sgd(Optimizer):
@@ -72,6 +82,10 @@ class Sgd(Optimizer):
     momentum: float = arg(FRACTION, "share of the last update that is kept", 0.0)
     nesterov: bool = arg(BOOLEAN, "look ahead along the momentum", False)
 
+    @property
+    def slots(self) -> int:
+        return int(self.momentum > 0)
+
 
 @declared
 class RmsProp(Optimizer):
@@ -84,6 +98,10 @@ class RmsProp(Optimizer):
     epsilon: float = arg(POSITIVE_NUMBER, "joins the mean square under the root", 1e-7)
     centered: bool = arg(BOOLEAN, "divide by the running variance instead", False)
 
+    @property
+    def slots(self) -> int:
+        return 1 + (self.momentum > 0) + self.centered
+
 
 @declared
 class Adam(Optimizer):
@@ -95,6 +113,10 @@ class Adam(Optimizer):
     beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
     epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
     amsgrad: bool = arg(BOOLEAN, "divide by the largest mean square so far (Reddi et al. 2018)", False)
+
+    @property
+    def slots(self) -> int:
+        return 2 + self.amsgrad
 
 
 @declared
@@ -130,6 +152,10 @@ class Adafactor(Optimizer):
     clip_threshold: float = arg(POSITIVE_NUMBER, "the largest root mean square of an update", 1.0)
     relative_step: bool = arg(BOOLEAN, "never step further than 1 / sqrt(updates)", True)
 
+    @property
+    def slots(self) -> int:
+        return 1
+
 
 @declared
 class Adagrad(Optimizer):
@@ -139,6 +165,10 @@ class Adagrad(Optimizer):
 
     initial_accumulator_value: float = arg(AT_LEAST_0, "where the sum of squares begins", 0.1)
     epsilon: float = arg(POSITIVE_NUMBER, "joins the sum under the root", 1e-7)
+
+    @property
+    def slots(self) -> int:
+        return 1
 
 
 @declared
@@ -186,6 +216,10 @@ class Lion(Optimizer):
     beta_1: float = arg(FRACTION, "share of the momentum in an update", 0.9)
     beta_2: float = arg(FRACTION, "share of the momentum that is kept", 0.99)
 
+    @property
+    def slots(self) -> int:
+        return 1
+
 
 @declared
 class Lamb(Optimizer):
@@ -221,6 +255,10 @@ class Muon(Optimizer):
     ns_steps: int = arg({"type": "integer", "minimum": 1}, "Newton-Schulz iterations", 5)
     nesterov: bool = arg(BOOLEAN, "look ahead along the momentum", True)
     rms_rate: float | None = arg(optional(POSITIVE_NUMBER), "factor that scales an update like Adam's", 0.2)
+
+    @property
+    def slots(self) -> int:
+        return 1
 
 
 @declared
