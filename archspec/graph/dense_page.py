@@ -34,10 +34,15 @@ def dense_page(
     sections: dict[str, object] = {}
     if preprocess:
         sections["preprocess"] = [{each.name: _given(each)} for each in preprocess]
-    if resize is not None:
-        sections["evaluate"] = {"resize": resize}
+    if len(graph.input_shape) == 3:
+        sections["evaluate"] = {"resize": smallest_side(graph, resize)}
     text = found.text + ("\n" + as_yaml(sections) if sections else "")
     return dense, replace(found, text=text)
+
+
+def smallest_side(graph: Graph, resize: int | None) -> int:
+    """What images are resized to: `resize`, and at least the window of the dense network, pixels."""
+    return max(resize or 0, *(size or 0 for size in graph.input_shape[:-1]))
 
 
 def _given(declared: Declared) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.graph.decompile import Decompiled
-from archspec.graph.dense_page import dense_page
+from archspec.graph.dense_page import dense_page, smallest_side
 from archspec.graph.ir import Graph
 from archspec.runtime.build import build_model
 from archspec.runtime.convolutionalize import copy_weights, graph_of
@@ -45,5 +45,6 @@ def write_dense(form: DenseModel, path: str | Path) -> Any:
         form.page.graph.nodes[new].keras_name: form.dense.nodes[old].keras_name for old, new in form.page.nodes.items()
     }
     copy_weights(form.model, built, names)
-    save_model(built, path, replace(form.metadata, page=form.page.text))
+    resize = smallest_side(form.graph, form.metadata.resize) if len(form.graph.input_shape) == 3 else None
+    save_model(built, path, replace(form.metadata, page=form.page.text, resize=resize))
     return built

@@ -114,6 +114,8 @@ OTHER: Mapping[str, str] = {
     "classes-mismatch": "the network has another number of outputs than the data has classes",
     "no-classifier": "the network does not return the scores of classes",
     "free-input": "the input has a free size, and this needs all of them",
+    "image-too-small": "an image is smaller than the window of a dense network",
+    "image-too-large": "an image needs more memory than there is, and cannot be looked at in tiles",
     "not-convolutional": "a layer works on the whole image, so that the network cannot slide over a larger one",
     "diverged": "the loss is no longer a number",
     "not-a-run": "the folder to go on with is not the directory of a run",
