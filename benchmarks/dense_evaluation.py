@@ -1,10 +1,11 @@
 """Dense evaluation of VGG-A with the mirror image, beside 50 crops, on images of 384 pixels.
 
-    python benchmarks/dense_evaluation.py [--reference vgg:A] [--size 384] [--images 3]
+    python benchmarks/dense_evaluation.py [--reference vgg:A] [--size 384] [--runs 3]
 
 Target: at least 6 times as many images a second. The multiply-accumulates, as `archspec summarize` counts them, say
-7.2. Each protocol runs one image after the other, the two in turn, as compiled functions of float32; what is timed is
-the network alone, after one image of each that is not. Medians.
+7.2. A batch is as many pixels for both: 50 crops of one image, or 8 images and their mirror images. The two take turns,
+as compiled functions of float32; what is timed is the network alone. Medians of the clock and, since other programs
+disturb that, of the processor's time.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Dense evaluation beside 50 crops.")
     parser.add_argument("--reference", default="vgg:A")
     parser.add_argument("--size", type=int, default=384)
-    parser.add_argument("--images", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
     graph = archspec.load(given.reference).graph()
     side = graph.input_shape[0] or 0
@@ -59,21 +60,27 @@ def main() -> int:
     model = archspec.build(given.reference)
     dense = archspec.convolutionalize(model, graph=graph, output="softmax_of_mean")
     on_crops, on_image = compiled(model), compiled(dense)
-    images = np.random.default_rng(0).normal(0, 60, (given.images + 1, given.size, given.size, 3)).astype("float32")
-    times: dict[str, list[float]] = {"50 crops": [], "dense": []}
-    for image in images:
-        both = np.stack([image, image[:, ::-1]])
-        batch = crops(image, side)
-        for name, run, batch_ in (("dense", on_image, both), ("50 crops", on_crops, batch)):
-            start = time.perf_counter()
-            np.asarray(run(tf.constant(batch_))).mean(axis=0)
-            times[name].append(time.perf_counter() - start)
-    median = {name: statistics.median(each[1:]) for name, each in times.items()}
-    for name, seconds in median.items():
-        print(f"{given.reference} at {given.size}, {name:9} {1 / seconds:6.3f} images/s, {seconds:6.2f} s an image")
-    measured = median["50 crops"] / median["dense"]
-    print(f"ratio measured {measured:.2f}, by the MACs of `archspec summarize` {predicted:.2f}, target {TARGET}")
-    return 0 if measured >= TARGET else 1
+    count = max(1, 2 * GRID**2 * side**2 // (2 * given.size**2))
+    images = np.random.default_rng(0).normal(0, 60, (count, given.size, given.size, 3)).astype("float32")
+    batches = {"dense": (on_image, np.concatenate([images, images[:, :, ::-1]]), count)}
+    batches["50 crops"] = (on_crops, crops(images[0], side), 1)
+    clock: dict[str, list[float]] = {name: [] for name in batches}
+    processor: dict[str, list[float]] = {name: [] for name in batches}
+    for turn in range(given.runs + 1):
+        for name, (run, batch, of) in batches.items():
+            start, used = time.perf_counter(), time.process_time()
+            np.asarray(run(tf.constant(batch))).mean(axis=0)
+            if turn:  # the first one compiles
+                clock[name].append((time.perf_counter() - start) / of)
+                processor[name].append((time.process_time() - used) / of)
+    for name in batches:
+        seconds, cpu = statistics.median(clock[name]), statistics.median(processor[name])
+        rate = f"{1 / seconds:6.3f} images/s, {cpu:6.2f} s of processor time an image"
+        print(f"{given.reference} at {given.size}, {name:9} {rate}")
+    ratios = [statistics.median(each["50 crops"]) / statistics.median(each["dense"]) for each in (clock, processor)]
+    print(f"ratio by the MACs of `archspec summarize` {predicted:.2f}, target {TARGET}")
+    print(f"ratio measured {ratios[0]:.2f} in images/s, {ratios[1]:.2f} in processor time")
+    return 0 if ratios[0] >= TARGET else 1
 
 
 if __name__ == "__main__":

@@ -38,8 +38,10 @@ def build_model(graph: Graph) -> Any:
         model = keras.Model(tensors[0], outputs[0] if len(outputs) == 1 else outputs, name=graph.name)
     if keras.backend.backend() == "tensorflow":
         from archspec.runtime.grouped import speed_up_grouped_convolutions
+        from archspec.runtime.wide_windows import speed_up_wide_windows
 
         speed_up_grouped_convolutions(model)
+        speed_up_wide_windows(model)
     return model
 
 

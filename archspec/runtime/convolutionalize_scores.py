@@ -84,10 +84,11 @@ class DenseScorer:
         result = np.empty((len(images), *(size or 0 for size in sized.output_shape)), np.float32)
         for index in range(len(images)):
             for places in itertools.product(*grid):
-                pixels = tuple(slice(tile.start, tile.stop) for tile in places)
+                pixels: tuple[Any, ...] = tuple(slice(tile.start, tile.stop) for tile in places)
                 scores = self._run(images[(slice(index, index + 1), *pixels)])
-                kept = tuple(slice(tile.skip, tile.skip + tile.last - tile.first) for tile in places)
-                result[(index, *(slice(tile.first, tile.last) for tile in places))] = scores[(0, *kept)]
+                kept: tuple[Any, ...] = tuple(slice(tile.skip, tile.skip + tile.last - tile.first) for tile in places)
+                place: tuple[Any, ...] = tuple(slice(tile.first, tile.last) for tile in places)
+                result[(index, *place)] = scores[(0, *kept)]
         return result
 
     def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

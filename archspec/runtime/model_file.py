@@ -16,6 +16,7 @@ from archspec.runtime.build import deep_recursion
 from archspec.runtime.grouped import speed_up_grouped_convolutions
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.wide_windows import speed_up_wide_windows
 from archspec.runtime.write import atomic
 
 __all__ = ["Metadata", "load_model", "model_path", "save_model"]
@@ -87,6 +88,7 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
         fact = f"`{path}` names {len(metadata.class_names)} classes for {outputs} outputs"
         raise fail("not-a-model", fact, help=HELP)
     speed_up_grouped_convolutions(model)
+    speed_up_wide_windows(model)
     return model, metadata
 
 

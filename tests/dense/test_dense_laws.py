@@ -166,3 +166,19 @@ def test_a_model_of_keras_alone_is_read_from_its_layers() -> None:
     np.testing.assert_allclose(run(dense, x)[:, 0, 0], run(model, x), atol=1e-5)
     assert dense.get_layer("hidden").kernel.shape == (4, 3, 4, 7)
     assert run(dense, images(1, 13, 10, 3)).shape == (1, 3, 3, 3)  # 13 -> 6 -> 3, 10 -> 5 -> 3
+
+
+def test_a_wide_window_is_computed_by_matrix_products_and_is_the_same() -> None:
+    """11 x 9 maps under a window of 5 x 4 with 4.1 million weights; Keras's own convolution is the peer."""
+    from archspec.runtime.wide_windows import speed_up_wide_windows
+
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((None, None, 128)), layers.Conv2D(1600, (5, 4)), layers.ReLU()])
+    x = images(2, 11, 9, 128)
+    expected = run(model, x)
+    assert speed_up_wide_windows(model) == 1
+    found = run(model, x)
+    assert found.shape == (2, 7, 6, 1600)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    fixed = keras.Sequential([layers.Input((11, 9, 128)), layers.Conv2D(1600, (5, 4))])
+    assert speed_up_wide_windows(fixed) == 0  # which may be trained
