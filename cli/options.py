@@ -67,7 +67,11 @@ def load(reference: str, texts: tuple[str, ...]) -> Any:
 def data(function: F) -> F:
     """`--data SOURCE`."""
     return click.option(
-        "--data", required=True, metavar="DATA", help="`digits`, a folder of class folders, or an .npz file."
+        "--data",
+        required=True,
+        metavar="DATA",
+        help="`digits`; a folder of class folders or TFRecords; an .npz, .csv, .parquet or TFRecord file; "
+        "`keras:NAME`; `tfds:NAME`.",
     )(function)
 
 

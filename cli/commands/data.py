@@ -1,4 +1,4 @@
-"""`archspec data check DIR`, `archspec data preview REF`."""
+"""`archspec data check DATA`, `archspec data preview REF`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from archspec.diagnostics import fail
 
 @click.group("data")
 def command() -> None:
-    """Look at images before training: check a folder, preview what a network will see."""
+    """Look at images before training: check them all, preview what a network will see."""
 
 
 @command.command("check")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--no-cache", is_flag=True, help="Decode every file, also those that have not changed since last time.")
+@click.argument("data", metavar="DATA")
+@click.option("--no-cache", is_flag=True, help="Decode every image, also those that have not changed since last time.")
 @format_option("text", "json")
 @click.pass_context
-def check(ctx: click.Context, folder: Path, no_cache: bool, format_: str) -> None:
-    """Decode every image of a folder once: bad files, counts, sizes, the mean and components of the colours.
+def check(ctx: click.Context, data: str, no_cache: bool, format_: str) -> None:
+    """Decode every image of DATA once: bad files, counts, sizes, the mean and components of the colours.
 
-    Exit status 1 when a file cannot be read as an image.
+    DATA is what `train --data` takes. Exit status 1 when a file cannot be read as an image.
     """
     from archspec.runtime.data.manifest import make_manifest
     from archspec.runtime.data.manifest_text import manifest_text
 
-    manifest = make_manifest(folder, keep=not no_cache, report=lambda line: click.echo(line, err=True))
+    manifest = make_manifest(data, keep=not no_cache, report=lambda line: click.echo(line, err=True))
     click.echo(json.dumps(manifest.to_json()) if format_ == "json" else manifest_text(manifest))
     if manifest.bad:
         ctx.exit(1)

@@ -142,7 +142,8 @@ OTHER: Mapping[str, str] = {
     "unknown-keras-layer": "a Keras model has a layer that no page can say",
     "decompile": "no page was found for a network: please report it",
     "unknown-application": "keras.applications has no network of this name",
-    "download": "weights cannot be downloaded",
+    "download": "weights or images cannot be downloaded",
+    "missing-package": "a package that this needs is not installed",
 }
 """Code -> meaning, of what no page shows."""
 

@@ -22,6 +22,7 @@ RNG = np.random.default_rng(12)
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("ARCHSPEC_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -60,7 +61,7 @@ def test_colours_are_numpys_of_all_pixels_together() -> None:
 
 
 def test_a_manifest_says_what_is_there(folder: Path) -> None:
-    manifest = make_manifest(folder, report=lambda line: None)
+    manifest = make_manifest(str(folder), report=lambda line: None)
     facts = manifest.to_json()
     assert manifest.decoded == 9
     assert facts["images"] == 8
@@ -76,29 +77,29 @@ def test_a_manifest_says_what_is_there(folder: Path) -> None:
 
 
 def test_only_what_changed_is_decoded_again(folder: Path, cache: Path) -> None:
-    first = make_manifest(folder, report=lambda line: None)
-    again = make_manifest(folder, report=lambda line: None)
+    first = make_manifest(str(folder), report=lambda line: None)
+    again = make_manifest(str(folder), report=lambda line: None)
     assert again.decoded == 0
     assert again.to_json() == first.to_json()
     picture(folder / "train/cat/0.png", 30, 40)
     (folder / "train/dog/bad.png").unlink()
-    changed = make_manifest(folder, report=lambda line: None)
+    changed = make_manifest(str(folder), report=lambda line: None)
     assert (changed.decoded, changed.bad) == (1, [])
     assert changed.to_json()["height"]["greatest"] == 30
     touched = folder / "val/cat/0.png"
     os.utime(touched, ns=(1, 1))
-    assert make_manifest(folder, report=lambda line: None).decoded == 1
-    assert make_manifest(folder, report=lambda line: None, keep=False).decoded == 8
+    assert make_manifest(str(folder), report=lambda line: None).decoded == 1
+    assert make_manifest(str(folder), report=lambda line: None, keep=False).decoded == 8
     (kept,) = (cache / "archspec").iterdir()
     kept.write_bytes(kept.read_bytes()[:200])
-    assert make_manifest(folder, report=lambda line: None).decoded == 8
+    assert make_manifest(str(folder), report=lambda line: None).decoded == 8
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder.parent / "a-file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "a-file"))
-    assert manifest_.make_manifest(folder, report=lambda line: None).decoded == 9
-    assert manifest_.make_manifest(folder, report=lambda line: None).decoded == 9
+    assert manifest_.make_manifest(str(folder), report=lambda line: None).decoded == 9
+    assert manifest_.make_manifest(str(folder), report=lambda line: None).decoded == 9
 
 
 def test_the_command_names_bad_files_and_exits_1(folder: Path, run: Run) -> None:

@@ -277,7 +277,7 @@ def test_images_that_exceed_the_cache_stay_in_their_files(tmp_path: Path, monkey
     two_classes(tmp_path)
     size = 6 * 11 * 7 * 3
     for most, kept in ((size, True), (size - 1, False)):
-        monkeypatch.setattr("archspec.runtime.data.scan.CACHE_BYTES", most)
+        monkeypatch.setattr("archspec.runtime.data.examine.CACHE_BYTES", most)
         assert (open_data(str(tmp_path), "validation").pixels is not None) == kept
 
 

@@ -31,4 +31,7 @@ def read_part(file: str, offset: int, length: int) -> bytes:
 
 
 def _read_part(file: bytes, span: Any) -> bytes:
-    return read_part(os.fsdecode(file), int(span[0]), int(span[1]))
+    try:
+        return read_part(os.fsdecode(file), int(span[0]), int(span[1]))
+    except OSError:
+        return b""  # which no decoder takes

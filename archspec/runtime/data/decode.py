@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import struct
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -81,25 +84,48 @@ def read_header(path: str) -> tuple[int, int]:
 
 def header(path: str) -> Header:
     """The Header of an image file, without decoding it. Raises BadImageError."""
-    from PIL import Image, UnidentifiedImageError
+    with _opened(path) as file:
+        return _header(file)
 
+
+def read_file(path: str) -> bytes:
+    """The bytes of an image file. Raises BadImageError."""
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
     if not os.path.isfile(path):
         raise BadImageError("not a file")
-    start = b""
     try:
         with open(path, "rb") as file:
-            start = file.read(8)
-            if not start:
-                raise BadImageError("an empty file")
-            with Image.open(file) as image:
-                kind, mode, (width, height) = image.format, image.mode, image.size
-                turn = image.getexif().get(TAG, 1) if kind == "JPEG" else 1
+            yield file
+    except OSError as error:
+        raise unreadable_file(error, b"") from None
+
+
+def header_of(contents: bytes) -> Header:
+    """As `header`, of encoded bytes."""
+    return _header(io.BytesIO(contents))
+
+
+def _header(file: BinaryIO) -> Header:
+    from PIL import Image, UnidentifiedImageError
+
+    start = file.read(8)
+    if not start:
+        raise BadImageError("an empty file")
+    try:
+        with Image.open(file) as image:
+            kind, mode, (width, height) = image.format, image.mode, image.size
+            turn = image.getexif().get(TAG, 1) if kind == "JPEG" else 1
     except Image.DecompressionBombError:
         raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         raise BadImageError("not an image") from None
     except OSError as error:
-        raise _unreadable(error, start) from None
+        raise unreadable_file(error, start) from None
     except (
         ValueError,
         TypeError,
@@ -121,12 +147,8 @@ def header(path: str) -> Header:
 
 def read_image(tf: Any, path: str, channels: int) -> npt.NDArray[np.uint8]:
     """A whole file, its header checked, to uint8 (H, W, channels). Raises BadImageError."""
-    read_header(path)
-    try:
-        with open(path, "rb") as file:
-            contents = file.read()
-    except OSError as error:
-        raise _unreadable(error, b"") from None
+    contents = read_file(path)
+    header_of(contents)
     return decode_bytes(tf, contents, channels)
 
 
@@ -140,7 +162,7 @@ def decode_bytes(tf: Any, contents: bytes, channels: int) -> npt.NDArray[np.uint
     return pixels
 
 
-def _unreadable(error: OSError, start: bytes) -> BadImageError:
+def unreadable_file(error: OSError, start: bytes) -> BadImageError:
     """The system's reason; without one, it was Pillow who found the file damaged."""
     return BadImageError(
         f"not readable: {error.strerror.lower()}" if error.strerror else f"a damaged {format_of(start)}"

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.runtime.data.entries import place_of
+from archspec.runtime.data.examine import examined
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.scan import printable, scan
+from archspec.runtime.data.scan import printable
+from archspec.runtime.data.select import VALIDATION, Parts
 from archspec.runtime.data.split import already_split, split_rows
 
-VALIDATION = ("val", "validation", "test")  # the first of them that is there
 SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})  # as hidden as a name with a dot, where they come from
 
 
@@ -50,27 +52,21 @@ def open_folder(
         files, labels = _listing(root, names, report, strict=True)
         rows = split_rows(labels, split, validation_split, seed, str(root))
         files, labels = [files[row] for row in rows], labels[rows]
-    good, pixels = scan(files, channels, skip_bad_images=skip_bad_images, report=report)
-    labels = labels[good]
-    missing = [names[label] for label in range(len(names)) if label not in set(labels.tolist())]
-    if missing and (split == "train" or not len(labels)):
+    listed = Images(tuple(names), labels, files=tuple(files))
+    images = examined(listed, place_of(folder), channels, skip_bad_images=skip_bad_images, report=report)
+    missing = [names[label] for label in range(len(names)) if label not in set(images.labels.tolist())]
+    if missing and (split == "train" or not len(images)):
         raise fail("data-empty", f"no image can be read in {_phrase(missing)} of `{folder}`")
-    kept = None if pixels is not None else tuple(file for file, fine in zip(files, good, strict=True) if fine)
-    return Images(tuple(names), labels, pixels, kept)
+    return images
 
 
-def listings(folder: Path, report: Report) -> dict[str, tuple[list[str], list[str], np.ndarray]]:
-    """Of each part of a folder ("train", "val", ..., or "" in one piece): classes, files, labels. No file is opened.
-
-    Raises data-not-found, data-empty, data-one-class.
-    """
-    if not folder.is_dir():
-        raise fail("data-not-found", f"there is no folder `{folder}`")
-    parts = [name for name in ("train", *VALIDATION) if _folders(folder / name)] or [""]
+def folder_parts(folder: Path, report: Report) -> Parts:
+    """Each part of a folder, whatever its classes. No file is opened. Raises data-empty and data-one-class."""
     found = {}
-    for part in parts:
+    for part in [name for name in ("train", *VALIDATION) if _folders(folder / name)] or [""]:
         names = _classes(folder / part)
-        found[part] = (names, *_listing(folder / part, names, report, strict=False))
+        files, labels = _listing(folder / part, names, report, strict=False)
+        found[part] = Images(tuple(names), labels, files=tuple(files))
     return found
 
 

@@ -12,7 +12,7 @@ CLASSES = 20  # classes that are counted one by one
 def manifest_text(manifest: Manifest) -> str:
     """Several lines, the last of them ready to be pasted into a page."""
     facts = manifest.to_json()
-    lines = [f"{manifest.folder}: {facts['images']:,} images ({manifest.decoded:,} files decoded now)"]
+    lines = [f"{manifest.data}: {facts['images']:,} images ({manifest.decoded:,} decoded now)"]
     for name, counts in facts["parts"].items():
         some = [f"{each} {count:,}" for each, count in list(counts.items())[:CLASSES]]
         some += [f"and {len(counts) - CLASSES} more classes"] if len(counts) > CLASSES else []

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.runtime.data.folder import one_class
 from archspec.runtime.data.images import Images, Report, luminance
+from archspec.runtime.data.select import VALIDATION, Parts
 from archspec.runtime.data.split import already_split, check_share, split_rows
 
-VALIDATION = ("val", "validation", "test")  # x_val before x_test
 MOST_CLASSES = 100_000
 KEYS = "an .npz holds x_train, y_train and x_test, y_test (or x_val, y_val), or x and y"
 
@@ -59,6 +59,21 @@ def _open(
     if not len(y[rows]):
         raise fail("data-empty", f"`x{suffix}` of `{arrays.path}` is empty")
     return Images(class_names, y[rows], _pixels(arrays, x[rows], f"x{suffix}", channels, report))
+
+
+def npz_parts(path: Path, report: Report) -> Parts:
+    """Each part of a file of images, as RGB. Raises data-format, data-shape, data-empty, data-one-class."""
+
+    def part(split: str) -> Images:
+        return open_npz(path, split, validation_split=None, seed=0, channels=3, report=report)
+
+    with _Arrays(path) as arrays:
+        names = set(arrays.names)
+    whole = {"x", "y"} <= names and not {"x_train", "y_train"} <= names
+    validation = next((end for end in VALIDATION if f"x_{end}" in names), None)
+    if whole or validation is None:
+        return {"": part("validation")}
+    return {**({"train": part("train")} if "x_train" in names else {}), validation: part("validation")}
 
 
 class _Arrays:

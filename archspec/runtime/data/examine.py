@@ -1,0 +1,94 @@
+"""Every image is decoded once before training: a bad one is named here, rather than ending the tenth epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import fail
+from archspec.runtime.data.decode import BadImageError, decode_bytes
+from archspec.runtime.data.entries import Item, entries_of, items_of, read_item
+from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.scan import NAMED, in_order, printable, quietly
+
+CACHE_BYTES = 512 * 2**20
+"""Decoded images of one size are kept in memory up to this many bytes."""
+
+
+def examined(images: Images, place: Path | None, channels: int, *, skip_bad_images: bool, report: Report) -> Images:
+    """Images in files, their sides found, without bad ones; in memory when they are of one size and fit.
+
+    place: where what is known of the files is kept (`entries_of`); only new and changed ones are decoded for it.
+    Raises bad-images, naming the first ten, unless skip_bad_images leaves them out with a line of report; data-empty.
+    """
+    items = items_of(images)
+    entries, _ = entries_of(items, place, report)
+    reasons = {i: entry.reason for i, entry in enumerate(entries) if entry.reason}
+    if reasons:
+        _bad(items, reasons, skip_bad_images, report)
+    good = np.array([i for i in range(len(items)) if i not in reasons], np.int64)
+    entries = [entries[i] for i in good]
+    images = replace(
+        images.only(good),
+        sides=np.array([(entry.height, entry.width) for entry in entries], np.int32).reshape(-1, 2),
+        in_part=np.array([entry.in_part for entry in entries], np.bool_),
+    )
+    pixels = _decoded([items[i] for i in good], {(entry.height, entry.width) for entry in entries}, channels)
+    return images if pixels is None else Images(images.class_names, images.labels, pixels)
+
+
+def _decoded(items: Sequence[Item], sizes: set[tuple[int, int]], channels: int) -> npt.NDArray[np.uint8] | None:
+    """uint8 (N, H, W, channels), when all images have one size and fit. Raises data-changed."""
+    if len(sizes) != 1:
+        return None
+    shape = (len(items), *sizes.pop(), channels)
+    if math.prod(shape) > CACHE_BYTES:
+        return None
+    from archspec.runtime.quiet import import_tensorflow
+
+    tf, pixels = import_tensorflow(), np.empty(shape, np.uint8)
+
+    def decode_one(i: int) -> Any:
+        found = decode_bytes(tf, read_item(items[i]), channels)
+        if found.shape != shape[1:]:
+            raise BadImageError("an image of another size than before")
+        pixels[i] = found
+
+    # closing: an interrupt cancels what is queued
+    with (
+        quietly(),
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        contextlib.closing(in_order(pool, decode_one, len(items))) as run,
+    ):
+        for item, outcome in zip(items, run, strict=True):
+            if isinstance(outcome, BadImageError):
+                fact = f"{named(item)} could be read before, and is {outcome} now"
+                raise fail("data-changed", fact, help="leave the images as they are")
+    return pixels
+
+
+def named(item: Item) -> str:
+    """How an image is called: its file, and where it is in that."""
+    return printable(item.file) + (f" at byte {item.offset:,}" if item.length >= 0 else "")
+
+
+def _bad(items: Sequence[Item], reasons: dict[int, str], skip: bool, report: Report) -> None:
+    what = "files" if items[0].length < 0 else "records"
+    fact = f"{len(reasons):,} of {len(items):,} {what} cannot be read as images"
+    notes = [f"{named(items[i])}: {reason}" for i, reason in list(reasons.items())[:NAMED]]
+    if len(reasons) > NAMED:
+        notes.append(f"and {len(reasons) - NAMED:,} more")
+    if not skip:
+        raise fail("bad-images", fact, notes=notes, help="--skip-bad-images leaves them out")
+    report(f"{fact} and are left out")
+    for note in notes:
+        report(f"  {note}")
