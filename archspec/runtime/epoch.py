@@ -16,7 +16,8 @@ from archspec.diagnostics import ArchspecError, fail
 from archspec.lang.recipe import Length, Recipe
 from archspec.runtime.checkpoint import Checkpoints, capture, latest, restore, unfinite
 from archspec.runtime.checkpoint_file import Checkpoint
-from archspec.runtime.data.scan import printable, unreadable
+from archspec.runtime.data.entries import Item
+from archspec.runtime.data.examine import unreadable
 from archspec.runtime.divergence import blown_up
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import Score, make_count_step, replica_batches
@@ -44,7 +45,7 @@ class Course:
     validation: Any
     """Batches of one pass."""
     validation_steps: int
-    files: Callable[[int], Sequence[str]] = lambda step: ()
+    files: Callable[[int], Sequence[Item]] = lambda step: ()
     """The image files of a training step, to find the one that cannot be read."""
 
 
@@ -228,7 +229,7 @@ def _diverged(run: Run, diverged: DivergedError, interrupt: Interrupt) -> Archsp
 
 
 @contextlib.contextmanager
-def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[str]] = lambda: ()) -> Iterator[None]:
+def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[Item]] = lambda: ()) -> Iterator[None]:
     """What TensorFlow may raise in the middle of a pass, as errors with a remedy.
 
     files: those of the batch under way, to name the one that cannot be read.
@@ -244,7 +245,7 @@ def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[str]] = la
         if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file", "read_file")):
             raise
         fact = "an image file could be read before, and no longer can"
-        notes = [f"{printable(file)}: {reason}" for file, reason in unreadable(files())]
+        notes = unreadable(files())
         notes = notes or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
         raise fail("data-changed", fact, notes=notes, help=RESTORE) from error
 

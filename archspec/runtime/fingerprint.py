@@ -24,6 +24,8 @@ def fingerprint(images: Images) -> dict[str, Any]:
     if images.pixels is not None:
         digest.update(repr(images.pixels.shape).encode())
         digest.update(images.pixels.reshape(-1).view("uint8").data)
+    if images.spans is not None:
+        digest.update(images.spans.tobytes())
     for line in _lines(images.files or ()):
         digest.update(line)
     return {"images": len(images), "sha256": digest.hexdigest()}
@@ -32,7 +34,8 @@ def fingerprint(images: Images) -> dict[str, Any]:
 def _lines(files: tuple[str, ...]) -> list[bytes]:
     start = len(os.path.commonpath(files)) if files else 0
     try:
-        return [b"%s\0%d\n" % (os.fsencode(file[start:]), os.stat(file).st_size) for file in files]
+        sizes = {file: os.stat(file).st_size for file in set(files)}
+        return [b"%s\0%d\n" % (os.fsencode(file[start:]), sizes[file]) for file in files]
     except OSError as error:
         fact = f"`{error.filename}` was there a moment ago, and no longer is"
         raise fail("data-changed", fact, help="leave the images as they are during the run") from error

@@ -15,6 +15,7 @@ from archspec.runtime import run_directory
 from archspec.runtime.checkpoint import Checkpoints, parse_every
 from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes, logits_of
+from archspec.runtime.data.entries import Item, items_of
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.plan import plan
@@ -319,20 +320,20 @@ def _course(
     )
 
 
-def _files(images: Images, job: Job, step: int) -> list[str]:
+def _files(images: Images, job: Job, step: int) -> list[Item]:
     """The image files of a training step; none for images in memory."""
     if images.files is None:
         return []
     batch = job.recipe.batch_size
     epoch, done = divmod(step, steps_per_epoch(len(images), batch))
     order, _ = plan(import_tensorflow(), len(images), 0, job.seed, epoch)
-    return [images.files[row] for row in order.numpy()[done * batch : (done + 1) * batch]]
+    return items_of(images.only(order.numpy()[done * batch : (done + 1) * batch]))
 
 
 def _example(directory: Path, images: Images) -> Path | None:
     """A file with one of the images, written into the run when they come from memory; None for what is no image."""
     if images.files is not None:
-        return Path(images.files[0])
+        return Path(images.files[0]) if images.spans is None else None
     pixels = images.pixels
     if pixels is None or pixels.ndim != 4 or pixels.shape[-1] not in (1, 3):
         return None

@@ -14,7 +14,7 @@ from archspec.cli.options import devices, format_option, skip_bad_images
     "evaluate", epilog="`multi-scale: [256, 384]` gives a protocol its arguments; docs/protocols.md has all."
 )
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:PROTOCOL]...")
-@click.option("--data", metavar="DATA", help="`digits`, a folder of class folders, or an .npz file.")
+@click.option("--data", metavar="DATA", help="Images, as `train --data` takes them.")
 @click.option("--validation-split", type=float, metavar="SHARE", help="As in training, to get the same images again.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="As in training, with --validation-split."

@@ -76,6 +76,20 @@ def _decoded(items: Sequence[Item], sizes: set[tuple[int, int]], channels: int) 
     return pixels
 
 
+def unreadable(items: Sequence[Item]) -> list[str]:
+    """Which of a few images cannot be read now, and why: `FILE: a damaged JPEG`."""
+    from archspec.runtime.quiet import import_tensorflow
+
+    tf, found = import_tensorflow(), []
+    with quietly():
+        for item in items:
+            try:
+                decode_bytes(tf, read_item(item), channels=3)
+            except BadImageError as bad:
+                found.append(f"{named(item)}: {bad}")
+    return found[:NAMED]
+
+
 def named(item: Item) -> str:
     """How an image is called: its file, and where it is in that."""
     return printable(item.file) + (f" at byte {item.offset:,}" if item.length >= 0 else "")

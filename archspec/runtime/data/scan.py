@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from archspec.runtime.data.decode import BadImageError, read_image
+from archspec.runtime.data.decode import BadImageError
 from archspec.runtime.data.hush import native_messages_dropped
 
 NAMED = 10  # bad files that are named one by one
@@ -39,20 +39,6 @@ def quietly() -> Iterator[None]:
     with native_messages_dropped(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def unreadable(files: Sequence[str]) -> list[tuple[str, BadImageError]]:
-    """Which of a few files cannot be read as images, and why."""
-    from archspec.runtime.quiet import import_tensorflow
-
-    tf, found = import_tensorflow(), []
-    with quietly():
-        for file in files:
-            try:
-                read_image(tf, file, channels=3)
-            except BadImageError as bad:
-                found.append((file, bad))
-    return found[:NAMED]
 
 
 def printable(path: str) -> str:

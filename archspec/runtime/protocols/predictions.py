@@ -57,7 +57,8 @@ def image_names(images: Images) -> tuple[str, ...]:
     """What tells the images apart, on any machine: folder and name of each file, or the numbers of the rows."""
     if images.files is None:
         return tuple(map(str, range(len(images))))
-    return tuple("/".join(Path(file).parts[-2:]) for file in images.files)
+    places = [""] * len(images) if images.spans is None else [f"@{start}" for start in images.spans[:, 0].tolist()]
+    return tuple("/".join(Path(file).parts[-2:]) + place for file, place in zip(images.files, places, strict=True))
 
 
 def save_predictions(path: str | Path, predictions: Predictions) -> None:

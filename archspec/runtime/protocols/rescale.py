@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.runtime.data.contents import reader
 from archspec.runtime.data.decode import decode
 from archspec.runtime.data.images import Images
 from archspec.runtime.protocols.places import Pair
@@ -30,10 +30,11 @@ def rescaled_images(
     """
     tf = import_tensorflow()
     with tf.device("/cpu:0"):
-        kept = tf.constant(images.pixels if images.files is None else [os.fsencode(file) for file in images.files])
+        kept = None if images.pixels is None else tf.constant(images.pixels)
+    contents_of = None if images.files is None else reader(tf, images)
 
     def load(row: Any) -> Any:
-        return kept[row] if images.files is None else decode(tf, tf.io.read_file(kept[row]), channels)
+        return kept[row] if contents_of is None else decode(tf, contents_of(row), channels)  # type: ignore[index]
 
     def one(row: Any) -> tuple[Any, ...]:
         image = load(row)

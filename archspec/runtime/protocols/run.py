@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import os
@@ -92,7 +91,9 @@ def fingerprint(images: Images) -> str:
     if images.pixels is not None:
         digest.update(repr(images.pixels.shape).encode())
         digest.update(np.ascontiguousarray(images.pixels).data)
-    for file in images.files or ():
+    if images.spans is not None:
+        digest.update(images.spans.tobytes())
+    for file in dict.fromkeys(images.files or ()):
         try:
             status = os.stat(file)
             digest.update(repr((file, status.st_size, status.st_mtime_ns)).encode())
@@ -214,11 +215,4 @@ class _Views:
 
 def subset(images: Images, rows: Rows) -> Images:
     """Those rows, in that order."""
-    if len(rows) == len(images):
-        return images
-    return dataclasses.replace(
-        images,
-        labels=images.labels[rows],
-        pixels=None if images.pixels is None else images.pixels[rows],
-        files=None if images.files is None else tuple(images.files[row] for row in rows),
-    )
+    return images if len(rows) == len(images) else images.only(rows)
