@@ -21,7 +21,9 @@ from archspec.graph.ir import Graph
 from archspec.lang import settings as settings_
 from archspec.lang import source
 from archspec.lang.protocol import EvaluationRecipe, protocol_json, protocol_section
-from archspec.lang.recipe import Recipe, from_heads, recipe
+from archspec.lang.recipe import Recipe, from_heads
+from archspec.lang.recipe import recipe as recipe_of
+from archspec.lang.recipes.document import parse_recipe
 from archspec.lang.resolve import resolved_text
 from archspec.lang.spec import Spec, parse
 from archspec.transforms import TRANSFORMS
@@ -35,6 +37,8 @@ class Network:
     reference: str
     variant: str | None
     settings: Mapping[str, Any]
+    own_recipe: source.Mapping | None = field(default=None, repr=False)
+    """A document with the recipe under `train`, in place of the page's."""
 
     @property
     def name(self) -> str:
@@ -65,8 +69,8 @@ class Network:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """`train:` with its defaults and the settings `train.*`."""
-        return recipe(self._section("train"), TRANSFORMS)
+        """`train:`, or the recipe in its place, with its defaults and the settings `train.*`."""
+        return recipe_of(self._section("train"), TRANSFORMS)
 
     @cached_property
     def protocol(self) -> EvaluationRecipe:
@@ -94,17 +98,20 @@ class Network:
         return [] if self.settings else expectations(self.spec, self.variant, self.graph())
 
     def _section(self, name: str) -> Any:
-        return settings_.section(self.spec.document, name, settings_.split(self.settings)[1], self.params)
+        document = self.own_recipe if name == "train" and self.own_recipe else self.spec.document
+        return settings_.section(document, name, settings_.split(self.settings)[1], self.params)
 
 
-def load(reference: str, /, **settings: Any) -> Network:
+def load(reference: str, /, *, recipe: str | Path | None = None, **settings: Any) -> Network:
     """The network of `FAMILY:VARIANT` or `path/to/page.yaml:VARIANT`, with settings over the page's params.
 
-    `load("resnet:50", classes=10)`; `input=[64, 64, 3]` is a setting too. Raises ArchspecError.
+    `load("resnet:50", classes=10)`; `input=[64, 64, 3]` is a setting too. `recipe` names a file, or one of `recipes()`,
+    in place of the page's `train:`. Raises ArchspecError.
     """
     page, variant = split_reference(reference)
     spec = _parsed(read_page(page))
-    network = Network(spec, reference, variant or spec.default, settings)
+    own_recipe = None if recipe is None else read_recipe(str(recipe))
+    network = Network(spec, reference, variant or spec.default, settings, own_recipe)
     _ = network.params  # the variant and the settings exist
     return network
 
@@ -171,6 +178,27 @@ def read_page(page: str) -> Source:
         notes=[] if near else [f"the families are: {listed(families())}"],
         help=near or "a page of your own is named by its path: `./my-net.yaml`",
     )
+
+
+def read_recipe(recipe: str) -> source.Mapping:
+    """The document of a shipped recipe, or of a file when it has a suffix or a folder. Raises ArchspecError."""
+    if recipe in recipes():
+        path = _specs() / "recipes" / f"{recipe}.yaml"
+        return parse_recipe(Source(f"specs/recipes/{recipe}.yaml", path.read_text(encoding="utf-8")))
+    if Path(recipe).suffix in (".yaml", ".yml") or "/" in recipe or os.path.exists(recipe):
+        return parse_recipe(source.read(recipe, "recipe"))
+    near = did_you_mean(recipe, recipes())
+    raise fail(
+        "unknown-recipe",
+        f"there is no recipe `{recipe}`",
+        notes=[] if near else [f"the recipes are: {listed(recipes())}"],
+        help=near or "a recipe of your own is named by its path: `./my-recipe.yaml`",
+    )
+
+
+def recipes() -> list[str]:
+    """The names of the shipped recipes."""
+    return sorted(path.stem for path in (_specs() / "recipes").glob("*.yaml"))
 
 
 def families() -> list[str]:

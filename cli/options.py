@@ -45,6 +45,26 @@ def settings(function: F) -> F:
     )(function)
 
 
+def recipe(function: F) -> F:
+    """`--recipe FILE`."""
+    return click.option(
+        "--recipe",
+        metavar="FILE",
+        shell_complete=complete_recipe,
+        help="A file with a recipe in place of the page's `train:`, or the name of a shipped one.",
+    )(function)
+
+
+def complete_recipe(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """Shipped recipes for the shell, then files."""
+    from click.shell_completion import CompletionItem
+
+    from archspec import api
+
+    found = [CompletionItem(name) for name in api.recipes() if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
+
+
 def format_option(*formats: str) -> Callable[[F], F]:
     return click.option(
         "--format",
@@ -56,12 +76,16 @@ def format_option(*formats: str) -> Callable[[F], F]:
     )
 
 
-def load(reference: str, texts: tuple[str, ...]) -> Any:
-    """The network of a REF under `--set`."""
+def load(reference: str, texts: tuple[str, ...], recipe: str | None = None) -> Any:
+    """The network of a REF under `--set` and `--recipe`."""
     from archspec import api
+    from archspec.diagnostics import fail
     from archspec.lang.settings import parse_settings
 
-    return api.load(reference, **parse_settings(texts))
+    given = parse_settings(texts)
+    if "recipe" in given:
+        raise fail("setting", "`recipe` is no param that can be set", help="another recipe is given by `--recipe FILE`")
+    return api.load(reference, recipe=recipe, **given)
 
 
 def data(function: F) -> F:

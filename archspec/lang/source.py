@@ -17,6 +17,7 @@ from archspec.diagnostics import Source, Span, fail
 from archspec.lang.scalars import TooLargeError, resolve
 from archspec.lang.syntax import events, place
 
+PAGE_KEYS = "a page is a mapping with the keys `name`, `input` and `layers`"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
@@ -64,18 +65,17 @@ def plain(node: Node) -> Any:
     return {key: plain(value) for key, value in node}
 
 
-def read(path: Path | str) -> Source:
-    """The text of a page. Raises ArchspecError: page-not-found, page-too-large, not-text."""
+def read(path: Path | str, what: str = "page") -> Source:
+    """The text of a page, or of a recipe. Raises ArchspecError: page-not-found, page-too-large, not-text."""
     path = Path(path)
     try:
         if path.is_dir():
-            raise fail("page-not-found", f"`{path}` is a folder, not a page", help="give the path of a .yaml file")
+            raise fail("page-not-found", f"`{path}` is a folder, not a {what}", help="give the path of a .yaml file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise fail(
-            "page-not-found", f"there is no file `{path}`", help="`archspec list` shows the shipped pages"
-        ) from None
+        shipped = "`archspec list` shows the shipped pages" if what == "page" else None
+        raise fail("page-not-found", f"there is no file `{path}`", help=shipped) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise fail("page-not-found", f"`{path}` cannot be read: {reason}") from None
@@ -95,19 +95,18 @@ def read(path: Path | str) -> Source:
         ) from None
 
 
-def parse(source: Source) -> Mapping:
-    """The document, whose top level must be a mapping.
+def parse(source: Source, what: str = "page", keys: str = PAGE_KEYS) -> Mapping:
+    """The document, whose top level must be a mapping; else `keys` says what the document is.
 
     Raises ArchspecError: yaml-syntax, bad-key, merge-key, duplicate-key, anchor, tag, number-too-large, too-deep,
     page-too-large, empty-page, not-a-mapping, several-documents.
     """
     root = _compose(source)
-    keys = "a page is a mapping with the keys `name`, `input` and `layers`"
     if root is None or (isinstance(root, Scalar) and root.value is None):
-        raise fail("empty-page", "this page is empty", Span(source, 1, 1, 1, 2), help=keys)
+        raise fail("empty-page", f"this {what} is empty", Span(source, 1, 1, 1, 2), help=keys)
     if not isinstance(root, Mapping):
         kind = "a list" if isinstance(root, Sequence) else "a single value"
-        raise fail("not-a-mapping", f"the top level of this page is {kind}", root.span, help=keys)
+        raise fail("not-a-mapping", f"the top level of this {what} is {kind}", root.span, help=keys)
     return root
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import data, format_option, load, reference, settings, skip_bad_images
+from archspec.cli.options import data, format_option, load, recipe, reference, settings, skip_bad_images
 from archspec.diagnostics import fail
 
 
@@ -39,6 +39,7 @@ def check(ctx: click.Context, data: str, no_cache: bool, format_: str) -> None:
 @reference
 @data
 @settings
+@recipe
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
 @click.option("--rows", type=click.IntRange(1, 100), default=6, show_default=True, help="How many images.")
 @click.option("--columns", type=click.IntRange(2, 50), default=7, show_default=True, help="How many views of each.")
@@ -49,6 +50,7 @@ def preview(
     reference: str,
     data: str,
     settings: tuple[str, ...],
+    recipe: str | None,
     out: Path,
     rows: int,
     columns: int,
@@ -57,7 +59,7 @@ def preview(
     skip_bad_images: bool,
 ) -> None:
     """Draw what a network will see: each image as in evaluation, then as augmented in the first epochs."""
-    network = load(reference, settings)
+    network = load(reference, settings, recipe)
     input_shape = network.graph().input_shape
     if out.suffix != ".png":
         raise fail("bad-output", f"the name `{out}` does not end in `.png`", help=f"write `-o {out.name}.png`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from archspec.cli.options import format_option, load, reference, settings
+from archspec.cli.options import format_option, load, recipe, reference, settings
 from archspec.diagnostics import fail
 from archspec.graph.memory import Precision
 from archspec.graph.plan import parse_bytes, plan
@@ -27,6 +27,7 @@ class Size(click.ParamType[float]):
 @click.command("plan")
 @reference
 @settings
+@recipe
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="Images a step, over all devices.  [default: the page's]"
 )
@@ -37,6 +38,7 @@ class Size(click.ParamType[float]):
 def command(
     reference: str,
     settings: tuple[str, ...],
+    recipe: str | None,
     batch_size: int | None,
     devices: int,
     memory: float | None,
@@ -47,10 +49,10 @@ def command(
 
     The optimizer, the precision and the batch are those of the recipe: --set train.dtype_policy=mixed_bfloat16.
     """
-    network = load(reference, settings)
-    recipe = network.recipe
+    network = load(reference, settings, recipe)
+    given = network.recipe
     graph = network.graph()
-    batch_size = batch_size or recipe.batch_size
+    batch_size = batch_size or given.batch_size
     if batch_size < devices:
         raise click.UsageError(f"{batch_size} images cannot be shared out over {devices} devices.")
     found = plan(
@@ -59,8 +61,8 @@ def command(
         devices,
         memory,
         DEVICES[device] if device else None,
-        slots=recipe.optimizer.values_per_weight,
-        precision=Precision(recipe.dtype_policy),
+        slots=given.optimizer.values_per_weight,
+        precision=Precision(given.dtype_policy),
     )
     if found is None:
         fact = f"a size of `{graph.name}` is free, so that the memory is not known"

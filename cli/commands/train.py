@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import complete_reference, devices, load, program, settings, skip_bad_images
+from archspec.cli.options import complete_reference, devices, load, program, recipe, settings, skip_bad_images
 
 
 @click.command("train")
 @click.argument("reference", metavar="[REF]", required=False, shell_complete=complete_reference)
 @click.option("--data", metavar="DATA", help="`digits`, a folder of class folders, or an .npz file.")
 @settings
+@recipe
 @click.option("--epochs", type=int, metavar="N", help="The same as --set train.epochs=N.")
 @click.option("--batch-size", type=int, metavar="N", help="The same as --set train.batch_size=N.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/NAME-DATE]")
@@ -52,6 +53,7 @@ def command(
     reference: str | None,
     data: str | None,
     settings: tuple[str, ...],
+    recipe: str | None,
     epochs: int | None,
     batch_size: int | None,
     out: Path | None,
@@ -65,7 +67,7 @@ def command(
     deterministic: bool,
     run: Path | None,
 ) -> None:
-    """Train a network by its page's recipe; leaves a run directory. Ctrl-C saves what there is and exits 130.
+    """Train a network by its recipe; leaves a run directory. Ctrl-C saves what there is and exits 130.
 
     A run that ended early, even by a power cut, goes on with `archspec train --resume RUN`.
 
@@ -85,10 +87,9 @@ def command(
             missing = "argument 'REF'" if reference is None else "option '--data'"
             raise click.UsageError(f"Missing {missing}.", ctx)
         given = {"train.epochs": epochs, "train.batch_size": batch_size}
-        network = load(
-            reference, (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None))
-        )
-        network.graph()
+        texts = (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None))
+        network = load(reference, texts, recipe)
+        _ = network.graph(), network.recipe
         from archspec.runtime.train import train
 
         result = train(

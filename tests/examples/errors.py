@@ -107,6 +107,8 @@ OTHER: Mapping[str, str] = {
     "bad-images": "files are no images, or are damaged: they are named, and `--skip-bad-images` leaves them out",
     "validation-split": "the share of images for validation is none, or leaves a class without images",
     "transform": "a transform does not fit the images or the network's input",
+    "not-a-recipe": "the file given as a recipe is a whole page",
+    "unknown-recipe": "no recipe of this name is shipped; a recipe of your own is named by its path",
     "class-weight": "`class_weight` names a class that the data has not",
     "protocol": "a test protocol cannot be applied to this network",
     "ensemble": "the members of an ensemble do not fit together, or there are too few",

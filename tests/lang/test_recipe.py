@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec import api
-from archspec.diagnostics import ArchspecError
+from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipe import ONE_HEAD, Recipe
 from archspec.lang.recipes.optimizers import Sgd
 from archspec.lang.recipes.schedules import Cosine, Step, Warmup
@@ -134,3 +135,65 @@ def test_settings_reach_every_part_and_the_resolved_page_says_the_same(tmp_path:
     (tmp_path / "again.yaml").write_text(network.resolved_text(), encoding="utf-8")
     assert api.load(str(tmp_path / "again.yaml")).recipe == network.recipe
     assert api.check(str(tmp_path / "again.yaml")) == []
+
+
+@pytest.mark.parametrize("name", api.recipes())
+def test_shipped_recipes_fit_shipped_pages(name: str) -> None:
+    """Every one says where it is from, and fits a network for RGB images."""
+    first = (Path(api.__file__).parents[1] / "specs" / "recipes" / f"{name}.yaml").read_text().splitlines()[0]
+    assert re.match(r"# (.*\d{4}, .*arXiv:\d{4}\.\d{4,5}|What works today)", first)
+    recipe = api.load("resnet:50", recipe=name).recipe
+    assert recipe != Recipe()
+    course = LearningRate(recipe, recipe.length(5_000))
+    assert course.at(recipe.length(5_000).steps // 2) > 0
+
+
+def test_the_rate_of_an_hour(tmp_path: Path) -> None:
+    """Goyal et al. 2017, section 5.1: from 0.1 to 3.2 for 8,192 images in 5 epochs, a tenth at 30, 60 and 80."""
+    recipe = api.load("resnet:50", recipe="goyal-2017").recipe
+    length = recipe.length(1_281_167)
+    course = LearningRate(recipe, length)
+    found = [course.at(epoch * length.steps_per_epoch) for epoch in (0, 5, 29, 30, 60, 80)]
+    assert found == pytest.approx([0.1, 3.2, 3.2, 0.32, 0.032, 0.0032])
+
+
+def test_a_recipe_of_a_file_takes_the_place_of_the_pages(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    given_ = "  epochs: 7\n  label_smoothing: 0.1\n"
+    load(tmp_path, given_)
+    for text in ("epochs: $(classes // 2)\n", "train:\n  epochs: 5\n"):
+        file.write_text(text)
+        network = api.load(str(tmp_path / "net.yaml"), recipe=str(file))
+        assert network.recipe == Recipe(epochs=5)
+        assert "epochs: 5" in network.resolved_text()
+        assert "label_smoothing" not in network.resolved_text()
+        changed = api.load(str(tmp_path / "net.yaml"), recipe=file, **{"train.batch_size": 3})
+        assert (changed.recipe.epochs, changed.recipe.batch_size) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs: 3\noptimizer: {sdg: 0.1}\n", "there is no optimizer `sdg`\n  --> {file}:2:13"),
+        ("epochs: 3\niterations: 4\n", "this one has both\n  --> {file}:2:1"),
+        ("train: {epoch: 3}\n", "`train` has no key `epoch`\n  --> {file}:1:9"),
+        ("epochs: $clases\n", "the name `clases` is not defined here\n  --> {file}:1:9"),
+        (PAGE, "`{file}` is a page, and a recipe is asked for\n  --> {file}:1:1"),
+        ("- epochs\n", "the top level of this recipe is a list\n  --> {file}:1:1"),
+        ("", "this recipe is empty\n  --> {file}:1:1"),
+    ],
+)
+def test_a_mistake_in_a_recipe_has_its_place_in_that_file(tmp_path: Path, text: str, message: str) -> None:
+    load(tmp_path)
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ArchspecError) as caught:
+        _ = api.load(str(tmp_path / "net.yaml"), recipe=str(file)).recipe
+    assert message.format(file=file) in render(caught.value.diagnostics[0])
+
+
+def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
+    for name, help in (("goyal-207", "did you mean `goyal-2017`?"), ("./mine.yaml", None)):
+        with pytest.raises(ArchspecError) as caught:
+            api.load("vgg:A", recipe=name)
+        assert caught.value.diagnostics[0].help == help
