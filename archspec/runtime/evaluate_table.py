@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 from archspec.runtime.evaluate import Evaluation
 
@@ -24,7 +25,7 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
         speed = each.images_per_second
         rows.append(
             (
-                each.model,
+                " + ".join(dict.fromkeys(map(_short, each.predictions.models))),
                 each.protocol,
                 each.scales,
                 f"{each.passes:,}",
@@ -35,6 +36,11 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
             )
         )
     return rows
+
+
+def _short(model: str) -> str:
+    """The directory of a run for its best model."""
+    return str(Path(model).parent) if Path(model).name == "best.keras" else model
 
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:

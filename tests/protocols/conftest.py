@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from tests.cli.conftest import run as run
+
 NAMES = ("bee", "ant", "cow", "dog", "élan", "fox")  # not in the order of the folders
 
 

@@ -25,7 +25,7 @@ from archspec.runtime.data.images import Report
 from archspec.runtime.write import discard, reason
 
 HEAD = struct.Struct("<4sIdI")
-"""Of a record: a word that marks it, how many rows it has, their seconds, and the CRC-32 of what follows."""
+"""Of a record: a word that marks it, how many rows it has, their seconds, and the CRC-32 of all but itself."""
 MARK = b"rows"
 MONTH = 30 * 86400  # seconds after which a journal that nobody went on with is forgotten
 
@@ -57,7 +57,7 @@ class Journal:
             return
         body = rows.astype("<i8").tobytes() + self.posteriors[rows].astype("<f4").tobytes()
         try:
-            self._file.write(HEAD.pack(MARK, len(rows), seconds, zlib.crc32(body)) + body)
+            self._file.write(HEAD.pack(MARK, len(rows), seconds, _checksum(len(rows), seconds, body)) + body)
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError:  # a full disk: the evaluation itself goes on
@@ -72,7 +72,7 @@ class Journal:
             if mark != MARK or length > count:
                 break
             body = file.read(length * (8 + 4 * classes))
-            if len(body) < length * (8 + 4 * classes) or zlib.crc32(body) != checksum:
+            if len(body) < length * (8 + 4 * classes) or _checksum(length, seconds, body) != checksum:
                 break
             rows = np.frombuffer(body, "<i8", length)
             self.posteriors[rows] = np.frombuffer(body, "<f4", offset=8 * length).reshape(length, classes)
@@ -81,6 +81,10 @@ class Journal:
             end = file.tell()
         file.seek(end)
         file.truncate()
+
+
+def _checksum(length: int, seconds: float, body: bytes) -> int:
+    return zlib.crc32(HEAD.pack(MARK, length, seconds, 0) + body)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -18,7 +19,20 @@ from archspec.runtime.write import atomic, reason
 
 HELP = "such a file is what `archspec evaluate --save-predictions FILE.npz` writes"
 VERSION = 1
-SUM_TOLERANCE = 1e-3  # of the posteriors of an image, by which their sum may be off 1
+DAMAGED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    SyntaxError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,7 @@ def load_predictions(path: str | Path) -> Predictions:
             )
     except OSError as error:
         raise _bad(path, reason(error)) from error
-    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise _bad(path, "it is damaged, or something else") from error
     _check(path, found)
     return found

@@ -1,0 +1,57 @@
+"""What is evaluated, and by which protocols: of the command line, of the page, or the centre crop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec.diagnostics import ArchspecError, Source
+from archspec.graph.parameters import parameters
+from archspec.lang import settings
+from archspec.lang.protocol import PROTOCOLS, Center, Protocol, protocol_section
+from archspec.lang.spec import parse
+from archspec.runtime.metadata import Metadata
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model file, a run directory or saved predictions, and its own protocol if it has one."""
+
+    path: Path
+    protocol: Protocol | None = None
+
+    @property
+    def predicted(self) -> bool:
+        """Whether these are predictions that were saved."""
+        return self.path.suffix == ".npz"
+
+    @classmethod
+    def parse(cls, text: str | Path) -> Member:
+        """`runs/a`, or `runs/a:ten-crop`; a path that exists as it is has no protocol."""
+        path, colon, name = str(text).rpartition(":")
+        if colon and name in PROTOCOLS and not Path(text).exists():
+            return cls(Path(path), PROTOCOLS[name].make({}))
+        return cls(Path(text))
+
+
+def protocols_of(member: Member, metadata: Metadata, protocols: Sequence[Protocol] | None) -> Sequence[Protocol]:
+    """Its own, or else those given; () stands for the first of its page, None for all of them."""
+    if member.protocol is not None:
+        return (member.protocol,)
+    if protocols:
+        return protocols
+    of_page = page_protocols(metadata) or (Center(),)
+    return of_page if protocols is None else of_page[:1]
+
+
+def page_protocols(metadata: Metadata) -> tuple[Protocol, ...]:
+    """What the page of a model file lists under `evaluate: {protocols: ...}`."""
+    if metadata.page is None:
+        return ()
+    try:
+        spec = parse(Source("archspec.json", metadata.page))
+        section = settings.section(spec.document, "evaluate", {}, parameters(spec, None, {}))
+    except ArchspecError:  # of another version of the language
+        return ()
+    return protocol_section(section).protocols  # type: ignore[return-value]
