@@ -10,7 +10,7 @@ nor tensorflow.
 
 from __future__ import annotations
 
-from archspec.api import Network, build, check, convolutionalize, families, from_keras, load, load_weights
+from archspec.api import Network, build, check, convolutionalize, evaluate, families, from_keras, load, load_weights
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.graph.ir import Graph
 
@@ -24,6 +24,7 @@ __all__ = [
     "build",
     "check",
     "convolutionalize",
+    "evaluate",
     "families",
     "from_keras",
     "load",

@@ -156,6 +156,17 @@ def convolutionalize(model: Any, *, graph: Graph | None = None, output: str = "s
     return dense_form(model, graph=graph, output=output)
 
 
+def evaluate(model: str | Path, data: str | None = None, *, protocol: str | None = None, **options: Any) -> Any:
+    """The error rates of a model file, a run directory or saved predictions, by a test protocol: `ten-crop`.
+
+    Returns an `archspec.runtime.evaluate.Evaluation`; `options` are those of `archspec.runtime.evaluate.evaluate`.
+    Several models and protocols, and ensembles: `archspec.runtime.evaluate_all`. Raises ArchspecError.
+    """
+    from archspec.runtime.evaluate import evaluate
+
+    return evaluate(model, data, protocol=protocol, **options)
+
+
 def split_reference(reference: str) -> tuple[str, str | None]:
     """`vgg:D` -> ("vgg", "D"); a path may contain a colon when it exists as it is."""
     page, colon, variant = reference.rpartition(":")

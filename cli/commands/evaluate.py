@@ -67,21 +67,25 @@ def command(
     chosen = parse_protocols(protocols)
     if out is not None:
         refuse_existing(out, overwrite=False)
-    results = evaluate_all(
-        models,
-        data,
-        protocols=chosen,
-        ensemble=ensemble,
-        weights=shares,
-        save=save_predictions,
-        split=split,  # type: ignore[arg-type]
-        validation_split=validation_split,
-        seed=seed,
-        batch_size=batch_size,
-        devices=devices,
-        skip_bad_images=skip_bad_images,
-        report=lambda line: click.echo(line, err=True),
-    )
+    try:
+        results = evaluate_all(
+            models,
+            data,
+            protocols=chosen,
+            ensemble=ensemble,
+            weights=shares,
+            save=save_predictions,
+            split=split,  # type: ignore[arg-type]
+            validation_split=validation_split,
+            seed=seed,
+            batch_size=batch_size,
+            devices=devices,
+            skip_bad_images=skip_bad_images,
+            report=lambda line: click.echo(line, err=True),
+        )
+    except KeyboardInterrupt:
+        click.echo("what is done is kept: the same command goes on from there", err=True)
+        raise
     if format_ == "json":
         several = {"evaluations": [each.to_json(confusion=False) for each in results]}
         click.echo(json.dumps(results[0].to_json() if len(results) == 1 else several))

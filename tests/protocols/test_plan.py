@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from archspec import api
@@ -89,3 +91,12 @@ def test_the_pages_of_the_papers_list_what_the_papers_test_by() -> None:
     ]
     vgg = api.load("vgg:D").protocol
     assert [passes(plan(each, INPUT, vgg.resize)) for each in vgg.protocols] == [2, 6, 6, 150, 156]  # type: ignore[arg-type]
+
+
+def test_the_page_of_the_documentation_is_sound() -> None:
+    page = Path(__file__).parents[2] / "docs" / "small-vgg.yaml"
+    assert api.check(str(page)) == []
+    for network in api.networks(str(page)):
+        assert all(
+            plan(each, network.graph().input_shape, network.protocol.resize) for each in network.protocol.protocols
+        )  # type: ignore[arg-type]
