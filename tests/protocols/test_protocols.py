@@ -18,6 +18,7 @@ from archspec.runtime.data.images import Images
 from archspec.runtime.evaluate import Evaluation, evaluate
 from archspec.runtime.evaluate_all import evaluate_all
 from archspec.runtime.protocols import run as run_module
+from archspec.runtime.protocols.journal import forget
 from archspec.runtime.protocols.network import Classifier
 from archspec.runtime.protocols.run import run_protocol
 from archspec.runtime.strategy import make_strategy
@@ -116,6 +117,7 @@ def test_images_and_batches_may_have_any_size(
     given = Images(NAMES, np.zeros(3, np.int32), images)
     (protocol,) = parse_protocols([f"{{{case}}}"]) or ()
     found = run_protocol(tested, given, protocol, batch_size=batch_size, report=print)
+    forget(found.key)  # the next example of these images is computed anew
     expected = [reference.CASES[case](numpy_network, image) for image in images]
     np.testing.assert_allclose(found.posteriors, expected, atol=TOLERANCE)
 

@@ -27,6 +27,13 @@ ROW = 8 + 4 * 6  # bytes of an image in a journal: its number and six posteriors
 Write = Callable[[Path, list[tuple[int, int]]], dict[str, Any]]
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder without the journals of other tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 def journals(cache: Path) -> list[Path]:
     return sorted((cache / "archspec" / "evaluations").glob("*.rows"))
 
@@ -122,5 +129,3 @@ def test_another_model_image_or_protocol_begins_anew(
     said.clear()
     evaluate_all([used], str(folder), protocols=[first], report=said.append)  # type: ignore[list-item]
     assert not any("were done before" in line for line in said)
-    for left in journals(cache):
-        left.unlink()
