@@ -22,6 +22,7 @@ class LossScale:
 
         self._fixed = recipe.optimizer.loss_scale_factor
         self.dynamic = recipe.dtype_policy == "mixed_float16" and self._fixed is None
+        self.used = self.dynamic or self._fixed is not None
         self.variables: list[Any] = []
         if self.dynamic:
             self._factor = tf.Variable(INITIAL, trainable=False)

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.diagnostics import fail
 from archspec.lang.recipe import Length, Recipe
 from archspec.lang.recipes.monitor import improves
 from archspec.lang.recipes.schedules import Clock, Plateau
+
+
+def check_monitors(recipe: Recipe, classes: int) -> None:
+    """Raises ArchspecError (recipe) when the recipe watches a figure that a run of so many classes has not."""
+    for given, key in ((recipe.early_stopping, "early_stopping"), (recipe.schedule, "schedule")):
+        if getattr(given, "monitor", None) == "val_top5" and classes <= 5:
+            fact = f"`{key}` watches `val_top5`, which is 1 for {classes} classes and not in the history"
+            raise fail("recipe", fact, help="watch `val_top1` or `val_loss`")
 
 
 class LearningRate:

@@ -102,7 +102,7 @@ class TrainStep:
         with replicas_in_step(self.model, strategy.num_replicas_in_sync):  # runs while the graph is traced
             gradients, examples, scores = strategy.run(self._replica, args=next(iterator))
         if self._sums is None:
-            self._updated(gradients, 1.0)
+            self._updated(gradients, None)
         else:
             self._sums.add(strategy, gradients, strategy.experimental_local_results(examples)[0])
             tf.cond(update, self._accumulated, lambda: None)
@@ -128,8 +128,10 @@ class TrainStep:
                 losses *= tf.linalg.matvec(one_hot(tf, y, classes), tf.constant(self._class_weight))
             loss = self._scale.scaled(tf.reduce_sum(losses) / (examples * copies))
         gradients = tape.gradient(loss, self._trained, unconnected_gradients="zero")
-        factor = self._scale.inverse() * (examples if self._sums else 1.0)
-        gradients = [tf.convert_to_tensor(each) * tf.cast(factor, each.dtype) for each in gradients]
+        gradients = [tf.convert_to_tensor(each) for each in gradients]
+        if self._sums or self._scale.used:
+            factor = self._scale.inverse() * (examples if self._sums else 1.0)
+            gradients = [each * tf.cast(factor, each.dtype) for each in gradients]
         if self.strategy.num_replicas_in_sync > 1:
             gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
         return gradients, examples, score(tf, every[0], y, losses, copies)
@@ -157,7 +159,9 @@ class TrainStep:
         import tensorflow as tf
 
         given, decay = self.recipe.optimizer, self.recipe.weight_decay
-        mean = [tf.convert_to_tensor(each) / tf.cast(examples, each.dtype) for each in gradients]
+        mean = [tf.convert_to_tensor(each) for each in gradients]
+        if examples is not None:
+            mean = [each / tf.cast(examples, each.dtype) for each in mean]
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in mean])
         if decay:
             kept = decayed(self._trained, self.recipe.decayed)

@@ -27,6 +27,7 @@ from archspec.runtime.job import Job
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.rates import check_monitors
 from archspec.runtime.recipe_text import describe_recipe
 from archspec.runtime.record import Record, threads, timestamp, versions
 from archspec.runtime.resume import Resumed, find, is_finished, read_settings
@@ -174,6 +175,7 @@ def _carry_out(
     fingerprints = {"training": fingerprint(training), "validation": fingerprint(validation)}
     if resumed:
         check_unchanged(resumed.settings["fingerprints"], fingerprints, job.data)
+    check_monitors(recipe, classes)
     weights = class_weights(recipe.class_weight, training.class_names, training.labels)
     model = _model(network, job, strategy)
     checkpoint = resumed.checkpoint if resumed else None

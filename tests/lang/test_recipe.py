@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from archspec import api
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipe import ONE_HEAD, Recipe
+from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import Sgd
-from archspec.lang.recipes.schedules import Cosine, Step, Warmup
+from archspec.lang.recipes.schedules import Cosine, Plateau, Step, Warmup
 from archspec.lang.settings import parse_settings
 from archspec.ops import OPS
-from archspec.runtime.rates import LearningRate
+from archspec.runtime.rates import LearningRate, check_monitors
 from archspec.transforms import TRANSFORMS
 
 PAGE = "name: net\ninput: [8, 8, 1]\nparams: {classes: 10}\nlayers: [flatten, dense: $classes, softmax]\n"
@@ -197,3 +198,12 @@ def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
         with pytest.raises(ArchspecError) as caught:
             api.load("vgg:A", recipe=name)
         assert caught.value.diagnostics[0].help == help
+
+
+def test_a_figure_that_is_not_in_the_history_cannot_be_watched() -> None:
+    watching = Recipe(schedule=Plateau(monitor="val_top5"))
+    check_monitors(watching, classes=6)
+    with pytest.raises(ArchspecError, match="`schedule` watches `val_top5`"):
+        check_monitors(watching, classes=5)
+    with pytest.raises(ArchspecError, match="`early_stopping` watches `val_top5`"):
+        check_monitors(Recipe(early_stopping=EarlyStopping("val_top5")), classes=2)
