@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.decode import BadImageError, decode, decode_bytes, read_header, read_image
-from archspec.runtime.data.decode_view import decode_view
+from archspec.runtime.data.decode import BadImageError, decode, decode_bytes, header_of, read_header, read_image
+from archspec.runtime.data.decode_view import decode_window, window
 from archspec.runtime.data.images import luminance
 from archspec.runtime.epoch import tensorflow_failures
 from archspec.transforms import TRANSFORMS
-from archspec.transforms.frame import Frame
+from archspec.transforms.frame import Frame, whole
 
 PICTURE = np.random.default_rng(6).integers(0, 256, (11, 7, 3), dtype=np.uint8)
 
@@ -94,11 +96,47 @@ def test_a_jpeg_is_turned_as_pillow_turns_it(value: int, tmp_path: Path) -> None
         assert decode_bytes(tf, tiff_in(contents, damaged), 3).shape == (11, 7, 3)
 
 
+@pytest.mark.parametrize("value", range(1, 9))
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+def test_a_png_and_a_webp_are_turned_as_pillow_turns_them(format: str, value: int) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "a maker", value
+    options = {"lossless": True} if format == "WEBP" else {}
+    contents = encoded("RGB", format, exif=exif, **options)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(contents))))
+    np.testing.assert_array_equal(decode_bytes(tf, contents, 3), expected)
+    about = header_of(contents)
+    assert (about[:2], about.orientation, about.in_part) == (expected.shape[:2], value, False)
+    for kept in range(20, len(contents), 37):  # cut off anywhere, it is an error or an image, and the search ends
+        with contextlib.suppress(BadImageError):
+            decode_bytes(tf, contents[:kept], 3)
+
+
+def test_exif_is_found_behind_other_segments_and_xmp_is_not_heeded() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    contents = encoded("RGB", "JPEG", exif=exif, quality=100)
+    comments = b"".join(b"\xff\xfe" + (2 + length).to_bytes(2, "big") + b"x" * length for length in (0, 5, 3000))
+    behind = contents[:2] + comments + contents[2:]
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
+    other = encoded("RGB", "JPEG", xmp=xmp, quality=100)
+    for each, turn, sides in ((behind, 6, (7, 11)), (other, 1, (11, 7))):
+        assert header_of(each) == (*sides, "JPEG", turn)
+        assert decode_bytes(tf, each, 3).shape[:2] == sides
+
+
 def tiff_in(jpeg: bytes, change: Any) -> bytes:
     """A JPEG that starts with an EXIF segment, with other bytes after the segment's `Exif`."""
     end = 4 + int.from_bytes(jpeg[4:6], "big")
     segment = jpeg[6:12] + change(jpeg[12:end])
     return jpeg[:4] + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[end:]
+
+
+def decode_view(contents: bytes, channels: int, frame_of: Callable[[Frame], Frame], resample: str = "exact") -> Any:
+    """What `frame_of(the whole image)` shows of encoded bytes."""
+    about = header_of(contents)
+    seen = window(tf, frame_of(whole(tf, about[:2])), about[:2], tf.constant(about.in_part), resample)
+    return decode_window(tf, tf.constant(contents), channels, seen, tf.constant(about.in_part), resample)
 
 
 def scene(height: int, width: int) -> np.ndarray:
@@ -130,9 +168,9 @@ def test_a_decoded_window_is_the_window_of_the_decoded_image(subsampling: int, s
         independent = tf.image.resize(image, whole.shape[:2], antialias=True)
         top, left = (int(np.float32(draw) * (side - crop + 1)) for draw, side in zip((u, v), whole.shape, strict=False))
         expected = independent[top : top + crop, left : left + crop]
-        exact = decode_view(tf, tf.constant(contents), 3, frame_of, "exact")
+        exact = decode_view(contents, 3, frame_of, "exact")
         np.testing.assert_allclose(exact, expected, atol=0.02)
-        fast = decode_view(tf, tf.constant(contents), 3, frame_of, "fast")
+        fast = decode_view(contents, 3, frame_of, "fast")
         assert fast.shape == exact.shape
         # up to half a pixel off, in a picture whose slope is up to 13 grey levels a pixel of it
         assert np.abs(fast - expected).max() < 30 * 107 / size
@@ -143,14 +181,14 @@ def test_a_decoded_window_is_the_window_of_the_decoded_image(subsampling: int, s
 def test_fast_decodes_at_a_fraction_and_still_sees_the_same_place(reduction: int) -> None:
     stream = io.BytesIO()
     Image.fromarray(scene(211, 163)).resize((163 * 4, 211 * 4)).save(stream, "JPEG", quality=95)
-    contents = tf.constant(stream.getvalue())
+    contents = stream.getvalue()
     size = (int(100 / reduction), int(90 / reduction))
 
     def frame_of(frame: Frame) -> Frame:
         return frame.cropped(tf, (333, 250), (100, 90)).resized(tf, size)
 
-    exact = decode_view(tf, contents, 3, frame_of, "exact").numpy()
-    fast = decode_view(tf, contents, 3, frame_of, "fast").numpy()
+    exact = decode_view(contents, 3, frame_of, "exact").numpy()
+    fast = decode_view(contents, 3, frame_of, "fast").numpy()
     assert np.abs(fast - exact).max() < 12
     assert np.abs(fast - exact).mean() < 4
     assert np.abs(fast[2:] - exact[:-2]).mean() > 2 * np.abs(fast - exact).mean(), "a shift would be seen"
@@ -159,11 +197,24 @@ def test_fast_decodes_at_a_fraction_and_still_sees_the_same_place(reduction: int
 @pytest.mark.parametrize("resample", ["exact", "fast"])
 @pytest.mark.parametrize("kept", [5, 100, 300])
 def test_a_file_damaged_in_mid_epoch_is_an_error_with_a_remedy(kept: int, resample: str) -> None:
-    contents = encoded("RGB", "JPEG", quality=100)[:kept]
-    files = tf.data.Dataset.from_tensors(contents)
-    views = files.map(lambda file: decode_view(tf, file, 3, lambda frame: frame, resample))
+    contents = encoded("RGB", "JPEG", quality=100)
+    about = header_of(contents)
+    files = tf.data.Dataset.from_tensors(contents[:kept])
+    in_part, frame = tf.constant(about.in_part), whole(tf, about[:2])
+    seen = window(tf, frame, about[:2], in_part, resample)
+    views = files.map(lambda file: decode_window(tf, file, 3, seen, in_part, resample))
     with pytest.raises(ArchspecError) as caught, tensorflow_failures(1):
         list(views)
+    assert caught.value.diagnostics[0].code == "data-changed"
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_a_file_that_became_smaller_is_an_error_too(format: str) -> None:
+    small = io.BytesIO()
+    Image.fromarray(PICTURE[:9, :5]).save(small, format)
+    seen = window(tf, whole(tf, (11, 7)), (11, 7), tf.constant(format == "JPEG"), "exact")
+    with pytest.raises(ArchspecError) as caught, tensorflow_failures(1):
+        decode_window(tf, tf.constant(small.getvalue()), 3, seen, tf.constant(format == "JPEG"), "exact")
     assert caught.value.diagnostics[0].code == "data-changed"
 
 
@@ -174,9 +225,9 @@ def test_what_is_no_upright_jpeg_is_decoded_whole() -> None:
     for contents in (turned, encoded("RGB", "PNG"), encoded("L", "JPEG"), encoded("L", "PNG")):
         image = decode_bytes(tf, contents, 3)
         for resample in ("exact", "fast"):
-            seen = decode_view(tf, tf.constant(contents), 3, lambda frame: frame.cropped(tf, (2, 1), (4, 5)), resample)
+            seen = decode_view(contents, 3, lambda frame: frame.cropped(tf, (2, 1), (4, 5)), resample)
             np.testing.assert_array_equal(seen, image[2:6, 1:6])
-    grey = decode_view(tf, tf.constant(encoded("L", "JPEG")), 1, lambda frame: frame)
+    grey = decode_view(encoded("L", "JPEG"), 1, lambda frame: frame)
     np.testing.assert_array_equal(grey, decode_bytes(tf, encoded("L", "JPEG"), 1))
 
 

@@ -26,26 +26,21 @@ class BadImageError(Exception):
 def decode(tf: Any, contents: Any, channels: int) -> Any:
     """Encoded bytes (a scalar string tensor) to uint8 (H, W, channels); channels is 1 (grey) or 3 (RGB).
 
-    JPEG (with the accurate DCT, as Pillow; upright, by its EXIF orientation), PNG, BMP, the first frame of a GIF, and
-    WebP where TensorFlow reads it. 16-bit PNGs are reduced to 8 bits; an alpha channel is dropped, not composited.
+    JPEG (with the accurate DCT, as Pillow), PNG, BMP, the first frame of a GIF, and WebP where TensorFlow reads it;
+    upright, by their EXIF orientation. 16-bit PNGs are reduced to 8 bits; an alpha channel is dropped, not composited.
     Raises tf.errors.InvalidArgumentError.
     """
 
     def jpeg() -> Any:
         raw = tf.io.decode_jpeg(contents, channels=3 if channels == 3 else 0, dct_method="INTEGER_ACCURATE")
-        pixels = raw if channels == 3 else to_channels(tf, raw, channels)
-        return turned(tf, pixels, orientation(tf, contents))
+        return raw if channels == 3 else to_channels(tf, raw, channels)
 
     def others() -> Any:
         return to_channels(tf, tf.io.decode_image(contents, expand_animations=False), channels)
 
-    image = tf.cond(tf.io.is_jpeg(contents), jpeg, others)
+    image = tf.ensure_shape(tf.cond(tf.io.is_jpeg(contents), jpeg, others), (None, None, channels))
+    image = turned(tf, image, orientation(tf, contents))
     return tf.ensure_shape(image, (None, None, channels))
-
-
-def is_upright_jpeg(tf: Any, contents: Any) -> Any:
-    """Whether encoded bytes are a JPEG whose pixels need no turning: a scalar boolean tensor."""
-    return tf.cond(tf.io.is_jpeg(contents), lambda: orientation(tf, contents) == 1, lambda: tf.constant(False))
 
 
 def to_channels(tf: Any, raw: Any, channels: int) -> Any:
@@ -119,7 +114,9 @@ def _header(file: BinaryIO) -> Header:
     try:
         with Image.open(file) as image:
             kind, mode, (width, height) = image.format, image.mode, image.size
-            turn = image.getexif().get(TAG, 1) if kind == "JPEG" else 1
+            exif = Image.Exif()
+            exif.load(image.info.get("exif") or b"")  # not getexif(), which decodes a PNG whole, and heeds XMP
+            turn = exif.get(TAG, 1)
     except Image.DecompressionBombError:
         raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels") from None
     except UnidentifiedImageError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from archspec.runtime.data.decode import decode, is_upright_jpeg, to_channels
-from archspec.transforms.frame import Frame, view, whole
+from archspec.runtime.data.decode import decode, to_channels
+from archspec.transforms.frame import Frame, view
 
 REDUCTIONS = (1, 2, 4, 8)
 """By how much libjpeg reduces an image while it decodes it."""
@@ -27,24 +27,6 @@ class Window(NamedTuple):
     corner: Any
     extent: Any
     size: Any
-
-
-def decode_view(
-    tf: Any, contents: Any, channels: int, frame_of: Callable[[Frame], Frame], resample: str = "exact"
-) -> Any:
-    """Encoded bytes to the float32 (*size, channels) that `frame_of(the whole image)` shows.
-
-    resample: as in `view`; `fast` also decodes at a half, a quarter or an eighth where the frame shrinks the image by
-    that much. Files that are no upright JPEG are decoded whole. Raises tf.errors.InvalidArgumentError.
-    """
-    in_part = is_upright_jpeg(tf, contents)
-    sides = tf.cond(
-        in_part,
-        lambda: tf.io.extract_jpeg_shape(contents)[:2],
-        lambda: tf.shape(decode(tf, contents, channels))[:2],
-    )
-    seen = window(tf, frame_of(whole(tf, sides)), sides, in_part, resample)
-    return decode_window(tf, contents, channels, seen, in_part, resample)
 
 
 def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Window:

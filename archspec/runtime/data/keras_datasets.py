@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.select import Parts
+from archspec.runtime.quiet import import_tensorflow
 
 PREFIX = "keras:"
 DIGITS = tuple("0123456789")
@@ -51,9 +54,11 @@ def open_keras(source: str) -> Parts:
 
 
 def _load(name: str) -> Any:
+    import_tensorflow()  # quietly, before Keras does
     import keras
 
-    return getattr(keras.datasets, name).load_data()
+    with contextlib.redirect_stdout(sys.stderr):  # where Keras reports the download
+        return getattr(keras.datasets, name).load_data()
 
 
 def _images(names: tuple[str, ...], x: Any, y: Any) -> Images:

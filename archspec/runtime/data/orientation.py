@@ -1,34 +1,83 @@
-"""How a camera was held: the EXIF orientation of a JPEG, read and applied in the graph, so that it travels with it."""
+"""How a camera was held: the EXIF orientation of a file, read and applied in the graph, so that it travels with it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-SEARCHED = 65536  # bytes: where EXIF is, it is among the first segments
+LONGEST = 65536  # bytes of EXIF that are looked at
 ENTRY = 12  # bytes of an entry of a TIFF directory: tag, type, count, value
 TAG = 0x0112
 EXIF = b"Exif\x00\x00"
-BEFORE_EXIF = 6  # bytes: the start of the image, the marker of the segment and its length
-JFIF = 18  # bytes of the segment that some programs write before it
+HEAD = 10  # bytes that tell what a segment or chunk is
+
+Look = Callable[[Any], tuple[Any, Any]]
+"""From the first HEAD bytes of a segment, int64: where EXIF begins in it, or -1; how far the next one is, or 0."""
 
 
 def orientation(tf: Any, contents: Any) -> Any:
-    """The EXIF orientation of an encoded JPEG (a scalar string tensor), int32: 1, upright, to 8; 1 where it has none.
+    """The EXIF orientation of an encoded image (a scalar string tensor), int32: 1, upright, to 8; 1 where it has none.
 
     1 upright, 2 mirrored, 3 by 180 degrees, 4 upside down, 5 transposed, 6 to be turned clockwise, 7 transposed across,
-    8 to be turned counter-clockwise (Exif 2.3, section 4.6.4). A damaged directory counts as none.
+    8 to be turned counter-clockwise (Exif 2.3, section 4.6.4). JPEG, PNG (before its pixels, as Pillow) and WebP have
+    it. A damaged directory counts as none.
     """
+    start = tf.strings.join([tf.strings.substr(contents, 0, 16), bytes(16)])  # however short the file is
 
-    def found(start: int) -> Any:
-        return lambda: _in_tiff(tf, tf.strings.substr(contents, start + len(EXIF), SEARCHED))
+    def within(first: int, look: Look) -> Callable[[], Any]:
+        return lambda: _in(tf, contents, first, look)
 
-    def stands(start: int) -> Any:
-        # a short string has no such bytes: substr would refuse the position
-        long_enough = tf.strings.length(contents) > start + len(EXIF)
-        return long_enough & (tf.strings.substr(contents, tf.where(long_enough, start, 0), len(EXIF)) == EXIF)
+    kinds = [
+        (tf.io.is_jpeg(contents), within(2, lambda head: _jpeg(tf, head))),
+        (tf.strings.substr(start, 1, 3) == b"PNG", within(8, lambda head: _png(tf, head))),
+        (tf.strings.substr(start, 8, 8) == b"WEBPVP8X", within(12, lambda head: _webp(tf, head))),
+    ]
+    return tf.case(kinds, default=lambda: tf.constant(1), exclusive=False)
 
-    starts = (BEFORE_EXIF, BEFORE_EXIF + JFIF)
-    return tf.case([(stands(start), found(start)) for start in starts], default=lambda: tf.constant(1))
+
+def _jpeg(tf: Any, head: Any) -> tuple[Any, Any]:
+    """A segment: 0xff, its kind, its length with the two bytes that say it. The scan ends the search."""
+    exif = (head[1] == 0xE1) & tf.reduce_all(head[4:] == list(EXIF))
+    ends = (head[0] != 0xFF) | (head[1] == 0xDA) | (head[1] == 0xD9)
+    return tf.where(exif, 4, -1), tf.where(ends, tf.zeros_like(head[2]), 2 + 256 * head[2] + head[3])
+
+
+def _png(tf: Any, head: Any) -> tuple[Any, Any]:
+    """A chunk: length of the data, kind, data, checksum. The pixels end the search."""
+    exif, pixels = (tf.reduce_all(head[4:8] == list(kind)) for kind in (b"eXIf", b"IDAT"))
+    length = tf.reduce_sum(head[:4] * [1 << 24, 1 << 16, 1 << 8, 1])
+    return tf.where(exif, 8, -1), tf.where(pixels, tf.zeros_like(length), 12 + length)
+
+
+def _webp(tf: Any, head: Any) -> tuple[Any, Any]:
+    """A chunk: kind, length of the data, data, filled to an even length."""
+    exif = tf.reduce_all(head[:4] == list(b"EXIF"))
+    length = tf.reduce_sum(head[4:8] * [1, 1 << 8, 1 << 16, 1 << 24])
+    return tf.where(exif, 8, -1), 8 + length + length % 2
+
+
+def _in(tf: Any, contents: Any, first: int, look: Look) -> Any:
+    """The orientation in the EXIF of a file whose segments begin at `first`."""
+    size = tf.cast(tf.strings.length(contents), tf.int64)
+
+    def going(offset: Any, found: Any) -> Any:
+        return (found < 0) & (offset < size)
+
+    def step(offset: Any, found: Any) -> tuple[Any, Any]:
+        raw = tf.cast(tf.io.decode_raw(tf.strings.substr(contents, offset, HEAD), tf.uint8), tf.int64)
+        head = tf.concat([raw, tf.zeros(HEAD, tf.int64)], 0)[:HEAD]
+        place, further = (tf.cast(number, tf.int64) for number in look(head))
+        return tf.where(further > 0, offset + further, size), tf.where(place >= 0, offset + place, found)
+
+    start = (tf.constant(first, tf.int64), tf.constant(-1, tf.int64))
+    _, found = tf.while_loop(going, step, start)
+
+    def read() -> Any:
+        tiff = tf.strings.substr(contents, tf.minimum(found, size), LONGEST)
+        named = tf.strings.substr(tiff, 0, len(EXIF)) == EXIF
+        return _in_tiff(tf, tf.cond(named, lambda: tf.strings.substr(tiff, len(EXIF), LONGEST), lambda: tiff))
+
+    return tf.cond(found >= 0, read, lambda: tf.constant(1))
 
 
 def _in_tiff(tf: Any, tiff: Any) -> Any:
@@ -52,6 +101,13 @@ def _in_tiff(tf: Any, tiff: Any) -> Any:
     return tf.where((value >= 1) & (value <= 8), value, 1)
 
 
+def transposed(tf: Any, image: Any) -> Any:
+    """(H, W, C) to (W, H, C); by a gather, for oneDNN prints an error about tf.transpose of uint8."""
+    height, width, channels = tf.unstack(tf.shape(image))
+    places = tf.range(width)[:, None] + width * tf.range(height)
+    return tf.gather(tf.reshape(image, (-1, channels)), places)
+
+
 def turned(tf: Any, image: Any, value: Any) -> Any:
     """An image (H, W, C) of that EXIF orientation, upright: (H, W, C), or (W, H, C) from 5 on."""
 
@@ -59,7 +115,7 @@ def turned(tf: Any, image: Any, value: Any) -> Any:
         # each is a transposition, or none, after the mirrorings
         rows = (value == 3) | (value == 4) | (value == 7) | (value == 8)
         columns = (value == 2) | (value == 3) | (value == 6) | (value == 7)
-        turned = tf.cond(value >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
+        turned = tf.cond(value >= 5, lambda: transposed(tf, image), lambda: image)
         turned = tf.cond(rows, lambda: tf.reverse(turned, [0]), lambda: turned)
         return tf.cond(columns, lambda: tf.reverse(turned, [1]), lambda: turned)
 
