@@ -27,12 +27,11 @@ def describe_recipe(recipe: Recipe, length: Length) -> list[str]:
     """Lines such as `30 epochs (660 updates) in batches of 64, sgd at 0.1, cosine schedule, weight decay 0.0005`."""
     epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
     lines = [f"{epochs} ({length.iterations:,} updates) in {listed(_parts(recipe))}"]
-    if recipe.base_batch_size:
-        images = recipe.batch_size * recipe.accumulated
+    if recipe.scale != 1:
+        images, rate = recipe.batch_size * recipe.accumulated, recipe.optimizer.learning_rate
         lines.append(
-            f"learning rates x {recipe.scale:g}: the recipe's are for a batch of {recipe.base_batch_size}, and "
-            f"{images} images are in an update; the optimizer's {recipe.optimizer.learning_rate:g} is "
-            f"{recipe.optimizer.learning_rate * recipe.scale:g}"
+            f"learning rates x {recipe.scale:g}, as {images} images are in an update and the recipe's rates are for "
+            f"{recipe.base_batch_size} (`base_batch_size`): {rate:g} becomes {rate * recipe.scale:g}"
         )
     return lines
 

@@ -300,14 +300,9 @@ def _course(
     }
     with train_step.strategy.scope():
         logits_model = logits_of(train_step.model)
-    return Course(
-        strategy=train_step.strategy,
-        model=train_step.model,
-        logits_model=logits_model,
-        train_step=train_step,
-        recipe=recipe,
-        length=length,
-        training=lambda start_step: training_batches(
+
+    def batches(start_step: int) -> Any:
+        return training_batches(
             training,
             augment=augment,
             resample=recipe.resample,
@@ -315,7 +310,17 @@ def _course(
             epochs=length.epochs,
             start_step=start_step,
             **seen,
-        ),
+        )
+
+    first = batches(0)  # what does not fit is found before anything is written
+    return Course(
+        strategy=train_step.strategy,
+        model=train_step.model,
+        logits_model=logits_model,
+        train_step=train_step,
+        recipe=recipe,
+        length=length,
+        training=lambda start_step: batches(start_step) if start_step else first,
         validation=evaluation_batches(validation, **seen),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),
         files=lambda step: _files(training, job, step),

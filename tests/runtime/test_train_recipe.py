@@ -92,8 +92,8 @@ def test_the_scaled_rate_is_said_and_used(run: tuple[RunResult, Notes]) -> None:
     result, notes = run
     assert [row["learning_rate"] for row in history(result.directory)] == pytest.approx([0.1, 0.1])
     assert (
-        "learning rates x 2: the recipe's are for a batch of 50, and 100 images are in an update; "
-        "the optimizer's 0.05 is 0.1"
+        "learning rates x 2, as 100 images are in an update and the recipe's rates are for 50 (`base_batch_size`): "
+        "0.05 becomes 0.1"
     ) in notes.lines
 
 
@@ -169,6 +169,13 @@ def test_a_class_that_is_not_there_is_refused_before_anything_is_written(page: s
         )
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.code, diagnostic.help) == ("class-weight", "the classes are: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_transform_that_does_not_fit_is_refused_before_anything_is_written(page: str, tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        train(archspec.load(page, recipe="small-images"), "digits", out=tmp_path / "run", progress=Notes())
+    assert caught.value.diagnostics[0].message.startswith("`rand_augment` needs three channels")
     assert not (tmp_path / "run").exists()
 
 
