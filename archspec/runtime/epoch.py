@@ -19,6 +19,7 @@ from archspec.runtime.checkpoint_file import Checkpoint
 from archspec.runtime.data.entries import Item
 from archspec.runtime.data.examine import unreadable
 from archspec.runtime.divergence import blown_up
+from archspec.runtime.hosts import Agreement
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import Score, make_count_step, replica_batches
 from archspec.runtime.losses import validation_loss
@@ -28,6 +29,8 @@ from archspec.runtime.rates import LearningRate, Stopper
 from archspec.runtime.record import Record
 from archspec.runtime.step import TrainStep
 from archspec.runtime.watch import DivergedError, Watch
+
+TOGETHER = 8  # steps after which several processes look at the losses, and ask each other for signals
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,22 @@ class Course:
 class Run:
     """A course on its way: takes the steps, and keeps what it takes to go on from any of them."""
 
-    def __init__(self, course: Course, record: Record, progress: TrainingProgress, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        course: Course,
+        record: Record,
+        progress: TrainingProgress,
+        checkpoints: Checkpoints,
+        interrupt: Interrupt,
+        agreement: Agreement,
+    ) -> None:
         self.course, self.record, self.progress, self.checkpoints = course, record, progress, checkpoints
+        self.interrupt, self.agreement = interrupt, agreement
         self.rates, self.stopper = LearningRate(course.recipe, course.length), Stopper(course.recipe)
         loss = validation_loss(course.recipe)
         self.count_step = make_count_step(course.strategy, course.logits_model, loss=loss)
         self.validation = replica_batches(course.strategy, course.validation)
-        self.watch = Watch(course.length, progress)
+        self.watch = Watch(course.length, progress, TOGETHER if agreement.hosts else None)
 
     def batches(self, step: int) -> Any:
         """An iterator over the training batches of all replicas, from a step of the run on."""
@@ -69,6 +81,12 @@ class Run:
         rate = self.rates.at(step)
         update = self.course.length.updates(step, self.course.recipe.accumulated)
         return self.course.train_step(batches, rate, update), rate
+
+    def asked_to_end(self, step: int | None = None) -> bool:
+        """Whether a signal asks for the end. Several processes ask each other, after every few steps only."""
+        if self.agreement.hosts is None or step is None or step % TOGETHER == 0:
+            return self.agreement.any(self.interrupt.requested)
+        return False
 
     def save(self, position: Position) -> None:
         """A checkpoint. Raises DivergedError when what it would keep is not finite, and `cannot-write`."""
@@ -84,7 +102,8 @@ class Run:
             "record": self.record.state(),
             "page": self.record.page_digest,
         }
-        self.checkpoints.save(step, Checkpoint(arrays, state))
+        if self.record.writes:
+            self.checkpoints.save(step, Checkpoint(arrays, state))
 
     def load(self, checkpoint: Checkpoint) -> Position:
         """Go back to a checkpoint, for training; what was recorded stays. Raises `checkpoint-differs`."""
@@ -102,7 +121,7 @@ class Run:
             self.record.write(self.course.model if model else None)
 
 
-def run_epochs(run: Run, interrupt: Interrupt, start: Position | None) -> bool:
+def run_epochs(run: Run, start: Position | None) -> bool:
     """Train and validate epoch after epoch, recording each, until the end or the recipe's early stopping.
 
     Returns whether it was interrupted.
@@ -122,15 +141,15 @@ def run_epochs(run: Run, interrupt: Interrupt, start: Position | None) -> bool:
             run.write(model=not at.done)
         batches = run.batches(at.step(course.length.steps_per_epoch))
         while at.epoch < course.length.epochs and not at.stopped:
-            at, interrupted = _epoch(run, interrupt, at, batches)
+            at, interrupted = _epoch(run, at, batches)
             if interrupted:
                 return True
     except DivergedError as diverged:
-        raise _diverged(run, diverged, interrupt) from None
+        raise _diverged(run, diverged) from None
     return False
 
 
-def _epoch(run: Run, interrupt: Interrupt, at: Position, batches: Any) -> tuple[Position, bool]:
+def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
     """One epoch, or the rest of one: the position after it, and whether it was interrupted before its end."""
     course, watch, each = run.course, run.watch, run.course.length.steps_per_epoch
     steps = min(each, course.length.steps - at.epoch * each)
@@ -147,7 +166,7 @@ def _epoch(run: Run, interrupt: Interrupt, at: Position, batches: Any) -> tuple[
             score, rate = run.take(batches, at.step(each))
             watch.step(score)
             at = replace(at, done=at.done + 1, rate=rate)
-            if interrupt.requested:
+            if run.asked_to_end(at.step(each)):
                 save()
                 return at, True
             if run.checkpoints.due(at.step(each)) and at.done < steps:
@@ -155,9 +174,11 @@ def _epoch(run: Run, interrupt: Interrupt, at: Position, batches: Any) -> tuple[
         total = watch.look()
         trained = time.perf_counter()
         run.progress.validating()
+        # several processes must all count the same batches
+        stop = (lambda: False) if run.agreement.hosts else (lambda: run.interrupt.requested)
         with course.train_step.averaged():
-            val_score, _ = count(run.count_step, run.validation, course.validation_steps, lambda: interrupt.requested)
-    if interrupt.requested:
+            val_score, _ = count(run.count_step, run.validation, course.validation_steps, stop)
+    if run.asked_to_end():
         save()
         return at, True
     if not math.isfinite(val_score.loss):
@@ -207,25 +228,31 @@ def count(
     return score, table
 
 
-def _diverged(run: Run, diverged: DivergedError, interrupt: Interrupt) -> ArchspecError:
+def _diverged(run: Run, diverged: DivergedError) -> ArchspecError:
     """The error, with the layer that blew up: the steps since the last checkpoint are taken again to find it."""
     course, steps = run.course, run.course.length.steps_per_epoch
-    notes = []
+    notes: list[str] = []
+    if run.agreement.hosts:
+        return _smaller_rate(course.recipe, diverged.fact, notes)
     with contextlib.suppress(ArchspecError):  # without a checkpoint, nothing more is known
         run.progress.note(f"{diverged.fact}; looking for the layer, from the last checkpoint on")
         first = run.load(latest(run.record.directory, run.progress.note)).step(steps)
         batches = run.batches(first)
         for step in range(first, diverged.step):
-            if interrupt.requested:
+            if run.interrupt.requested:
                 break
             run.take(batches, step)
         else:
             x, _ = next(iter(course.training(diverged.step)), (None, None))
             notes = blown_up(course.strategy, course.model, x)
         notes.append(f"the checkpoint of step {first} is kept, and best.keras and last.keras are not newer than it")
-    optimizer = course.recipe.optimizer
+    return _smaller_rate(course.recipe, diverged.fact, notes)
+
+
+def _smaller_rate(recipe: Recipe, fact: str, notes: Sequence[str]) -> ArchspecError:
+    optimizer = recipe.optimizer
     setting = f"train.optimizer.{optimizer.name}.learning_rate={optimizer.learning_rate / 10:g}"
-    return fail("diverged", diverged.fact, notes=notes, help=f"a smaller learning rate: `--set {setting}`")
+    return fail("diverged", fact, notes=notes, help=f"a smaller learning rate: `--set {setting}`")
 
 
 @contextlib.contextmanager

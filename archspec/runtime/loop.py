@@ -57,7 +57,7 @@ def replica_batches(strategy: Any, batches: Any) -> Any:
 
     replicas: int = strategy.num_replicas_in_sync
 
-    def split(x: Any, y: Any) -> Any:
+    def split(context: Any, x: Any, y: Any) -> Any:
         examples = tf.shape(y)[0]
         few = examples < replicas
 
@@ -67,13 +67,20 @@ def replica_batches(strategy: Any, batches: Any) -> Any:
             copies = tf.where(few, float(replicas), 1.0)
             return x[start:stop], y[start:stop], tf.cast(examples, tf.float32), copies
 
-        return tf.data.Dataset.range(replicas, output_type=tf.int32).map(part)
+        # those of this host: each host reads the whole batch
+        here = replicas // context.num_input_pipelines
+        first = here * context.input_pipeline_id
+        return tf.data.Dataset.range(first, first + here, output_type=tf.int32).map(part)
 
     def whole(x: Any, y: Any) -> Any:
         return x, y, tf.cast(tf.shape(y)[0], tf.float32), 1.0
 
-    parts = batches.map(whole) if replicas == 1 else batches.flat_map(split)
-    return strategy.distribute_datasets_from_function(lambda _: parts.prefetch(2 * replicas))
+    def parts(context: Any) -> Any:
+        if replicas == 1:
+            return batches.map(whole).prefetch(2)
+        return batches.flat_map(lambda x, y: split(context, x, y)).prefetch(2 * replicas)
+
+    return strategy.distribute_datasets_from_function(parts)
 
 
 def make_count_step(

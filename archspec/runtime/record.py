@@ -34,13 +34,24 @@ class Record:
         page: the resolved page.
         settings: what run.json says from the start.
         metadata: what the model files carry.
+        writes: False for all but one of several processes, which then only remember.
 
     Every method raises ArchspecError (`cannot-write`) when the disk is full; what was written before stays.
     """
 
-    def __init__(self, directory: Path, title: str, page: str, settings: Mapping[str, Any], metadata: Metadata) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        title: str,
+        page: str,
+        settings: Mapping[str, Any],
+        metadata: Metadata,
+        *,
+        writes: bool = True,
+    ) -> None:
         self.directory = directory
         self.title = title
+        self.writes = writes
         self.metadata = metadata
         self.rows: list[Row] = []
         self.times: list[Row] = []
@@ -55,6 +66,8 @@ class Record:
 
     def begin(self) -> None:
         """Write page.yaml and run.json."""
+        if not self.writes:
+            return
         write_text(self.directory / "page.yaml", self._page)
         write_json(self.directory / "run.json", self._settings)
 
@@ -73,6 +86,8 @@ class Record:
         Args:
             model: None where it has gone on since that epoch, and is not to be written.
         """
+        if not self.writes:
+            return
         if model is not None and self.rows:
             save_model(model, self.directory / "last.keras", self.metadata)
             if self.best == self.rows[-1]:
@@ -94,7 +109,8 @@ class Record:
         self.rows, self.times = list(state["rows"]), list(state["times"])
         self.best = state["best"]
         self._seconds_before, self._started = state["seconds"], time.time()
-        self._scalars.restart()
+        if self.writes:
+            self._scalars.restart()
 
     def _seconds(self) -> float:
         return self._seconds_before + time.time() - self._started
@@ -105,6 +121,8 @@ class Record:
         Args:
             model: the network as it stands, where that is not yet in last.keras.
         """
+        if not self.writes:
+            return self._seconds()
         if model is not None:
             save_model(model, self.directory / "last.keras", self.metadata)
         self._scalars.close()
@@ -123,6 +141,8 @@ class Record:
 
     def failed(self, error: ArchspecError) -> None:
         """Say in run.json what ended the run, as far as the disk allows."""
+        if not self.writes:
+            return
         with contextlib.suppress(ArchspecError):
             draw_curves(self.directory / "curves.png", self.title, self.rows)
             messages = [diagnostic.to_json() for diagnostic in error.diagnostics]

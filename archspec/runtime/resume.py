@@ -62,8 +62,8 @@ def is_finished(settings: Mapping[str, Any]) -> bool:
     return bool(settings["finished"]) and not settings["interrupted"] and "errors" not in settings
 
 
-def find(run: Path, settings: Mapping[str, Any], note: Callable[[str], None]) -> Resumed:
-    """What to go on with. Removes what a killed process has left half-written.
+def find(run: Path, settings: Mapping[str, Any], note: Callable[[str], None], *, clean: bool) -> Resumed:
+    """What to go on with; `clean` removes what a killed process has left half-written.
 
     Raises:
         ArchspecError: `not-a-run`, `no-checkpoint`.
@@ -73,7 +73,7 @@ def find(run: Path, settings: Mapping[str, Any], note: Callable[[str], None]) ->
     except (OSError, ValueError) as error:
         raise fail("not-a-run", f"`{run}` has no page.yaml that can be read", help=HELP) from error
     checkpoint = latest(run, note) if files(run) else None
-    for folder in (run, run / "checkpoints"):
+    for folder in (run, run / "checkpoints") if clean else ():
         for leftover in folder.glob(".*.tmp*"):
             discard(leftover)
     return Resumed(settings, page, checkpoint)

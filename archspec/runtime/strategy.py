@@ -8,22 +8,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.hosts import Hosts
 from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
 
 Devices = int | str | None
 """What `--devices` says: None or "all" is every visible GPU, or else the one CPU; a number is that many."""
 
 
-def make_strategy(devices: Devices = None) -> Any:
+def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
     """A tf.distribute.MirroredStrategy, one replica a device; with one device it costs nothing.
 
     Without a GPU, N devices are N logical devices of the one CPU: of use for tests, since the weights after training
-    are the same with any number of replicas.
+    are the same with any number of replicas. With several hosts it is a MultiWorkerMirroredStrategy over N devices of
+    each, and waits until all of them are there.
 
     Raises:
         ArchspecError: `backend` when Keras does not run on TensorFlow, `devices` for a number that is not positive or
             more GPUs than are visible, and `devices-late` for several logical CPU devices after TensorFlow has begun
-            to run.
+            to run. `hosts` for several CPU devices on several hosts, and when TensorFlow runs already.
     """
     need_tensorflow_backend()
     tf = import_tensorflow()
@@ -35,6 +37,8 @@ def make_strategy(devices: Devices = None) -> Any:
             f"{number} devices are asked for, and {_counted(len(gpus), 'GPU')} can be seen",
             help="leave `--devices` out to use all of them",
         )
+    if hosts is not None:
+        return _several_hosts(hosts, number)
     if not gpus:
         _split_cpu(tf, number)
     names = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
@@ -49,8 +53,39 @@ def _mirrored(names: tuple[str, ...]) -> Any:
         return tf.distribute.MirroredStrategy(names)
 
 
-def describe(strategy: Any) -> str:
-    """`1 CPU`, `2 GPUs`."""
+@functools.cache
+def _several_hosts(hosts: Hosts, number: int) -> Any:
+    """One strategy a process, over `number` devices of each host. Its port is open from now on."""
+    tf = import_tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    if number > 1 and not gpus:
+        fact = "without GPUs each host trains on one device, and more are asked for"
+        raise fail("hosts", fact, help="leave `--devices` out, or start several workers on the host")
+    cluster = tf.train.ClusterSpec({"worker": list(hosts.workers)})
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        cluster, task_type="worker", task_id=hosts.worker, rpc_layer="grpc"
+    )
+    try:
+        tf.config.set_visible_devices(gpus[:number], "GPU")
+        with warnings_hidden():
+            return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    except RuntimeError as error:
+        help = "start training on several hosts in a process of its own"
+        raise fail("hosts", "TensorFlow is already running, and can no longer join other hosts", help=help) from error
+    except tf.errors.OpError as error:
+        address = hosts.workers[hosts.worker]
+        fact = f"worker {hosts.worker} cannot listen at {address}: {str(error.message).splitlines()[0][:200]}"
+        raise fail(
+            "hosts", fact, help="give it a port that is free, and the name by which the others reach it"
+        ) from error
+
+
+def describe(strategy: Any, hosts: Hosts | None = None) -> str:
+    """`1 CPU`, `2 GPUs`, `2 hosts with 1 CPU each`."""
+    if hosts is not None:
+        each = len(strategy.extended.worker_devices)
+        kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
+        return f"{len(hosts.workers)} hosts with {_counted(each, kind)} each"
     kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
     number: int = strategy.num_replicas_in_sync
     return _counted(number, kind if kind == "GPU" or number == 1 else "logical CPU device")

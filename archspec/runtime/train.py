@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -22,6 +23,7 @@ from archspec.runtime.data.plan import plan
 from archspec.runtime.data.source import open_data
 from archspec.runtime.epoch import Course, Run, run_epochs
 from archspec.runtime.fingerprint import check_unchanged, fingerprint
+from archspec.runtime.hosts import Agreement, Hosts, losses_of_workers, waiting
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.job import Job
 from archspec.runtime.metadata import Metadata
@@ -71,6 +73,7 @@ def train(
     init_from: str | None = None,
     checkpoint_every: str | None = None,
     deterministic: bool = False,
+    hosts: Hosts | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Train a network on a data source and leave a run directory (`run_directory` says what is in it).
@@ -88,6 +91,7 @@ def train(
         init_from: a file of weights to start from, or `keras:imagenet`; the classifier is new where the classes differ.
         checkpoint_every: `500steps` or `10m`: checkpoints inside epochs, besides those at their ends.
         deterministic: use only operations that give the same bits each time, as on a CPU they all do.
+        hosts: of `find_hosts`: the processes that train together, on one copy of the data each. The first one writes.
         progress: where the user looks on; a TrainingProgress on standard error by default.
 
     Ctrl-C and SIGTERM end the run after the step under way, with all its files in order, a checkpoint to go on from,
@@ -95,7 +99,8 @@ def train(
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`, `free-input`,
-            `checkpoint-every`, `diverged` when the loss is no longer a number, and what `open_data` raises.
+            `checkpoint-every`, `hosts`, `hosts-differ`, `worker-lost`, `diverged` when the loss is no longer a number,
+            and what `open_data` raises.
     """
     job = Job(
         data=data,
@@ -108,8 +113,11 @@ def train(
         deterministic=deterministic,
     )
     directory = run_directory.choose(out, network.name)
-    run_directory.refuse_existing(directory, overwrite=overwrite)
-    return _carry_out(network, job, directory, devices=devices, progress=progress or TrainingProgress())
+    if not hosts or hosts.is_chief:
+        run_directory.refuse_existing(directory, overwrite=overwrite)
+    progress = progress or TrainingProgress()
+    with losses_of_workers(hosts, directory):
+        return _carry_out(network, job, directory, devices=devices, hosts=hosts, progress=progress)
 
 
 def resume(
@@ -119,6 +127,7 @@ def resume(
     data: str | None = None,
     devices: Devices = None,
     checkpoint_every: str | None = None,
+    hosts: Hosts | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Go on with a run that was killed or interrupted, from its last checkpoint, to the same bits as without that.
@@ -151,9 +160,10 @@ def resume(
             data_arguments=job.data_arguments,
             example=None,
         )
-    found = find(run, settings, progress.note)
+    found = find(run, settings, progress.note, clean=not hosts or hosts.is_chief)
     network = load(str(run / "page.yaml"))
-    return _carry_out(network, job, run, devices=devices, progress=progress, resumed=found)
+    with losses_of_workers(hosts, run):
+        return _carry_out(network, job, run, devices=devices, hosts=hosts, progress=progress, resumed=found)
 
 
 def _carry_out(
@@ -162,14 +172,20 @@ def _carry_out(
     directory: Path,
     *,
     devices: Devices,
+    hosts: Hosts | None,
     progress: TrainingProgress,
     resumed: Resumed | None = None,
 ) -> RunResult:
     """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say."""
+    chief = not hosts or hosts.is_chief
+    if hosts:
+        progress.quiet = progress.quiet or not chief
+        progress.note(f"{hosts.named(hosts.worker)}: waiting for all {len(hosts.workers)} workers")
     recipe, every = job.recipe, parse_every(job.checkpoint_every)
     reference = resumed.settings["reference"] if resumed else network.reference
     input_shape, classes = classifier_shapes(network.graph(), reference)
-    strategy = make_strategy(devices)
+    with waiting(hosts, progress.note) if hosts else contextlib.nullcontext():
+        strategy = make_strategy(devices, hosts)
     training, validation = (_open(job, split, input_shape[-1], progress) for split in ("train", "validation"))
     check_classes(classes, len(training.class_names), job.data)
     fingerprints = {"training": fingerprint(training), "validation": fingerprint(validation)}
@@ -191,7 +207,7 @@ def _carry_out(
         preprocess=network.preprocess,
         resize=network.protocol.resize,
     )
-    machine = {"devices": describe(strategy), "threads": threads(), "versions": versions()}
+    machine = {"devices": describe(strategy, hosts), "threads": threads(), "versions": versions()}
     settings = {
         "reference": reference,
         "name": network.name,
@@ -205,36 +221,42 @@ def _carry_out(
     }
     if resumed:
         settings = resumed.go_on(machine, timestamp(), progress.note)
-    else:
+    elif chief:
         run_directory.create(directory)
-    record = Record(directory, network.name, metadata.page or "", settings, metadata)
+    record = Record(directory, network.name, metadata.page or "", settings, metadata, writes=chief)
     progress.note(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
-        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy)}"
+        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy, hosts)}"
     )
     for line in describe_recipe(recipe, course.length):
         progress.note(line)
-    progress.note(f"writing {directory}")
+    progress.note(f"writing {directory}" if chief else "worker 0 writes the files")
+    agreement = Agreement(strategy, hosts)
     with Interrupt(progress.note) as interrupt, progress:
         progress.start(course.length.epochs, course.length.steps_per_epoch)
         try:
-            run = Run(course, record, progress, Checkpoints(directory, every))
-            start = run.load(checkpoint) if checkpoint else None
-            if start and checkpoint:
-                record.restore(checkpoint.state["record"])
-                steps = course.length.steps_per_epoch
-                progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
-            record.begin()
-            interrupted = run_epochs(run, interrupt, start)
+            with losses_of_workers(hosts, directory):
+                agreement.same("network and recipe", (record.page_digest, job))
+                agreement.same("images", fingerprints)
+                run = Run(course, record, progress, Checkpoints(directory, every), interrupt, agreement)
+                start = run.load(checkpoint) if checkpoint else None
+                if start and checkpoint:
+                    record.restore(checkpoint.state["record"])
+                    steps = course.length.steps_per_epoch
+                    progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
+                agreement.same("checkpoint", start)
+                record.begin()
+                interrupted = run_epochs(run, start)
         except ArchspecError as error:
             record.failed(error)
             raise
         with train_step.averaged():
             seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
+        agreement.any(False)  # no process ends before all have done their work
     best = record.best or {}
     return RunResult(
         directory=directory,
-        signal=interrupt.signal if interrupted else None,
+        signal=(interrupt.signal or signal.SIGTERM) if interrupted else None,
         epochs=len(record.rows),
         seconds=seconds,
         best_epoch=best.get("epoch"),

@@ -28,10 +28,11 @@ class Watch:
 
     Args:
         length: of the run.
+        steps_at_once: look after so many steps, where several processes must look at the same ones; else by the clock.
     """
 
-    def __init__(self, length: Length, progress: TrainingProgress) -> None:
-        self.length, self.progress = length, progress
+    def __init__(self, length: Length, progress: TrainingProgress, steps_at_once: int | None = None) -> None:
+        self.length, self.progress, self.steps_at_once = length, progress, steps_at_once
         self.validation_seconds = 0.0
         self.epoch = 0
         self.score = Score()
@@ -55,7 +56,11 @@ class Watch:
     def step(self, vector: Any) -> None:
         """A step was started; its score may not be there yet. Raises DivergedError, perhaps for an earlier step."""
         self._pending.append(vector)
-        if len(self._pending) >= PENDING or time.perf_counter() - self._looked > INTERVAL:
+        if self.steps_at_once:
+            due = len(self._pending) >= self.steps_at_once
+        else:
+            due = len(self._pending) >= PENDING or time.perf_counter() - self._looked > INTERVAL
+        if due:
             self.look()
 
     def look(self) -> Score:

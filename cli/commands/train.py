@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,6 +48,10 @@ from archspec.cli.options import complete_reference, devices, load, program, rec
     metavar="RUN",
     help="Go on with a run that was killed or interrupted, to the same result as without that.",
 )
+@click.option("--worker", type=click.IntRange(min=0), metavar="I", help="Which of the workers this process is.")
+@click.option(
+    "--workers", metavar="HOST:PORT,...", help="All processes that train together, the same list on every host."
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -66,6 +71,8 @@ def command(
     checkpoint_every: str | None,
     deterministic: bool,
     run: Path | None,
+    worker: int | None,
+    workers: str | None,
 ) -> None:
     """Train a network by its recipe; leaves a run directory. Ctrl-C saves what there is and exits 130.
 
@@ -77,11 +84,16 @@ def command(
       FOLDER       train/ and val/ with one folder a class, or class folders and --validation-split
       FILE.npz     x_train, y_train, x_test, y_test, as keras.datasets has them
     """
+    from archspec.runtime.hosts import find_hosts
+
+    hosts = find_hosts(worker, workers)
     if run is not None:
         _refuse_with_resume(ctx)
         from archspec.runtime.train import resume
 
-        result = resume(run, lambda page: load(page, ()), data=data, devices=devices, checkpoint_every=checkpoint_every)
+        result = resume(
+            run, lambda page: load(page, ()), data=data, devices=devices, checkpoint_every=checkpoint_every, hosts=hosts
+        )
     else:
         if reference is None or data is None:
             missing = "argument 'REF'" if reference is None else "option '--data'"
@@ -104,16 +116,22 @@ def command(
             init_from=init_from,
             checkpoint_every=checkpoint_every,
             deterministic=deterministic,
+            hosts=hosts,
         )
-    click.echo(result.summary())
-    click.echo("next, try:")
-    for line in result.next_commands(program()):
-        click.echo(f"  {line}")
+    if hosts is None or hosts.is_chief:
+        _tell(result)
     if result.signal is not None:
         ctx.exit(128 + result.signal)
 
 
-ON_RESUME = {"run", "data", "devices", "checkpoint_every"}
+def _tell(result: Any) -> None:
+    click.echo(result.summary())
+    click.echo("next, try:")
+    for line in result.next_commands(program()):
+        click.echo(f"  {line}")
+
+
+ON_RESUME = {"run", "data", "devices", "checkpoint_every", "worker", "workers"}
 
 
 def _refuse_with_resume(ctx: click.Context) -> None:

@@ -1,0 +1,201 @@
+"""Several hosts that train one network together: who they are, and what they must agree on.
+
+One process a host, each started by the same command but for its number; the first one, the chief, alone writes files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.diagnostics import ArchspecError, fail, listed, render
+from archspec.runtime.quiet import import_tensorflow
+
+HELP = "`--workers host0:port,host1:port,...` is the same on every host, and `--worker I` counts them from 0"
+
+INTERVAL = 15.0  # seconds between two lines about who is missing
+PATIENCE = 600.0  # seconds until a process gives up waiting for the others
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The processes that train together, the chief first, and which of them this one is."""
+
+    workers: tuple[str, ...]
+    """HOST:PORT, as the others reach them."""
+    worker: int
+
+    @property
+    def is_chief(self) -> bool:
+        return self.worker == 0
+
+    def named(self, worker: int) -> str:
+        return f"worker {worker} ({self.workers[worker]})" if worker < len(self.workers) else f"worker {worker}"
+
+
+def find_hosts(worker: int | None, workers: str | None, environment: Mapping[str, str] = os.environ) -> Hosts | None:
+    """From the command line, else from TF_CONFIG, as TensorFlow's cluster managers set it; None for one host alone.
+
+    Raises:
+        ArchspecError: `hosts`.
+    """
+    if (worker is None) != (workers is None):
+        missing = "`--workers`" if workers is None else "`--worker`"
+        raise fail("hosts", f"several hosts are asked for without {missing}", help=HELP)
+    if worker is not None and workers is not None:
+        return _checked(tuple(each.strip() for each in workers.split(",")), worker)
+    text = environment.get("TF_CONFIG")
+    return _from_tf_config(text) if text else None
+
+
+def _from_tf_config(text: str) -> Hosts | None:
+    help = 'it is like {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    try:
+        config = json.loads(text)
+        cluster: dict[str, list[str]] = config.get("cluster", {})
+        if not cluster:
+            return None
+        chiefs, kind, index = cluster.get("chief", []), config["task"]["type"], int(config["task"]["index"])
+        workers = [*chiefs, *cluster.get("worker", [])]
+        if kind not in ("chief", "worker"):
+            raise fail(
+                "hosts", f"TF_CONFIG makes this process a `{kind}`, and only a chief and workers train", help=help
+            )
+        return _checked(tuple(workers), index if kind == "chief" else index + len(chiefs))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise fail("hosts", "TF_CONFIG in the environment is not as TensorFlow defines it", help=help) from error
+
+
+def _checked(workers: tuple[str, ...], worker: int) -> Hosts | None:
+    odd = [each for each in workers if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}", each)]
+    if odd:
+        raise fail("hosts", f"`{odd[0]}` is no HOST:PORT", help=HELP)
+    if len(set(workers)) < len(workers):
+        raise fail("hosts", f"two workers have one address: {listed(workers)}", help=HELP)
+    if not 0 <= worker < len(workers):
+        raise fail("hosts", f"there is no worker {worker} among {len(workers)}", help=HELP)
+    return Hosts(workers, worker) if len(workers) > 1 else None
+
+
+@contextlib.contextmanager
+def waiting(hosts: Hosts, note: Callable[[str], None]) -> Iterator[None]:
+    """While TensorFlow waits for all processes, say every while which are missing; after PATIENCE end this process.
+
+    TensorFlow waits in its own code, where no exception reaches it, and catches SIGTERM.
+    """
+    there = threading.Event()
+
+    def look() -> None:
+        started = time.monotonic()
+        while not there.wait(INTERVAL):
+            missing = [hosts.named(i) for i in range(len(hosts.workers)) if not _listens(hosts.workers[i])]
+            if time.monotonic() - started > PATIENCE:
+                fact = f"the workers did not come together within {PATIENCE / 60:.0f} minutes"
+                help = "start all of them, and let each reach the others by the names and ports given"
+                error = fail("hosts", fact, notes=[f"missing: {listed(missing)}"] if missing else [], help=help)
+                print("\n".join(render(each) for each in error.diagnostics), file=sys.stderr, flush=True)
+                os._exit(1)
+            if missing:
+                note(f"still waiting for {listed(missing)}")
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    finally:
+        there.set()
+        if threading.current_thread() is threading.main_thread():  # TensorFlow has put a handler of its own there
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+class Agreement:
+    """What the processes of a run find out together; with one process each answer is its own."""
+
+    def __init__(self, strategy: Any, hosts: Hosts | None) -> None:
+        self.hosts = hosts
+        self._strategy = strategy
+        self._sum: Any = None
+
+    def total(self, number: float) -> float:
+        """The sum over the processes, float32; all of them must call it at the same point."""
+        if self.hosts is None:
+            return number
+        tf, strategy = import_tensorflow(), self._strategy
+        local = strategy.num_replicas_in_sync // len(self.hosts.workers)
+        if self._sum is None:
+
+            @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+            def add(number: Any) -> Any:
+                return strategy.reduce("SUM", strategy.run(lambda: number / local), axis=None)
+
+            self._sum = add
+        return float(self._sum(tf.constant(number, tf.float32)))
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true on one of them at least."""
+        return flag if self.hosts is None else self.total(float(flag)) > 0
+
+    def same(self, what: str, value: object) -> None:
+        """Check that a value, of which its text is taken, is the same on all of them.
+
+        Raises:
+            ArchspecError: `hosts-differ`, on all of them.
+        """
+        if self.hosts is None:
+            return
+        digest = hashlib.sha256(repr(value).encode()).digest()
+        mine = int.from_bytes(digest[:2], "little")  # exact in float32, and so is the sum of some hundred
+        differs = self.total(mine) != mine * len(self.hosts.workers)
+        if self.any(differs):
+            help = "start all of them by the same command on the same data; with `--resume`, from one shared folder"
+            raise fail("hosts-differ", f"the workers do not have the same {what}", help=help)
+
+
+@contextlib.contextmanager
+def losses_of_workers(hosts: Hosts | None, directory: object) -> Iterator[None]:
+    """What TensorFlow raises when another process has stopped, as an error that says which."""
+    if hosts is None:
+        yield
+        return
+    tf = import_tensorflow()
+    try:
+        yield
+    except ArchspecError:
+        raise
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.InternalError,
+        tf.errors.FailedPreconditionError,
+    ) as error:
+        number = re.search(r"/task:(\d+)", str(error))
+        who = hosts.named(int(number[1])) if number else "another worker"
+        help = f"its own output says why; start all of them again with `--resume {directory}`"
+        note = f"TensorFlow says: {_reason(str(error))}"
+        raise fail("worker-lost", f"{who} has stopped, and so does this one", notes=[note], help=help) from error
+
+
+def _reason(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if "ollective ops is aborted" in line] or text.splitlines()
+    return lines[0].rpartition("aborted by: ")[2][:200]

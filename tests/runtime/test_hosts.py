@@ -1,0 +1,134 @@
+"""Several hosts: who they are, and two processes over loopback that train, lose each other, and go on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archspec.diagnostics import ArchspecError
+from archspec.runtime.hosts import Agreement, Hosts, find_hosts
+
+TWO = ("one:2000", "two:2000")
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.runtime.together", str(tmp_path_factory.mktemp("hosts"))]
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def test_two_processes_train_to_the_weights_of_one(outcome: dict[str, Any]) -> None:
+    """With batch normalization, momentum, weight decay, accumulation, clipping by the global norm, label smoothing, a
+    weighted class, and a last batch of three images; all variables, and all figures of history.csv."""
+    assert [process[0] for process in outcome["two"]] == [0, 0]
+    assert outcome["distance"] < 1e-5
+    assert outcome["history"] < 1e-5
+
+
+def test_a_worker_that_dies_stops_the_others_within_a_minute_by_name(outcome: dict[str, Any]) -> None:
+    (status, ended, (code, message, help)), (dead, died, _) = outcome["killed"]
+    assert (status, dead) == (1, -9)
+    assert ended - died < 60
+    assert code == "worker-lost"
+    assert message.startswith("worker 1 (127.0.0.1:")
+    assert "--resume" in help
+
+
+def test_all_end_when_one_is_asked_to_and_go_on_to_the_same_bits(outcome: dict[str, Any]) -> None:
+    """SIGTERM reaches worker 1 alone; the run was killed before that, and resumed."""
+    assert [process[0] for process in outcome["asked to end"]] == [143, 143]
+    assert [process[0] for process in outcome["resumed"]] == [0, 0]
+    assert outcome["differences"] == []
+
+
+def test_one_process_writes(outcome: dict[str, Any]) -> None:
+    chief, other = (process[2] for process in outcome["two"])
+    assert any(line.startswith("writing ") for line in chief)
+    assert "worker 0 writes the files" in other
+    assert (
+        "small: 1,048 parameters, 1,347 training and 450 validation images of 10 classes, on 2 hosts with 1 CPU each"
+        in chief
+    )
+
+
+def tf_config(cluster: Any, kind: str = "worker", index: Any = 0) -> dict[str, str]:
+    return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})}
+
+
+def test_hosts_are_found_on_the_command_line_or_in_tf_config() -> None:
+    assert find_hosts(None, None, {}) is None
+    assert find_hosts(1, "one:2000, two:2000", {}) == Hosts(TWO, 1)
+    assert find_hosts(0, "[::1]:2000,[::2]:2000", {}) == Hosts(("[::1]:2000", "[::2]:2000"), 0)
+    assert find_hosts(None, None, tf_config({"worker": TWO}, index="1")) == Hosts(TWO, 1)
+    chief = {"chief": TWO[:1], "worker": TWO[1:]}
+    assert find_hosts(None, None, tf_config(chief, "chief")) == Hosts(TWO, 0)
+    assert find_hosts(None, None, tf_config(chief, "worker")) == Hosts(TWO, 1)
+    # alone, one needs no others
+    assert find_hosts(0, "one:2000", {}) is None
+    assert find_hosts(None, None, tf_config({"worker": ["one:2000"]})) is None
+    assert find_hosts(None, None, {"TF_CONFIG": "{}"}) is None
+    # the command line comes first
+    assert find_hosts(0, "one:2000,two:2000", {"TF_CONFIG": "nonsense"}) == Hosts(TWO, 0)
+
+
+@pytest.mark.parametrize(
+    ("worker", "workers", "environment", "said"),
+    [
+        (0, None, {}, "without `--workers`"),
+        (None, "one:2000,two:2000", {}, "without `--worker`"),
+        (2, "one:2000,two:2000", {}, "there is no worker 2 among 2"),
+        (0, "one:2000,one:2000", {}, "two workers have one address"),
+        (0, "one,two:2000", {}, "`one` is no HOST:PORT"),
+        (0, "one:2000,", {}, "`` is no HOST:PORT"),
+        (0, "http://one:2000,two:2000", {}, "no HOST:PORT"),
+        (None, None, {"TF_CONFIG": "nonsense"}, "TF_CONFIG"),
+        (None, None, {"TF_CONFIG": "[]"}, "TF_CONFIG"),
+        (None, None, tf_config({"worker": TWO}, "ps"), "a `ps`"),
+        (None, None, tf_config({"worker": TWO}, index=7), "there is no worker 7"),
+    ],
+)
+def test_other_lists_of_hosts_are_refused(
+    worker: int | None, workers: str | None, environment: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        find_hosts(worker, workers, environment)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "hosts"
+    assert said in diagnostic.message
+    assert diagnostic.help
+
+
+class Echo(Agreement):
+    """Three processes of which the other two say what they are told to."""
+
+    def __init__(self, *others: float) -> None:
+        super().__init__(None, Hosts(("a:1", "b:1", "c:1"), 0))
+        self.others = list(others)
+
+    def total(self, number: float) -> float:
+        return number + self.others.pop(0)
+
+
+def test_processes_that_were_given_different_things_stop() -> None:
+    import hashlib
+
+    mine = int.from_bytes(hashlib.sha256(repr("x").encode()).digest()[:2], "little")
+    Echo(2 * mine, 0).same("images", "x")
+    for others in ((2 * mine + 1, 0), (2 * mine, 1)):  # seen here, or by another one alone
+        with pytest.raises(ArchspecError) as caught:
+            Echo(*others).same("images", "x")
+        assert caught.value.diagnostics[0].code == "hosts-differ"
+    assert Echo(1).any(False)
+    assert not Echo(0).any(False)
+    alone = Agreement(None, None)
+    alone.same("images", "x")
+    assert (alone.any(True), alone.any(False)) == (True, False)
