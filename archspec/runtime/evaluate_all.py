@@ -22,7 +22,7 @@ from archspec.runtime.protocols.predictions import (
     check_predictions_path,
     image_names,
     load_predictions,
-    save_predictions,
+    save_all,
 )
 from archspec.runtime.protocols.run import Course, run_protocol
 from archspec.runtime.strategy import Devices, make_strategy
@@ -52,7 +52,8 @@ def evaluate_all(
             each page's.
         ensemble: average the models, once for each protocol; of a single model, average the protocols.
         weights: of the members of the ensemble, positive; by default all alike.
-        save: a file for the predictions, of the last row.
+        save: a file for the predictions: of the ensemble, or else of every row; NAME-1.npz, NAME-2.npz where there
+            are several.
 
     Raises:
         ArchspecError: those of `evaluate`, `ensemble` where members do not fit together, `bad-predictions`.
@@ -90,7 +91,7 @@ def evaluate_all(
         images = images_of(int(network.input_shape[-1] or 0))
         images = in_the_order_of(images, network.metadata.class_names, network.classes, str(data))
         rows = []
-        for protocol in protocols_of(member, network.metadata, protocols):
+        for protocol in protocols_of(member, network.metadata, network.input_shape, protocols):
             tell(f"{network.path}: {protocol_text(protocol)}")
             course = run_protocol(network, images, protocol, batch_size=batch_size, report=tell)
             keys.append(course.key)
@@ -99,7 +100,9 @@ def evaluate_all(
     averaged = averages(found, weights) if ensemble else []
     rows = [row for of_member in found for row in of_member] + averaged
     if save is not None:
-        save_predictions(save, rows[-1])
+        kept = averaged or rows
+        for file, row in zip(save_all(save, kept), kept, strict=True):
+            tell(f"wrote {file}: {' + '.join(row.models)}, {' + '.join(row.protocols)}")
     forget(*keys)
     return tuple(Evaluation(row) for row in rows)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from archspec.diagnostics import ArchspecError, Source
 from archspec.graph.parameters import parameters
 from archspec.lang import settings
-from archspec.lang.protocol import PROTOCOLS, Center, Protocol, protocol_section
+from archspec.lang.protocol import PROTOCOLS, Center, Dense, Protocol, protocol_section
 from archspec.lang.spec import parse
+from archspec.ops.base import Shape
 from archspec.runtime.metadata import Metadata
 
 
@@ -35,13 +36,19 @@ class Member:
         return cls(Path(text))
 
 
-def protocols_of(member: Member, metadata: Metadata, protocols: Sequence[Protocol] | None) -> Sequence[Protocol]:
-    """Its own, or else those given; () stands for the first of its page, None for all of them."""
+def protocols_of(
+    member: Member, metadata: Metadata, input_shape: Shape, protocols: Sequence[Protocol] | None
+) -> Sequence[Protocol]:
+    """Its own, or else those given; () stands for the first of its page, None for all of them.
+
+    Without any it is the centre crop, or the whole image where the input is free.
+    """
     if member.protocol is not None:
         return (member.protocol,)
     if protocols:
         return protocols
-    of_page = page_protocols(metadata) or (Center(),)
+    free = len(input_shape) == 3 and None in input_shape
+    of_page = page_protocols(metadata) or (Dense(flip=False) if free else Center(),)
     return of_page if protocols is None else of_page[:1]
 
 

@@ -13,7 +13,7 @@ from archspec.cli.options import devices, format_option, skip_bad_images
 @click.command(
     "evaluate", epilog="`multi-scale: [256, 384]` gives a protocol its arguments; docs/protocols.md has all."
 )
-@click.argument("models", nargs=-1, required=True, metavar="MODEL[:PROTOCOL]...")
+@click.argument("models", nargs=-1, required=True, type=click.Path(), metavar="MODEL[:PROTOCOL]...")
 @click.option("--data", metavar="DATA", help="Images, as `train --data` takes them.")
 @click.option("--validation-split", type=float, metavar="SHARE", help="As in training, to get the same images again.")
 @click.option(
@@ -31,7 +31,7 @@ from archspec.cli.options import devices, format_option, skip_bad_images
 @click.option("--ensemble", is_flag=True, help="Average the softmax outputs of all models, for each protocol.")
 @click.option("--weights", metavar="NUMBER,...", help="Of the members of the ensemble.  [default: all alike]")
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Views a step.")
-@click.option("--save-predictions", type=click.Path(path_type=Path), metavar="FILE.npz", help="A MODEL for later.")
+@click.option("--save-predictions", type=click.Path(path_type=Path), metavar="FILE.npz", help="MODELs for later.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A folder for tables, confusion.png, .csv and JSON.")
 @devices
 @skip_bad_images

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ def softmax(scores: Array) -> Array:
 def rescaled(image: Array, size: int) -> Array:
     """Isotropically rescaled so that the smallest side is `size` (VGG, section 3.2), or covers the input."""
     height, width = image.shape[:2]
-    factor = max(size / min(height, width), INPUT[0] / height, INPUT[1] / width)
-    sides = math.floor(height * factor + 0.5), math.floor(width * factor + 0.5)
+    factor = max(Fraction(size, min(height, width)), Fraction(INPUT[0], height), Fraction(INPUT[1], width))
+    half = Fraction(1, 2)
+    sides = math.floor(height * factor + half), math.floor(width * factor + half)
     channels = [
         Image.fromarray(image[..., c].astype(np.float32), mode="F").resize(sides[::-1], Image.Resampling.BILINEAR)
         for c in range(3)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archspec.lang.protocol_text import parse_protocols
+from archspec.runtime.evaluate_all import evaluate_all
 from archspec.runtime.protocols.predictions import load_predictions
 from tests.cli.conftest import Run
 from tests.protocols.conftest import NAMES, SIDES
@@ -43,9 +45,20 @@ def grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_several_protocols_are_a_table_in_every_form(run: Run, model: Path, folder: Path, tmp_path: Path) -> None:
-    arguments = ["evaluate", model, "--data", folder, "--protocol", "center,ten-crop", "--protocol", "dense: [13, 16]"]
-    text = run(*arguments)
+@pytest.fixture(scope="module")
+def saved(model: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The predictions of three protocols."""
+    name = tmp_path_factory.mktemp("saved") / "p.npz"
+    protocols = parse_protocols(["center,ten-crop", "dense: [13, 16]"])
+    evaluate_all([model], str(folder), protocols=protocols, save=name)
+    assert not name.exists()
+    return [name.with_name(f"p-{number}.npz") for number in (1, 2, 3)]
+
+
+def test_several_evaluations_are_a_table_in_every_form(
+    run: Run, saved: list[Path], folder: Path, tmp_path: Path
+) -> None:
+    text = run("evaluate", *saved)
     assert text.status == 0, text.err
     title, _, headings, _, *rows, _, note = text.out.strip().split("\n")
     assert title == f"{folder}: 18 images of 6 classes"
@@ -54,16 +67,16 @@ def test_several_protocols_are_a_table_in_every_form(run: Run, model: Path, fold
     assert "dense: {sizes: [13, 16]}  13, 16       4" in rows[2]
     assert "Wilson" in note
 
-    markdown = run(*arguments, "--format", "markdown").out.strip().split("\n")
+    markdown = run("evaluate", *saved, "--format", "markdown").out.strip().split("\n")
     assert len({line.count("|") for line in markdown}) == 1
     assert len(markdown) == 2 + 3
-    table = list(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv").out)))
-    found = json.loads(run(*arguments, "--format", "json", "-o", tmp_path / "out").out)["evaluations"]
+    table = list(csv.DictReader(io.StringIO(run("evaluate", *saved, "--format", "csv").out)))
+    found = json.loads(run("evaluate", *saved, "--format", "json", "-o", tmp_path / "out").out)["evaluations"]
     for row, each, line in zip(table, found, markdown[2:], strict=True):
         assert float(row["top1_error"]) == each["top1_error"]["rate"]
         assert [float(row["top1_low"]), float(row["top1_high"])] == each["top1_error"]["interval"]
         assert f" {100 * each['top1_error']['rate']:.2f} (" in line
-        assert sum(each["images"] for each in each["classes"]) == 18
+        assert sum(one["images"] for one in each["classes"]) == 18
     names = ["1-center", "2-ten-crop", "3-dense-sizes-13-16", "table.csv", "table.md"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert (tmp_path / "out" / "table.md").read_text().count("\n") == 5
@@ -73,6 +86,8 @@ def test_several_protocols_are_a_table_in_every_form(run: Run, model: Path, fold
         classes = list(csv.DictReader(file))
     assert [row["class"] for row in classes] == list(NAMES)
     assert sum(int(row["images"]) for row in classes) == 18
+    again = run("evaluate", *saved, "-o", tmp_path / "out")
+    assert (again.status, "output-exists" in again.err) == (1, True)
 
 
 def test_an_ensemble_of_different_networks_and_its_saved_members(
@@ -120,6 +135,7 @@ def test_an_ensemble_of_different_networks_and_its_saved_members(
         (["MODEL", "--data", "DATA", "--ensemble"], "ensemble", "at least two members"),
         (["NPZ"], "bad-predictions", "--save-predictions FILE.npz"),
         (["NPZ:dense"], "ensemble", "leave `:dense` out"),
+        (["MODEL", "--data", "DATA", "--save-predictions", "NPZ"], "output-exists", "give another name"),
         (["MODEL", "--data", "DATA", "--save-predictions", "p.json"], "bad-output", "does not end in `.npz`"),
         (["nowhere:dense", "--data", "DATA"], "model-not-found", "there is no file `nowhere`"),
     ],

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.protocols.ensemble import averages
-from archspec.runtime.protocols.predictions import Predictions, average, load_predictions, save_predictions
+from archspec.runtime.protocols.predictions import Predictions, average, load_predictions, save_all, save_predictions
 
 CLASSES = ("ant", "bee", "élan")
 
@@ -182,4 +182,13 @@ def test_every_byte_that_is_lost_is_an_error_or_harmless(tmp_path: Path) -> None
 
 def test_a_file_needs_its_suffix(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match="bad-output"):
-        save_predictions(tmp_path / "a.json", predictions())
+        save_all(tmp_path / "a.json", [predictions()])
+
+
+def test_several_are_numbered_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    rows = [predictions(seed) for seed in range(2)]
+    files = save_all(tmp_path / "a.npz", rows)
+    assert [file.name for file in files] == ["a-1.npz", "a-2.npz"]
+    assert all(same(load_predictions(file), row) for file, row in zip(files, rows, strict=True))
+    with pytest.raises(ArchspecError, match="output-exists"):
+        save_all(tmp_path / "a.npz", rows[:1])

@@ -102,7 +102,7 @@ def test_figures_are_those_of_the_posteriors(
     assert [each.correct for each in evaluation.classes] == by_class
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     height=st.integers(1, 45),
     width=st.integers(1, 45),
@@ -239,6 +239,12 @@ def test_a_free_input_needs_the_size_of_a_crop(tmp_path: Path, folder: Path, pix
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)
     keras.Model(inputs, keras.layers.Dense(6)(pooled)).save(tmp_path / "free.keras")
     assert evaluate(tmp_path / "free.keras", str(folder), protocol="dense: 12").images == 18
+    whole = evaluate(tmp_path / "free.keras", str(folder))
+    assert whole.protocol == "dense: {flip: false}"  # what a network without a size can do without a page
+    pooled_pixels = np.array([image.mean(axis=(0, 1)) for image in pixels.values()])
+    *_, kernel, bias = keras.saving.load_model(tmp_path / "free.keras").get_weights()
+    expected = reference.softmax(pooled_pixels @ kernel + bias)
+    np.testing.assert_allclose(whole.predictions.posteriors, expected, atol=1e-4)
     assert evaluate(tmp_path / "free.keras", str(folder), protocol="center: {size: 12, crop: 10}").images == 18
     with pytest.raises(ArchspecError, match="the crops of `ten-crop` need a size"):
         evaluate(tmp_path / "free.keras", str(folder), protocol="ten-crop")

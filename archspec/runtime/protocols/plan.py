@@ -28,7 +28,8 @@ class Part:
 
     Attributes:
         sizes: smallest sides of the rescaled image, pixels; None: no more than covers the window.
-        window: what the image must cover, (rows, columns), pixels: the crop, or what a dense network needs at least.
+        window: what the image must cover, (rows, columns), pixels: the crop, or what a dense network needs at least;
+            None: nothing.
         layout: `center`, `square` and `image` (five crops), `grid`, or `whole` for the dense network on all of it.
         grid: crops along each side.
         flip: with the mirror image of each view.
@@ -37,7 +38,7 @@ class Part:
     """
 
     sizes: tuple[int | None, ...]
-    window: Pair
+    window: Pair | None
     layout: str
     grid: int = 1
     flip: bool = False
@@ -46,6 +47,7 @@ class Part:
 
     def corners(self, sides: Pair) -> list[Pair]:
         """Top left corners of the crops of an image of those sides."""
+        assert self.window is not None  # of a crop
         if self.layout == "grid":
             return regular_grid(sides, self.window, self.grid)
         if self.layout == "center":
@@ -53,10 +55,24 @@ class Part:
         return corners_and_centre(sides, self.window, square=self.layout == "square")
 
     @property
+    def views(self) -> int:
+        """Of an image at one scale."""
+        places = {"grid": self.grid**2, "center": 1, "whole": 1}.get(self.layout, 5)
+        return places * (1 + self.flip)
+
+    @property
     def passes(self) -> int:
         """Forward passes an image."""
-        views = {"grid": self.grid**2, "center": 1, "whole": 1}.get(self.layout, 5)
-        return views * len(self.sizes) * (1 + self.flip)
+        return self.views * len(self.sizes)
+
+    def extent(self, sides: Pair) -> Pair:
+        """Rows and columns of a view of an image of those sides."""
+        return sides if self.layout == "whole" or self.window is None else self.window
+
+    def pixels(self, sides: Pair) -> int:
+        """Of all views of an image of those sides."""
+        height, width = self.extent(sides)
+        return self.views * height * width
 
 
 def plan(protocol: Protocol, input_shape: Shape, resize: int | None) -> tuple[Part, ...]:
@@ -105,21 +121,23 @@ def _crop_part(protocol: Protocol, input_shape: Shape, resize: int | None) -> Pa
 def _dense_part(
     protocol: SingleScale | MultiScale | Dense | MultiCropDense, input_shape: Shape, resize: int | None
 ) -> Part:
-    own = _sides(input_shape) or (1, 1)
+    own = _sides(input_shape)
     if isinstance(protocol, SingleScale):
         sizes: tuple[int | None, ...] = (protocol.size or resize,)
     elif isinstance(protocol, MultiScale) and protocol.sizes is None:
-        sizes = _around(resize or min(own), own)
+        sizes = _around(resize, own)
     else:
         sizes = _sizes(protocol.sizes, resize)
     return Part(sizes, own, "whole", flip=protocol.flip, average=protocol.average, dense=True)
 
 
-def _around(middle: int, own: Pair) -> tuple[int, ...]:
+def _around(resize: int | None, own: Pair | None) -> tuple[int, ...]:
+    least = min(own) if own else 1
+    middle = resize or least
     sizes = (middle - STEP, middle, middle + STEP)
-    if sizes[0] < min(own):
+    if sizes[0] < least:
         fact = f"`multi-scale` is at {sizes[0]}, {middle} and {sizes[2]} pixels by default"
-        note = f"the network takes at least {min(own)} pixels"
+        note = f"the network takes at least {least} pixel{'s' * (least > 1)}"
         help = f"give it its scales, such as `--protocol 'multi-scale: [{middle}, {middle + middle // 8}]'`"
         raise fail("protocol", fact, notes=[note], help=help)
     return sizes

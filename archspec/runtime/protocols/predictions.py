@@ -76,8 +76,8 @@ def image_names(images: Images) -> tuple[str, ...]:
 
 
 def save_predictions(path: str | Path, predictions: Predictions) -> None:
-    """Write an .npz, whole or not at all. Raises ArchspecError: `bad-output` for another suffix, `cannot-write`."""
-    path = check_predictions_path(path)
+    """Write an .npz, whole or not at all. Raises ArchspecError: `cannot-write`."""
+    path = Path(path)
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -96,11 +96,23 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
 
 
 def check_predictions_path(path: str | Path) -> Path:
-    """Raises `bad-output` for a name that does not end in .npz."""
+    """Raises `bad-output` for a name that does not end in .npz, `output-exists`."""
     path = Path(path)
     if path.suffix != ".npz":
         raise fail("bad-output", f"the name `{path}` does not end in `.npz`", help=f"write `{path.name}.npz`")
+    taken = [each for each in (path, path.with_stem(f"{path.stem}-1")) if each.exists()]
+    if taken:
+        raise fail("output-exists", f"`{taken[0]}` exists", help="give another name")
     return path
+
+
+def save_all(path: str | Path, rows: Sequence[Predictions]) -> list[Path]:
+    """One under the name itself, several as NAME-1.npz, NAME-2.npz, ...; returns the files. Raises as above."""
+    path = check_predictions_path(path)
+    files = [path] if len(rows) == 1 else [path.with_stem(f"{path.stem}-{i + 1}") for i in range(len(rows))]
+    for file, row in zip(files, rows, strict=True):
+        save_predictions(file, row)
+    return files
 
 
 def load_predictions(path: str | Path) -> Predictions:

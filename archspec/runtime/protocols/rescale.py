@@ -16,8 +16,11 @@ from archspec.runtime.quiet import import_tensorflow
 from archspec.transforms.frame import view, whole
 from archspec.transforms.resize import LONGEST, scaled_sides
 
-Scale = tuple[int | None, Pair]
-"""Smallest side, pixels (None: as the window needs), and the window (rows, columns) that the image must cover."""
+Scale = tuple[int | None, Pair | None]
+"""Smallest side, pixels (None: as the window needs), and the window (rows, columns) that the image must cover.
+
+Without both the image stays as it is.
+"""
 
 
 def rescaled_images(
@@ -41,7 +44,7 @@ def rescaled_images(
         sides = tf.cast(tf.shape(image)[:2], tf.int64)
         near = tf.minimum(sides, LONGEST * tf.reduce_min(sides))
         middle = whole(tf, sides).cropped(tf, (sides - near) // 2, near)
-        frames = (middle.resized(tf, scaled_sides(tf, near, window, size)) for size, window in scales)
+        frames = (middle.resized(tf, scaled_sides(tf, near, window or (None, None), size)) for size, window in scales)
         return tuple(view(tf, image[None], frame)[0] for frame in frames)
 
     data = tf.data.Dataset.from_tensor_slices(np.asarray(rows, np.int64))

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,21 +24,19 @@ from archspec.runtime.epoch import tensorflow_failures
 from archspec.runtime.progress import duration
 from archspec.runtime.protocols.journal import Journal, journal
 from archspec.runtime.protocols.network import Classifier
-from archspec.runtime.protocols.plan import Part, passes, plan
-from archspec.runtime.protocols.rescale import rescaled_images
+from archspec.runtime.protocols.plan import passes, plan
+from archspec.runtime.protocols.views import view_steps
 
 INTERVAL = 10.0  # seconds between two lines of progress
-USUAL_INPUT = 224 * 224  # pixels of a view by which batches of a network of free size are measured
 
 Rows = npt.NDArray[np.int64]
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Course:
     """What `run_protocol` found: the posteriors (N, classes), float32, and at what cost."""
 
-    posteriors: Array
+    posteriors: npt.NDArray[np.float32]
     passes: int
     """Forward passes an image."""
     scales: str
@@ -80,7 +78,7 @@ def run_protocol(network: Classifier, images: Images, protocol: Protocol, *, bat
         elif single:
             steps = _center_steps(network, images, missing, size, batch_size)
         else:
-            steps = _view_steps(network, images, missing, parts, batch_size)
+            steps = view_steps(network, images, missing, parts, batch_size)
         _record(steps, kept, missing, report, batch_size)
         return Course(kept.posteriors, number, scales, kept.images_per_second, key)
 
@@ -146,71 +144,6 @@ def _center_steps(
     for x, _ in batches:
         yield rows[start : start + len(x)], network.of_inputs(x)
         start += len(x)
-
-
-def _view_steps(
-    network: Classifier, images: Images, rows: Rows, parts: Sequence[Part], batch_size: int
-) -> Iterator[tuple[Rows, Array]]:
-    """A few images at a time, of as many views as a batch has, or a single one of more."""
-    scales = list(dict.fromkeys((size, part.window) for part in parts for size in part.sizes))
-    functions: dict[tuple[bool, str], Callable[[Any], Any]] = {}
-    for part in parts:
-        way = (part.dense, part.average if part.dense else "")
-        functions[way] = network.of_images(part.average) if part.dense else network.of_crops
-    height, width = network.input_shape[:2]
-    budget = batch_size * (height * width if height and width else USUAL_INPUT)
-    views = _Views(functions, budget)
-    chunk: list[int] = []
-    for row, scaled in zip(
-        rows.tolist(), rescaled_images(images, rows.tolist(), scales, int(network.input_shape[-1] or 0)), strict=True
-    ):
-        by_scale = dict(zip(scales, scaled, strict=True))
-        for number, part in enumerate(parts):
-            for size in part.sizes:
-                views.add(number, part, len(chunk), by_scale[size, part.window])
-        chunk.append(row)
-        if views.pixels >= budget:
-            yield np.array(chunk), views.posteriors(len(chunk), len(parts), network.classes)
-            chunk = []
-    if chunk:
-        yield np.array(chunk), views.posteriors(len(chunk), len(parts), network.classes)
-
-
-class _Views:
-    """The views of some images, until `posteriors` computes them in batches of views of one size."""
-
-    def __init__(self, functions: dict[tuple[bool, str], Callable[[Any], Any]], budget: int) -> None:
-        self.functions, self.budget = functions, budget
-        self.pixels = 0
-        self._waiting: dict[Any, list[tuple[Array, bool, int, int, float]]] = {}
-
-    def add(self, number: int, part: Part, image: int, pixels: Array) -> None:
-        """The views of one image (H, W, C) at one scale, for part `number`."""
-        way = (part.dense, part.average if part.dense else "")
-        height, width = pixels.shape[:2] if part.layout == "whole" else part.window
-        corners = [(0, 0)] if part.layout == "whole" else part.corners(pixels.shape[:2])
-        queue = self._waiting.setdefault((way, (height, width)), [])
-        for top, left in corners:
-            view = pixels[top : top + height, left : left + width]
-            for mirrored in (False, True)[: 1 + part.flip]:
-                queue.append((view, mirrored, image, number, 1 / part.passes))
-        self.pixels += len(corners) * (1 + part.flip) * height * width
-
-    def posteriors(self, images: int, parts: int, classes: int) -> Array:
-        """The mean over the views of each part, and over the parts: (images, classes)."""
-        total = np.zeros((images, classes))
-        under_way = []
-        for (way, (height, width)), queue in self._waiting.items():
-            most = max(1, self.budget // (height * width))
-            for start in range(0, len(queue), most):
-                views = queue[start : start + most]
-                x = np.stack([view[:, ::-1] if mirrored else view for view, mirrored, *_ in views])
-                under_way.append((views, self.functions[way](x)))  # a GPU computes it meanwhile
-        for views, found in under_way:
-            for (_, _, image, _, weight), row in zip(views, np.asarray(found), strict=True):
-                total[image] += weight * row
-        self._waiting, self.pixels = {}, 0
-        return (total / parts).astype(np.float32)
 
 
 def subset(images: Images, rows: Rows) -> Images:
