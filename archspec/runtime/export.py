@@ -20,6 +20,8 @@ from archspec.runtime.write import atomic, os_errors
 
 TOLERANCE = 1e-5
 """How far the exported probabilities may be from the network's own."""
+OF_FEW_BITS = {"float16": 2e-3, "bfloat16": 2e-2}
+"""The same for networks with layers of such precision: operations that TensorFlow joins round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def _compare(tf: Any, path: Path, model: Any, network: Any, metadata: Metadata, 
             by_name = {each.decode(): p for each, p in zip(classes, probabilities, strict=True)}
             differences += [abs(by_name[name] - row[index]) for index, name in enumerate(names)]
     largest = float(np.max(differences))
-    if not largest <= TOLERANCE:
+    bound = max(OF_FEW_BITS.get(layer.compute_dtype, TOLERANCE) for layer in network.layers)
+    if not largest <= bound:
         fact = f"the exported network differs from the trained one by up to {largest:.1e}"
         raise fail("export-differs", fact, help="nothing was kept; please report this with the page of the network")
     return largest
