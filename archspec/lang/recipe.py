@@ -12,8 +12,10 @@ from typing import Any
 from archspec.declare import FRACTION, POSITIVE, Declared, arg, arguments, choice
 from archspec.lang.recipes.losses import LOSSES, CategoricalCrossentropy, Loss
 from archspec.lang.recipes.monitor import EarlyStopping
-from archspec.lang.recipes.optimizers import OPTIMIZERS, Optimizer, Sgd
-from archspec.lang.recipes.schedules import SCHEDULES, Constant, Schedule, Warmup
+from archspec.lang.recipes.optimizer import Optimizer
+from archspec.lang.recipes.optimizers import OPTIMIZERS, Sgd
+from archspec.lang.recipes.schedule import Schedule, Warmup
+from archspec.lang.recipes.schedules import SCHEDULES, Constant
 
 ONE_HEAD: Mapping[str, Mapping[str, type[Declared]]] = {
     "optimizer": OPTIMIZERS,

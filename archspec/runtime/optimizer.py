@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from archspec.lang.recipes.optimizers import Optimizer
+from archspec.lang.recipes.optimizer import Optimizer
 
 BY_THE_LOOP = frozenset(
     {

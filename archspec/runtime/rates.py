@@ -8,7 +8,8 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.lang.recipe import Length, Recipe
 from archspec.lang.recipes.monitor import improves
-from archspec.lang.recipes.schedules import Clock, Plateau
+from archspec.lang.recipes.schedule import Clock
+from archspec.lang.recipes.schedules import Plateau
 
 
 def check_monitors(recipe: Recipe, classes: int) -> None:

@@ -14,7 +14,8 @@ from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipe import ONE_HEAD, Recipe
 from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import Sgd
-from archspec.lang.recipes.schedules import Cosine, Plateau, Step, Warmup
+from archspec.lang.recipes.schedule import Warmup
+from archspec.lang.recipes.schedules import Cosine, Plateau, Step
 from archspec.lang.settings import parse_settings
 from archspec.ops import OPS
 from archspec.runtime.rates import LearningRate, check_monitors

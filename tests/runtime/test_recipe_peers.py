@@ -19,7 +19,8 @@ from archspec.lang.recipe import Recipe
 from archspec.lang.recipes.losses import LOSSES
 from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import OPTIMIZERS
-from archspec.lang.recipes.schedules import SCHEDULES, Clock, Plateau
+from archspec.lang.recipes.schedule import Clock
+from archspec.lang.recipes.schedules import SCHEDULES, Plateau
 from archspec.runtime.losses import training_loss, validation_loss
 from archspec.runtime.optimizer import keras_class
 from archspec.runtime.rates import LearningRate, Stopper

@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.diagnostics import listed
-from archspec.lang.recipes.schedules import PiecewiseConstantDecay, Step
+from archspec.lang.recipes.keras_schedules import PiecewiseConstantDecay
+from archspec.lang.recipes.schedules import Step
 
 if TYPE_CHECKING:
     from archspec.lang.recipe import Recipe

@@ -1,0 +1,141 @@
+"""Keras's schedules, under Keras's names and with Keras's arguments; a test compares their rates with Keras's own.
+
+`initial_learning_rate` and the length of a decay may be left out; `unit` says what steps and boundaries count.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from typing import Any
+
+from archspec.declare import BOOLEAN, POSITIVE_NUMBER, arg, choice, declared
+from archspec.lang.recipes.bounds import AT_LEAST_0, optional
+from archspec.lang.recipes.schedule import Clock, Schedule
+
+COUNTED = arg(choice("iterations", "epochs"), "what its steps and boundaries count", "iterations")
+INITIAL: Any = arg(optional(AT_LEAST_0), "the first rate; the optimizer's own where none is given", None)
+
+
+@declared
+class ExponentialDecay(Schedule):
+    """The rate times decay_rate ^ (step / decay_steps)."""
+
+    name = "exponential_decay"
+
+    decay_rate: float = arg(POSITIVE_NUMBER, "the factor")
+    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "how long one factor takes; by default the run", None)
+    staircase: bool = arg(BOOLEAN, "drop at once at the end of each decay_steps", False)
+    initial_learning_rate: float | None = INITIAL
+    unit: str = COUNTED
+
+    def rate(self, base: float, clock: Clock) -> float:
+        periods = clock.count(self.unit) / (self.decay_steps or clock.length(self.unit))
+        return float(_first(self, base) * self.decay_rate ** (math.floor(periods) if self.staircase else periods))
+
+
+@declared
+class InverseTimeDecay(Schedule):
+    """The rate divided by 1 + decay_rate * step / decay_steps."""
+
+    name = "inverse_time_decay"
+
+    decay_rate: float = arg(AT_LEAST_0, "how much is added to the divisor in that time")
+    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "how long one decay takes; by default the run", None)
+    staircase: bool = arg(BOOLEAN, "drop at once at the end of each decay_steps", False)
+    initial_learning_rate: float | None = INITIAL
+    unit: str = COUNTED
+
+    def rate(self, base: float, clock: Clock) -> float:
+        periods = clock.count(self.unit) / (self.decay_steps or clock.length(self.unit))
+        return _first(self, base) / (1 + self.decay_rate * (math.floor(periods) if self.staircase else periods))
+
+
+@declared
+class PolynomialDecay(Schedule):
+    """From the rate to end_learning_rate along (1 - step / decay_steps) ^ power."""
+
+    name = "polynomial_decay"
+
+    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "how long it takes; by default the run", None)
+    end_learning_rate: float = arg(AT_LEAST_0, "the last rate", 0.0001)
+    power: float = arg(AT_LEAST_0, "1 is a straight line", 1.0)
+    cycle: bool = arg(BOOLEAN, "begin again, longer each time, instead of staying there", False)
+    initial_learning_rate: float | None = INITIAL
+    unit: str = COUNTED
+
+    def rate(self, base: float, clock: Clock) -> float:
+        count, length = clock.count(self.unit), self.decay_steps or clock.length(self.unit)
+        if self.cycle:
+            length *= math.ceil(count / length) or 1
+        rest = 1 - min(count / length, 1.0)
+        return float((_first(self, base) - self.end_learning_rate) * rest**self.power + self.end_learning_rate)
+
+
+@declared
+class CosineDecay(Schedule):
+    """Half a cosine down to alpha of the rate, after a linear rise to warmup_target (Loshchilov & Hutter 2016)."""
+
+    name = "cosine_decay"
+
+    decay_steps: float | None = arg(
+        optional(POSITIVE_NUMBER), "how long the decay takes; by default what the warm-up leaves of the run", None
+    )
+    alpha: float = arg(AT_LEAST_0, "the last rate as a share of the highest", 0.0)
+    warmup_target: float | None = arg(optional(POSITIVE_NUMBER), "the highest rate; without it there is no rise", None)
+    warmup_steps: float = arg(AT_LEAST_0, "how long the rise takes", 0)
+    initial_learning_rate: float | None = INITIAL
+    unit: str = COUNTED
+
+    def rate(self, base: float, clock: Clock) -> float:
+        count, first = clock.count(self.unit), _first(self, base)
+        rise = 0.0 if self.warmup_target is None else self.warmup_steps
+        top = first if self.warmup_target is None else self.warmup_target
+        if count < rise:
+            return (top - first) * count / rise + first
+        length = self.decay_steps or max(clock.length(self.unit) - rise, 1e-9)
+        share = min((count - rise) / length, 1.0)
+        return top * ((1 - self.alpha) * (1 + math.cos(math.pi * share)) / 2 + self.alpha)
+
+
+@declared
+class CosineDecayRestarts(Schedule):
+    """Half cosines, each t_mul times as long and m_mul times as high as the one before (Loshchilov & Hutter 2016)."""
+
+    name = "cosine_decay_restarts"
+
+    first_decay_steps: float = arg(POSITIVE_NUMBER, "how long the first takes")
+    t_mul: float = arg({"type": "number", "minimum": 1}, "how much longer each is", 2.0)
+    m_mul: float = arg(POSITIVE_NUMBER, "how much higher each begins", 1.0)
+    alpha: float = arg(AT_LEAST_0, "the last rate as a share of the first", 0.0)
+    initial_learning_rate: float | None = INITIAL
+    unit: str = COUNTED
+
+    def rate(self, base: float, clock: Clock) -> float:
+        rest, length, height = clock.count(self.unit), self.first_decay_steps, 1.0
+        if self.t_mul == 1:
+            height = float(self.m_mul ** math.floor(rest / length))
+            rest %= length
+        while rest >= length:
+            rest, length, height = rest - length, length * self.t_mul, height * self.m_mul
+        cosine = height * (1 + math.cos(math.pi * rest / length)) / 2
+        return _first(self, base) * ((1 - self.alpha) * cosine + self.alpha)
+
+
+@declared
+class PiecewiseConstantDecay(Schedule):
+    """values[0] up to and with boundaries[0], then values[1], and so on."""
+
+    name = "piecewise_constant_decay"
+
+    boundaries: tuple[float, ...] = arg({"type": "array", "items": AT_LEAST_0, "minItems": 1}, "where the rate changes")
+    values: tuple[float, ...] = arg({"type": "array", "items": AT_LEAST_0, "minItems": 2}, "the rates, one more")
+    unit: str = COUNTED
+
+    def rate(self, base: float, clock: Clock) -> float:
+        return self.values[bisect_left(self.boundaries, clock.count(self.unit))]
+
+
+def _first(schedule: Any, base: float) -> float:
+    given: float | None = schedule.initial_learning_rate
+    return base if given is None else given
