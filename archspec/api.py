@@ -18,6 +18,7 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Source, did_you_mean
 from archspec.graph.compile import compile_spec, parameters
 from archspec.graph.expect import expectations
 from archspec.graph.ir import Graph
+from archspec.graph.recipe_layers import check_recipe
 from archspec.lang import settings as settings_
 from archspec.lang import source
 from archspec.lang.protocol import EvaluationRecipe, protocol_json, protocol_section
@@ -61,6 +62,10 @@ class Network:
         from archspec.runtime.build import build_model
 
         model = build_model(self.graph())
+        if self.recipe.init:
+            from archspec.runtime.initialize import initialize
+
+            initialize(model, self.graph(), self.recipe.init)
         if weights is not None:
             from archspec.runtime.weights import load_weights
 
@@ -92,6 +97,10 @@ class Network:
         sections = {name: self._section(name) for name in (*settings_.SECTIONS, "preprocess")}
         given = {name: section for name, section in sections.items() if section}
         return resolved_text(self.spec, self.variant, self.params, given, self.name)
+
+    def check_patterns(self) -> None:
+        """Raises ArchspecError where `init`, `freeze` or `rate_multipliers` of the recipe speak of no layer."""
+        check_recipe(self.graph(), self.recipe, lambda *path: settings_.place(self.spec.document, ("train", *path)))
 
     def unmet(self) -> list[Diagnostic]:
         """What `expect` demands and the graph does not give; nothing is expected of a network with settings."""
@@ -244,6 +253,7 @@ def check(page: str) -> list[Diagnostic]:
                 found = network.unmet()
                 network.graph()
                 _ = network.recipe, network.protocol, network.preprocess
+                network.check_patterns()
             except ArchspecError as error:
                 found = list(error.diagnostics)
             diagnostics += [each for each in found if each not in diagnostics]

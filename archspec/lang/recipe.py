@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Declared, arg, arguments, choice
+from archspec.lang import init as init_
 from archspec.lang.recipes.losses import LOSSES, CategoricalCrossentropy, Loss
 from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizer import Optimizer
@@ -26,6 +27,11 @@ ONE_HEAD: Mapping[str, Mapping[str, type[Declared]]] = {
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 EPOCHS = 10  # of a recipe that says neither epochs nor iterations
 LENGTH: Mapping[str, Any] = {"type": ["integer", "null"], "minimum": 1}
+PATTERNS: Mapping[str, Any] = {"type": "array", "items": {"type": "string", "minLength": 1}}
+MULTIPLIERS: Mapping[str, Any] = {
+    "type": ["object", "null"],
+    "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
+}
 CLASS_WEIGHT: Mapping[str, Any] = {
     "if": {"type": "object"},
     "then": {"additionalProperties": {"type": "number", "minimum": 0}},
@@ -73,6 +79,15 @@ class Recipe:
     )
     dtype_policy: str = arg(
         choice(*POLICIES), "precision of the layers, as `keras.dtype_policies` has it; the loss is float32", "float32"
+    )
+    init: tuple[init_.Rule, ...] = arg(
+        init_.SCHEMA, "{OPERATOR or pattern of paths: initializer of its kernels, or {WEIGHT: initializer}}", ()
+    )
+    freeze: tuple[str, ...] = arg(
+        PATTERNS, "patterns of the paths of layers that keep their weights; `bn` keeps its moments as well", ()
+    )
+    rate_multipliers: Mapping[str, float] | None = arg(
+        MULTIPLIERS, "{pattern of paths: factor of the learning rate}; of several that fit the last one", None
     )
     early_stopping: EarlyStopping | None = arg({"record": EarlyStopping}, "when to end before the last epoch", None)
     augment: tuple[Declared, ...] = arg({"list": "transforms"}, "transforms of training images, in order", ())
@@ -150,6 +165,9 @@ def recipe(section: Mapping[str, Any], transforms: Mapping[str, type[Declared]])
     for key, record in (("warmup", Warmup), ("early_stopping", EarlyStopping)):
         if given.get(key) is not None:  # null in run.json, which says every default
             given[key] = record(**given[key])
+    given["init"] = init_.rules(given.get("init") or {})
+    if "freeze" in given:
+        given["freeze"] = tuple(given["freeze"])
     if "decayed" in given:
         given["decayed"] = tuple(given["decayed"])
     given["augment"] = tuple(from_heads(each, transforms) for each in given.get("augment") or ())

@@ -74,7 +74,7 @@ def section(document: source.Mapping, name: str, settings: Mapping[str, Any], pa
         diagnostics = validate_section(values, name) if given else []
     if name == "train" and not diagnostics:
         diagnostics = [
-            Diagnostic("recipe", each.message, _place(document, (name, *each.path)), help=each.help)
+            Diagnostic("recipe", each.message, place(document, (name, *each.path)), help=each.help)
             for each in contradictions(recipe(values, TRANSFORMS))
         ]
     if diagnostics:
@@ -82,7 +82,7 @@ def section(document: source.Mapping, name: str, settings: Mapping[str, Any], pa
     return values
 
 
-def _place(document: source.Mapping, path: tuple[str, ...]) -> Span | None:
+def place(document: source.Mapping, path: tuple[str, ...]) -> Span | None:
     """Where the last part of a path that the page has stands; None where a setting has added it."""
     while len(path) > 1:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class Job:
     validation_split: float | None = None
     skip_bad_images: bool = False
     init_from: str | None = None
+    init_map: Sequence[str] = ()
     checkpoint_every: str | None = None
     deterministic: bool = False
 

@@ -19,7 +19,7 @@ from archspec.runtime.quiet import import_tensorflow
 from archspec.runtime.wide_windows import speed_up_wide_windows
 from archspec.runtime.write import atomic
 
-__all__ = ["Metadata", "load_model", "model_path", "save_model"]
+__all__ = ["Metadata", "load_model", "model_path", "read_metadata", "save_model"]
 
 MEMBER = "archspec.json"
 MEMBER_BYTES = 16 << 20
@@ -90,6 +90,15 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
     speed_up_grouped_convolutions(model)
     speed_up_wide_windows(model)
     return model, metadata
+
+
+def read_metadata(path: str | Path) -> Metadata:
+    """What a model file says of itself, without its network; a run directory's is that of its best model.
+
+    Raises:
+        ArchspecError: as `load_model`.
+    """
+    return _inspect(model_path(path))[0]
 
 
 HELP = "a model file is what `archspec train`, `archspec build` or `model.save(...)` of Keras wrote"

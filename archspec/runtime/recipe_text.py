@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.diagnostics import listed
+from archspec.lang.init import rules_json
 from archspec.lang.recipe import Length, Recipe, plain
 
 
@@ -19,6 +20,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "schedule": plain(recipe.schedule),
         "warmup": recipe.warmup and dataclasses.asdict(recipe.warmup),
         "early_stopping": recipe.early_stopping and dataclasses.asdict(recipe.early_stopping),
+        "init": rules_json(recipe.init),
         "augment": [plain(transform) for transform in recipe.augment],
     }
 
@@ -64,5 +66,11 @@ def _parts(recipe: Recipe) -> Iterator[str]:
         yield f"averaged weights ({optimizer.ema_momentum:g})"
     if recipe.dtype_policy != "float32":
         yield recipe.dtype_policy
+    if recipe.init:
+        yield f"its own initialization of {listed(dict.fromkeys(rule.layers for rule in recipe.init), 6)}"
+    if recipe.freeze:
+        yield f"{listed(recipe.freeze, 6)} frozen"
+    if recipe.rate_multipliers:
+        yield listed((f"rate x {factor:g} for {layers}" for layers, factor in recipe.rate_multipliers.items()), 6)
     if recipe.augment:
         yield f"augmented by {listed(transform.name for transform in recipe.augment)}"

@@ -17,6 +17,7 @@ import numpy as np
 from archspec.lang.recipe import Recipe
 from archspec.runtime.average import Average
 from archspec.runtime.classifier import logits_models
+from archspec.runtime.freeze import RateFactors
 from archspec.runtime.loop import score
 from archspec.runtime.loss_scale import LossScale
 from archspec.runtime.losses import one_hot, training_loss
@@ -33,6 +34,7 @@ class TrainStep:
         recipe: what is minimized, and how.
         loss_weights: of the model's outputs, the main one first.
         class_weight: float (classes,), what the loss of an image of each class is multiplied by.
+        rate_factors: of the learning rate, for each trainable variable of the model.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class TrainStep:
         *,
         loss_weights: Sequence[float] = (1.0,),
         class_weight: Any = None,
+        rate_factors: Sequence[float] | None = None,
     ) -> None:
         import tensorflow as tf
 
@@ -59,6 +62,7 @@ class TrainStep:
             self._sums = Accumulated(self._trained) if recipe.accumulated > 1 else None
             self._average = Average(strategy, model, recipe.optimizer) if recipe.optimizer.use_ema else None
             self._scale = LossScale(recipe)
+        self._rates = RateFactors(strategy, self._trained, rate_factors or [1.0] * len(self._trained))
         self._step = tf.function(self._traced, autograph=False)
 
     def __call__(self, iterator: Any, rate: float, update: bool = True) -> Any:
@@ -143,7 +147,9 @@ class TrainStep:
         ready, finite = self.strategy.run(self._ready, args=(gradients, examples))
 
         def apply() -> None:
+            before = self._rates.before()
             self.strategy.run(lambda each: self.optimizer.apply(each, self._trained), args=(ready,))
+            self._rates.after(before)
             if self._average is not None:
                 self._average.update(self.optimizer.iterations)
 

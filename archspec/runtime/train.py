@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -23,7 +23,10 @@ from archspec.runtime.data.plan import plan
 from archspec.runtime.data.source import open_data
 from archspec.runtime.epoch import Course, Run, run_epochs
 from archspec.runtime.fingerprint import check_unchanged, fingerprint
+from archspec.runtime.freeze import freeze, rate_factors
 from archspec.runtime.hosts import Agreement, Hosts, losses_of_workers, waiting
+from archspec.runtime.initialize import initialize
+from archspec.runtime.initialize_from import initialize_from
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.job import Job
 from archspec.runtime.metadata import Metadata
@@ -71,6 +74,7 @@ def train(
     validation_split: float | None = None,
     skip_bad_images: bool = False,
     init_from: str | None = None,
+    init_map: Sequence[str] = (),
     checkpoint_every: str | None = None,
     deterministic: bool = False,
     hosts: Hosts | None = None,
@@ -89,6 +93,7 @@ def train(
         validation_split: share of the images kept for validation, where the source has no split.
         skip_bad_images: leave out files that are not images.
         init_from: a file of weights to start from, or `keras:imagenet`; the classifier is new where the classes differ.
+        init_map: which layers start from which of `init_from`, as `initialize_from` takes it; by default all of them.
         checkpoint_every: `500steps` or `10m`: checkpoints inside epochs, besides those at their ends.
         deterministic: use only operations that give the same bits each time, as on a CPU they all do.
         hosts: of `find_hosts`: the processes that train together, on one copy of the data each. The first one writes.
@@ -109,6 +114,7 @@ def train(
         validation_split=validation_split,
         skip_bad_images=skip_bad_images,
         init_from=init_from,
+        init_map=tuple(init_map),
         checkpoint_every=checkpoint_every,
         deterministic=deterministic,
     )
@@ -196,9 +202,16 @@ def _carry_out(
     model = _model(network, job, strategy)
     checkpoint = resumed.checkpoint if resumed else None
     if job.init_from is not None and not checkpoint:
-        matching = load_weights(model, job.init_from, graph=network.graph(), new_head=True)
-        progress.note(described(matching, job.init_from))
-    train_step = TrainStep(strategy, model, recipe, loss_weights=network.graph().loss_weights, class_weight=weights)
+        _start_from(model, network, job.init_from, job.init_map, progress)
+    freeze(model, network.graph(), recipe.freeze)
+    train_step = TrainStep(
+        strategy,
+        model,
+        recipe,
+        loss_weights=network.graph().loss_weights,
+        class_weight=weights,
+        rate_factors=rate_factors(model, network.graph(), recipe.rate_multipliers),
+    )
     course = _course(network, job, train_step, training, validation, input_shape)
     metadata = Metadata(
         reference=reference,
@@ -286,7 +299,19 @@ def _model(network: Trainable, job: Job, strategy: Any) -> Any:
     if job.deterministic:
         import_tensorflow().config.experimental.enable_op_determinism()
     with _precision(job.recipe.dtype_policy), strategy.scope():
-        return network.build()
+        model = network.build()
+        if job.recipe.init != network.recipe.init:
+            initialize(model, network.graph(), job.recipe.init)
+    return model
+
+
+def _start_from(model: Any, network: Trainable, source: str, maps: Sequence[str], progress: TrainingProgress) -> None:
+    """Set the weights that training starts from, and say which."""
+    if not maps:
+        progress.note(described(load_weights(model, source, graph=network.graph(), new_head=True), source))
+        return
+    for line in initialize_from(model, network.graph(), source, maps).table():
+        progress.note(line)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ from archspec.cli.options import complete_reference, devices, load, program, rec
     help="Keep this share of the images for validation, where the data has no split of its own.",
 )
 @click.option("--init-from", metavar="FILE", help="Start from these weights; see `archspec build --help`.")
+@click.option(
+    "--init-map",
+    multiple=True,
+    metavar="MAP",
+    help="Which layers do: `vgg-a-to-deeper`, a pattern of paths (`conv*/**`), or TARGET=SOURCE.  [default: all]",
+)
+@click.option(
+    "--freeze", multiple=True, metavar="PATTERN", help="Layers that keep their weights: `conv1/**`; train.freeze."
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -65,6 +75,8 @@ def command(
     overwrite: bool,
     validation_split: float | None,
     init_from: str | None,
+    init_map: tuple[str, ...],
+    freeze: tuple[str, ...],
     seed: int,
     devices: str | None,
     skip_bad_images: bool,
@@ -98,7 +110,10 @@ def command(
         if reference is None or data is None:
             missing = "argument 'REF'" if reference is None else "option '--data'"
             raise click.UsageError(f"Missing {missing}.", ctx)
-        given = {"train.epochs": epochs, "train.batch_size": batch_size}
+        if init_map and init_from is None:
+            raise click.UsageError("--init-map says which layers start from the weights of --init-from.", ctx)
+        frozen = json.dumps(freeze) if freeze else None
+        given = {"train.epochs": epochs, "train.batch_size": batch_size, "train.freeze": frozen}
         texts = (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None))
         network = load(reference, texts, recipe)
         _ = network.graph(), network.recipe
@@ -114,6 +129,7 @@ def command(
             validation_split=validation_split,
             skip_bad_images=skip_bad_images,
             init_from=init_from,
+            init_map=init_map,
             checkpoint_every=checkpoint_every,
             deterministic=deterministic,
             hosts=hosts,

@@ -45,7 +45,7 @@ def load_into(model: Any, text: str, graph: Graph | None, *, new_head: bool) -> 
                 help=_remedy(order, source.units, new_head=new_head),
             )
         arrays = [
-            (variable, _array(slot, unit, index))
+            (variable, array_of(slot, unit, index))
             for slot, unit in matching.pairs
             for index, variable in enumerate(slot.variables)
         ]
@@ -126,7 +126,7 @@ def _without_head(
     return None
 
 
-def _array(slot: Slot, unit: Unit, index: int) -> Any:
+def array_of(slot: Slot, unit: Unit, index: int) -> Any:
     """The array for a variable. The shapes have the same numbers in the same order: see `unit`."""
     array = unit.tensors[index].read()
     if unit.channels_first and slot.flattened is not None:
