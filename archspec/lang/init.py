@@ -207,7 +207,7 @@ SCHEMA: Json = {
             "type": "object",
             "minProperties": 1,
             "if": {"anyOf": [{"required": [name]} for name in INITIALIZERS]},
-            "then": {"maxProperties": 1},
+            "then": {"maxProperties": 1, "properties": {name: {} for name in (*INITIALIZERS, *WEIGHTS)}},
             "properties": {
                 **{name: head(each) for name, each in INITIALIZERS.items()},
                 **{name: one_head(INITIALIZERS) for name in WEIGHTS},

@@ -63,9 +63,9 @@ def initialize_from(model: Any, graph: Graph, source: str, maps: Sequence[str]) 
     """
     slots = {slot.name.replace(".", "/"): slot for slot in model_slots(keras_graph(model)).values()}
     in_order = [node.path for node in graph.layers if node.path in slots]
-    with open_source(source, model.name, {slot.name for slot in slots.values()}) as opened:
+    wanted = dict(_pairs(graph, source, maps, in_order))
+    with open_source(source, model.name, None) as opened:
         units = {unit.name.replace(".", "/"): unit for unit in opened.units}
-        wanted = dict(_pairs(graph, source, maps, in_order))
         rows = tuple(_row(path, slots[path], wanted.get(path), units) for path in in_order)
         unused = tuple(path for path in units if path not in wanted.values())
         _refuse_problems(source, rows, unused)

@@ -10,6 +10,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.runtime.keras_graph import KerasGraph, keras_graph
+from archspec.runtime.model_file import load_model, model_path
 from archspec.runtime.weights.applications import application, model_with
 from archspec.runtime.weights.h5_file import h5_file
 from archspec.runtime.weights.keras_units import model_units
@@ -37,8 +38,10 @@ class Source:
 
 
 @contextmanager
-def open_source(text: str, model_name: str, names: Set[str]) -> Iterator[Source]:
+def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[Source]:
     """The source that `text` names, readable until the end of the block; `names` are those of the layers to fill.
+
+    A file of weights alone whose names are others is taken for one of keras.applications; without `names` it is not.
 
     Raises ArchspecError: weights-not-found, weights-unknown, not-weights, weights-unsafe, download.
     """
@@ -46,17 +49,17 @@ def open_source(text: str, model_name: str, names: Set[str]) -> Iterator[Source]
         yield of_model(application(text.removeprefix("keras:"), model_name))
         return
     path = Path(text)
+    if any((path / name).is_file() for name in ("best.keras", "last.keras")):  # of a run
+        path = model_path(path)
     if not path.is_file():
         fact = "is a folder" if path.is_dir() else "does not exist"
         raise fail("weights-not-found", f"`{text}` {fact}", help=HELP)
     try:
         if path.name.endswith(".keras"):
-            from archspec.runtime.model_file import load_model
-
             yield of_model(load_model(path)[0])
         elif path.suffix in (".h5", ".hdf5"):
             with h5_file(path) as units:
-                known = None if {unit.name for unit in units} == names else model_with(path, units, model_name)
+                known = None if names in (None, {unit.name for unit in units}) else model_with(path, units, model_name)
                 yield Source(units) if known is None else of_model(known)
         elif path.suffix in (".pth", ".pt", ".bin"):
             with torch_file(path) as state:
