@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Declared, arg, choice, declared
-from archspec.lang.fragments import Json, head, one_head
+from archspec.lang.fragments import Json, head, one_head, summary
 
 VARIANCE = {"type": ["number", "null"], "exclusiveMinimum": 0}
 
@@ -198,6 +198,10 @@ WEIGHTS = (
 )
 """Names of weights, as Keras has them."""
 
+KEYS = {name: summary(each) for name, each in INITIALIZERS.items()} | {
+    name: f"the initializer of every `{name}`" for name in WEIGHTS
+}
+
 SCHEMA: Json = {
     "type": "object",
     "additionalProperties": {
@@ -207,10 +211,10 @@ SCHEMA: Json = {
             "type": "object",
             "minProperties": 1,
             "if": {"anyOf": [{"required": [name]} for name in INITIALIZERS]},
-            "then": {"maxProperties": 1, "properties": {name: {} for name in (*INITIALIZERS, *WEIGHTS)}},
+            "then": {"maxProperties": 1, "properties": {name: {"description": doc} for name, doc in KEYS.items()}},
             "properties": {
                 **{name: head(each) for name, each in INITIALIZERS.items()},
-                **{name: one_head(INITIALIZERS) for name in WEIGHTS},
+                **{name: {"description": KEYS[name], **one_head(INITIALIZERS)} for name in WEIGHTS},
             },
             "additionalProperties": False,
         },
