@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -66,18 +66,21 @@ def unique_names(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def copy_weights(source: Any, target: Any, names: Mapping[str, str] | None = None) -> None:
+def copy_weights(
+    source: Any, target: Any, names: Mapping[str, str] | None = None, *, leave: Collection[str] = ()
+) -> None:
     """Fill every layer of `target` with the numbers of the layer of `source` of that name, in their order.
 
     Args:
         names: from the layers of `target` to those of `source`, where they differ.
+        leave: layers of `target` that stay as they are.
 
     Raises ArchspecError (weights-mismatch) where a layer is missing or has another count of numbers.
     """
     layers = {call.path.replace("/", "."): call.operation for call in keras_graph(source).calls}
     pairs = []
     for layer in target.layers:
-        if not layer.weights:
+        if not layer.weights or layer.name in leave:
             continue
         name = (names or {}).get(layer.name, layer.name)
         found = layers.get(name)

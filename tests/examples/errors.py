@@ -145,6 +145,7 @@ OTHER: Mapping[str, str] = {
     "unmatched-pattern": "a pattern of paths fits no layer with weights",
     "unmatched-weight": "`init` speaks of a weight that its layers do not have",
     "initializer": "Keras cannot draw this initializer in the shape of the weight",
+    "deepen": "identity layers cannot be added where they are asked for",
     "nothing-to-train": "all layers are frozen",
     "init-map": "layers cannot start from others as `--init-map` says",
     "weights-unsafe": "the file of weights would run code when it is unpickled; it was not",
