@@ -155,7 +155,7 @@ class Evaluation:
             "top5": self.top5,
             "top1_error": self.top1_error.to_json(),
             "top5_error": None if top5 is None else top5.to_json(),
-            "images_per_second": None if speed is None else round(speed, 1),
+            "images_per_second": None if speed is None else round(speed, 4),
             "classes": [
                 {**dataclasses.asdict(each), "accuracy": each.accuracy, "error": each.error.to_json()}
                 for each in self.classes

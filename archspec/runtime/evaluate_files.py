@@ -13,6 +13,7 @@ import numpy as np
 
 from archspec.runtime.evaluate import Evaluation
 from archspec.runtime.evaluate_table import csv_table, markdown_table
+from archspec.runtime.progress import pace
 from archspec.runtime.run_directory import refuse_existing, write_json
 from archspec.runtime.write import atomic, os_errors, write_text
 
@@ -77,7 +78,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} an image",
         f"top-1 error {evaluation.top1_error}{top5}; in parentheses the 95 % interval",
         f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
-        + ("" if speed is None else f", {speed:,.0f} images/s"),
+        + ("" if speed is None else f", {pace(speed)} images/s"),
         "",
     ]
     width = max(map(len, evaluation.class_names))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archspec.runtime.evaluate import Evaluation
+from archspec.runtime.progress import pace
 
 HEADINGS = ("model", "protocol", "Q", "passes", "top-1 error (%)", "top-5 error (%)", "loss", "images/s")
 NUMBERS = HEADINGS[3:]
@@ -32,7 +33,7 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
                 str(each.top1_error).replace(" %", ""),
                 "" if each.top5_error is None else str(each.top5_error).replace(" %", ""),
                 f"{each.loss:.4f}",
-                "" if speed is None else f"{speed:,.1f}",
+                "" if speed is None else pace(speed),
             )
         )
     return rows

@@ -85,6 +85,13 @@ class TrainingProgress:
             self._live = None
 
 
+def pace(images_per_second: float) -> str:
+    """`1,234`, `56.7`, `0.042`: three digits at least."""
+    if images_per_second >= 100:
+        return f"{images_per_second:,.0f}"
+    return f"{images_per_second:.3g}"
+
+
 def duration(seconds: float) -> str:
     """`7.3 s`, `4:05 min`, `2:03 h`."""
     if seconds < 60:

@@ -21,7 +21,7 @@ from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline import evaluation_batches
 from archspec.runtime.data.preprocess import check_preprocess
 from archspec.runtime.epoch import tensorflow_failures
-from archspec.runtime.progress import duration
+from archspec.runtime.progress import duration, pace
 from archspec.runtime.protocols.journal import Journal, journal
 from archspec.runtime.protocols.network import Classifier
 from archspec.runtime.protocols.plan import passes, plan
@@ -126,7 +126,7 @@ def _record(steps: Iterator[tuple[Rows, Any]], kept: Journal, missing: Rows, rep
             if now - told > INTERVAL and done < len(missing):
                 told, speed = now, done / (now - started)
                 left = duration((len(missing) - done) / speed)
-                report(f"{kept.done.sum():,} of {len(kept.done):,} images, {speed:,.1f} images/s, {left} left")
+                report(f"{kept.done.sum():,} of {len(kept.done):,} images, {pace(speed)} images/s, {left} left")
 
 
 def _center_steps(
