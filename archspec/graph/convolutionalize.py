@@ -66,7 +66,8 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
         raise ValueError(f"output must be one of {OUTPUTS}, and is {output!r}")
     if None in graph.input_shape:
         message = f"the input of `{graph.name}` is {show(graph.input_shape)}, and its training size is not known"
-        raise fail("free-input", message, help="fix it, for example by `--set input=[224, 224, 3]`")
+        help = "give a page its size by `--set input=[224, 224, 3]`; a model of free size is dense already"
+        raise fail("free-input", message, help=help)
     if len(graph.input_shape) < 2:
         raise _not_convolutional(graph, graph.nodes[0], "it has no spatial axes")
     dense = _Dense(graph).network(output)

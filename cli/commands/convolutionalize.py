@@ -33,6 +33,8 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: st
       softmax_of_mean  one vector, the softmax of the mean of the logits: the dense evaluation of the VGG paper
     """
     trained = source.endswith(".keras") or Path(source).is_dir()
+    if trained and settings:
+        raise click.UsageError("--set changes a page, and a model has its own.")
     if out is not None:
         _check_name(out, source, trained=trained, overwrite=overwrite)
     if trained:

@@ -72,3 +72,4 @@ def test_mistakes_are_told(run: Run, tmp_path: Path) -> None:
     assert "not-convolutional" in done.err
     assert "vit.yaml:27" in done.err
     assert run("convolutionalize", "vgg:A", "--output", "nothing").status == 2
+    assert run("convolutionalize", tmp_path / "none.keras", "--set", "classes=3").status == 2

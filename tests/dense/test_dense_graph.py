@@ -101,3 +101,25 @@ def test_squeeze_and_excitation_keeps_its_view_of_the_whole_image_and_says_so() 
     effects = {effect.kind: effect for effect in dense_effects(original, dense)}
     assert len(effects["whole-image"].paths) == 16  # one a unit: 3 + 4 + 6 + 3
     assert sum(node.op.name == "global_avgpool" for node in dense.layers) == 16
+
+
+@pytest.mark.parametrize(
+    ("layer", "kinds"),
+    [
+        ("maxpool: {pool_size: 3, strides: 2, ceil_mode: true}", ["overhang"]),  # 8 pixels: windows at 0, 2, 4 and 6
+        ("maxpool: {pool_size: 2, ceil_mode: true}", []),  # which divides 8
+        ("avgpool: {pool_size: 3, strides: 2, padding: same}", ["padding", "average"]),
+        ("avgpool: {pool_size: 3, strides: 1, padding: same}", ["padding"]),
+        ("maxpool: {pool_size: 3, strides: 2, padding: same}", ["padding"]),
+        ("conv: {filters: 2, kernel_size: 1, padding: same}", []),
+        ("zero_pad: 1", ["padding"]),
+        ("group_norm: 2", ["whole-image"]),
+        ("upsample: {interpolation: bilinear}", ["padding"]),
+        ("bn", []),
+    ],
+)
+def test_the_effects_of_a_layer_are_stated(layer: str, kinds: list[str]) -> None:
+    original = graph(f"{HEAD}  - {layer}\n  - flatten\n  - dense: 3\n")
+    effects = dense_effects(original, convolutionalize(original))
+    assert [effect.kind for effect in effects] == kinds
+    assert all("1 layer (" in str(effect) for effect in effects)

@@ -164,7 +164,9 @@ def test_a_recipe_keeps_its_rules_in_run_json_and_in_the_resolved_page(page: Any
     from archspec.runtime.recipe_text import recipe_json
     from archspec.transforms import TRANSFORMS
 
-    given = page("conv: {random_normal: {variance: 1e-2}}", "fc: {bias: ones, kernel: he_normal}")
+    rules = ("conv: {random_normal: {variance: 1e-2}}", "fc: {bias: ones, kernel: he_normal}")
+    given = page(*rules, "#\n  freeze: [conv1]\n  rate_multipliers: {conv2: 0.1}")
+    assert (given.recipe.freeze, given.recipe.rate_multipliers) == (("conv1",), {"conv2": 0.1})
     assert recipe(recipe_json(given.recipe), TRANSFORMS) == given.recipe
     (tmp_path / "resolved.yaml").write_text(given.resolved_text())
     assert archspec.load(str(tmp_path / "resolved.yaml")).recipe == given.recipe
