@@ -91,7 +91,7 @@ def record(declared: type[Any], doc: str, families: Mapping[str, Mapping[str, ty
         if "heads" in argument.schema:
             fragment = one_head(families[argument.schema["heads"]])
         elif "record" in argument.schema:
-            fragment = record(argument.schema["record"], "", families)
+            fragment = {"if": {"type": "null"}, "else": record(argument.schema["record"], describe(argument), families)}
         elif "list" in argument.schema:
             fragment = {"type": "array", "items": one_head(families[argument.schema["list"]])}
         else:

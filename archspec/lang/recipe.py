@@ -35,7 +35,7 @@ MULTIPLIERS: Mapping[str, Any] = {
 CLASS_WEIGHT: Mapping[str, Any] = {
     "if": {"type": "object"},
     "then": {"additionalProperties": {"type": "number", "minimum": 0}},
-    "else": {"enum": ["balanced"]},
+    "else": {"if": {"type": "null"}, "else": {"enum": ["balanced"]}},
 }
 
 

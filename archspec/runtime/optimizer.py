@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ def make_optimizer(declared: Optimizer, variables: Sequence[Any], decayed_names:
     import keras
 
     given = {name: value for name, value in dataclasses.asdict(declared).items() if name not in BY_THE_LOOP}
+    if given.get("exclude_layers"):  # which Keras takes for regular expressions
+        given["exclude_layers"] = [re.escape(word) for word in given["exclude_layers"]]
     optimizer = keras_class(keras.optimizers, declared.name)(**given)
     kept = decayed(variables, decayed_names)
     optimizer.exclude_from_weight_decay(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,12 +37,19 @@ class LearningRate:
         self._wait = self._cooldown = 0
 
     def at(self, step: int) -> float:
-        """The rate of the update that a step belongs to."""
+        """The rate of the update that a step belongs to. Raises ArchspecError (recipe) where it overflows."""
         length, recipe = self._length, self._recipe
         iteration = length.iteration(step, recipe.accumulated)
         clock = Clock(iteration, length.iterations_per_epoch, length.iterations, self._warmup)
         share = recipe.warmup.share(clock) if recipe.warmup else 1.0
-        return recipe.schedule.rate(self._base, clock) * share * recipe.scale
+        try:
+            rate = recipe.schedule.rate(self._base, clock) * share * recipe.scale
+        except OverflowError:
+            rate = math.inf
+        if not math.isfinite(rate):
+            fact = f"the learning rate of update {iteration + 1:,} is beyond all numbers"
+            raise fail("recipe", fact, help=f"look at the arguments of `{recipe.schedule.name}`")
+        return rate
 
     def after(self, row: Mapping[str, Any]) -> str | None:
         """Take note of an epoch's figures, a row of history.csv. Returns a line when the plateau drops the rate."""

@@ -208,3 +208,27 @@ def test_a_figure_that_is_not_in_the_history_cannot_be_watched() -> None:
         check_monitors(watching, classes=5)
     with pytest.raises(ArchspecError, match="`early_stopping` watches `val_top5`"):
         check_monitors(Recipe(early_stopping=EarlyStopping("val_top5")), classes=2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train.schedule={step: {epochs: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], gamma: 1e18}}",
+        "train.schedule={exponential_decay: {decay_rate: 1e18, decay_steps: 1e-9}}",
+        "train.schedule={cosine_decay_restarts: {first_decay_steps: 1e-9, t_mul: 1, m_mul: 9}}",
+    ],
+)
+def test_a_rate_beyond_all_numbers_is_an_error_and_not_a_trace(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ArchspecError, match="is beyond all numbers"):
+        rates(load(tmp_path, "", text).recipe, 1000)
+
+
+def test_restarts_without_end_cost_no_time(tmp_path: Path) -> None:
+    text = "train.schedule={cosine_decay_restarts: {first_decay_steps: 1e-9, t_mul: 1.0000001}}"
+    assert all(0 <= rate <= 0.01 for rate in rates(load(tmp_path, "", text).recipe, 1000))
+
+
+def test_what_the_page_asks_for_can_be_taken_back(tmp_path: Path) -> None:
+    given_ = "  warmup: {epochs: 2}\n  class_weight: balanced\n  early_stopping: {patience: 3}\n  base_batch_size: 64\n"
+    names = ("warmup", "class_weight", "early_stopping", "base_batch_size")
+    assert load(tmp_path, given_, *(f"train.{name}=~" for name in names)).recipe == Recipe()

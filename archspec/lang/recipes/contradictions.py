@@ -37,6 +37,10 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     if len(clips) > 1:
         fact = f"gradients are clipped in one way, and here in {len(clips)}: {listed(clips)}"
         yield Contradiction(("optimizer", optimizer.name, clips[1]), fact, None)
+    if optimizer.ema_overwrite_frequency and not optimizer.use_ema:
+        fact = "the weights are to be overwritten by their average, and there is none"
+        path: tuple[str, ...] = ("optimizer", optimizer.name, "ema_overwrite_frequency")
+        yield Contradiction(path, fact, "add `use_ema: true`")
     if recipe.weight_decay and optimizer.weight_decay:
         fact = f"weights decay twice: by `weight_decay: {recipe.weight_decay:g}` in the gradient, and by "
         fact += f"{optimizer.weight_decay:g} in `{optimizer.name}`, decoupled"

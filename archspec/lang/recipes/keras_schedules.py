@@ -31,7 +31,9 @@ class ExponentialDecay(Schedule):
 
     def rate(self, base: float, clock: Clock) -> float:
         periods = clock.count(self.unit) / (self.decay_steps or clock.length(self.unit))
-        return float(_first(self, base) * self.decay_rate ** (math.floor(periods) if self.staircase else periods))
+        return float(
+            _first(self, base) * float(self.decay_rate) ** (math.floor(periods) if self.staircase else periods)
+        )
 
 
 @declared
@@ -112,13 +114,15 @@ class CosineDecayRestarts(Schedule):
     unit: str = COUNTED
 
     def rate(self, base: float, clock: Clock) -> float:
-        rest, length, height = clock.count(self.unit), self.first_decay_steps, 1.0
+        periods = clock.count(self.unit) / self.first_decay_steps  # in lengths of the first
         if self.t_mul == 1:
-            height = float(self.m_mul ** math.floor(rest / length))
-            rest %= length
-        while rest >= length:
-            rest, length, height = rest - length, length * self.t_mul, height * self.m_mul
-        cosine = height * (1 + math.cos(math.pi * rest / length)) / 2
+            restarts = math.floor(periods)
+            share = periods - restarts
+        else:
+            restarts = math.floor(math.log1p(periods * (self.t_mul - 1)) / math.log(self.t_mul) + 1e-9)
+            begun = (self.t_mul**restarts - 1) / (self.t_mul - 1)
+            share = (periods - begun) / self.t_mul**restarts
+        cosine = float(self.m_mul) ** restarts * (1 + math.cos(math.pi * share)) / 2
         return _first(self, base) * ((1 - self.alpha) * cosine + self.alpha)
 
 

@@ -44,7 +44,9 @@ class Step(Schedule):
 
     def rate(self, base: float, clock: Clock) -> float:
         by_epoch = sum(clock.epoch >= mark for mark in self.epochs or ())
-        return float(base * self.gamma ** (by_epoch + bisect_right(sorted(self.iterations or ()), clock.iteration)))
+        return float(
+            base * float(self.gamma) ** (by_epoch + bisect_right(sorted(self.iterations or ()), clock.iteration))
+        )
 
 
 @declared
