@@ -65,30 +65,55 @@ def view(tf: Any, images: Any, frame: Frame, resample: str = "exact") -> Any:
     whole image, then the crop, to 0.02 grey levels. `fast` rounds the rectangle to whole pixels, and takes means of
     areas to shrink it and bilinear interpolation to enlarge it: faster, and up to half a pixel of the images off.
     """
-    first = tf.cast(tf.round(frame.corner), tf.int64)
+    return resampled(tf, images, frame, manner(tf, frame, tf.shape(images)[1:3], resample), resample)
+
+
+COPY, ENLARGE, SHRINK = range(3)
+
+
+def manner(tf: Any, frame: Frame, sides: Any, resample: str) -> Any:
+    """How frames of images of `sides` (..., 2) are computed, int32 (...): COPY, ENLARGE or SHRINK.
+
+    An image that is enlarged needs no antialiasing, and its interpolation takes half the time; it must read nothing
+    outside, so that at the border of an image SHRINK enlarges too.
+    """
+    size, last = tf.cast(frame.size, tf.float64), tf.cast(sides, tf.float64) - 1
+    kept = tf.reduce_all((frame.extent == size) & (frame.corner == tf.round(frame.corner)), -1)
+    if resample == "exact":
+        begins, ends = _first_and_last(frame, size)
+        enlarged = (frame.extent <= size) & (begins >= EDGE) & (ends <= last - EDGE) & (frame.size > 1)
+    else:
+        enlarged = frame.extent <= size
+    return tf.where(kept, COPY, tf.where(tf.reduce_all(enlarged, -1), ENLARGE, SHRINK))
+
+
+def _first_and_last(frame: Frame, size: Any) -> tuple[Any, Any]:
+    """The first and the last place that is read, in the middle of a pixel of the result."""
+    half = frame.extent / size / 2 - 0.5
+    return frame.corner + half, frame.corner + frame.extent - half - 1
+
+
+def resampled(tf: Any, images: Any, frame: Frame, manner: Any, resample: str) -> Any:
+    """As `view`, for a frame of which the `manner` is known."""
     size = tf.cast(frame.size, tf.int32)
 
     def between(begin: Any, end: Any) -> Any:
         return images[:, begin[0] : end[0], begin[1] : end[1]]
 
     def copy() -> Any:
+        first = tf.cast(tf.round(frame.corner), tf.int64)
         return tf.cast(between(first, first + frame.size), tf.float32)
 
-    last = tf.cast(tf.shape(images)[1:3] - 1, tf.float64)
-    step = frame.extent / tf.cast(frame.size, tf.float64)
-    # the first and the last place that is read
-    begins, ends = frame.corner + step / 2 - 0.5, frame.corner + frame.extent - step / 2 - 0.5
-    # an image that is enlarged needs no antialiasing, and crop_and_resize takes half the time; it reads nothing outside
-    inside = tf.reduce_all((step <= 1) & (begins >= EDGE) & (ends <= last - EDGE) & (frame.size > 1))
-
     def interpolated() -> Any:
+        last = tf.cast(tf.shape(images)[1:3] - 1, tf.float64)
+        begins, ends = _first_and_last(frame, tf.cast(size, tf.float64))
         box = tf.cast(tf.concat([begins / last, ends / last], 0), tf.float32)
         count = tf.shape(images)[:1]
         boxes = tf.broadcast_to(box, tf.concat([count, [4]], 0))
         return tf.image.crop_and_resize(images, boxes, tf.range(count[0]), size)
 
     def antialiased() -> Any:
-        scale = 1 / step
+        scale = tf.cast(size, tf.float64) / frame.extent
         return tf.raw_ops.ScaleAndTranslate(
             images=images,
             size=size,
@@ -98,21 +123,23 @@ def view(tf: Any, images: Any, frame: Frame, resample: str = "exact") -> Any:
             antialias=True,
         )
 
-    def exact() -> Any:
-        return tf.cond(inside, interpolated, antialiased)
+    def pixels() -> Any:
+        begin, end = whole_pixels(tf, frame, tf.shape(images)[1:3])
+        return between(begin, end)
 
-    def fast() -> Any:
-        sides = tf.cast(tf.shape(images)[1:3], tf.int64)
-        begin = tf.minimum(first, sides - 1)
-        end = tf.maximum(tf.cast(tf.round(frame.corner + frame.extent), tf.int64), begin + 1)
-        pixels = between(begin, tf.minimum(end, sides))
-        return tf.cond(
-            tf.reduce_any(frame.extent > tf.cast(frame.size, tf.float64)),
-            lambda: tf.raw_ops.ResizeArea(images=pixels, size=size),
-            lambda: tf.raw_ops.ResizeBilinear(images=pixels, size=size, half_pixel_centers=True),
-        )
+    def bilinear() -> Any:
+        return tf.raw_ops.ResizeBilinear(images=pixels(), size=size, half_pixel_centers=True)
 
-    kept = tf.reduce_all(frame.extent == tf.cast(frame.size, tf.float64))
-    aligned = tf.reduce_all(frame.corner == tf.round(frame.corner))
-    seen = tf.cond(kept & aligned, copy, exact if resample == "exact" else fast)
+    def area() -> Any:
+        return tf.raw_ops.ResizeArea(images=pixels(), size=size)
+
+    seen = tf.switch_case(manner, [copy, interpolated, antialiased] if resample == "exact" else [copy, bilinear, area])
     return tf.ensure_shape(seen, (images.shape[0], None, None, images.shape[-1]))
+
+
+def whole_pixels(tf: Any, frame: Frame, sides: Any) -> tuple[Any, Any]:
+    """Where frames begin and end, int32 (..., 2), in whole pixels of images of `sides`; at least one pixel."""
+    sides = tf.cast(sides, tf.int32)
+    begin = tf.minimum(tf.cast(tf.round(frame.corner), tf.int32), sides - 1)
+    end = tf.maximum(tf.cast(tf.round(frame.corner + frame.extent), tf.int32), begin + 1)
+    return begin, tf.minimum(end, sides)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from archspec.runtime.data.decode import decode, to_channels
-from archspec.transforms.frame import Frame, view
+from archspec.transforms.frame import Frame, manner, resampled, whole_pixels
 
 REDUCTIONS = (1, 2, 4, 8)
 """By how much libjpeg reduces an image while it decodes it."""
@@ -20,6 +20,7 @@ class Window(NamedTuple):
         box: int32 (..., 4), top, left, height and width, pixels of the image after reduction.
         reduction: int32 (...), an index of REDUCTIONS.
         corner, extent, size: of the Frame, pixels of the box.
+        manner: int32 (...), how it is resampled.
     """
 
     box: Any
@@ -27,6 +28,7 @@ class Window(NamedTuple):
     corner: Any
     extent: Any
     size: Any
+    manner: Any
 
 
 def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Window:
@@ -38,20 +40,26 @@ def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Wi
     divisor = tf.gather(tf.constant(REDUCTIONS), reduction)[..., None]
     sides = -(-tf.cast(sides, tf.int32) // divisor)
     divisor = tf.cast(divisor, tf.float64)
-    corner, extent = frame.corner / divisor, frame.extent / divisor
-    reach = MARGIN + tf.maximum(extent / tf.cast(frame.size, tf.float64), 1.0)  # of the antialiasing triangle
-    first = tf.cast(tf.maximum(tf.floor(corner - reach), 0.0), tf.int32)
-    last = tf.minimum(tf.cast(tf.math.ceil(corner + extent + reach), tf.int32), sides)
-    return Window(
-        tf.concat([first, last - first], -1), reduction, corner - tf.cast(first, tf.float64), extent, frame.size
-    )
+    frame = Frame(frame.corner / divisor, frame.extent / divisor, frame.size)
+    if resample == "fast":
+        first, last = whole_pixels(tf, frame, sides)
+        extent = tf.cast(last - first, tf.float64)
+        frame = Frame(tf.zeros_like(extent), extent, frame.size)
+    else:
+        # the triangle of the antialiasing
+        reach = MARGIN + tf.maximum(frame.extent / tf.cast(frame.size, tf.float64), 1.0)
+        first = tf.cast(tf.maximum(tf.floor(frame.corner - reach), 0.0), tf.int32)
+        last = tf.minimum(tf.cast(tf.math.ceil(frame.corner + frame.extent + reach), tf.int32), sides)
+        frame = frame._replace(corner=frame.corner - tf.cast(first, tf.float64))
+    box = tf.concat([first, last - first], -1)
+    return Window(box, reduction, *frame, manner(tf, frame, last - first, resample))
 
 
 def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: Any, resample: str) -> Any:
     """Encoded bytes to the float32 (*size, channels) that the frame of a Window shows.
 
-    in_part: whether they are an upright JPEG. Raises tf.errors.InvalidArgumentError, also when the image is smaller
-    than it was.
+    in_part: whether they are an upright JPEG; True, no tensor, where all are. Raises tf.errors.InvalidArgumentError,
+    also when the image is smaller than it was.
     """
 
     def part(reduction: int) -> Callable[[], Any]:
@@ -72,6 +80,8 @@ def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: 
             return part(1)()
         return tf.switch_case(seen.reduction, [part(each) for each in REDUCTIONS])
 
+    if in_part is True:
+        return view_window(tf, parts(), seen, resample)
     pixels = tf.cond(in_part, parts, lambda: sliced(tf, decode(tf, contents, channels), seen))
     return view_window(tf, pixels, seen, resample)
 
@@ -83,4 +93,4 @@ def sliced(tf: Any, image: Any, seen: Window) -> Any:
 
 def view_window(tf: Any, pixels: Any, seen: Window, resample: str) -> Any:
     """What the frame of a Window shows of the pixels of its box: (*size, C), float32."""
-    return view(tf, pixels[None], Frame(seen.corner, seen.extent, seen.size), resample)[0]
+    return resampled(tf, pixels[None], Frame(seen.corner, seen.extent, seen.size), seen.manner, resample)[0]

@@ -165,18 +165,19 @@ def _in_batches(
 
 def _one_by_one(tf: Any, images: Images, steps: Chain, resample: str) -> Any:
     """The function of rows and their draws that makes a dataset of (image, label), one for each row, in order."""
+    shapes = images.shapes()
     with tf.device("/cpu:0"):
         labels = tf.constant(images.labels, tf.int32)
-        sides, in_part = map(tf.constant, images.shapes())
+        sides, in_part = map(tf.constant, shapes)
         pixels = None if images.pixels is None else tf.constant(images.pixels)
     contents_of = None if images.files is None else reader(tf, images)
-    channels = int(steps.input_shape[-1] or 0)
+    channels, all_in_part = int(steps.input_shape[-1] or 0), bool(shapes[1].all())
 
     def one(row: Any, draws: Any, label: Any, part: Any, factors: Factors, seen: Window) -> tuple[Any, Any]:
         if contents_of is None:
             image = view_window(tf, sliced(tf, pixels[row], seen), seen, resample)  # type: ignore[index]
         else:
-            image = decode_window(tf, contents_of(row), channels, seen, part, resample)
+            image = decode_window(tf, contents_of(row), channels, seen, all_in_part or part, resample)
         return steps.finish(tf, image, draws, factors), label
 
     def each(rows: Any, draws: Any) -> Any:
