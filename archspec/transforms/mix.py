@@ -47,7 +47,9 @@ class Mixup(Mixing):
     p: float = arg(PROBABILITY, "probability that a batch is mixed, 0 to 1", 1.0)
 
     def mix(self, tf: Any, images: Any, targets: Any, draws: Any) -> tuple[Any, Any]:
-        share = tf.where(draws[1] < self.p, beta_quantile(tf, self.alpha, draws[0]), 1.0)
+        share = beta_quantile(tf, self.alpha, draws[0])
+        # of a pair each is the other's partner: with the smaller share they would only change places
+        share = tf.where(draws[1] < self.p, tf.maximum(share, 1 - share), 1.0)
         return blended(images, share), blended(targets, share)
 
 

@@ -35,9 +35,10 @@ def test_quantiles_of_beta_are_those_that_have_a_formula(u: float) -> None:
 
 def test_mixup_by_hand() -> None:
     images = tf.constant([[0.0, 8.0], [100.0, 0.0], [40.0, 4.0]])
-    x, y = made("mixup", alpha=1).mix(tf, images, tf.eye(3), tf.constant([0.75, 0.0]))
-    np.testing.assert_allclose(x, [[10, 7], [100, 0], [30, 5]], atol=1e-4)
-    np.testing.assert_allclose(y, [[0.75, 0, 0.25], [0, 1, 0], [0.25, 0, 0.75]], atol=1e-6)
+    for draw in (0.75, 0.25):  # an image keeps the greater share: the other one is its partner's
+        x, y = made("mixup", alpha=1).mix(tf, images, tf.eye(3), tf.constant([draw, 0.0]))
+        np.testing.assert_allclose(x, [[10, 7], [100, 0], [30, 5]], atol=1e-4)
+        np.testing.assert_allclose(y, [[0.75, 0, 0.25], [0, 1, 0], [0.25, 0, 0.75]], atol=1e-6)
     x, y = made("mixup", alpha=1, p=0.5).mix(tf, images, tf.eye(3), tf.constant([0.75, 0.5]))
     np.testing.assert_array_equal(x, images)
     np.testing.assert_array_equal(y, np.eye(3))
