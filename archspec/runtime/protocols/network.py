@@ -31,6 +31,7 @@ class Classifier:
     logits_model: Any = field(repr=False)
     metadata: Metadata
     strategy: Any = field(repr=False)
+    _of_images: dict[str, Posteriors] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, path: str | Path, strategy: Any) -> Classifier:
@@ -79,6 +80,8 @@ class Classifier:
 
         Raises what `convolutionalize` raises: `not-convolutional` and others.
         """
+        if average in self._of_images:
+            return self._of_images[average]
         tf = import_tensorflow()
         free = (None, None, self.input_shape[-1])
         dense = self._dense  # built now: not while a graph is traced
@@ -92,7 +95,7 @@ class Classifier:
                 return _softmax(tf, tf.reduce_mean(scores, axis=[1, 2]))
             return tf.reduce_mean(_softmax(tf, scores), axis=[1, 2])
 
-        return self._run(posteriors, free)
+        return self._of_images.setdefault(average, self._run(posteriors, free))
 
     @cached_property
     def _dense(self) -> Any:
