@@ -56,8 +56,8 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
 
     Layers keep their paths, and weights their numbers in their order: the kernel (h w C, units) of the first dense
     layer is a kernel (h, w, C, units), any other (C, units) one of (1, 1, C, units). `padding: same` under a stride is
-    fixed to the pixels that it has at the training size. Auxiliary classifiers are left out. What a larger image
-    changes besides, `dense_effects` tells.
+    fixed to the pixels that it has at the training size, unless branches would no longer meet on others. Auxiliary
+    classifiers are left out. What a larger image changes besides, `dense_effects` tells.
 
     Raises ArchspecError: `free-input` without a training size, `not-convolutional` for a layer that works on the whole
     image and cannot slide (positions of a transformer, a pyramid of pools) or for a network that is no classifier.
@@ -71,6 +71,9 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     if len(graph.input_shape) < 2:
         raise _not_convolutional(graph, graph.nodes[0], "it has no spatial axes")
     dense = _Dense(graph).network(output)
+    if not _takes_any_size(dense, graph.input_shape):
+        loose = _Dense(graph, fixed=False).network(output)
+        dense = loose if _takes_any_size(loose, graph.input_shape) else dense
     scores = at_size(dense, graph.input_shape).output_shape
     single = scores if output in OUTPUTS[2:] else scores[-1:]
     if product(scores) != product(single) or single != graph.output_shape[-1:]:
@@ -78,11 +81,26 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     return dense
 
 
+LARGER = (1, 2, 3, 4, 8, 16)
+"""Pixels more along each side that tell whether branches meet on any size: every halving of the map has odd sizes."""
+
+
+def _takes_any_size(dense: Graph, shape: Shape) -> bool:
+    try:
+        for more in LARGER:
+            at_size(dense, (*((size or 0) + more for size in shape[:-1]), shape[-1]))
+    except ArchspecError:
+        return False
+    return True
+
+
 @dataclass
 class _Dense:
     """The dense network while it grows."""
 
     graph: Graph
+    fixed: bool = True
+    """Whether `padding: same` under a stride is fixed to its pixels at the training size."""
     nodes: list[Node] = field(default_factory=list)
     values: dict[int, Value] = field(default_factory=dict)
 
@@ -171,7 +189,7 @@ class _Dense:
             return self._adaptive(node, values[0], shape)
         if name in ("spatial_pyramid_pool", "take", "position_embedding", "class_token"):
             raise self._refused(node, "it counts the positions of the whole image")
-        return Value(self._add(node, with_fixed_padding(node.op, shape), inputs), MAP)
+        return Value(self._add(node, with_fixed_padding(node.op, shape, same=self.fixed), inputs), MAP)
 
     def _gates(self, pool: int) -> bool:
         """Whether what comes of a global pooling meets a map again, as in squeeze-and-excitation."""

@@ -18,12 +18,12 @@ from archspec.graph.ir import Graph, Node
 from archspec.ops.base import EVERYTHING, Shape
 from archspec.ops.window import before_and_after, explicit, rounding_up
 
-PADDING, OVERHANG, AVERAGE, WHOLE = "padding", "overhang", "average", "whole-image"
+PADDING, OVERHANG, SIZE, WHOLE = "padding", "overhang", "size", "whole-image"
 
 MEANING = {
     PADDING: "zeros at the border of a crop are the neighbouring pixels of a larger image",
     OVERHANG: "the last window hangs over the end of a crop, and not over that of a larger image",
-    AVERAGE: "how its windows lie (`padding: same` under a stride) depends on the size of the image",
+    SIZE: "how its windows lie (`padding: same` under a stride) depends on the size of the image",
     WHOLE: "it sees the whole image where the original sees a crop",
 }
 
@@ -79,8 +79,9 @@ def _effects(node: Node, shapes: tuple[Shape, ...], dense: Node) -> Iterator[str
         ] or explicit(op.padding, len(shape) - 1)
         if any(map(any, sides)):
             yield PADDING
-        if dense.op.name == "avgpool" and getattr(dense.op, "padding", None) == "same" and max(strides) > 1:
-            yield AVERAGE
+        moves = any(k > 1 and s > 1 for k, s in zip(window, strides, strict=True))
+        if getattr(dense.op, "padding", None) == "same" and moves:
+            yield SIZE
         axes = zip(shape[:-1], window, strides, sides, strict=True)
         if getattr(op, "ceil_mode", False) and any(rounding_up(size, k, s, *side) for size, k, s, side in axes):
             yield OVERHANG

@@ -14,14 +14,15 @@ from archspec.ops.base import Op, OpError, Shape, per_axis
 from archspec.ops.window import Pixels, before_and_after
 
 
-def with_fixed_padding(op: Op, shape: Shape) -> Op:
+def with_fixed_padding(op: Op, shape: Shape, *, same: bool = True) -> Op:
     """The operator with the sides in pixels that it has on `shape`, where a free size would change them.
 
-    Of `avgpool` the `same` stays: its border does not count, and that of pixels does.
+    Of `avgpool` the `same` stays: its border does not count, and that of pixels does. So it does of every operator
+    without `same`.
     """
     if op.name == "same_pad":
         return made("zero_pad", {"padding": op.sides(shape)})  # type: ignore[attr-defined]
-    if getattr(op, "padding", None) == "same" and op.name != "avgpool":
+    if same and getattr(op, "padding", None) == "same" and op.name != "avgpool":
         sides = _same_sides(op, shape)
         if sides is not None:
             return changed(op, padding=sides if any(map(any, sides)) else "valid")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.diagnostics import fail
-from archspec.graph.dense_effects import AVERAGE, WHOLE, Effect
+from archspec.graph.dense_effects import SIZE, WHOLE, Effect
 from archspec.graph.ir import FLOAT_BYTES, Graph
 from archspec.graph.receptive_field import receptive_fields
 from archspec.ops.base import product
@@ -48,7 +48,7 @@ def reaches(dense: Graph) -> tuple[Reach, ...] | None:
 
 def can_tile(effects: tuple[Effect, ...]) -> bool:
     """Whether every position of the map depends on its reach alone."""
-    return not any(effect.kind in (AVERAGE, WHOLE) for effect in effects)
+    return not any(effect.kind in (SIZE, WHOLE) for effect in effects)
 
 
 def tiles(size: int, positions: int, reach: Reach, longest: int) -> list[Tile]:

@@ -108,7 +108,7 @@ def test_squeeze_and_excitation_keeps_its_view_of_the_whole_image_and_says_so() 
     [
         ("maxpool: {pool_size: 3, strides: 2, ceil_mode: true}", ["overhang"]),  # 8 pixels: windows at 0, 2, 4 and 6
         ("maxpool: {pool_size: 2, ceil_mode: true}", []),  # which divides 8
-        ("avgpool: {pool_size: 3, strides: 2, padding: same}", ["padding", "average"]),
+        ("avgpool: {pool_size: 3, strides: 2, padding: same}", ["padding", "size"]),
         ("avgpool: {pool_size: 3, strides: 1, padding: same}", ["padding"]),
         ("maxpool: {pool_size: 3, strides: 2, padding: same}", ["padding"]),
         ("conv: {filters: 2, kernel_size: 1, padding: same}", []),
@@ -123,3 +123,32 @@ def test_the_effects_of_a_layer_are_stated(layer: str, kinds: list[str]) -> None
     effects = dense_effects(original, convolutionalize(original))
     assert [effect.kind for effect in effects] == kinds
     assert all("1 layer (" in str(effect) for effect in effects)
+
+
+def test_branches_meet_on_odd_sizes_as_well() -> None:
+    """Of 8 pixels 3x3 with stride 2 and 1x1 with stride 2 both give 4; of 9 fixed sides would give 4 and 5."""
+    body = "conv: {filters: 2, kernel_size: 3, strides: 2, padding: same}"
+    project = "conv: {filters: 2, kernel_size: 1, strides: 2}"
+    lines = f"  - residual: {{body: [{body}], project: [{project}]}}\n  - global_avgpool\n  - dense: 3\n"
+    original = graph(HEAD + lines)
+    dense = convolutionalize(original)
+    assert at_size(dense, (9, 9, 2)).output_shape == (2, 2, 3)  # maps of 5 x 5 under windows of 4 x 4
+    assert [effect.kind for effect in dense_effects(original, dense)] == ["padding", "size"]
+
+
+def test_a_dense_network_takes_every_size_that_its_page_takes() -> None:
+    """A page whose branches meet on an odd size (not those of enet, which halve and double) has a dense form there."""
+    tried = 0
+    for family in sorted(set(archspec.families()) - {"spp-net", "vit"}):
+        network = next(api.networks(family))
+        original = network.graph()
+        dense = convolutionalize(original)
+        for more in (1, 5, 6, 7, 13, 20, 35):
+            shape = (*((size or 0) + more for size in original.input_shape[:-1]), original.input_shape[-1])
+            try:
+                api.Network(network.spec, network.reference, network.variant, {"input": shape}).graph()
+            except ArchspecError:
+                continue
+            at_size(dense, shape)
+            tried += 1
+    assert tried > 200
