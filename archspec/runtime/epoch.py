@@ -70,7 +70,12 @@ class Run:
         loss = validation_loss(course.recipe)
         self.count_step = make_count_step(course.strategy, course.logits_model, loss=loss)
         self.validation = replica_batches(course.strategy, course.validation)
-        self.watch = Watch(course.length, progress, TOGETHER if agreement.hosts else None)
+        self.watch = Watch(
+            course.length,
+            progress,
+            lambda: float(course.train_step.waited.numpy()),
+            TOGETHER if agreement.hosts else None,
+        )
 
     def batches(self, step: int) -> Any:
         """An iterator over the training batches of all replicas, from a step of the run on."""
@@ -199,6 +204,7 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
         "epoch": at.epoch + 1,
         "seconds": round(finished - started, 3),
         "images_per_second": round(total.examples / (trained - started), 1),
+        "data_wait": round(min(watch.waited_in_epoch / (trained - started), 1.0), 3),
     }
     best = run.record.add(row, times)
     dropped = run.rates.after(row)

@@ -1,4 +1,4 @@
-"""What a user sees while a network trains: a live line in a terminal, plain lines elsewhere, on standard error."""
+"""What a user sees while a network trains: a live table in a terminal, plain lines elsewhere, on standard error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from archspec.runtime.loop import Score
+
+COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
 
 
 class TrainingProgress:
-    """Shows steps and epochs; a context manager, which ends the live line.
+    """Shows steps and epochs; a context manager, which ends the live table.
 
     Args:
         console: where to; standard error by default.
@@ -21,9 +27,9 @@ class TrainingProgress:
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self.quiet = quiet
-        self._live: Progress | None = None
-        self._task: TaskID | None = None
+        self._live: Live | None = None
         self._epochs = 0
+        self._steps = 0
 
     def note(self, text: str) -> None:
         """A line of its own: a warning, or what runs."""
@@ -31,37 +37,39 @@ class TrainingProgress:
 
     def start(self, epochs: int, steps_per_epoch: int) -> None:
         """Training begins."""
-        self._epochs = epochs
+        self._epochs, self._steps = epochs, steps_per_epoch
         if self.quiet or not self.console.is_terminal:
             return
-        self._live = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}"),
-            console=self.console,
-            transient=True,
-        )
-        figures = "preparing the first step"
-        self._task = self._live.add_task("train", total=steps_per_epoch, epoch=f"1/{epochs}", figures=figures)
+        self._live = Live("preparing the first step", console=self.console, transient=True, refresh_per_second=5)
         self._live.start()
 
     def steps(
-        self, epoch: int, done: int, loss: float, top1: float, images_per_second: float, seconds_left: float
+        self, epoch: int, done: int, score: Score, images_per_second: float, waiting: float, seconds_left: float
     ) -> None:
-        """`done` steps of an epoch (from 1) are over; loss in nats and top-1 (0 to 1) are the epoch's so far."""
-        if self._live is not None and self._task is not None:
-            self._live.update(
-                self._task,
-                completed=done,
-                epoch=f"{epoch}/{self._epochs}",
-                figures=f"loss {loss:.4f}  top-1 {100 * top1:.1f} %  {images_per_second:,.0f} images/s  "
-                f"{duration(seconds_left)} left",
-            )
+        """`done` steps of an epoch (from 1) are over; the score is the epoch's so far.
+
+        waiting: share of the time that steps waited for data.
+        """
+        if self._live is None:
+            return
+        table = Table(*COLUMNS, box=None, pad_edge=False, header_style="dim", expand=False)
+        table.add_row(
+            f"{epoch}/{self._epochs}",
+            f"{done}/{self._steps}",
+            ProgressBar(self._steps, done, width=20),
+            f"{score.loss:.4f}",
+            f"{100 * score.top1:.1f} %",
+            f"{100 * score.top5:.1f} %",
+            f"{images_per_second:,.0f}",
+            f"{100 * waiting:.0f} %",
+            duration(seconds_left),
+        )
+        self._live.update(table)
 
     def validating(self) -> None:
         """The epoch's training steps are over."""
-        if self._live is not None and self._task is not None:
-            self._live.update(self._task, figures="validating")
+        if self._live is not None:
+            self._live.update("validating")
 
     def epoch(self, row: Mapping[str, Any], *, best: bool) -> None:
         """An epoch is over: a row of history.csv, and whether it is the best so far."""
@@ -70,8 +78,10 @@ class TrainingProgress:
         width = len(str(self._epochs))
         self.note(
             f"epoch {row['epoch']:>{width}}/{self._epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
-            f"  | validation loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %{' *' if best else '  '}"
-            f"| {row['images_per_second']:,.0f} images/s  {duration(row['seconds'])}"
+            f"  | validation loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
+            + (f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else "")
+            + f"{' *' if best else '  '}| {row['images_per_second']:,.0f} images/s  "
+            f"data wait {100 * row['data_wait']:.0f} %  {duration(row['seconds'])}"
         )
 
     def __enter__(self) -> Self:

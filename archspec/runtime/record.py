@@ -22,7 +22,8 @@ from archspec.runtime.write import copy, write_text
 Row = dict[str, Any]
 """A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes).
 Accuracies are shares (0 to 1), losses nats, the learning rate that of the epoch's last step.
-A row of times.csv: epoch, seconds, images_per_second; what a run that was killed and resumed does not repeat."""
+A row of times.csv: epoch, seconds, images_per_second, data_wait (share of the training time that steps waited for
+images); what a run that was killed and resumed does not repeat."""
 
 
 class Record:

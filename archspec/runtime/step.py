@@ -63,6 +63,9 @@ class TrainStep:
             self._average = Average(strategy, model, recipe.optimizer) if recipe.optimizer.use_ema else None
             self._scale = LossScale(recipe)
         self._rates = RateFactors(strategy, self._trained, rate_factors or [1.0] * len(self._trained))
+        with tf.device("/cpu:0"):
+            self.waited = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+            """Seconds that steps have waited for their batches, since the start of the process."""
         self._step = tf.function(self._traced, autograph=False)
 
     def __call__(self, iterator: Any, rate: float, update: bool = True) -> Any:
@@ -104,13 +107,25 @@ class TrainStep:
         strategy = self.strategy
         self.optimizer.learning_rate.assign(rate)
         with replicas_in_step(self.model, strategy.num_replicas_in_sync):  # runs while the graph is traced
-            gradients, examples, scores = strategy.run(self._replica, args=next(iterator))
+            gradients, examples, scores = strategy.run(self._replica, args=self._next(iterator))
         if self._sums is None:
             self._updated(gradients, None)
         else:
             self._sums.add(strategy, gradients, strategy.experimental_local_results(examples)[0])
             tf.cond(update, self._accumulated, lambda: None)
         return strategy.reduce("SUM", scores, axis=None)
+
+    def _next(self, iterator: Any) -> Any:
+        """The next batch, its wait measured inside the graph, where nothing else waits."""
+        import tensorflow as tf
+
+        before = tf.timestamp()
+        with tf.control_dependencies([before]):
+            batch = next(iterator)
+        parts = [local for each in batch for local in self.strategy.experimental_local_results(each)]
+        with tf.control_dependencies(parts):
+            self.waited.assign_add(tf.timestamp() - before)
+        return batch
 
     def _accumulated(self) -> None:
         assert self._sums is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from archspec.lang.recipe import Length
@@ -28,11 +29,14 @@ class Watch:
 
     Args:
         length: of the run.
+        waited: seconds that steps have waited for data so far.
         steps_at_once: look after so many steps, where several processes must look at the same ones; else by the clock.
     """
 
-    def __init__(self, length: Length, progress: TrainingProgress, steps_at_once: int | None = None) -> None:
-        self.length, self.progress, self.steps_at_once = length, progress, steps_at_once
+    def __init__(
+        self, length: Length, progress: TrainingProgress, waited: Callable[[], float], steps_at_once: int | None = None
+    ) -> None:
+        self.length, self.progress, self.waited, self.steps_at_once = length, progress, waited, steps_at_once
         self.validation_seconds = 0.0
         self.epoch = 0
         self.score = Score()
@@ -42,16 +46,23 @@ class Watch:
         self._looked = self._measured_from = time.perf_counter()
         self._measured_steps = 0
         self._measured_images = 0.0
+        self._waited_before = self._epoch_waited_before = 0.0
 
     def begin(self, position: Position) -> None:
         """An epoch begins, or goes on from where it was."""
         self.epoch, self.score, self._done, self._pending = position.epoch, position.score, position.done, []
-        self._looked = time.perf_counter()
+        self._looked, self._epoch_waited_before = time.perf_counter(), self.waited()
         if self._traced:
             self._measure_from_now()
 
     def _measure_from_now(self) -> None:
         self._measured_from, self._measured_steps, self._measured_images = self._looked, 0, 0.0
+        self._waited_before = self.waited()
+
+    @property
+    def waited_in_epoch(self) -> float:
+        """Seconds that the steps of the epoch have waited for data, since it began or went on."""
+        return self.waited() - self._epoch_waited_before
 
     def step(self, vector: Any) -> None:
         """A step was started; its score may not be there yet. Raises DivergedError, perhaps for an earlier step."""
@@ -89,5 +100,6 @@ class Watch:
         steps_left = self.length.steps - self.epoch * self.length.steps_per_epoch - self._done
         left = steps_left * seconds / max(self._measured_steps, 1) + epochs_left * self.validation_seconds
         speed = self._measured_images / seconds
-        self.progress.steps(self.epoch + 1, self._done, self.score.loss, self.score.top1, speed, left)
+        waiting = (self.waited() - self._waited_before) / seconds
+        self.progress.steps(self.epoch + 1, self._done, self.score, speed, waiting, left)
         return self.score

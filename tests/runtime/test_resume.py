@@ -58,10 +58,8 @@ def refused(code: str, out: Path, **arguments: Any) -> Any:
     return diagnostic
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(
-    number: signal.Signals, page: str, whole: Path, tmp_path: Path
-) -> None:
+def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(page: str, whole: Path, tmp_path: Path) -> None:
+    number = signal.SIGTERM
     out = tmp_path / "run"
     ended = train(archspec.load(page), "digits", out=out, progress=Watcher(at_step=once(number, epoch=2)))
     assert (ended.signal, ended.interrupted, ended.epochs) == (number, True, 1)

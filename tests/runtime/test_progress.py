@@ -1,0 +1,87 @@
+"""What a user sees while a network trains, and that the wait for data is measured where it happens."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+
+from archspec.lang.recipe import Recipe
+from archspec.runtime.loop import Score, replica_batches
+from archspec.runtime.progress import TrainingProgress
+from archspec.runtime.step import TrainStep
+from archspec.runtime.strategy import make_strategy
+
+SCORE = Score(examples=200, loss_sum=100, top1_count=150, top5_count=190)
+ROW = {"epoch": 3, "loss": 0.5, "top1": 0.75, "val_loss": 0.25, "val_top1": 0.875, "val_top5": 1.0}
+TIMES = {"seconds": 63.0, "images_per_second": 1234.5, "data_wait": 0.07}
+
+
+def shown(*, terminal: bool) -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=120, color_system=None, soft_wrap=True)
+    with TrainingProgress(console) as progress:
+        progress.start(30, 22)
+        progress.steps(3, 11, SCORE, 1234.5, 0.07, 245.0)
+        if progress._live:
+            progress._live.refresh()
+        progress.validating()
+        progress.epoch({**ROW, **TIMES}, best=True)
+    return out.getvalue()
+
+
+def test_a_terminal_has_a_live_table() -> None:
+    header, row = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", shown(terminal=True)).split("\n")[:2]
+    header = header.removeprefix("preparing the first step")
+    for title, value in (
+        ("epoch", "3/30"),
+        ("steps", "11/22"),
+        ("loss", "0.5000"),
+        ("top-1", "75.0 %"),
+        ("top-5", "95.0 %"),
+        ("images/s", "1,234"),
+        ("data wait", "7 %"),
+        ("left", "4:05 min"),
+    ):
+        place = header.index(title)
+        assert row[place:].startswith(value), title
+
+
+def test_a_log_has_a_line_an_epoch() -> None:
+    assert shown(terminal=False) == (
+        "epoch  3/30  loss 0.5000  top-1  75.0 %  | validation loss 0.2500  top-1  87.50 %  top-5 100.00 % *"
+        "| 1,234 images/s  data wait 7 %  1:03 min\n"
+    )
+
+
+def test_the_wait_for_data_is_measured() -> None:
+    """A pipeline that sleeps for 50 ms a batch, beside one that has everything ready."""
+    strategy = make_strategy()
+    with strategy.scope():
+        inputs = keras.Input((4,))
+        model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.Dense(3)(inputs)))
+    step = TrainStep(strategy, model, Recipe())
+    x, y = np.zeros((8, 4), np.float32), np.zeros(8, np.int32)
+    ready = tf.data.Dataset.from_tensors((x, y)).repeat()
+
+    def sleep(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def doze(x: np.ndarray) -> np.ndarray:
+            time.sleep(0.05)
+            return x
+
+        return tf.ensure_shape(tf.numpy_function(doze, [x], tf.float32), (8, 4)), y
+
+    waits = []
+    for batches in (ready, ready.map(sleep, num_parallel_calls=1)):
+        iterator = iter(replica_batches(strategy, batches))
+        step(iterator, 0.1)
+        before = float(step.waited.numpy())
+        for _ in range(8):
+            step(iterator, 0.1)
+        waits.append(float(step.waited.numpy()) - before)
+    assert waits[0] < 0.2 < waits[1] < 3  # of eight batches at most two are prefetched
