@@ -204,7 +204,7 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
         "epoch": at.epoch + 1,
         "seconds": round(finished - started, 3),
         "images_per_second": round(total.examples / (trained - started), 1),
-        "data_wait": round(min(watch.waited_in_epoch / (trained - started), 1.0), 3),
+        "data_wait": _share(watch.waited_in_epoch, trained - started),
     }
     best = run.record.add(row, times)
     dropped = run.rates.after(row)
@@ -217,6 +217,11 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
     if at.stopped:
         run.progress.note(f"stopped early after epoch {at.epoch}, as `early_stopping` asks")
     return at, False
+
+
+def _share(part: float, whole: float) -> float | None:
+    """None for what was not measured."""
+    return None if math.isnan(part) else round(min(part / whole, 1.0), 3)
 
 
 def count(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -48,7 +49,7 @@ class TrainingProgress:
     ) -> None:
         """`done` steps of an epoch (from 1) are over; the score is the epoch's so far.
 
-        waiting: share of the time that steps waited for data.
+        waiting: share of the time that steps waited for data; NaN where it is not measured.
         """
         if self._live is None:
             return
@@ -61,7 +62,7 @@ class TrainingProgress:
             f"{100 * score.top1:.1f} %",
             f"{100 * score.top5:.1f} %",
             f"{images_per_second:,.0f}",
-            f"{100 * waiting:.0f} %",
+            "-" if math.isnan(waiting) else f"{100 * waiting:.0f} %",
             duration(seconds_left),
         )
         self._live.update(table)
@@ -72,16 +73,18 @@ class TrainingProgress:
             self._live.update("validating")
 
     def epoch(self, row: Mapping[str, Any], *, best: bool) -> None:
-        """An epoch is over: a row of history.csv, and whether it is the best so far."""
+        """An epoch is over: a row of history.csv with that of times.csv, and whether it is the best so far."""
         if self.quiet:
             return
+        wait = row["data_wait"]
         width = len(str(self._epochs))
         self.note(
             f"epoch {row['epoch']:>{width}}/{self._epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
             f"  | validation loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
             + (f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else "")
             + f"{' *' if best else '  '}| {row['images_per_second']:,.0f} images/s  "
-            f"data wait {100 * row['data_wait']:.0f} %  {duration(row['seconds'])}"
+            + ("" if wait is None else f"data wait {100 * wait:.0f} %  ")
+            + duration(row["seconds"])
         )
 
     def __enter__(self) -> Self:

@@ -64,8 +64,9 @@ class TrainStep:
             self._scale = LossScale(recipe)
         self._rates = RateFactors(strategy, self._trained, rate_factors or [1.0] * len(self._trained))
         with tf.device("/cpu:0"):
-            self.waited = tf.Variable(0.0, trainable=False, dtype=tf.float64)
-            """Seconds that steps have waited for their batches, since the start of the process."""
+            self._timed = _has_clock()
+            self.waited = tf.Variable(0.0 if self._timed else float("nan"), trainable=False, dtype=tf.float64)
+            """Seconds that steps have waited for their batches; NaN where operations are to be deterministic."""
         self._step = tf.function(self._traced, autograph=False)
 
     def __call__(self, iterator: Any, rate: float, update: bool = True) -> Any:
@@ -119,6 +120,8 @@ class TrainStep:
         """The next batch, its wait measured inside the graph, where nothing else waits."""
         import tensorflow as tf
 
+        if not self._timed:
+            return next(iterator)
         before = tf.timestamp()
         with tf.control_dependencies([before]):
             batch = next(iterator)
@@ -197,6 +200,17 @@ class TrainStep:
         elif given.clipvalue:
             mean = [tf.clip_by_value(each, -given.clipvalue, given.clipvalue) for each in mean]
         return mean, finite
+
+
+def _has_clock() -> bool:
+    """TensorFlow has none under `enable_op_determinism`."""
+    import tensorflow as tf
+
+    try:
+        tf.timestamp()
+    except tf.errors.FailedPreconditionError:
+        return False
+    return True
 
 
 class Accumulated:

@@ -215,6 +215,15 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
                     break
                 number += 1
                 run = folder / f"run-{replicas}-{number}"
+    careful = folder / "deterministic"
+    arguments = {"devices": 1, "seed": 5, "checkpoint_every": "4steps", "progress": Killer(), "deterministic": True}
+    status = forked(lambda: train(archspec.load(str(page)), "digits", out=careful, **arguments))
+    deterministic = {
+        "status": status,
+        "differences": differences(result(folder / "whole-1"), result(careful)),
+        "recorded": json.loads((careful / "run.json").read_text())["deterministic"],
+        "data_wait": (careful / "times.csv").read_text().splitlines()[-1].split(",")[-1],
+    }
     exported = folder / "exported"
 
     def half_written() -> list[Path]:
@@ -238,6 +247,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "killed": killed,
         "resumed_at": resumed_at,
         "failures": failures,
+        "deterministic": deterministic,
         "export": {"killed": interrupted, "again": again},
     }
 

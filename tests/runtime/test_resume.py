@@ -271,10 +271,9 @@ def test_the_same_seed_twice_gives_the_same_bits_and_the_machine_is_written_down
     page: str, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "again"
-    train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", deterministic=True, progress=Watcher())
+    train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
     assert differences(result(whole), result(out)) == []
     settings = json.loads((out / "run.json").read_text())
-    assert settings["deterministic"] is True
     assert settings["threads"]["processors"] == os.cpu_count()
     assert settings["versions"]["tensorflow"]
     assert (settings["seed"], settings["devices"]) == (0, "1 CPU")

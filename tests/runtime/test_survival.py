@@ -42,6 +42,11 @@ def test_runs_went_on_from_the_middle_of_epochs(outcome: dict[str, Any]) -> None
     assert any(step % 9 for step in steps)
 
 
+def test_deterministic_operations_give_the_same_bits_on_a_cpu(outcome: dict[str, Any]) -> None:
+    """And have no clock, so that the wait for data is not measured."""
+    assert outcome["deterministic"] == {"status": 0, "differences": [], "recorded": True, "data_wait": ""}
+
+
 def test_a_killed_export_leaves_nothing_in_its_place(outcome: dict[str, Any]) -> None:
     assert outcome["export"] == {
         "killed": {"there": False, "half": 1},
