@@ -100,9 +100,11 @@ def data(function: F) -> F:
 
 
 def devices(function: F) -> F:
-    """`--devices N`."""
+    """`--devices N|all|cpu:N`."""
     return click.option(
-        "--devices", metavar="N", help="How many devices; without GPUs, N parts of the CPU.  [default: all]"
+        "--devices",
+        metavar="N|all|cpu:N",
+        help="How many devices: GPUs, or without any, N parts of the CPU, as always by `cpu:N`.  [default: all]",
     )(function)
 
 

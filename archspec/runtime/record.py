@@ -14,6 +14,7 @@ from typing import Any
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.curves import draw_curves
 from archspec.runtime.metadata import Metadata
+from archspec.runtime.mlflow_log import MlflowLog
 from archspec.runtime.model_file import save_model
 from archspec.runtime.run_directory import write_json, write_table
 from archspec.runtime.tensorboard import ScalarLog
@@ -36,6 +37,7 @@ class Record:
         settings: what run.json says from the start.
         metadata: what the model files carry.
         writes: False for all but one of several processes, which then only remember.
+        mlflow: where the figures go too.
 
     Every method raises ArchspecError (`cannot-write`) when the disk is full; what was written before stays.
     """
@@ -49,6 +51,7 @@ class Record:
         metadata: Metadata,
         *,
         writes: bool = True,
+        mlflow: MlflowLog | None = None,
     ) -> None:
         self.directory = directory
         self.title = title
@@ -60,6 +63,7 @@ class Record:
         self._page = page
         self.page_digest = hashlib.sha256(page.encode()).hexdigest()
         self._scalars = ScalarLog(directory / "tensorboard")
+        self._mlflow = mlflow
         self._started = time.time()
         self._seconds_before = 0.0
         opening = {"started": timestamp(), "finished": None, "interrupted": False, "best": None}
@@ -71,6 +75,20 @@ class Record:
             return
         write_text(self.directory / "page.yaml", self._page)
         write_json(self.directory / "run.json", self._settings)
+        self._to_mlflow()
+
+    def _to_mlflow(self) -> None:
+        """Send what is missing there; run.json names the MLflow run as soon as there is one."""
+        if self._mlflow is None:
+            return
+        self._mlflow.send(self.rows)
+        if self._settings["mlflow"] != self._mlflow.run_id:
+            self._settings["mlflow"] = self._mlflow.run_id
+            write_json(self.directory / "run.json", self._settings)
+
+    def _end_mlflow(self, status: str) -> None:
+        if self._mlflow is not None:
+            self._mlflow.end(status, [self.directory / name for name in ("run.json", "history.csv", "curves.png")])
 
     def add(self, row: Row, times: Row) -> bool:
         """Remember an epoch; `write` brings it to the disk. Returns whether it is the best so far."""
@@ -100,6 +118,7 @@ class Record:
             validation = {key.removeprefix("val_"): row[key] for key in row if key.startswith("val_")}
             self._scalars.write("validation", row["epoch"], validation)
         self._scalars.rows = len(self.rows)
+        self._to_mlflow()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -138,6 +157,7 @@ class Record:
             "seconds": round(seconds, 1),
         }
         write_json(self.directory / "run.json", {**self._settings, **ending})
+        self._end_mlflow("KILLED" if interrupted else "FINISHED")
         return seconds
 
     def failed(self, error: ArchspecError) -> None:
@@ -148,6 +168,7 @@ class Record:
             draw_curves(self.directory / "curves.png", self.title, self.rows)
             messages = [diagnostic.to_json() for diagnostic in error.diagnostics]
             write_json(self.directory / "run.json", {**self._settings, "finished": timestamp(), "errors": messages})
+        self._end_mlflow("FAILED")
 
 
 def _goodness(row: Row) -> tuple[float, float]:

@@ -12,7 +12,8 @@ from archspec.runtime.hosts import Hosts
 from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
 
 Devices = int | str | None
-"""What `--devices` says: None or "all" is every visible GPU, or else the one CPU; a number is that many."""
+"""What `--devices` says: None or "all" is every visible GPU, or else the one CPU; a number is that many; "cpu:2" is two
+logical devices of the CPU, even where there are GPUs."""
 
 
 def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
@@ -29,8 +30,12 @@ def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
     """
     need_tensorflow_backend()
     tf = import_tensorflow()
-    gpus = tf.config.list_physical_devices("GPU")
-    number = _number(devices, max(len(gpus), 1))
+    cpus = _cpus(devices)
+    if cpus:
+        with contextlib.suppress(RuntimeError):  # TensorFlow already runs: the GPUs stay seen, and unused
+            tf.config.set_visible_devices([], "GPU")
+    gpus = [] if cpus else tf.config.get_visible_devices("GPU")
+    number = cpus or _number(devices, max(len(gpus), 1))
     if number > len(gpus) > 0:
         raise fail(
             "devices",
@@ -38,7 +43,7 @@ def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
             help="leave `--devices` out to use all of them",
         )
     if hosts is not None:
-        return _several_hosts(hosts, number)
+        return _several_hosts(hosts, number, tuple(gpus[:number]))
     if not gpus:
         _split_cpu(tf, number)
     names = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
@@ -54,10 +59,9 @@ def _mirrored(names: tuple[str, ...]) -> Any:
 
 
 @functools.cache
-def _several_hosts(hosts: Hosts, number: int) -> Any:
+def _several_hosts(hosts: Hosts, number: int, gpus: tuple[Any, ...]) -> Any:
     """One strategy a process, over `number` devices of each host. Its port is open from now on."""
     tf = import_tensorflow()
-    gpus = tf.config.list_physical_devices("GPU")
     if number > 1 and not gpus:
         fact = "without GPUs each host trains on one device, and more are asked for"
         raise fail("hosts", fact, help="leave `--devices` out, or start several workers on the host")
@@ -66,7 +70,7 @@ def _several_hosts(hosts: Hosts, number: int) -> Any:
         cluster, task_type="worker", task_id=hosts.worker, rpc_layer="grpc"
     )
     try:
-        tf.config.set_visible_devices(gpus[:number], "GPU")
+        tf.config.set_visible_devices(list(gpus), "GPU")
         with warnings_hidden():
             return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
@@ -98,7 +102,14 @@ def _number(devices: Devices, every: int) -> int:
         devices = int(devices)
     if isinstance(devices, int) and devices >= 1:
         return devices
-    raise fail("devices", f"`{devices}` is not a number of devices", help="give a number from 1, or `all`")
+    help = "give a number from 1, `all`, or `cpu:N` for N parts of the CPU"
+    raise fail("devices", f"`{devices}` is not a number of devices", help=help)
+
+
+def _cpus(devices: Devices) -> int | None:
+    """How many logical CPU devices `cpu:N` asks for; None for any other form."""
+    kind, _, number = devices.partition(":") if isinstance(devices, str) else ("", "", "")
+    return int(number) if kind == "cpu" and number.isdecimal() and int(number) >= 1 else None
 
 
 def _split_cpu(tf: Any, number: int) -> None:

@@ -30,10 +30,11 @@ from archspec.runtime.initialize_from import initialize_from
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.job import Job
 from archspec.runtime.metadata import Metadata
+from archspec.runtime.mlflow_log import MlflowLog, need_mlflow
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.quiet import import_tensorflow
 from archspec.runtime.rates import check_monitors
-from archspec.runtime.recipe_text import describe_recipe
+from archspec.runtime.recipe_text import describe_recipe, recipe_json
 from archspec.runtime.record import Record, threads, timestamp, versions
 from archspec.runtime.resume import Resumed, find, is_finished, read_settings
 from archspec.runtime.run_result import RunResult
@@ -77,6 +78,7 @@ def train(
     init_map: Sequence[str] = (),
     checkpoint_every: str | None = None,
     deterministic: bool = False,
+    mlflow: bool = False,
     hosts: Hosts | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
@@ -96,6 +98,7 @@ def train(
         init_map: which layers start from which of `init_from`, as `initialize_from` takes it; by default all of them.
         checkpoint_every: `500steps` or `10m`: checkpoints inside epochs, besides those at their ends.
         deterministic: use only operations that give the same bits each time, as on a CPU they all do.
+        mlflow: log the recipe, the figures of each epoch and the run's files to MLflow, as `MlflowLog` says.
         hosts: of `find_hosts`: the processes that train together, on one copy of the data each. The first one writes.
         progress: where the user looks on; a TrainingProgress on standard error by default.
 
@@ -104,8 +107,8 @@ def train(
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`, `free-input`,
-            `checkpoint-every`, `hosts`, `hosts-differ`, `worker-lost`, `diverged` when the loss is no longer a number,
-            and what `open_data` raises.
+            `checkpoint-every`, `hosts`, `hosts-differ`, `worker-lost`, `missing-package` without mlflow, `diverged`
+            when the loss is no longer a number, and what `open_data` raises.
     """
     job = Job(
         data=data,
@@ -121,9 +124,11 @@ def train(
     directory = run_directory.choose(out, network.name)
     if not hosts or hosts.is_chief:
         run_directory.refuse_existing(directory, overwrite=overwrite)
+        if mlflow:
+            need_mlflow()
     progress = progress or TrainingProgress()
     with losses_of_workers(hosts, directory):
-        return _carry_out(network, job, directory, devices=devices, hosts=hosts, progress=progress)
+        return _carry_out(network, job, directory, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress)
 
 
 def resume(
@@ -133,6 +138,7 @@ def resume(
     data: str | None = None,
     devices: Devices = None,
     checkpoint_every: str | None = None,
+    mlflow: bool = False,
     hosts: Hosts | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
@@ -146,6 +152,7 @@ def resume(
         load: `archspec.load`, which reads its page.
         data: where the data is now, if it has moved.
         checkpoint_every: instead of what the run began with.
+        mlflow: from now on; a run that began with it goes on in the same MLflow run.
 
     Raises:
         ArchspecError: `not-a-run`, `no-checkpoint`, `checkpoint-differs`, `data-changed`, and what `train` raises.
@@ -166,10 +173,15 @@ def resume(
             data_arguments=job.data_arguments,
             example=None,
         )
+    mlflow = mlflow or "mlflow" in settings
+    if mlflow and (not hosts or hosts.is_chief):
+        need_mlflow()
     found = find(run, settings, progress.note, clean=not hosts or hosts.is_chief)
     network = load(str(run / "page.yaml"))
     with losses_of_workers(hosts, run):
-        return _carry_out(network, job, run, devices=devices, hosts=hosts, progress=progress, resumed=found)
+        return _carry_out(
+            network, job, run, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress, resumed=found
+        )
 
 
 def _carry_out(
@@ -178,6 +190,7 @@ def _carry_out(
     directory: Path,
     *,
     devices: Devices,
+    mlflow: bool,
     hosts: Hosts | None,
     progress: TrainingProgress,
     resumed: Resumed | None = None,
@@ -236,7 +249,12 @@ def _carry_out(
         settings = resumed.go_on(machine, timestamp(), progress.note)
     elif chief:
         run_directory.create(directory)
-    record = Record(directory, network.name, metadata.page or "", settings, metadata, writes=chief)
+    log = None
+    if mlflow and chief:
+        settings = {"mlflow": None, **settings}
+        params = {"reference": reference, "data": job.data, "seed": job.seed, "train": recipe_json(recipe)}
+        log = MlflowLog(directory.name, params, settings["mlflow"], progress.note)
+    record = Record(directory, network.name, metadata.page or "", settings, metadata, writes=chief, mlflow=log)
     progress.note(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
         f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy, hosts)}"

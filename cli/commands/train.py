@@ -52,6 +52,9 @@ from archspec.cli.options import complete_reference, devices, load, program, rec
 )
 @click.option("--deterministic", is_flag=True, help="Only operations that give the same bits each time.")
 @click.option(
+    "--mlflow", is_flag=True, help="Log to MLflow too, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say."
+)
+@click.option(
     "--resume",
     "run",
     type=click.Path(path_type=Path),
@@ -82,6 +85,7 @@ def command(
     skip_bad_images: bool,
     checkpoint_every: str | None,
     deterministic: bool,
+    mlflow: bool,
     run: Path | None,
     worker: int | None,
     workers: str | None,
@@ -104,7 +108,13 @@ def command(
         from archspec.runtime.train import resume
 
         result = resume(
-            run, lambda page: load(page, ()), data=data, devices=devices, checkpoint_every=checkpoint_every, hosts=hosts
+            run,
+            lambda page: load(page, ()),
+            data=data,
+            devices=devices,
+            checkpoint_every=checkpoint_every,
+            mlflow=mlflow,
+            hosts=hosts,
         )
     else:
         if reference is None or data is None:
@@ -132,6 +142,7 @@ def command(
             init_map=init_map,
             checkpoint_every=checkpoint_every,
             deterministic=deterministic,
+            mlflow=mlflow,
             hosts=hosts,
         )
     if hosts is None or hosts.is_chief:
@@ -147,7 +158,7 @@ def _tell(result: Any) -> None:
         click.echo(f"  {line}")
 
 
-ON_RESUME = {"run", "data", "devices", "checkpoint_every", "worker", "workers"}
+ON_RESUME = {"run", "data", "devices", "checkpoint_every", "mlflow", "worker", "workers"}
 
 
 def _refuse_with_resume(ctx: click.Context) -> None:

@@ -8,6 +8,7 @@ or a random time, so that it falls into TensorFlow's own code too.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -46,7 +47,7 @@ train:
   epochs: 3
   batch_size: 150
   optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9, use_ema: true, gradient_accumulation_steps: 2}}
-  schedule: {plateau: {monitor: loss, factor: 0.5, patience: 1, min_delta: 0.5}}
+  schedule: {plateau: {monitor: loss, factor: 0.5, patience: 1, min_delta: 100}} # drops after epoch 2
   warmup: {epochs: 1}
   early_stopping: {patience: 5}
   weight_decay: 1e-3
@@ -180,7 +181,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             progress=progress,
         )
 
-    killed, failures, resumed_at = [], [], []
+    killed, failures, resumed_at, rates = [], [], [], []
     for replicas, share in ((1, kills - kills // 3), (2, kills // 3)):
         whole, counted = folder / f"whole-{replicas}", folder / "calls"
         status = forked(lambda whole=whole, counted=counted, n=replicas: start(whole, n, Counter(counted)))
@@ -210,6 +211,12 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
                 failures.append(f"{moment} on {replicas} replicas: exit status {status}")
                 break
             else:
+                rates.append(
+                    [
+                        float(row["learning_rate"])
+                        for row in csv.DictReader((run / "history.csv").read_text().splitlines())
+                    ]
+                )
                 failures += [f"{run.name}: {name} differs" for name in differences(expected, result(run))]
                 if done >= share:
                     break
@@ -247,6 +254,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "killed": killed,
         "resumed_at": resumed_at,
         "failures": failures,
+        "rates": rates,
         "deterministic": deterministic,
         "export": {"killed": interrupted, "again": again},
     }

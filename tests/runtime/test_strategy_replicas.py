@@ -33,7 +33,9 @@ def measure(replicas: int) -> dict[str, Any]:
     from archspec.runtime.strategy import describe, make_strategy, replicas_in_step
 
     tf = import_tensorflow()
-    several = make_strategy(str(replicas))
+    seen, tf.config.get_visible_devices = tf.config.get_visible_devices, lambda kind: [f"a {kind}"]
+    several = make_strategy(f"cpu:{replicas}")  # whatever GPUs there are
+    tf.config.get_visible_devices = seen
     single = tf.distribute.MirroredStrategy(["/cpu:0"])
     generator = np.random.default_rng(0)
     x = generator.normal(size=(EXAMPLES, 7, 6, 3)).astype(np.float32)
@@ -86,6 +88,7 @@ def measure(replicas: int) -> dict[str, Any]:
 
     return {
         "devices": describe(several),
+        "same": make_strategy(str(replicas)) is several,
         "moved": float(np.abs(one["weights"]).max()),
         "distance": float(np.abs(many["weights"] - one["weights"]).max()),
         "apart": float(np.abs(apart["weights"] - one["weights"]).max()),
@@ -110,6 +113,7 @@ def measured(request: pytest.FixtureRequest) -> dict[str, Any]:
 def test_weights_are_those_of_one_replica(measured: dict[str, Any]) -> None:
     """With batch normalization, weight decay, momentum, an uneven batch and one smaller than the replicas."""
     assert measured["devices"] == f"{measured['replicas']} logical CPU devices"
+    assert measured["same"]
     assert measured["moved"] > 0.1
     assert measured["distance"] < 1e-5
 
@@ -142,7 +146,7 @@ def test_devices_cannot_be_asked_for_once_tensorflow_runs(measured: dict[str, An
     assert measured["late"] == "devices-late"
 
 
-@pytest.mark.parametrize("devices", ["0", "two", "-1", 0])
+@pytest.mark.parametrize("devices", ["0", "two", "-1", 0, "cpu", "cpu:", "cpu:0", "cpu:x", "gpu:2"])
 def test_what_is_no_number_of_devices_is_refused(devices: Any) -> None:
     from archspec.runtime.strategy import make_strategy
 

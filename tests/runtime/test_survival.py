@@ -36,6 +36,13 @@ def test_killed_runs_end_with_the_same_bits(outcome: dict[str, Any]) -> None:
     assert {kill["replicas"] for kill in outcome["killed"]} == {1, 2}
 
 
+def test_the_plateau_dropped_the_rate_in_each_of_them(outcome: dict[str, Any]) -> None:
+    """By 0.5, after an epoch without a gain: so that the law above holds across a drop."""
+    assert outcome["rates"]
+    for _, second, third in outcome["rates"]:
+        assert (second, third) == pytest.approx((0.1, 0.05), rel=1e-6)
+
+
 def test_runs_went_on_from_the_middle_of_epochs(outcome: dict[str, Any]) -> None:
     """Otherwise the law above would say little: an epoch has nine steps, and a checkpoint is due every four."""
     steps = {int(name[5:14]) for name in outcome["resumed_at"] if name}

@@ -1,0 +1,136 @@
+"""A run's recipe, figures and files on an MLflow tracking server, which MLflow's own environment variables name."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from archspec.diagnostics import fail
+
+KEY_LENGTH, VALUE_LENGTH = 250, 6000
+"""Limits of a parameter: characters of its name, bytes of its value."""
+PARAMS_A_REQUEST, METRICS_A_REQUEST = 100, 1000
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""Where the environment says nothing else: MLflow's own 7 retries of 120 s would hold training up."""
+
+
+def need_mlflow() -> None:
+    """Raises ArchspecError: `missing-package`."""
+    try:
+        importlib.import_module("mlflow")
+    except ImportError as error:
+        help = "`pip install mlflow-skinny`, or train without `--mlflow`"
+        raise fail("missing-package", "`--mlflow` needs mlflow, which is not installed", help=help) from error
+
+
+class MlflowLog:
+    """One MLflow run. A server that fails ends nothing: it is said once, and each later call sends what is missing.
+
+    Args:
+        name: of the run, where it is new.
+        params: of the run; nested mappings become `outer.inner`.
+        run_id: of the run to go on with; None for a new one.
+        note: is told of the first failure.
+    """
+
+    def __init__(self, name: str, params: Mapping[str, Any], run_id: str | None, note: Callable[[str], None]) -> None:
+        self.run_id = run_id
+        self._name, self._params, self._note = name, dict(flat(params)), note
+        self._client: Any = None
+        self._there: set[tuple[str, int]] | None = None
+        """Names and epochs of the figures that the server has; None where it must be asked."""
+        self._warned = False
+
+    def send(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The figures of all epochs that the server does not have, by their columns in history.csv."""
+        self._try(lambda: self._send(rows))
+
+    def end(self, status: str, files: Sequence[Path]) -> None:
+        """Send the files that are there, and close the run as FINISHED, KILLED or FAILED."""
+        self._try(lambda: self._end(status, files))
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # whatever the client of a server raises: training is worth more
+            self._there = None
+            if not self._warned:
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                self._note(f"MLflow does not take this run's figures, and training goes on without: {reason}")
+            self._warned = True
+
+    def _open(self) -> set[tuple[str, int]]:
+        """Create the run or go on with it, and complete its parameters. Returns the figures it has."""
+        if self._client is None:
+            for name, value in {**PATIENCE, "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}.items():
+                os.environ.setdefault(name, value)
+            from mlflow import MlflowClient
+
+            self._client = MlflowClient()
+        if self.run_id is None:
+            self.run_id = self._client.create_run(_experiment(self._client), run_name=self._name).info.run_id
+        run = self._client.get_run(self.run_id)
+        if run.info.status != "RUNNING":
+            self._client.update_run(self.run_id, status="RUNNING")
+        from mlflow.entities import Param
+
+        missing = [Param(name, value) for name, value in self._params.items() if name not in run.data.params]
+        for start in range(0, len(missing), PARAMS_A_REQUEST):
+            self._client.log_batch(self.run_id, params=missing[start : start + PARAMS_A_REQUEST])
+        return {
+            (name, point.step)
+            for name in run.data.metrics
+            for point in self._client.get_metric_history(run.info.run_id, name)
+        }
+
+    def _send(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        there = self._open() if self._there is None else self._there
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        new = [
+            Metric(name, float(value), now, row["epoch"])
+            for row in rows
+            for name, value in row.items()
+            if name != "epoch" and value not in (None, "") and (name, row["epoch"]) not in there
+        ]
+        for start in range(0, len(new), METRICS_A_REQUEST):
+            self._client.log_batch(self.run_id, metrics=new[start : start + METRICS_A_REQUEST])
+        self._there = there | {(metric.key, metric.step) for metric in new}
+
+    def _end(self, status: str, files: Sequence[Path]) -> None:
+        if self._there is None:
+            self._there = self._open()
+        for file in files:
+            if file.is_file():
+                self._client.log_artifact(self.run_id, str(file))
+        self._client.set_terminated(self.run_id, status=status)
+
+
+def _experiment(client: Any) -> str:
+    """The identity of the experiment that the environment names, made where it is not there yet."""
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    if not name:
+        return os.environ.get("MLFLOW_EXPERIMENT_ID") or "0"
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
+
+
+def flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names such as `train.optimizer.sgd.momentum`, as `--set` takes them, and values as text, within MLflow's limits.
+
+    A mapping with other keys than identifiers (classes, patterns of layers) stays one value, as JSON.
+    """
+    for key, value in params.items():
+        name = prefix + key
+        if isinstance(value, Mapping) and value and all(re.fullmatch(r"[A-Za-z_]\w*", str(inner)) for inner in value):
+            yield from flat(value, f"{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+            yield name[:KEY_LENGTH], text.encode()[:VALUE_LENGTH].decode(errors="ignore")
