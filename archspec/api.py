@@ -54,15 +54,19 @@ class Network:
         """The static graph: shapes, weights, MACs, without TensorFlow. Raises ArchspecError."""
         return self._graph
 
-    def build(self, weights: str | Path | None = None) -> Any:
+    def build(self, weights: str | Path | None = None, *, init: bool = False) -> Any:
         """One flat `keras.Model`; the layer of path `a/b` is `model.get_layer("a.b")`.
 
-        `weights`: a file or `keras:imagenet`, as `load_weights` takes them; else initial ones. Raises ArchspecError.
+        Args:
+            weights: a file or `keras:imagenet`, as `load_weights` takes them; else Keras's own initial ones.
+            init: draw the initial weights as the recipe's `init:` says, which `train` does; that takes as long again.
+
+        Raises ArchspecError.
         """
         from archspec.runtime.build import build_model
 
         model = build_model(self.graph())
-        if self.recipe.init:
+        if init:
             from archspec.runtime.initialize import initialize
 
             initialize(model, self.graph(), self.recipe.init)

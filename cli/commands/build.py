@@ -41,7 +41,7 @@ def command(
     from archspec.runtime.model_file import save_model
 
     seed_everything(seed)
-    model = network.build()
+    model = network.build(init=weights is None)
     if weights is not None:
         from archspec.runtime.weights import described, load_weights
 

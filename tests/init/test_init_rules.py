@@ -54,7 +54,7 @@ def written(folder: Path, *rules: str) -> Path:
 
 def built(network: archspec.Network, seed: int = 0) -> Any:
     seed_everything(seed)
-    return network.build()
+    return network.build(init=True)
 
 
 def weight(model: Any, layer: str, index: int = 0) -> np.ndarray:
