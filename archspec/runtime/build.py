@@ -12,6 +12,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph, Node
+from archspec.runtime.one_pass import call_with_one_pass
 from archspec.runtime.quiet import import_tensorflow
 
 FRAMES_A_LAYER = 12  # Keras walks a functional model recursively: what one layer of depth needs, generously
@@ -47,7 +48,7 @@ def build_model(graph: Graph) -> Any:
 
 def _apply(keras: Any, node: Node, inputs: list[Any]) -> Any:
     try:
-        return node.op.build(keras, node.keras_name)(*inputs)
+        return call_with_one_pass(keras, node.op.build(keras, node.keras_name), inputs)
     except (ValueError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise fail("build", f"Keras refuses `{node.path}`: {reason}", node.span) from error
