@@ -318,8 +318,7 @@ def _model(network: Trainable, job: Job, strategy: Any) -> Any:
         import_tensorflow().config.experimental.enable_op_determinism()
     with _precision(job.recipe.dtype_policy), strategy.scope():
         model = network.build()
-        if job.recipe.init != network.recipe.init:
-            initialize(model, network.graph(), job.recipe.init)
+        initialize(model, network.graph(), job.recipe.init)
     return model
 
 

@@ -18,6 +18,9 @@ from archspec.graph.initialization import initializers
 from archspec.graph.patterns import matches, partner, regular
 from archspec.lang.init import INITIALIZERS
 from archspec.runtime.build import seed_everything
+from archspec.runtime.model_file import load_model
+from archspec.runtime.progress import TrainingProgress
+from archspec.runtime.train import train
 
 PAGE = """
 name: net
@@ -157,6 +160,20 @@ def test_rules_that_speak_of_nothing_are_told_with_their_line(page: Any, tmp_pat
 def test_an_operator_that_another_variant_has_is_no_mistake(page: Any) -> None:
     network = page("depthwise_conv: he_normal", "conv: zeros")
     assert {path for path, _ in initializers(network.graph(), network.recipe.init)} == {"conv1", "conv2"}
+
+
+@pytest.mark.parametrize("place", ["page", "recipe"])
+def test_training_starts_from_the_rules_wherever_they_stand(place: str, tmp_path: Path) -> None:
+    recipe = "epochs: 1\noptimizer: {sgd: {learning_rate: 1e-12}}\ninit: {dense: {constant: 0.25}}\n"
+    net = "name: net\ninput: [8, 8, 1]\nlayers: [flatten, {name: fc, dense: 10}, softmax]\n"
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    (tmp_path / "net.yaml").write_text(
+        net + (f"train: {{{recipe.strip().replace(chr(10), ', ')}}}\n" if place == "page" else "")
+    )
+    network = api.load(str(tmp_path / "net.yaml"), recipe=str(tmp_path / "recipe.yaml") if place == "recipe" else None)
+    train(network, "digits", out=tmp_path / "run", progress=TrainingProgress(quiet=True))
+    last = load_model(tmp_path / "run" / "last.keras")[0]
+    np.testing.assert_allclose(weight(last, "fc"), 0.25, atol=1e-6)
 
 
 def test_a_recipe_keeps_its_rules_in_run_json_and_in_the_resolved_page(page: Any, tmp_path: Path) -> None:
