@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.lang.recipe import Length, Recipe
+from archspec.lang.recipe import Recipe
 from archspec.runtime.checkpoint import Checkpoints, capture, latest, restore, unfinite
 from archspec.runtime.checkpoint_file import Checkpoint
-from archspec.runtime.data.entries import Item
-from archspec.runtime.data.examine import unreadable
+from archspec.runtime.course import Course
 from archspec.runtime.divergence import blown_up
+from archspec.runtime.failures import tensorflow_failures
 from archspec.runtime.hosts import Agreement
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import Score, make_count_step, replica_batches
@@ -27,29 +27,9 @@ from archspec.runtime.position import Position
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.rates import LearningRate, Stopper
 from archspec.runtime.record import Record
-from archspec.runtime.step import TrainStep
 from archspec.runtime.watch import DivergedError, Watch
 
 TOGETHER = 8  # steps after which several processes look at the losses, and ask each other for signals
-
-
-@dataclass(frozen=True)
-class Course:
-    """All that the epochs need: where they run, what is trained, and the global batches."""
-
-    strategy: Any
-    model: Any
-    logits_model: Any
-    train_step: TrainStep
-    recipe: Recipe
-    length: Length
-    training: Callable[[int], Any]
-    """Batches of all epochs, one after the other, from that step on."""
-    validation: Any
-    """Batches of one pass."""
-    validation_steps: int
-    files: Callable[[int], Sequence[Item]] = lambda step: ()
-    """The image files of a training step, to find the one that cannot be read."""
 
 
 class Run:
@@ -264,28 +244,3 @@ def _smaller_rate(recipe: Recipe, fact: str, notes: Sequence[str]) -> ArchspecEr
     optimizer = recipe.optimizer
     setting = f"train.optimizer.{optimizer.name}.learning_rate={optimizer.learning_rate / 10:g}"
     return fail("diverged", fact, notes=notes, help=f"a smaller learning rate: `--set {setting}`")
-
-
-@contextlib.contextmanager
-def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[Item]] = lambda: ()) -> Iterator[None]:
-    """What TensorFlow may raise in the middle of a pass, as errors with a remedy.
-
-    files: those of the batch under way, to name the one that cannot be read.
-    """
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        fact = f"a batch of {batch_size} images does not fit into the memory of the device"
-        raise fail("out-of-memory", fact, help=f"a smaller batch, such as {max(batch_size // 2, 1)}") from error
-    except tf.errors.OpError as error:
-        if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file", "read_file")):
-            raise
-        fact = "an image file could be read before, and no longer can"
-        notes = unreadable(files())
-        notes = notes or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
-        raise fail("data-changed", fact, notes=notes, help=RESTORE) from error
-
-
-RESTORE = "put it back as it was, and go on from the last checkpoint: `archspec train --resume RUN`"

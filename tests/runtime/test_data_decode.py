@@ -17,7 +17,7 @@ from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.decode import BadImageError, decode, decode_bytes, header_of, read_header, read_image
 from archspec.runtime.data.decode_view import decode_window, window
 from archspec.runtime.data.images import luminance
-from archspec.runtime.epoch import tensorflow_failures
+from archspec.runtime.failures import tensorflow_failures
 from archspec.transforms import TRANSFORMS
 from archspec.transforms.frame import Frame, whole
 

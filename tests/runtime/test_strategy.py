@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.epoch import tensorflow_failures
+from archspec.runtime.failures import tensorflow_failures
 from archspec.runtime.quiet import warnings_hidden
 from archspec.runtime.strategy import describe, make_strategy
 

@@ -20,7 +20,7 @@ from archspec.ops.base import Shape
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline import evaluation_batches
 from archspec.runtime.data.preprocess import check_preprocess
-from archspec.runtime.epoch import tensorflow_failures
+from archspec.runtime.failures import tensorflow_failures
 from archspec.runtime.progress import duration, pace
 from archspec.runtime.protocols.journal import Journal, journal
 from archspec.runtime.protocols.network import Classifier

@@ -1,0 +1,189 @@
+"""A run from its first file to its last: what `train` and `resume` have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from archspec.diagnostics import ArchspecError
+from archspec.lang.protocol import protocol_json
+from archspec.runtime import run_directory
+from archspec.runtime.checkpoint import Checkpoints, parse_every
+from archspec.runtime.class_weight import class_weights
+from archspec.runtime.classifier import check_classes, classifier_shapes
+from archspec.runtime.course import Course, make_course
+from archspec.runtime.data.images import Images
+from archspec.runtime.data.source import open_data
+from archspec.runtime.epoch import Run, run_epochs
+from archspec.runtime.example_image import example_image
+from archspec.runtime.fingerprint import check_unchanged, fingerprint
+from archspec.runtime.freeze import rate_factors
+from archspec.runtime.hosts import Agreement, Hosts, losses_of_workers, waiting
+from archspec.runtime.interrupt import Interrupt
+from archspec.runtime.job import Job
+from archspec.runtime.metadata import Metadata
+from archspec.runtime.mlflow_log import MlflowLog
+from archspec.runtime.progress import TrainingProgress
+from archspec.runtime.rates import check_monitors
+from archspec.runtime.recipe_text import describe_recipe, recipe_json
+from archspec.runtime.record import Record, threads, timestamp, versions
+from archspec.runtime.resume import Resumed
+from archspec.runtime.run_result import RunResult
+from archspec.runtime.starting_model import starting_model
+from archspec.runtime.step import TrainStep
+from archspec.runtime.strategy import Devices, describe, make_strategy
+from archspec.runtime.trainable import Trainable
+
+
+def carry_out(
+    network: Trainable,
+    job: Job,
+    directory: Path,
+    *,
+    devices: Devices,
+    mlflow: bool,
+    hosts: Hosts | None,
+    progress: TrainingProgress,
+    resumed: Resumed | None = None,
+) -> RunResult:
+    """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say."""
+    chief, every = not hosts or hosts.is_chief, parse_every(job.checkpoint_every)
+    if hosts:
+        progress.quiet = progress.quiet or not chief
+        progress.note(f"{hosts.named(hosts.worker)}: waiting for all {len(hosts.workers)} workers")
+    reference = resumed.settings["reference"] if resumed else network.reference
+    input_shape, classes = classifier_shapes(network.graph(), reference)
+    with waiting(hosts, progress.note) if hosts else contextlib.nullcontext():
+        strategy = make_strategy(devices, hosts)
+    training, validation = (_open(job, split, input_shape[-1], progress) for split in ("train", "validation"))
+    check_classes(classes, len(training.class_names), job.data)
+    fingerprints = {"training": fingerprint(training), "validation": fingerprint(validation)}
+    if resumed:
+        check_unchanged(resumed.settings["fingerprints"], fingerprints, job.data)
+    checkpoint = resumed.checkpoint if resumed else None
+    check_monitors(job.recipe, classes)
+    course = _course(network, job, strategy, training, validation, progress, goes_on=checkpoint is not None)
+    machine = {"devices": describe(strategy, hosts), "threads": threads(), "versions": versions()}
+    settings = {
+        "reference": reference,
+        "name": network.name,
+        "protocol": protocol_json(network.protocol),
+        **job.to_json(),
+        "images": {"training": len(training), "validation": len(validation)},
+        "fingerprints": fingerprints,
+        "class_names": training.class_names,
+        **machine,
+        "resumed": [],
+    }
+    if resumed:
+        settings = resumed.go_on(machine, timestamp(), progress.note)
+    elif chief:
+        run_directory.create(directory)
+    metadata = Metadata(
+        reference=reference,
+        page=resumed.page if resumed else network.resolved_text(),
+        class_names=training.class_names,
+        preprocess=network.preprocess,
+        resize=network.protocol.resize,
+    )
+    record = _record(directory, network.name, job, settings, metadata, writes=chief, mlflow=mlflow, progress=progress)
+    progress.note(
+        f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
+        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy, hosts)}"
+    )
+    for line in describe_recipe(job.recipe, course.length):
+        progress.note(line)
+    progress.note(f"writing {directory}" if chief else "worker 0 writes the files")
+    agreement = Agreement(strategy, hosts)
+    with Interrupt(progress.note) as interrupt, progress:
+        progress.start(course.length.epochs, course.length.steps_per_epoch)
+        try:
+            with losses_of_workers(hosts, directory):
+                agreement.same("network and recipe", (record.page_digest, job))
+                agreement.same("images", fingerprints)
+                run = Run(course, record, progress, Checkpoints(directory, every), interrupt, agreement)
+                start = run.load(checkpoint) if checkpoint else None
+                if start and checkpoint:
+                    record.restore(checkpoint.state["record"])
+                    steps = course.length.steps_per_epoch
+                    progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
+                agreement.same("checkpoint", start)
+                record.begin()
+                interrupted = run_epochs(run, start)
+        except ArchspecError as error:
+            record.failed(error)
+            raise
+        with course.train_step.averaged():
+            seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
+        agreement.any(False)  # no process ends before all have done their work
+    best = record.best or {}
+    return RunResult(
+        directory=directory,
+        signal=(interrupt.signal or signal.SIGTERM) if interrupted else None,
+        epochs=len(record.rows),
+        seconds=seconds,
+        best_epoch=best.get("epoch"),
+        best_top1=best.get("val_top1"),
+        data_arguments=job.data_arguments,
+        example=example_image(directory, validation),
+    )
+
+
+def _course(
+    network: Trainable,
+    job: Job,
+    strategy: Any,
+    training: Images,
+    validation: Images,
+    progress: TrainingProgress,
+    *,
+    goes_on: bool,
+) -> Course:
+    """The network, the step that trains it, and its batches."""
+    graph, recipe = network.graph(), job.recipe
+    weights = class_weights(recipe.class_weight, training.class_names, training.labels)
+    model = starting_model(network, job, strategy, progress.note, goes_on=goes_on)
+    train_step = TrainStep(
+        strategy,
+        model,
+        recipe,
+        loss_weights=graph.loss_weights,
+        class_weight=weights,
+        rate_factors=rate_factors(model, graph, recipe.rate_multipliers),
+    )
+    return make_course(network, job, train_step, training, validation)
+
+
+def _record(
+    directory: Path,
+    name: str,
+    job: Job,
+    settings: Mapping[str, Any],
+    metadata: Metadata,
+    *,
+    writes: bool,
+    mlflow: bool,
+    progress: TrainingProgress,
+) -> Record:
+    """The files of the run, and its log in MLflow where that is asked for."""
+    log = None
+    if mlflow and writes:
+        settings = {"mlflow": None, **settings}
+        params = {"reference": metadata.reference, "data": job.data, "seed": job.seed, "train": recipe_json(job.recipe)}
+        log = MlflowLog(directory.name, params, settings["mlflow"], progress.note)
+    return Record(directory, name, metadata.page or "", dict(settings), metadata, writes=writes, mlflow=log)
+
+
+def _open(job: Job, split: Literal["train", "validation"], channels: int | None, progress: TrainingProgress) -> Images:
+    return open_data(
+        job.data,
+        split,
+        validation_split=job.validation_split,
+        seed=job.seed,
+        skip_bad_images=job.skip_bad_images,
+        channels=channels or 3,
+        report=progress.note,
+    )

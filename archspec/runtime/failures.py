@@ -1,0 +1,34 @@
+"""What TensorFlow raises in the middle of a pass, as errors with a remedy."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from archspec.diagnostics import fail
+from archspec.runtime.data.entries import Item
+from archspec.runtime.data.examine import unreadable
+
+RESTORE = "put it back as it was, and go on from the last checkpoint: `archspec train --resume RUN`"
+
+
+@contextlib.contextmanager
+def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[Item]] = lambda: ()) -> Iterator[None]:
+    """What TensorFlow may raise in the middle of a pass, as errors with a remedy.
+
+    files: those of the batch under way, to name the one that cannot be read.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        fact = f"a batch of {batch_size} images does not fit into the memory of the device"
+        raise fail("out-of-memory", fact, help=f"a smaller batch, such as {max(batch_size // 2, 1)}") from error
+    except tf.errors.OpError as error:
+        if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file", "read_file")):
+            raise
+        fact = "an image file could be read before, and no longer can"
+        notes = unreadable(files())
+        notes = notes or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
+        raise fail("data-changed", fact, notes=notes, help=RESTORE) from error

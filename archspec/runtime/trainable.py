@@ -1,0 +1,26 @@
+"""What can be trained: `archspec.Network` has all of it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from archspec.lang.protocol import EvaluationRecipe
+from archspec.lang.recipe import Recipe
+
+
+class Trainable(Protocol):
+    """What is trained: `archspec.Network`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def recipe(self) -> Recipe: ...
+    @property
+    def protocol(self) -> EvaluationRecipe: ...
+    @property
+    def preprocess(self) -> tuple[Any, ...]: ...
+    def graph(self) -> Any: ...
+    def build(self) -> Any: ...
+    def resolved_text(self) -> str: ...
