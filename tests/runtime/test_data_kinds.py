@@ -15,23 +15,17 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.runtime.data import examine, keras_datasets
 from archspec.runtime.data.images import Images, class_counts
 from archspec.runtime.data.pipeline import evaluation_batches
 from archspec.runtime.data.source import open_data, parts_of
 from archspec.runtime.data.tfrecord_index import masked_crc
 from tests.cli.conftest import Run, run
+from tests.refusal import refused
 
 __all__ = ["run"]
 RNG = np.random.default_rng(31)
 COUNTS = {("train", "cat"): 3, ("train", "dog"): 2, ("val", "cat"): 1, ("val", "dog"): 2}
-
-
-def refused(act: Callable[[], object]) -> Diagnostic:
-    with pytest.raises(ArchspecError) as caught:
-        act()
-    return caught.value.diagnostics[0]
 
 
 @pytest.fixture

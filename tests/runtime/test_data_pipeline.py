@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.runtime.data import pipeline
 from archspec.runtime.data.decode import decode
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, preprocess_image, steps_per_epoch, training_batches
 from archspec.runtime.data.plan import plan
 from archspec.transforms import TRANSFORMS, Transform
+from tests.refusal import refused
 
 INPUT = (7, 5, 3)
 RNG = np.random.default_rng(8)
@@ -57,12 +56,6 @@ def assert_same(left: list[tuple[np.ndarray, np.ndarray]], right: list[tuple[np.
     for (x, y), (other_x, other_y) in zip(left, right, strict=True):
         np.testing.assert_array_equal(y, other_y)
         np.testing.assert_array_equal(x, other_x)
-
-
-def refused(act: Callable[[], object]) -> Diagnostic:
-    with pytest.raises(ArchspecError) as caught:
-        act()
-    return caught.value.diagnostics[0]
 
 
 # ----------------------------------------------------------------------------------------------- the plan
