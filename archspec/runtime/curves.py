@@ -48,16 +48,8 @@ def draw_curves(path: Path, title: str, rows: Sequence[Mapping[str, Any]]) -> No
         left.set_yscale("log")
         left.yaxis.set_major_formatter("{x:g}")
         left.set_title("cross-entropy (nats, logarithmic)", loc="left", fontsize=10)
-    right.annotate(
-        f"best {100 * best['val_top1']:.2f} %, epoch {best['epoch']}",
-        (best["epoch"], 100 * best["val_top1"]),
-        xytext=(0, -14),
-        textcoords="offset points",
-        ha="right" if best["epoch"] > epochs[0] + 0.5 * (epochs[-1] - epochs[0]) else "left",
-        va="top",
-        fontsize=9,
-        color=VALIDATION,
-    )
+    found = f"best {100 * best['val_top1']:.2f} % in epoch {best['epoch']}"
+    right.set_title(found, loc="right", fontsize=10, color=VALIDATION)
     left.legend(frameon=False, fontsize=9)
     with atomic(path) as temporary:
         figure.savefig(temporary)
