@@ -203,7 +203,7 @@ KEYS = {name: summary(each) for name, each in INITIALIZERS.items()} | {
 }
 
 SCHEMA: Json = {
-    "type": "object",
+    "type": ["object", "null"],
     "additionalProperties": {
         "if": {"type": "string"},
         "then": {"enum": list(INITIALIZERS)},

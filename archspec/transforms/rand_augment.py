@@ -12,6 +12,7 @@ from archspec.ops.base import Shape
 from archspec.transforms.base import Transform, uniform_integer
 from archspec.transforms.color import blended, brightened, contrasted, rgb, saturated
 from archspec.transforms.erase import GREY
+from archspec.transforms.flip import PROBABILITY
 
 STRONGEST = 30  # the greatest magnitude
 MOST = 4  # operations on an image
@@ -26,15 +27,17 @@ class RandAugment(Transform):
     Shapes: (H, W, 3) -> the same, float32. The operations and their ranges are torchvision's: nothing, brightness,
     color, contrast and sharpness (by up to 0.9), posterize (to 4 bits), solarize, autocontrast, equalize, shear_x and
     shear_y (0.3), translate_x and translate_y (150 / 331 of the side), rotate (30 degrees); the sign is drawn.
+    The magnitudes of timm and of the authors' EfficientNets are out of 10: three times as much here.
     """
 
     name = "rand_augment"
     draws = 2 * MOST
-    examples = (({}, (11, 7, 3)), ({"count": 3, "magnitude": 20, "value": 0}, (9, 14, 3)))
+    examples = (({}, (11, 7, 3)), ({"count": 3, "magnitude": 20, "value": 0, "p": 0.5}, (9, 14, 3)))
 
     count: int = arg({"type": "integer", "minimum": 1, "maximum": MOST}, "operations on an image", 2)
     magnitude: float = arg({"type": "number", "minimum": 0, "maximum": STRONGEST}, "strength, 0 to 30", 9)
     value: float = arg(GREY, "grey level of what a movement uncovers, 0 to 255", 128.0)
+    p: float = arg(PROBABILITY, "probability that an operation that was drawn is applied, 0 to 1; timm has 0.5", 1.0)
 
     @property
     def batched(self) -> bool:
@@ -47,7 +50,9 @@ class RandAugment(Transform):
         level, images = self.magnitude / STRONGEST, tf.cast(image, tf.float32)[None]
         for turn in range(self.count):
             choice = uniform_integer(tf, draws[2 * turn], len(OPERATIONS))
-            sign = tf.where(draws[2 * turn + 1] < 0.5, -1.0, 1.0)
+            halved = 2 * draws[2 * turn + 1]
+            sign = tf.where(halved < 1, -1.0, 1.0)
+            choice = tf.where(halved - tf.floor(halved) < self.p, choice, 0)  # what is left of the draw, in [0, 1)
 
             def branch(operation: Operation, images: Any = images, sign: Any = sign) -> Callable[[], Any]:
                 return lambda: operation(tf, images, level, sign, self.value)

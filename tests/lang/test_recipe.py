@@ -150,6 +150,23 @@ def test_shipped_recipes_fit_shipped_pages(name: str) -> None:
     assert course.at(recipe.length(5_000).steps // 2) > 0
 
 
+def test_mixing_of_the_papers_leaves_no_batch_alone() -> None:
+    """ConvNeXt's main.py: --mixup_prob 1, --mixup_switch_prob 0.5; one of several transforms that mix is drawn here."""
+    for name, alpha in (("convnext", 0.8), ("rsb-a3", 0.1)):
+        mixing = api.load("resnet:50", recipe=name).recipe.augment[-2:]
+        assert [(each.name, each.alpha, each.p) for each in mixing] == [("mixup", alpha, 1), ("cutmix", 1, 1)]
+
+
+def test_what_asynchronous_workers_shared_becomes_one_batch() -> None:
+    """Szegedy et al. 2015, section 8, with tensorflow/models: 0.045 for 50 replicas of 32, 0.94 every second epoch."""
+    recipe = api.load("inception-v3").recipe
+    length = recipe.length(1_281_167)
+    course = LearningRate(recipe, length)
+    found = [course.at(epoch * length.steps_per_epoch) for epoch in (0, 1, 2, 4)]
+    assert found == pytest.approx([0.045, 0.045, 0.045 * 0.94, 0.045 * 0.94**2])
+    assert api.load("inception-v3", **{"train.batch_size": 32}).recipe.scale == pytest.approx(32 / 1600)
+
+
 def test_the_rate_of_an_hour(tmp_path: Path) -> None:
     """Goyal et al. 2017, section 5.1: from 0.1 to 3.2 for 8,192 images in 5 epochs, a tenth at 30, 60 and 80."""
     recipe = api.load("resnet:50", recipe="goyal-2017").recipe
@@ -232,3 +249,13 @@ def test_what_the_page_asks_for_can_be_taken_back(tmp_path: Path) -> None:
     given_ = "  warmup: {epochs: 2}\n  class_weight: balanced\n  early_stopping: {patience: 3}\n  base_batch_size: 64\n"
     names = ("warmup", "class_weight", "early_stopping", "base_batch_size")
     assert load(tmp_path, given_, *(f"train.{name}=~" for name in names)).recipe == Recipe()
+
+
+def test_initial_weights_of_a_page_can_be_taken_back(tmp_path: Path) -> None:
+    """What is left is Keras's own; the same words in a page say the same."""
+    given_ = "  init: {conv: he_normal}\n"
+    assert load(tmp_path, given_).recipe.init != ()
+    assert load(tmp_path, given_, "train.init=~").recipe == Recipe()
+    assert load(tmp_path, "  init: ~\n").recipe == Recipe()
+    # a rule of a setting goes into what was taken back
+    assert [rule.layers for rule in load(tmp_path, "  init: ~\n", "train.init.conv=orthogonal").recipe.init] == ["conv"]

@@ -88,6 +88,17 @@ def test_every_operation_is_drawn_and_no_magnitude_changes_little() -> None:
             np.testing.assert_allclose(done(name, 0.0, 1.0), PICTURE, atol=0.01)
 
 
+def test_an_operation_that_was_drawn_is_applied_with_probability_p() -> None:
+    """The second draw of an operation is its sign and then, what is left of it, whether it is applied."""
+    augment = TRANSFORMS["rand_augment"].make({"count": 1, "magnitude": 15, "p": 0.25, "value": 77})
+    for second, sign in ((0.1, -1.0), (0.13, None), (0.49, None), (0.6, 1.0), (0.63, None), (0.99, None)):
+        draws = np.zeros(8, np.float32)
+        draws[0], draws[1] = 11.5 / 14, second
+        here = augment.apply(tf, tf.constant(PICTURE), tf.constant(draws)).numpy()
+        expected = PICTURE if sign is None else done("translate_x", 0.5, sign)
+        np.testing.assert_allclose(here, expected, atol=1e-3)
+
+
 def test_operations_follow_one_another() -> None:
     augment = TRANSFORMS["rand_augment"].make({"count": 2, "magnitude": 15})
     draws = np.zeros(8, np.float32)
