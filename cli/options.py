@@ -65,6 +65,18 @@ def complete_recipe(ctx: click.Context, param: click.Parameter, incomplete: str)
     return found or [CompletionItem(incomplete, type="file")]
 
 
+def seed(meaning: str) -> Callable[[F], F]:
+    """`--seed N`: what NumPy and Keras take for one."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        metavar="N",
+        default=0,
+        show_default=True,
+        help=f"{meaning} From 0 to 2^32 - 1.",
+    )
+
+
 def format_option(*formats: str) -> Callable[[F], F]:
     return click.option(
         "--format",

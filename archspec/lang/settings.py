@@ -27,6 +27,12 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise fail("setting", f"`--set {text}` is not NAME=VALUE", help="write for example `--set classes=10`")
+        if not value.strip():
+            raise fail("setting", f"`--set {text}` has no value", help=f"`--set {name.strip()}=~` takes it away")
+        if name.strip() in SECTIONS:
+            help = f"`--set {name.strip()}.KEY=VALUE` changes one key"
+            help += ", `--recipe FILE` takes the place of all of it" * (name.strip() == "train")
+            raise fail("setting", f"`{name.strip()}` is a section of the page, and no param", help=help)
         settings[name.strip()] = source.parse_value(value, f"--set {name.strip()}")
     return settings
 
@@ -74,7 +80,7 @@ def section(document: source.Mapping, name: str, settings: Mapping[str, Any], pa
         diagnostics = validate_section(values, name) if given else []
     if name == "train" and not diagnostics:
         diagnostics = [
-            Diagnostic("recipe", each.message, place(document, (name, *each.path)), help=each.help)
+            Diagnostic("recipe", each.message, _unless_set(document, (name, *each.path), settings), help=each.help)
             for each in contradictions(recipe(values, TRANSFORMS))
         ]
     if diagnostics:
@@ -92,6 +98,13 @@ def place(document: source.Mapping, path: tuple[str, ...]) -> Span | None:
         else:
             return key.span if key else nodes[-1].span
     return None
+
+
+def _unless_set(document: source.Mapping, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
+    """The `place` of a path; None where a setting has spoken, so that it is not the page that is to be changed."""
+    dotted = ".".join(path)
+    touched = any(f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.") for each in settings)
+    return None if touched else place(document, path)
 
 
 def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str]) -> None:

@@ -10,6 +10,7 @@ from archspec.diagnostics import did_you_mean, listed
 from archspec.lang.fragments import IDENTIFIER, NAME, PATH, TITLE, VARIANT
 from archspec.lang.json_schema import Mistake
 from archspec.lang.pointer import HEADS, owner, subject, word
+from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.schema import MERGES
 
 Fact = tuple[str, str, str | None]
@@ -35,6 +36,12 @@ NAMES = {
 INPUT = "write [height, width, channels], [length, channels] or [features]; ~ is a free size"
 FIGURE = "write `{value: 3.8G, tolerance: 2%, reason: why the paper is off}`"
 LAYER = "write a layer such as `relu` or `conv: 64`"
+RECORDS = {
+    "warmup": "write for example `warmup: {epochs: 5}`",
+    "early_stopping": "write for example `early_stopping: {monitor: val_loss, patience: 10}`",
+}
+SHORT = {"lr": "learning_rate", "rate": "learning_rate", "wd": "weight_decay"}
+"""What other libraries call arguments of an optimizer."""
 
 BOUNDS = {
     "minimum": "be at least",
@@ -63,6 +70,8 @@ def fact(wrong: Mistake) -> Fact:
         return special
     value, asked, about, shown = wrong.value, wrong.asked, subject(wrong.path), show(wrong.value)
     help = INPUT if word(wrong.path) == "input" else None
+    if wrong.rule == "type" and wrong.path[:1] == ("train",):
+        help = RECORDS.get(str(word(wrong.path)))
     if wrong.rule == "type":
         kinds = [asked] if isinstance(asked, str) else list(asked)
         return "wrong-type", f"{about} must be {_any_of(kinds)}, and is {shown}", help or _type_help(value, kinds)
@@ -89,6 +98,7 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fac
     before, colon, after = name.partition(":")
     near = f"put a space after the colon: `{before}: {after}`" if colon else did_you_mean(name, known)
     head, key = owner(path), word(path)
+    near = near or _of_an_optimizer(name, head, path)
     if head:
         message = f"`{head}` has no argument `{name}`" if known else f"`{head}` takes no arguments"
         return "unknown-argument", message, near or (f"its arguments are: {listed(known)}" if known else None)
@@ -97,6 +107,21 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fac
         return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
     message = f"{f'`{key}`' if key else 'a page'} has no key `{name}`"
     return "unknown-key", message, near or f"its keys are: {listed(known)}"
+
+
+def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -> str | None:
+    """The remedy for `learning_rate` in the recipe, or right under `optimizer`, and for `lr` in the optimizer."""
+    argument = SHORT.get(name, name)
+    if path[:1] != ("train",) or argument not in [each.name for each in arguments(HEADS["sgd"])]:
+        return None
+    if head in OPTIMIZERS and name in SHORT:
+        return f"did you mean `{argument}`?"
+    if path not in (("train",), ("train", "optimizer")):
+        return None
+    return (
+        f"it is an argument of the optimizer: `optimizer: {{sgd: {{{argument}: ...}}}}`, "
+        f"or `--set train.optimizer.sgd.{argument}=...`"
+    )
 
 
 def needs(head: str, name: str) -> Fact:
@@ -164,6 +189,7 @@ def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
         return f"write `true` or `false`: in YAML 1.2 `{value}` is a word"
     if "string" in kinds and isinstance(value, (bool, int, float)):
         return f'write it in quotes: "{show(value)[1:-1]}"'
-    if kinds == ["array"] and isinstance(value, (str, dict)):
-        return "write a list: `[...]`, or one item a line after `- `"
+    if kinds in (["array"], ["array", "null"]) and not isinstance(value, list):
+        item = show(value)[1:-1] if isinstance(value, (int, float)) else "..."
+        return f"write a list: `[{item}]`, or one item a line after `- `"
     return None

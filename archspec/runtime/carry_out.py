@@ -28,6 +28,7 @@ from archspec.runtime.metadata import Metadata
 from archspec.runtime.mlflow_log import MlflowLog
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.rates import check_monitors
+from archspec.runtime.recipe_notes import recipe_notes
 from archspec.runtime.recipe_text import describe_recipe, recipe_json
 from archspec.runtime.record import Record, threads, timestamp, versions
 from archspec.runtime.resume import Resumed
@@ -42,6 +43,7 @@ def carry_out(
     network: Trainable,
     job: Job,
     directory: Path,
+    held: contextlib.ExitStack,
     *,
     devices: Devices,
     mlflow: bool,
@@ -49,22 +51,26 @@ def carry_out(
     progress: TrainingProgress,
     resumed: Resumed | None = None,
 ) -> RunResult:
-    """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say."""
+    """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say.
+
+    held: keeps a new directory for this process alone, as long as the caller has it open.
+    """
     chief, every = not hosts or hosts.is_chief, parse_every(job.checkpoint_every)
     if hosts:
         progress.quiet = progress.quiet or not chief
         progress.note(f"{hosts.named(hosts.worker)}: waiting for all {len(hosts.workers)} workers")
     reference = resumed.settings["reference"] if resumed else network.reference
     input_shape, classes = classifier_shapes(network.graph(), reference)
+    check_monitors(job.recipe, classes)
     with waiting(hosts, progress.note) if hosts else contextlib.nullcontext():
         strategy = make_strategy(devices, hosts)
-    training, validation = (_open(job, split, input_shape[-1], progress) for split in ("train", "validation"))
+    sides: tuple[Literal["train", "validation"], ...] = ("train", "validation")
+    training, validation = (_open(job, split, input_shape[-1], classes, progress) for split in sides)
     check_classes(classes, len(training.class_names), job.data)
     fingerprints = {"training": fingerprint(training), "validation": fingerprint(validation)}
     if resumed:
         check_unchanged(resumed.settings["fingerprints"], fingerprints, job.data)
     checkpoint = resumed.checkpoint if resumed else None
-    check_monitors(job.recipe, classes)
     course = _course(network, job, strategy, training, validation, progress, goes_on=checkpoint is not None)
     machine = {"devices": describe(strategy, hosts), "threads": threads(), "versions": versions()}
     settings = {
@@ -81,7 +87,7 @@ def carry_out(
     if resumed:
         settings = resumed.go_on(machine, timestamp(), progress.note)
     elif chief:
-        run_directory.create(directory)
+        held.enter_context(run_directory.created(directory))
     metadata = Metadata(
         reference=reference,
         page=resumed.page if resumed else network.resolved_text(),
@@ -94,7 +100,11 @@ def carry_out(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
         f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy, hosts)}"
     )
-    for line in describe_recipe(job.recipe, course.length):
+    on_cpu = "GPU" not in machine["devices"]
+    for line in (
+        *describe_recipe(job.recipe, course.length),
+        *recipe_notes(job.recipe, course.length, len(training), on_cpu=on_cpu),
+    ):
         progress.note(line)
     progress.note(f"writing {directory}" if chief else "worker 0 writes the files")
     agreement = Agreement(strategy, hosts)
@@ -177,7 +187,9 @@ def _record(
     return Record(directory, name, metadata.page or "", dict(settings), metadata, writes=writes, mlflow=log)
 
 
-def _open(job: Job, split: Literal["train", "validation"], channels: int | None, progress: TrainingProgress) -> Images:
+def _open(
+    job: Job, split: Literal["train", "validation"], channels: int | None, classes: int, progress: TrainingProgress
+) -> Images:
     return open_data(
         job.data,
         split,
@@ -185,5 +197,6 @@ def _open(job: Job, split: Literal["train", "validation"], channels: int | None,
         seed=job.seed,
         skip_bad_images=job.skip_bad_images,
         channels=channels or 3,
+        classes=classes,
         report=progress.note,
     )

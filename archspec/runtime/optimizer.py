@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archspec.declare import arguments
 from archspec.lang.recipes.optimizer import Optimizer
 
 BY_THE_LOOP = frozenset(
@@ -33,6 +34,7 @@ def make_optimizer(declared: Optimizer, variables: Sequence[Any], decayed_names:
     import keras
 
     given = {name: value for name, value in dataclasses.asdict(declared).items() if name not in BY_THE_LOOP}
+    given = {**given, **_as_floats(declared, given)}
     if given.get("exclude_layers"):  # which Keras takes for regular expressions
         given["exclude_layers"] = [re.escape(word) for word in given["exclude_layers"]]
     optimizer = keras_class(keras.optimizers, declared.name)(**given)
@@ -45,6 +47,12 @@ def make_optimizer(declared: Optimizer, variables: Sequence[Any], decayed_names:
     assert callable(optimizer._all_reduce_sum_gradients)
     optimizer._all_reduce_sum_gradients = list
     return optimizer
+
+
+def _as_floats(declared: Optimizer, given: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers that a page may write as integers: Keras refuses a `learning_rate` of 1, and a `momentum` of 0."""
+    numbers = [each.name for each in arguments(type(declared)) if "number" in each.schema.get("type", ())]
+    return {name: float(given[name]) for name in numbers if isinstance(given.get(name), int)}
 
 
 def keras_class(module: Any, name: str) -> Any:

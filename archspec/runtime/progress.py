@@ -82,7 +82,7 @@ class TrainingProgress:
             f"epoch {row['epoch']:>{width}}/{self._epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
             f"  | validation loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
             + (f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else "")
-            + f"{' *' if best else '  '}| {row['images_per_second']:,.0f} images/s  "
+            + f"{' *' if best else '  '} | {row['images_per_second']:,.0f} images/s  "
             + ("" if wait is None else f"data wait {100 * wait:.0f} %  ")
             + duration(row["seconds"])
         )

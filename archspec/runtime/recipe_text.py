@@ -28,19 +28,21 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
 def describe_recipe(recipe: Recipe, length: Length) -> list[str]:
     """Lines such as `30 epochs (660 updates) in batches of 64, sgd at 0.1, cosine schedule, weight decay 0.0005`."""
     epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
-    lines = [f"{epochs} ({length.iterations:,} updates) in {listed(_parts(recipe))}"]
+    lines = [
+        f"{epochs} ({length.iterations:,} update{'s' if length.iterations > 1 else ''}) in {listed(_parts(recipe))}"
+    ]
     if recipe.scale != 1:
         images, rate = recipe.batch_size * recipe.accumulated, recipe.optimizer.learning_rate
         lines.append(
-            f"learning rates x {recipe.scale:g}, as {images} images are in an update and the recipe's rates are for "
-            f"{recipe.base_batch_size} (`base_batch_size`): {rate:g} becomes {rate * recipe.scale:g}"
+            f"learning rates x {recipe.scale:g}, as {images:,} images are in an update and the recipe's rates are for "
+            f"{recipe.base_batch_size:,} (`base_batch_size`): {rate:g} becomes {rate * recipe.scale:g}"
         )
     return lines
 
 
 def _parts(recipe: Recipe) -> Iterator[str]:
     optimizer, warmup = recipe.optimizer, recipe.warmup
-    yield f"batches of {recipe.batch_size}"
+    yield f"batches of {recipe.batch_size:,}"
     if recipe.accumulated > 1:
         yield f"{recipe.accumulated} batches an update"
     yield f"{optimizer.name} at {optimizer.learning_rate:g}"

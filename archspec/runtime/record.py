@@ -31,7 +31,7 @@ class Record:
     """The files of a run in progress.
 
     Args:
-        directory: a folder made by `run_directory.create`.
+        directory: a folder made by `run_directory.created`.
         title: of the curves.
         page: the resolved page.
         settings: what run.json says from the start.

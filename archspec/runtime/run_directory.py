@@ -9,10 +9,12 @@ curves.png    the same figures as a picture
 best.keras    the network of the best epoch: highest validation top-1, then lowest validation loss
 last.keras    the network as it stood at the end
 checkpoints/  the last two, to go on from: `archspec train --resume RUN`
+.lock         which process trains in it, as long as one does (`run_lock`)
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -22,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.run_lock import NAME as LOCK
+from archspec.runtime.run_lock import locked, refuse_busy
 from archspec.runtime.write import discard, os_errors, write_text
 
 FILES = (
@@ -58,7 +62,8 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Check that a run can be written to `path`, and change nothing.
 
     Raises:
-        ArchspecError: `output-exists` when something is there; with `overwrite`, when it is not a run directory.
+        ArchspecError: `output-exists` when something is there; with `overwrite`, when it is not a run directory;
+            `run-busy` when another process trains in it.
     """
     if not path.exists() and not path.is_symlink():
         return
@@ -72,26 +77,29 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     if not (path / "run.json").is_file():
         message = f"the folder `{path}` is not the directory of a run, and is not overwritten"
         raise fail("output-exists", message, help="give another `--out`")
+    refuse_busy(path)
 
 
-def create(path: Path) -> None:
-    """Make the folder, and remove from it the files of an earlier run. Call `refuse_existing` before.
+@contextlib.contextmanager
+def created(path: Path) -> Iterator[None]:
+    """Make the folder, and remove from it the files of an earlier run; it is held until the end of the context.
+
+    Call `refuse_existing` before.
 
     Raises:
-        ArchspecError: `cannot-write`.
+        ArchspecError: `cannot-write`, `run-busy`.
     """
     with os_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
-        probe.touch()
-        probe.unlink()
-    for name in (*FILES, "run.json"):  # last, so that a folder that is half removed is still known for what it is
-        discard(path / name)
+    with locked(path):
+        for name in (*FILES, "run.json"):  # last, so that a folder that is half removed is still known for what it is
+            discard(path / name)
+        yield
 
 
 def _is_leftover(name: str) -> bool:
     """Whether a killed process has left that file half-written."""
-    return name.startswith(".") and (".tmp" in name or name == ".writable")
+    return name.startswith(".") and (".tmp" in name or name == LOCK)
 
 
 def remove_if_empty(path: Path) -> None:

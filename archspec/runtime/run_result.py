@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from archspec.runtime.progress import duration
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -38,7 +40,7 @@ class RunResult:
         if self.best_epoch is None or self.best_top1 is None:
             return f"{how} before the first epoch was over; the network is in {self.directory / 'last.keras'}"
         return (
-            f"{how} after {self.epochs} epoch{'s' if self.epochs > 1 else ''} in {self.seconds:.0f} s; "
+            f"{how} after {self.epochs} epoch{'s' if self.epochs > 1 else ''} in {duration(self.seconds)}; "
             f"best validation top-1 {100 * self.best_top1:.2f} % in epoch {self.best_epoch}, kept in {self.directory}"
         )
 

@@ -16,6 +16,10 @@ Devices = int | str | None
 logical devices of the CPU, even where there are GPUs."""
 
 
+MOST_CPUS = 64
+"""Logical devices of the CPU: each holds the whole network, and thousands of them would not come to an end."""
+
+
 def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
     """A tf.distribute.MirroredStrategy, one replica a device; with one device it costs nothing.
 
@@ -24,9 +28,10 @@ def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
     each, and waits until all of them are there.
 
     Raises:
-        ArchspecError: `backend` when Keras does not run on TensorFlow, `devices` for a number that is not positive or
-            more GPUs than are visible, and `devices-late` for several logical CPU devices after TensorFlow has begun
-            to run. `hosts` for several CPU devices on several hosts, and when TensorFlow runs already.
+        ArchspecError: `backend` when Keras does not run on TensorFlow, `devices` for a number that is not positive,
+            more GPUs than are visible or more than 64 logical devices, and `devices-late` for several logical CPU
+            devices after TensorFlow has begun to run. `hosts` for several CPU devices on several hosts, and when
+            TensorFlow runs already.
     """
     need_tensorflow_backend()
     tf = import_tensorflow()
@@ -45,6 +50,9 @@ def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
     if hosts is not None:
         return _several_hosts(hosts, number, tuple(gpus[:number]))
     if not gpus:
+        if number > MOST_CPUS:
+            fact = f"the CPU is split into {MOST_CPUS} devices at most, and {number} are asked for"
+            raise fail("devices", fact, help="devices of one CPU share its cores: more than a few are of no use")
         _split_cpu(tf, number)
     names = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
     return _mirrored(tuple(names[:number]))

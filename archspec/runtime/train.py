@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from archspec.runtime.job import Job
 from archspec.runtime.mlflow_log import need_mlflow
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.resume import find, is_finished, read_settings
+from archspec.runtime.run_lock import locked
 from archspec.runtime.run_result import RunResult
 from archspec.runtime.strategy import Devices
 from archspec.runtime.trainable import Trainable
@@ -62,9 +64,9 @@ def train(
     and the signal in the result.
 
     Raises:
-        ArchspecError: `output-exists`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`, `free-input`,
-            `checkpoint-every`, `hosts`, `hosts-differ`, `worker-lost`, `missing-package` without mlflow, `diverged`
-            when the loss is no longer a number, and what `open_data` raises.
+        ArchspecError: `output-exists`, `run-busy`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`,
+            `free-input`, `checkpoint-every`, `hosts`, `hosts-differ`, `worker-lost`, `missing-package` without mlflow,
+            `diverged` when the loss is no longer a number, and what `open_data` raises.
     """
     job = Job(
         data=data,
@@ -83,8 +85,8 @@ def train(
         if mlflow:
             need_mlflow()
     progress = progress or TrainingProgress()
-    with losses_of_workers(hosts, directory):
-        return carry_out(network, job, directory, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress)
+    with contextlib.ExitStack() as held, losses_of_workers(hosts, directory):
+        return carry_out(network, job, directory, held, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress)
 
 
 def resume(
@@ -111,7 +113,8 @@ def resume(
         mlflow: from now on; a run that began with it goes on in the same MLflow run.
 
     Raises:
-        ArchspecError: `not-a-run`, `no-checkpoint`, `checkpoint-differs`, `data-changed`, and what `train` raises.
+        ArchspecError: `not-a-run`, `run-busy`, `no-checkpoint`, `checkpoint-differs`, `data-changed`, and what `train`
+            raises.
     """
     run, progress = Path(run), progress or TrainingProgress()
     settings, job = read_settings(run)
@@ -132,9 +135,13 @@ def resume(
     mlflow = mlflow or "mlflow" in settings
     if mlflow and (not hosts or hosts.is_chief):
         need_mlflow()
-    found = find(run, settings, progress.note, clean=not hosts or hosts.is_chief)
-    network = load(str(run / "page.yaml"))
-    with losses_of_workers(hosts, run):
-        return carry_out(
-            network, job, run, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress, resumed=found
-        )
+    chief = not hosts or hosts.is_chief
+    with contextlib.ExitStack() as held:
+        if chief:
+            held.enter_context(locked(run))
+        found = find(run, settings, progress.note, clean=chief)
+        network = load(str(run / "page.yaml"))
+        with losses_of_workers(hosts, run):
+            return carry_out(
+                network, job, run, held, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress, resumed=found
+            )

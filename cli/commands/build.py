@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import load, reference, settings
+from archspec.cli.options import load, reference, seed, settings
 from archspec.diagnostics import fail
 from archspec.graph.summary import memory
 
@@ -15,7 +15,7 @@ from archspec.graph.summary import memory
 @reference
 @settings
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The `.keras` file to write.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the initial weights.")
+@seed("Of the initial weights.")
 @click.option("--weights", metavar="FILE", help="Of archspec, Keras or PyTorch; `keras:imagenet` downloads.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def command(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import data, format_option, load, recipe, reference, settings, skip_bad_images
+from archspec.cli.options import data, format_option, load, recipe, reference, seed, settings, skip_bad_images
 from archspec.diagnostics import fail
 
 
@@ -43,7 +43,7 @@ def check(ctx: click.Context, data: str, no_cache: bool, format_: str) -> None:
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
 @click.option("--rows", type=click.IntRange(1, 100), default=6, show_default=True, help="How many images.")
 @click.option("--columns", type=click.IntRange(2, 50), default=7, show_default=True, help="How many views of each.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the augmentation.")
+@seed("Of the augmentation.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @skip_bad_images
 def preview(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import devices, format_option, skip_bad_images
+from archspec.cli.options import devices, format_option, seed, skip_bad_images
 
 
 @click.command(
@@ -16,9 +16,7 @@ from archspec.cli.options import devices, format_option, skip_bad_images
 @click.argument("models", nargs=-1, required=True, type=click.Path(), metavar="MODEL[:PROTOCOL]...")
 @click.option("--data", metavar="DATA", help="Images, as `train --data` takes them.")
 @click.option("--validation-split", type=float, metavar="SHARE", help="As in training, to get the same images again.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="As in training, with --validation-split."
-)
+@seed("As in training, with --validation-split.")
 @click.option("--split", type=click.Choice(["validation", "train"]), default="validation", show_default=True)
 @click.option(
     "--protocol",

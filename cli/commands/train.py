@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from archspec.cli.options import complete_reference, devices, load, program, recipe, settings, skip_bad_images
+from archspec.cli.options import complete_reference, devices, load, program, recipe, seed, settings, skip_bad_images
 
 
 @click.command("train")
@@ -36,13 +36,7 @@ from archspec.cli.options import complete_reference, devices, load, program, rec
 @click.option(
     "--freeze", multiple=True, metavar="PATTERN", help="Layers that keep their weights: `conv1/**`; train.freeze."
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of weights, dropout, order and augmentation.",
-)
+@seed("Of weights, dropout, order and augmentation.")
 @devices
 @skip_bad_images
 @click.option(

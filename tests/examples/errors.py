@@ -131,6 +131,7 @@ OTHER: Mapping[str, str] = {
     "backend": "Keras runs on another backend than TensorFlow, which this needs",
     "bad-output": "the name of an output file has another suffix than its form needs",
     "output-exists": "the file or folder to be written is there already",
+    "run-busy": "another process trains in this run directory",
     "cannot-write": "a file cannot be written: the disk is full, or permission is missing",
     "model-not-found": "there is no model file of this name",
     "not-a-model": "the file is no model, or is damaged",

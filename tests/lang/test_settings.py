@@ -66,7 +66,7 @@ def test_the_input_can_be_set_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_values_are_yaml(tmp_path: Path) -> None:
-    assert parse_settings(["a=1e-4", "b=on", "c=010", "d=[1, ~]", "e=", "f='1'", "g={x: 1}", "h=a=b"]) == {
+    assert parse_settings(["a=1e-4", "b=on", "c=010", "d=[1, ~]", "e=~", "f='1'", "g={x: 1}", "h=a=b"]) == {
         "a": 1e-4,
         "b": "on",
         "c": 10,
@@ -77,6 +77,37 @@ def test_values_are_yaml(tmp_path: Path) -> None:
         "h": "a=b",
     }
     assert "relu" in [node.path for node in load(tmp_path, "flag=true").graph().nodes]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "help"),
+    [
+        ("train.epochs=", "`--set train.epochs=` has no value", "train.epochs=~"),  # as of a shell variable not set
+        ("train={epochs: 3}", "`train` is a section of the page", "`--recipe FILE`"),
+        ("evaluate=9", "`evaluate` is a section of the page", "`--set evaluate.KEY=VALUE`"),
+        ("train.learning_rate=0.1", "`train` has no key `learning_rate`", "train.optimizer.sgd.learning_rate="),
+        ("train.lr=0.1", "`train` has no key `lr`", "train.optimizer.sgd.learning_rate="),
+        ("train.optimizer.momentum=0.1", "there is no optimizer `momentum`", "train.optimizer.sgd.momentum="),
+        ("train.optimizer.adam.lr=0.1", "`adam` has no argument `lr`", "did you mean `learning_rate`?"),
+        ("train.schedule.step.epochs=3", "`epochs` of `step` must be a list", "write a list: `[3]`"),
+        ("train.warmup=5", "`warmup` must be a mapping", "`warmup: {epochs: 5}`"),
+        ("train.early_stopping=true", "`early_stopping` must be a mapping", "`early_stopping: {monitor: val_loss"),
+    ],
+)
+def test_a_wrong_setting_is_answered_with_the_right_one(tmp_path: Path, text: str, message: str, help: str) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        _ = load(tmp_path, text).recipe
+    (found,) = caught.value.diagnostics
+    assert message in found.message
+    assert help in (found.help or "")
+
+
+def test_a_contradiction_that_a_setting_made_does_not_point_at_the_page(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        _ = load(tmp_path, "train.schedule=step").recipe
+    (found,) = caught.value.diagnostics
+    assert "`step` drops at `epochs` or at `iterations`, and has neither" in found.message
+    assert found.span is None
 
 
 def test_sections_are_reached_by_a_dotted_path(tmp_path: Path) -> None:

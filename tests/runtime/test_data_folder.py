@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.source import class_counts, open_data
 from tests.refusal import refused
 from tests.runtime.image_files import folder, two_classes
@@ -68,6 +69,18 @@ def test_classes_in_one_piece_are_split_by_share(tmp_path: Path, below: str) -> 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     folder(tmp_path, {f"{name}/{i}": (5, 7, 3) for name in ("boat", "train") for i in range(2)})
     assert open_data(str(tmp_path), "validation").class_names == ("boat", "train")
+
+
+def test_another_number_of_classes_is_refused_before_any_file_is_opened(tmp_path: Path) -> None:
+    """The files are no images, which would be said too if they were opened."""
+    for part in ("train/a", "train/b", "val/a", "val/b"):
+        (tmp_path / part).mkdir(parents=True)
+        (tmp_path / part / "image.jpg").write_text("no image")
+    (tmp_path / "images.csv").write_text("path,label\ntrain/a/image.jpg,a\nval/b/image.jpg,b\n")
+    for source in (tmp_path, tmp_path / "images.csv"):
+        for classes, code in ((3, "classes-mismatch"), (2, "bad-images")):
+            with pytest.raises(ArchspecError, match=code):
+                open_data(str(source), "validation", classes=classes)
 
 
 def test_different_classes_are_named(tmp_path: Path) -> None:

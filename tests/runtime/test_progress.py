@@ -55,7 +55,7 @@ def test_a_terminal_has_a_live_table() -> None:
 def test_a_log_has_a_line_an_epoch() -> None:
     assert shown(terminal=False) == (
         "epoch  3/30  loss 0.5000  top-1  75.0 %  | validation loss 0.2500  top-1  87.50 %  top-5 100.00 % *"
-        "| 1,234 images/s  data wait 7 %  1:03 min\n"
+        " | 1,234 images/s  data wait 7 %  1:03 min\n"
     )
 
 

@@ -94,3 +94,8 @@ def test_warnings_are_hidden_only_meanwhile(capfd: pytest.CaptureFixture[str]) -
     log.warning("shown")
     assert log.level == level
     assert "hidden" not in capfd.readouterr().err
+
+
+def test_more_logical_devices_than_make_sense_are_refused_before_they_are_made() -> None:
+    with pytest.raises(ArchspecError, match="the CPU is split into 64 devices at most, and 65 are asked for"):
+        make_strategy("cpu:65")

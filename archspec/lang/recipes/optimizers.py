@@ -6,7 +6,7 @@ They are declared here because `check` does not import Keras; a test compares ev
 from __future__ import annotations
 
 from archspec.declare import BOOLEAN, FRACTION, NATURAL, NUMBER, POSITIVE, POSITIVE_NUMBER, arg, declared
-from archspec.lang.recipes.bounds import AT_LEAST_0, optional
+from archspec.lang.recipes.bounds import AT_LEAST_0, INSIDE, optional
 from archspec.lang.recipes.optimizer import Optimizer
 
 
@@ -154,7 +154,7 @@ class Lion(Optimizer):
 
     name = "lion"
 
-    beta_1: float = arg(FRACTION, "share of the momentum in an update", 0.9)
+    beta_1: float = arg(INSIDE, "share of the momentum in an update", 0.9)  # with 0 it would be SignSGD
     beta_2: float = arg(FRACTION, "share of the momentum that is kept", 0.99)
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.runtime.classifier import check_classes
 from archspec.runtime.data.entries import place_of
 from archspec.runtime.data.examine import examined
 from archspec.runtime.data.images import Images, Report
@@ -25,6 +26,7 @@ def open_folder(
     seed: int,
     skip_bad_images: bool,
     channels: int,
+    classes: int | None,
     report: Report,
 ) -> Images:
     """The images of `folder/train/CLASS/FILE` and `folder/val/CLASS/FILE`, or of `folder/CLASS/FILE`.
@@ -52,6 +54,8 @@ def open_folder(
         files, labels = _listing(root, names, report, strict=True)
         rows = split_rows(labels, split, validation_split, seed, str(root))
         files, labels = [files[row] for row in rows], labels[rows]
+    if classes is not None:
+        check_classes(classes, len(names), str(folder))
     listed = Images(tuple(names), labels, files=tuple(files))
     images = examined(listed, place_of(folder), channels, skip_bad_images=skip_bad_images, report=report)
     missing = [names[label] for label in range(len(names)) if label not in set(images.labels.tolist())]

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from archspec.diagnostics import did_you_mean, fail
+from archspec.runtime.classifier import check_classes
 from archspec.runtime.data.entries import place_of
 from archspec.runtime.data.examine import examined
 from archspec.runtime.data.folder import folder_parts, open_folder
@@ -43,6 +44,7 @@ def open_data(
     seed: int = 0,
     skip_bad_images: bool = False,
     channels: int = 3,
+    classes: int | None = None,
     report: Report | None = None,
 ) -> Images:
     """The labelled images of a source, checked: image files are all decoded once, and again when they change.
@@ -53,13 +55,14 @@ def open_data(
     split: which side. Data in one piece is divided by `validation_split`, the share of each class that is held out,
         drawn by `seed`; without a share all of it is "validation", for `evaluate`.
     channels: what the network takes; grey and RGB are converted into each other.
+    classes: those of the network: files of another number of classes are refused before any is decoded.
     report: receives lines about progress and about what was left out.
 
     Opening files of images starts TensorFlow's runtime: configure logical devices before.
 
-    Raises data-not-found, data-empty, data-one-class, data-classes (the two sides differ), data-format (a malformed
-    file), data-shape (channels), bad-images (files that are no images, named), validation-split, missing-package,
-    download.
+    Raises data-not-found, data-empty, data-one-class, data-classes (the two sides differ), classes-mismatch,
+    data-format (a malformed file), data-shape (channels), bad-images (files that are no images, named),
+    validation-split, missing-package, download.
     """
     tell: Report = report or (lambda line: None)
     if source in EMBEDDED:
@@ -77,6 +80,7 @@ def open_data(
                 seed=seed,
                 skip_bad_images=skip_bad_images,
                 channels=channels,
+                classes=classes,
                 report=tell,
             )
         if kind == "npz":
@@ -87,6 +91,8 @@ def open_data(
             return Images(images.class_names, images.labels, pixels)
         if channels not in (1, 3):
             raise fail("data-shape", f"image files have 1 or 3 channels, and the network takes {channels}")
+        if classes is not None:
+            check_classes(classes, len(images.class_names), source)
         place = place_of_source(source)
         images = examined(images, place, channels, skip_bad_images=skip_bad_images, report=tell)
         if not len(images) or (split == "train" and 0 in class_counts(images)):

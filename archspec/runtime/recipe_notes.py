@@ -1,0 +1,33 @@
+"""What of a recipe will not come about in this run, or not as it reads: said before the run, since nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.diagnostics import listed
+from archspec.lang.recipe import Length, Recipe
+from archspec.lang.recipes.schedules import Plateau, Step
+
+
+def recipe_notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> list[str]:
+    """Lines about a recipe, its Length on so many training images, and the kind of device."""
+    return [f"note: {line}" for line in _notes(recipe, length, images, on_cpu=on_cpu)]
+
+
+def _notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> Iterator[str]:
+    each, schedule = length.iterations_per_epoch, recipe.schedule
+    if recipe.batch_size > images:
+        yield f"a batch holds all {images:,} training images, which are fewer than the {recipe.batch_size:,} of a batch"
+    if recipe.warmup and recipe.warmup.length(each) >= length.iterations:
+        yield "the warm-up lasts until the end of the run: no update has the recipe's full rate"
+    if isinstance(schedule, Step):
+        marks = [(mark * each, f"epoch {mark:g}") for mark in schedule.epochs or ()]
+        marks += [(mark, f"update {mark:,.12g}") for mark in schedule.iterations or ()]
+        late = [name for at, name in marks if at >= length.iterations]
+        if late:
+            which = "any drop" if len(late) == len(marks) else "a drop"
+            yield f"the run ends before {which} of its `step` schedule at {listed(late)}"
+    if isinstance(schedule, Plateau) and length.epochs < max(schedule.patience, 1) + 2:  # the first epoch is the best
+        yield f"the rate cannot drop: `plateau` waits for {schedule.patience} epochs, and the run has {length.epochs}"
+    if on_cpu and recipe.dtype_policy == "mixed_float16":
+        yield "a CPU computes in float16 many times slower than in float32; `mixed_bfloat16` suits it better"

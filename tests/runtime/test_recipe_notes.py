@@ -1,0 +1,80 @@
+"""What a recipe asks for and a run cannot give is said before it begins, and nothing else is."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archspec.lang.recipe import Recipe, recipe
+from archspec.runtime.rates import LearningRate
+from archspec.runtime.recipe_notes import recipe_notes
+from archspec.transforms import TRANSFORMS
+
+
+def notes(images: int, *, on_cpu: bool = True, **section: object) -> list[str]:
+    found: Recipe = recipe(section, TRANSFORMS)
+    return recipe_notes(found, found.length(images), images, on_cpu=on_cpu)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"batch_size": 128}, "all 40 training images"),
+        ({"batch_size": 10, "epochs": 2, "warmup": {"epochs": 2}}, "the warm-up lasts until the end"),
+        ({"batch_size": 10, "epochs": 2, "schedule": {"step": {"epochs": [2, 3]}}}, "any drop of its `step`"),
+        ({"batch_size": 10, "epochs": 2, "schedule": {"step": {"epochs": [1, 2]}}}, "a drop of its `step`"),
+        ({"batch_size": 10, "schedule": {"step": {"iterations": [32000]}}}, "at update 32,000"),
+        ({"batch_size": 10, "epochs": 6, "schedule": {"plateau": {"patience": 5}}}, "waits for 5 epochs"),
+        ({"batch_size": 10, "dtype_policy": "mixed_float16"}, "`mixed_bfloat16`"),
+    ],
+)
+def test_what_does_not_come_about_is_said(section, words):
+    (line,) = notes(40, **section)
+    assert line.startswith("note: ")
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"batch_size": 40},
+        {"batch_size": 10, "epochs": 2, "warmup": {"epochs": 1}},
+        {"batch_size": 10, "epochs": 3, "schedule": {"step": {"epochs": [1, 2]}}},
+        {"batch_size": 10, "epochs": 7, "schedule": {"plateau": {"patience": 5}}},
+        {"batch_size": 10, "dtype_policy": "mixed_bfloat16"},
+    ],
+)
+def test_what_does_come_about_is_not_talked_of(section):
+    assert notes(40, **section) == []
+
+
+def test_a_gpu_has_float16():
+    assert notes(400, on_cpu=False, dtype_policy="mixed_float16") == []
+
+
+@given(patience=st.integers(0, 9), epochs=st.integers(1, 12), first=st.floats(0.1, 1), images=st.integers(1, 50))
+def test_a_plateau_that_is_said_never_to_drop_never_does_and_any_other_may(patience, epochs, first, images):
+    """Against the schedule itself, in the worst case: no epoch is better than the first."""
+    given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"plateau": {"patience": patience}}}, TRANSFORMS)
+    length = given.length(images)
+    rates = LearningRate(given, length)
+    used = set()
+    for epoch in range(epochs):
+        used.add(rates.at(epoch * length.steps_per_epoch))
+        rates.after({"epoch": epoch + 1, "val_loss": first, "loss": first, "val_top1": 0.0, "top1": 0.0})
+    said = any("cannot drop" in line for line in recipe_notes(given, length, images, on_cpu=True))
+    assert said == (len(used) == 1)
+
+
+@given(marks=st.lists(st.integers(0, 12), min_size=1, max_size=3), epochs=st.integers(1, 12))
+def test_a_step_that_is_said_to_come_too_late_is_not_among_the_rates(marks, epochs):
+    given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"step": {"epochs": marks}}}, TRANSFORMS)
+    length = given.length(25)
+    last = LearningRate(given, length).at(length.steps - 1)
+    come = round(-math.log10(last / given.optimizer.learning_rate))
+    said = [line for line in recipe_notes(given, length, 25, on_cpu=True) if "ends before" in line]
+    assert bool(said) == (come < len(marks))
+    assert ("any drop" in "".join(said)) == (come == 0)
