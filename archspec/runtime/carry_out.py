@@ -19,7 +19,7 @@ from archspec.runtime.data.images import Images
 from archspec.runtime.data.source import open_data
 from archspec.runtime.epoch import Run, run_epochs
 from archspec.runtime.example_image import example_image
-from archspec.runtime.fingerprint import check_unchanged, fingerprint
+from archspec.runtime.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.freeze import rate_factors
 from archspec.runtime.hosts import Agreement, Hosts, losses_of_workers, waiting
 from archspec.runtime.interrupt import Interrupt
@@ -67,9 +67,11 @@ def carry_out(
     sides: tuple[Literal["train", "validation"], ...] = ("train", "validation")
     training, validation = (_open(job, split, input_shape[-1], classes, progress) for split in sides)
     check_classes(classes, len(training.class_names), job.data)
-    fingerprints = {"training": fingerprint(training), "validation": fingerprint(validation)}
+    parts = {"training": training, "validation": validation}
+    fingerprints = {part: fingerprint(images) for part, images in parts.items()}
     if resumed:
-        check_unchanged(resumed.settings["fingerprints"], fingerprints, job.data)
+        before, kept = resumed.settings["fingerprints"], directory / run_directory.IMAGES
+        check_unchanged(before, fingerprints, job.data, parts, kept, progress.note)
     checkpoint = resumed.checkpoint if resumed else None
     course = _course(network, job, strategy, training, validation, progress, goes_on=checkpoint is not None)
     machine = {"devices": describe(strategy, hosts), "threads": threads(), "versions": versions()}
@@ -85,7 +87,7 @@ def carry_out(
         "resumed": [],
     }
     if resumed:
-        settings = resumed.go_on(machine, timestamp(), progress.note)
+        settings = {**resumed.go_on(machine, timestamp(), progress.note), "fingerprints": fingerprints}
     elif chief:
         held.enter_context(run_directory.created(directory))
     metadata = Metadata(
@@ -121,6 +123,8 @@ def carry_out(
                     steps = course.length.steps_per_epoch
                     progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
                 agreement.same("checkpoint", start)
+                if chief:
+                    keep_contents(directory / run_directory.IMAGES, parts)
                 record.begin()
                 interrupted = run_epochs(run, start)
         except ArchspecError as error:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from archspec.diagnostics import fail
 from archspec.runtime.checkpoint_file import Checkpoint, DamagedCheckpointError, read_checkpoint, write_checkpoint
-from archspec.runtime.write import discard, os_errors
+from archspec.runtime.write import discard, flush_folder, os_errors
 
 FOLDER = "checkpoints"
 KEPT = 2
@@ -71,7 +71,9 @@ class Checkpoints:
             ArchspecError: `cannot-write`; those before stay.
         """
         with os_errors(self.folder):
-            self.folder.mkdir(exist_ok=True)
+            if not self.folder.is_dir():
+                self.folder.mkdir(exist_ok=True)
+                flush_folder(self.folder.parent)
         path = self.folder / f"step-{step:09}.safetensors"
         write_checkpoint(path, checkpoint)
         self._written = self._clock()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 from archspec.lang.recipe import Length, Recipe
 from archspec.runtime.classifier import classifier_shapes, logits_of
-from archspec.runtime.data.entries import Item, items_of
+from archspec.runtime.data.entry import items_of
+from archspec.runtime.data.examine import unreadable
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.plan import plan
+from archspec.runtime.data.unchanged import Unchanged
 from archspec.runtime.job import Job
 from archspec.runtime.quiet import import_tensorflow
 from archspec.runtime.step import TrainStep
@@ -34,8 +36,11 @@ class Course:
     validation: Any
     """Batches of one pass."""
     validation_steps: int
-    files: Callable[[int], Sequence[Item]] = lambda step: ()
-    """The image files of a training step, to find the one that cannot be read."""
+    broken: Callable[[int], list[str]] = lambda step: []
+    """Image files that cannot be read, of a training step or the validation, or have changed, and why."""
+    changed: Callable[[int, int], list[str]] = lambda first, last: []
+    """Image files that were read in the steps of an epoch from `first` up to `last`, and have changed, and why; where
+    `last` is the end of the epoch, those of the validation too."""
 
 
 def make_course(
@@ -69,6 +74,29 @@ def make_course(
             **seen,
         )
 
+    each, trained, validated = (
+        steps_per_epoch(len(training), recipe.batch_size),
+        Unchanged(training),
+        Unchanged(validation),
+    )
+
+    def rows(first: int, last: int) -> Any:
+        """The training images of some steps of one epoch."""
+        if training.files is None:
+            return slice(0)
+        order, _ = plan(import_tensorflow(), len(training), 0, job.seed, first // each)
+        begin = first % each
+        return order.numpy()[begin * recipe.batch_size : (begin + last - first) * recipe.batch_size]
+
+    def broken(step: int) -> list[str]:
+        here = rows(step, step + 1)
+        found = unreadable(items_of(training.only(here))) if training.files is not None else []
+        return found or trained.changed(here) or validated.changed()
+
+    def changed(first: int, last: int) -> list[str]:
+        found = trained.changed(rows(first, last))
+        return found or (validated.changed() if last % each == 0 or last == length.steps else [])
+
     first = batches(0)  # what does not fit is found before anything is written
     return Course(
         strategy=train_step.strategy,
@@ -80,15 +108,6 @@ def make_course(
         training=lambda start_step: batches(start_step) if start_step else first,
         validation=evaluation_batches(validation, **seen),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),
-        files=lambda step: _files(training, job, step),
+        broken=broken,
+        changed=changed,
     )
-
-
-def _files(images: Images, job: Job, step: int) -> list[Item]:
-    """The image files of a training step; none for images in memory."""
-    if images.files is None:
-        return []
-    batch = job.recipe.batch_size
-    epoch, done = divmod(step, steps_per_epoch(len(images), batch))
-    order, _ = plan(import_tensorflow(), len(images), 0, job.seed, epoch)
-    return items_of(images.only(order.numpy()[done * batch : (done + 1) * batch]))

@@ -18,7 +18,7 @@ from archspec.runtime.checkpoint import Checkpoints, capture, latest, restore, u
 from archspec.runtime.checkpoint_file import Checkpoint
 from archspec.runtime.course import Course
 from archspec.runtime.divergence import blown_up
-from archspec.runtime.failures import tensorflow_failures
+from archspec.runtime.failures import RESTORE, tensorflow_failures
 from archspec.runtime.hosts import Agreement
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import Score, make_count_step, replica_batches
@@ -141,12 +141,22 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
     started = time.perf_counter() - at.seconds
     watch.begin(at)
 
+    looked = at.step(each)
+
+    def unchanged() -> None:
+        """What the steps since the last look have read was what it is to be, before anything of it is kept."""
+        nonlocal looked
+        notes, looked = course.changed(looked, at.step(each)), at.step(each)
+        if notes:
+            raise fail("data-changed", "image files have changed since training began", notes=notes, help=RESTORE)
+
     def save() -> None:
         nonlocal at
+        unchanged()
         at = replace(at, score=watch.look(), seconds=time.perf_counter() - started)
         run.save(at)
 
-    with tensorflow_failures(course.recipe.batch_size, lambda: course.files(at.step(each))):
+    with tensorflow_failures(course.recipe.batch_size, lambda: course.broken(at.step(each))):
         while at.done < steps:
             score, rate = run.take(batches, at.step(each))
             watch.step(score)
@@ -171,6 +181,7 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
         raise DivergedError(at.step(each), fact)
     finished = time.perf_counter()
     watch.validation_seconds = finished - trained
+    unchanged()
     row = {
         "epoch": at.epoch + 1,
         "learning_rate": at.rate,

@@ -6,17 +6,15 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from archspec.diagnostics import fail
-from archspec.runtime.data.entries import Item
-from archspec.runtime.data.examine import unreadable
 
 RESTORE = "put it back as it was, and go on from the last checkpoint: `archspec train --resume RUN`"
 
 
 @contextlib.contextmanager
-def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[Item]] = lambda: ()) -> Iterator[None]:
+def tensorflow_failures(batch_size: int, broken: Callable[[], Sequence[str]] = lambda: ()) -> Iterator[None]:
     """What TensorFlow may raise in the middle of a pass, as errors with a remedy.
 
-    files: those of the batch under way, to name the one that cannot be read.
+    broken: looks which images cannot be read, and says why.
     """
     import tensorflow as tf
 
@@ -29,6 +27,5 @@ def tensorflow_failures(batch_size: int, files: Callable[[], Sequence[Item]] = l
         if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file", "read_file")):
             raise
         fact = "an image file could be read before, and no longer can"
-        notes = unreadable(files())
-        notes = notes or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
+        notes = broken() or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
         raise fail("data-changed", fact, notes=notes, help=RESTORE) from error

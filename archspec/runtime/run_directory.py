@@ -8,6 +8,7 @@ tensorboard/  the same figures for TensorBoard
 curves.png    the same figures as a picture
 best.keras    the network of the best epoch: highest validation top-1, then lowest validation loss
 last.keras    the network as it stood at the end
+images.npz    a digest of each image, to name those that have changed when the run is to go on
 checkpoints/  the last two, to go on from: `archspec train --resume RUN`
 .lock         which process trains in it, as long as one does (`run_lock`)
 """
@@ -28,8 +29,10 @@ from archspec.runtime.run_lock import NAME as LOCK
 from archspec.runtime.run_lock import locked, refuse_busy
 from archspec.runtime.write import discard, os_errors, write_text
 
+IMAGES = "images.npz"
 FILES = (
     "page.yaml",
+    IMAGES,
     "history.csv",
     "times.csv",
     "tensorboard",

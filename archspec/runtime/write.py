@@ -28,7 +28,7 @@ def atomic(path: Path) -> Iterator[Path]:
                 with temporary.open("rb") as written:
                     os.fsync(written.fileno())
             os.replace(temporary, path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
     finally:
         discard(temporary)
 
@@ -52,8 +52,8 @@ def _runs(process: int) -> bool:
     return True
 
 
-def _flush_folder(folder: Path) -> None:
-    """Bring the new name to the disk too, where the file system can."""
+def flush_folder(folder: Path) -> None:
+    """Bring new names in it to the disk too, where the file system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

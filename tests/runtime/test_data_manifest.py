@@ -86,13 +86,44 @@ def test_only_what_changed_is_decoded_again(folder: Path, cache: Path) -> None:
     changed = make_manifest(str(folder), report=lambda line: None)
     assert (changed.decoded, changed.bad) == (1, [])
     assert changed.to_json()["height"]["greatest"] == 30
-    touched = folder / "val/cat/0.png"
-    os.utime(touched, ns=(1, 1))
-    assert make_manifest(str(folder), report=lambda line: None).decoded == 1
+    os.utime(folder / "val/cat/0.png", ns=(1, 1))  # read again, and found to be what it was
+    assert make_manifest(str(folder), report=lambda line: None).decoded == 0
     assert make_manifest(str(folder), report=lambda line: None, keep=False).decoded == 8
     (kept,) = (cache / "archspec").iterdir()
     kept.write_bytes(kept.read_bytes()[:200])
     assert make_manifest(str(folder), report=lambda line: None).decoded == 8
+
+
+def test_an_image_of_the_same_size_and_time_is_another(folder: Path) -> None:
+    """The system's time of the last change of anything about a file cannot be set back."""
+    (folder / "train/dog/bad.png").unlink()
+    file = folder / "train/cat/0.bmp"  # as many bytes, whatever it shows
+
+    def write(grey: int) -> None:
+        Image.new("RGB", (5, 4), (grey, grey, grey)).save(file)
+
+    write(10)
+    before, status = make_manifest(str(folder), report=lambda line: None), file.stat()
+    write(200)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    after = make_manifest(str(folder), report=lambda line: None)
+    assert after.decoded == 1
+    pixels = sum(np.asarray(Image.open(each))[..., 0].size for each in (folder / "train").rglob("*.*"))
+    assert after.colours is not None
+    assert before.colours is not None
+    assert after.colours.mean[0] - before.colours.mean[0] == pytest.approx(20 * 190 / pixels, abs=2e-3)
+
+
+def test_what_an_earlier_version_has_kept_is_made_anew(folder: Path, cache: Path) -> None:
+    make_manifest(str(folder), report=lambda line: None)
+    (kept,) = (cache / "archspec").iterdir()
+    with np.load(kept) as file:
+        arrays = dict(file)
+    numbers = np.delete(arrays["numbers"], 4, axis=1)  # version 2 had no third time and no digests
+    np.savez_compressed(kept, version=np.array(2), numbers=numbers, moments=arrays["moments"], texts=arrays["texts"])
+    assert make_manifest(str(folder), report=lambda line: None).decoded == 9
+    assert make_manifest(str(folder), report=lambda line: None).decoded == 0
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

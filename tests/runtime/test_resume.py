@@ -224,47 +224,60 @@ def photos(folder: Path, sizes: list[int]) -> Path:
     return folder
 
 
-def test_an_image_that_breaks_in_mid_epoch_is_named_and_the_run_goes_on_when_it_is_back(
-    page: str, tmp_path: Path
+@pytest.fixture(scope="module")
+def of_photos(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the images `photos`, and `whole`, a run on them that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("of-photos")
+    photos(folder / "photos", [8, 9] * 40)
+    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
+    train(network, str(folder / "photos"), out=folder / "whole", progress=Watcher())
+    return folder
+
+
+@pytest.mark.parametrize(("part", "how"), [("train", "a smaller image"), ("train", "another image"), ("val", "gone")])
+def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it_is_back(
+    page: str, of_photos: Path, tmp_path: Path, part: str, how: str
 ) -> None:
-    data = photos(tmp_path / "photos", [8, 9] * 100)
-    network = archspec.load(page, **{"classes": 2, "train.batch_size": 5})
-    train(network, str(data), out=tmp_path / "whole", progress=Watcher())
-    victim = data / "train" / "b" / "3.png"  # of the last batch that is read
-    good, broken = victim.read_bytes(), []
+    """Nothing that was read of it is kept: the last checkpoint is that of the end of the epoch before."""
+    data = tmp_path / "photos"
+    shutil.copytree(of_photos / "photos", data)
+    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
+    victim, changed = data / part / "b" / "3.png", []
+    good, status = victim.read_bytes(), victim.stat()
 
-    def breaks(epoch: int) -> None:
-        if epoch == 2:
-            victim.write_bytes(b"GIF89a")
-            broken.append(epoch)
+    def change(epoch: int) -> None:
+        if epoch != 2 or changed:
+            return
+        changed.append(epoch)
+        if how == "gone":
+            victim.unlink()
+        elif how == "a smaller image":
+            Image.new("L", (3, 3), 9).save(victim)
+        else:  # as large, and as if written at the same time
+            Image.fromarray(255 - np.asarray(Image.open(victim))).save(victim)
+            os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
 
+    out = tmp_path / "run"
     with pytest.raises(ArchspecError) as caught:
-        train(network, str(data), out=tmp_path / "run", progress=Watcher(at_step=breaks))
+        train(network, str(data), out=out, progress=Watcher(at_step=change))
     (diagnostic,) = caught.value.diagnostics
-    assert broken
+    assert changed
     assert diagnostic.code == "data-changed"
-    assert str(victim) in diagnostic.notes[0]
+    assert diagnostic.notes[0].startswith(f"{victim}: ")
     assert "--resume" in diagnostic.help
-    assert refused("bad-images", tmp_path / "run").notes == (f"{victim}: not an image",)
+    assert files(out)[0].name == "step-000000080.safetensors"
+    said = refused("data-changed", out)
+    which = "training" if part == "train" else "validation"
+    assert said.message == f"the {which} images of `{data}` are not those that the run began with"
+    if how == "gone":
+        assert said.notes == ("then 160 images, now 159", "1 of those that it began with are not there")
+    else:
+        assert said.notes[0] == f"new, or with other contents or another label: `{victim}`"
     victim.write_bytes(good)
     moved = tmp_path / "elsewhere"
     data.rename(moved)
-    go_on(tmp_path / "run", data=str(moved))
-    assert differences(result(tmp_path / "whole"), result(tmp_path / "run")) == []
-
-
-def test_a_run_does_not_go_on_with_other_images(page: str, tmp_path: Path) -> None:
-    data = photos(tmp_path / "photos", [8, 9, 8])
-    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2})
-    watcher = Watcher(at_step=once(signal.SIGINT))
-    train(network, str(data), out=tmp_path / "run", progress=watcher)
-    Image.new("L", (8, 9)).save(data / "train" / "a" / "9.png")
-    diagnostic = refused("data-changed", tmp_path / "run")
-    assert diagnostic.message == f"the training images of `{data}` are not those that the run began with"
-    assert diagnostic.notes == ("then 6 images, now 7",)
-    (data / "train" / "a" / "9.png").unlink()
-    Image.new("L", (9, 9)).save(data / "val" / "b" / "1.png")
-    assert "the validation images" in refused("data-changed", tmp_path / "run").message
+    go_on(out, data=str(moved))
+    assert differences(result(of_photos / "whole"), result(out)) == []
 
 
 def test_the_same_seed_twice_gives_the_same_bits_and_the_machine_is_written_down(

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from archspec.diagnostics import fail
 from archspec.runtime.data.decode import BadImageError, decode_bytes
-from archspec.runtime.data.entries import Item, entries_of, items_of, read_item
-from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.entries import entries_of
+from archspec.runtime.data.entry import Entry, Item, digest_of, items_of, read_item
+from archspec.runtime.data.images import DIGEST, Images, Report
 from archspec.runtime.data.scan import NAMED, in_order, printable, quietly
 
 CACHE_BYTES = 512 * 2**20
@@ -41,13 +42,20 @@ def examined(images: Images, place: Path | None, channels: int, *, skip_bad_imag
         images.only(good),
         sides=np.array([(entry.height, entry.width) for entry in entries], np.int32).reshape(-1, 2),
         in_part=np.array([entry.in_part for entry in entries], np.bool_),
+        digests=np.frombuffer(b"".join(entry.digest for entry in entries), np.uint8).reshape(-1, DIGEST),
+        stamps=np.array([entry.stamp for entry in entries], np.int64).reshape(-1, 3),
     )
-    pixels = _decoded([items[i] for i in good], {(entry.height, entry.width) for entry in entries}, channels)
-    return images if pixels is None else Images(images.class_names, images.labels, pixels)
+    items = [items[i] for i in good]
+    pixels = _decoded(items, entries, channels)
+    if pixels is None:
+        return images
+    names = tuple(map(named, items))
+    return Images(images.class_names, images.labels, pixels, digests=images.digests, names=names)
 
 
-def _decoded(items: Sequence[Item], sizes: set[tuple[int, int]], channels: int) -> npt.NDArray[np.uint8] | None:
+def _decoded(items: Sequence[Item], entries: Sequence[Entry], channels: int) -> npt.NDArray[np.uint8] | None:
     """uint8 (N, H, W, channels), when all images have one size and fit. Raises data-changed."""
+    sizes = {(entry.height, entry.width) for entry in entries}
     if len(sizes) != 1:
         return None
     shape = (len(items), *sizes.pop(), channels)
@@ -58,10 +66,10 @@ def _decoded(items: Sequence[Item], sizes: set[tuple[int, int]], channels: int) 
     tf, pixels = import_tensorflow(), np.empty(shape, np.uint8)
 
     def decode_one(i: int) -> Any:
-        found = decode_bytes(tf, read_item(items[i]), channels)
-        if found.shape != shape[1:]:
-            raise BadImageError("an image of another size than before")
-        pixels[i] = found
+        contents = read_item(items[i])
+        if digest_of(contents) != entries[i].digest:
+            raise BadImageError("another image")
+        pixels[i] = decode_bytes(tf, contents, channels)
 
     # closing: an interrupt cancels what is queued
     with (

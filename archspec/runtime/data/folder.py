@@ -8,7 +8,7 @@ import numpy as np
 
 from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.runtime.classifier import check_classes
-from archspec.runtime.data.entries import place_of
+from archspec.runtime.data.entries_file import place_of
 from archspec.runtime.data.examine import examined
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.scan import printable

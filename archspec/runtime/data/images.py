@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from archspec.runtime.data.decode import header
 
+DIGEST = 16
+"""Bytes of a digest of contents."""
 Report = Callable[[str], None]
 """Receives lines for the user: progress ("2,000 of 4,000 images read") and what was found on the way."""
 
@@ -29,6 +31,9 @@ class Images:
         spans: int64 (N, 2), where each image is in its file, offset and length in bytes; None where it is the file.
         sides: int32 (N, 2), upright height and width of each image in a file, pixels; read from it where None.
         in_part: bool (N,), whether it is an upright JPEG, of which a window can be decoded alone.
+        digests: uint8 (N, 16), of the encoded bytes (`digest_of`); None where none were read.
+        stamps: int64 (N, 3), of the files when they were read (`Stamp`).
+        names: N words, what `pixels` were read from; None where that is a file of arrays.
     """
 
     class_names: tuple[str, ...]
@@ -38,6 +43,9 @@ class Images:
     spans: npt.NDArray[np.int64] | None = None
     sides: npt.NDArray[np.int32] | None = None
     in_part: npt.NDArray[np.bool_] | None = None
+    digests: npt.NDArray[np.uint8] | None = None
+    stamps: npt.NDArray[np.int64] | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.pixels is None) == (self.files is None):
@@ -48,10 +56,11 @@ class Images:
 
     def only(self, rows: npt.NDArray[np.integer[Any]]) -> Images:
         """Some of them, in that order."""
-        arrays = {"pixels": self.pixels, "spans": self.spans, "sides": self.sides, "in_part": self.in_part}
+        arrays = {name: getattr(self, name) for name in ("pixels", "spans", "sides", "in_part", "digests", "stamps")}
+        texts = {"files": self.files, "names": self.names}
         some: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
-        files = None if self.files is None else tuple(self.files[row] for row in rows.tolist())
-        return dataclasses.replace(self, labels=self.labels[rows], files=files, **some)
+        some |= {name: None if each is None else tuple(each[row] for row in rows) for name, each in texts.items()}
+        return dataclasses.replace(self, labels=self.labels[rows], **some)
 
     def shapes(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
         """`sides` and `in_part` of all, from the files' headers where they are not known. Raises BadImageError."""

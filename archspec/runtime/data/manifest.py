@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from archspec.diagnostics import fail
-from archspec.runtime.data.entries import Entry, entries_of, items_of
+from archspec.runtime.data.entries import entries_of
+from archspec.runtime.data.entry import GONE, Entry, items_of
 from archspec.runtime.data.examine import named
-from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.images import DIGEST, Images, Report
 from archspec.runtime.data.moments import COUNT, Colours, colours, moments
 from archspec.runtime.data.npz import to_channels
 from archspec.runtime.data.scan import printable
@@ -105,4 +106,4 @@ def _of_pixels(images: Images, data: str) -> list[Entry]:
         raise fail("data-shape", f"`{data}` holds no images (height, width, channels)")
     height, width = pixels.shape[1:3]
     rgb = to_channels(pixels.astype(np.uint8), 3, f"`{data}`")
-    return [Entry((0, 0), "", "array", height, width, 1, moments(image)) for image in rgb]
+    return [Entry(GONE, bytes(DIGEST), "", "array", height, width, 1, moments(image)) for image in rgb]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from archspec.diagnostics import ArchspecError, fail
 from archspec.lang.protocol import EvaluationRecipe
 from archspec.lang.recipe import Recipe
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.images import Report
 from archspec.runtime.data.pipeline import evaluation_batches, training_batches
 from archspec.runtime.data.source import open_data
 from archspec.runtime.write import atomic
@@ -51,11 +52,10 @@ def preview(
             raise
         images = open_data(data, "validation", **opening)  # all of what comes in one piece
     chosen = spread(images.labels, rows)
-    subset = Images(
-        tuple(map(str, range(len(chosen)))),
-        np.arange(len(chosen), dtype=np.int32),  # so that a batch says whose view is whose
-        None if images.pixels is None else images.pixels[chosen],
-        None if images.files is None else tuple(images.files[row] for row in chosen),
+    subset = replace(
+        images.only(chosen),
+        class_names=tuple(map(str, range(len(chosen)))),
+        labels=np.arange(len(chosen), dtype=np.int32),  # so that a batch says whose view is whose
     )
     seen: dict[str, Any] = {"input_shape": input_shape, "batch_size": len(chosen), "resize": protocol.resize}
     epochs = list(

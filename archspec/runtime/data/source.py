@@ -12,7 +12,7 @@ import numpy as np
 
 from archspec.diagnostics import did_you_mean, fail
 from archspec.runtime.classifier import check_classes
-from archspec.runtime.data.entries import place_of
+from archspec.runtime.data.entries_file import place_of
 from archspec.runtime.data.examine import examined
 from archspec.runtime.data.folder import folder_parts, open_folder
 from archspec.runtime.data.images import Images, Report, class_counts

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail, listed
-from archspec.runtime.data.entries import place_of
+from archspec.runtime.data.entries_file import place_of
+from archspec.runtime.data.entry import stamp_of
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.scan import INTERVAL
 from archspec.runtime.write import atomic
 
-VERSION = 1
+VERSION = 2
 """Of the files that keep an index: one of another version is made anew."""
 IMAGE = ("image/encoded", "image")
 LABEL = ("image/class/label", "label")
@@ -49,7 +50,7 @@ class Index:
 
 def index_of(files: Sequence[Path], report: Report) -> Index:
     """The Index of the files. Raises data-format."""
-    stamps = np.array([(status.st_size, status.st_mtime_ns) for status in map(os.stat, files)], np.int64)
+    stamps = np.array([stamp_of(str(file)) for file in files], np.int64)
     place = place_of(files[0]).with_suffix(".records.npz")
     known = _read(place, files, stamps)
     if known is not None:

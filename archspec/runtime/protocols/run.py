@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline import evaluation_batches
 from archspec.runtime.data.preprocess import check_preprocess
 from archspec.runtime.failures import tensorflow_failures
+from archspec.runtime.fingerprint import fingerprint
 from archspec.runtime.progress import duration, pace
 from archspec.runtime.protocols.journal import Journal, journal
 from archspec.runtime.protocols.network import Classifier
@@ -81,23 +80,6 @@ def run_protocol(network: Classifier, images: Images, protocol: Protocol, *, bat
             steps = view_steps(network, images, missing, parts, batch_size)
         _record(steps, kept, missing, report, batch_size)
         return Course(kept.posteriors, number, scales, kept.images_per_second, key)
-
-
-def fingerprint(images: Images) -> str:
-    """SHA-256 of the pixels, or of the files' paths, sizes and times, and of labels and classes."""
-    digest = hashlib.sha256(repr((images.class_names, images.labels.tolist())).encode())
-    if images.pixels is not None:
-        digest.update(repr(images.pixels.shape).encode())
-        digest.update(np.ascontiguousarray(images.pixels).data)
-    if images.spans is not None:
-        digest.update(images.spans.tobytes())
-    for file in dict.fromkeys(images.files or ()):
-        try:
-            status = os.stat(file)
-            digest.update(repr((file, status.st_size, status.st_mtime_ns)).encode())
-        except OSError:
-            digest.update(repr((file, None)).encode())  # to decode it will say what is wrong
-    return digest.hexdigest()
 
 
 def _scales(sizes: Iterable[int | None], sides: Shape) -> str:

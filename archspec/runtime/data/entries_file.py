@@ -1,0 +1,76 @@
+"""The file that keeps what is known of the images of a source, in the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import ArchspecError
+from archspec.runtime.data.decode import FORMATS
+from archspec.runtime.data.entry import Entry, Item
+from archspec.runtime.data.images import DIGEST
+from archspec.runtime.data.moments import COUNT
+from archspec.runtime.write import atomic
+
+VERSION = 3
+"""Of the files that keep entries: one of another version is made anew."""
+
+
+def place_of(source: str | Path) -> Path:
+    """Where the entries of a source are kept: a file in ARCHSPEC_CACHE, by default in the user's cache folder."""
+    root = os.environ.get("ARCHSPEC_CACHE")
+    if not root:
+        root = os.path.join(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "archspec")
+    digest = hashlib.sha256(os.fsencode(Path(source).resolve())).hexdigest()[:16]
+    return Path(root) / f"manifest-{digest}.npz"
+
+
+def write_entries(place: Path, entries: dict[Item, Entry]) -> None:
+    """Kept where that can be written; elsewhere it is only made again."""
+    numbers = [
+        (*item[1:], *entry.stamp, entry.height, entry.width, entry.orientation) for item, entry in entries.items()
+    ]
+    texts = [(item.file, entry.reason, entry.format) for item, entry in entries.items()]
+    digests = np.frombuffer(b"".join(entry.digest for entry in entries.values()), np.uint8)
+    with contextlib.suppress(ArchspecError, OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(place) as temporary:
+            np.savez_compressed(
+                temporary,
+                version=np.array(VERSION),
+                numbers=np.array(numbers, np.int64),
+                digests=digests.reshape(-1, DIGEST),
+                moments=np.stack([entry.moments for entry in entries.values()]),
+                texts=_joined(text for row in texts for text in row),
+            )
+
+
+def _joined(texts: Iterable[str]) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(b"\0".join(os.fsencode(text) for text in texts), np.uint8)
+
+
+def read_entries(place: Path) -> dict[Item, Entry]:
+    """What was kept; nothing when it is missing, damaged or of another version."""
+    try:
+        with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            if int(kept["version"]) != VERSION:
+                return {}
+            numbers, sums, digests = kept["numbers"].tolist(), kept["moments"], kept["digests"]
+            texts = [os.fsdecode(text) for text in kept["texts"].tobytes().split(b"\0")]
+        rows = zip(texts[::3], texts[1::3], texts[2::3], numbers, digests, sums, strict=True)
+        return {
+            Item(name, offset, length): Entry(
+                (size, changed, touched), digest.tobytes(), reason, format, height, width, turn, row
+            )
+            for name, reason, format, (offset, length, size, changed, touched, height, width, turn), digest, row in rows
+            if format in ("", *FORMATS) and row.shape == (COUNT,) and digest.shape == (DIGEST,)
+        }
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return {}
