@@ -50,6 +50,7 @@ def carry_out(
     hosts: Hosts | None,
     progress: TrainingProgress,
     resumed: Resumed | None = None,
+    overwrite: bool = False,
 ) -> RunResult:
     """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say.
 
@@ -89,7 +90,7 @@ def carry_out(
     if resumed:
         settings = {**resumed.go_on(machine, timestamp(), progress.note), "fingerprints": fingerprints}
     elif chief:
-        held.enter_context(run_directory.created(directory))
+        held.enter_context(run_directory.created(directory, overwrite=overwrite))
     metadata = Metadata(
         reference=reference,
         page=resumed.page if resumed else network.resolved_text(),

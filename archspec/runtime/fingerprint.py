@@ -66,7 +66,9 @@ def keep_contents(path: Path, parts: Mapping[str, Images]) -> None:
     """
     if path.exists():
         return
-    arrays = {f"{part}_{name}": array for part, images in parts.items() for name, array in _keys(images).items()}
+    arrays: dict[str, Any] = {
+        f"{part}_{name}": array for part, images in parts.items() for name, array in _keys(images).items()
+    }
     with atomic(path) as temporary:
         np.savez(temporary, **arrays)
 
@@ -131,7 +133,8 @@ def _together(digests: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArra
     """One number an image, of its contents and its label. Raises ValueError for other arrays."""
     if digests.dtype != np.uint64 or labels.dtype != np.int32 or digests.shape != labels.shape or digests.ndim != 1:
         raise ValueError("not the digests and labels of images")
-    return digests ^ (labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    together: npt.NDArray[np.uint64] = digests ^ (labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return together
 
 
 def _name(images: Images, row: int) -> str:

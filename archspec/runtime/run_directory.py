@@ -84,17 +84,19 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def created(path: Path) -> Iterator[None]:
+def created(path: Path, *, overwrite: bool = False) -> Iterator[None]:
     """Make the folder, and remove from it the files of an earlier run; it is held until the end of the context.
 
     Call `refuse_existing` before.
 
     Raises:
-        ArchspecError: `cannot-write`, `run-busy`.
+        ArchspecError: `cannot-write`; `run-busy` and `output-exists` when another run has begun there since.
     """
     with os_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     with locked(path):
+        if not overwrite and (path / "run.json").exists():
+            raise fail("output-exists", f"another process has just trained in `{path}`", help="give another `--out`")
         for name in (*FILES, "run.json"):  # last, so that a folder that is half removed is still known for what it is
             discard(path / name)
         yield

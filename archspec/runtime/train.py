@@ -86,7 +86,17 @@ def train(
             need_mlflow()
     progress = progress or TrainingProgress()
     with contextlib.ExitStack() as held, losses_of_workers(hosts, directory):
-        return carry_out(network, job, directory, held, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress)
+        return carry_out(
+            network,
+            job,
+            directory,
+            held,
+            devices=devices,
+            mlflow=mlflow,
+            hosts=hosts,
+            progress=progress,
+            overwrite=overwrite,
+        )
 
 
 def resume(
@@ -139,6 +149,7 @@ def resume(
     with contextlib.ExitStack() as held:
         if chief:
             held.enter_context(locked(run))
+            settings, _ = read_settings(run)  # as another process may just have left it
         found = find(run, settings, progress.note, clean=chief)
         network = load(str(run / "page.yaml"))
         with losses_of_workers(hosts, run):

@@ -106,7 +106,7 @@ OTHER: Mapping[str, str] = {
     "data-one-class": "there are images of one class only",
     "data-classes": "the classes of the training images and of the validation images differ",
     "data-shape": "the images have another size or number of channels than the network reads",
-    "data-changed": "an image could be read when training began, and no longer can, or a run would go on with others",
+    "data-changed": "an image is no longer what it was when training began, or a run would go on with others",
     "bad-images": "files are no images, or are damaged: they are named, and `--skip-bad-images` leaves them out",
     "validation-split": "the share of images for validation is none, or leaves a class without images",
     "transform": "a transform does not fit the images or the network's input",

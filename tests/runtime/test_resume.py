@@ -228,7 +228,7 @@ def photos(folder: Path, sizes: list[int]) -> Path:
 def of_photos(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the images `photos`, and `whole`, a run on them that nothing disturbed."""
     folder = tmp_path_factory.mktemp("of-photos")
-    photos(folder / "photos", [8, 9] * 40)
+    photos(folder / "photos", [8, 9] * 15)
     network = archspec.load(page, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
     train(network, str(folder / "photos"), out=folder / "whole", progress=Watcher())
     return folder
@@ -265,12 +265,12 @@ def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it
     assert diagnostic.code == "data-changed"
     assert diagnostic.notes[0].startswith(f"{victim}: ")
     assert "--resume" in diagnostic.help
-    assert files(out)[0].name == "step-000000080.safetensors"
+    assert files(out)[0].name == "step-000000030.safetensors"
     said = refused("data-changed", out)
     which = "training" if part == "train" else "validation"
     assert said.message == f"the {which} images of `{data}` are not those that the run began with"
     if how == "gone":
-        assert said.notes == ("then 160 images, now 159", "1 of those that it began with are not there")
+        assert said.notes == ("then 60 images, now 59", "1 of those that it began with are not there")
     else:
         assert said.notes[0] == f"new, or with other contents or another label: `{victim}`"
     victim.write_bytes(good)

@@ -54,6 +54,18 @@ def test_overwriting_a_run_in_use_is_refused_and_touches_nothing(tmp_path, holde
     assert (tmp_path / "best.keras").is_file()
 
 
+def test_a_run_that_began_and_ended_meanwhile_is_not_replaced(tmp_path):
+    """Two commands with one new `--out`: the second looks again when it has the folder for itself."""
+    run_directory.refuse_existing(tmp_path / "run", overwrite=False)
+    with run_directory.created(tmp_path / "run"):
+        (tmp_path / "run" / "run.json").write_text("{}")
+    with pytest.raises(ArchspecError, match="output-exists"), run_directory.created(tmp_path / "run"):
+        pass
+    assert (tmp_path / "run" / "run.json").is_file()
+    with run_directory.created(tmp_path / "run", overwrite=True):
+        assert not (tmp_path / "run" / "run.json").exists()
+
+
 def test_a_killed_process_lets_go(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
