@@ -109,7 +109,8 @@ def _parquet(path: Path) -> Iterable[Row]:
                 number += 1
                 yield _row(path, number, ["" if cell is None else str(cell) for cell in cells])
     except ArrowException as error:
-        raise fail("data-format", f"cannot read `{path}` as Parquet: {str(error).splitlines()[0]}") from error
+        notes = [f"pyarrow says: {str(error).splitlines()[0]}"]
+        raise fail("data-format", f"cannot read `{path}` as Parquet", notes=notes) from error
 
 
 def _places(path: Path, header: Sequence[str]) -> list[int]:

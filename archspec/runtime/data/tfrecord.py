@@ -16,12 +16,19 @@ from archspec.runtime.data.select import PARTS, VALIDATION, Parts
 from archspec.runtime.data.tfrecord_index import Index, index_of
 
 SHARD = re.compile(r"-(?P<number>\d{5,6})-of-(?P<count>\d{5,6})$")
+OTHERS = re.compile(r"\.(array_record|riegeli|bagz)(-|$)")
+"""In the names of files that TensorFlow Datasets writes in other formats."""
 PART = re.compile(rf"(?:^|[-_.])({'|'.join(('train', *VALIDATION))})(?=[-_.]|$)")
 
 
 def is_record_file(name: str) -> bool:
     """Whether a file is called as a TFRecord is: `x.tfrecord`, `train-00000-of-01024`."""
     return not name.startswith(".") and (name.endswith((".tfrecord", ".tfrecords")) or SHARD.search(name) is not None)
+
+
+def has_part(name: str) -> bool:
+    """Whether a name says `train`, `validation` and the like."""
+    return PART.search(name) is not None
 
 
 def record_files(folder: Path) -> list[Path]:
@@ -38,6 +45,9 @@ def open_tfrecords(source: Path, report: Report) -> Parts:
     Raises data-format, data-empty, data-one-class.
     """
     files = record_files(source) if source.is_dir() else [source]
+    if other := next((found[1] for file in files if (found := OTHERS.search(file.name))), None):
+        help = "with TensorFlow Datasets: prepare it with `file_format=tfrecord`, in another folder"
+        raise fail("data-format", f"`{source}` is of the format {other}, and archspec reads TFRecord", help=help)
     parts: dict[str, list[Path]] = {}
     for file in files:
         found = PART.search(file.name) if source.is_dir() else None
