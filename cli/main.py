@@ -120,7 +120,8 @@ def report(error: ArchspecError) -> None:
     if wants_json(sys.argv[1:]):
         click.echo(json.dumps({"errors": [diagnostic.to_json() for diagnostic in error.diagnostics]}))
         return
-    click.echo("\n\n".join(coloured(render(diagnostic)) for diagnostic in error.diagnostics), err=True)
+    look = str if os.environ.get("NO_COLOR") else coloured  # no-color.org
+    click.echo("\n\n".join(look(render(diagnostic)) for diagnostic in error.diagnostics), err=True)
 
 
 def wants_json(arguments: list[str]) -> bool:

@@ -20,7 +20,8 @@ def as_json(plan: Plan) -> str:
 
 def _lines(plan: Plan) -> Iterator[str]:
     devices = "1 device" if plan.devices == 1 else f"{plan.devices} devices, {plan.images:,} on each"
-    yield f"{plan.name}: {plan.params:,} parameters, batches of {plan.batch_size:,} images on {devices}"
+    images = "1 image" if plan.batch_size == 1 else f"{plan.batch_size:,} images"
+    yield f"{plan.name}: {plan.params:,} parameters, batches of {images} on {devices}"
     yield "memory of a device"
     parts = {
         "weights": plan.memory.weights,

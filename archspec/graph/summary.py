@@ -221,7 +221,7 @@ def memory(size: int | None) -> str:
     """12.3 MB (powers of ten)."""
     if size is None:
         return "?"
-    for unit, step in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    for unit, step in (("PB", 10**15), ("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= step:
             return f"{size / step:.1f} {unit}"
     return f"{size} B"

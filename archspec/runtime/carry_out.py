@@ -11,7 +11,7 @@ from typing import Any, Literal
 from archspec.diagnostics import ArchspecError
 from archspec.lang.protocol import protocol_json
 from archspec.runtime import run_directory
-from archspec.runtime.checkpoint import Checkpoints, parse_every
+from archspec.runtime.checkpoint import Checkpoints, files, parse_every
 from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes
 from archspec.runtime.course import Course, make_course
@@ -130,7 +130,7 @@ def carry_out(
                 interrupted = run_epochs(run, start)
         except ArchspecError as error:
             record.failed(error)
-            raise
+            raise with_the_way_back(error, directory) from error
         with course.train_step.averaged():
             seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
         agreement.any(False)  # no process ends before all have done their work
@@ -145,6 +145,15 @@ def carry_out(
         data_arguments=job.data_arguments,
         example=example_image(directory, validation),
     )
+
+
+def with_the_way_back(error: ArchspecError, directory: Path) -> ArchspecError:
+    """The error of a full disk says how the run goes on when that is mended; others are as they were."""
+    if not files(directory):
+        return error
+    note = f"the last checkpoint is kept, and the run goes on from it: `archspec train --resume {directory}`"
+    found = [each.with_notes(note) if each.code == "cannot-write" else each for each in error.diagnostics]
+    return ArchspecError(*found)
 
 
 def _course(

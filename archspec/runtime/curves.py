@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def draw_curves(path: Path, title: str, rows: Sequence[Mapping[str, Any]]) -> No
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator
 
     epochs = [row["epoch"] for row in rows]
     best = max(rows, key=lambda row: (row["val_top1"], -row["val_loss"]))
@@ -38,12 +39,12 @@ def draw_curves(path: Path, title: str, rows: Sequence[Mapping[str, Any]]) -> No
         axes.plot([best["epoch"]], [factor * best["val_" + column]], "o", color=VALIDATION, markersize=6)
         axes.set_xlabel("epoch")
         axes.set_title(label, loc="left", fontsize=10)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(rows) > 1 else FixedLocator(epochs))
         axes.grid(axis="y", color=QUIET)
         axes.set_axisbelow(True)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-    losses = [row[column] for row in rows for column in ("loss", "val_loss")]
+    losses = [row[column] for row in rows for column in ("loss", "val_loss") if math.isfinite(row[column])]
     if max(losses) > 20 * min(losses) > 0:  # one bad epoch would press the rest flat
         left.set_yscale("log")
         left.yaxis.set_major_formatter("{x:g}")

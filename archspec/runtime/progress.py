@@ -15,6 +15,15 @@ from rich.table import Table
 from archspec.runtime.loop import Score
 
 COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
+BAR, LEAST_BAR = 20, 5  # letters wide, and where the terminal is narrow
+DISPENSABLE = (
+    "",
+    "data wait",
+    "top-5",
+    "steps",
+    "images/s",
+    "left",
+)  # what a narrow terminal leaves out, first to last
 
 
 class TrainingProgress:
@@ -53,11 +62,10 @@ class TrainingProgress:
         """
         if self._live is None:
             return
-        table = Table(*COLUMNS, box=None, pad_edge=False, header_style="dim", expand=False)
-        table.add_row(
+        texts = (
             f"{epoch}/{self._epochs}",
             f"{done}/{self._steps}",
-            ProgressBar(self._steps, done, width=20),
+            " " * LEAST_BAR,
             f"{score.loss:.4f}",
             f"{100 * score.top1:.1f} %",
             f"{100 * score.top5:.1f} %",
@@ -65,6 +73,10 @@ class TrainingProgress:
             "-" if math.isnan(waiting) else f"{100 * waiting:.0f} %",
             duration(seconds_left),
         )
+        shown = _fitting(dict(zip(COLUMNS, texts, strict=True)), self.console.width)
+        table = Table(*shown, box=None, pad_edge=False, header_style="dim", expand=False)
+        bar = ProgressBar(self._steps, done, width=min(BAR, LEAST_BAR + self.console.width - _width(shown)))
+        table.add_row(*(text if name else bar for name, text in shown.items()))
         self._live.update(table)
 
     def validating(self) -> None:
@@ -96,6 +108,19 @@ class TrainingProgress:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def _fitting(cells: Mapping[str, str], width: int) -> dict[str, str]:
+    """The columns of a row that fit side by side into a terminal of that width."""
+    kept, dispensable = dict(cells), list(DISPENSABLE)
+    while dispensable and _width(kept) > width:
+        kept.pop(dispensable.pop(0))
+    return kept
+
+
+def _width(cells: Mapping[str, str]) -> int:
+    """Of the table with this row, with two blanks between its columns."""
+    return sum(2 + max(len(name), len(text)) for name, text in cells.items()) - 2
 
 
 def pace(images_per_second: float) -> str:

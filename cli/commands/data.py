@@ -24,14 +24,15 @@ def command() -> None:
 def check(ctx: click.Context, data: str, no_cache: bool, format_: str) -> None:
     """Decode every image of DATA once: bad files, counts, sizes, the mean and components of the colours.
 
-    DATA is what `train --data` takes. Exit status 1 when a file cannot be read as an image.
+    DATA is what `train --data` takes. Exit status 1 when a file cannot be read as an image, when the
+    classes of its parts differ, or a class has no training image.
     """
     from archspec.runtime.data.manifest import make_manifest
     from archspec.runtime.data.manifest_text import manifest_text
 
     manifest = make_manifest(data, keep=not no_cache, report=lambda line: click.echo(line, err=True))
     click.echo(json.dumps(manifest.to_json()) if format_ == "json" else manifest_text(manifest))
-    if manifest.bad:
+    if manifest.bad or manifest.problems:
         ctx.exit(1)
 
 

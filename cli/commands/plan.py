@@ -19,6 +19,8 @@ class Size(click.ParamType[float]):
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         size = value if isinstance(value, float) else parse_bytes(value)
+        if isinstance(value, str) and value.strip()[-1:].isdecimal():
+            self.fail(f"{value!r} has no unit: {value.strip()}GB, {value.strip()}GiB", param, ctx)
         if not size:
             self.fail(f"{value!r} is no size of memory: 80GB, 24GiB", param, ctx)
         return size

@@ -235,8 +235,24 @@ def test_plan_says_whether_training_fits_and_what_would(run: Run) -> None:
     assert plan["images_per_second"] > 0
 
 
+def test_plan_has_words_for_any_size(run: Run) -> None:
+    most = run("plan", "resnet-cifar:20", "--batch-size", "99999999999").out
+    assert re.search(r"total +[0-9.]+ PB\n", most)
+    assert "batches of 1 image on 1 device" in run("plan", "resnet-cifar:20", "--batch-size", "1").out
+
+
 def test_plan_refuses_what_is_no_plan(run: Run) -> None:
     assert run("plan", "vgg:D", "--memory", "2QB").status == 2
+    bare = run("plan", "vgg:D", "--memory", "80")  # of 80 bytes nobody thinks
+    assert (bare.status, "'80' has no unit: 80GB, 80GiB" in bare.err) == (2, True)
     result = run("plan", "vgg:D", "--batch-size", "3", "--devices", "4")
     assert (result.status, "3 images cannot be shared out over 4 devices" in result.err) == (2, True)
     assert "error[free-input]" in run("plan", "nin:cifar10", "--set", "input=[null,null,3]").err
+
+
+def test_no_color_is_heeded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda *stream: False)  # as in a terminal
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31m" in run("summarize", "vg:D").err
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in run("summarize", "vg:D").err

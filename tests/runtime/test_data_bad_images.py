@@ -49,7 +49,7 @@ def test_files_that_are_no_images_are_named_and_left_out_only_when_asked(tmp_pat
         "dog/half.png: a damaged PNG",
         "dog/t.tiff: a TIFF image, and only JPEG, PNG, BMP, GIF and WebP are read",
         "dog/palette.bmp: a BMP with a palette, which TensorFlow cannot decode",
-        "dog/gone.png: not a file",
+        "dog/gone.png: a link to nothing",
     }
     lines: list[str] = []
     opened = open_data(str(tmp_path), "validation", skip_bad_images=True, report=lines.append)

@@ -203,6 +203,12 @@ def test_a_table_that_cannot_be_is_refused_with_the_fact(tmp_path: Path, text: s
     assert (wrong.code, fact in wrong.message) == (code, True), wrong.message
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_than_the_comma_is_named_as_the_mistake(tmp_path: Path, separator: str) -> None:
+    wrong = refused(lambda: open_data(table(tmp_path, f"path{separator}label\na.png{separator}x\n"), "validation"))
+    assert (wrong.code, wrong.help) == ("data-format", "save it with commas between the columns")
+
+
 def test_a_table_in_one_piece_is_split_by_share_and_its_numbers_sort_as_numbers(tmp_path: Path) -> None:
     rows = []
     for label in ("10", "9"):
@@ -216,7 +222,7 @@ def test_a_table_in_one_piece_is_split_by_share_and_its_numbers_sort_as_numbers(
     assert not set(sides[0].files or ()) & set(sides[1].files or ())
     (tmp_path / "9-0.png").unlink()
     wrong = refused(lambda: open_data(source, "validation"))
-    assert wrong.notes == (f"{tmp_path / '9-0.png'}: not a file",)
+    assert wrong.notes == (f"{tmp_path / '9-0.png'}: no such file",)
 
 
 def test_bytes_that_are_no_text_and_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,18 @@ def test_the_command_names_bad_files_and_exits_1(folder: Path, run: Run) -> None
     assert "error[data-not-found]" in missing.err
 
 
+def test_what_training_would_refuse_is_said_by_the_check(folder: Path, run: Run) -> None:
+    (folder / "train/dog/bad.png").unlink()
+    (folder / "val/cat").rename(folder / "val/cow")
+    (folder / "train/eel").mkdir()
+    result = run("data", "check", folder)
+    assert result.status == 1
+    assert "  classes only in `train`: cat, eel\n" in result.out
+    assert "  classes only in `val`: cow\n" in result.out
+    assert "  classes without a training image: eel\n" in result.out
+    assert len(json.loads(run("data", "check", folder, "--format", "json").out)["problems"]) == 3
+
+
 def test_what_the_check_prints_is_a_page(folder: Path, run: Run, tmp_path: Path) -> None:
     (folder / "train/dog/bad.png").unlink()
     lines = run("data", "check", folder).out.splitlines()
@@ -191,3 +203,10 @@ def test_a_sheet_puts_each_view_in_its_place() -> None:
             here = pixels[top : top + 100, left : left + 120]
             expected = np.clip(np.rint(views[row, column]), 0, 255)
             np.testing.assert_array_equal(here, np.repeat(expected, 3, -1))
+
+
+def test_a_sheet_has_letters_for_names_that_are_not_english() -> None:
+    """What a font has no letter for, it draws as one and the same box."""
+    views = np.zeros((1, 1, 96, 96, 1), np.float32)
+    drawn = {sheet(views, [name], ["evaluation"])[:36].tobytes() for name in "\u0378öжλ☃"}  # the first is no letter
+    assert len(drawn) == 5

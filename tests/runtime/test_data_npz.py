@@ -67,7 +67,7 @@ GOOD = {"x": pixels(4, 7, 5, 3), "y": np.array([0, 1, 0, 1])}
     [
         ({"x": pixels(4, 7, 5, 3) * 2.0}, "data-format", "`x` is float64 between"),
         ({"x": pixels(4, 7, 5, 3).astype(int) - 300}, "data-format", "`x` is int64 between"),
-        ({"x": np.full((4, 7, 5, 3), np.nan)}, "data-format", "`x` is float64 between nan"),
+        ({"x": np.full((4, 7, 5, 3), np.nan)}, "data-format", "`x` has values that are not finite"),
         ({"x": pixels(4, 7, 5, 3).astype(complex)}, "data-format", "`x` is complex128"),
         ({"x": pixels(4)}, "data-format", "`x` has shape (4,)"),
         ({"x": pixels(4, 0, 5, 3)}, "data-format", "`x` has shape (4, 0, 5, 3)"),
@@ -91,6 +91,13 @@ def test_a_malformed_npz_is_refused_with_the_fact(tmp_path: Path, change: dict[s
     wrong = refused(lambda: open_data(source, "validation"))
     assert wrong.code == code
     assert fact in wrong.message
+
+
+def test_channels_that_come_first_are_known_for_what_they_are(tmp_path: Path) -> None:
+    wrong = refused(lambda: open_data(saved(tmp_path, x=pixels(4, 3, 7, 5), y=GOOD["y"]), "validation"))
+    assert wrong.code == "data-shape"
+    assert "np.moveaxis(x, 1, -1)" in (wrong.help or "")
+    assert np.moveaxis(pixels(4, 3, 7, 5), 1, -1).shape == (4, 7, 5, 3)
 
 
 def test_an_npz_of_test_images_alone_can_be_evaluated_and_not_trained_on(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_predictions_are_sorted_and_bad_files_named(model: Path, probabilities: 
     (tmp_path / "notes.jpg").write_text("not an image")
     files = [tmp_path / "notes.jpg", *probabilities, tmp_path / "missing.png"]
     first, *good, last = predict(model, files, top=4)
-    assert (first.error, last.error) == ("not an image", "not a file")
+    assert (first.error, last.error) == ("not an image", "no such file")
     assert [prediction.file for prediction in good] == list(probabilities)
     for prediction in good:
         p = probabilities[prediction.file]

@@ -9,6 +9,8 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from archspec.lang.recipe import Recipe
@@ -22,9 +24,9 @@ ROW = {"epoch": 3, "loss": 0.5, "top1": 0.75, "val_loss": 0.25, "val_top1": 0.87
 TIMES = {"seconds": 63.0, "images_per_second": 1234.5, "data_wait": 0.07}
 
 
-def shown(*, terminal: bool) -> str:
+def shown(*, terminal: bool, width: int = 120) -> str:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=120, color_system=None, soft_wrap=True)
+    console = Console(file=out, force_terminal=terminal, width=width, color_system=None, soft_wrap=True)
     with TrainingProgress(console) as progress:
         progress.start(30, 22)
         progress.steps(3, 11, SCORE, 1234.5, 0.07, 245.0)
@@ -50,6 +52,19 @@ def test_a_terminal_has_a_live_table() -> None:
     ):
         place = header.index(title)
         assert row[place:].startswith(value), title
+
+
+@given(width=st.integers(26, 130))
+def test_a_narrow_terminal_has_fewer_columns_and_none_of_them_cut(width: int) -> None:
+    header, row = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", shown(terminal=True, width=width)).split("\n")[:2]
+    header = header.removeprefix("preparing the first step")
+    row = row.partition("validating")[0].partition("epoch")[0]  # what replaces the table
+    assert "…" not in header + row
+    assert max(len(header), len(row)) <= width
+    assert ("loss" in header, "0.5000" in row, "75.0 %" in row) == (True, True, True)
+    assert ("images/s" in header) == ("1,234" in row)
+    if width >= 91:
+        assert "━" * 5 in row
 
 
 def test_a_log_has_a_line_an_epoch() -> None:

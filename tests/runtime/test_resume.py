@@ -173,7 +173,9 @@ def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
         patch.setattr(checkpoint, "write_checkpoint", full)
         with pytest.raises(ArchspecError) as caught:
             train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
-    assert caught.value.diagnostics[0].code == "cannot-write"
+    (told,) = caught.value.diagnostics
+    assert told.code == "cannot-write"
+    assert f"`archspec train --resume {out}`" in told.notes[-1]
     assert json.loads((out / "run.json").read_text())["errors"][0]["code"] == "cannot-write"
     go_on(out)
     assert differences(result(whole), result(out)) == []

@@ -90,10 +90,16 @@ def read_file(path: str) -> bytes:
         return file.read()
 
 
+def _no_file(path: str) -> str:
+    if os.path.exists(path):
+        return "not a file"
+    return "a link to nothing" if os.path.islink(path) else "no such file"
+
+
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
     if not os.path.isfile(path):
-        raise BadImageError("not a file")
+        raise BadImageError(_no_file(path))
     try:
         with open(path, "rb") as file:
             yield file

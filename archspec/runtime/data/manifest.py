@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, listed
 from archspec.runtime.data.entries import entries_of
 from archspec.runtime.data.entry import GONE, Entry, items_of
 from archspec.runtime.data.examine import named
@@ -18,6 +18,8 @@ from archspec.runtime.data.moments import COUNT, Colours, colours, moments
 from archspec.runtime.data.npz import to_channels
 from archspec.runtime.data.scan import printable
 from archspec.runtime.data.source import parts_of, place_of_source
+
+CLASSES = 20  # classes that are named one by one
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,38 @@ class Manifest:
         return [(named(item), entry.reason) for item, entry in each if entry.reason]
 
     @property
+    def problems(self) -> list[str]:
+        """Why `train` would refuse the source even without its bad files: classes that differ, or have no image."""
+        found = []
+        training = next((name for name in ("train", "") if name in self.parts), None)
+        for name, part in self.parts.items():
+            if training is not None and name != training:
+                pairs = ((training, name), (name, training))
+                for one, other in pairs:
+                    others = self.parts[other].images.class_names
+                    only = [each for each in self.parts[one].images.class_names if each not in others]
+                    if only:
+                        found.append(f"classes only in `{one}`: {listed(map(printable, only), CLASSES)}")
+            empty = [each for each, count in _class_counts(part) if not count]
+            if empty and name == training:
+                found.append(f"classes without a training image: {listed(empty, CLASSES)}")
+        return found
+
+    @property
     def colours(self) -> Colours | None:
         """Over the good images of the training part, or of all where it is in one piece; grey ones count as RGB."""
         part = self.parts.get("train") or next(iter(self.parts.values()))
         return colours(sum((entry.moments for entry in part.entries), np.zeros(COUNT)))
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, sizes, formats, bad files, and the colours of the training images."""
+        """Counts, sizes, formats, bad files, problems, and the colours of the training images."""
         good = [entry for part in self.parts.values() for entry in part.entries if not entry.reason]
         found = self.colours
         return {
             "data": self.data,
             "images": len(good),
             "bad": [{"file": file, "reason": reason} for file, reason in self.bad],
+            "problems": self.problems,
             "parts": {name: dict(_class_counts(part)) for name, part in self.parts.items()},
             "formats": dict(Counter(entry.format for entry in good)),
             "height": _spread([entry.height for entry in good]),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from archspec.diagnostics import listed
-from archspec.runtime.data.manifest import Manifest
+from archspec.runtime.data.manifest import CLASSES, Manifest
 
 NAMED = 20  # bad files that are named one by one
-CLASSES = 20  # classes that are counted one by one
 
 
 def manifest_text(manifest: Manifest) -> str:
@@ -29,6 +28,7 @@ def manifest_text(manifest: Manifest) -> str:
         lines.append(f"  cannot be read as images: {len(bad):,}")
         lines += [f"    {file}: {reason}" for file, reason in bad[:NAMED]]
         lines += [f"    and {len(bad) - NAMED:,} more"] if len(bad) > NAMED else []
+    lines += [f"  {problem}" for problem in facts["problems"]]
     if found := manifest.colours:
         components = ", ".join(f"[{_numbers(row)}]" for row in found.components)
         lines += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -173,6 +174,8 @@ def _pixels(arrays: _Arrays, x: npt.NDArray[Any], name: str, channels: int, repo
 def _grey_levels(arrays: _Arrays, x: npt.NDArray[Any], name: str, report: Report) -> npt.NDArray[np.uint8]:
     """0 to 255 as they are; floats in [0, 1] times 255."""
     low, high = x.min(), x.max()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise arrays.error(f"`{name}` has values that are not finite")
     if x.dtype.kind == "b" or (x.dtype.kind == "f" and low >= 0 and high <= 1):
         report(f"`{name}` is {x.dtype} between {float(low):g} and {float(high):g}: scaled to grey levels 0 to 255")
         return np.rint(x * np.float32(255)).astype(np.uint8)
@@ -193,4 +196,7 @@ def to_channels(pixels: npt.NDArray[np.uint8], channels: int, what: str) -> npt.
         return np.repeat(pixels, 3, axis=-1)
     if here == 3 and channels == 1:
         return luminance(pixels)
-    raise fail("data-shape", f"the images in {what} have {here} channels, and the network takes {channels}")
+    fact = f"the images in {what} have {here} channels, and the network takes {channels}"
+    first = pixels.shape[1] in (1, 3) and here > 4
+    help = "channels come last: `np.moveaxis(x, 1, -1)` makes (N, H, W, C) of (N, C, H, W)" if first else None
+    raise fail("data-shape", fact, help=help)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from archspec.transforms import Transform
 
 LEAST = 96  # pixels: smaller images are enlarged by a whole factor
 GAP, HEADING = 4, 16  # pixels between images, and above them for words
+LETTERS = 11  # pixels, the size of the words
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
 
 
@@ -88,6 +90,14 @@ def spread(labels: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
     return np.sort(order[np.lexsort((labels[order], turn))][:count])
 
 
+def _font() -> Any:
+    """DejaVu Sans, which comes with matplotlib and has the letters of most alphabets: Pillow's own has no `ö`."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(os.path.join(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), LETTERS)
+
+
 def sheet(views: npt.NDArray[np.float32], names: list[str], headings: list[str]) -> npt.NDArray[np.uint8]:
     """Views (rows, columns, H, W, C), grey levels, with words above each column and each row: uint8 RGB (h, w, 3)."""
     from PIL import Image, ImageDraw
@@ -98,12 +108,12 @@ def sheet(views: npt.NDArray[np.float32], names: list[str], headings: list[str])
     levels = levels.repeat(factor, 2).repeat(factor, 3).repeat(3 // channels, 4)
     step_y, step_x = height * factor + GAP + HEADING, width * factor + GAP
     picture = Image.new("RGB", (columns * step_x + GAP, rows * step_y + HEADING + GAP), BACKGROUND)
-    draw = ImageDraw.Draw(picture)
+    draw, font = ImageDraw.Draw(picture), _font()
     for column, heading in enumerate(headings):
-        draw.text((GAP + column * step_x, 2), heading, INK)
+        draw.text((GAP + column * step_x, 2), heading, INK, font)
     for row, name in enumerate(names):
         top = HEADING + row * step_y
-        draw.text((GAP, top + 2), name, INK)
+        draw.text((GAP, top + 2), name, INK, font)
         for column in range(columns):
             picture.paste(Image.fromarray(levels[row, column]), (GAP + column * step_x, top + HEADING))
     return np.asarray(picture)

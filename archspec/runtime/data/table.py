@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,8 @@ def _places(path: Path, header: Sequence[str]) -> list[int]:
         if name not in header:
             notes = [f"it has {listed(f'`{each}`' for each in header) or 'no columns'}"]
             help = "the first line names the columns: `path,label` or `path,label,split`"
+            if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+                help = "save it with commas between the columns"
             raise fail("data-format", f"`{path}` has no column `{name}`", notes=notes, help=help)
     return [header.index(name) for name in (*COLUMNS, "split") if name in header]
 
