@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from archspec.lang.protocol import PROTOCOLS
 from archspec.runtime.evaluate_all import evaluate_all
@@ -124,6 +125,9 @@ def test_another_model_image_or_protocol_begins_anew(
     with zipfile.ZipFile(used, "a") as archive:
         archive.writestr("note.txt", "another file")
     assert not resumed(center)
-    os.utime(next(iter(files)), (1, 1))
+    changed = next(iter(files))
+    ImageOps.invert(Image.open(changed)).save(changed)
     assert not resumed(center)
+    os.utime(changed, (1, 1))  # the same image
+    assert resumed(center)
     assert not resumed(PROTOCOLS["center"].make({"size": 14}))

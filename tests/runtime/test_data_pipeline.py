@@ -108,7 +108,7 @@ def test_a_resumed_run_gets_the_batches_of_the_uninterrupted_one(
 
     def run(start_step: int, threads: int) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pipeline, "_batches_at_once", lambda: threads)
+            patch.setattr(pipeline, "batches_at_once", lambda: threads)
             return training_batches(
                 images,
                 input_shape=INPUT,
@@ -135,7 +135,7 @@ def test_resuming_from_files_of_many_sizes_is_exact_too(tmp_path: Path) -> None:
 
     def run(start_step: int, threads: int, seed: int = 3) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pipeline, "_threads", lambda: threads)
+            patch.setattr(pipeline, "images_at_once", lambda: threads)
             return batches(
                 training_batches(
                     images,
@@ -154,6 +154,17 @@ def test_resuming_from_files_of_many_sizes_is_exact_too(tmp_path: Path) -> None:
     for start in (1, 3, 5, 8, 9):
         assert_same(run(start, 4), whole[start:])
     assert any(not np.array_equal(a, b) for (_, a), (_, b) in zip(whole, run(0, 1, seed=4), strict=True))
+
+
+def test_no_iterator_waits_for_autotuning(tmp_path: Path) -> None:
+    """Whose thread sleeps up to a minute; `python benchmarks/iterator_end.py` measures it."""
+    for images in (in_memory(), in_files(tmp_path, [INPUT] * 3)[0]):
+        ways = [
+            training_batches(images, input_shape=INPUT, batch_size=2, epochs=1, augment=way) for way in (AUGMENT, ())
+        ]
+        ways.append(evaluation_batches(images, input_shape=INPUT, batch_size=2))
+        for dataset in ways:
+            assert dataset.map(lambda x, y: (x, y)).prefetch(2).options().autotune.enabled is False
 
 
 def test_each_epoch_holds_every_image_once_and_augments_it_anew() -> None:

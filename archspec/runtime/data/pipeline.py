@@ -6,7 +6,6 @@ would have got, whatever the number of threads.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -17,6 +16,7 @@ from archspec.runtime.data.chain import Chain, chain, split_mixing
 from archspec.runtime.data.contents import reader
 from archspec.runtime.data.decode_view import Window, decode_window, sliced, view_window
 from archspec.runtime.data.images import Images
+from archspec.runtime.data.parallel import batches_at_once, images_at_once, untuned
 from archspec.runtime.data.plan import plan, plan_batches
 from archspec.runtime.data.preprocess import (
     check_preprocess,
@@ -83,7 +83,7 @@ def training_batches(
         skip = tf.where(epoch == start_step // steps, tf.constant(start_step % steps, tf.int64), 0)
         draws = plan_batches(tf, steps, 1 + max(each.batch_draws for each in mixing), seed, epoch)[skip:]
         both = tf.data.Dataset.zip((batches, tf.data.Dataset.from_tensor_slices(draws)))
-        return both.map(as_written(mix), _batches_at_once(), deterministic=True)
+        return both.map(as_written(mix), batches_at_once(), deterministic=True)
 
     def unmixed(epoch: Any) -> Any:
         order, draws = plan(tf, count, draws_of_image, seed, epoch)
@@ -96,11 +96,11 @@ def training_batches(
             rows = order[step * batch_size : (step + 1) * batch_size]
             return many(rows, tf.gather(draws, rows))
 
-        return tf.data.Dataset.range(skip, steps).map(as_written(batch), _batches_at_once(), deterministic=True)
+        return tf.data.Dataset.range(skip, steps).map(as_written(batch), batches_at_once(), deterministic=True)
 
     batches = tf.data.Dataset.range(start_step // steps, epochs).flat_map(as_written(epoch_batches))
     remaining = max(0, epochs * steps - start_step)
-    return batches.apply(tf.data.experimental.assert_cardinality(remaining)).prefetch(tf.data.AUTOTUNE)
+    return untuned(batches.apply(tf.data.experimental.assert_cardinality(remaining)).prefetch(batches_at_once()))
 
 
 def evaluation_batches(
@@ -131,8 +131,8 @@ def evaluation_batches(
             return many(rows, tf.zeros((tf.size(rows), 0)))
 
         batches = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
-        batches = batches.map(as_written(batch), _batches_at_once(), deterministic=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+        batches = batches.map(as_written(batch), batches_at_once(), deterministic=True)
+    return untuned(batches.prefetch(batches_at_once()))
 
 
 def _in_batches(
@@ -185,7 +185,7 @@ def _one_by_one(tf: Any, images: Images, steps: Chain, resample: str) -> Any:
         seen = steps.windows(tf, tf.gather(sides, rows), parts, draws, resample)
         planned = (rows, draws, tf.gather(labels, rows), parts, steps.factors(tf, draws), seen)
         dataset = tf.data.Dataset.from_tensor_slices(planned)
-        return dataset.map(tf.autograph.experimental.do_not_convert(one), _threads(), deterministic=True)
+        return dataset.map(tf.autograph.experimental.do_not_convert(one), images_at_once(), deterministic=True)
 
     return each
 
@@ -213,13 +213,3 @@ def _check(images: Images, input_shape: Shape, preprocess: Sequence[Transform], 
     if resize is not None and len(input_shape) != 3:
         raise fail("transform", f"`resize` needs images, and the network takes {wanted}")
     return shape
-
-
-def _threads() -> int:
-    """Images that are prepared at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _batches_at_once() -> int:
-    """Batches that are prepared at once: few, because each waits in memory."""
-    return min(_threads(), 4)

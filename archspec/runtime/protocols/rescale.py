@@ -11,6 +11,7 @@ import numpy.typing as npt
 from archspec.runtime.data.contents import reader
 from archspec.runtime.data.decode import decode
 from archspec.runtime.data.images import Images
+from archspec.runtime.data.parallel import images_at_once, untuned
 from archspec.runtime.protocols.places import Pair
 from archspec.runtime.quiet import import_tensorflow
 from archspec.transforms.frame import view, whole
@@ -48,6 +49,6 @@ def rescaled_images(
         return tuple(view(tf, image[None], frame)[0] for frame in frames)
 
     data = tf.data.Dataset.from_tensor_slices(np.asarray(rows, np.int64))
-    data = data.map(tf.autograph.experimental.do_not_convert(one), tf.data.AUTOTUNE, deterministic=True)
-    for found in data.prefetch(1):
+    data = data.map(tf.autograph.experimental.do_not_convert(one), images_at_once(), deterministic=True)
+    for found in untuned(data.prefetch(1)):
         yield tuple(each.numpy() for each in found)
