@@ -88,7 +88,8 @@ def carry_out(
         "resumed": [],
     }
     if resumed:
-        settings = {**resumed.go_on(machine, timestamp(), progress.note), "fingerprints": fingerprints}
+        now = {"fingerprints": fingerprints, "data": job.data, "checkpoint_every": job.checkpoint_every}
+        settings = {**resumed.go_on(machine, timestamp(), progress.note), **now}
     elif chief:
         held.enter_context(run_directory.created(directory, overwrite=overwrite))
     metadata = Metadata(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from archspec.runtime.data import entries as entries_
 from archspec.runtime.data import manifest as manifest_
+from archspec.runtime.data import scan as scan_
 from archspec.runtime.data.manifest import make_manifest
 from archspec.runtime.data.moments import colours, moments
 from archspec.runtime.data.preview import sheet, spread
@@ -124,6 +127,26 @@ def test_what_an_earlier_version_has_kept_is_made_anew(folder: Path, cache: Path
     np.savez_compressed(kept, version=np.array(2), numbers=numbers, moments=arrays["moments"], texts=arrays["texts"])
     assert make_manifest(str(folder), report=lambda line: None).decoded == 9
     assert make_manifest(str(folder), report=lambda line: None).decoded == 0
+
+
+def test_what_was_decoded_before_an_interrupt_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, seen = entries_.decode_bytes, [0]
+
+    def interrupted(*arguments: Any) -> Any:
+        seen[0] += 1
+        if seen[0] == 5:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(scan_, "CHUNK", 1)
+    monkeypatch.setattr(entries_.os, "cpu_count", lambda: 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(entries_, "decode_bytes", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make_manifest(str(folder), report=lambda line: None)
+    manifest = make_manifest(str(folder), report=lambda line: None)
+    assert manifest.decoded == 9 - 4  # those before the fifth are known
+    assert manifest.to_json()["images"] == 8
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

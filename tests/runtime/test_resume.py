@@ -280,6 +280,7 @@ def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it
     data.rename(moved)
     go_on(out, data=str(moved))
     assert differences(result(of_photos / "whole"), result(out)) == []
+    assert json.loads((out / "run.json").read_text())["data"] == str(moved)  # the next time it need not be said
 
 
 def test_the_same_seed_twice_gives_the_same_bits_and_the_machine_is_written_down(

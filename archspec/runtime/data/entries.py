@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from archspec.runtime.data.entry import Entry, Item, Stamp, digest_of, read_item
 from archspec.runtime.data.images import DIGEST, Report
 from archspec.runtime.data.moments import COUNT, moments
 from archspec.runtime.data.scan import INTERVAL, in_order, quietly
+
+KEEPING = 120.0  # seconds after which what is known so far is kept: a million images take longer than a user waits
 
 
 def entries_of(
@@ -35,18 +37,33 @@ def entries_of(
     new = [item for item in items if item not in here]
     decoded = 0
     if new:
-        found = _decode(new, [stamps[item.file] for item in new], known, report)
+        found: dict[Item, Entry] = {}
+
+        def keep(*, whole: bool = False) -> None:
+            entries = {**({} if forget and whole else known), **here, **found}
+            if place and entries:
+                write_entries(place, entries)
+
+        try:
+            _decode(new, [stamps[item.file] for item in new], known, report, found, keep)
+        except BaseException:  # Ctrl-C above all: what is decoded is not decoded again
+            keep()
+            raise
+        keep(whole=True)
         decoded = sum(item not in known or entry.digest != known[item].digest for item, entry in found.items())
         here |= found
-        if place:
-            write_entries(place, here if forget else {**known, **here})
     return [here[item] for item in items], decoded
 
 
 def _decode(
-    items: Sequence[Item], stamps: Sequence[Stamp], known: Mapping[Item, Entry], report: Report
-) -> dict[Item, Entry]:
-    """Entries of the images, in parallel, with a line of progress now and then."""
+    items: Sequence[Item],
+    stamps: Sequence[Stamp],
+    known: Mapping[Item, Entry],
+    report: Report,
+    entries: dict[Item, Entry],
+    keep: Callable[[], None],
+) -> None:
+    """Fill in the entries of the images, in parallel, with a line of progress, and what there is kept, now and then."""
     from archspec.runtime.quiet import import_tensorflow
 
     tf = import_tensorflow()
@@ -65,8 +82,7 @@ def _decode(
             return Entry(stamp, digest, str(bad), "", 0, 0, 1, np.zeros(COUNT))
         return Entry(stamp, digest, "", about.format, about.height, about.width, about.orientation, moments(pixels))
 
-    entries: dict[Item, Entry] = {}
-    told = time.monotonic()
+    told = kept = time.monotonic()
     # closing: an interrupt cancels what is queued
     with (
         quietly(),
@@ -78,4 +94,6 @@ def _decode(
             if time.monotonic() - told > INTERVAL:
                 told = time.monotonic()
                 report(f"{len(entries):,} of {len(items):,} images read")
-    return entries
+            if time.monotonic() - kept > KEEPING:
+                keep()
+                kept = time.monotonic()

@@ -79,7 +79,7 @@ def _decoded(items: Sequence[Item], entries: Sequence[Entry], channels: int) -> 
     ):
         for item, outcome in zip(items, run, strict=True):
             if isinstance(outcome, BadImageError):
-                fact = f"{named(item)} could be read before, and is {outcome} now"
+                fact = f"{named(item)} could be read before, and now cannot: {outcome}"
                 raise fail("data-changed", fact, help="leave the images as they are")
     return pixels
 
