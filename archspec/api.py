@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.declare import Declared
-from archspec.diagnostics import ArchspecError, Diagnostic, Source, did_you_mean, fail, listed
+from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed
 from archspec.graph.compile import compile_spec, parameters
 from archspec.graph.expect import expectations
 from archspec.graph.ir import Graph
@@ -24,6 +24,7 @@ from archspec.lang import source
 from archspec.lang.protocol import EvaluationRecipe, protocol_json, protocol_section
 from archspec.lang.recipe import Recipe, from_heads
 from archspec.lang.recipe import recipe as recipe_of
+from archspec.lang.recipes.crop_share import small_crop
 from archspec.lang.recipes.document import parse_recipe
 from archspec.lang.resolve import resolved_text
 from archspec.lang.spec import Spec, parse
@@ -105,6 +106,19 @@ class Network:
     def check_patterns(self) -> None:
         """Raises ArchspecError where `init`, `freeze` or `rate_multipliers` of the recipe speak of no layer."""
         check_recipe(self.graph(), self.recipe, lambda *path: settings_.place(self.spec.document, ("train", *path)))
+
+    def warnings(self, side: int | None = None) -> list[Diagnostic]:
+        """What can be meant as it is, and hardly is: crops that show a small part of an image.
+
+        side: the shortest of the training images, pixels, where it is known. Raises ArchspecError.
+        """
+
+        def where(section: str, *path: str) -> Span | None:
+            document = self.own_recipe if section == "train" and self.own_recipe else self.spec.document
+            return settings_.place(document, (section, *path))
+
+        found = small_crop(self.graph().input_shape, self.recipe, self.protocol, where, side)
+        return [] if found is None else [found]
 
     def unmet(self) -> list[Diagnostic]:
         """What `expect` demands and the graph does not give; nothing is expected of a network with settings."""
@@ -248,7 +262,10 @@ def networks(page: str) -> Iterator[Network]:
 
 
 def check(page: str) -> list[Diagnostic]:
-    """All that is wrong with a page, its variants and what it expects; empty when it is fine."""
+    """All that is wrong with a page, its variants and what it expects, and what it is warned of; empty when it is fine.
+
+    The `severity` of a warning says so.
+    """
     name, only = split_reference(page)
     diagnostics: list[Diagnostic] = []
     try:
@@ -258,6 +275,7 @@ def check(page: str) -> list[Diagnostic]:
                 network.graph()
                 _ = network.recipe, network.protocol, network.preprocess
                 network.check_patterns()
+                found += network.warnings()
             except ArchspecError as error:
                 found = list(error.diagnostics)
             diagnostics += [each for each in found if each not in diagnostics]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as one
 
@@ -56,6 +56,8 @@ class Span:
 class Diagnostic:
     """One mistake: its code (docs/errors.md lists them), the fact, the place, what led there, the remedy.
 
+    A `warning` is of what can be meant as it is: no command fails for it.
+
     Two are equal when they are of one code at one place: the same mistake, seen in another variant of the page.
     Without a place the message decides.
     """
@@ -65,6 +67,7 @@ class Diagnostic:
     span: Span | None = None
     notes: tuple[str, ...] = ()
     help: str | None = None
+    severity: Literal["error", "warning"] = "error"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Diagnostic) and self._mistake == other._mistake
@@ -88,6 +91,7 @@ class Diagnostic:
         """The form of `--format json`: places are null when the mistake has none in a file."""
         span = self.span
         return {
+            "severity": self.severity,
             "code": self.code,
             "message": self.message,
             "file": span.source.name if span else None,
@@ -139,7 +143,7 @@ LONGEST = 500  # characters of a message; a page can hold a name of a megabyte
 
 def render(diagnostic: Diagnostic) -> str:
     """The diagnostic as text, in the form of LANGUAGE.md, without a final line end."""
-    lines = [f"error[{diagnostic.code}]: {_shown(diagnostic.message)}"]
+    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {_shown(diagnostic.message)}"]
     span = diagnostic.span
     width = max(2, len(str(span.line)) if span else 0)
     gutter = " " * width

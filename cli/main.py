@@ -129,10 +129,11 @@ def wants_json(arguments: list[str]) -> bool:
 
 
 def coloured(text: str) -> str:
-    """The first line in bold red, carets and help in colour; click strips colours when it is not a terminal."""
+    """The first line in bold red (of a warning yellow), carets and help in colour; click strips them for a file."""
     first, *others = text.split("\n")
     code, _, message = first.partition(": ")
-    lines = [click.style(code, fg="red", bold=True) + click.style(f": {message}", bold=True)]
+    colour = "yellow" if code.startswith("warning") else "red"
+    lines = [click.style(code, fg=colour, bold=True) + click.style(f": {message}", bold=True)]
     for line in others:
         stripped = line.lstrip()
         if stripped.startswith("= help:"):

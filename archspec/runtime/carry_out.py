@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from archspec.diagnostics import ArchspecError
+from archspec.diagnostics import ArchspecError, render
 from archspec.lang.protocol import protocol_json
 from archspec.runtime import run_directory
 from archspec.runtime.checkpoint import Checkpoints, files, parse_every
 from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes
 from archspec.runtime.course import Course, make_course
-from archspec.runtime.data.images import Images
+from archspec.runtime.data.images import Images, typical_side
 from archspec.runtime.data.source import open_data
 from archspec.runtime.epoch import Run, run_epochs
 from archspec.runtime.example_image import example_image
@@ -110,6 +110,9 @@ def carry_out(
         *recipe_notes(job.recipe, course.length, len(training), on_cpu=on_cpu),
     ):
         progress.note(line)
+    if not resumed:
+        for warning in network.warnings(typical_side(training) if len(input_shape) == 3 else None):
+            progress.note(render(warning))
     progress.note(f"writing {directory}" if chief else "worker 0 writes the files")
     agreement = Agreement(strategy, hosts)
     with Interrupt(progress.note) as interrupt, progress:

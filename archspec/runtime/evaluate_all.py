@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from archspec.diagnostics import fail, listed
+from archspec.diagnostics import fail, listed, render
 from archspec.lang.protocol import Protocol
 from archspec.lang.protocol_text import protocol_text
 from archspec.runtime.class_order import in_the_order_of
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.source import open_data
 from archspec.runtime.evaluate import Evaluation
-from archspec.runtime.evaluate_member import Member, protocols_of
+from archspec.runtime.evaluate_member import Member, protocols_of, small_views
 from archspec.runtime.protocols.ensemble import averages, check_members
 from archspec.runtime.protocols.journal import forget
 from archspec.runtime.protocols.network import Classifier
@@ -91,7 +91,10 @@ def evaluate_all(
         images = images_of(int(network.input_shape[-1] or 0))
         images = in_the_order_of(images, network.metadata.class_names, network.classes, str(data))
         rows = []
-        for protocol in protocols_of(member, network.metadata, network.input_shape, protocols):
+        chosen = protocols_of(member, network.metadata, network.input_shape, protocols)
+        for warning in small_views(network.input_shape, network.metadata, chosen):
+            tell(render(warning))
+        for protocol in chosen:
             tell(f"{network.path}: {protocol_text(protocol)}")
             course = run_protocol(network, images, protocol, batch_size=batch_size, report=tell)
             keys.append(course.key)

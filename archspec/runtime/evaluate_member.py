@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from archspec.diagnostics import ArchspecError, Source
+from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.parameters import parameters
 from archspec.lang import settings
-from archspec.lang.protocol import PROTOCOLS, Center, Dense, Protocol, protocol_section
+from archspec.lang.protocol import PROTOCOLS, Center, Dense, EvaluationRecipe, Protocol, TenCrop, protocol_section
+from archspec.lang.recipe import Recipe
+from archspec.lang.recipes.crop_share import small_crop
 from archspec.lang.spec import parse
 from archspec.ops.base import Shape
 from archspec.runtime.metadata import Metadata
@@ -50,6 +52,14 @@ def protocols_of(
     free = len(input_shape) == 3 and None in input_shape
     of_page = page_protocols(metadata) or (Dense(flip=False) if free else Center(),)
     return of_page if protocols is None else of_page[:1]
+
+
+def small_views(input_shape: Shape, metadata: Metadata, protocols: Sequence[Protocol]) -> Iterator[Diagnostic]:
+    """A warning where a protocol crops a small part of images that are resized as the page says."""
+    by_page = [each for each in protocols if isinstance(each, (Center, TenCrop)) and each.size is None]
+    found = small_crop(input_shape, Recipe(), EvaluationRecipe(metadata.resize)) if by_page else None
+    if found:
+        yield replace(found, help=f"`--protocol '{by_page[0].name}: {min(side or 0 for side in input_shape[:2])}'`")
 
 
 def page_protocols(metadata: Metadata) -> tuple[Protocol, ...]:

@@ -19,7 +19,7 @@ from archspec.diagnostics import render
 def command(ctx: click.Context, pages: tuple[str, ...], format_: str) -> None:
     """Check pages: syntax, shapes, and what they expect. Without a PAGE, all shipped ones.
 
-    Exit status 1 when something is wrong. `--format json` prints the list of diagnostics.
+    Exit status 1 when something is wrong; not for a warning. `--format json` prints the list of diagnostics.
     """
     found = {page: api.check(page) for page in pages or api.families()}
     diagnostics = [diagnostic for each in found.values() for diagnostic in each]
@@ -27,10 +27,10 @@ def command(ctx: click.Context, pages: tuple[str, ...], format_: str) -> None:
         click.echo(json.dumps([diagnostic.to_json() for diagnostic in diagnostics], indent=1))
     else:
         for page, wrong in found.items():
-            if not wrong:
+            if all(each.severity == "warning" for each in wrong):
                 click.echo(f"{page}: ok")
         click.echo(
             "\n\n".join(coloured(render(diagnostic)) for diagnostic in diagnostics), err=True, nl=bool(diagnostics)
         )
-    if diagnostics:
+    if any(each.severity == "error" for each in diagnostics):
         ctx.exit(1)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from archspec.cli.main import coloured
 from archspec.cli.options import data, format_option, load, recipe, reference, seed, settings, skip_bad_images
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, render
 
 
 @click.group("data")
@@ -62,6 +63,8 @@ def preview(
     """Draw what a network will see: each image as in evaluation, then as augmented in the first epochs."""
     network = load(reference, settings, recipe)
     input_shape = network.graph().input_shape
+    for warning in network.warnings():
+        click.echo(coloured(render(warning)), err=True)
     if out.suffix != ".png":
         raise fail("bad-output", f"the name `{out}` does not end in `.png`", help=f"write `-o {out.name}.png`")
     if out.is_dir() or (out.exists() and not overwrite):

@@ -155,6 +155,8 @@ OTHER: Mapping[str, str] = {
     "unknown-keras-layer": "a Keras model has a layer that no page can say",
     "decompile": "no page was found for a network: please report it",
     "unknown-application": "keras.applications has no network of this name",
+    "small-crop": "a warning: crops show less than a quarter of an image, as a resize to 256 does to a network of 32; "
+    "the command goes on",
     "download": "weights or images cannot be downloaded",
     "missing-package": "a package that this needs is not installed",
 }
@@ -168,9 +170,10 @@ A mistake is shown with its code, the fact, the place, what led there (`note`) a
 (`help`). All mistakes of a page that can be seen without expanding it are shown together; those of shapes and of
 values come one by one. A command ends with status 1 when something given to it is wrong, with 2 when called wrongly.
 
-`--format json` gives the same to programs: `archspec check --format json` prints a list of objects with `code`,
-`message`, `file`, `line`, `column`, `end_line`, `end_column`, `notes` and `help`; lines and columns count from 1, and
-places are null where there is no file. In Python they are the `diagnostics` of an `archspec.ArchspecError`.
+`--format json` gives the same to programs: `archspec check --format json` prints a list of objects with `severity`,
+`code`, `message`, `file`, `line`, `column`, `end_line`, `end_column`, `notes` and `help`; lines and columns count from
+1, and places are null where there is no file. A `warning` is of what can be meant as it is: no command ends with status
+1 for it. In Python they are the `diagnostics` of an `archspec.ArchspecError`.
 
 An `error[internal]` is a bug of archspec's: please report it, with the trace that `ARCHSPEC_DEBUG=1` shows.
 """

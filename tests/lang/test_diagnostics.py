@@ -120,6 +120,7 @@ def test_a_long_list_is_counted() -> None:
 def test_the_form_for_programs() -> None:
     error = fail("shape", "fact", at("abc", 1, 2, 4), notes=["why"])
     assert error.diagnostics[0].to_json() == {
+        "severity": "error",
         "code": "shape",
         "message": "fact",
         "file": "net.yaml",

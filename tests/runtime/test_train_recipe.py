@@ -186,3 +186,27 @@ def test_outputs_of_unequal_classes_are_refused(page: str, tmp_path: Path) -> No
     with pytest.raises(ArchspecError) as caught:
         train(archspec.load(str(tmp_path / "wrong.yaml")), "digits", out=tmp_path / "run", progress=Notes())
     assert caught.value.diagnostics[0].message == "the output `aux_out` gives (9,), and the main one (10,)"
+
+
+def test_training_and_evaluation_warn_of_crops_that_show_a_corner(tmp_path: Path) -> None:
+    """8 of 32 pixels, 6.2 % of each image; the digits are 8 x 8, so that training sees all of them."""
+    page = tmp_path / "net.yaml"
+    page.write_text(
+        "name: net\ninput: [8, 8, 1]\nlayers: [flatten, dense: 10, softmax]\n"
+        "train: {epochs: 1, batch_size: 500, augment: [random_crop]}\nevaluate: {resize: 32}\n"
+    )
+    notes = Notes()
+    train(api.load(str(page)), "digits", out=tmp_path / "run", progress=notes)
+    (warning,) = [line for line in notes.lines if line.startswith("warning")]
+    assert "evaluation crops 6.2 % of an image of 32 pixels" in warning
+    assert "training crops" not in warning
+    assert f"{page}:5:12" in warning
+    for protocol, warned in ((None, True), ("ten-crop", True), ("center: 8", False), ("multi-crop: 32", False)):
+        told: list[str] = []
+        evaluate(tmp_path / "run", "digits", protocol=protocol, report=told.append)
+        found = [line for line in told if line.startswith("warning[small-crop]")]
+        assert len(found) == warned
+        assert all(f"--protocol '{protocol or 'center'}: 8'" in line for line in found)
+    mended = Notes()
+    train(api.load(str(page), **{"evaluate.resize": 8}), "digits", out=tmp_path / "mended", progress=mended)
+    assert not [line for line in mended.lines if line.startswith("warning")]

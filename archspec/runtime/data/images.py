@@ -83,3 +83,8 @@ def luminance(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """RGB (..., 3) to grey (..., 1) with the weights of ITU-R BT.601 in thousandths, rounded; uint8."""
     weighted = pixels.astype(np.int32) @ np.array([[299], [587], [114]], np.int32)
     return ((weighted + 500) // 1000).astype(np.uint8)
+
+
+def typical_side(images: Images) -> int:
+    """The median of the shortest sides of images in memory or in files, pixels."""
+    return int(np.median(images.shapes()[0].min(axis=1)))

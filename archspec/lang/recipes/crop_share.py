@@ -1,0 +1,116 @@
+"""How much of an image the crops of a page show: those for 224 pixels show a corner to a network of 32."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from archspec.declare import Declared, arguments
+from archspec.diagnostics import Diagnostic, Span
+from archspec.lang.protocol import EvaluationRecipe
+from archspec.lang.recipe import Recipe
+
+LEAST = 1 / 4
+"""Share of an image, by area, below which a crop of it is no longer what the papers mean: 224 of 256 is 0.77."""
+MARGIN = 8 / 7
+"""Shortest side of a training image, in units of the crop's: 256 of 224."""
+Where = Callable[..., Span | None]
+"""From the path of a section's key to its place in a page."""
+
+
+def small_crop(
+    input_shape: Sequence[int | None],
+    recipe: Recipe,
+    protocol: EvaluationRecipe,
+    where: Where = lambda *path: None,
+    side: int | None = None,
+) -> Diagnostic | None:
+    """A warning where evaluation's centre crop, or the crop of training images, shows less than a quarter of an image.
+
+    Args:
+        input_shape: (H, W, C), pixels; of others nothing is said.
+        side: of the training images the shortest, pixels, where it is known: what a crop without a resize is taken of.
+    """
+    if len(input_shape) != 3 or input_shape[0] is None or input_shape[1] is None:
+        return None
+    crop = (input_shape[0], input_shape[1])
+    evaluated = _share(crop, protocol.resize)
+    trained, training_side = _trained(crop, recipe.augment, side)
+    facts, settings, span = [], [], None
+    if evaluated < LEAST:
+        facts.append(f"evaluation crops {_percent(evaluated)} of an image of {protocol.resize} pixels")
+        settings.append(f"--set evaluate.resize={min(crop)}")
+        span = where("evaluate", "resize")
+    if trained < LEAST:
+        facts.append(f"training crops {_percent(trained)} of an image of {training_side} pixels")
+        settings.append(f"--set 'train.augment={_text(_smaller(recipe.augment, crop))}'")
+        span = span or where("train", "augment")
+    if not facts:
+        return None
+    size = "x".join(map(str, crop))
+    message = f"a network for {size} sees a small part of each image: {', and '.join(facts)}"
+    return Diagnostic("small-crop", message, span, help=f"`{' '.join(settings)}`", severity="warning")
+
+
+def _share(crop: tuple[int, int], side: int | None) -> float:
+    """Of the square of that side, by area: what an image has at least."""
+    return 1.0 if side is None else min(1.0, crop[0] / side) * min(1.0, crop[1] / side)
+
+
+def _trained(crop: tuple[int, int], augment: Sequence[Declared], side: int | None) -> tuple[float, int | None]:
+    """The share of an image that training sees at most, and the shortest side of what it was cropped from, pixels."""
+    share, cropped_from = 1.0, side
+    for transform in augment:
+        if transform.name == "random_resized_crop":  # which chooses its share by itself
+            return share, cropped_from
+        if transform.name == "resize_smallest_side":
+            size: Any = transform.size  # type: ignore[attr-defined]
+            side = size[0] if isinstance(size, tuple) else size
+        elif transform.name in ("center_crop", "random_crop") and side is not None:
+            given: Any = transform.size or crop  # type: ignore[attr-defined]
+            window = given if isinstance(given, tuple) else (given, given)
+            cropped_from = cropped_from if share < 1 else side
+            share *= _share(window, side)
+            side = min(window)
+    return share, cropped_from
+
+
+def _smaller(augment: Sequence[Declared], crop: tuple[int, int]) -> list[Any]:
+    """The transforms as a page says them, resized in proportion to the crop, and not cropped before."""
+    side = round(MARGIN * min(crop))
+    chain: list[Any] = []
+    for transform in augment:
+        if transform.name == "resize_smallest_side":
+            size: Any = transform.size  # type: ignore[attr-defined]
+            range_ = [side, round(side * size[1] / size[0])] if isinstance(size, tuple) else side
+            chain.append({transform.name: range_})
+        elif transform.name != "center_crop":
+            chain.append(_plain(transform))
+    return chain if "resize_smallest_side" in _names(augment) else [{"resize_smallest_side": side}, *chain]
+
+
+def _names(augment: Sequence[Declared]) -> list[str]:
+    return [transform.name for transform in augment]
+
+
+def _plain(transform: Declared) -> Any:
+    """In the shortest form: `random_flip`, {"cutout": 16}, {"cutout": {"size": 16, "value": 121}}."""
+    known = arguments(type(transform))
+    given = {each.name: value for each in known if (value := getattr(transform, each.name)) != each.default}
+    if not given:
+        return transform.name
+    return {transform.name: given[known[0].name] if list(given) == [known[0].name] else given}
+
+
+def _text(value: Any) -> str:
+    """As YAML in one line, without quotes for words."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_text(each)}" for key, each in value.items()) + "}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
