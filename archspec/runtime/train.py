@@ -44,7 +44,7 @@ def train(
 
     Args:
         network: of `archspec.load`.
-        data: `digits`, an .npz file or a folder, as `open_data` reads them.
+        data: a source of images, as `open_data` reads them.
         out: the run directory; `runs/NAME-YYYYmmdd-HHMMSS` by default.
         overwrite: replace an earlier run in `out`.
         recipe: instead of the page's own.

@@ -13,7 +13,7 @@ from archspec.cli.options import complete_reference, devices, load, program, rec
 
 @click.command("train")
 @click.argument("reference", metavar="[REF]", required=False, shell_complete=complete_reference)
-@click.option("--data", metavar="DATA", help="`digits`, a folder of class folders, or an .npz file.")
+@click.option("--data", metavar="DATA", help="The images: DATA above.")
 @settings
 @recipe
 @click.option("--epochs", type=int, metavar="N", help="The same as --set train.epochs=N.")
@@ -90,9 +90,13 @@ def command(
 
     \b
     DATA is one of
-      digits       the embedded data set: 1,797 handwritten digits, 8x8
-      FOLDER       train/ and val/ with one folder a class, or class folders and --validation-split
-      FILE.npz     x_train, y_train, x_test, y_test, as keras.datasets has them
+      digits          the embedded data set: 1,797 handwritten digits, 8x8
+      FOLDER          train/ and val/ with one folder a class, or class folders and --validation-split
+      FILE.npz        x_train, y_train, x_test, y_test, as keras.datasets has them
+      FILE.csv        columns path, label and perhaps split; .parquet too
+      FILE.tfrecord   records as ImageNet's; or a folder of them
+      keras:cifar10   what keras.datasets downloads
+      tfds:NAME       what TensorFlow Datasets has prepared, or prepares
     """
     from archspec.runtime.hosts import find_hosts
 

@@ -44,9 +44,8 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     if recipe.weight_decay and optimizer.weight_decay:
         fact = f"weights decay twice: by `weight_decay: {recipe.weight_decay:g}` in the gradient, and by "
         fact += f"{optimizer.weight_decay:g} in `{optimizer.name}`, decoupled"
-        help = (
-            f"write `{optimizer.name}: {{weight_decay: {recipe.weight_decay:g}}}` and remove the other, or set one to 0"
-        )
+        alone = f"`{optimizer.name}: {{weight_decay: {recipe.weight_decay:g}}}`"
+        help = f"write {alone} and remove the other, or set one to 0: `--set train.weight_decay=0`"
         yield Contradiction(("weight_decay",), fact, help)
     smoothing = getattr(loss, "label_smoothing", 0.0)
     if smoothing and recipe.label_smoothing:
