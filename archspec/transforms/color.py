@@ -20,7 +20,9 @@ def rgb(image: Shape, name: str) -> Shape:
     """The image. Raises OpError when it has not three channels."""
     sides(image, name)
     if image[2] != 3:
-        raise OpError(f"`{name}` needs three channels, red, green and blue, and got {show(image)}")
+        fact = f"`{name}` needs three channels, red, green and blue, and got {show(image)}"
+        help = f"leave `{name}` out, or give the network three channels, as which grey images are read too"
+        raise OpError(fact, help=help)
     return image
 
 
