@@ -16,6 +16,7 @@ from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes
 from archspec.runtime.course import Course, make_course
 from archspec.runtime.data.images import Images, typical_side
+from archspec.runtime.data.share import Share
 from archspec.runtime.data.source import open_data
 from archspec.runtime.epoch import Run, run_epochs
 from archspec.runtime.example_image import example_image
@@ -35,7 +36,7 @@ from archspec.runtime.resume import Resumed
 from archspec.runtime.run_result import RunResult
 from archspec.runtime.starting_model import starting_model
 from archspec.runtime.step import TrainStep
-from archspec.runtime.strategy import Devices, describe, make_strategy
+from archspec.runtime.strategy import Devices, describe, make_strategy, share_of
 from archspec.runtime.trainable import Trainable
 
 
@@ -74,7 +75,8 @@ def carry_out(
         before, kept = resumed.settings["fingerprints"], directory / run_directory.IMAGES
         check_unchanged(before, fingerprints, job.data, parts, kept, progress.note)
     checkpoint = resumed.checkpoint if resumed else None
-    course = _course(network, job, strategy, training, validation, progress, goes_on=checkpoint is not None)
+    share = share_of(strategy, hosts) if hosts else None
+    course = _course(network, job, strategy, training, validation, share, progress, goes_on=checkpoint is not None)
     machine = {"devices": describe(strategy, hosts), "threads": threads(), "versions": versions()}
     settings = {
         "reference": reference,
@@ -166,6 +168,7 @@ def _course(
     strategy: Any,
     training: Images,
     validation: Images,
+    share: Share | None,
     progress: TrainingProgress,
     *,
     goes_on: bool,
@@ -182,7 +185,7 @@ def _course(
         class_weight=weights,
         rate_factors=rate_factors(model, graph, recipe.rate_multipliers),
     )
-    return make_course(network, job, train_step, training, validation)
+    return make_course(network, job, train_step, training, validation, share)
 
 
 def _record(

@@ -75,7 +75,7 @@ class DenseScorer:
         images = self._padded(images, small)
         shape: Shape = tuple(images.shape[1:])
         sized = at_size(self.graph, shape)
-        bytes_each = int(peak_bytes(sized) * WORKSPACE)
+        bytes_each = bytes_of(sized)
         batch = self.memory // max(bytes_each, 1)
         if batch >= 1:
             parts = [self._run(images[at : at + batch]) for at in range(0, len(images), batch)]
@@ -90,6 +90,16 @@ class DenseScorer:
                 place: tuple[Any, ...] = tuple(slice(tile.first, tile.last) for tile in places)
                 result[(index, *place)] = scores[(0, *kept)]
         return result
+
+    def check(self, shape: Shape) -> int:
+        """Bytes that an image (H, W, C) needs as a whole.
+
+        Raises ArchspecError: `shape`, and `image-too-large` where a call would, because tiles do not help either.
+        """
+        sized = at_size(self.graph, shape)
+        if bytes_of(sized) > self.memory:
+            self._grid(sized, shape, bytes_of(sized))
+        return bytes_of(sized)
 
     def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.asarray(self._function(images))
@@ -136,7 +146,7 @@ class DenseScorer:
                 axes = zip(shape[:-1], sized.output_shape[:-1], reach, lengths, strict=True)
                 grid = [tiles(size or 0, count or 0, each, length) for size, count, each, length in axes]
                 largest = tuple(max(tile.stop - tile.start for tile in axis) for axis in grid)
-                if peak_bytes(at_size(self.graph, (*largest, shape[-1]))) * WORKSPACE <= self.memory:
+                if bytes_of(at_size(self.graph, (*largest, shape[-1]))) <= self.memory:
                     return grid
                 if max(lengths) == 1:
                     raise fail("image-too-large", "the outputs for a single pixel need more", help="more memory")
@@ -144,6 +154,11 @@ class DenseScorer:
         except ArchspecError as error:
             (diagnostic,) = error.diagnostics
             raise fail("image-too-large", needed, notes=[diagnostic.message], help=diagnostic.help) from None
+
+
+def bytes_of(sized: Graph) -> int:
+    """What one image takes at its peak, bytes: of a graph of known size."""
+    return int(peak_bytes(sized) * WORKSPACE)
 
 
 def free_memory() -> int:

@@ -13,6 +13,7 @@ from archspec.runtime.data.examine import unreadable
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.plan import plan
+from archspec.runtime.data.share import Share
 from archspec.runtime.data.unchanged import Unchanged
 from archspec.runtime.job import Job
 from archspec.runtime.quiet import import_tensorflow
@@ -36,6 +37,8 @@ class Course:
     validation: Any
     """Batches of one pass."""
     validation_steps: int
+    share: Share | None = None
+    """Of several hosts: the batches are what the replicas of this one take of the global ones."""
     broken: Callable[[int], list[str]] = lambda step: []
     """Image files that cannot be read, of a training step or the validation, or have changed, and why."""
     changed: Callable[[int, int], list[str]] = lambda first, last: []
@@ -49,8 +52,9 @@ def make_course(
     train_step: TrainStep,
     training: Images,
     validation: Images,
+    share: Share | None = None,
 ) -> Course:
-    """The step and the batches that it takes."""
+    """The step and the batches that it takes; of several hosts those of the share of this one."""
     recipe = job.recipe
     length = recipe.length(len(training))
     augment = cast("tuple[Transform, ...]", recipe.augment)
@@ -59,6 +63,7 @@ def make_course(
         "batch_size": recipe.batch_size,
         "preprocess": network.preprocess,
         "resize": network.protocol.resize,
+        "share": share,
     }
     with train_step.strategy.scope():
         logits_model = logits_of(train_step.model)
@@ -108,6 +113,7 @@ def make_course(
         training=lambda start_step: batches(start_step) if start_step else first,
         validation=evaluation_batches(validation, **seen),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),
+        share=share,
         broken=broken,
         changed=changed,
     )

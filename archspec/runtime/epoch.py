@@ -49,7 +49,7 @@ class Run:
         self.rates, self.stopper = LearningRate(course.recipe, course.length), Stopper(course.recipe)
         loss = validation_loss(course.recipe)
         self.count_step = make_count_step(course.strategy, course.logits_model, loss=loss)
-        self.validation = replica_batches(course.strategy, course.validation)
+        self.validation = replica_batches(course.strategy, course.validation, course.share)
         self.watch = Watch(
             course.length,
             progress,
@@ -59,7 +59,7 @@ class Run:
 
     def batches(self, step: int) -> Any:
         """An iterator over the training batches of all replicas, from a step of the run on."""
-        return iter(replica_batches(self.course.strategy, self.course.training(step)))
+        return iter(replica_batches(self.course.strategy, self.course.training(step), self.course.share))
 
     def take(self, batches: Any, step: int) -> tuple[Any, float]:
         """Take a step of the run, counted from 0: the vector of its Score, and the learning rate."""

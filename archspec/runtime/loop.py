@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from archspec.runtime.classifier import cross_entropy, ranks
+from archspec.runtime.data.share import Share
 
 
 @dataclass(frozen=True)
@@ -46,31 +47,31 @@ class Score:
         return self.top5_count / self.examples if self.examples else float("nan")
 
 
-def replica_batches(strategy: Any, batches: Any) -> Any:
+def replica_batches(strategy: Any, batches: Any, share: Share | None = None) -> Any:
     """Split each global batch (x, y) over the replicas: (x, y, examples, copies), `examples` the global number.
 
     A batch with fewer examples than replicas goes to each of them whole: its mean and its moments stay what they are,
     and no replica sees an empty batch (on a CPU a convolution of no examples has the wrong shape). `copies` then says
     how often each example is counted; else it is 1.
+
+    share: of several hosts, what this one has: `batches` are (x, y, examples) of its own replicas alone.
     """
     import tensorflow as tf
 
     replicas: int = strategy.num_replicas_in_sync
+    mine = share or Share(0, replicas, replicas)
 
-    def split(context: Any, x: Any, y: Any) -> Any:
-        examples = tf.shape(y)[0]
+    def split(x: Any, y: Any, examples: Any) -> Any:
         few = examples < replicas
+        origin = tf.where(few, 0, examples * mine.first // replicas)
 
         def part(replica: Any) -> Any:
-            start = tf.where(few, 0, examples * replica // replicas)
-            stop = tf.where(few, examples, examples * (replica + 1) // replicas)
+            start = tf.where(few, 0, examples * replica // replicas) - origin
+            stop = tf.where(few, examples, examples * (replica + 1) // replicas) - origin
             copies = tf.where(few, float(replicas), 1.0)
             return x[start:stop], y[start:stop], tf.cast(examples, tf.float32), copies
 
-        # those of this host: each host reads the whole batch
-        here = replicas // context.num_input_pipelines
-        first = here * context.input_pipeline_id
-        return tf.data.Dataset.range(first, first + here, output_type=tf.int32).map(part)
+        return tf.data.Dataset.range(mine.first, mine.first + mine.here, output_type=tf.int32).map(part)
 
     def whole(x: Any, y: Any) -> Any:
         return x, y, tf.cast(tf.shape(y)[0], tf.float32), 1.0
@@ -78,7 +79,9 @@ def replica_batches(strategy: Any, batches: Any) -> Any:
     def parts(context: Any) -> Any:
         if replicas == 1:
             return batches.map(whole).prefetch(2)
-        return batches.flat_map(lambda x, y: split(context, x, y)).prefetch(2 * replicas)
+        if share is None:
+            return batches.flat_map(lambda x, y: split(x, y, tf.shape(y)[0])).prefetch(2 * replicas)
+        return batches.flat_map(split).prefetch(2 * mine.here)
 
     return strategy.distribute_datasets_from_function(parts)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.data.share import Share
 from archspec.runtime.hosts import Hosts
 from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
 
@@ -101,6 +102,12 @@ def describe(strategy: Any, hosts: Hosts | None = None) -> str:
     kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
     number: int = strategy.num_replicas_in_sync
     return _counted(number, kind if kind == "GPU" or number == 1 else "logical CPU device")
+
+
+def share_of(strategy: Any, hosts: Hosts) -> Share:
+    """What the devices of this host take of each global batch: TensorFlow numbers replicas host by host."""
+    here = len(strategy.extended.worker_devices)
+    return Share(hosts.worker * here, here, strategy.num_replicas_in_sync)
 
 
 def _number(devices: Devices, every: int) -> int:

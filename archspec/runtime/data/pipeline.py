@@ -25,6 +25,7 @@ from archspec.runtime.data.preprocess import (
     preprocess_values,
     shape_after,
 )
+from archspec.runtime.data.share import Cut, Share, batched, shared
 from archspec.transforms import Transform
 from archspec.transforms.affine import Factors
 from archspec.transforms.mix import mixed
@@ -49,8 +50,12 @@ def training_batches(
     seed: int = 0,
     epochs: int,
     start_step: int = 0,
+    share: Share | None = None,
 ) -> Any:
     """A tf.data.Dataset of (x float32 (b, *input_shape), y int32 (b,)) over all epochs, from batch `start_step` on.
+
+    With a `share` of several hosts: (x, y, examples) of the replicas of one, and how many examples the whole batch has.
+    Only those images are read; all of the batch where images are mixed, since each needs its partner.
 
     With transforms that mix images, which come last, y is float32 (b, classes): the share of each class in an image.
     Each epoch is a permutation of all images; its last batch may be smaller. Each image goes through `augment`, then,
@@ -65,6 +70,8 @@ def training_batches(
     loaded = _check(images, input_shape, preprocess, resize)
     augment, mixing = split_mixing(loaded, input_shape, augment)
     count, steps = len(images), steps_per_epoch(len(images), batch_size)
+    cut = Cut(count, batch_size, Share() if share is None or mixing else share)
+    starts, stops = (tf.constant(bound) for bound in cut.bounds)
     together = images.pixels is not None and all(each.for_input(input_shape).batched for each in augment)
     if together:
         draws_of_image, many = _in_batches(tf, images, loaded, input_shape, augment, preprocess, resize)
@@ -77,23 +84,24 @@ def training_batches(
         return mixed(tf, mixing, x, tf.one_hot(y, len(images.class_names)), draws)
 
     def epoch_batches(epoch: Any) -> Any:
-        batches = unmixed(epoch)
-        if not mixing:
-            return batches
         skip = tf.where(epoch == start_step // steps, tf.constant(start_step % steps, tf.int64), 0)
+        batches = mixed_batches(epoch, skip) if mixing else unmixed(epoch, skip)
+        if share is None:
+            return batches
+        return shared(tf, batches, Cut(count, batch_size, share), skip, whole=bool(mixing))
+
+    def mixed_batches(epoch: Any, skip: Any) -> Any:
         draws = plan_batches(tf, steps, 1 + max(each.batch_draws for each in mixing), seed, epoch)[skip:]
-        both = tf.data.Dataset.zip((batches, tf.data.Dataset.from_tensor_slices(draws)))
+        both = tf.data.Dataset.zip((unmixed(epoch, skip), tf.data.Dataset.from_tensor_slices(draws)))
         return both.map(as_written(mix), batches_at_once(), deterministic=True)
 
-    def unmixed(epoch: Any) -> Any:
+    def unmixed(epoch: Any, skip: Any) -> Any:
         order, draws = plan(tf, count, draws_of_image, seed, epoch)
-        skip = tf.where(epoch == start_step // steps, tf.constant(start_step % steps, tf.int64), 0)
         if not together:
-            rows = order[skip * batch_size :]
-            return each(rows, tf.gather(draws, rows)).batch(batch_size)
+            return batched(tf, cut, order, lambda rows: each(rows, tf.gather(draws, rows)), skip)
 
         def batch(step: Any) -> Any:
-            rows = order[step * batch_size : (step + 1) * batch_size]
+            rows = order[step * batch_size + starts[step] : step * batch_size + stops[step]]
             return many(rows, tf.gather(draws, rows))
 
         return tf.data.Dataset.range(skip, steps).map(as_written(batch), batches_at_once(), deterministic=True)
@@ -110,28 +118,31 @@ def evaluation_batches(
     batch_size: int,
     preprocess: Sequence[Transform] = (),
     resize: int | None = None,
+    share: Share | None = None,
 ) -> Any:
     """A tf.data.Dataset of (x float32 (b, *input_shape), y int32 (b,)): every image once, in order, centre-cropped.
 
-    Raises data-shape and transform.
+    With a `share` (x, y, examples), as in training. Raises data-shape and transform.
     """
     from archspec.runtime.quiet import import_tensorflow
 
     tf, input_shape = import_tensorflow(), tuple(input_shape)
     as_written = tf.autograph.experimental.do_not_convert
     loaded = _check(images, input_shape, preprocess, resize)
-    rows = tf.range(len(images), dtype=tf.int64)
+    cut, order = Cut(len(images), batch_size, share or Share()), tf.range(len(images), dtype=tf.int64)
     if images.pixels is None:
         each = _one_by_one(tf, images, chain(loaded, input_shape, (), preprocess, resize), "exact")
-        batches = each(rows, tf.zeros((len(images), 0))).batch(batch_size)
+        batches = batched(tf, cut, order, lambda rows: each(rows, tf.zeros((tf.size(rows), 0))))
     else:
         _, many = _in_batches(tf, images, loaded, input_shape, (), preprocess, resize)
 
         def batch(rows: Any) -> Any:
             return many(rows, tf.zeros((tf.size(rows), 0)))
 
-        batches = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
+        batches = batched(tf, cut, order, tf.data.Dataset.from_tensor_slices)
         batches = batches.map(as_written(batch), batches_at_once(), deterministic=True)
+    if share is not None:
+        batches = shared(tf, batches, cut)
     return untuned(batches.prefetch(batches_at_once()))
 
 

@@ -11,8 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from archspec.diagnostics import ArchspecError
+from archspec.graph.convolutionalize import convolutionalize as convolutionalize_graph
+from archspec.graph.dense_effects import dense_effects
 from archspec.ops.base import Shape
+from archspec.runtime import convolutionalize_scores
 from archspec.runtime.classifier import logits_of
+from archspec.runtime.convolutionalize import convolutionalize, graph_of
+from archspec.runtime.convolutionalize_scores import DenseScorer
 from archspec.runtime.data.preprocess import preprocess_values
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.model_file import load_model, model_path
@@ -97,13 +103,43 @@ class Classifier:
 
         return self._of_images.setdefault(average, self._run(posteriors, free))
 
+    def in_tiles(self, average: str) -> Posteriors:
+        """As `of_images`, for images that do not fit into memory as a whole, one after the other on one device."""
+        tf, scorer = import_tensorflow(), self.scorer
+        assert scorer is not None  # only it knows that they do not fit
+        free = (None, None, self.input_shape[-1])
+
+        def posteriors(x: Any) -> Any:
+            scores = scorer(np.asarray(preprocess_values(tf, x, free, self.metadata.preprocess)))
+            if average == "scores":
+                return _softmax(tf, scores.mean(axis=(1, 2)))
+            return tf.reduce_mean(_softmax(tf, scores), axis=[1, 2])
+
+        return posteriors
+
+    @cached_property
+    def scorer(self) -> DenseScorer | None:
+        """The dense network with the memory that it may take, half of what is free now.
+
+        None on a GPU, and where the graph of a network of free size cannot be read.
+        """
+        if import_tensorflow().config.get_visible_devices("GPU"):
+            return None
+        try:
+            graph = graph_of(self.model, self.metadata)
+        except ArchspecError:  # the dense network of a fixed size cannot be built without it
+            return None
+        free = None in self.input_shape
+        dense = graph if free else convolutionalize_graph(graph, output="logits")
+        window = () if free else tuple(side or 0 for side in self.input_shape[:-1])
+        effects = () if free else dense_effects(graph, dense)
+        return DenseScorer(self._dense, dense, window, effects, convolutionalize_scores.free_memory() // 2)
+
     @cached_property
     def _dense(self) -> Any:
         """The keras.Model (b, H, W, C) -> (b, H', W', classes), before the softmax."""
         if None in self.input_shape:
             return self.logits_model
-        from archspec.runtime.convolutionalize import convolutionalize, graph_of
-
         with self.strategy.scope():
             return convolutionalize(self.model, graph=graph_of(self.model, self.metadata), output="logits")
 

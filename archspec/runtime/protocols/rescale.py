@@ -43,7 +43,7 @@ def rescaled_images(
     def one(row: Any) -> tuple[Any, ...]:
         image = load(row)
         sides = tf.cast(tf.shape(image)[:2], tf.int64)
-        near = tf.minimum(sides, LONGEST * tf.reduce_min(sides))
+        near = _near(tf, sides)
         middle = whole(tf, sides).cropped(tf, (sides - near) // 2, near)
         frames = (middle.resized(tf, scaled_sides(tf, near, window or (None, None), size)) for size, window in scales)
         return tuple(view(tf, image[None], frame)[0] for frame in frames)
@@ -52,3 +52,16 @@ def rescaled_images(
     data = data.map(tf.autograph.experimental.do_not_convert(one), images_at_once(), deterministic=True)
     for found in untuned(data.prefetch(1)):
         yield tuple(each.numpy() for each in found)
+
+
+def rescaled_sides(images: Images, rows: Sequence[int], scales: Sequence[Scale]) -> list[npt.NDArray[np.int64]]:
+    """At each scale the sides (rows, 2), pixels, that `rescaled_images` will give them; no image is decoded."""
+    tf = import_tensorflow()
+    sides, _ = images.shapes()
+    near = _near(tf, tf.constant(sides[np.asarray(rows, np.int64)], tf.int64))
+    return [scaled_sides(tf, near, window or (None, None), size).numpy() for size, window in scales]
+
+
+def _near(tf: Any, sides: Any) -> Any:
+    """What is kept of the sides (..., 2): no more than 64 times the smaller."""
+    return tf.minimum(sides, LONGEST * tf.reduce_min(sides, -1, keepdims=True))

@@ -1,0 +1,88 @@
+"""Which images of each global batch one host reads: those of its own replicas, known from the plan beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The replicas of one host: `here` of all the `replicas`, from number `first` on.
+
+    Replica r takes the examples [n r // replicas, n (r + 1) // replicas) of a batch of n; of a batch with fewer
+    examples than replicas each takes all of them.
+    """
+
+    first: int = 0
+    here: int = 1
+    replicas: int = 1
+
+    def of(self, examples: Places) -> tuple[Places, Places]:
+        """Where it begins and ends in batches of so many examples."""
+        few = examples < self.replicas
+        starts = np.where(few, 0, examples * self.first // self.replicas)
+        return starts, np.where(few, examples, examples * (self.first + self.here) // self.replicas)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One pass over `count` images in batches of `batch_size`, of which a host reads its share."""
+
+    count: int
+    batch_size: int
+    share: Share = Share()
+
+    @cached_property
+    def examples(self) -> Places:
+        """Of each global batch, int64 (steps,)."""
+        steps = -(-self.count // self.batch_size)
+        return np.minimum(self.batch_size, self.count - self.batch_size * np.arange(steps))
+
+    @cached_property
+    def bounds(self) -> tuple[Places, Places]:
+        """Where the share of each batch begins and ends in it, int64 (steps,) both."""
+        return self.share.of(self.examples)
+
+    @cached_property
+    def sizes(self) -> Places:
+        """Images of the share in each batch."""
+        starts, stops = self.bounds
+        return stops - starts
+
+    @cached_property
+    def places(self) -> Places:
+        """Places of the pass that belong to the share, in order."""
+        starts, stops = self.bounds
+        places = np.arange(self.count)
+        step, within = np.divmod(places, self.batch_size)
+        return places[(starts[step] <= within) & (within < stops[step])]
+
+
+def batched(tf: Any, cut: Cut, order: Any, each: Callable[[Any], Any], skip: Any = 0) -> Any:
+    """The share of each batch of a pass, from batch `skip` on: `each` makes a dataset of some rows."""
+    rows = order if cut.share.here == cut.share.replicas else tf.gather(order, cut.places)
+    first, last = int(cut.sizes[0]), int(cut.sizes[-1])
+    if last <= first:
+        return each(rows[skip * first :]).batch(first)
+    return each(rows[skip * first : -last]).batch(first).concatenate(each(rows[-last:]).batch(last))
+
+
+def shared(tf: Any, batches: Any, cut: Cut, skip: Any = 0, *, whole: bool = False) -> Any:
+    """(x, y) to (x, y, examples), from batch `skip` on; of whole batches the share is taken now."""
+    table = tf.constant(np.stack([cut.examples, *cut.bounds], axis=1))[skip:]
+
+    def one(batch: Any, row: Any) -> tuple[Any, Any, Any]:
+        x, y = batch
+        part = slice(row[1], row[2]) if whole else slice(None)
+        return x[part], y[part], tf.cast(row[0], tf.int32)
+
+    both = tf.data.Dataset.zip((batches, tf.data.Dataset.from_tensor_slices(table)))
+    return both.map(tf.autograph.experimental.do_not_convert(one))
