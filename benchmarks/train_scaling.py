@@ -40,7 +40,12 @@ def batches(options: argparse.Namespace) -> Any:
     generator = np.random.default_rng(0)
     x = generator.normal(size=(options.batch_size * 4, 32, 32, 3)).astype("float32")
     y = generator.integers(0, 10, len(x)).astype("int32")
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(options.batch_size).cache().repeat()
+    # `fit` makes a new iterator in each call. While tf.data tunes itself, the end of the last one may wait for its
+    # thread (benchmarks/iterator_end.py): seconds that are no training, and that ours, with one iterator, would lack
+    tuning = tf.data.Options()
+    tuning.autotune.enabled = False
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(options.batch_size).cache().repeat()
+    return data.with_options(tuning)
 
 
 def ours(options: argparse.Namespace, devices: int) -> Callable[[], None]:

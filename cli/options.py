@@ -120,6 +120,17 @@ def devices(function: F) -> F:
     )(function)
 
 
+def several_hosts(function: F) -> F:
+    """`--worker I --workers HOST:PORT,...`."""
+    number = click.option(
+        "--worker", type=click.IntRange(min=0), metavar="I", help="Which of the workers this process is."
+    )
+    every = click.option(
+        "--workers", metavar="HOST:PORT,...", help="All processes that work together, the same list on every host."
+    )
+    return number(every(function))
+
+
 def skip_bad_images(function: F) -> F:
     return click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")(function)
 

@@ -120,7 +120,7 @@ def carry_out(
     with Interrupt(progress.note) as interrupt, progress:
         progress.start(course.length.epochs, course.length.steps_per_epoch)
         try:
-            with losses_of_workers(hosts, directory):
+            with losses_of_workers(hosts, f" with `--resume {directory}`"):
                 agreement.same("network and recipe", (record.page_digest, job))
                 agreement.same("images", fingerprints)
                 run = Run(course, record, progress, Checkpoints(directory, every), interrupt, agreement)

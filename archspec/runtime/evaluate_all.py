@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.source import open_data
 from archspec.runtime.evaluate import Evaluation
 from archspec.runtime.evaluate_member import Member, protocols_of, small_views
+from archspec.runtime.evaluate_together import Together
+from archspec.runtime.hosts import Hosts, losses_of_workers
 from archspec.runtime.protocols.ensemble import averages, check_members
 from archspec.runtime.protocols.journal import forget
 from archspec.runtime.protocols.network import Classifier
@@ -24,8 +27,8 @@ from archspec.runtime.protocols.predictions import (
     load_predictions,
     save_all,
 )
-from archspec.runtime.protocols.run import Course, run_protocol
-from archspec.runtime.strategy import Devices, make_strategy
+from archspec.runtime.protocols.run import Course
+from archspec.runtime.strategy import Devices
 
 
 def evaluate_all(
@@ -42,6 +45,7 @@ def evaluate_all(
     batch_size: int = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
+    hosts: Hosts | None = None,
     report: Report | None = None,
 ) -> tuple[Evaluation, ...]:
     """Every model under every protocol, in that order; then, with `ensemble`, the averages of their softmax outputs.
@@ -54,11 +58,50 @@ def evaluate_all(
         weights: of the members of the ensemble, positive; by default all alike.
         save: a file for the predictions: of the ensemble, or else of every row; NAME-1.npz, NAME-2.npz where there
             are several.
+        hosts: of `find_hosts`: the processes that share the images, and have all of them at hand. The first writes.
 
     Raises:
-        ArchspecError: those of `evaluate`, `ensemble` where members do not fit together, `bad-predictions`.
+        ArchspecError: those of `evaluate`, `ensemble` where members do not fit together, `bad-predictions`, `hosts`,
+            `hosts-differ`, `worker-lost`.
     """
-    tell: Report = report or (lambda line: None)
+    with losses_of_workers(hosts, "; what is done is kept"):
+        return _evaluate_all(
+            models,
+            data,
+            protocols=protocols,
+            ensemble=ensemble,
+            weights=weights,
+            save=save if not hosts or hosts.is_chief else None,
+            open_images=functools.partial(
+                open_data,
+                str(data),
+                split,
+                validation_split=validation_split,
+                seed=seed,
+                skip_bad_images=skip_bad_images,
+                report=report,
+            ),
+            batch_size=batch_size,
+            devices=devices,
+            hosts=hosts,
+            tell=report or (lambda line: None),
+        )
+
+
+def _evaluate_all(
+    models: Sequence[str | Path | Member],
+    data: str | None,
+    *,
+    protocols: Sequence[Protocol] | None,
+    ensemble: bool,
+    weights: Sequence[float] | None,
+    save: str | Path | None,
+    open_images: Callable[..., Images],
+    batch_size: int,
+    devices: Devices,
+    hosts: Hosts | None,
+    tell: Report,
+) -> tuple[Evaluation, ...]:
     members = [each if isinstance(each, Member) else Member.parse(each) for each in models]
     _check(members, data, protocols, weights, ensemble=ensemble)
     if save is not None:
@@ -67,27 +110,18 @@ def evaluate_all(
     keys: list[Any] = []
 
     def images_of(channels: int) -> Images:
-        assert data is not None  # _check has seen to it
         if channels not in opened:
-            opened[channels] = open_data(
-                data,
-                split,
-                validation_split=validation_split,
-                seed=seed,
-                skip_bad_images=skip_bad_images,
-                channels=channels,
-                report=report,
-            )
+            opened[channels] = open_images(channels=channels)
         return opened[channels]
 
     found: list[list[Predictions]] = []
-    strategy = None
+    together = None
     for member in members:
         if member.predicted:
             found.append([load_predictions(member.path)])
             continue
-        strategy = strategy or make_strategy(devices)
-        network = Classifier.open(member.path, strategy)
+        together = together or Together.of(devices, hosts, tell)
+        network = Classifier.open(member.path, together.strategy)
         images = images_of(int(network.input_shape[-1] or 0))
         images = in_the_order_of(images, network.metadata.class_names, network.classes, str(data))
         rows = []
@@ -96,7 +130,7 @@ def evaluate_all(
             tell(render(warning))
         for protocol in chosen:
             tell(f"{network.path}: {protocol_text(protocol)}")
-            course = run_protocol(network, images, protocol, batch_size=batch_size, report=tell)
+            course = together.run(network, images, protocol, batch_size=batch_size, report=tell)
             keys.append(course.key)
             rows.append(_predictions(network, images, protocol, course, str(data)))
         found.append(rows)
@@ -106,6 +140,8 @@ def evaluate_all(
         kept = averaged or rows
         for file, row in zip(save_all(save, kept), kept, strict=True):
             tell(f"wrote {file}: {' + '.join(row.models)}, {' + '.join(row.protocols)}")
+    if together is not None:
+        together.agreement.any(False)  # no process ends before all have what they need
     forget(*keys)
     return tuple(Evaluation(row) for row in rows)
 

@@ -19,6 +19,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from archspec.diagnostics import ArchspecError, fail, listed, render
 from archspec.runtime.quiet import import_tensorflow
 
@@ -26,6 +29,7 @@ HELP = "`--workers host0:port,host1:port,...` is the same on every host, and `--
 
 INTERVAL = 15.0  # seconds between two lines about who is missing
 PATIENCE = 600.0  # seconds until a process gives up waiting for the others
+PIECE = 1 << 22  # numbers that are added at a time
 
 
 @dataclass(frozen=True)
@@ -137,18 +141,27 @@ class Agreement:
 
     def total(self, number: float) -> float:
         """The sum over the processes, float32; all of them must call it at the same point."""
-        if self.hosts is None:
-            return number
+        return number if self.hosts is None else float(self._added(np.float32(number)))
+
+    def sum(self, array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The sum over the processes of arrays (rows, ...) of one shape, some millions of numbers at a time."""
+        if self.hosts is None or not len(array):
+            return array
+        rows = max(1, PIECE * len(array) // max(array.size, 1))
+        parts = [np.asarray(self._added(array[at : at + rows])) for at in range(0, len(array), rows)]
+        return np.concatenate(parts)
+
+    def _added(self, value: Any) -> Any:
         tf, strategy = import_tensorflow(), self._strategy
-        local = strategy.num_replicas_in_sync // len(self.hosts.workers)
+        local = strategy.num_replicas_in_sync // len(self.hosts.workers)  # type: ignore[union-attr]
         if self._sum is None:
 
             @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-            def add(number: Any) -> Any:
-                return strategy.reduce("SUM", strategy.run(lambda: number / local), axis=None)
+            def add(value: Any) -> Any:
+                return strategy.reduce("SUM", strategy.run(lambda: value / local), axis=None)
 
             self._sum = add
-        return float(self._sum(tf.constant(number, tf.float32)))
+        return self._sum(tf.constant(value, tf.float32)).numpy()
 
     def any(self, flag: bool) -> bool:
         """Whether it is true on one of them at least."""
@@ -171,8 +184,11 @@ class Agreement:
 
 
 @contextlib.contextmanager
-def losses_of_workers(hosts: Hosts | None, directory: object) -> Iterator[None]:
-    """What TensorFlow raises when another process has stopped, as an error that says which."""
+def losses_of_workers(hosts: Hosts | None, again: str) -> Iterator[None]:
+    """What TensorFlow raises when another process has stopped, as an error that says which.
+
+    again: how all are started again, the end of a sentence.
+    """
     if hosts is None:
         yield
         return
@@ -191,7 +207,7 @@ def losses_of_workers(hosts: Hosts | None, directory: object) -> Iterator[None]:
     ) as error:
         number = re.search(r"/task:(\d+)", str(error))
         who = hosts.named(int(number[1])) if number else "another worker"
-        help = f"its own output says why; start all of them again with `--resume {directory}`"
+        help = f"its own output says why; start all of them again{again}"
         note = f"TensorFlow says: {_reason(str(error))}"
         raise fail("worker-lost", f"{who} has stopped, and so does this one", notes=[note], help=help) from error
 

@@ -85,7 +85,7 @@ def train(
         if mlflow:
             need_mlflow()
     progress = progress or TrainingProgress()
-    with contextlib.ExitStack() as held, losses_of_workers(hosts, directory):
+    with contextlib.ExitStack() as held, losses_of_workers(hosts, f" with `--resume {directory}`"):
         return carry_out(
             network,
             job,
@@ -152,7 +152,7 @@ def resume(
             settings, _ = read_settings(run)  # as another process may just have left it
         found = find(run, settings, progress.note, clean=chief)
         network = load(str(run / "page.yaml"))
-        with losses_of_workers(hosts, run):
+        with losses_of_workers(hosts, f" with `--resume {run}`"):
             return carry_out(
                 network, job, run, held, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress, resumed=found
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import devices, format_option, seed, skip_bad_images
+from archspec.cli.options import devices, format_option, seed, several_hosts, skip_bad_images
 
 
 @click.command(
@@ -32,6 +32,7 @@ from archspec.cli.options import devices, format_option, seed, skip_bad_images
 @click.option("--save-predictions", type=click.Path(path_type=Path), metavar="FILE.npz", help="MODELs for later.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A folder for tables, confusion.png, .csv and JSON.")
 @devices
+@several_hosts
 @skip_bad_images
 @format_option("text", "json", "markdown", "csv")
 def command(
@@ -47,6 +48,8 @@ def command(
     save_predictions: Path | None,
     out: Path | None,
     devices: str | None,
+    worker: int | None,
+    workers: str | None,
     skip_bad_images: bool,
     format_: str,
 ) -> None:
@@ -54,16 +57,20 @@ def command(
 
     Top-1 and top-5 error with confidence intervals, each class, the confusion matrix; of several models or protocols
     one table. What is stopped goes on where it was when the same command is given again.
+    Several hosts share the images; worker 0 prints and writes.
     """
     from archspec.lang.protocol_text import parse_protocols
     from archspec.runtime.evaluate_all import evaluate_all
     from archspec.runtime.evaluate_files import evaluation_text, write_evaluation, write_evaluations
     from archspec.runtime.evaluate_table import csv_table, markdown_table, text_table
+    from archspec.runtime.hosts import find_hosts
     from archspec.runtime.run_directory import refuse_existing
 
+    hosts = find_hosts(worker, workers)
+    reports = hosts is None or hosts.is_chief
     shares = None if weights is None else _numbers(weights)
     chosen = parse_protocols(protocols)
-    if out is not None:
+    if out is not None and reports:
         refuse_existing(out, overwrite=False)
     try:
         results = evaluate_all(
@@ -79,11 +86,14 @@ def command(
             batch_size=batch_size,
             devices=devices,
             skip_bad_images=skip_bad_images,
+            hosts=hosts,
             report=lambda line: click.echo(line, err=True),
         )
     except KeyboardInterrupt:
         click.echo("what is done is kept: the same command goes on from there", err=True)
         raise
+    if not reports:
+        return
     if format_ == "json":
         several = {"evaluations": [each.to_json(confusion=False) for each in results]}
         click.echo(json.dumps(results[0].to_json() if len(results) == 1 else several))

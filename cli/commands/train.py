@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-from archspec.cli.options import complete_reference, devices, load, program, recipe, seed, settings, skip_bad_images
+from archspec.cli.options import (
+    complete_reference,
+    devices,
+    load,
+    program,
+    recipe,
+    seed,
+    settings,
+    several_hosts,
+    skip_bad_images,
+)
 
 
 @click.command("train")
@@ -55,10 +65,7 @@ from archspec.cli.options import complete_reference, devices, load, program, rec
     metavar="RUN",
     help="Go on with a run that was killed or interrupted, to the same result as without that.",
 )
-@click.option("--worker", type=click.IntRange(min=0), metavar="I", help="Which of the workers this process is.")
-@click.option(
-    "--workers", metavar="HOST:PORT,...", help="All processes that train together, the same list on every host."
-)
+@several_hosts
 @click.pass_context
 def command(
     ctx: click.Context,

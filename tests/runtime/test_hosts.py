@@ -50,6 +50,29 @@ def test_all_end_when_one_is_asked_to_and_go_on_to_the_same_bits(outcome: dict[s
     assert outcome["differences"] == []
 
 
+def test_two_processes_evaluate_to_the_figures_of_one(outcome: dict[str, Any]) -> None:
+    """450 images under two protocols and their ensemble: posteriors of all, on both workers; each scored half."""
+    assert [process[0] for process in outcome["evaluated"] + outcome["evaluated by two"]] == [0, 0, 0]
+    assert outcome["posteriors"] < 1e-6
+    for worker, (_, _, lines) in enumerate(outcome["evaluated by two"]):
+        done = [line for line in lines if f"worker {worker} " in line and "its 225 images are done" in line]
+        assert len(done) == 2
+
+
+def test_an_evaluator_that_dies_is_named_and_what_was_done_is_kept(outcome: dict[str, Any]) -> None:
+    (status, ended, (code, message, help)), (dead, died, _) = outcome["evaluator killed"]
+    assert (status, dead) == (1, -9)
+    assert ended - died < 60
+    assert code == "worker-lost"
+    assert message.startswith("worker 1 (127.0.0.1:")
+    assert "what is done is kept" in help
+    assert outcome["kept"] == 2  # of worker 0 its whole share, of worker 1 a batch
+    (status, _, lines), (other, _, lines_of_other) = outcome["evaluated again"]
+    assert (status, other, outcome["left"]) == (0, 0, 0)
+    assert any("225 of 225 images were done before" in line for line in lines)
+    assert any("64 of 225 images were done before" in line for line in lines_of_other)
+
+
 def test_one_process_writes(outcome: dict[str, Any]) -> None:
     chief, other = (process[2] for process in outcome["two"])
     assert any(line.startswith("writing ") for line in chief)

@@ -1,4 +1,4 @@
-"""Two processes on this machine that train one network, forked from one that has imported TensorFlow.
+"""Two processes on this machine that train and evaluate one network, forked from one that has imported TensorFlow.
 
 `python -m tests.runtime.together FOLDER` prints what came of it as JSON: each phase is a run of one or two processes.
 """
@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,14 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def phase(folder: Path, page: Path, out: Path, workers: int, signals: dict[int, int] | None = None) -> list[Any]:
-    """Train into `out`, or go on with what is there: of each process its exit status, seconds and words."""
-    from archspec.runtime.train import resume, train
+Work = Callable[[Hosts | None, list[str]], int]
+"""What a process does: its words go into the list, and its exit status comes back."""
 
+
+def processes(folder: Path, workers: int, work: Work) -> list[Any]:
+    """Of each of so many processes that do it together: its exit status, seconds and words."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(workers))
     children, reports, started = [], [], time.monotonic()
-    go_on = out.exists()
     for worker in range(workers):
         report = folder / f"report-{worker}"
         reports.append(report)
@@ -83,15 +85,7 @@ def phase(folder: Path, page: Path, out: Path, workers: int, signals: dict[int, 
             continue
         status, said = 70, []
         try:
-            hosts = Hosts(addresses, worker) if workers > 1 else None
-            progress = Disturbed((signals or {}).get(worker))
-            given: dict[str, Any] = {"hosts": hosts, "progress": progress}
-            if go_on:
-                ended = resume(out, archspec.load, **given)
-            else:
-                ended = train(archspec.load(str(page)), "digits", out=out, checkpoint_every="3steps", **given)
-            status = 128 + ended.signal if ended.signal else 0
-            said = progress.lines
+            status = work(Hosts(addresses, worker) if workers > 1 else None, said)
         except ArchspecError as error:
             (each,) = error.diagnostics
             status, said = 1, [each.code, each.message, each.help or ""]
@@ -109,6 +103,61 @@ def phase(folder: Path, page: Path, out: Path, workers: int, signals: dict[int, 
         outcome[number].append(json.loads(report.read_text()) if report.exists() else [])
         report.unlink(missing_ok=True)
     return outcome
+
+
+def phase(folder: Path, page: Path, out: Path, workers: int, signals: dict[int, int] | None = None) -> list[Any]:
+    """Train into `out`, or go on with what is there."""
+    go_on = out.exists()
+
+    def work(hosts: Hosts | None, said: list[str]) -> int:
+        from archspec.runtime.train import resume, train
+
+        progress = Disturbed((signals or {}).get(hosts.worker if hosts else 0))
+        progress.lines = said
+        given: dict[str, Any] = {"hosts": hosts, "progress": progress}
+        if go_on:
+            ended = resume(out, archspec.load, **given)
+        else:
+            ended = train(archspec.load(str(page)), "digits", out=out, checkpoint_every="3steps", **given)
+        return 128 + ended.signal if ended.signal else 0
+
+    return processes(folder, workers, work)
+
+
+def scored(folder: Path, model: Path, out: Path, workers: int, killed: int | None = None) -> list[Any]:
+    """Evaluate by two protocols and their ensemble; the posteriors of all three are then in files of `out`.
+
+    killed: a worker that dies after its first batch.
+    """
+
+    def work(hosts: Hosts | None, said: list[str]) -> int:
+        from archspec.lang.protocol_text import parse_protocols
+        from archspec.runtime.evaluate_all import evaluate_all
+        from archspec.runtime.protocols.journal import Journal
+        from archspec.runtime.protocols.predictions import save_all
+
+        add = Journal.add
+
+        def add_and_die(self: Journal, *given: Any) -> None:
+            add(self, *given)
+            if hosts and hosts.worker == killed:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        Journal.add = add_and_die  # type: ignore[method-assign]
+        protocols = parse_protocols(["center", "ten-crop: 10"])
+        given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": 64, "hosts": hosts}
+        found = evaluate_all([model], "digits", report=said.append, **given)
+        worker = hosts.worker if hosts else 0
+        save_all(out.with_name(f"{out.name}-{worker}.npz"), [each.predictions for each in found])
+        return 0
+
+    return processes(folder, workers, work)
+
+
+def posteriors(out: Path, worker: int) -> list[Any]:
+    from archspec.runtime.protocols.predictions import load_predictions
+
+    return [load_predictions(out.with_name(f"{out.name}-{worker}-{row}.npz")).posteriors for row in (1, 2, 3)]
 
 
 def main(folder: Path) -> dict[str, Any]:
@@ -138,6 +187,19 @@ def main(folder: Path) -> dict[str, Any]:
     )
     rows = [np.genfromtxt(run / "history.csv", delimiter=",", names=True) for run in (single, two)]
     outcome["history"] = max(float(np.abs(rows[0][name] - rows[1][name]).max()) for name in rows[0].dtype.names)
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    lone, both_scored, killed = folder / "lone", folder / "scored", folder / "scored-again"
+    outcome["evaluated"] = scored(folder, two, lone, 1)
+    outcome["evaluated by two"] = scored(folder, two, both_scored, 2)
+    outcome["evaluator killed"] = scored(folder, two, killed, 2, killed=1)
+    outcome["kept"] = len(list(folder.glob("archspec/evaluations/*.rows")))
+    outcome["evaluated again"] = scored(folder, two, killed, 2)
+    outcome["left"] = len(list(folder.glob("archspec/evaluations/*.rows")))
+    outcome["posteriors"] = max(
+        float(np.abs(mine - its).max())
+        for out, worker in ((both_scored, 0), (both_scored, 1), (killed, 0))
+        for mine, its in zip(posteriors(out, worker), posteriors(lone, 0), strict=True)
+    )
     outcome["differences"] = [name for name in differences(both, result(lost)) if name != "checkpoints"]
     return outcome
 

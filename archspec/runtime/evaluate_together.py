@@ -1,0 +1,64 @@
+"""Evaluation on several hosts: each scores images of its own, and all of them get the posteriors of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from archspec.lang.protocol import Protocol
+from archspec.runtime.data.images import Images, Report
+from archspec.runtime.fingerprint import fingerprint
+from archspec.runtime.hosts import Agreement, Hosts, waiting
+from archspec.runtime.protocols.network import Classifier
+from archspec.runtime.protocols.run import Course, run_protocol
+from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.strategy import Devices, make_strategy
+
+
+@dataclass(frozen=True)
+class Together:
+    """The devices of this host that score, and what binds it to the others; with one host nothing does."""
+
+    strategy: Any
+    agreement: Agreement
+
+    @classmethod
+    def of(cls, devices: Devices, hosts: Hosts | None, tell: Report) -> Together:
+        """Waits until all hosts are there. Raises what `make_strategy` raises."""
+        if hosts is None:
+            return cls(make_strategy(devices), Agreement(None, None))
+        tell(f"{hosts.named(hosts.worker)}: waiting for all {len(hosts.workers)} workers")
+        with waiting(hosts, tell):
+            every = make_strategy(devices, hosts)
+            agreement = Agreement(every, hosts)
+            agreement.any(False)  # a worker that is not there yet is waited for here
+        return cls(_own(every), agreement)
+
+    def run(
+        self, network: Classifier, images: Images, protocol: Protocol, *, batch_size: int, report: Report
+    ) -> Course:
+        """`run_protocol` over all images, each scored by one of the hosts; the same on all of them.
+
+        Raises ArchspecError: what that raises, and `hosts-differ`.
+        """
+        hosts = self.agreement.hosts
+        if hosts is None:
+            return run_protocol(network, images, protocol, batch_size=batch_size, report=report)
+        self.agreement.same("network and protocol", (network.checksum, protocol))
+        self.agreement.same("images", fingerprint(images))
+        rows = np.arange(hosts.worker, len(images), len(hosts.workers))
+        own = run_protocol(network, images.only(rows), protocol, batch_size=batch_size, report=report)
+        report(f"{hosts.named(hosts.worker)}: its {len(rows):,} images are done; waiting for the others")
+        posteriors = np.zeros((len(images), own.posteriors.shape[1]), np.float32)
+        posteriors[rows] = own.posteriors
+        speed = self.agreement.total(own.images_per_second or 0.0)
+        return replace(own, posteriors=self.agreement.sum(posteriors), images_per_second=speed or None)
+
+
+def _own(every: Any) -> Any:
+    """A strategy over the devices of this host alone, which needs no other host for a step."""
+    tf = import_tensorflow()
+    devices = every.extended.worker_devices
+    return tf.distribute.get_strategy() if len(devices) == 1 else tf.distribute.MirroredStrategy(devices)
