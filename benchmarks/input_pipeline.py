@@ -5,7 +5,10 @@
 Generated photos, 500 x 375, JPEG quality 90, from the page cache. Each pipeline makes whole batches of 32 for a
 network of 224 x 224 (227 x 227 for AlexNet). `decode` is the bound: two threads that decode every photo whole and do
 nothing else, with simplejpeg where it is installed, else Pillow; both are libjpeg-turbo. CPU time is the robust
-figure: it sums all threads. The start of a pipeline, which traces graphs, is subtracted.
+figure: it sums all threads and processes. The start of a pipeline, which traces graphs, is subtracted.
+
+With torch, of this interpreter or of that which TORCH_PYTHON names: VGG's jitter and the random resized crop, each with
+the same flip, colours and mean as here, by Pillow and by torchvision in a DataLoader of two workers.
 
 Targets: VGG's jitter, `fast`: at least 0.7 of the speed of `decode`. `exact`: at most 0.40 of the CPU time of the naive
 pipeline. CIFAR: at least 30,000 images a second.
@@ -14,14 +17,18 @@ pipeline. CIFAR: at least 30,000 images a second.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -36,8 +43,19 @@ CLASSES = 4
 MEAN = [123.68, 116.779, 103.939]
 PREPROCESS = [TRANSFORMS["subtract_mean"].make({"mean": MEAN})]
 CROP_FLIP = ("random_crop", "random_flip")
-Passes = Callable[[int], int]
-"""That many passes over the photos; returns how many images they made."""
+
+
+class Taken(NamedTuple):
+    """What some passes took: wall time and CPU time, seconds, of all threads and processes."""
+
+    images: int
+    seconds: float
+    cpu: float
+
+
+Passes = Callable[[int], Taken]
+"""That many passes over the photos."""
+NAIVE = "VGG jitter, naive tf.data"
 FEW, MANY = 1, 4
 """A pass costs (MANY passes - FEW passes) / (MANY - FEW): without the start, which traces graphs."""
 
@@ -80,7 +98,18 @@ def decode_bound(images: Images) -> tuple[str, Passes]:
         with ThreadPoolExecutor(2) as pool:
             return sum(pool.map(one, (images.files or ()) * epochs))
 
-    return f"decode ({name}, two threads)", run
+    return f"decode ({name}, two threads)", measured(run)
+
+
+def measured(run: Callable[[int], int]) -> Passes:
+    """Of a function from a number of passes to how many images they made, in this process."""
+
+    def taken(epochs: int) -> Taken:
+        started, cpu_started = time.perf_counter(), cpu_seconds()
+        count = run(epochs)
+        return Taken(count, time.perf_counter() - started, cpu_seconds() - cpu_started)
+
+    return taken
 
 
 def consume(batches: Iterable[Any]) -> int:
@@ -90,7 +119,7 @@ def consume(batches: Iterable[Any]) -> int:
 def of_epochs(batches: Callable[[int], Any]) -> Passes:
     """Of a function from a number of epochs to a tf.data.Dataset; each is made before it is measured."""
     datasets = {epochs: batches(epochs) for epochs in (FEW, MANY)}
-    return lambda epochs: consume(datasets[epochs])
+    return measured(lambda epochs: consume(datasets[epochs]))
 
 
 def ours(images: Images, size: int, augment: Sequence[tuple[str, dict[str, Any]]], resample: str) -> Passes:
@@ -133,27 +162,44 @@ def keras_layers(tf: Any, folder: Path) -> Passes:
     return of_epochs(lambda epochs: dataset.repeat(epochs).prefetch(tf.data.AUTOTUNE))
 
 
-def torch_loader(images: Images) -> Passes | None:
-    """PIL in a torch DataLoader of two threads' worth of workers: VGG's jitter; None without torch."""
+@contextmanager
+def torch_peers(images: Images) -> Iterator[dict[str, Passes]]:
+    """Those of benchmarks/torch_pipeline.py, in an interpreter of their own (TORCH_PYTHON); none without torch."""
+    python = os.environ.get("TORCH_PYTHON", sys.executable)
     try:
-        from torch.utils.data import DataLoader
-    except ImportError:
-        return None
+        found = subprocess.run([python, "-c", "import torch, PIL, numpy"], capture_output=True, text=True)
+    except OSError as error:
+        raise SystemExit(f"TORCH_PYTHON={python}: {error.strerror}") from error
+    if found.returncode:
+        reason = (found.stderr.strip().splitlines() or ["it failed"])[-1]
+        if "TORCH_PYTHON" in os.environ:
+            raise SystemExit(f"TORCH_PYTHON={python}: {reason}")
+        print(f"without torch ({reason}); TORCH_PYTHON can name an interpreter that has it")
+        yield {}
+        return
+    script = Path(__file__).with_name("torch_pipeline.py")
+    with subprocess.Popen([python, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
-    class Photos:
-        def __len__(self) -> int:
-            return len(images)
+        def ask(question: Any) -> Any:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(question) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
 
-        def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
-            with Image.open((images.files or ())[i]) as opened:
-                image = opened.convert("RGB")
-            scale = np.random.randint(256, 513) / min(image.size)
-            image = image.resize(tuple(round(side * scale) for side in image.size), Image.Resampling.BILINEAR)
-            left, top = (np.random.randint(side - 223) for side in image.size)
-            pixels = np.asarray(image.crop((left, top, left + 224, top + 224)), np.float32)
-            return (pixels[:, ::-1] if np.random.rand() < 0.5 else pixels) - np.float32(MEAN), int(images.labels[i])
+        def passes(name: str) -> Passes:
+            def run(epochs: int) -> Taken:
+                found = ask({"name": name, "epochs": epochs})
+                return Taken(found["images"], found["seconds"], found["cpu"])
 
-    return lambda epochs: sum(consume(DataLoader(Photos(), BATCH, num_workers=2)) for _ in range(epochs))  # type: ignore[arg-type, type-var]
+            return run
+
+        labels = images.labels.tolist()
+        started = ask({"files": images.files, "labels": labels, "batch": BATCH, "mean": MEAN, "workers": 2})
+        print(started["versions"])
+        yield {name: passes(name) for name in started["names"]}
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 def cifar(count: int = 20_000) -> Passes:
@@ -167,13 +213,14 @@ def cifar(count: int = 20_000) -> Passes:
 
 
 def recipes(images: Images) -> dict[str, Passes]:
-    """The augmentation of three papers, exact and fast."""
+    """The augmentation of four papers, exact and fast."""
     end: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in CROP_FLIP]
     colour = [("pca_color", {})] if "pca_color" in TRANSFORMS else []
     chains = {
         "AlexNet": (227, [("resize_smallest_side", {"size": 256}), ("center_crop", {"size": 256}), *end, *colour]),
         "VGG jitter": (224, [("resize_smallest_side", {"size": [256, 512]}), *end, *colour]),
         "ResNet": (224, [("resize_smallest_side", {"size": [256, 480]}), *end, *colour]),
+        "random resized crop": (224, [("random_resized_crop", {}), end[1], *colour]),
     }
     return {
         f"{name}, {resample}": ours(images, size, chain, resample)
@@ -199,32 +246,35 @@ def main() -> None:
         images = photos(folder, options.images)
         kilobytes = statistics.mean(os.path.getsize(file) for file in images.files or ()) / 1000
         print(f"{len(images)} photos of {kilobytes:.0f} KB; median of {options.rounds} interleaved rounds")
-        bound, decode = decode_bound(images)
-        torch = torch_loader(images)
-        passes = {
-            bound: decode,
-            **recipes(images),
-            "VGG jitter, naive tf.data": naive(tf, images),
-            "Keras directory and layers": keras_layers(tf, folder),
-            **({"VGG jitter, Pillow and torch": torch} if torch else {}),
-            "CIFAR": cifar(),
-        }
-        figures: dict[str, list[tuple[float, float]]] = {name: [] for name in passes}
-        for _ in range(options.rounds):
-            for name, run in passes.items():
-                count, seconds, cpu = 0, 0.0, 0.0
-                for epochs, sign in ((FEW, -1), (MANY, 1)):
-                    started, cpu_started = time.perf_counter(), cpu_seconds()
-                    count += sign * run(epochs)
-                    seconds += sign * (time.perf_counter() - started)
-                    cpu += sign * (cpu_seconds() - cpu_started)
-                figures[name].append((count / seconds, 1000 * cpu / count))
-    speed = {name: statistics.median(speed for speed, _ in taken) for name, taken in figures.items()}
-    cost = {name: statistics.median(cost for _, cost in taken) for name, taken in figures.items()}
-    print(f"{'':32}{'images/s':>10}{'of decode':>11}{'CPU ms':>9}{'of naive':>10}")
+        with torch_peers(images) as peers:
+            bound, decode = decode_bound(images)
+            passes = {
+                bound: decode,
+                **recipes(images),
+                NAIVE: naive(tf, images),
+                "Keras directory and layers": keras_layers(tf, folder),
+                **peers,
+                "CIFAR": cifar(),
+            }
+            show(passes, options.rounds, bound)
+
+
+def show(passes: Mapping[str, Passes], rounds: int, bound: str) -> None:
+    """The table of the medians."""
+    speeds: dict[str, list[float]] = {name: [] for name in passes}
+    costs: dict[str, list[float]] = {name: [] for name in passes}
+    for _ in range(rounds):
+        for name, run in passes.items():
+            few, many = run(FEW), run(MANY)
+            count = many.images - few.images
+            speeds[name].append(count / (many.seconds - few.seconds))
+            costs[name].append(1000 * (many.cpu - few.cpu) / count)
+    speed = {name: statistics.median(taken) for name, taken in speeds.items()}
+    cost = {name: statistics.median(taken) for name, taken in costs.items()}
+    print(f"{'':48}{'images/s':>10}{'of decode':>11}{'CPU ms':>9}{'of naive':>10}")
     for name in passes:
-        ratio, share = speed[name] / speed[bound], cost[name] / cost["VGG jitter, naive tf.data"]
-        print(f"{name:32}{speed[name]:10,.0f}{ratio:11.2f}{cost[name]:9.2f}{share:10.2f}")
+        ratio, share = speed[name] / speed[bound], cost[name] / cost[NAIVE]
+        print(f"{name:48}{speed[name]:10,.0f}{ratio:11.2f}{cost[name]:9.2f}{share:10.2f}")
 
 
 if __name__ == "__main__":
