@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.lang.expr import ExpressionError, evaluate, is_expression, names_in
+from archspec.lang.recipe import Recipe
+from archspec.lang.schema import page_schema
 from archspec.lang.settings import SECTIONS, normal
 from archspec.lang.spec import Spec
 
 Names = dict[str, Any]
+RECIPE_KEYS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
 
 def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> Names:
@@ -28,11 +32,22 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
             raise fail(
                 "unknown-parameter",
                 f"`{spec.name}` has no parameter `{name}`",
-                help=did_you_mean(name, [*known, *sections]) or f"its parameters are: {listed(known)}",
+                help=_elsewhere(name)
+                or did_you_mean(name, [*known, *sections])
+                or f"its parameters are: {listed(known)}",
             )
     given = {**spec.params, **(spec.variants[variant] if variant else {})}
     given |= {name: normal(name, value) for name, value in settings.items()}
     return _evaluated(spec, variant, given, settings)
+
+
+def _elsewhere(name: str) -> str | None:
+    """The remedy for a key of the recipe, or of the page, that is taken for a param."""
+    if name in RECIPE_KEYS:
+        return f"it is a key of the recipe: `--set train.{name}=...`"
+    if name in page_schema()["properties"]:
+        return f"`{name}` is a part of the page, and is changed in a page of your own"
+    return None
 
 
 def _check_variant(spec: Spec, variant: str | None) -> None:

@@ -190,6 +190,8 @@ def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
     if "string" in kinds and isinstance(value, (bool, int, float)):
         return f'write it in quotes: "{show(value)[1:-1]}"'
     if kinds in (["array"], ["array", "null"]) and not isinstance(value, list):
+        if value is None:
+            return "write `[]` for none"
         item = show(value)[1:-1] if isinstance(value, (int, float)) else "..."
         return f"write a list: `[{item}]`, or one item a line after `- `"
     return None

@@ -106,10 +106,10 @@ def carry_out(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
         f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy, hosts)}"
     )
-    on_cpu = "GPU" not in machine["devices"]
+    on_cpu, names = "GPU" not in machine["devices"], [weight.name for weight in course.model.trainable_variables]
     for line in (
         *describe_recipe(job.recipe, course.length),
-        *recipe_notes(job.recipe, course.length, len(training), on_cpu=on_cpu),
+        *recipe_notes(job.recipe, course.length, len(training), on_cpu=on_cpu, weights=names),
     ):
         progress.note(line)
     if not resumed:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from archspec.diagnostics import listed
 from archspec.lang.recipe import Length, Recipe
 from archspec.lang.recipes.schedules import Plateau, Step
 
 
-def recipe_notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> list[str]:
-    """Lines about a recipe, its Length on so many training images, and the kind of device."""
-    return [f"note: {line}" for line in _notes(recipe, length, images, on_cpu=on_cpu)]
+def recipe_notes(
+    recipe: Recipe, length: Length, images: int, *, on_cpu: bool, weights: Sequence[str] = ()
+) -> list[str]:
+    """Lines about a recipe, its Length on so many training images, the kind of device, and the names of the weights."""
+    lines = [*_notes(recipe, length, images, on_cpu=on_cpu), *_undecayed(recipe, weights)]
+    return [f"note: {line}" for line in lines]
+
+
+def _undecayed(recipe: Recipe, weights: Sequence[str]) -> Iterator[str]:
+    if weights and (recipe.weight_decay or recipe.optimizer.weight_decay):
+        for name in recipe.decayed:
+            if not any(weight.endswith(name) for weight in weights):
+                yield f"`decayed` names `{name}`, and no weight of the network has a name that ends so"
 
 
 def _notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> Iterator[str]:

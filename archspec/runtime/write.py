@@ -105,6 +105,8 @@ def reason(error: Exception) -> str:
 
 
 def _remedy(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "make the folder first"
     full = "space" in str(error) or "quota" in str(error).lower() or "too large" in str(error).lower()
     return "make room on that disk, or write to another one" if full else "choose a place that you may write to"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
-from archspec.ops.base import OpError, Shape, show
+from archspec.ops.base import OpError, Shape, counted, show
 from archspec.transforms.affine import Affine, Factors
 
 
@@ -93,4 +93,5 @@ def _values(tf: Any, values: float | tuple[float, ...]) -> Any:
 def _check_channels(values: Any, image: Shape, argument: str) -> None:
     channels = image[-1]
     if isinstance(values, tuple) and channels is not None and len(values) not in (1, channels):
-        raise OpError(f"`{argument}` has {len(values)} values for the {channels} channels of {show(image)}", argument)
+        here = counted(channels, "channel")
+        raise OpError(f"`{argument}` has {counted(len(values), 'value')} for the {here} of {show(image)}", argument)

@@ -79,6 +79,10 @@ def test_values_are_yaml(tmp_path: Path) -> None:
     assert "relu" in [node.path for node in load(tmp_path, "flag=true").graph().nodes]
 
 
+def whole(network: api.Network) -> object:
+    return network.graph(), network.recipe
+
+
 @pytest.mark.parametrize(
     ("text", "message", "help"),
     [
@@ -90,13 +94,16 @@ def test_values_are_yaml(tmp_path: Path) -> None:
         ("train.optimizer.momentum=0.1", "there is no optimizer `momentum`", "train.optimizer.sgd.momentum="),
         ("train.optimizer.adam.lr=0.1", "`adam` has no argument `lr`", "did you mean `learning_rate`?"),
         ("train.schedule.step.epochs=3", "`epochs` of `step` must be a list", "write a list: `[3]`"),
+        ("epochs=3", "has no parameter `epochs`", "`--set train.epochs=...`"),
+        ("preprocess=[scale: 2]", "has no parameter `preprocess`", "a page of your own"),
+        ("train.augment=~", "`augment` must be a list, and is empty", "write `[]` for none"),
         ("train.warmup=5", "`warmup` must be a mapping", "`warmup: {epochs: 5}`"),
         ("train.early_stopping=true", "`early_stopping` must be a mapping", "`early_stopping: {monitor: val_loss"),
     ],
 )
 def test_a_wrong_setting_is_answered_with_the_right_one(tmp_path: Path, text: str, message: str, help: str) -> None:
     with pytest.raises(ArchspecError) as caught:
-        _ = load(tmp_path, text).recipe
+        whole(load(tmp_path, text))
     (found,) = caught.value.diagnostics
     assert message in found.message
     assert help in (found.help or "")

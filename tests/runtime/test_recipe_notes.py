@@ -78,3 +78,17 @@ def test_a_step_that_is_said_to_come_too_late_is_not_among_the_rates(marks, epoc
     said = [line for line in recipe_notes(given, length, 25, on_cpu=True) if "ends before" in line]
     assert bool(said) == (come < len(marks))
     assert ("any drop" in "".join(said)) == (come == 0)
+
+
+def test_a_weight_that_is_to_decay_and_is_not_there_is_named():
+    """Without a word a misspelt `kernel` would switch all decay off."""
+    names = ["kernel", "bias", "gamma"]
+    for section, words in (
+        ({"weight_decay": 0.1, "decayed": ["kernle"]}, "`decayed` names `kernle`"),
+        ({"weight_decay": 0.1, "decayed": ["kernel", "beta"]}, "`decayed` names `beta`"),
+        ({"weight_decay": 0.1, "decayed": ["kernel", "bias"]}, ""),
+        ({"decayed": ["kernle"]}, ""),
+    ):
+        found: Recipe = recipe(section, TRANSFORMS)
+        lines = recipe_notes(found, found.length(1000), 1000, on_cpu=True, weights=names)
+        assert [words in line for line in lines] == [True] * bool(words)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.ops.base import counted
 from archspec.runtime.data.folder import one_class
 from archspec.runtime.data.images import Images, Report, luminance
 from archspec.runtime.data.select import VALIDATION, Parts
@@ -196,7 +197,7 @@ def to_channels(pixels: npt.NDArray[np.uint8], channels: int, what: str) -> npt.
         return np.repeat(pixels, 3, axis=-1)
     if here == 3 and channels == 1:
         return luminance(pixels)
-    fact = f"the images in {what} have {here} channels, and the network takes {channels}"
+    fact = f"the images in {what} have {counted(here, 'channel')}, and the network takes {channels}"
     first = pixels.shape[1] in (1, 3) and here > 4
     help = "channels come last: `np.moveaxis(x, 1, -1)` makes (N, H, W, C) of (N, C, H, W)" if first else None
     raise fail("data-shape", fact, help=help)
