@@ -48,7 +48,9 @@ class Score:
 
 
 def replica_batches(strategy: Any, batches: Any, share: Share | None = None) -> Any:
-    """Split each global batch (x, y) over the replicas: (x, y, examples, copies), `examples` the global number.
+    """A dataset of what each replica of this host takes of each global batch (x, y), one replica after the other.
+
+    It is (x, y, examples, copies), `examples` the global number; `next_of_replicas` takes a step's.
 
     A batch with fewer examples than replicas goes to each of them whole: its mean and its moments stay what they are,
     and no replica sees an empty batch (on a CPU a convolution of no examples has the wrong shape). `copies` then says
@@ -76,14 +78,29 @@ def replica_batches(strategy: Any, batches: Any, share: Share | None = None) -> 
     def whole(x: Any, y: Any) -> Any:
         return x, y, tf.cast(tf.shape(y)[0], tf.float32), 1.0
 
-    def parts(context: Any) -> Any:
-        if replicas == 1:
-            return batches.map(whole).prefetch(2)
-        if share is None:
-            return batches.flat_map(lambda x, y: split(x, y, tf.shape(y)[0])).prefetch(2 * replicas)
-        return batches.flat_map(split).prefetch(2 * mine.here)
+    if replicas == 1:
+        return batches.map(whole).prefetch(2)
+    if share is None:
+        return batches.flat_map(lambda x, y: split(x, y, tf.shape(y)[0])).prefetch(2 * replicas)
+    return batches.flat_map(split).prefetch(2 * mine.here)
 
-    return strategy.distribute_datasets_from_function(parts)
+
+def next_of_replicas(strategy: Any, iterator: Any) -> Any:
+    """The next element for each replica of this host, of an iterator over `replica_batches`.
+
+    TensorFlow's distributed iterators cannot serve: each has autotuning, which no option reaches (`untuned`).
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return next(iterator)
+    here = len(strategy.extended.worker_devices)
+    parts = [next(iterator) for _ in range(here)]
+
+    def distributed(which: int) -> Any:  # TensorFlow numbers replicas host by host
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group % here][which]
+        )
+
+    return tuple(distributed(which) for which in range(len(parts[0])))
 
 
 def make_count_step(
@@ -91,8 +108,8 @@ def make_count_step(
 ) -> Callable[[Any], Any]:
     """`step(iterator)` evaluates one global batch: the vector of its Score and, if asked, its confusion matrix.
 
-    The loss is the cross-entropy, or `loss(logits, labels)`. The confusion matrix is float32 (classes, classes), to be
-    rounded: the row is the true class, the column the predicted one.
+    The iterator is one over `replica_batches`. The loss is the cross-entropy, or `loss(logits, labels)`. The confusion
+    matrix is float32 (classes, classes), to be rounded: the row is the true class, the column the predicted one.
     """
     import tensorflow as tf
 
@@ -109,7 +126,7 @@ def make_count_step(
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(iterator: Any) -> Any:
-        counted, table = strategy.run(replica_step, args=next(iterator))
+        counted, table = strategy.run(replica_step, args=next_of_replicas(strategy, iterator))
         return strategy.reduce("SUM", counted, axis=None), strategy.reduce("SUM", table, axis=None)
 
     return step  # type: ignore[no-any-return]

@@ -18,7 +18,7 @@ from archspec.lang.recipe import Recipe
 from archspec.runtime.average import Average
 from archspec.runtime.classifier import logits_models
 from archspec.runtime.freeze import RateFactors
-from archspec.runtime.loop import score
+from archspec.runtime.loop import next_of_replicas, score
 from archspec.runtime.loss_scale import LossScale
 from archspec.runtime.losses import one_hot, training_loss
 from archspec.runtime.optimizer import decayed, make_optimizer
@@ -121,10 +121,10 @@ class TrainStep:
         import tensorflow as tf
 
         if not self._timed:
-            return next(iterator)
+            return next_of_replicas(self.strategy, iterator)
         before = tf.timestamp()
         with tf.control_dependencies([before]):
-            batch = next(iterator)
+            batch = next_of_replicas(self.strategy, iterator)
         parts = [local for each in batch for local in self.strategy.experimental_local_results(each)]
         with tf.control_dependencies(parts):
             self.waited.assign_add(tf.timestamp() - before)

@@ -17,6 +17,7 @@ from archspec.runtime.data.decode import decode
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import evaluation_batches, preprocess_image, steps_per_epoch, training_batches
 from archspec.runtime.data.plan import plan
+from archspec.runtime.loop import replica_batches
 from archspec.transforms import TRANSFORMS, Transform
 from tests.refusal import refused
 
@@ -164,7 +165,8 @@ def test_no_iterator_waits_for_autotuning(tmp_path: Path) -> None:
         ]
         ways.append(evaluation_batches(images, input_shape=INPUT, batch_size=2))
         for dataset in ways:
-            assert dataset.map(lambda x, y: (x, y)).prefetch(2).options().autotune.enabled is False
+            assert dataset.options().autotune.enabled is False
+            assert replica_batches(tf.distribute.get_strategy(), dataset).options().autotune.enabled is False
 
 
 def test_each_epoch_holds_every_image_once_and_augments_it_anew() -> None:
