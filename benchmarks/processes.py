@@ -1,12 +1,14 @@
-"""What whole processes cost, and `archspec summarize` beside keras.applications. Not a benchmark by itself."""
+"""What whole processes cost: `archspec summarize` beside keras.applications, and `check`. Not a benchmark by itself."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 LEAST_SPEED, LEAST_MEMORY = 25.0, 12.0
@@ -52,3 +54,20 @@ def summarize(reference: str, function: str, runs: int) -> bool:
     print(f"{'keras.applications.' + function:34} {theirs.wall:9.2f} {theirs.cpu:9.2f} {theirs.memory:9.0f}")
     print(f"{'ratio':34} {speed:9.1f} {cpu:9.1f} {memory:9.1f}\n")
     return speed >= LEAST_SPEED and memory >= LEAST_MEMORY
+
+
+def check(pages: Sequence[str], most_seconds: float, runs: int) -> bool:
+    """Print the cost of checking the pages; whether it stays within that CPU time."""
+    found = median([cost("-m", "archspec", "check", *pages) for _ in range(runs)])
+    print(f"archspec check, {len(pages)} pages: {found.cpu:.2f} s of CPU time")
+    return found.cpu <= most_seconds
+
+
+def main(networks: Mapping[str, str], pages: Sequence[str], most_seconds: float) -> int:
+    """Summarize the networks beside their functions of keras.applications, and check the pages: the exit status."""
+    parser = argparse.ArgumentParser(description="archspec summarize and check, as whole processes.")
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    met = [summarize(reference, function, runs) for reference, function in networks.items()]
+    met.append(check(pages, most_seconds, runs))
+    return 0 if all(met) else 1

@@ -8,31 +8,12 @@ at most 0.5 s of CPU time to check the eight pages that the project began with. 
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from processes import cost, median, summarize
+from processes import main
 
 NETWORKS = {"vgg:E": "VGG19", "resnet:152": "ResNet152"}
 PAGES = ("alexnet", "conv1d", "lenet", "mlp", "resnet", "resnet-cifar", "resnet-digits", "vgg")
-MOST_SECONDS = 0.5
-
-
-def check(runs: int) -> bool:
-    """Print the cost of checking the pages; whether the target is met."""
-    found = median([cost("-m", "archspec", "check", *PAGES) for _ in range(runs)])
-    print(f"archspec check, {len(PAGES)} pages: {found.cpu:.2f} s of CPU time")
-    return found.cpu <= MOST_SECONDS
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Summarize and check, as whole processes.")
-    parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
-    met = [summarize(reference, function, runs) for reference, function in NETWORKS.items()]
-    met.append(check(runs))
-    return 0 if all(met) else 1
-
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(NETWORKS, PAGES, most_seconds=0.5))
