@@ -1,14 +1,16 @@
 """Runs that are killed and resumed: one process imports TensorFlow, and forks before TensorFlow starts to run.
 
 `python -m tests.runtime.killing FOLDER KILLS SEED` kills so many times, at random moments of a run on 1 and on 2
-replicas, and prints what came of it as JSON. A moment is a random call of a Python or C function after the first step,
-so that it falls into steps, checkpoints, epochs' ends and the files that follow from them as often as they make calls;
-or a random time, so that it falls into TensorFlow's own code too.
+replicas, and prints what came of it as JSON. Four moments of five are a random call of a Python or C function inside a
+phase: a step, the writing of a checkpoint, the validation, the files that follow from an epoch; every other kill in a
+step comes some milliseconds after that call, so that it falls into TensorFlow's own code. The fifth is a random time,
+from the start of the process or from its first step on. What was under way is read off the stack of the killed process.
 """
 
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
@@ -18,17 +20,25 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import h5py
 import numpy as np
 
 import archspec
-from archspec.runtime.checkpoint import files
+from archspec.runtime import epoch
+from archspec.runtime.checkpoint import Checkpoints, files
 from archspec.runtime.checkpoint_file import read_checkpoint
+from archspec.runtime.curves import draw_curves
 from archspec.runtime.progress import TrainingProgress
+from archspec.runtime.record import Record
+from archspec.runtime.step import TrainStep
 
 PAGE = """\
 name: small
@@ -55,58 +65,130 @@ train:
 """
 
 
-class Killer(TrainingProgress):
-    """Kills its own process at a moment after the first step."""
+PHASES = {
+    TrainStep.__call__.__code__: "step",
+    Checkpoints.save.__code__: "checkpoint",
+    epoch.count.__code__: "validation",
+    Record.write.__code__: "epoch's end",
+}
+WHERE: dict[str, tuple[Any, str]] = {
+    "step": (TrainStep, "__call__"),
+    "checkpoint": (Checkpoints, "save"),
+    "validation": (epoch, "count"),
+    "epoch's end": (Record, "write"),
+}
 
-    def __init__(self, calls: int | None = None, seconds: float | None = None) -> None:
+
+@dataclass(frozen=True)
+class Moment:
+    """After `calls` in a phase, if one is given, and then `seconds`; from the first step on, or from the start."""
+
+    phase: str | None = None
+    calls: int = 0
+    seconds: float = 0.0
+    from_start: bool = False
+
+
+class Killer(TrainingProgress):
+    """Kills its own process at a moment, and leaves what it was doing in a file."""
+
+    def __init__(self, moment: Moment | None = None, said: Path | None = None) -> None:
         super().__init__(quiet=True)
-        self.calls, self.seconds, self.armed = calls, seconds, False
+        self.moment, self.said = moment, said
 
     def note(self, text: str) -> None: ...
 
+    def arm(self, moment: Moment, said: Path) -> None:
+        self.moment = None
+        if moment.phase is None:
+            kill_after(moment.seconds, said)
+        else:
+            kill_inside(moment.phase, moment.calls, moment.seconds, said)
+
     def steps(self, *figures: Any) -> None:
-        if self.armed:
-            return
-        self.armed = True
-        if self.calls is not None:
-            kill_after_calls(self.calls)
-        if self.seconds is not None:
-            kill_after(self.seconds)
+        if self.moment and self.said:
+            self.arm(self.moment, self.said)
 
 
 class Counter(Killer):
-    """Counts the calls from the first step to the end, in a file."""
+    """Counts the calls in each phase from the first step to the end of the last epoch, in a file."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(calls=0)
-        self.file, self.count = file, 0
+        super().__init__(Moment(), file)
+        self.counts = dict.fromkeys(WHERE, 0)
 
-    def steps(self, *figures: Any) -> None:
-        if not self.armed:
-            self.armed = True
-            sys.setprofile(self._count)
+    def arm(self, moment: Moment, said: Path) -> None:
+        self.moment = None
+        for phase in WHERE:
+            look_inside(phase, partial(self.count, phase))
 
-    def _count(self, *_: Any) -> None:
-        self.count += 1
+    def count(self, phase: str, *_: Any) -> None:
+        self.counts[phase] += 1
 
     def epoch(self, row: Any, *, best: bool) -> None:
-        self.file.write_text(str(self.count))
+        if self.said:
+            self.said.write_text(json.dumps(self.counts))
 
 
-def kill_after(seconds: float) -> None:
-    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+def kill_after(seconds: float, said: Path) -> None:
+    timer = threading.Timer(seconds, lambda: die(sys._current_frames()[threading.main_thread().ident or 0], said))
+    timer.daemon = True
+    timer.start()
 
 
-def kill_after_calls(calls: int) -> None:
+def kill_inside(phase: str, calls: int, seconds: float, said: Path) -> None:
     left = calls
 
-    def count(*_: Any) -> None:
+    def look(frame: FrameType, *_: Any) -> None:
         nonlocal left
         left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if left < 0 and seconds:
+            sys.setprofile(None)
+            kill_after(seconds, said)
+            left = sys.maxsize
+        elif left < 0:
+            die(frame, said)
 
-    sys.setprofile(count)
+    look_inside(phase, look)
+
+
+def look_inside(phase: str, look: Callable[..., None]) -> None:
+    """Have every call inside a phase looked at, from now on."""
+    owner, name = WHERE[phase]
+    work = getattr(owner, name)
+
+    def looked_at(*arguments: Any, **named: Any) -> Any:
+        sys.setprofile(look)
+        try:
+            return work(*arguments, **named)
+        finally:
+            sys.setprofile(None)
+
+    setattr(owner, name, looked_at)
+
+
+def die(frame: FrameType | None, said: Path) -> None:
+    """Say what is under way in a frame of the main thread, and be killed."""
+    place = "start"
+    while frame is not None:
+        if frame.f_code in PHASES:
+            place = PHASES[frame.f_code]
+            break
+        if frame.f_code is epoch.run_epochs.__code__:
+            place = "between"
+        frame = frame.f_back
+    said.write_text(place)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def moments(chosen: random.Random, calls: Mapping[str, int]) -> Iterator[Moment]:
+    """Phase by phase, each at a random call of the next quarter of a run; the fifth at a random time."""
+    for number in count():
+        for phase in WHERE:
+            seconds = chosen.random() * 0.008 if phase == "step" and number % 2 else 0.0
+            yield Moment(phase, int(calls[phase] * chosen.random() / 4), seconds)
+        from_start = chosen.random() < 0.5
+        yield Moment(seconds=chosen.random() * (1.0 if from_start else 0.5), from_start=from_start)
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -156,21 +238,27 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return found
 
 
-def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    import matplotlib.backends.backend_agg  # the curves need it: imported once, here
-    import matplotlib.figure  # noqa: F401
+def warm_up(folder: Path) -> None:
+    """What each process would do anew, done once before they are forked: a picture, and what is collected."""
+    row = {"epoch": 1, "learning_rate": 0.1, "loss": 1.0, "top1": 0.5, "val_loss": 1.0, "val_top1": 0.5}
+    draw_curves(folder / "curves.png", "first", [row, row])
+    gc.collect()
+    gc.freeze()
 
+
+def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     from archspec.runtime.export import export
     from archspec.runtime.quiet import import_tensorflow
     from archspec.runtime.train import resume, train
 
     import_tensorflow()
+    warm_up(folder)
 
     chosen = random.Random(seed)
     page = folder / "small.yaml"
     page.write_text(PAGE)
 
-    def start(run: Path, replicas: int, progress: TrainingProgress) -> object:
+    def start(run: Path, replicas: int, progress: TrainingProgress, deterministic: bool = False) -> object:
         return train(
             archspec.load(str(page)),
             "digits",
@@ -179,55 +267,46 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             seed=5,
             checkpoint_every="4steps",
             progress=progress,
+            deterministic=deterministic,
         )
 
+    def one(run: Path, replicas: int, killer: Killer) -> object:
+        if killer.moment and killer.moment.from_start and killer.said:
+            killer.arm(killer.moment, killer.said)
+        if (run / "run.json").exists():
+            return resume(run, archspec.load, devices=replicas, progress=killer)
+        return start(run, replicas, killer)
+
     killed, failures, resumed_at, rates = [], [], [], []
-    for replicas, share in ((1, kills - kills // 3), (2, kills // 3)):
-        whole, counted = folder / f"whole-{replicas}", folder / "calls"
-        status = forked(lambda whole=whole, counted=counted, n=replicas: start(whole, n, Counter(counted)))
-        if status:
+    for replicas, share in ((1, kills - kills // 5), (2, kills // 5)):
+        whole, counted, said = folder / f"whole-{replicas}", folder / "calls", folder / "place"
+        # on one replica with --deterministic, which the runs that are killed are without
+        work = partial(start, whole, replicas, Counter(counted), replicas == 1)
+        if status := forked(work):
             raise RuntimeError(f"the uninterrupted run ended with {status}")
-        expected, calls = result(whole), int(counted.read_text())
+        expected, to_come = result(whole), moments(chosen, json.loads(counted.read_text()))
         run, number, done = folder / f"run-{replicas}-0", 0, 0
         while True:
-            moment = (
-                {"calls": int(calls * chosen.random() ** 2)}
-                if chosen.random() < 0.7
-                else {"seconds": chosen.random() * 0.6}
-            )
-            killer = Killer(**moment) if done < share else Killer()
-            if run.exists():
+            moment = next(to_come) if done < share else None
+            if (run / "run.json").exists():
                 resumed_at.append(files(run)[0].name if files(run) else None)
-                status = forked(
-                    lambda run=run, killer=killer, n=replicas: resume(run, archspec.load, devices=n, progress=killer)
-                )
-            else:
-                status = forked(lambda run=run, killer=killer, n=replicas: start(run, n, killer))
+            status = forked(partial(one, run, replicas, Killer(moment, said)))
             if status == -signal.SIGKILL:
                 done += 1
-                moment["at"] = files(run)[0].name[:14] if files(run) else None
-                killed.append({"replicas": replicas, **moment})
+                killed.append({"replicas": replicas, "in": said.read_text(), **asdict(moment or Moment())})
             elif status:
                 failures.append(f"{moment} on {replicas} replicas: exit status {status}")
                 break
             else:
-                rates.append(
-                    [
-                        float(row["learning_rate"])
-                        for row in csv.DictReader((run / "history.csv").read_text().splitlines())
-                    ]
-                )
+                lines = (run / "history.csv").read_text().splitlines()
+                rates.append([float(row["learning_rate"]) for row in csv.DictReader(lines)])
                 failures += [f"{run.name}: {name} differs" for name in differences(expected, result(run))]
                 if done >= share:
                     break
                 number += 1
                 run = folder / f"run-{replicas}-{number}"
-    careful = folder / "deterministic"
-    arguments = {"devices": 1, "seed": 5, "checkpoint_every": "4steps", "progress": Killer(), "deterministic": True}
-    status = forked(lambda: train(archspec.load(str(page)), "digits", out=careful, **arguments))
+    careful = folder / "whole-1"
     deterministic = {
-        "status": status,
-        "differences": differences(result(folder / "whole-1"), result(careful)),
         "recorded": json.loads((careful / "run.json").read_text())["deterministic"],
         "data_wait": (careful / "times.csv").read_text().splitlines()[-1].split(",")[-1],
     }

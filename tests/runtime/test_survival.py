@@ -1,6 +1,6 @@
 """kill -9 at random moments: the run that goes on ends with the bits of the run that nobody disturbed.
 
-ARCHSPEC_KILLS=20 kills so many times instead of 4, ARCHSPEC_SEED=1 at other moments.
+ARCHSPEC_KILLS=50 kills so many times instead of 20, ARCHSPEC_SEED=1 at other moments.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-KILLS = int(os.environ.get("ARCHSPEC_KILLS", "4"))
+KILLS = int(os.environ.get("ARCHSPEC_KILLS", "20"))
 SEED = os.environ.get("ARCHSPEC_SEED", "0")
 
 
@@ -36,6 +36,14 @@ def test_killed_runs_end_with_the_same_bits(outcome: dict[str, Any]) -> None:
     assert {kill["replicas"] for kill in outcome["killed"]} == {1, 2}
 
 
+def test_the_moments_fall_into_steps_checkpoints_and_ends_of_epochs(outcome: dict[str, Any]) -> None:
+    """As the stack of each process said when it was killed."""
+    if KILLS < 20:
+        pytest.skip("too few to fall everywhere")
+    places = {kill["in"] for kill in outcome["killed"]}
+    assert places >= {"step", "checkpoint", "validation", "epoch's end"}
+
+
 def test_the_plateau_dropped_the_rate_in_each_of_them(outcome: dict[str, Any]) -> None:
     """By 0.5, after an epoch without a gain: so that the law above holds across a drop."""
     assert outcome["rates"]
@@ -50,8 +58,9 @@ def test_runs_went_on_from_the_middle_of_epochs(outcome: dict[str, Any]) -> None
 
 
 def test_deterministic_operations_give_the_same_bits_on_a_cpu(outcome: dict[str, Any]) -> None:
-    """And have no clock, so that the wait for data is not measured."""
-    assert outcome["deterministic"] == {"status": 0, "differences": [], "recorded": True, "data_wait": ""}
+    """The run that the killed ones are compared with on one replica took only such; which have no clock, so that the
+    wait for data is not measured."""
+    assert outcome["deterministic"] == {"recorded": True, "data_wait": ""}
 
 
 def test_a_killed_export_leaves_nothing_in_its_place(outcome: dict[str, Any]) -> None:
