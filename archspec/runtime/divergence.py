@@ -13,6 +13,8 @@ from archspec.runtime.strategy import replicas_in_step
 def blown_up(strategy: Any, model: Any, x: Any) -> list[str]:
     """What is not finite when the network sees the batch x (b, *input) in training: sentences for the user.
 
+    Several hosts look together, each at its part of the batch, and find the same.
+
     Weights first, then the first layer, in the order of the network, with an output that is NaN or infinite. Without a
     batch the weights are all that is looked at.
     """
@@ -27,6 +29,7 @@ def blown_up(strategy: Any, model: Any, x: Any) -> list[str]:
     if x is None:
         return []
     layers = [layer for layer in model.layers if isinstance(layer.output, keras.KerasTensor)]
+    replicas: int = strategy.num_replicas_in_sync
     probe = keras.Model(model.inputs, [layer.output for layer in layers])
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -35,12 +38,15 @@ def blown_up(strategy: Any, model: Any, x: Any) -> list[str]:
             outputs = [tf.cast(output, tf.float32) for output in probe(x, training=True)]
             finite = [tf.reduce_all(tf.math.is_finite(output)) for output in outputs]
             greatest = [tf.reduce_max(tf.abs(output)) for output in outputs]
-            return tf.stack(finite), tf.stack(greatest)
+            found = tf.stack([tf.cast(tf.stack(finite), tf.float32), tf.stack(greatest)])[None]
+            # each host has a part of the batch
+            return tf.distribute.get_replica_context().all_gather(found, axis=0) if replicas > 1 else found
 
-        with replicas_in_step(model, strategy.num_replicas_in_sync):
+        with replicas_in_step(model, replicas):
             return strategy.run(replica, args=(x,))
 
-    finite, greatest = (np.asarray(strategy.experimental_local_results(each)[0]) for each in look(x))
+    found = np.asarray(strategy.experimental_local_results(look(x))[0])
+    finite, greatest = found[:, 0].min(axis=0) > 0, found[:, 1].max(axis=0)
     if finite.all():
         top = int(greatest.argmax())
         return [f"all outputs of layers are finite; the greatest is {greatest[top]:.2g}, of `{_path(layers[top])}`"]

@@ -73,6 +73,12 @@ class Run:
             return self.agreement.any(self.interrupt.requested)
         return False
 
+    def checkpoint_due(self, step: int) -> bool:
+        """Whether to save after that step, on all processes or on none: the clock is that of the one that writes."""
+        if self.agreement.hosts is None or self.checkpoints.every.seconds is None:
+            return self.checkpoints.due(step)
+        return step % TOGETHER == 0 and self.agreement.any(self.record.writes and self.checkpoints.due(step))
+
     def save(self, position: Position) -> None:
         """A checkpoint. Raises DivergedError when what it would keep is not finite, and `cannot-write`."""
         arrays = capture(self.course.train_step.variables())
@@ -164,7 +170,7 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
             if run.asked_to_end(at.step(each)):
                 save()
                 return at, True
-            if run.checkpoints.due(at.step(each)) and at.done < steps:
+            if run.checkpoint_due(at.step(each)) and at.done < steps:
                 save()
         total = watch.look()
         trained = time.perf_counter()
@@ -232,23 +238,36 @@ def count(
 
 def _diverged(run: Run, diverged: DivergedError) -> ArchspecError:
     """The error, with the layer that blew up: the steps since the last checkpoint are taken again to find it."""
-    course, steps = run.course, run.course.length.steps_per_epoch
-    notes: list[str] = []
-    if run.agreement.hosts:
-        return _smaller_rate(course.recipe, diverged.fact, notes)
-    with contextlib.suppress(ArchspecError):  # without a checkpoint, nothing more is known
-        run.progress.note(f"{diverged.fact}; looking for the layer, from the last checkpoint on")
-        first = run.load(latest(run.record.directory, run.progress.note)).step(steps)
+    course, notes = run.course, list[str]()
+    run.progress.note(f"{diverged.fact}; looking for the layer, from the last checkpoint on")
+    first = _gone_back(run)
+    if first is not None:
         batches = run.batches(first)
         for step in range(first, diverged.step):
-            if run.interrupt.requested:
+            if run.asked_to_end(step):
                 break
             run.take(batches, step)
         else:
             x, _ = next(iter(course.training(diverged.step)), (None, None))
             notes = blown_up(course.strategy, course.model, x)
         notes.append(f"the checkpoint of step {first} is kept, and best.keras and last.keras are not newer than it")
+    elif run.agreement.hosts:
+        notes = ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
+    run.agreement.any(False)  # no process ends while another one still needs it
     return _smaller_rate(course.recipe, diverged.fact, notes)
+
+
+def _gone_back(run: Run) -> int | None:
+    """The step of the last checkpoint, with its variables; None, on all processes, unless each has gone back to it."""
+    first: int | None = None
+    with contextlib.suppress(ArchspecError):  # without a checkpoint, nothing more is known
+        first = run.load(latest(run.record.directory, run.progress.note)).step(run.course.length.steps_per_epoch)
+    if run.agreement.any(first is None):
+        return None
+    with contextlib.suppress(ArchspecError):
+        run.agreement.same("checkpoint", first)
+        return first
+    return None
 
 
 def _smaller_rate(recipe: Recipe, fact: str, notes: Sequence[str]) -> ArchspecError:

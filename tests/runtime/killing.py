@@ -65,6 +65,21 @@ train:
 """
 
 
+BLOWN = """\
+name: blown
+input: [8, 8, 1]
+layers:
+  - {conv: {filters: 4, kernel_size: 3}, name: one}
+  - relu
+  - {conv: {filters: 4, kernel_size: 3}, name: two}
+  - flatten
+  - {dense: 10, name: three}
+  - softmax
+preprocess: [scale: 0.00392156862745098]
+train: {epochs: 3, batch_size: 150, schedule: {step: {epochs: [1], gamma: 1.0e17}}}
+"""
+"""A rate of 10^15 in the second epoch: see `test_a_loss_that_is_no_number_names_the_layer`."""
+
 PHASES = {
     TrainStep.__call__.__code__: "step",
     Checkpoints.save.__code__: "checkpoint",

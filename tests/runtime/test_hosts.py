@@ -35,7 +35,7 @@ def test_two_processes_train_to_the_weights_of_one(outcome: dict[str, Any]) -> N
 
 
 def test_a_worker_that_dies_stops_the_others_within_a_minute_by_name(outcome: dict[str, Any]) -> None:
-    (status, ended, (code, message, help)), (dead, died, _) = outcome["killed"]
+    (status, ended, (code, message, help, *_)), (dead, died, _) = outcome["killed"]
     assert (status, dead) == (1, -9)
     assert ended - died < 60
     assert code == "worker-lost"
@@ -60,7 +60,7 @@ def test_two_processes_evaluate_to_the_figures_of_one(outcome: dict[str, Any]) -
 
 
 def test_an_evaluator_that_dies_is_named_and_what_was_done_is_kept(outcome: dict[str, Any]) -> None:
-    (status, ended, (code, message, help)), (dead, died, _) = outcome["evaluator killed"]
+    (status, ended, (code, message, help, *_)), (dead, died, _) = outcome["evaluator killed"]
     assert (status, dead) == (1, -9)
     assert ended - died < 60
     assert code == "worker-lost"
@@ -71,6 +71,24 @@ def test_an_evaluator_that_dies_is_named_and_what_was_done_is_kept(outcome: dict
     assert (status, other, outcome["left"]) == (0, 0, 0)
     assert any("225 of 225 images were done before" in line for line in lines)
     assert any("64 of 225 images were done before" in line for line in lines_of_other)
+
+
+def test_a_loss_that_is_no_number_names_the_layer_on_all(outcome: dict[str, Any]) -> None:
+    """As on one host: `tests.runtime.test_resume` says why it is that layer. Both take the steps again."""
+    for status, _, (code, message, _, layer, greatest, kept) in outcome["diverged"]:
+        assert (status, code) == (1, "diverged")
+        assert message.endswith("at step 2 of 9 in epoch 2")
+        assert layer == "`three` is the first layer whose output is not finite"
+        assert greatest.endswith("of `two`")
+        assert kept.startswith("the checkpoint of step 9 is kept")
+    assert outcome["diverged"][0][2] == outcome["diverged"][1][2]
+
+
+def test_without_a_shared_folder_the_error_says_that_the_layer_was_not_looked_for(outcome: dict[str, Any]) -> None:
+    for status, _, (code, message, _, *notes) in outcome["diverged apart"]:
+        assert (status, code) == (1, "diverged")
+        assert message.endswith("at step 2 of 9 in epoch 2")
+        assert notes == ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
 
 
 def test_one_process_writes(outcome: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from archspec.runtime.recipe_text import recipe_json
 from archspec.runtime.train import resume, train
 from archspec.transforms import TRANSFORMS
 from tests.cli.conftest import Run, run  # noqa: F401
-from tests.runtime.killing import PAGE, differences, result
+from tests.runtime.killing import BLOWN, PAGE, differences, result
 from tests.runtime.test_train_run import Watcher, history, once
 
 STEPS = 9  # an epoch: 1,347 images in batches of 150
@@ -179,21 +179,6 @@ def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
     assert json.loads((out / "run.json").read_text())["errors"][0]["code"] == "cannot-write"
     go_on(out)
     assert differences(result(whole), result(out)) == []
-
-
-BLOWN = """\
-name: blown
-input: [8, 8, 1]
-layers:
-  - {conv: {filters: 4, kernel_size: 3}, name: one}
-  - relu
-  - {conv: {filters: 4, kernel_size: 3}, name: two}
-  - flatten
-  - {dense: 10, name: three}
-  - softmax
-preprocess: [scale: 0.00392156862745098]
-train: {epochs: 3, batch_size: 150, schedule: {step: {epochs: [1], gamma: 1.0e17}}}
-"""
 
 
 def test_a_loss_that_is_no_number_names_the_layer(tmp_path: Path) -> None:

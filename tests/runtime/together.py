@@ -88,7 +88,7 @@ def processes(folder: Path, workers: int, work: Work) -> list[Any]:
             status = work(Hosts(addresses, worker) if workers > 1 else None, said)
         except ArchspecError as error:
             (each,) = error.diagnostics
-            status, said = 1, [each.code, each.message, each.help or ""]
+            status, said = 1, [each.code, each.message, each.help or "", *each.notes]
         except BaseException as error:
             said = [repr(error)]
         finally:
@@ -105,8 +105,13 @@ def processes(folder: Path, workers: int, work: Work) -> list[Any]:
     return outcome
 
 
-def phase(folder: Path, page: Path, out: Path, workers: int, signals: dict[int, int] | None = None) -> list[Any]:
-    """Train into `out`, or go on with what is there."""
+def phase(
+    folder: Path, page: Path, out: Path, workers: int, signals: dict[int, int] | None = None, apart: bool = False
+) -> list[Any]:
+    """Train into `out`, or go on with what is there.
+
+    apart: each worker but the first has a folder of its own in place of that one.
+    """
     go_on = out.exists()
 
     def work(hosts: Hosts | None, said: list[str]) -> int:
@@ -118,7 +123,8 @@ def phase(folder: Path, page: Path, out: Path, workers: int, signals: dict[int, 
         if go_on:
             ended = resume(out, archspec.load, **given)
         else:
-            ended = train(archspec.load(str(page)), "digits", out=out, checkpoint_every="3steps", **given)
+            own = out.with_name(f"{out.name}-{hosts.worker}") if apart and hosts and hosts.worker else out
+            ended = train(archspec.load(str(page)), "digits", out=own, checkpoint_every="3steps", **given)
         return 128 + ended.signal if ended.signal else 0
 
     return processes(folder, workers, work)
@@ -165,13 +171,15 @@ def main(folder: Path) -> dict[str, Any]:
     import matplotlib.figure  # noqa: F401
 
     from archspec.runtime.quiet import import_tensorflow
-    from tests.runtime.killing import differences, result
+    from tests.runtime.killing import BLOWN, differences, result
 
     import_tensorflow()
     import numpy as np
 
     page = folder / "small.yaml"
     page.write_text(PAGE)
+    blown = folder / "blown.yaml"
+    blown.write_text(BLOWN)
     single, two, lost = folder / "single", folder / "two", folder / "lost"
     outcome: dict[str, Any] = {
         "single": phase(folder, page, single, 1),
@@ -179,6 +187,8 @@ def main(folder: Path) -> dict[str, Any]:
         "killed": phase(folder, page, lost, 2, {1: signal.SIGKILL}),
         "asked to end": phase(folder, page, lost, 2, {1: signal.SIGTERM}),
         "resumed": phase(folder, page, lost, 2),
+        "diverged": phase(folder, blown, folder / "diverged", 2),
+        "diverged apart": phase(folder, blown, folder / "apart", 2, apart=True),
     }
     one, both = result(single), result(two)
     start = {name: array for name, array in one["weights"].items() if name.startswith("variable")}
