@@ -273,4 +273,8 @@ def _gone_back(run: Run) -> int | None:
 def _smaller_rate(recipe: Recipe, fact: str, notes: Sequence[str]) -> ArchspecError:
     optimizer = recipe.optimizer
     setting = f"train.optimizer.{optimizer.name}.learning_rate={optimizer.learning_rate / 10:g}"
-    return fail("diverged", fact, notes=notes, help=f"a smaller learning rate: `--set {setting}`")
+    help = f"a smaller learning rate: `--set {setting}`"
+    if recipe.dtype_policy == "mixed_float16":
+        notes = [*notes, "outputs of layers are float16, which ends at 65,504; no scale of the loss helps against that"]
+        help = f"`--set train.dtype_policy=mixed_bfloat16`, which has the range of float32, or {help}"
+    return fail("diverged", fact, notes=notes, help=help)

@@ -199,6 +199,22 @@ def test_a_loss_that_is_no_number_names_the_layer(tmp_path: Path) -> None:
     assert files(tmp_path / "run")[0].name == "step-000000009.safetensors"
 
 
+def test_an_output_beyond_float16_stops_the_run_with_the_layer(tmp_path: Path) -> None:
+    """Pixels of up to 255 x 300 = 76,500 are finite in float32; the first layer reads them as float16."""
+    path = tmp_path / "half.yaml"
+    page = BLOWN.replace("0.00392156862745098", "300").replace("epochs: 3,", "epochs: 3, dtype_policy: mixed_float16,")
+    path.write_text(page)
+    with pytest.raises(ArchspecError) as caught:
+        train(archspec.load(str(path)), "digits", out=tmp_path / "run", progress=Watcher())
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "diverged"
+    assert diagnostic.message == "the loss is nan at step 1 of 9 in epoch 1"
+    assert diagnostic.notes[0] == "`one` is the first layer whose output is not finite"
+    assert "65,504" in diagnostic.notes[-1]
+    assert "mixed_bfloat16" in diagnostic.help
+    assert [file.name for file in files(tmp_path / "run")] == ["step-000000000.safetensors"]
+
+
 def photos(folder: Path, sizes: list[int]) -> Path:
     """Two classes of grey PNG files, in `train/` and `val/`; of two sizes, so that they are not kept in memory."""
     generator = np.random.default_rng(0)

@@ -168,6 +168,31 @@ def test_the_scale_of_float16_is_that_of_keras(monkeypatch: pytest.MonkeyPatch) 
     assert int(fine.numpy()) == 1
 
 
+def test_a_gradient_that_overflows_costs_an_update_and_not_the_run() -> None:
+    """By hand: with hidden h = 0.03 the logits are 4h and -4h, p = (0.56, 0.44), and the gradient of h is
+    -4 x 0.44 - 4 x 0.44 = -3.52: times 2^15 it is -115,000, and times 2^14 -57,700, where float16 ends at 65,504."""
+
+    def steep() -> Any:
+        inputs = keras.Input((3,))
+        hidden = keras.layers.Dense(1, dtype="mixed_float16", kernel_initializer="ones")
+        head = keras.layers.Dense(2, dtype="mixed_float16")
+        model = keras.Model(inputs, keras.layers.Softmax(dtype="float32")(head(hidden(inputs))))
+        head.set_weights([np.float32([[4, -4]]), np.zeros(2, np.float32)])
+        return model
+
+    recipe = Recipe(optimizer=Sgd(learning_rate=0.0625), dtype_policy="mixed_float16")
+    x, y = np.full((2, 3), 0.01, np.float32), np.zeros(2, np.int32)
+    kernels, scales = [], []
+    for count in (1, 2):
+        step, scores = stepped(recipe, [True] * count, batch=1, model=steep, x=x, y=y)
+        assert scores[0].loss == pytest.approx(-np.log(1 / (1 + np.exp(-0.24))), abs=1e-3)
+        kernels.append(step.model.get_weights()[0])
+        scales.append(float(step.variables()[-2].numpy()))
+    assert scales == [2.0**14, 2.0**14]
+    np.testing.assert_array_equal(kernels[0], 1)
+    np.testing.assert_allclose(kernels[1], 1 + 0.0625 * 0.01 * 8 / (1 + np.exp(0.24)), rtol=1e-5)
+
+
 def test_weighted_classes_and_auxiliary_outputs_by_hand() -> None:
     """d loss / d bias = mean of c_y (p - y), of each output with its weight; the loss is the one that is minimized."""
 
