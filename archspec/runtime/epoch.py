@@ -248,7 +248,7 @@ def _diverged(run: Run, diverged: DivergedError) -> ArchspecError:
                 break
             run.take(batches, step)
         else:
-            x, _ = next(iter(course.training(diverged.step)), (None, None))
+            x, *_ = next(iter(course.training(diverged.step)), (None,))
             notes = blown_up(course.strategy, course.model, x)
         notes.append(f"the checkpoint of step {first} is kept, and best.keras and last.keras are not newer than it")
     elif run.agreement.hosts:
