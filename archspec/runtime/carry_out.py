@@ -29,7 +29,7 @@ from archspec.runtime.metadata import Metadata
 from archspec.runtime.mlflow_log import MlflowLog
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.rates import check_monitors
-from archspec.runtime.recipe_notes import recipe_notes
+from archspec.runtime.recipe_notes import recipe_notes, sees_grey_levels
 from archspec.runtime.recipe_text import describe_recipe, recipe_json
 from archspec.runtime.record import Record, threads, timestamp, versions
 from archspec.runtime.resume import Resumed
@@ -106,11 +106,15 @@ def carry_out(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
         f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy, hosts)}"
     )
-    on_cpu, names = "GPU" not in machine["devices"], [weight.name for weight in course.model.trainable_variables]
-    for line in (
-        *describe_recipe(job.recipe, course.length),
-        *recipe_notes(job.recipe, course.length, len(training), on_cpu=on_cpu, weights=names),
-    ):
+    notes = recipe_notes(
+        job.recipe,
+        course.length,
+        len(training),
+        on_cpu="GPU" not in machine["devices"],
+        weights=[weight.name for weight in course.model.trainable_variables],
+        raw=sees_grey_levels(network.graph(), network.preprocess),
+    )
+    for line in (*describe_recipe(job.recipe, course.length), *notes):
         progress.note(line)
     if not resumed:
         for warning in network.warnings(typical_side(training) if len(input_shape) == 3 else None):

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.diagnostics import listed
+from archspec.graph.ir import Graph
 from archspec.lang.recipe import Length, Recipe
 from archspec.lang.recipes.schedules import Plateau, Step
 
+SCALING = frozenset({"rescale", "normalize", "bn", "layer_norm", "group_norm"})
+"""Layers after which it does not matter what numbers pixels are."""
+
 
 def recipe_notes(
-    recipe: Recipe, length: Length, images: int, *, on_cpu: bool, weights: Sequence[str] = ()
+    recipe: Recipe, length: Length, images: int, *, on_cpu: bool, weights: Sequence[str] = (), raw: bool = False
 ) -> list[str]:
-    """Lines about a recipe, its Length on so many training images, the kind of device, and the names of the weights."""
+    """Lines about a recipe, its Length on so many training images, the kind of device, and the names of the weights.
+
+    raw: what `sees_grey_levels` says.
+    """
     lines = [*_notes(recipe, length, images, on_cpu=on_cpu), *_undecayed(recipe, weights)]
+    if raw:
+        fact = "the page has no `preprocess`: the network sees grey levels of 0 to 255 as they are"
+        lines.append(f"{fact} (`preprocess: [scale]` makes them 0 to 1)")
     return [f"note: {line}" for line in lines]
+
+
+def sees_grey_levels(graph: Graph, preprocess: Sequence[object]) -> bool:
+    """Whether pixels of images reach the network as they are: neither the page nor its first layers scale them."""
+    first = {type(node.op).name for node in graph.layers if 0 in node.inputs}
+    return len(graph.input_shape) == 3 and not preprocess and not first & SCALING
 
 
 def _undecayed(recipe: Recipe, weights: Sequence[str]) -> Iterator[str]:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import archspec
 from archspec.lang.recipe import Recipe, recipe
 from archspec.runtime.rates import LearningRate
-from archspec.runtime.recipe_notes import recipe_notes
+from archspec.runtime.recipe_notes import recipe_notes, sees_grey_levels
 from archspec.transforms import TRANSFORMS
 
 
@@ -92,3 +93,22 @@ def test_a_weight_that_is_to_decay_and_is_not_there_is_named():
         found: Recipe = recipe(section, TRANSFORMS)
         lines = recipe_notes(found, found.length(1000), 1000, on_cpu=True, weights=names)
         assert [words in line for line in lines] == [True] * bool(words)
+
+
+@pytest.mark.parametrize(
+    ("reference", "raw"),
+    [
+        ("nin:cifar10", True),
+        ("lenet", False),  # which have `preprocess`
+        ("resnet:50", False),
+        ("efficientnet:b0", False),  # whose first layers scale, as Keras's do
+        ("conv1d:M3", False),  # no images
+    ],
+)
+def test_pixels_that_nothing_scales_are_talked_of(reference: str, raw: bool):
+    network = archspec.load(reference)
+    assert sees_grey_levels(network.graph(), network.preprocess) == raw
+    assert sees_grey_levels(network.graph(), ()) == (raw or reference in ("lenet", "resnet:50"))
+    found: Recipe = recipe({}, TRANSFORMS)
+    lines = recipe_notes(found, found.length(1000), 1000, on_cpu=True, raw=raw)
+    assert [" 0 to 255 " in line for line in lines] == [True] * raw
