@@ -152,7 +152,7 @@ def test_a_file_is_looked_at_again_by_its_contents(tmp_path: Path) -> None:
     os.utime(tmp_path / "1.png", ns=(status.st_atime_ns, status.st_mtime_ns))
     (tmp_path / "3.png").unlink()
     other = f"{tmp_path / '1.png'}: other contents than when it was first read"
-    gone = f"{tmp_path / '3.png'}: not a file"
+    gone = f"{tmp_path / '3.png'}: no such file"
     assert looked.changed() == [other, gone]
     assert looked.changed(np.array([3, 0])) == [gone]
     (tmp_path / "1.png").write_bytes(b"two")
