@@ -90,7 +90,8 @@ def run() -> int:
     except click.exceptions.Exit as error:
         status = error.exit_code
     except click.ClickException as error:
-        error.show()
+        hint = key_of_the_recipe(error) if isinstance(error, click.NoSuchOption) else None
+        (click.UsageError(f"{error.format_message()} {hint}", getattr(error, "ctx", None)) if hint else error).show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -113,6 +114,17 @@ def run() -> int:
         )
         status = 1
     return status if isinstance(status, int) else 0
+
+
+def key_of_the_recipe(error: click.NoSuchOption) -> str | None:
+    """The remedy for `--learning-rate 0.1` or `--weight-decay 5e-4`, where the command has `--set`."""
+    options = [option for each in (error.ctx.command.params if error.ctx else ()) for option in each.opts]
+    if "--set" not in options:
+        return None
+    from archspec.lang.settings import recipe_setting
+
+    setting = recipe_setting(error.option_name.lstrip("-").replace("-", "_"))
+    return f"Write `--set {setting}=...`." if setting else None
 
 
 def report(error: ArchspecError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -11,10 +12,11 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
 from archspec.lang import source
 from archspec.lang.expr import ExpressionError, evaluate, is_expression
 from archspec.lang.pointer import find
-from archspec.lang.recipe import ONE_HEAD, recipe
+from archspec.lang.recipe import ONE_HEAD, Recipe, recipe
 from archspec.lang.recipes.contradictions import contradictions
 from archspec.lang.scalars import LARGEST
 from archspec.lang.validate import validate_section
+from archspec.lang.wording import SHORT
 from archspec.transforms import TRANSFORMS
 
 SECTIONS = ("train", "evaluate")
@@ -98,6 +100,15 @@ def place(document: source.Mapping, path: tuple[str, ...]) -> Span | None:
         else:
             return key.span if key else nodes[-1].span
     return None
+
+
+def recipe_setting(word: str) -> str | None:
+    """`train.weight_decay` for `weight_decay`, `train.optimizer.sgd.momentum` for `momentum` or a short form of it."""
+    if word in {field.name for field in dataclasses.fields(Recipe)}:
+        return f"train.{word}"
+    argument = SHORT.get(word, word)
+    known = argument in {each.name for each in arguments(ONE_HEAD["optimizer"]["sgd"])}
+    return f"train.optimizer.sgd.{argument}" if known else None
 
 
 def _unless_set(document: source.Mapping, path: tuple[str, ...], settings: Collection[str]) -> Span | None:

@@ -43,7 +43,7 @@ def _undecayed(recipe: Recipe, weights: Sequence[str]) -> Iterator[str]:
 def _notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> Iterator[str]:
     each, schedule = length.iterations_per_epoch, recipe.schedule
     if recipe.batch_size > images:
-        yield f"a batch holds all {images:,} training images, which are fewer than the {recipe.batch_size:,} of a batch"
+        yield f"all {images:,} training images are in one batch, which the recipe makes of {recipe.batch_size:,}"
     if recipe.warmup and recipe.warmup.length(each) >= length.iterations:
         yield "the warm-up lasts until the end of the run: no update has the recipe's full rate"
     if isinstance(schedule, Step):
