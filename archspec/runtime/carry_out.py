@@ -22,9 +22,10 @@ from archspec.runtime.epoch import Run, run_epochs
 from archspec.runtime.example_image import example_image
 from archspec.runtime.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.freeze import rate_factors
-from archspec.runtime.hosts import Agreement, Hosts, losses_of_workers, waiting
+from archspec.runtime.hosts import Agreement, Hosts, waiting
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.job import Job
+from archspec.runtime.lost_workers import losses_of_workers
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.mlflow_log import MlflowLog
 from archspec.runtime.progress import TrainingProgress

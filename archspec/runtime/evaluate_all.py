@@ -16,7 +16,8 @@ from archspec.runtime.data.source import open_data
 from archspec.runtime.evaluate import Evaluation
 from archspec.runtime.evaluate_member import Member, protocols_of, small_views
 from archspec.runtime.evaluate_together import Together
-from archspec.runtime.hosts import Hosts, losses_of_workers
+from archspec.runtime.hosts import Hosts
+from archspec.runtime.lost_workers import losses_of_workers
 from archspec.runtime.protocols.ensemble import averages, check_members
 from archspec.runtime.protocols.journal import forget
 from archspec.runtime.protocols.network import Classifier

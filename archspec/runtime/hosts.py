@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail, listed, render
+from archspec.diagnostics import fail, listed, render
 from archspec.runtime.quiet import import_tensorflow
 
 HELP = "`--workers host0:port,host1:port,...` is the same on every host, and `--worker I` counts them from 0"
@@ -181,37 +181,3 @@ class Agreement:
         if self.any(differs):
             help = "start all of them by the same command on the same data; with `--resume`, from one shared folder"
             raise fail("hosts-differ", f"the workers do not have the same {what}", help=help)
-
-
-@contextlib.contextmanager
-def losses_of_workers(hosts: Hosts | None, again: str) -> Iterator[None]:
-    """What TensorFlow raises when another process has stopped, as an error that says which.
-
-    again: how all are started again, the end of a sentence.
-    """
-    if hosts is None:
-        yield
-        return
-    tf = import_tensorflow()
-    try:
-        yield
-    except ArchspecError:
-        raise
-    except (
-        tf.errors.UnavailableError,
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-        tf.errors.InternalError,
-        tf.errors.FailedPreconditionError,
-    ) as error:
-        number = re.search(r"/task:(\d+)", str(error))
-        who = hosts.named(int(number[1])) if number else "another worker"
-        help = f"its own output says why; start all of them again{again}"
-        note = f"TensorFlow says: {_reason(str(error))}"
-        raise fail("worker-lost", f"{who} has stopped, and so does this one", notes=[note], help=help) from error
-
-
-def _reason(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if "ollective ops is aborted" in line] or text.splitlines()
-    return lines[0].rpartition("aborted by: ")[2][:200]

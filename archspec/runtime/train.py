@@ -10,8 +10,9 @@ from pathlib import Path
 from archspec.lang.recipe import Recipe
 from archspec.runtime import run_directory
 from archspec.runtime.carry_out import carry_out
-from archspec.runtime.hosts import Hosts, losses_of_workers
+from archspec.runtime.hosts import Hosts
 from archspec.runtime.job import Job
+from archspec.runtime.lost_workers import losses_of_workers
 from archspec.runtime.mlflow_log import need_mlflow
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.resume import find, is_finished, read_settings

@@ -12,6 +12,7 @@ import pytest
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.hosts import Agreement, Hosts, find_hosts
+from archspec.runtime.lost_workers import lost
 
 TWO = ("one:2000", "two:2000")
 
@@ -41,6 +42,41 @@ def test_a_worker_that_dies_stops_the_others_within_a_minute_by_name(outcome: di
     assert code == "worker-lost"
     assert message.startswith("worker 1 (127.0.0.1:")
     assert "--resume" in help
+
+
+def test_a_chief_that_stands_still_stops_the_others_within_a_minute(outcome: dict[str, Any]) -> None:
+    (killed, _, _), (status, ended, (code, message, _)) = outcome["frozen chief"]
+    assert (killed, status, code) == (-9, 1, "worker-lost")
+    assert ended < 60
+    assert message.startswith("worker 0 (127.0.0.1:")
+
+
+def test_of_three_workers_the_one_that_died_is_named_by_both_others(outcome: dict[str, Any]) -> None:
+    """Not the one that ended because it died."""
+    (first, died, _), others = outcome["killed of three"][1], outcome["killed of three"][::2]
+    assert first == -9
+    for status, ended, (code, message, _) in others:
+        assert (status, code) == (1, "worker-lost")
+        assert ended - died < 60
+        assert message.startswith("worker 1 (127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        # TensorFlow 2.21, shortened
+        ("aborted by: Deadline Exceeded\n\nRPC: /tensorflow.CoordinationService/Heartbeat\n", [0]),
+        (
+            "aborted by: Error reported from /job:worker/task:2: The following tasks are unhealthy (stopped sending "
+            "heartbeats):\n/job:worker/replica:0/task:1\n/job:worker/replica:0/task:2\nThe tasks have crashed.",
+            [1, 2],
+        ),
+        ("error information from remote target /job:worker/replica:0/task:1 while calling /RecvBuf:", [1]),
+        ("Collective ops is aborted", []),
+    ],
+)
+def test_tensorflow_says_who_is_gone(said: str, expected: list[int]) -> None:
+    assert lost(said) == expected
 
 
 def test_all_end_when_one_is_asked_to_and_go_on_to_the_same_bits(outcome: dict[str, Any]) -> None:

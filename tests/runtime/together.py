@@ -72,8 +72,11 @@ Work = Callable[[Hosts | None, list[str]], int]
 """What a process does: its words go into the list, and its exit status comes back."""
 
 
-def processes(folder: Path, workers: int, work: Work) -> list[Any]:
-    """Of each of so many processes that do it together: its exit status, seconds and words."""
+def processes(folder: Path, workers: int, work: Work, frozen: int | None = None) -> list[Any]:
+    """Of each of so many processes that do it together: its exit status, seconds and words.
+
+    frozen: the one that will stand still; it is killed when the others have ended.
+    """
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(workers))
     children, reports, started = [], [], time.monotonic()
     for worker in range(workers):
@@ -95,7 +98,9 @@ def processes(folder: Path, workers: int, work: Work) -> list[Any]:
             report.write_text(json.dumps(said))
             os._exit(status)
     outcome: list[Any] = [None] * workers
-    for _ in range(workers):
+    for ended in range(workers):
+        if frozen is not None and ended == workers - 1:
+            os.kill(children[frozen], signal.SIGKILL)
         child, code = os.wait()
         number = children.index(child)
         outcome[number] = [os.waitstatus_to_exitcode(code), round(time.monotonic() - started, 1)]
@@ -127,7 +132,8 @@ def phase(
             ended = train(archspec.load(str(page)), "digits", out=own, checkpoint_every="3steps", **given)
         return 128 + ended.signal if ended.signal else 0
 
-    return processes(folder, workers, work)
+    stopped = [worker for worker, number in (signals or {}).items() if number == signal.SIGSTOP]
+    return processes(folder, workers, work, stopped[0] if stopped else None)
 
 
 def scored(folder: Path, model: Path, out: Path, workers: int, killed: int | None = None) -> list[Any]:
@@ -189,6 +195,8 @@ def main(folder: Path) -> dict[str, Any]:
         "resumed": phase(folder, page, lost, 2),
         "diverged": phase(folder, blown, folder / "diverged", 2),
         "diverged apart": phase(folder, blown, folder / "apart", 2, apart=True),
+        "frozen chief": phase(folder, page, folder / "frozen", 2, {0: signal.SIGSTOP}),
+        "killed of three": phase(folder, page, folder / "three", 3, {1: signal.SIGKILL}),
     }
     one, both = result(single), result(two)
     start = {name: array for name, array in one["weights"].items() if name.startswith("variable")}
