@@ -55,7 +55,7 @@ def test_of_three_workers_the_one_that_died_is_named_by_both_others(outcome: dic
     """Not the one that ended because it died."""
     (first, died, _), others = outcome["killed of three"][1], outcome["killed of three"][::2]
     assert first == -9
-    for status, ended, (code, message, _) in others:
+    for status, ended, (code, message, *_) in others:
         assert (status, code) == (1, "worker-lost")
         assert ended - died < 60
         assert message.startswith("worker 1 (127.0.0.1:")
