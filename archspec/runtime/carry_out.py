@@ -139,11 +139,11 @@ def carry_out(
                     keep_contents(directory / run_directory.IMAGES, parts)
                 record.begin()
                 interrupted = run_epochs(run, start)
+            with course.train_step.averaged():
+                seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
         except ArchspecError as error:
             record.failed(error)
             raise with_the_way_back(error, directory) from error
-        with course.train_step.averaged():
-            seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
         agreement.any(False)  # no process ends before all have done their work
     best = record.best or {}
     return RunResult(

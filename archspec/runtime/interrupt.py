@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: what is under way comes to its end first, so that what is saved is whole."""
+"""Ctrl-C, SIGTERM and SIGHUP as requests: what is under way comes to its end first, so that what is saved is whole."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ NOTES = {
     signal.SIGINT: "interrupted: finishing this step, then saving (Ctrl-C again: stop at once)",
     signal.SIGTERM: "asked to end: finishing this step, then saving",
 }
+if hasattr(signal, "SIGHUP"):  # the terminal was closed
+    NOTES[signal.SIGHUP] = NOTES[signal.SIGTERM]
 
 
 class Interrupt:
-    """A context in which the first SIGINT or SIGTERM sets `signal`, and a SIGINT after it raises KeyboardInterrupt.
+    """A context in which the first of these signals sets `signal`, and a SIGINT after it raises KeyboardInterrupt.
+
+    A signal that is ignored, as SIGHUP is under `nohup`, stays ignored.
 
     Outside the main thread, where Python delivers no signals, nothing is requested.
     """
@@ -31,7 +35,7 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in NOTES:
+            for number in [each for each in NOTES if signal.getsignal(each) != signal.SIG_IGN]:
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 

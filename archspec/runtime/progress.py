@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from archspec.runtime.lasting_stream import LastingStream
 from archspec.runtime.loop import Score
 
 COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
@@ -35,7 +37,9 @@ class TrainingProgress:
     """
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or Console(
+            file=cast("TextIO", LastingStream(sys.stderr)), highlight=False, soft_wrap=True
+        )
         self.quiet = quiet
         self._live: Live | None = None
         self._epochs = 0

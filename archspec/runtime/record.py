@@ -64,7 +64,7 @@ class Record:
         self.page_digest = hashlib.sha256(page.encode()).hexdigest()
         self._scalars = ScalarLog(directory / "tensorboard")
         self._mlflow = mlflow
-        self._started = time.time()
+        self._started = time.monotonic()
         self._seconds_before = 0.0
         opening = {"started": timestamp(), "finished": None, "interrupted": False, "best": None}
         self._settings = {**opening, **settings, "finished": None}
@@ -128,12 +128,12 @@ class Record:
         """Forget all but what a checkpoint has kept. The next `write` writes TensorBoard's files anew."""
         self.rows, self.times = list(state["rows"]), list(state["times"])
         self.best = state["best"]
-        self._seconds_before, self._started = state["seconds"], time.time()
+        self._seconds_before, self._started = state["seconds"], time.monotonic()
         if self.writes:
             self._scalars.restart()
 
     def _seconds(self) -> float:
-        return self._seconds_before + time.time() - self._started
+        return self._seconds_before + time.monotonic() - self._started
 
     def finish(self, *, interrupted: bool, model: Any = None) -> float:
         """Draw the curves and say in run.json how it ended. Returns the seconds since the start.
@@ -161,8 +161,8 @@ class Record:
         return seconds
 
     def failed(self, error: ArchspecError) -> None:
-        """Say in run.json what ended the run, as far as the disk allows."""
-        if not self.writes:
+        """Say in run.json what ended the run, as far as the disk allows, and if it has begun."""
+        if not self.writes or not (self.directory / "page.yaml").exists():
             return
         with contextlib.suppress(ArchspecError):
             draw_curves(self.directory / "curves.png", self.title, self.rows)

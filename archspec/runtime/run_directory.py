@@ -72,8 +72,8 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         return
     if not path.is_dir():
         raise fail("output-exists", f"`{path}` exists and is not a folder", help="give another `--out`")
-    if all(entry.name == "page.yaml" or _is_leftover(entry.name) for entry in path.iterdir()):
-        return  # or a run was killed before it began: run.json comes after page.yaml
+    if all(entry.name in ("page.yaml", IMAGES) or _is_leftover(entry.name) for entry in path.iterdir()):
+        return  # or a run was killed before it began: run.json comes last
     if not overwrite:
         help = "give another `--out`, or `--overwrite` to replace that run"
         raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)

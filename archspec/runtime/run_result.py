@@ -15,7 +15,7 @@ class RunResult:
 
     directory: Path
     signal: int | None
-    """The signal that ended it early: SIGINT (Ctrl-C), SIGTERM, or None."""
+    """The signal that ended it early: SIGINT (Ctrl-C), SIGTERM, SIGHUP, or None."""
     epochs: int
     """Finished epochs."""
     seconds: float

@@ -61,8 +61,8 @@ def train(
         hosts: of `find_hosts`: the processes that train together, on one copy of the data each. The first one writes.
         progress: where the user looks on; a TrainingProgress on standard error by default.
 
-    Ctrl-C and SIGTERM end the run after the step under way, with all its files in order, a checkpoint to go on from,
-    and the signal in the result.
+    Ctrl-C, SIGTERM and SIGHUP end the run after the step under way, with all its files in order, a checkpoint to go on
+    from, and the signal in the result.
 
     Raises:
         ArchspecError: `output-exists`, `run-busy`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`,

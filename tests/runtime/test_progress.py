@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
+import sys
 import time
 
 import keras
@@ -100,3 +102,27 @@ def test_the_wait_for_data_is_measured() -> None:
             step(iterator, 0.1)
         waits.append(float(step.waited.numpy()) - before)
     assert waits[0] < 0.2 < waits[1] < 3  # of eight batches at most two are prefetched
+
+
+def test_what_nobody_can_read_any_more_does_not_end_the_training() -> None:
+    """A terminal that was closed gives an error of input and output, a pipe without a reader a broken one."""
+
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+        def isatty(self) -> bool:
+            return True
+
+    before, sys.stderr = sys.stderr, Gone()
+    try:
+        with TrainingProgress() as progress:
+            progress.start(30, 22)
+            progress.steps(3, 11, SCORE, 1234.5, 0.07, 245.0)
+            progress.epoch({**ROW, **TIMES}, best=True)
+            progress.note("on")
+    finally:
+        sys.stderr = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,10 +15,11 @@ import pytest
 from PIL import Image
 
 import archspec
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import ArchspecError
 from archspec.lang.recipe import recipe
 from archspec.runtime.checkpoint import files
 from archspec.runtime.checkpoint_file import read_checkpoint
+from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.recipe_text import recipe_json
 from archspec.runtime.train import resume, train
 from archspec.transforms import TRANSFORMS
@@ -157,28 +159,72 @@ def test_the_recipe_of_a_run_comes_back_as_it_was(page: str) -> None:
 def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
     page: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from archspec.runtime import checkpoint
+    """Whichever of the files it is that does not fit: each in turn, in one run that is resumed after each."""
+    out, full, real = tmp_path / "run", list[str](), os.replace
 
-    real, count = checkpoint.write_checkpoint, [0]
+    def replace(source: Path, target: Path) -> None:
+        if [Path(target).name] == full:
+            full.clear()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(source, target)
 
-    def full(path: Path, *arguments: Any) -> None:
-        count[0] += 1
-        if count[0] == 4:
-            (path.parent / f".{path.stem}.1.tmp").write_bytes(b"x" * 100)
-            raise fail("cannot-write", "no space left on device", help="make room")
-        real(path, *arguments)
+    def begin() -> None:
+        train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
 
-    out = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "write_checkpoint", full)
+    monkeypatch.setattr(os, "replace", replace)
+    checkpoint = "step-000000{:03}.safetensors".format
+    for name in (
+        "images.npz",
+        "page.yaml",
+        "run.json",
+        checkpoint(4),
+        "last.keras",
+        "best.keras",
+        "history.csv",
+        "times.csv",
+        checkpoint(18),
+        "curves.png",
+    ):
+        full.append(name)
+        begun = (out / "run.json").exists()
         with pytest.raises(ArchspecError) as caught:
-            train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
-    (told,) = caught.value.diagnostics
-    assert told.code == "cannot-write"
-    assert f"`archspec train --resume {out}`" in told.notes[-1]
-    assert json.loads((out / "run.json").read_text())["errors"][0]["code"] == "cannot-write"
+            go_on(out) if begun else begin()
+        (told,) = caught.value.diagnostics
+        assert told.code == "cannot-write"
+        assert told.message.endswith(f"{name}`: no space left on device")
+        assert not full
+        if files(out):
+            assert f"`archspec train --resume {out}`" in told.notes[-1]
+            assert json.loads((out / "run.json").read_text())["errors"][0]["code"] == "cannot-write"
     go_on(out)
     assert differences(result(whole), result(out)) == []
+
+
+def test_a_closed_terminal_before_the_first_step_leaves_a_checkpoint_after_it(
+    page: str, whole: Path, tmp_path: Path
+) -> None:
+    class Closed(Watcher):
+        def start(self, *_: int) -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    ended = train(archspec.load(page), "digits", out=tmp_path / "run", progress=Closed())
+    assert ended.signal == signal.SIGHUP
+    assert files(tmp_path / "run")[0].name == "step-000000001.safetensors"
+    go_on(tmp_path / "run")
+    assert [key for key in differences(result(whole), result(tmp_path / "run")) if key != "checkpoints"] == []
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As `nohup` asks for."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupt(print) as interrupt:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not interrupt.requested
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert interrupt.signal == signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_loss_that_is_no_number_names_the_layer(tmp_path: Path) -> None:
