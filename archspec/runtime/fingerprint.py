@@ -126,7 +126,7 @@ def _differences(part: str, images: Images, kept: Path) -> list[str]:
     names = [_name(images, row) for row in new[:NAMED].tolist()]
     names += [f"{len(new) - NAMED:,} more"] if len(new) > NAMED else []
     notes = [f"new, or with other contents or another label: {listed(names)}"] if names else []
-    return notes + ([f"{gone:,} of those that it began with are not there"] if gone else [])
+    return notes + ([f"{gone:,} of those that it began with {'is' if gone == 1 else 'are'} not there"] if gone else [])
 
 
 def _together(digests: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

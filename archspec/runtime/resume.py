@@ -44,8 +44,10 @@ def read_settings(run: Path) -> tuple[dict[str, Any], Job]:
     path = run / "run.json"
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("reference", "name", "fingerprints", "resumed", "finished", "interrupted"):
+        for key in ("reference", "name", "resumed", "finished", "interrupted", "devices", "threads", "versions"):
             settings[key]
+        for part in ("training", "validation"):
+            settings["fingerprints"][part]["images"], settings["fingerprints"][part]["sha256"]
         return settings, Job.from_json(settings)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

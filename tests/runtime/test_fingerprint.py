@@ -92,7 +92,7 @@ FOUR = [(b"one", 0), (b"two", 0), (b"three", 1), (b"four", 1)]
         ([*FOUR[:3], (b"FOUR", 1)], ["new, or with other contents or another label: `x/3`", "1 of those"]),
         ([*FOUR[:3], (b"four", 0)], ["new, or with other contents or another label: `x/3`", "1 of those"]),
         ([*FOUR, (b"five", 0)], ["then 4 images, now 5", "new, or with other contents or another label: `x/4`"]),
-        (FOUR[1:], ["then 4 images, now 3", "1 of those that it began with are not there"]),
+        (FOUR[1:], ["then 4 images, now 3", "1 of those that it began with is not there"]),
         (FOUR[::-1], ["they are the same images in another order"]),
         ([(b"%d" % i, 0) for i in range(9)], ["then 4 images, now 9", "new, or with other contents", "4 of those"]),
     ],

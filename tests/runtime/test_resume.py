@@ -133,7 +133,8 @@ def test_what_is_no_run_is_refused(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     cut_back(whole, out)
     settings = (out / "run.json").read_text()
-    for text in ("", "[]", "{}", settings.replace('"sgd"', '"adamw_"'), settings.replace('"seed"', '"sead"')):
+    others = [settings.replace(*pair) for pair in (('"sgd"', '"adamw_"'), ('"seed"', '"sead"'), ('"sha256"', '"md5"'))]
+    for text in ("", "[]", "{}", *others):
         (out / "run.json").write_text(text)
         refused("not-a-run", out)
     (out / "run.json").write_text(settings)
@@ -319,7 +320,7 @@ def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it
     which = "training" if part == "train" else "validation"
     assert said.message == f"the {which} images of `{data}` are not those that the run began with"
     if how == "gone":
-        assert said.notes == ("then 60 images, now 59", "1 of those that it began with are not there")
+        assert said.notes == ("then 60 images, now 59", "1 of those that it began with is not there")
     else:
         assert said.notes[0] == f"new, or with other contents or another label: `{victim}`"
     victim.write_bytes(good)
