@@ -17,6 +17,8 @@ EXAMPLES = 31  # in batches of 10 the last one has a single example: fewer than 
 STEPS = 4  # an epoch
 CASES = ("everything", "auxiliary", "mixed", "overflow")
 REPLICAS = (2, 3)
+LAYERS = "layers"
+"""A case of its own, on four replicas: layers of other dimensions, frozen ones, and rates of their own."""
 
 
 def measure(replicas: int) -> dict[str, Any]:
@@ -42,9 +44,22 @@ def measure(replicas: int) -> dict[str, Any]:
     mixed = generator.dirichlet(np.ones(4), EXAMPLES).astype(np.float32)
     loss_scale.GROWTH = 3
 
+    def layers(inputs: Any) -> Any:
+        """Batch normalization of series and volumes, group and layer normalization, a frozen normalization."""
+        hidden = keras.layers.Conv2D(6, 3, padding="same", trainable=False)(inputs)
+        hidden = keras.layers.BatchNormalization(momentum=0.8, trainable=False, name="frozen")(hidden)
+        hidden = keras.layers.GroupNormalization(2)(keras.layers.Conv2D(4, 3, padding="same")(hidden))
+        hidden = keras.layers.Conv1D(5, 3, padding="same")(keras.layers.Reshape((30, 4))(hidden))
+        hidden = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.8, name="series")(hidden))
+        hidden = keras.layers.Conv3D(4, 2, padding="same")(keras.layers.Reshape((5, 3, 2, 5))(hidden))
+        hidden = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.8, name="volumes")(hidden))
+        return keras.layers.LayerNormalization()(keras.layers.GlobalAveragePooling3D()(hidden))
+
     def network(case: str) -> Any:
         inputs = keras.Input((6, 5, 3))
-        if case in ("mixed", "overflow"):
+        if case == LAYERS:
+            hidden = layers(inputs)
+        elif case in ("mixed", "overflow"):
             hidden = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(inputs))
         else:
             hidden = keras.layers.Conv2D(5, 3, padding="same", use_bias=False)(inputs)
@@ -69,6 +84,7 @@ def measure(replicas: int) -> dict[str, Any]:
             loss=CategoricalFocalCrossentropy(gamma=1.5, label_smoothing=0.2),
         ),
         "mixed": Recipe(optimizer=Sgd(**momentum, clipvalue=0.05, loss_scale_factor=64.0), weight_decay=0.01),
+        LAYERS: Recipe(optimizer=Sgd(**momentum, clipnorm=0.3, use_ema=True), weight_decay=0.01, label_smoothing=0.1),
         "overflow": Recipe(optimizer=Sgd(learning_rate=0.01), dtype_policy="mixed_float16"),
     }
 
@@ -85,7 +101,11 @@ def measure(replicas: int) -> dict[str, Any]:
             recipe,
             loss_weights=(1.0, 0.3)[: len(model.outputs)],
             class_weight=[0.5, 1.0, 2.0, 1.5] if case != "overflow" else None,
+            rate_factors=[(1.0, 0.5, 0.0)[i % 3] for i in range(len(model.trainable_variables))]
+            if case == LAYERS
+            else None,
         )
+        before = [each.copy() for each in model.get_weights()]
         seen = np.array(x)
         if case == "overflow":
             seen[15] = 6e4  # in the second batch: more than float16 holds once it is added up
@@ -98,27 +118,41 @@ def measure(replicas: int) -> dict[str, Any]:
         with step.averaged():
             weights.append(np.concatenate([each.ravel() for each in model.get_weights()]))
         state = sorted(float(each.numpy()) for each in step.variables() if each.shape == ())
-        return {"scores": scores, "weights": weights, "state": state}
+        moved = {
+            name: max(
+                float(np.abs(mine - its).max())
+                for mine, its, variable in zip(model.get_weights(), before, model.weights, strict=True)
+                if variable.path.split("/")[0] == name
+            )
+            for name in (("frozen", "series", "volumes") if case == LAYERS else ())
+        }
+        return {"scores": scores, "weights": weights, "state": state, "moved": moved}
 
     found: dict[str, Any] = {}
-    for case in CASES:
+    for case in CASES if replicas in REPLICAS else (LAYERS,):
         one, many = train(case, single), train(case, several)
         pairs = zip(many["weights"], one["weights"], strict=True)
         found[case] = {
             "distances": [float(np.abs(mine - its).max()) for mine, its in pairs],
             "scores": [one["scores"], many["scores"]],
             "state": [one["state"], many["state"]],
+            "moved": many["moved"],
             "averaged": float(np.abs(one["weights"][0] - one["weights"][1]).max()),
         }
     return found
 
 
-@pytest.fixture(scope="module", params=REPLICAS)
-def measured(request: pytest.FixtureRequest) -> Any:
-    command = [sys.executable, __file__, str(request.param)]
+def run(replicas: int) -> Any:
+    """What `measure` finds, in a process of its own."""
+    command = [sys.executable, __file__, str(replicas)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module", params=REPLICAS)
+def measured(request: pytest.FixtureRequest) -> Any:
+    return run(request.param)
 
 
 @pytest.mark.parametrize("case", CASES[:3])
@@ -132,6 +166,16 @@ def test_weights_and_figures_are_those_of_one_replica(case: str, measured: Any) 
     for expected, given in zip(one, many, strict=True):
         assert given == pytest.approx(expected, rel=1e-5)
     assert (found["averaged"] > 1e-2) == (case == "everything")
+
+
+def test_layers_of_all_dimensions_frozen_ones_and_rates_of_their_own_on_four_replicas() -> None:
+    found = run(4)[LAYERS]
+    assert max(found["distances"]) < 1e-5
+    one, many = found["scores"]
+    for expected, given in zip(one, many, strict=True):
+        assert given == pytest.approx(expected, rel=1e-5)
+    assert found["moved"]["frozen"] == 0
+    assert min(found["moved"]["series"], found["moved"]["volumes"]) > 1e-2
 
 
 def test_the_scale_of_the_loss_follows_the_whole_batch(measured: Any) -> None:
