@@ -48,8 +48,16 @@ class Hosts:
         return f"worker {worker} ({self.workers[worker]})" if worker < len(self.workers) else f"worker {worker}"
 
 
-def find_hosts(worker: int | None, workers: str | None, environment: Mapping[str, str] = os.environ) -> Hosts | None:
+def find_hosts(
+    worker: int | None,
+    workers: str | None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    alone: str | None = None,
+) -> Hosts | None:
     """From the command line, else from TF_CONFIG, as TensorFlow's cluster managers set it; None for one host alone.
+
+    alone: the type of task that works by itself: TensorFlow's `evaluator` is no part of its cluster.
 
     Raises:
         ArchspecError: `hosts`.
@@ -60,10 +68,10 @@ def find_hosts(worker: int | None, workers: str | None, environment: Mapping[str
     if worker is not None and workers is not None:
         return _checked(tuple(each.strip() for each in workers.split(",")), worker)
     text = environment.get("TF_CONFIG")
-    return _from_tf_config(text) if text else None
+    return _from_tf_config(text, alone) if text else None
 
 
-def _from_tf_config(text: str) -> Hosts | None:
+def _from_tf_config(text: str, alone: str | None) -> Hosts | None:
     help = 'it is like {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(text)
@@ -72,6 +80,8 @@ def _from_tf_config(text: str) -> Hosts | None:
             return None
         chiefs, kind, index = cluster.get("chief", []), config["task"]["type"], int(config["task"]["index"])
         workers = [*chiefs, *cluster.get("worker", [])]
+        if alone is not None and kind == alone:
+            return None
         if kind not in ("chief", "worker"):
             raise fail(
                 "hosts", f"TF_CONFIG makes this process a `{kind}`, and only a chief and workers train", help=help
@@ -96,7 +106,8 @@ def _checked(workers: tuple[str, ...], worker: int) -> Hosts | None:
 def waiting(hosts: Hosts, note: Callable[[str], None]) -> Iterator[None]:
     """While TensorFlow waits for all processes, say every while which are missing; after PATIENCE end this process.
 
-    TensorFlow waits in its own code, where no exception reaches it, and catches SIGTERM.
+    TensorFlow waits in its own code, where no exception reaches it, and catches SIGTERM. Ctrl-C ends the process:
+    there is nothing yet to be saved.
     """
     there = threading.Event()
 
@@ -114,11 +125,15 @@ def waiting(hosts: Hosts, note: Callable[[str], None]) -> Iterator[None]:
                 note(f"still waiting for {listed(missing)}")
 
     threading.Thread(target=look, daemon=True).start()
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if main else None
     try:
         yield
     finally:
         there.set()
-        if threading.current_thread() is threading.main_thread():  # TensorFlow has put a handler of its own there
+        if main:
+            signal.signal(signal.SIGINT, before)
+            # TensorFlow has put a handler of its own there
             signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 

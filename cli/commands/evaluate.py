@@ -66,7 +66,7 @@ def command(
     from archspec.runtime.hosts import find_hosts
     from archspec.runtime.run_directory import refuse_existing
 
-    hosts = find_hosts(worker, workers)
+    hosts = find_hosts(worker, workers, alone="evaluator")
     reports = hosts is None or hosts.is_chief
     shares = None if weights is None else _numbers(weights)
     chosen = parse_protocols(protocols)

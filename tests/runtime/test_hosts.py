@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,8 @@ def test_hosts_are_found_on_the_command_line_or_in_tf_config() -> None:
     assert find_hosts(0, "one:2000", {}) is None
     assert find_hosts(None, None, tf_config({"worker": ["one:2000"]})) is None
     assert find_hosts(None, None, {"TF_CONFIG": "{}"}) is None
+    # TensorFlow's evaluator is no part of the cluster
+    assert find_hosts(None, None, tf_config({"worker": TWO}, "evaluator"), alone="evaluator") is None
     # the command line comes first
     assert find_hosts(0, "one:2000,two:2000", {"TF_CONFIG": "nonsense"}) == Hosts(TWO, 0)
 
@@ -182,6 +186,30 @@ def test_other_lists_of_hosts_are_refused(
     assert diagnostic.code == "hosts"
     assert said in diagnostic.message
     assert diagnostic.help
+
+
+def test_ctrl_c_ends_a_process_that_waits_for_the_others() -> None:
+    code = """
+import sys
+from archspec.runtime.hosts import Hosts, waiting
+from archspec.runtime.strategy import make_strategy
+from tests.runtime.together import free_ports
+one, two = free_ports(2)
+hosts = Hosts((f"127.0.0.1:{one}", f"127.0.0.1:{two}"), 0)
+import tensorflow
+with waiting(hosts, print):
+    print("waits", flush=True)
+    make_strategy(None, hosts)
+"""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        time.sleep(3)  # into TensorFlow's own code
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == -signal.SIGINT
 
 
 class Echo(Agreement):
