@@ -1,8 +1,8 @@
 """What a training step needs to have in memory, worked out from the graph before anything is allocated.
 
 The forward pass leaves behind what the gradients will read (`Op.keeps`). The backward pass goes through the layers in
-reverse, holds the gradients of feature maps that are still to be used, and lets go of what has been read. The peak is
-the largest sum on the way.
+reverse, holds the gradients of feature maps that are still to be used and those of all weights so far, and lets go of
+what has been read. The peak is the largest sum on the way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ NORMALIZATION = 2
 HEADROOM = 0.15
 """Of what comes and goes: what allocators cannot use, scratch memory of kernels (benchmarks/training_memory.py)."""
 UPDATE = 3
-"""Arrays of a weight's size while it is updated: its gradient, that with weight decay, its step."""
+"""Arrays of a weight's size for its update: its gradient, that with weight decay, its step.
+
+They come to be during the backward pass, and are there until its end: what clips, accumulates or sums gradients over
+devices needs all of them, and without it TensorFlow was measured to hold them too (benchmarks/training_memory.py).
+"""
 
 
 @dataclass(frozen=True)
@@ -126,18 +130,17 @@ class _Backward:
         for home, reader in self.first_reader.items():
             freed[reader] = freed.get(reader, 0) + self.size[home]
         gradients = {index: self.size[index] for index in self.outputs}
-        now, most = kept, kept
+        now, most, updates = kept, kept, 0
         for index in range(len(self.nodes) - 1, 0, -1):
             node = self.nodes[index]
             arriving = {i: self.size[i] for i in node.inputs if i and i not in gradients}
-            meanwhile = self._meanwhile(index, node)
+            updates += UPDATE * FLOAT_BYTES * sum(weight.size for weight in node.facts.weights if weight.trainable)
+            meanwhile = updates + self._composed(index, node)
             most = max(most, now + sum(gradients.values()) + sum(arriving.values()) + meanwhile)
             gradients.update(arriving)
             gradients.pop(index, None)
             now -= self.beside[index] + freed.get(index, 0)
         return kept, most
 
-    def _meanwhile(self, index: int, node: Node) -> int:
-        trainable = sum(weight.size for weight in node.facts.weights if weight.trainable)
-        composed = node.op.name in ("bn", "layer_norm", "group_norm", "lrn")
-        return UPDATE * trainable * FLOAT_BYTES + (NORMALIZATION * self.size[index] if composed else 0)
+    def _composed(self, index: int, node: Node) -> int:
+        return NORMALIZATION * self.size[index] if node.op.name in ("bn", "layer_norm", "group_norm", "lrn") else 0

@@ -38,9 +38,20 @@ def test_the_peak_is_where_bn_holds_its_temporaries() -> None:
     assert found is not None
     each = 4 * 7 * 6 * 5 * 4  # bytes of one map of the convolution
     # behind bn nothing is let go but relu's output; there are its gradient, that of its input and two of its own
-    at_bn = -each + each + each + 2 * each + 3 * 4 * BN
+    at_bn = -each + each + each + 2 * each + 3 * 4 * (DENSE + BN)  # the updates so far
     at_dense = 4 * 7 * 2 + each + 3 * 4 * DENSE
-    assert found.backward == max(at_bn, at_dense)
+    at_conv = -2 * each + each + 3 * 4 * (DENSE + BN + CONV)
+    assert found.backward == max(at_bn, at_dense, at_conv)
+
+
+def test_the_updates_of_all_weights_are_there_at_the_end() -> None:
+    """Where maps are small: at the first layer, whose own input has no gradient."""
+    wide = compile_spec(parse(Source("wide.yaml", "name: wide\ninput: [10]\nlayers:\n  - dense: 20\n  - dense: 30\n")))
+    found = training_memory(wide, 1)
+    assert found is not None
+    first, second = 10 * 20 + 20, 20 * 30 + 30
+    # of the maps, the first layer reads the input, and the gradient of its output is there; the second's input is gone
+    assert found.backward == 4 * (-20 + 20 + 3 * (first + second))
 
 
 def test_half_precision_halves_the_maps_and_keeps_a_copy_of_the_weights() -> None:
