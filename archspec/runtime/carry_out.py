@@ -123,7 +123,7 @@ def carry_out(
     progress.note(f"writing {directory}" if chief else "worker 0 writes the files")
     agreement = Agreement(strategy, hosts)
     with Interrupt(progress.note) as interrupt, progress:
-        progress.start(course.length.epochs, course.length.steps_per_epoch)
+        progress.start(course.length.epochs, course.length.steps_per_epoch, top5=classes > 5)
         try:
             with losses_of_workers(hosts, f" with `--resume {directory}`"):
                 agreement.same("network and recipe", (record.page_digest, job))

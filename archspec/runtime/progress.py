@@ -44,14 +44,15 @@ class TrainingProgress:
         self._live: Live | None = None
         self._epochs = 0
         self._steps = 0
+        self._top5 = True
 
     def note(self, text: str) -> None:
         """A line of its own: a warning, or what runs."""
         self.console.print(text, markup=False)
 
-    def start(self, epochs: int, steps_per_epoch: int) -> None:
-        """Training begins."""
-        self._epochs, self._steps = epochs, steps_per_epoch
+    def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True) -> None:
+        """Training begins. `top5`: whether there are more than five classes, so that the figure says something."""
+        self._epochs, self._steps, self._top5 = epochs, steps_per_epoch, top5
         if self.quiet or not self.console.is_terminal:
             return
         self._live = Live("preparing the first step", console=self.console, transient=True, refresh_per_second=5)
@@ -77,7 +78,10 @@ class TrainingProgress:
             "-" if math.isnan(waiting) else f"{100 * waiting:.0f} %",
             duration(seconds_left),
         )
-        shown = _fitting(dict(zip(COLUMNS, texts, strict=True)), self.console.width)
+        cells = dict(zip(COLUMNS, texts, strict=True))
+        if not self._top5:
+            del cells["top-5"]
+        shown = _fitting(cells, self.console.width)
         table = Table(*shown, box=None, pad_edge=False, header_style="dim", expand=False)
         bar = ProgressBar(self._steps, done, width=min(BAR, LEAST_BAR + self.console.width - _width(shown)))
         table.add_row(*(text if name else bar for name, text in shown.items()))
@@ -118,7 +122,7 @@ def _fitting(cells: Mapping[str, str], width: int) -> dict[str, str]:
     """The columns of a row that fit side by side into a terminal of that width."""
     kept, dispensable = dict(cells), list(DISPENSABLE)
     while dispensable and _width(kept) > width:
-        kept.pop(dispensable.pop(0))
+        kept.pop(dispensable.pop(0), None)
     return kept
 
 

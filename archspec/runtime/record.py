@@ -26,6 +26,9 @@ Accuracies are shares (0 to 1), losses nats, the learning rate that of the epoch
 A row of times.csv: epoch, seconds, images_per_second, data_wait (share of the training time that steps waited for
 images); what a run that was killed and resumed does not repeat."""
 
+DRAWN_EVERY = 60.0
+"""Seconds after which an epoch's end draws the curves anew: drawing takes as long as a short epoch."""
+
 
 class Record:
     """The files of a run in progress.
@@ -66,6 +69,7 @@ class Record:
         self._mlflow = mlflow
         self._started = time.monotonic()
         self._seconds_before = 0.0
+        self._drawn = self._started
         opening = {"started": timestamp(), "finished": None, "interrupted": False, "best": None}
         self._settings = {**opening, **settings, "finished": None}
 
@@ -118,7 +122,13 @@ class Record:
             validation = {key.removeprefix("val_"): row[key] for key in row if key.startswith("val_")}
             self._scalars.write("validation", row["epoch"], validation)
         self._scalars.rows = len(self.rows)
+        if time.monotonic() - self._drawn >= DRAWN_EVERY:
+            self._draw()
         self._to_mlflow()
+
+    def _draw(self) -> None:
+        draw_curves(self.directory / "curves.png", self.title, self.rows)
+        self._drawn = time.monotonic()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -146,7 +156,7 @@ class Record:
         if model is not None:
             save_model(model, self.directory / "last.keras", self.metadata)
         self._scalars.close()
-        draw_curves(self.directory / "curves.png", self.title, self.rows)
+        self._draw()
         seconds = self._seconds()
         columns = ("epoch", "val_top1", "val_loss")
         ending = {
@@ -165,7 +175,7 @@ class Record:
         if not self.writes or not (self.directory / "page.yaml").exists():
             return
         with contextlib.suppress(ArchspecError):
-            draw_curves(self.directory / "curves.png", self.title, self.rows)
+            self._draw()
             messages = [diagnostic.to_json() for diagnostic in error.diagnostics]
             write_json(self.directory / "run.json", {**self._settings, "finished": timestamp(), "errors": messages})
         self._end_mlflow("FAILED")

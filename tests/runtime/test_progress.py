@@ -10,6 +10,7 @@ import time
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,11 +27,11 @@ ROW = {"epoch": 3, "loss": 0.5, "top1": 0.75, "val_loss": 0.25, "val_top1": 0.87
 TIMES = {"seconds": 63.0, "images_per_second": 1234.5, "data_wait": 0.07}
 
 
-def shown(*, terminal: bool, width: int = 120) -> str:
+def shown(*, terminal: bool, width: int = 120, top5: bool = True) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=width, color_system=None, soft_wrap=True)
     with TrainingProgress(console) as progress:
-        progress.start(30, 22)
+        progress.start(30, 22, top5=top5)
         progress.steps(3, 11, SCORE, 1234.5, 0.07, 245.0)
         if progress._live:
             progress._live.refresh()
@@ -54,6 +55,14 @@ def test_a_terminal_has_a_live_table() -> None:
     ):
         place = header.index(title)
         assert row[place:].startswith(value), title
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_five_classes_have_no_top5(width: int) -> None:
+    table = shown(terminal=True, width=width, top5=False).partition("epoch  3/30")[0]
+    assert "top-5" not in table
+    assert "95.0 %" not in table
+    assert "75.0 %" in table
 
 
 @given(width=st.integers(26, 130))

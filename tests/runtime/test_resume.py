@@ -205,7 +205,7 @@ def test_a_closed_terminal_before_the_first_step_leaves_a_checkpoint_after_it(
     page: str, whole: Path, tmp_path: Path
 ) -> None:
     class Closed(Watcher):
-        def start(self, *_: int) -> None:
+        def start(self, *_: int, **__: bool) -> None:
             os.kill(os.getpid(), signal.SIGHUP)
 
     ended = train(archspec.load(page), "digits", out=tmp_path / "run", progress=Closed())

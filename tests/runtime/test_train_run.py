@@ -234,6 +234,20 @@ def test_ctrl_c_ends_after_the_step_with_everything_in_order(page: str, tmp_path
     assert not np.array_equal(best, last)  # last.keras has the steps after the first epoch
 
 
+def test_long_runs_have_curves_before_their_end(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when each epoch takes a minute."""
+    monkeypatch.setattr("archspec.runtime.record.DRAWN_EVERY", 0)
+    seen: set[tuple[int, bool]] = set()
+    out = tmp_path / "run"
+    train(
+        archspec.load(page, **{"train.epochs": 2}),
+        "digits",
+        out=out,
+        progress=Watcher(at_step=lambda epoch: seen.add((epoch, (out / "curves.png").is_file()))),
+    )
+    assert seen == {(1, False), (2, True)}
+
+
 def test_ctrl_c_in_the_first_epoch_keeps_the_network(page: str, tmp_path: Path) -> None:
     watcher = Watcher(at_end=lambda: os.kill(os.getpid(), signal.SIGINT))
     result = train(archspec.load(page), "digits", out=tmp_path / "run", progress=watcher)
