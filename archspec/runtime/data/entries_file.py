@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import zipfile
@@ -12,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.decode import FORMATS
 from archspec.runtime.data.entry import Entry, Item
 from archspec.runtime.data.images import DIGEST
+from archspec.runtime.data.kept import keep
 from archspec.runtime.data.moments import COUNT
-from archspec.runtime.write import atomic
 
 VERSION = 3
 """Of the files that keep entries: one of another version is made anew."""
@@ -39,17 +37,14 @@ def write_entries(place: Path, entries: dict[Item, Entry]) -> None:
     ]
     texts = [(item.file, entry.reason, entry.format) for item, entry in entries.items()]
     digests = np.frombuffer(b"".join(entry.digest for entry in entries.values()), np.uint8)
-    with contextlib.suppress(ArchspecError, OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(place) as temporary:
-            np.savez_compressed(
-                temporary,
-                version=np.array(VERSION),
-                numbers=np.array(numbers, np.int64),
-                digests=digests.reshape(-1, DIGEST),
-                moments=np.stack([entry.moments for entry in entries.values()]),
-                texts=_joined(text for row in texts for text in row),
-            )
+    keep(
+        place,
+        VERSION,
+        numbers=np.array(numbers, np.int64),
+        digests=digests.reshape(-1, DIGEST),
+        moments=np.stack([entry.moments for entry in entries.values()]),
+        texts=_joined(text for row in texts for text in row),
+    )
 
 
 def _joined(texts: Iterable[str]) -> npt.NDArray[np.uint8]:

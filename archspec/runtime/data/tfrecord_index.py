@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
 import time
@@ -15,12 +14,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.diagnostics import fail, listed
 from archspec.runtime.data.entries_file import place_of
 from archspec.runtime.data.entry import stamp_of
 from archspec.runtime.data.images import Report
+from archspec.runtime.data.kept import keep
 from archspec.runtime.data.scan import INTERVAL
-from archspec.runtime.write import atomic
 
 VERSION = 2
 """Of the files that keep an index: one of another version is made anew."""
@@ -134,20 +133,17 @@ def masked_crc(data: bytes) -> int:
 
 def _write(place: Path, files: Sequence[Path], stamps: npt.NDArray[np.int64], index: Index) -> None:
     """Kept where that can be written; elsewhere it is only made again."""
-    with contextlib.suppress(ArchspecError, OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(place) as temporary:
-            np.savez_compressed(
-                temporary,
-                version=np.array(VERSION),
-                files=np.array([os.fsencode(file.name) for file in files]),
-                stamps=stamps,
-                shards=index.shards,
-                spans=index.spans,
-                labels=index.labels,
-                named=np.array(list(index.names), np.int64),
-                names=np.array([name.encode() for name in index.names.values()] or [b""]),
-            )
+    keep(
+        place,
+        VERSION,
+        files=np.array([os.fsencode(file.name) for file in files]),
+        stamps=stamps,
+        shards=index.shards,
+        spans=index.spans,
+        labels=index.labels,
+        named=np.array(list(index.names), np.int64),
+        names=np.array([name.encode() for name in index.names.values()] or [b""]),
+    )
 
 
 def _read(place: Path, files: Sequence[Path], stamps: npt.NDArray[np.int64]) -> Index | None:
