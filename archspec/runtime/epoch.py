@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from archspec.runtime.checkpoint import Checkpoints, capture, latest, restore, u
 from archspec.runtime.checkpoint_file import Checkpoint
 from archspec.runtime.course import Course
 from archspec.runtime.divergence import blown_up
-from archspec.runtime.failures import RESTORE, tensorflow_failures
+from archspec.runtime.failures import tensorflow_failures
 from archspec.runtime.hosts import Agreement
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import Score, make_count_step, replica_batches
@@ -56,6 +57,12 @@ class Run:
             lambda: float(course.train_step.waited.numpy()),
             TOGETHER if agreement.hosts else None,
         )
+
+    @property
+    def restore(self) -> str:
+        """The remedy for images that have changed."""
+        again = f"archspec train --resume {shlex.quote(str(self.record.directory))}"
+        return f"put it back as it was, and go on from the last checkpoint: `{again}`"
 
     def batches(self, step: int) -> Any:
         """An iterator over the training batches of all replicas, from a step of the run on."""
@@ -154,7 +161,7 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
         nonlocal looked
         notes, looked = course.changed(looked, at.step(each)), at.step(each)
         if notes:
-            raise fail("data-changed", "image files have changed since training began", notes=notes, help=RESTORE)
+            raise fail("data-changed", "image files have changed since training began", notes=notes, help=run.restore)
 
     def save() -> None:
         nonlocal at
@@ -162,7 +169,7 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
         at = replace(at, score=watch.look(), seconds=time.perf_counter() - started)
         run.save(at)
 
-    with tensorflow_failures(course.recipe.batch_size, lambda: course.broken(at.step(each))):
+    with tensorflow_failures(course.recipe.batch_size, lambda: course.broken(at.step(each)), restore=run.restore):
         while at.done < steps:
             score, rate = run.take(batches, at.step(each))
             watch.step(score)

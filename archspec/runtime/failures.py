@@ -7,14 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 
 from archspec.diagnostics import fail
 
-RESTORE = "put it back as it was, and go on from the last checkpoint: `archspec train --resume RUN`"
-
 
 @contextlib.contextmanager
-def tensorflow_failures(batch_size: int, broken: Callable[[], Sequence[str]] = lambda: ()) -> Iterator[None]:
+def tensorflow_failures(
+    batch_size: int, broken: Callable[[], Sequence[str]] = lambda: (), *, restore: str = "put it back as it was"
+) -> Iterator[None]:
     """What TensorFlow may raise in the middle of a pass, as errors with a remedy.
 
-    broken: looks which images cannot be read, and says why.
+    Args:
+        batch_size: images.
+        broken: looks which images cannot be read, and says why.
+        restore: the remedy for them.
+
+    Raises:
+        ArchspecError: `out-of-memory`, `data-changed`.
     """
     import tensorflow as tf
 
@@ -28,4 +34,4 @@ def tensorflow_failures(batch_size: int, broken: Callable[[], Sequence[str]] = l
             raise
         fact = "an image file could be read before, and no longer can"
         notes = broken() or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
-        raise fail("data-changed", fact, notes=notes, help=RESTORE) from error
+        raise fail("data-changed", fact, notes=notes, help=restore) from error

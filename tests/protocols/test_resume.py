@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from archspec.diagnostics import ArchspecError
 from archspec.lang.protocol import PROTOCOLS
 from archspec.runtime.evaluate_all import evaluate_all
 from archspec.runtime.evaluate_member import Member
@@ -131,3 +132,22 @@ def test_another_model_image_or_protocol_begins_anew(
     os.utime(changed, (1, 1))  # the same image
     assert resumed(center)
     assert not resumed(PROTOCOLS["center"].make({"size": 14}))
+
+
+@pytest.mark.parametrize("protocol", ["center", "ten-crop"])
+def test_an_image_that_goes_away_is_named_with_the_way_back(
+    protocol: str, model: Path, cache: Path, write_images: Write, tmp_path: Path
+) -> None:
+    folder = tmp_path / "animals"
+    gone = Path(list(write_images(folder, SIDES))[-1])
+
+    def lose(line: str) -> None:
+        if line.endswith(protocol):  # the images are known, and not yet read
+            gone.unlink()
+
+    with pytest.raises(ArchspecError) as caught:
+        evaluate_all([model], str(folder), protocols=[PROTOCOLS[protocol].make({})], report=lose)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "data-changed"
+    assert str(gone) in diagnostic.notes[0]
+    assert diagnostic.help == "put it back as it was; the same command goes on from there"

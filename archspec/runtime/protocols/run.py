@@ -18,6 +18,7 @@ from archspec.ops.base import Shape
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline import evaluation_batches
 from archspec.runtime.data.preprocess import check_preprocess
+from archspec.runtime.data.unchanged import Unchanged
 from archspec.runtime.failures import tensorflow_failures
 from archspec.runtime.fingerprint import fingerprint
 from archspec.runtime.progress import duration, pace
@@ -78,7 +79,9 @@ def run_protocol(network: Classifier, images: Images, protocol: Protocol, *, bat
             steps = _center_steps(network, images, missing, size, batch_size)
         else:
             steps = view_steps(network, images, missing, parts, batch_size)
-        _record(steps, kept, missing, report, batch_size)
+        again = "put it back as it was; the same command goes on from there"
+        with tensorflow_failures(batch_size, Unchanged(images).changed, restore=again):
+            _record(steps, kept, missing, report)
         return Course(kept.posteriors, number, scales, kept.images_per_second, key)
 
 
@@ -94,21 +97,20 @@ def _plain_center(network: Classifier, protocol: Protocol) -> bool:
     return isinstance(protocol, Center) and protocol.crop in (None, own, *(own[:1] if len(set(own)) == 1 else ()))
 
 
-def _record(steps: Iterator[tuple[Rows, Any]], kept: Journal, missing: Rows, report: Report, batch_size: int) -> None:
+def _record(steps: Iterator[tuple[Rows, Any]], kept: Journal, missing: Rows, report: Report) -> None:
     """Enter what the steps give into the journal, and tell how far it is."""
     started = told = last = time.perf_counter()
     done = 0
-    with tensorflow_failures(batch_size):
-        for rows, posteriors in steps:
-            found = np.asarray(posteriors)
-            now = time.perf_counter()
-            # the first batch traces the graph, and says nothing of the pace unless it is the only one
-            kept.add(rows, found, now - last if done or len(rows) == len(missing) else math.nan)
-            last, done = now, done + len(rows)
-            if now - told > INTERVAL and done < len(missing):
-                told, speed = now, done / (now - started)
-                left = duration((len(missing) - done) / speed)
-                report(f"{kept.done.sum():,} of {len(kept.done):,} images, {pace(speed)} images/s, {left} left")
+    for rows, posteriors in steps:
+        found = np.asarray(posteriors)
+        now = time.perf_counter()
+        # the first batch traces the graph, and says nothing of the pace unless it is the only one
+        kept.add(rows, found, now - last if done or len(rows) == len(missing) else math.nan)
+        last, done = now, done + len(rows)
+        if now - told > INTERVAL and done < len(missing):
+            told, speed = now, done / (now - started)
+            left = duration((len(missing) - done) / speed)
+            report(f"{kept.done.sum():,} of {len(kept.done):,} images, {pace(speed)} images/s, {left} left")
 
 
 def _center_steps(
