@@ -144,7 +144,7 @@ def carry_out(
         except ArchspecError as error:
             record.failed(error)
             raise with_the_way_back(error, directory) from error
-        agreement.any(False)  # no process ends before all have done their work
+        agreement.part()
     best = record.best or {}
     return RunResult(
         directory=directory,

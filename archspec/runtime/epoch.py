@@ -260,7 +260,7 @@ def _diverged(run: Run, diverged: DivergedError) -> ArchspecError:
         notes.append(f"the checkpoint of step {first} is kept, and best.keras and last.keras are not newer than it")
     elif run.agreement.hosts:
         notes = ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
-    run.agreement.any(False)  # no process ends while another one still needs it
+    run.agreement.part()
     return _smaller_rate(course.recipe, diverged.fact, notes)
 
 

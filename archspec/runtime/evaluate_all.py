@@ -142,7 +142,7 @@ def _evaluate_all(
         for file, row in zip(save_all(save, kept), kept, strict=True):
             tell(f"wrote {file}: {' + '.join(row.models)}, {' + '.join(row.protocols)}")
     if together is not None:
-        together.agreement.any(False)  # no process ends before all have what they need
+        together.agreement.part()
     forget(*keys)
     return tuple(Evaluation(row) for row in rows)
 

@@ -182,6 +182,18 @@ class Agreement:
         """Whether it is true on one of them at least."""
         return flag if self.hosts is None else self.total(float(flag)) > 0
 
+    def part(self) -> None:
+        """Return once no process needs another one any more; after it, each may end. All must call it at one point.
+
+        A sum alone is not enough: who has it may end while another still waits for its part of it. When this returns,
+        by the second sum or because another process has ended, all have the first one.
+        """
+        if self.hosts is None:
+            return
+        self.any(False)
+        with contextlib.suppress(import_tensorflow().errors.OpError):
+            self.any(False)
+
     def same(self, what: str, value: object) -> None:
         """Check that a value, of which its text is taken, is the same on all of them.
 
@@ -194,5 +206,6 @@ class Agreement:
         mine = int.from_bytes(digest[:2], "little")  # exact in float32, and so is the sum of some hundred
         differs = self.total(mine) != mine * len(self.hosts.workers)
         if self.any(differs):
+            self.part()
             help = "start all of them by the same command on the same data; with `--resume`, from one shared folder"
             raise fail("hosts-differ", f"the workers do not have the same {what}", help=help)

@@ -122,9 +122,14 @@ def test_a_loss_that_is_no_number_names_the_layer_on_all(outcome: dict[str, Any]
     assert outcome["diverged"][0][2] == outcome["diverged"][1][2]
 
 
+def test_a_process_that_ends_first_leaves_no_other_waiting_for_it(outcome: dict[str, Any]) -> None:
+    for pair in outcome["parted"]:
+        assert [(status, said) for status, _, said in pair] == [(0, []), (0, [])]
+
+
 def test_without_a_shared_folder_the_error_says_that_the_layer_was_not_looked_for(outcome: dict[str, Any]) -> None:
     for status, _, (code, message, _, *notes) in outcome["diverged apart"]:
-        assert (status, code) == (1, "diverged")
+        assert (status, code) == (1, "diverged"), (message, notes)
         assert message.endswith("at step 2 of 9 in epoch 2")
         assert notes == ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
 
@@ -228,7 +233,7 @@ def test_processes_that_were_given_different_things_stop() -> None:
 
     mine = int.from_bytes(hashlib.sha256(repr("x").encode()).digest()[:2], "little")
     Echo(2 * mine, 0).same("images", "x")
-    for others in ((2 * mine + 1, 0), (2 * mine, 1)):  # seen here, or by another one alone
+    for others in ((2 * mine + 1, 0, 0, 0), (2 * mine, 1, 0, 0)):  # seen here, or by another one alone; then they part
         with pytest.raises(ArchspecError) as caught:
             Echo(*others).same("images", "x")
         assert caught.value.diagnostics[0].code == "hosts-differ"

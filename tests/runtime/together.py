@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -166,6 +168,48 @@ def scored(folder: Path, model: Path, out: Path, workers: int, killed: int | Non
     return processes(folder, workers, work)
 
 
+def parted(folder: Path) -> list[Any]:
+    """Two processes part, the chief as soon as it can, on a busy core and its other threads last in line.
+
+    TensorFlow 2.21 sends from such a thread: who ends right after a sum may end before its part of it is sent.
+    """
+    core = {min(os.sched_getaffinity(0))}
+
+    def work(hosts: Hosts | None, said: list[str]) -> int:
+        from archspec.runtime.hosts import Agreement
+        from archspec.runtime.strategy import make_strategy
+
+        assert hosts is not None
+        if hosts.is_chief:
+            os.sched_setaffinity(0, core)
+        agreement = Agreement(make_strategy(None, hosts), hosts)
+        agreement.any(False)
+        if hosts.is_chief:
+            for thread in map(int, os.listdir("/proc/self/task")):
+                if thread != threading.get_native_id():
+                    os.setpriority(os.PRIO_PROCESS, thread, 19)
+        agreement.part()
+        if hosts.is_chief:
+            os._exit(0)
+        return 0
+
+    busy = [multiprocessing.Process(target=_keep_busy, args=(core,)) for _ in range(3)]
+    for each in busy:
+        each.start()
+    try:
+        return processes(folder, 2, work)
+    finally:
+        for each in busy:
+            each.kill()
+            each.join()
+
+
+def _keep_busy(core: set[int]) -> None:
+    os.sched_setaffinity(0, core)
+    while True:
+        pass
+
+
 def posteriors(out: Path, worker: int) -> list[Any]:
     from archspec.runtime.protocols.predictions import load_predictions
 
@@ -193,6 +237,7 @@ def main(folder: Path) -> dict[str, Any]:
         "killed": phase(folder, page, lost, 2, {1: signal.SIGKILL}),
         "asked to end": phase(folder, page, lost, 2, {1: signal.SIGTERM}),
         "resumed": phase(folder, page, lost, 2),
+        "parted": [parted(folder) for _ in range(3)],
         "diverged": phase(folder, blown, folder / "diverged", 2),
         "diverged apart": phase(folder, blown, folder / "apart", 2, apart=True),
         "frozen chief": phase(folder, page, folder / "frozen", 2, {0: signal.SIGSTOP}),
