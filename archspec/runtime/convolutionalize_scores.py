@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from archspec.graph.dense_effects import Effect, dense_effects
 from archspec.graph.ir import Graph
 from archspec.graph.tiles import Reach, Tile, can_tile, peak_bytes, reaches, tiles
 from archspec.ops.base import Shape, show
+from archspec.runtime import memory as machine
 from archspec.runtime.build import build_model
 from archspec.runtime.convolutionalize import copy_weights, graph_of
 
@@ -59,7 +59,9 @@ class DenseScorer:
         built = build_model(dense)
         copy_weights(model, built)
         window = tuple(size or 0 for size in graph.input_shape[:-1])
-        return cls(built, dense, window, dense_effects(graph, dense), free_memory() // 2 if memory is None else memory)
+        return cls(
+            built, dense, window, dense_effects(graph, dense), machine.free_memory() // 2 if memory is None else memory
+        )
 
     def __call__(self, images: npt.NDArray[np.float32], *, small: Small = "error") -> npt.NDArray[np.float32]:
         """The score maps (batch, H', W', classes) of images (batch, H, W, C), float32 as the network takes them.
@@ -159,15 +161,6 @@ class DenseScorer:
 def bytes_of(sized: Graph) -> int:
     """What one image takes at its peak, bytes: of a graph of known size."""
     return int(peak_bytes(sized) * WORKSPACE)
-
-
-def free_memory() -> int:
-    """Bytes that the machine can still give: `MemAvailable` of Linux, else half of what it has."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _gb(count: int) -> str:

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed
-from archspec.runtime.data.decode import BadImageError
 from archspec.runtime.data.entry import digest_of, items_of, read_item
 from archspec.runtime.data.examine import named
+from archspec.runtime.data.header import BadImageError
 from archspec.runtime.data.images import DIGEST, Images
 from archspec.runtime.write import atomic
 

@@ -12,8 +12,10 @@ import numpy as np
 from archspec.diagnostics import fail
 from archspec.ops.base import show
 from archspec.runtime.classifier import probabilities_of
-from archspec.runtime.data.decode import BadImageError, read_image
+from archspec.runtime.data.decode import read_image
+from archspec.runtime.data.header import BadImageError
 from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
+from archspec.runtime.data.scan import quietly
 from archspec.runtime.model_file import load_model
 from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend
 
@@ -71,7 +73,9 @@ def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) ->
         errors: dict[int, str] = {}
         for index, file in enumerate(files):
             try:
-                prepared[index] = prepare(read_image(tf, file, input_shape[-1]))
+                with quietly():
+                    pixels = read_image(tf, file, input_shape[-1])
+                prepared[index] = prepare(pixels)
             except BadImageError as error:
                 errors[index] = str(error)
         rows = probabilities(tf.stack(list(prepared.values()))).numpy() if prepared else ()

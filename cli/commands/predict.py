@@ -18,6 +18,7 @@ from archspec.cli.options import format_option
 @click.pass_context
 def command(ctx: click.Context, model: Path, images: tuple[str, ...], top: int, format_: str) -> None:
     """Predict the classes of image files. Exit status 1 when a file cannot be read; the others are predicted."""
+    from archspec.runtime.data.scan import printable
     from archspec.runtime.predict import predict
 
     predictions = predict(model, images, top=top)
@@ -27,9 +28,9 @@ def command(ctx: click.Context, model: Path, images: tuple[str, ...], top: int, 
         for prediction in predictions:
             if prediction.error is None:
                 shown = ", ".join(f"{name} {100 * probability:.1f} %" for name, probability in prediction.classes)
-                click.echo(f"{prediction.file}: {shown}")
+                click.echo(f"{printable(prediction.file)}: {shown}")
     bad = [prediction for prediction in predictions if prediction.error is not None]
     for prediction in bad if format_ == "text" else ():
-        click.echo(f"error[bad-images]: `{prediction.file}`: {prediction.error}", err=True)
+        click.echo(f"error[bad-images]: `{printable(prediction.file)}`: {prediction.error}", err=True)
     if bad:
         ctx.exit(1)

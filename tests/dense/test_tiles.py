@@ -12,7 +12,8 @@ from archspec.graph.again import at_size
 from archspec.graph.convolutionalize import convolutionalize
 from archspec.graph.tiles import Reach, peak_bytes, reaches, tiles
 from archspec.runtime.build import build_model
-from archspec.runtime.convolutionalize_scores import DenseScorer, free_memory
+from archspec.runtime.convolutionalize_scores import DenseScorer
+from archspec.runtime.memory import free_memory
 from tests.dense.nets import Net, graph, nets
 from tests.weights.random_weights import randomize
 

@@ -11,7 +11,7 @@ import pytest
 
 from archspec.diagnostics import ArchspecError
 from archspec.lang.protocol_text import parse_protocols
-from archspec.runtime import convolutionalize_scores
+from archspec.runtime import memory
 from archspec.runtime.convolutionalize_scores import DenseScorer
 from archspec.runtime.data.images import Images
 from archspec.runtime.protocols import views
@@ -62,7 +62,7 @@ def test_images_that_do_not_fit_are_taken_in_tiles_with_the_same_result(
     expected = posteriors(Classifier.open(model, strategy), seen, protocol)
     assert not shapes
     # free: twice of what may be used; of that a third of what 60 x 94 needs
-    monkeypatch.setattr(convolutionalize_scores, "free_memory", lambda: 2 * needed(60, 94) // 3)
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 * needed(60, 94) // 3)
     found = posteriors(Classifier.open(model, strategy), seen, protocol)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert len(shapes) > 2 * 3  # two mirror images of three images, each in several
@@ -70,7 +70,7 @@ def test_images_that_do_not_fit_are_taken_in_tiles_with_the_same_result(
 
 
 def test_batches_are_no_larger_than_the_memory(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convolutionalize_scores, "free_memory", lambda: 2 * 4 * needed(20, 20))
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 * 4 * needed(20, 20))
     network = Classifier.open(model, make_strategy())
     inner, sizes = network.of_images("scores"), []
 
@@ -97,7 +97,7 @@ def page_with_gate(tmp_path: Path) -> Path:
 def test_what_cannot_be_cut_is_refused_before_an_image_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(convolutionalize_scores, "free_memory", lambda: 2 * 40_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 * 40_000)
     monkeypatch.setattr(views, "rescaled_images", lambda *_: pytest.fail("an image was decoded"))
     network = Classifier.open(page_with_gate(tmp_path), make_strategy())
     with pytest.raises(ArchspecError) as caught:
@@ -111,7 +111,7 @@ def test_what_cannot_be_cut_is_refused_before_an_image_is_decoded(
 
 
 def test_a_free_input_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convolutionalize_scores, "free_memory", lambda: 2 * 100_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 * 100_000)
     inputs = keras.Input((None, None, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(7, 3)(inputs))
     keras.Model(inputs, keras.layers.Dense(6)(pooled)).save(tmp_path / "free.keras")

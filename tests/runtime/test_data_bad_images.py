@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from archspec.runtime.data.decode import BadImageError, decode_bytes
+from archspec.runtime.data.decode import decode_bytes
+from archspec.runtime.data.header import BadImageError
 from archspec.runtime.data.source import class_counts, open_data
 from tests.refusal import refused
 from tests.runtime.image_files import folder, pixels, two_classes
@@ -28,6 +29,8 @@ def bad_folder(root: Path) -> Path:
         "cat/half.jpg": (root / "cat" / "a.jpg").read_bytes()[:700],
         "dog/half.png": (root / "dog" / "0.png").read_bytes()[:-40],
         "dog/Thumbs.db": b"what Windows leaves",
+        "dog/Icon\r": b"what macOS leaves",
+        "dog/._0.png": b"what macOS leaves",
     }
     for name, content in contents.items():
         (root / name).write_bytes(content)
@@ -137,6 +140,24 @@ def test_names_that_are_no_utf8_can_be_read_and_printed(tmp_path: Path) -> None:
     (tmp_path / "cat" / name).write_bytes(b"x")
     wrong = refused(lambda: open_data(str(tmp_path), "validation"))
     assert wrong.notes[0].endswith("\\xff.png: not an image")
+
+
+def test_names_cannot_command_the_terminal(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / "a\x1b[31m\n.png").write_bytes(b"x")
+    lines: list[str] = []
+    open_data(str(tmp_path), "validation", skip_bad_images=True, report=lines.append)
+    assert lines[1].endswith("a\\x1b[31m\\n.png: not an image")
+
+
+def test_transparent_pixels_are_said_to_lose_their_alpha(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    Image.new("RGBA", (7, 11), (9, 9, 9, 0)).save(tmp_path / "cat" / "clear.png")
+    Image.new("RGBA", (7, 11), (9, 9, 9, 255)).save(tmp_path / "cat" / "opaque.png")
+    for _ in range(2):  # decoded, and known
+        lines: list[str] = []
+        open_data(str(tmp_path), "validation", report=lines.append)
+        assert [line.partition(",")[0] for line in lines] == ["1 of 8 images have transparent pixels"]
 
 
 def test_a_folder_that_may_not_be_read_is_an_error_with_its_name(

@@ -14,8 +14,9 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.decode import BadImageError, decode, decode_bytes, header_of, read_header, read_image
+from archspec.runtime.data.decode import decode, decode_bytes, read_image
 from archspec.runtime.data.decode_view import decode_window, window
+from archspec.runtime.data.header import BadImageError, header_of, read_header
 from archspec.runtime.data.images import luminance
 from archspec.runtime.failures import tensorflow_failures
 from archspec.transforms import TRANSFORMS
@@ -121,7 +122,7 @@ def test_exif_is_found_behind_other_segments_and_xmp_is_not_heeded() -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
     other = encoded("RGB", "JPEG", xmp=xmp, quality=100)
     for each, turn, sides in ((behind, 6, (7, 11)), (other, 1, (11, 7))):
-        assert header_of(each) == (*sides, "JPEG", turn)
+        assert header_of(each)[:4] == (*sides, "JPEG", turn)
         assert decode_bytes(tf, each, 3).shape[:2] == sides
 
 

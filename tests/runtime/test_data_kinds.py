@@ -195,6 +195,9 @@ def table(root: Path, text: str) -> str:
         ("path,label\n../a.png,x\nb.png,y\n", "data-format", "leads out of"),
         ("path,label\n/etc/passwd,x\nb.png,y\n", "data-format", "leads out of"),
         ('path,label\n"a.png,x\n', "data-format", "as CSV"),
+        ("path,label\na.png\nb.png,y\n", "data-format", "has 1 cell, and the header 2"),
+        ("path,label\na\0.png,x\nb.png,y\n", "data-format", "row 1 of"),
+        ("path,label\na.png,x\nb.png,y\n./a.png,y\n", "data-format", "gives `./a.png` the label `y`, and row 1 `x`"),
     ],
 )
 def test_a_table_that_cannot_be_is_refused_with_the_fact(tmp_path: Path, text: str, code: str, fact: str) -> None:

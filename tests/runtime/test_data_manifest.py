@@ -129,6 +129,33 @@ def test_what_an_earlier_version_has_kept_is_made_anew(folder: Path, cache: Path
     assert make_manifest(str(folder), report=lambda line: None).decoded == 0
 
 
+def test_modes_transparency_and_copies_are_counted(folder: Path, run: Run) -> None:
+    (folder / "train/dog/bad.png").unlink()
+    Image.new("RGBA", (7, 5), (1, 2, 3, 99)).save(folder / "train/dog/clear.png")
+    Image.new("RGBA", (7, 5), (1, 2, 3, 255)).save(folder / "train/dog/opaque.png")
+    Image.new("L", (7, 5), 3).save(folder / "train/cat/grey.png")
+    for copy in ("train/dog/copy.png", "val/cat/copy.png", "train/cat/copy.png"):
+        (folder / copy).write_bytes((folder / "train/cat/0.png").read_bytes())
+    for decoded in (13, 0):
+        manifest = make_manifest(str(folder), report=lambda line: None)
+        facts = manifest.to_json()
+        assert manifest.decoded == decoded
+        assert facts["modes"] == {"RGB": 11, "RGBA": 2, "grey": 1}
+        assert facts["transparent"] == 1
+        # of the three copies one is of another class, and one is seen in training too
+        assert (facts["copies"], facts["copies_of_training_images"]) == (3, 1)
+        assert facts["of_several_classes"] == [[str(folder / f"train/{name}.png") for name in ("cat/0", "dog/copy")]]
+    result = run("data", "check", folder)
+    assert result.status == 0
+    for line in (
+        "modes: RGB 11, grey 1, RGBA 2",
+        "with transparent pixels: 1, whose hidden colours are seen",
+        "copies of another image: 3, and 1 of them are training images outside of `train`",
+        "the same image in two classes: 1",
+    ):
+        assert f"  {line}" in result.out
+
+
 def test_what_was_decoded_before_an_interrupt_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, seen = entries_.decode_bytes, [0]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archspec.runtime.data import npz
 from archspec.runtime.data.source import class_counts, open_data
 from tests.refusal import refused
 from tests.runtime.image_files import pixels, saved
@@ -70,6 +71,7 @@ GOOD = {"x": pixels(4, 7, 5, 3), "y": np.array([0, 1, 0, 1])}
         ({"x": np.full((4, 7, 5, 3), np.nan)}, "data-format", "`x` has values that are not finite"),
         ({"x": pixels(4, 7, 5, 3).astype(complex)}, "data-format", "`x` is complex128"),
         ({"x": pixels(4)}, "data-format", "`x` has shape (4,)"),
+        ({"x": np.float32(1)}, "data-format", "`x` is a single value"),
         ({"x": pixels(4, 0, 5, 3)}, "data-format", "`x` has shape (4, 0, 5, 3)"),
         ({"x": pixels(4, 7, 5, 2)}, "data-shape", "have 2 channels, and the network takes 3"),
         ({"x": np.full((4, 5, 3), np.inf)}, "data-format", "`x` has values that are not finite"),
@@ -91,6 +93,28 @@ def test_a_malformed_npz_is_refused_with_the_fact(tmp_path: Path, change: dict[s
     wrong = refused(lambda: open_data(source, "validation"))
     assert wrong.code == code
     assert fact in wrong.message
+
+
+def test_an_array_greater_than_the_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A zip of 6 KB can hold 6 MB."""
+    source = str(tmp_path / "zip.npz")
+    np.savez_compressed(source, x=np.zeros((2, 1000, 1000, 3), np.uint8), y=[0, 1])
+    assert (tmp_path / "zip.npz").stat().st_size < 10_000
+    monkeypatch.setattr(npz, "free_memory", lambda: 5_900_000)
+    wrong = refused(lambda: open_data(source, "validation"))
+    assert (wrong.code, "`x` takes 0.0 GiB, and" in wrong.message) == ("data-format", True)
+    monkeypatch.setattr(npz, "free_memory", lambda: 6_100_000)
+    assert len(open_data(source, "validation")) == 2
+
+
+def test_integers_of_0_and_1_are_said_to_be_taken_as_grey_levels(tmp_path: Path) -> None:
+    lines: list[str] = []
+    opened = open_data(saved(tmp_path, x=pixels(4, 7, 5, 3) % 2, y=GOOD["y"]), "validation", report=lines.append)
+    assert opened.pixels is not None
+    assert opened.pixels.max() == 1
+    assert lines == ["`x` is uint8 between 0 and 1, taken as grey levels, of which 255 is white"]
 
 
 def test_channels_that_come_first_are_known_for_what_they_are(tmp_path: Path) -> None:

@@ -174,7 +174,9 @@ def test_a_model_without_names_takes_the_classes_as_they_come(model: Path, folde
         evaluate(tmp_path / "plain.keras", str(tmp_path / "ten.npz"))
 
 
-def test_predictions_are_sorted_and_bad_files_named(model: Path, probabilities: dict[str, Any], tmp_path: Path) -> None:
+def test_predictions_are_sorted_and_bad_files_named(
+    model: Path, probabilities: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "notes.jpg").write_text("not an image")
     files = [tmp_path / "notes.jpg", *probabilities, tmp_path / "missing.png"]
     first, *good, last = predict(model, files, top=4)
@@ -185,6 +187,11 @@ def test_predictions_are_sorted_and_bad_files_named(model: Path, probabilities: 
         order = np.argsort(-p, kind="stable")[:4]
         assert [name for name, _ in prediction.classes] == [NAMES[i] for i in order]
         assert [value for _, value in prediction.classes] == pytest.approx(p[order], abs=1e-6)
+    Image.fromarray(np.zeros((99, 99, 3), np.uint8)).save(tmp_path / "whole.jpg")
+    (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-20])
+    capfd.readouterr()
+    assert predict(model, [tmp_path / "half.jpg"])[0].error == "a damaged JPEG"
+    assert "JPEG data" not in capfd.readouterr().err  # what libjpeg says of it
     assert first.to_json() == {"file": str(tmp_path / "notes.jpg"), "classes": [], "error": "not an image"}
     assert good[0].to_json()["classes"][0]["class"] == good[0].classes[0][0]
 

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
-from archspec.runtime.data.decode import BadImageError, decode_bytes, header_of
+from archspec.runtime.data.decode import decode_bytes
 from archspec.runtime.data.entries_file import read_entries, write_entries
-from archspec.runtime.data.entry import Entry, Item, Stamp, digest_of, read_item, stamp_of
+from archspec.runtime.data.entry import Entry, Item, Stamp, bad_entry, digest_of, read_item, stamp_of
+from archspec.runtime.data.header import BadImageError, header_of, transparent
 from archspec.runtime.data.images import DIGEST, Report
-from archspec.runtime.data.moments import COUNT, moments
+from archspec.runtime.data.moments import moments
 from archspec.runtime.data.scan import INTERVAL, in_order, quietly
 
 KEEPING = 120.0  # seconds after which what is known so far is kept: a million images take longer than a user waits
@@ -79,8 +78,10 @@ def _decode(
             if pixels.shape[:2] != about[:2]:
                 raise BadImageError("an image whose size is not what its header says")
         except BadImageError as bad:
-            return Entry(stamp, digest, str(bad), "", 0, 0, 1, np.zeros(COUNT))
-        return Entry(stamp, digest, "", about.format, about.height, about.width, about.orientation, moments(pixels))
+            return bad_entry(stamp, digest, str(bad))
+        height, width, format, turn, mode = about
+        clear = about.alpha and transparent(contents)
+        return Entry(stamp, digest, "", format, height, width, turn, mode, clear, moments(pixels))
 
     told = kept = time.monotonic()
     # closing: an interrupt cancels what is queued

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.data.decode import FORMATS
 from archspec.runtime.data.entry import Entry, Item
+from archspec.runtime.data.header import FORMATS
 from archspec.runtime.data.images import DIGEST
 from archspec.runtime.data.kept import keep
 from archspec.runtime.data.moments import COUNT
 
-VERSION = 3
+VERSION = 4
 """Of the files that keep entries: one of another version is made anew."""
 
 
@@ -33,9 +33,10 @@ def place_of(source: str | Path) -> Path:
 def write_entries(place: Path, entries: dict[Item, Entry]) -> None:
     """Kept where that can be written; elsewhere it is only made again."""
     numbers = [
-        (*item[1:], *entry.stamp, entry.height, entry.width, entry.orientation) for item, entry in entries.items()
+        (*item[1:], *entry.stamp, entry.height, entry.width, entry.orientation, entry.transparent)
+        for item, entry in entries.items()
     ]
-    texts = [(item.file, entry.reason, entry.format) for item, entry in entries.items()]
+    texts = [(item.file, entry.reason, entry.format, entry.mode) for item, entry in entries.items()]
     digests = np.frombuffer(b"".join(entry.digest for entry in entries.values()), np.uint8)
     keep(
         place,
@@ -59,12 +60,12 @@ def read_entries(place: Path) -> dict[Item, Entry]:
                 return {}
             numbers, sums, digests = kept["numbers"].tolist(), kept["moments"], kept["digests"]
             texts = [os.fsdecode(text) for text in kept["texts"].tobytes().split(b"\0")]
-        rows = zip(texts[::3], texts[1::3], texts[2::3], numbers, digests, sums, strict=True)
+        rows = zip(*(texts[start::4] for start in range(4)), numbers, digests, sums, strict=True)
         return {
             Item(name, offset, length): Entry(
-                (size, changed, touched), digest.tobytes(), reason, format, height, width, turn, row
+                tuple(stamp), digest.tobytes(), reason, format, height, width, turn, mode, bool(clear), row
             )
-            for name, reason, format, (offset, length, size, changed, touched, height, width, turn), digest, row in rows
+            for name, reason, format, mode, (offset, length, *stamp, height, width, turn, clear), digest, row in rows
             if format in ("", *FORMATS) and row.shape == (COUNT,) and digest.shape == (DIGEST,)
         }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

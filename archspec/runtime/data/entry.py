@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.runtime.data.contents import read_part
-from archspec.runtime.data.decode import Header, read_file, unreadable_file
+from archspec.runtime.data.header import Header, read_file, unreadable_file
 from archspec.runtime.data.images import DIGEST, Images
+from archspec.runtime.data.moments import COUNT
 
 Stamp = tuple[int, int, int]
 """Bytes of a file, time of its last change, and time of the last change of that or of anything else that the system
@@ -40,12 +41,21 @@ class Entry(NamedTuple):
     height: int
     width: int
     orientation: int
+    mode: str
+    """Of its Header."""
+    transparent: bool
+    """Whether a pixel of it is not opaque."""
     moments: npt.NDArray[np.float64]
 
     @property
     def in_part(self) -> bool:
         """Whether a window of it can be decoded alone."""
         return not self.reason and Header(self.height, self.width, self.format, self.orientation).in_part
+
+
+def bad_entry(stamp: Stamp, digest: bytes, reason: str) -> Entry:
+    """Of an image that cannot serve."""
+    return Entry(stamp, digest, reason, "", 0, 0, 1, "", False, np.zeros(COUNT))
 
 
 def items_of(images: Images) -> list[Item]:

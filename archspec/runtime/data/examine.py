@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail
-from archspec.runtime.data.decode import BadImageError, decode_bytes
+from archspec.runtime.data.decode import decode_bytes
 from archspec.runtime.data.entries import entries_of
 from archspec.runtime.data.entry import Entry, Item, digest_of, items_of, read_item
+from archspec.runtime.data.header import BadImageError
 from archspec.runtime.data.images import DIGEST, Images, Report
 from archspec.runtime.data.scan import NAMED, in_order, printable, quietly
 
+TRANSPARENT = "whose hidden colours are seen, for alpha is dropped: save them on a background to choose one"
 CACHE_BYTES = 512 * 2**20
 """Decoded images of one size are kept in memory up to this many bytes."""
 
@@ -38,6 +40,8 @@ def examined(images: Images, place: Path | None, channels: int, *, skip_bad_imag
         _bad(items, reasons, skip_bad_images, report)
     good = np.array([i for i in range(len(items)) if i not in reasons], np.int64)
     entries = [entries[i] for i in good]
+    if clear := sum(entry.transparent for entry in entries):
+        report(f"{clear:,} of {len(items):,} images have transparent pixels, {TRANSPARENT}")
     images = replace(
         images.only(good),
         sides=np.array([(entry.height, entry.width) for entry in entries], np.int32).reshape(-1, 2),

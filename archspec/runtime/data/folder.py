@@ -15,7 +15,8 @@ from archspec.runtime.data.scan import printable
 from archspec.runtime.data.select import VALIDATION, Parts
 from archspec.runtime.data.split import already_split, split_rows
 
-SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini"})  # as hidden as a name with a dot, where they come from
+# as hidden as a name with a dot, where they come from
+SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 
 
 def open_folder(
@@ -116,7 +117,7 @@ def _listing(root: Path, names: list[str], report: Report, *, strict: bool) -> t
         entries = sorted(
             (entry for entry in (root / name).iterdir() if not entry.name.startswith(".")), key=lambda entry: entry.name
         )
-        found = [str(entry) for entry in entries if not entry.is_dir() and entry.name not in SYSTEM_FILES]
+        found = [str(entry) for entry in entries if not entry.is_dir() and entry.name.lower() not in SYSTEM_FILES]
         if any(entry.is_dir() for entry in entries):
             nested.append(name)
         if not found:

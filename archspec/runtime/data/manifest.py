@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from archspec.diagnostics import fail, listed
+from archspec.runtime.data.copies import Copies, copies_of
 from archspec.runtime.data.entries import entries_of
 from archspec.runtime.data.entry import GONE, Entry, items_of
 from archspec.runtime.data.examine import named
@@ -65,15 +66,20 @@ class Manifest:
         return found
 
     @property
+    def copies(self) -> Copies:
+        """Good images in files that are there more than once."""
+        return copies_of({name: (part.images, part.entries) for name, part in self.parts.items()})
+
+    @property
     def colours(self) -> Colours | None:
         """Over the good images of the training part, or of all where it is in one piece; grey ones count as RGB."""
         part = self.parts.get("train") or next(iter(self.parts.values()))
         return colours(sum((entry.moments for entry in part.entries), np.zeros(COUNT)))
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, sizes, formats, bad files, problems, and the colours of the training images."""
+        """Counts, sizes, formats, modes, bad files, copies, problems, and the colours of the training images."""
         good = [entry for part in self.parts.values() for entry in part.entries if not entry.reason]
-        found = self.colours
+        found, copies = self.colours, self.copies
         return {
             "data": self.data,
             "images": len(good),
@@ -83,7 +89,12 @@ class Manifest:
             "formats": dict(Counter(entry.format for entry in good)),
             "height": _spread([entry.height for entry in good]),
             "width": _spread([entry.width for entry in good]),
+            "modes": dict(Counter(entry.mode for entry in good if entry.mode)),
+            "transparent": sum(entry.transparent for entry in good),
             "turned_by_exif": sum(entry.orientation != 1 for entry in good),
+            "copies": copies.copies,
+            "copies_of_training_images": copies.shared,
+            "of_several_classes": [list(pair) for pair in copies.contradicting],
             "mean": found and found.mean,
             "std": found and found.std,
             "pca_deviations": found and found.deviations,
@@ -127,4 +138,4 @@ def _of_pixels(images: Images, data: str) -> list[Entry]:
         raise fail("data-shape", f"`{data}` holds no images (height, width, channels)")
     height, width = pixels.shape[1:3]
     rgb = to_channels(pixels.astype(np.uint8), 3, f"`{data}`")
-    return [Entry(GONE, bytes(DIGEST), "", "array", height, width, 1, moments(image)) for image in rgb]
+    return [Entry(GONE, bytes(DIGEST), "", "array", height, width, 1, "", False, moments(image)) for image in rgb]

@@ -17,6 +17,7 @@ from archspec.runtime.data.folder import one_class
 from archspec.runtime.data.images import Images, Report, luminance
 from archspec.runtime.data.select import VALIDATION, Parts
 from archspec.runtime.data.split import already_split, check_share, split_rows
+from archspec.runtime.memory import free_memory
 
 MOST_CLASSES = 100_000
 KEYS = "an .npz holds x_train, y_train and x_test, y_test (or x_val, y_val), or x and y"
@@ -106,6 +107,7 @@ class _Arrays:
 
     def read(self, name: str) -> npt.NDArray[Any]:
         try:
+            self._check_size(name)
             array = self._file[name]
         except ValueError as error:
             if "allow_pickle" in str(error):
@@ -118,7 +120,16 @@ class _Arrays:
             raise self.error(f"`{name}` does not fit in memory") from None
         if not isinstance(array, np.ndarray):
             raise self.error(f"`{name}` is no array")
+        if not array.ndim:
+            raise self.error(f"`{name}` is a single value")
         return array
+
+    def _check_size(self, name: str) -> None:
+        """Raises data-format when it is greater than what memory is left: a file of 1 MB can hold a gigabyte."""
+        size, free = self._file.zip.getinfo(f"{name}.npy").file_size, free_memory()
+        if size > free:
+            fact = f"`{name}` takes {size / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB of memory are free"
+            raise self.error(fact, help="save the images as files, which are read as they are needed")
 
     def labels(self, name: str) -> npt.NDArray[np.int32]:
         """int32 (N,), from integers (N,) or (N, 1)."""
@@ -180,6 +191,8 @@ def _grey_levels(arrays: _Arrays, x: npt.NDArray[Any], name: str, report: Report
     if x.dtype.kind == "b" or (x.dtype.kind == "f" and low >= 0 and high <= 1):
         report(f"`{name}` is {x.dtype} between {float(low):g} and {float(high):g}: scaled to grey levels 0 to 255")
         return np.rint(x * np.float32(255)).astype(np.uint8)
+    if x.dtype.kind in "iu" and low >= 0 and high == 1:
+        report(f"`{name}` is {x.dtype} between {low} and {high}, taken as grey levels, of which 255 is white")
     if low >= 0 and high <= 255 and (x.dtype.kind != "f" or bool((np.rint(x) == x).all())):
         return x.astype(np.uint8)
     raise arrays.error(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from archspec.runtime.data.decode import BadImageError
+from archspec.diagnostics import visible
+from archspec.runtime.data.header import BadImageError
 from archspec.runtime.data.hush import native_messages_dropped
 
 NAMED = 10  # bad files that are named one by one
@@ -42,5 +43,5 @@ def quietly() -> Iterator[None]:
 
 
 def printable(path: str) -> str:
-    """A path whose bytes are no UTF-8 with escapes in their place, so that it can be printed."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path with escapes in the place of bytes that are no UTF-8, and of what a terminal would obey."""
+    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))

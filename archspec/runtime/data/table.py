@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed
+from archspec.ops.base import counted
 from archspec.runtime.data.folder import one_class
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.select import PARTS, VALIDATION, Parts
@@ -32,6 +33,7 @@ def open_table(path: Path) -> Parts:
     rows = list(_parquet(path) if path.suffix.lower() == ".parquet" else _csv(path))
     if not rows:
         raise fail("data-empty", f"`{path}` lists no images")
+    _check_labels(path, rows)
     parts: dict[str, list[Row]] = {}
     for row in rows:
         parts.setdefault(_split(path, row), []).append(row)
@@ -42,6 +44,17 @@ def open_table(path: Path) -> Parts:
         raise one_class(str(path), names[0])
     root = os.path.abspath(path.parent)
     return {name: _images(path, root, names, parts[name]) for name in PARTS if name in parts}
+
+
+def _check_labels(path: Path, rows: Sequence[Row]) -> None:
+    """Raises data-format when an image is listed with two labels."""
+    seen: dict[str, Row] = {}
+    for row in rows:
+        number, file, label, _ = row
+        first = seen.setdefault(os.path.normpath(file), row)
+        if first[2] != label:
+            fact = f"gives `{file}` the label `{label}`, and row {first[0]:,} `{first[2]}`"
+            raise _wrong(path, number, fact, "an image has one label: leave one of the rows out")
 
 
 def _images(path: Path, root: str, names: Sequence[str], rows: Sequence[Row]) -> Images:
@@ -85,7 +98,7 @@ def _csv(path: Path) -> Iterable[Row]:
                 if not cells:
                     continue
                 if len(cells) != len(header):
-                    raise _wrong(path, number, f"has {len(cells)} cells, and the header {len(header)}")
+                    raise _wrong(path, number, f"has {counted(len(cells), 'cell')}, and the header {len(header)}")
                 yield _row(path, number, [cells[place].strip() for place in places])
     except UnicodeDecodeError as error:
         raise fail("data-format", f"`{path}` is not UTF-8 text", help="save it as CSV in UTF-8") from error
@@ -130,6 +143,8 @@ def _row(path: Path, number: int, cells: Sequence[str]) -> Row:
     file, label, *split = cells
     if not file or not label:
         raise _wrong(path, number, f"has no {'label' if file else 'path'}")
+    if "\0" in file:
+        raise _wrong(path, number, f"has a zero byte in its path: `{file}`")
     return number, file, label, split[0] if split else ""
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.data.decode import BadImageError
 from archspec.runtime.data.entry import Item, digest_of, items_of, read_item, stamp_of
 from archspec.runtime.data.examine import named
+from archspec.runtime.data.header import BadImageError
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.scan import NAMED
 

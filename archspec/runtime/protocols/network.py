@@ -15,7 +15,7 @@ from archspec.diagnostics import ArchspecError
 from archspec.graph.convolutionalize import convolutionalize as convolutionalize_graph
 from archspec.graph.dense_effects import dense_effects
 from archspec.ops.base import Shape
-from archspec.runtime import convolutionalize_scores
+from archspec.runtime import memory as machine
 from archspec.runtime.classifier import logits_of
 from archspec.runtime.convolutionalize import convolutionalize, graph_of
 from archspec.runtime.convolutionalize_scores import DenseScorer
@@ -133,7 +133,7 @@ class Classifier:
         dense = graph if free else convolutionalize_graph(graph, output="logits")
         window = () if free else tuple(side or 0 for side in self.input_shape[:-1])
         effects = () if free else dense_effects(graph, dense)
-        return DenseScorer(self._dense, dense, window, effects, convolutionalize_scores.free_memory() // 2)
+        return DenseScorer(self._dense, dense, window, effects, machine.free_memory() // 2)
 
     @cached_property
     def _dense(self) -> Any:

@@ -1,0 +1,14 @@
+"""How much memory the machine has left."""
+
+from __future__ import annotations
+
+import os
+
+
+def free_memory() -> int:
+    """Bytes that the machine can still give: `MemAvailable` of Linux, else half of what it has."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
