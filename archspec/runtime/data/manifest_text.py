@@ -56,7 +56,7 @@ def _copies(facts: dict[str, Any]) -> list[str]:
     lines = []
     if facts["copies"]:
         shared = facts["copies_of_training_images"]
-        others = f", and {shared:,} of them are training images outside of `train`" if shared else ""
+        others = f"; training images outside of `train`: {shared:,}" if shared else ""
         lines.append(f"  copies of another image: {facts['copies']:,}{others}")
     if pairs := facts["of_several_classes"]:
         lines.append(f"  the same image in two classes: {len(pairs):,}")
