@@ -112,7 +112,7 @@ def test_another_model_image_or_protocol_begins_anew(
 
     def stop(line: str) -> None:
         said.append(line)
-        if len(said) == 2:  # at the second model
+        if sum(each.startswith(f"{used}: ") for each in said) == 2:  # at the second model
             raise KeyboardInterrupt
 
     def resumed(protocol: Any) -> bool:
