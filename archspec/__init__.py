@@ -10,7 +10,19 @@ nor tensorflow.
 
 from __future__ import annotations
 
-from archspec.api import Network, build, check, convolutionalize, evaluate, families, from_keras, load, load_weights
+from archspec.api import (
+    Network,
+    build,
+    check,
+    convolutionalize,
+    evaluate,
+    families,
+    from_keras,
+    load,
+    load_weights,
+    resume,
+    train,
+)
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.graph.ir import Graph
 
@@ -29,4 +41,6 @@ __all__ = [
     "from_keras",
     "load",
     "load_weights",
+    "resume",
+    "train",
 ]

@@ -194,6 +194,28 @@ def evaluate(model: str | Path, data: str | None = None, *, protocol: str | None
     return evaluate(model, data, protocol=protocol, **options)
 
 
+def train(network: Network | str, data: str, **options: Any) -> Any:
+    """Train a network, or that of a reference, by its recipe, and leave a run directory, as `archspec train` does.
+
+    Returns an `archspec.runtime.run_result.RunResult`; `options` are those of `archspec.runtime.train.train`: `out`,
+    `overwrite`, `recipe`, `devices`, `seed`, `validation_split`, `checkpoint_every`, ... Raises ArchspecError.
+    """
+    from archspec.runtime.train import train
+
+    return train(load(network) if isinstance(network, str) else network, data, **options)
+
+
+def resume(run: str | Path, **options: Any) -> Any:
+    """Go on with a run that was killed or interrupted, to the same bits as without that.
+
+    `options` are those of `archspec.runtime.train.resume`: `data`, `devices`, `checkpoint_every`, ... Returns what
+    `train` does. Raises ArchspecError.
+    """
+    from archspec.runtime.train import resume
+
+    return resume(run, load, **options)
+
+
 def split_reference(reference: str) -> tuple[str, str | None]:
     """`vgg:D` -> ("vgg", "D"); a path may contain a colon when it exists as it is."""
     page, colon, variant = reference.rpartition(":")

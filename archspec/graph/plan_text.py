@@ -38,11 +38,16 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"exchanged in a step: {size(plan.exchanged)} sent by each device (ring all-reduce)"
     if plan.device is not None and plan.step is not None:
         shares = {"layers": plan.step.layers, "update": plan.step.update, "exchange": plan.step.exchange}
-        shown = ", ".join(f"{name} {1000 * seconds:.3g} ms" for name, seconds in shares.items() if seconds)
+        shown = ", ".join(f"{name} {_milliseconds(seconds)}" for name, seconds in shares.items() if seconds)
         yield (
             f"at most {plan.images_per_second:,.0f} images/s on {plan.device.name} by the roofline: "
-            f"{1000 * plan.step.seconds:.3g} ms a step ({shown})"
+            f"{_milliseconds(plan.step.seconds)} a step ({shown})"
         )
+
+
+def _milliseconds(seconds: float) -> str:
+    """`0.251 ms`, `34.5 ms`, `1,197 ms`: three digits at least."""
+    return f"{1000 * seconds:,.0f} ms" if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
 
 
 def _fit(plan: Plan) -> Iterator[str]:

@@ -139,6 +139,8 @@ class Layers:
             before, colon, after = head.partition(":")
             help = did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
             help = f"put a space after the colon: `{before}: {after}`" if colon else help
+            if head.startswith("conv") and head[4:].isdecimal():
+                help = f"write `conv: {{filters: ..., kernel_size: {head[4:]}}}`; some pages have a block `{head}`"
             self._wrong("unknown-operator", f"there is no operator or block `{head}`", item.span, help)
             return None
         self._one_input(item)

@@ -133,6 +133,8 @@ def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str
             here = {argument.name: here for argument in first}  # the bare value under its name
         values[word] = here if isinstance(here, dict) else {}
         values, above = values[word], word
+    if above in ONE_HEAD and last in ONE_HEAD[above]:
+        values.clear()
     values[last] = value
     other = {"epochs": "iterations", "iterations": "epochs"}.get(last, "")
     if f"{dotted.removesuffix(last)}{other}" not in others:

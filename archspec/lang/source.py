@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from archspec.diagnostics import Source, Span, fail
+from archspec.diagnostics import Source, Span, did_you_mean, fail
 from archspec.lang.scalars import TooLargeError, resolve
 from archspec.lang.syntax import events, place
 
@@ -74,7 +74,10 @@ def read(path: Path | str, what: str = "page") -> Source:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        shipped = "`archspec list` shows the shipped pages" if what == "page" else None
+        near = did_you_mean(str(path), _pages_beside(path))
+        shipped = near or (
+            "`archspec list` shows the shipped pages" if what == "page" else "give the path of a .yaml file"
+        )
         raise fail("page-not-found", f"there is no file `{path}`", help=shipped) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -93,6 +96,14 @@ def read(path: Path | str, what: str = "page") -> Source:
             f"`{path}` is not UTF-8 text (byte {error.start + 1})",
             help="save the page as UTF-8; a .keras model goes to `archspec evaluate` or `export`",
         ) from None
+
+
+def _pages_beside(path: Path) -> list[str]:
+    """The YAML files in the folder of a path; none where it cannot be read."""
+    try:
+        return sorted(str(each) for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml"))
+    except OSError:
+        return []
 
 
 def parse(source: Source, what: str = "page", keys: str = PAGE_KEYS) -> Mapping:

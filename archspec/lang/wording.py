@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.declare import arguments
 from archspec.diagnostics import did_you_mean, listed
+from archspec.lang.expr import is_expression
 from archspec.lang.fragments import IDENTIFIER, NAME, PATH, TITLE, VARIANT
 from archspec.lang.json_schema import Mistake
 from archspec.lang.pointer import HEADS, owner, subject, word
@@ -86,7 +87,8 @@ def fact(wrong: Mistake) -> Fact:
         return "wrong-value", f"{about} cannot be {shown}", None
     if wrong.rule == "maxProperties" and word(wrong.path) in KINDS:
         kind = KINDS[str(word(wrong.path))]
-        return "wrong-value", f"one {kind} is asked for, and here are {len(value)}: {listed(value)}", None
+        fact = f"one {kind} is asked for, and here are {len(value)}: {listed(value)}"
+        return "wrong-value", fact, f"keep `{next(iter(value))}` or `{list(value)[-1]}`"
     if isinstance(value, (list, dict)):
         what = ("item" if isinstance(value, list) else "key") + "s" * (asked != 1)
         return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked} {what}, and has {len(value)}", help
@@ -185,6 +187,8 @@ def _any_of(kinds: Sequence[str]) -> str:
 
 
 def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
+    if isinstance(value, str) and "$" in value and not is_expression(value):
+        return f"an expression stands in parentheses: `$({value[:60].replace('$', '')})`"
     if "boolean" in kinds and value in ("yes", "no", "on", "off"):
         return f"write `true` or `false`: in YAML 1.2 `{value}` is a word"
     if "string" in kinds and isinstance(value, (bool, int, float)):

@@ -31,7 +31,7 @@ from archspec.runtime.mlflow_log import MlflowLog
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.rates import check_monitors
 from archspec.runtime.recipe_notes import recipe_notes, sees_grey_levels
-from archspec.runtime.recipe_text import describe_recipe, recipe_json
+from archspec.runtime.recipe_text import describe_recipe, loss_words, recipe_json
 from archspec.runtime.record import Record, threads, timestamp, versions
 from archspec.runtime.resume import Resumed
 from archspec.runtime.run_result import RunResult
@@ -141,6 +141,10 @@ def carry_out(
                 interrupted = run_epochs(run, start)
             with course.train_step.averaged():
                 seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
+        except KeyboardInterrupt:  # the second Ctrl-C
+            if files(directory):
+                progress.note(f"stopped; `archspec train --resume {directory}` goes on from the last checkpoint")
+            raise
         except ArchspecError as error:
             record.failed(error)
             raise with_the_way_back(error, directory) from error
@@ -210,7 +214,8 @@ def _record(
         settings = {"mlflow": None, **settings}
         params = {"reference": metadata.reference, "data": job.data, "seed": job.seed, "train": recipe_json(job.recipe)}
         log = MlflowLog(directory.name, params, settings["mlflow"], progress.note)
-    return Record(directory, name, metadata.page or "", dict(settings), metadata, writes=writes, mlflow=log)
+    page, words = metadata.page or "", loss_words(job.recipe)
+    return Record(directory, name, page, dict(settings), metadata, writes=writes, mlflow=log, loss=words)
 
 
 def _open(

@@ -15,6 +15,7 @@ from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.source import open_data
 from archspec.runtime.evaluate import Evaluation
 from archspec.runtime.evaluate_member import Member, protocols_of, small_views
+from archspec.runtime.evaluate_seen import seen_in_training
 from archspec.runtime.evaluate_together import Together
 from archspec.runtime.hosts import Hosts
 from archspec.runtime.lost_workers import losses_of_workers
@@ -66,8 +67,13 @@ def evaluate_all(
             `hosts-differ`, `worker-lost`.
     """
     with losses_of_workers(hosts, "; what is done is kept"):
+        members = [each if isinstance(each, Member) else Member.parse(each) for each in models]
+        if report and data is not None and split == "validation":
+            notes = (seen_in_training(each.path, data, validation_split, seed) for each in members)
+            for note in dict.fromkeys(note for note in notes if note):
+                report(note)
         return _evaluate_all(
-            models,
+            members,
             data,
             protocols=protocols,
             ensemble=ensemble,
@@ -90,7 +96,7 @@ def evaluate_all(
 
 
 def _evaluate_all(
-    models: Sequence[str | Path | Member],
+    members: Sequence[Member],
     data: str | None,
     *,
     protocols: Sequence[Protocol] | None,
@@ -103,7 +109,6 @@ def _evaluate_all(
     hosts: Hosts | None,
     tell: Report,
 ) -> tuple[Evaluation, ...]:
-    members = [each if isinstance(each, Member) else Member.parse(each) for each in models]
     _check(members, data, protocols, weights, ensemble=ensemble)
     if save is not None:
         check_predictions_path(save)

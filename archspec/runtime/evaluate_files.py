@@ -82,14 +82,15 @@ def evaluation_text(evaluation: Evaluation) -> str:
         "",
     ]
     width = max(map(len, evaluation.class_names))
-    rates = [str(each.error) for each in evaluation.classes]
-    column = max(map(len, rates))
-    for row, (each, rate) in enumerate(zip(evaluation.classes, rates, strict=True)):
+    rates = [str(each.error).partition(" (") for each in evaluation.classes]
+    shares, intervals = (max(len(rate[part]) for rate in rates) for part in (0, 2))
+    lines.append("top-1 error of each class")
+    for row, (each, (share, _, interval)) in enumerate(zip(evaluation.classes, rates, strict=True)):
         wrong = evaluation.confusion[row].copy()
         wrong[row] = 0
         mistaken = f", most often taken for {evaluation.class_names[wrong.argmax()]}" if wrong.any() else ""
         right = f"{each.correct} of {each.images} right"
-        lines.append(f"{each.name:<{width}}  {rate:>{column}}  {right}{mistaken}")
+        lines.append(f"{each.name:<{width}}  {share:>{shares}} {'(' + interval:<{intervals + 1}}  {right}{mistaken}")
     return "\n".join(lines)
 
 

@@ -96,16 +96,7 @@ class TrainingProgress:
         """An epoch is over: a row of history.csv with that of times.csv, and whether it is the best so far."""
         if self.quiet:
             return
-        wait = row["data_wait"]
-        width = len(str(self._epochs))
-        self.note(
-            f"epoch {row['epoch']:>{width}}/{self._epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
-            f"  | validation loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
-            + (f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else "")
-            + f"{' *' if best else '  '} | {row['images_per_second']:,.0f} images/s  "
-            + ("" if wait is None else f"data wait {100 * wait:.0f} %  ")
-            + duration(row["seconds"])
-        )
+        self.note(_epoch_line(row, self._epochs, best, self.console.width if self.console.is_terminal else None))
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +107,25 @@ class TrainingProgress:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def _epoch_line(row: Mapping[str, Any], epochs: int, best: bool, width: int | None) -> str:
+    """The figures of an epoch in one line; a terminal of some width gets those that fit into it, or the fewest."""
+    wait = "" if row["data_wait"] is None else f"data wait {100 * row['data_wait']:.0f} %  "
+    trained = (
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
+    )
+    figures = f"loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
+    top5 = f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else ""
+    star = " *" if best else "  "
+    speed = f" | {row['images_per_second']:,.0f} images/s  {wait}{duration(row['seconds'])}"
+    lines = (
+        f"{trained}  | validation {figures}{top5}{star}{speed}",
+        f"{trained}  | validation {figures}{top5}{star}",
+        f"{trained}  | validation {figures}{star}",
+        f"{trained}  | {figures}{star}",
+    )
+    return next((line for line in lines if width is None or len(line) <= width), lines[-1])
 
 
 def _fitting(cells: Mapping[str, str], width: int) -> dict[str, str]:

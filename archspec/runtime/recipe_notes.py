@@ -54,6 +54,8 @@ def _notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> Iter
             which = "any drop" if len(late) == len(marks) else "a drop"
             yield f"the run ends before {which} of its `step` schedule at {listed(late)}"
     if isinstance(schedule, Plateau) and length.epochs < max(schedule.patience, 1) + 2:  # the first epoch is the best
-        yield f"the rate cannot drop: `plateau` waits for {schedule.patience} epochs, and the run has {length.epochs}"
+        waits = f"{schedule.patience} epoch{'s' if schedule.patience != 1 else ''}"
+        waits += f" without a better {schedule.monitor}"
+        yield f"no update has a lower rate: `plateau` waits for {waits}, and the run has {length.epochs}"
     if on_cpu and recipe.dtype_policy == "mixed_float16":
         yield "a CPU computes in float16 many times slower than in float32; `mixed_bfloat16` suits it better"

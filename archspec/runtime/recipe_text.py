@@ -25,6 +25,16 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def loss_words(recipe: Recipe) -> dict[str, str]:
+    """The loss, its unit, and what only that of training has, as `draw_curves` takes them."""
+    entropy = recipe.loss.name in ("categorical_crossentropy", "sparse_categorical_crossentropy")
+    name, unit = ("cross-entropy", "nats") if entropy else (recipe.loss.name.replace("_", " "), "")
+    smoothing = recipe.label_smoothing or getattr(recipe.loss, "label_smoothing", 0.0)
+    parts = [f"label smoothing {smoothing:g}"] if smoothing else []
+    parts += ["weighted classes"] if recipe.class_weight else []
+    return {"loss": name, "unit": unit, "differs": " and ".join(parts)}
+
+
 def describe_recipe(recipe: Recipe, length: Length) -> list[str]:
     """Lines such as `30 epochs (660 updates) in batches of 64, sgd at 0.1, cosine schedule, weight decay 0.0005`."""
     epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
@@ -48,8 +58,8 @@ def _parts(recipe: Recipe) -> Iterator[str]:
     yield f"{optimizer.name} at {optimizer.learning_rate:g}"
     yield f"{recipe.schedule.name} schedule"
     if warmup and (warmup.epochs or warmup.iterations):
-        length = f"{warmup.iterations:g} updates" if warmup.iterations else f"{warmup.epochs:g} epochs"
-        yield f"warm-up for {length}"
+        number, unit = (warmup.iterations, "update") if warmup.iterations else (warmup.epochs, "epoch")
+        yield f"warm-up for {number:g} {unit}{'s' if number != 1 else ''}"
     if recipe.loss.name != "categorical_crossentropy":
         yield f"loss {recipe.loss.name}"
     if recipe.weight_decay:

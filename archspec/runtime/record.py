@@ -41,6 +41,7 @@ class Record:
         metadata: what the model files carry.
         writes: False for all but one of several processes, which then only remember.
         mlflow: where the figures go too.
+        loss: how the curves call it, as `draw_curves` takes it.
 
     Every method raises ArchspecError (`cannot-write`) when the disk is full; what was written before stays.
     """
@@ -55,10 +56,12 @@ class Record:
         *,
         writes: bool = True,
         mlflow: MlflowLog | None = None,
+        loss: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.title = title
         self.writes = writes
+        self.loss = loss or {}
         self.metadata = metadata
         self.rows: list[Row] = []
         self.times: list[Row] = []
@@ -127,7 +130,7 @@ class Record:
         self._to_mlflow()
 
     def _draw(self) -> None:
-        draw_curves(self.directory / "curves.png", self.title, self.rows)
+        draw_curves(self.directory / "curves.png", self.title, self.rows, **self.loss)
         self._drawn = time.monotonic()
 
     def state(self) -> dict[str, Any]:

@@ -17,8 +17,9 @@ Devices = int | str | None
 logical devices of the CPU, even where there are GPUs."""
 
 
-MOST_CPUS = 64
-"""Logical devices of the CPU: each holds the whole network, and thousands of them would not come to an end."""
+MOST_CPUS = 32
+"""Logical devices of the CPU. A traced step asks the iterator once for each device, and TensorFlow takes the 33rd
+`get_next` in one function for a mistake (`GET_NEXT_CALL_ERROR_THRESHOLD` of its iterator_ops.py)."""
 
 
 def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
@@ -30,7 +31,7 @@ def make_strategy(devices: Devices = None, hosts: Hosts | None = None) -> Any:
 
     Raises:
         ArchspecError: `backend` when Keras does not run on TensorFlow, `devices` for a number that is not positive,
-            more GPUs than are visible or more than 64 logical devices, and `devices-late` for several logical CPU
+            more GPUs than are visible or more than 32 logical devices, and `devices-late` for several logical CPU
             devices after TensorFlow has begun to run. `hosts` for several CPU devices on several hosts, and when
             TensorFlow runs already.
     """

@@ -132,7 +132,7 @@ def resume(
     job = dataclasses.replace(job, data=data or job.data, checkpoint_every=checkpoint_every or job.checkpoint_every)
     if is_finished(settings):
         progress.note(f"`{run}` is finished, and left as it is")
-        best = settings["best"] or {}
+        best, example = settings["best"] or {}, run / "example.png"
         return RunResult(
             directory=run,
             signal=None,
@@ -141,7 +141,7 @@ def resume(
             best_epoch=best.get("epoch"),
             best_top1=best.get("val_top1"),
             data_arguments=job.data_arguments,
-            example=None,
+            example=example if example.is_file() else None,
         )
     mlflow = mlflow or "mlflow" in settings
     if mlflow and (not hosts or hosts.is_chief):

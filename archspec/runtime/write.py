@@ -101,6 +101,7 @@ def reason(error: Exception) -> str:
     for part in text.split(","):
         if "error message = '" in part:  # HDF5
             text = part.split("'")[1]
+    text = text.rpartition(".tmp; ")[2]  # TensorFlow: `FILE; Read-only file system`
     return text[:1].lower() + text[1:]
 
 

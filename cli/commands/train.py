@@ -172,6 +172,6 @@ def _refuse_with_resume(ctx: click.Context) -> None:
         source = ctx.get_parameter_source(parameter.name or "")
         if parameter.name not in ON_RESUME and source is click.core.ParameterSource.COMMANDLINE:
             name = parameter.opts[-1] if isinstance(parameter, click.Option) else "REF"
-            raise click.UsageError(
-                f"--resume takes the network, the recipe and the seed of its run, and no {name}.", ctx
-            )
+            fact = f"--resume takes the network, the recipe and the seed of its run, and no {name}."
+            longer = " A longer run starts from its weights: `archspec train REF --data DATA --init-from RUN`."
+            raise click.UsageError(fact + longer * (name == "--epochs"), ctx)

@@ -240,6 +240,7 @@ def test_plan_says_whether_training_fits_and_what_would(run: Run) -> None:
 
 def test_plan_has_words_for_any_size(run: Run) -> None:
     most = run("plan", "resnet-cifar:20", "--batch-size", "99999999999").out
+    assert "e+" not in run("plan", "resnet-cifar:20", "--batch-size", "999999", "--device", "t4").out
     assert re.search(r"total +[0-9.]+ PB\n", most)
     assert "batches of 1 image on 1 device" in run("plan", "resnet-cifar:20", "--batch-size", "1").out
 

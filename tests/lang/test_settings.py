@@ -136,6 +136,8 @@ def test_sections_are_reached_by_a_dotted_path(tmp_path: Path) -> None:
 def test_another_head_takes_the_place_of_the_one_on_the_page(tmp_path: Path) -> None:
     schedule = load(tmp_path, "train.schedule.step.epochs=[3, 6]").recipe.schedule
     assert (schedule.name, vars(schedule)["epochs"]) == ("step", (3, 6))
+    optimizer = load(tmp_path, "train.optimizer.adam=0.003").recipe.optimizer
+    assert (optimizer.name, optimizer.learning_rate) == ("adam", 0.003)
 
 
 def test_numbers_of_python_and_numpy_are_numbers(tmp_path: Path) -> None:

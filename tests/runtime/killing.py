@@ -11,199 +11,25 @@ from __future__ import annotations
 
 import csv
 import gc
-import io
 import json
 import os
 import random
 import signal
 import sys
-import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
-from itertools import count
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import h5py
-import numpy as np
-
 import archspec
-from archspec.runtime import epoch
-from archspec.runtime.checkpoint import Checkpoints, files
-from archspec.runtime.checkpoint_file import read_checkpoint
+from archspec.runtime.checkpoint import files
 from archspec.runtime.curves import draw_curves
 from archspec.runtime.progress import TrainingProgress
-from archspec.runtime.record import Record
-from archspec.runtime.step import TrainStep
-
-PAGE = """\
-name: small
-input: [8, 8, 1]
-params: {classes: 10}
-layers:
-  - conv: {filters: 6, kernel_size: 3, strides: 2, padding: same, use_bias: false}
-  - bn: {momentum: 0.8}
-  - relu
-  - flatten
-  - dropout: 0.1
-  - dense: $classes
-  - softmax
-preprocess: [scale: 0.00392156862745098]
-train:
-  epochs: 3
-  batch_size: 150
-  optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9, use_ema: true, gradient_accumulation_steps: 2}}
-  schedule: {plateau: {monitor: loss, factor: 0.5, patience: 1, min_delta: 100}} # drops after epoch 2
-  warmup: {epochs: 1}
-  early_stopping: {patience: 5}
-  weight_decay: 1e-3
-  augment: [random_shift: 1]
-"""
-
-
-BLOWN = """\
-name: blown
-input: [8, 8, 1]
-layers:
-  - {conv: {filters: 4, kernel_size: 3}, name: one}
-  - relu
-  - {conv: {filters: 4, kernel_size: 3}, name: two}
-  - flatten
-  - {dense: 10, name: three}
-  - softmax
-preprocess: [scale: 0.00392156862745098]
-train: {epochs: 3, batch_size: 150, schedule: {step: {epochs: [1], gamma: 1.0e17}}}
-"""
-"""A rate of 10^15 in the second epoch: see `test_a_loss_that_is_no_number_names_the_layer`."""
-
-PHASES = {
-    TrainStep.__call__.__code__: "step",
-    Checkpoints.save.__code__: "checkpoint",
-    epoch.count.__code__: "validation",
-    Record.write.__code__: "epoch's end",
-}
-WHERE: dict[str, tuple[Any, str]] = {
-    "step": (TrainStep, "__call__"),
-    "checkpoint": (Checkpoints, "save"),
-    "validation": (epoch, "count"),
-    "epoch's end": (Record, "write"),
-}
-
-
-@dataclass(frozen=True)
-class Moment:
-    """After `calls` in a phase, if one is given, and then `seconds`; from the first step on, or from the start."""
-
-    phase: str | None = None
-    calls: int = 0
-    seconds: float = 0.0
-    from_start: bool = False
-
-
-class Killer(TrainingProgress):
-    """Kills its own process at a moment, and leaves what it was doing in a file."""
-
-    def __init__(self, moment: Moment | None = None, said: Path | None = None) -> None:
-        super().__init__(quiet=True)
-        self.moment, self.said = moment, said
-
-    def note(self, text: str) -> None: ...
-
-    def arm(self, moment: Moment, said: Path) -> None:
-        self.moment = None
-        if moment.phase is None:
-            kill_after(moment.seconds, said)
-        else:
-            kill_inside(moment.phase, moment.calls, moment.seconds, said)
-
-    def steps(self, *figures: Any) -> None:
-        if self.moment and self.said:
-            self.arm(self.moment, self.said)
-
-
-class Counter(Killer):
-    """Counts the calls in each phase from the first step to the end of the last epoch, in a file."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(Moment(), file)
-        self.counts = dict.fromkeys(WHERE, 0)
-
-    def arm(self, moment: Moment, said: Path) -> None:
-        self.moment = None
-        for phase in WHERE:
-            look_inside(phase, partial(self.count, phase))
-
-    def count(self, phase: str, *_: Any) -> None:
-        self.counts[phase] += 1
-
-    def epoch(self, row: Any, *, best: bool) -> None:
-        if self.said:
-            self.said.write_text(json.dumps(self.counts))
-
-
-def kill_after(seconds: float, said: Path) -> None:
-    timer = threading.Timer(seconds, lambda: die(sys._current_frames()[threading.main_thread().ident or 0], said))
-    timer.daemon = True
-    timer.start()
-
-
-def kill_inside(phase: str, calls: int, seconds: float, said: Path) -> None:
-    left = calls
-
-    def look(frame: FrameType, *_: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0 and seconds:
-            sys.setprofile(None)
-            kill_after(seconds, said)
-            left = sys.maxsize
-        elif left < 0:
-            die(frame, said)
-
-    look_inside(phase, look)
-
-
-def look_inside(phase: str, look: Callable[..., None]) -> None:
-    """Have every call inside a phase looked at, from now on."""
-    owner, name = WHERE[phase]
-    work = getattr(owner, name)
-
-    def looked_at(*arguments: Any, **named: Any) -> Any:
-        sys.setprofile(look)
-        try:
-            return work(*arguments, **named)
-        finally:
-            sys.setprofile(None)
-
-    setattr(owner, name, looked_at)
-
-
-def die(frame: FrameType | None, said: Path) -> None:
-    """Say what is under way in a frame of the main thread, and be killed."""
-    place = "start"
-    while frame is not None:
-        if frame.f_code in PHASES:
-            place = PHASES[frame.f_code]
-            break
-        if frame.f_code is epoch.run_epochs.__code__:
-            place = "between"
-        frame = frame.f_back
-    said.write_text(place)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def moments(chosen: random.Random, calls: Mapping[str, int]) -> Iterator[Moment]:
-    """Phase by phase, each at a random call of the next quarter of a run; the fifth at a random time."""
-    for number in count():
-        for phase in WHERE:
-            seconds = chosen.random() * 0.008 if phase == "step" and number % 2 else 0.0
-            yield Moment(phase, int(calls[phase] * chosen.random() / 4), seconds)
-        from_start = chosen.random() < 0.5
-        yield Moment(seconds=chosen.random() * (1.0 if from_start else 0.5), from_start=from_start)
+from tests.runtime.moments import Counter, Killer, Moment, moments
+from tests.runtime.same_bits import differences, result
+from tests.runtime.small_pages import PAGE
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -219,38 +45,6 @@ def forked(work: Callable[[], object]) -> int:
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def result(run: Path) -> dict[str, Any]:
-    """All that must be equal to the last bit, without starting TensorFlow."""
-    weights = {}
-    for name in ("best.keras", "last.keras"):
-        with zipfile.ZipFile(run / name) as archive:
-            contents = io.BytesIO(archive.read("model.weights.h5"))
-        found: dict[str, Any] = {}
-        with h5py.File(contents) as file:
-            file.visititems(lambda path, item, found=found: found.__setitem__(path, item))
-            arrays = {path: item[()] for path, item in found.items() if isinstance(item, h5py.Dataset)}
-        weights.update({f"{name}/{path}": array for path, array in arrays.items()})
-    newest = read_checkpoint(files(run)[0])
-    settings = json.loads((run / "run.json").read_text())
-    return {
-        "history": (run / "history.csv").read_bytes(),
-        # by their order: Keras numbers the names of optimizers and seeds by what a process has made before
-        "weights": {**weights, **{f"variable {i}": array for i, array in enumerate(newest.arrays.values())}},
-        "best": settings["best"],
-        "epochs": settings["epochs_finished"],
-        "checkpoints": [path.name for path in files(run)],
-        "files": sorted(path.name for path in run.iterdir()),
-    }
-
-
-def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    found = [key for key in one if key != "weights" and one[key] != other[key]]
-    if list(one["weights"]) != list(other["weights"]):
-        found.append("variables")
-    found += [name for name, array in one["weights"].items() if not np.array_equal(array, other["weights"].get(name))]
-    return found
 
 
 def warm_up(folder: Path) -> None:

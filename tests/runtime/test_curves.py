@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from archspec.lang.recipe import recipe
 from archspec.runtime.curves import draw_curves
+from archspec.runtime.recipe_text import loss_words
+from archspec.transforms import TRANSFORMS
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 300])
@@ -31,3 +34,23 @@ def test_epochs_are_whole_numbers_on_the_axis(tmp_path: Path, monkeypatch: pytes
         assert ticks
         assert all(float(tick).is_integer() for tick in ticks)
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_legend_says_what_only_the_loss_of_training_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path: (drawn.append(figure), Path(path).touch()))
+    row = {"epoch": 1, "loss": 2.0, "top1": 0.5, "val_loss": 2.5, "val_top1": 0.4}
+    for given, heading, label in (
+        ({"label_smoothing": 0.1}, "cross-entropy (nats)", "training, with label smoothing 0.1"),
+        ({"loss": {"categorical_crossentropy": {"label_smoothing": 0.2}}}, "", "training, with label smoothing 0.2"),
+        ({"class_weight": "balanced"}, "cross-entropy (nats)", "training, with weighted classes"),
+        ({"loss": "mean_squared_error"}, "mean squared error", "training"),
+    ):
+        words = loss_words(recipe(given, TRANSFORMS))
+        draw_curves(tmp_path / "curves.png", "some", [row], **words)
+        left = drawn[-1].axes[0]
+        assert heading in left.get_title(loc="left")
+        assert ("nats" in left.get_title(loc="left")) == ("mean" not in heading)
+        legend = left.get_legend()
+        assert legend is not None
+        assert [text.get_text() for text in legend.get_texts()] == [label, "validation"]

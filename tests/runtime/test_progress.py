@@ -85,6 +85,24 @@ def test_a_log_has_a_line_an_epoch() -> None:
     )
 
 
+LINES = {
+    141: "epoch  3/30  loss 0.5000  top-1  75.0 %  | validation loss 0.2500  top-1  87.50 %  top-5 100.00 % *"
+    " | 1,234 images/s  data wait 7 %  1:03 min",
+    103: "epoch  3/30  loss 0.5000  top-1  75.0 %  | validation loss 0.2500  top-1  87.50 %  top-5 100.00 % *",
+    84: "epoch  3/30  loss 0.5000  top-1  75.0 %  | validation loss 0.2500  top-1  87.50 % *",
+    73: "epoch  3/30  loss 0.5000  top-1  75.0 %  | loss 0.2500  top-1  87.50 % *",
+}
+"""The width of a terminal, and the line of an epoch in it."""
+
+
+@pytest.mark.parametrize("width", sorted(LINES))
+def test_the_line_of_an_epoch_fits_into_the_terminal(width: int) -> None:
+    assert len(LINES[width]) <= width
+    wider = [other for other in LINES if other > width]
+    assert all(len(LINES[other]) > width for other in wider)  # so that more would not have fitted
+    assert re.findall(r"epoch  3/30[^\r\n\x1b]*", shown(terminal=True, width=width)) == [LINES[width]]
+
+
 def test_the_wait_for_data_is_measured() -> None:
     """A pipeline that sleeps for 50 ms a batch, beside one that has everything ready."""
     strategy = make_strategy()

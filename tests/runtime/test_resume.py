@@ -1,4 +1,4 @@
-"""Runs that end early, by a signal, a full disk, changed images or a loss that blew up, and go on to the same end."""
+"""Runs that end early, by a signal, a kill or a full disk, and go on to the same end."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import archspec
 from archspec.diagnostics import ArchspecError
@@ -24,7 +21,9 @@ from archspec.runtime.recipe_text import recipe_json
 from archspec.runtime.train import resume, train
 from archspec.transforms import TRANSFORMS
 from tests.cli.conftest import Run, run  # noqa: F401
-from tests.runtime.killing import BLOWN, PAGE, differences, result
+from tests.runtime.resuming import go_on, refused
+from tests.runtime.same_bits import differences, result
+from tests.runtime.small_pages import PAGE
 from tests.runtime.test_train_run import Watcher, history, once
 
 STEPS = 9  # an epoch: 1,347 images in batches of 150
@@ -43,21 +42,6 @@ def whole(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "whole"
     train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
     return out
-
-
-def go_on(out: Path, **arguments: Any) -> Watcher:
-    watcher = Watcher()
-    resume(out, archspec.load, progress=watcher, **arguments)
-    return watcher
-
-
-def refused(code: str, out: Path, **arguments: Any) -> Any:
-    with pytest.raises(ArchspecError) as caught:
-        go_on(out, **arguments)
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == code
-    assert diagnostic.help
-    return diagnostic
 
 
 def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(page: str, whole: Path, tmp_path: Path) -> None:
@@ -226,109 +210,6 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
             assert interrupt.signal == signal.SIGTERM
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-def test_a_loss_that_is_no_number_names_the_layer(tmp_path: Path) -> None:
-    """From the second epoch on the rate is 10^15: its first step makes weights of about 10^13 in each of three layers:
-    two of them give 10^26, three 10^39, and float32 ends at 3 10^38."""
-    path = tmp_path / "blown.yaml"
-    path.write_text(BLOWN)
-    with pytest.raises(ArchspecError) as caught:
-        train(archspec.load(str(path)), "digits", out=tmp_path / "run", progress=Watcher())
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "diverged"
-    assert diagnostic.message.startswith("the loss is ")
-    assert diagnostic.message.endswith("at step 2 of 9 in epoch 2")
-    assert diagnostic.notes[0] == "`three` is the first layer whose output is not finite"
-    assert "e+2" in diagnostic.notes[1]
-    assert diagnostic.notes[1].endswith("of `two`")
-    assert diagnostic.notes[2].startswith("the checkpoint of step 9 is kept")
-    assert files(tmp_path / "run")[0].name == "step-000000009.safetensors"
-
-
-def test_an_output_beyond_float16_stops_the_run_with_the_layer(tmp_path: Path) -> None:
-    """Pixels of up to 255 x 300 = 76,500 are finite in float32; the first layer reads them as float16."""
-    path = tmp_path / "half.yaml"
-    page = BLOWN.replace("0.00392156862745098", "300").replace("epochs: 3,", "epochs: 3, dtype_policy: mixed_float16,")
-    path.write_text(page)
-    with pytest.raises(ArchspecError) as caught:
-        train(archspec.load(str(path)), "digits", out=tmp_path / "run", progress=Watcher())
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "diverged"
-    assert diagnostic.message == "the loss is nan at step 1 of 9 in epoch 1"
-    assert diagnostic.notes[0] == "`one` is the first layer whose output is not finite"
-    assert "65,504" in diagnostic.notes[-1]
-    assert "mixed_bfloat16" in diagnostic.help
-    assert [file.name for file in files(tmp_path / "run")] == ["step-000000000.safetensors"]
-
-
-def photos(folder: Path, sizes: list[int]) -> Path:
-    """Two classes of grey PNG files, in `train/` and `val/`; of two sizes, so that they are not kept in memory."""
-    generator = np.random.default_rng(0)
-    for part in ("train", "val"):
-        for label in "ab":
-            (folder / part / label).mkdir(parents=True)
-            for number, size in enumerate(sizes):
-                pixels = generator.integers(0, 256, (size, size), np.uint8)
-                Image.fromarray(pixels).save(folder / part / label / f"{number}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def of_photos(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the images `photos`, and `whole`, a run on them that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("of-photos")
-    photos(folder / "photos", [8, 9] * 15)
-    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
-    train(network, str(folder / "photos"), out=folder / "whole", progress=Watcher())
-    return folder
-
-
-@pytest.mark.parametrize(("part", "how"), [("train", "a smaller image"), ("train", "another image"), ("val", "gone")])
-def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it_is_back(
-    page: str, of_photos: Path, tmp_path: Path, part: str, how: str
-) -> None:
-    """Nothing that was read of it is kept: the last checkpoint is that of the end of the epoch before."""
-    data = tmp_path / "photos"
-    shutil.copytree(of_photos / "photos", data)
-    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
-    victim, changed = data / part / "b" / "3.png", []
-    good, status = victim.read_bytes(), victim.stat()
-
-    def change(epoch: int) -> None:
-        if epoch != 2 or changed:
-            return
-        changed.append(epoch)
-        if how == "gone":
-            victim.unlink()
-        elif how == "a smaller image":
-            Image.new("L", (3, 3), 9).save(victim)
-        else:  # as large, and as if written at the same time
-            Image.fromarray(255 - np.asarray(Image.open(victim))).save(victim)
-            os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-    out = tmp_path / "run"
-    with pytest.raises(ArchspecError) as caught:
-        train(network, str(data), out=out, progress=Watcher(at_step=change))
-    (diagnostic,) = caught.value.diagnostics
-    assert changed
-    assert diagnostic.code == "data-changed"
-    assert diagnostic.notes[0].startswith(f"{victim}: ")
-    assert "--resume" in diagnostic.help
-    assert files(out)[0].name == "step-000000030.safetensors"
-    said = refused("data-changed", out)
-    which = "training" if part == "train" else "validation"
-    assert said.message == f"the {which} images of `{data}` are not those that the run began with"
-    if how == "gone":
-        assert said.notes == ("then 60 images, now 59", "1 of those that it began with is not there")
-    else:
-        assert said.notes[0] == f"new, or with other contents or another label: `{victim}`"
-    victim.write_bytes(good)
-    moved = tmp_path / "elsewhere"
-    data.rename(moved)
-    go_on(out, data=str(moved))
-    assert differences(result(of_photos / "whole"), result(out)) == []
-    assert json.loads((out / "run.json").read_text())["data"] == str(moved)  # the next time it need not be said
 
 
 def test_the_same_seed_twice_gives_the_same_bits_and_the_machine_is_written_down(

@@ -97,5 +97,5 @@ def test_warnings_are_hidden_only_meanwhile(capfd: pytest.CaptureFixture[str]) -
 
 
 def test_more_logical_devices_than_make_sense_are_refused_before_they_are_made() -> None:
-    with pytest.raises(ArchspecError, match="the CPU is split into 64 devices at most, and 65 are asked for"):
-        make_strategy("cpu:65")
+    with pytest.raises(ArchspecError, match="the CPU is split into 32 devices at most, and 33 are asked for"):
+        make_strategy("cpu:33")

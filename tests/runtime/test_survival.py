@@ -74,7 +74,7 @@ def test_the_comparison_can_fail(tmp_path: Path) -> None:
     """One bit of one weight is a difference."""
     import numpy as np
 
-    from tests.runtime.killing import differences
+    from tests.runtime.same_bits import differences
 
     one = {"history": b"epoch", "weights": {"kernel": np.float32([1.0])}}
     other = {"history": b"epoch", "weights": {"kernel": np.nextafter(np.float32([1.0]), np.float32(2))}}

@@ -261,8 +261,10 @@ def test_a_second_ctrl_c_stops_at_once(page: str, tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
+    watcher, out = Watcher(at_step=twice), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(archspec.load(page), "digits", out=tmp_path / "run", progress=Watcher(at_step=twice))
+        train(archspec.load(page), "digits", out=out, progress=watcher)
+    assert watcher.lines[-1] == f"stopped; `archspec train --resume {out}` goes on from the last checkpoint"
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_epochs_before(page: str, tmp_path: Path) -> None:

@@ -221,7 +221,8 @@ def main(folder: Path) -> dict[str, Any]:
     import matplotlib.figure  # noqa: F401
 
     from archspec.runtime.quiet import import_tensorflow
-    from tests.runtime.killing import BLOWN, differences, result
+    from tests.runtime.same_bits import differences, result
+    from tests.runtime.small_pages import BLOWN
 
     import_tensorflow()
     import numpy as np

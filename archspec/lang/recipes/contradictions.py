@@ -36,7 +36,7 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     clips = [name for name in CLIPS if getattr(optimizer, name) is not None]
     if len(clips) > 1:
         fact = f"gradients are clipped in one way, and here in {len(clips)}: {listed(clips)}"
-        yield Contradiction(("optimizer", optimizer.name, clips[1]), fact, None)
+        yield Contradiction(("optimizer", optimizer.name, clips[1]), fact, "remove all but one")
     if optimizer.ema_overwrite_frequency and not optimizer.use_ema:
         fact = "the weights are to be overwritten by their average, and there is none"
         path: tuple[str, ...] = ("optimizer", optimizer.name, "ema_overwrite_frequency")
