@@ -40,6 +40,13 @@ def test_a_missing_file_a_folder_and_a_path_through_a_file(tmp_path: Path) -> No
     assert unreadable(tmp_path / "file" / "net.yaml") == ("page-not-found", "`PATH` cannot be read: Not a directory")
 
 
+def test_a_name_that_is_nearly_that_of_a_page_beside_it_is_corrected(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").touch()
+    with pytest.raises(ArchspecError) as raised:
+        source.read(tmp_path / "mine.yml")
+    assert raised.value.diagnostics[0].help == f"did you mean `{tmp_path / 'mine.yaml'}`?"
+
+
 def test_a_path_that_no_system_takes() -> None:
     with pytest.raises(ArchspecError) as raised:
         source.read("a\0b.yaml")

@@ -20,6 +20,7 @@ from archspec.diagnostics import ArchspecError
 from archspec.runtime.grouped import speed_up_grouped_convolutions
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.model_file import MEMBER, MEMBER_BYTES, load_model, model_path, save_model
+from archspec.runtime.write import os_errors
 from archspec.transforms import TRANSFORMS
 
 # Keras hands its variables to NumPy in a way that NumPy 2 is about to drop
@@ -168,6 +169,12 @@ def test_a_full_disk_leaves_the_earlier_file_whole(saved: Path, tmp_path: Path, 
     assert (diagnostic.code, str(path) in diagnostic.message) == ("cannot-write", True)
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == saved.read_bytes()
+
+
+def test_what_tensorflow_says_of_a_place_is_said_without_its_temporary_name() -> None:
+    with pytest.raises(ArchspecError) as caught, os_errors(Path("out")):
+        raise OSError("to/.out.3700.tmp; Read-only file system")
+    assert caught.value.diagnostics[0].message == "cannot write `out`: read-only file system"
 
 
 GROUPED: dict[str, tuple[tuple[int, ...], Any]] = {
