@@ -74,7 +74,7 @@ def read(path: Path | str, what: str = "page") -> Source:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = did_you_mean(str(path), _pages_beside(path))
+        near = did_you_mean(path.name, _pages_beside(path))
         shipped = near or (
             "`archspec list` shows the shipped pages" if what == "page" else "give the path of a .yaml file"
         )
@@ -99,9 +99,9 @@ def read(path: Path | str, what: str = "page") -> Source:
 
 
 def _pages_beside(path: Path) -> list[str]:
-    """The YAML files in the folder of a path; none where it cannot be read."""
+    """The names of the YAML files in the folder of a path; none where it cannot be read."""
     try:
-        return sorted(str(each) for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml"))
+        return sorted(each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml"))
     except OSError:
         return []
 
