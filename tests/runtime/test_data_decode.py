@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.decode import decode, decode_bytes, read_image
+from archspec.runtime.data.decode import _upright, decode, decode_bytes, read_image
 from archspec.runtime.data.decode_view import decode_window, window
 from archspec.runtime.data.header import BadImageError, header_of, read_header
 from archspec.runtime.data.images import luminance
@@ -239,6 +239,22 @@ def test_decode_runs_in_a_graph_on_bytes_unknown_before() -> None:
     for format in ("JPEG", "PNG"):
         contents = encoded("RGB", format)
         np.testing.assert_array_equal(graph(contents), decode_bytes(tf, contents, 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_without_exif_the_short_way_is_the_graphs(channels: int) -> None:
+    graph = tf.function(lambda contents: decode(tf, contents, channels), autograph=False)
+    for format, modes in (("JPEG", ("RGB", "L", "CMYK")), ("PNG", ("RGB", "RGBA", "L", "LA", "P", "1"))):
+        for mode in modes:
+            contents = encoded(mode, format)
+            short = _upright(tf, contents, channels)
+            assert short is not None
+            assert short.dtype == np.uint8
+            np.testing.assert_array_equal(short, graph(tf.constant(contents)))
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        assert _upright(tf, encoded("RGB", format, exif=exif), channels) is None
+    assert _upright(tf, encoded("RGB", "BMP"), channels) is None
 
 
 def test_a_file_is_read_or_its_fault_named(tmp_path: Path) -> None:
