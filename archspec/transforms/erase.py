@@ -64,7 +64,7 @@ class RandomErasing(Transform):
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         old = tf.shape(images)[1:3]
-        size = rectangles(tf, old, self.area, self.ratio, draws[:, 1:3])
+        size = tf.clip_by_value(rectangles(tf, old, self.area, self.ratio, draws[:, 1:3]), 1, old)
         size = tf.where(draws[:, :1] < self.p, size, 0)
         return filled(tf, images, uniform_integer(tf, draws[:, 3:5], old - size + 1), size, self.value)
 
@@ -78,7 +78,7 @@ def check_range(values: tuple[float, float], argument: str, most: float = math.i
 
 
 def rectangles(tf: Any, old: Any, area: tuple[float, float], ratio: tuple[float, float], draws: Any) -> Any:
-    """(height, width) int32 (..., 2) of rectangles in images of sides `old` (..., 2), 1 pixel to `old`.
+    """(height, width) int32 (..., 2) of rectangles for images of sides `old` (..., 2), which they may exceed.
 
     draws (..., 2): the share of the area, uniform; the ratio height / width, uniform in its logarithm.
     """
@@ -86,7 +86,7 @@ def rectangles(tf: Any, old: Any, area: tuple[float, float], ratio: tuple[float,
     pixels = (area[0] + (area[1] - area[0]) * draws[..., 0]) * tf.cast(tf.reduce_prod(old, -1), tf.float32)
     shape = tf.exp(low + (high - low) * draws[..., 1])
     size = tf.stack([tf.sqrt(pixels * shape), tf.sqrt(pixels / shape)], -1)
-    return tf.clip_by_value(tf.cast(tf.round(size), tf.int32), 1, tf.cast(old, tf.int32))
+    return tf.cast(tf.round(size), tf.int32)
 
 
 def filled(tf: Any, images: Any, first: Any, size: Any, value: float) -> Any:

@@ -7,22 +7,26 @@ from typing import Any, Self
 
 from archspec.declare import arg, declared
 from archspec.ops.base import Shape
-from archspec.transforms.base import sides
+from archspec.transforms.base import sides, uniform_integer
 from archspec.transforms.crop import SIDES, Sides
 from archspec.transforms.erase import RANGE, check_range, rectangles
 from archspec.transforms.frame import Frame, Framing
 from archspec.transforms.resize import of_size
+
+TRIES = 10
 
 
 @declared
 class RandomResizedCrop(Framing):
     """Cut out a window of random area and shape, and resize it to `size` (Szegedy et al. 2014, section 6).
 
-    Shapes: (H, W, C) -> (size, size, C). A window that would exceed a side is cut to it, where torchvision draws again.
+    Shapes: (H, W, C) -> (size, size, C). As in torchvision, a window that exceeds a side is drawn again; after ten
+    such ones it is the middle of the image, as much of it as `ratio` allows. Of 4:3 photographs a quarter of the
+    windows are drawn again, and the mean share of the area is 0.43.
     """
 
     name = "random_resized_crop"
-    draws = 4
+    draws = 2 * TRIES + 2
     sizes = True
     examples = (({"size": 5}, (11, 7, 3)), ({"size": [9, 4], "area": [0.5, 1]}, (11, 7, 1)))
 
@@ -45,10 +49,23 @@ class RandomResizedCrop(Framing):
         return (*self._pair(), image[2])
 
     def frame(self, tf: Any, frame: Frame, draws: Any) -> Frame:
-        window = tf.cast(rectangles(tf, frame.size, self.area, self.ratio, draws[..., :2]), tf.int64)
-        places = tf.cast(frame.size - window, tf.float64)
-        cut = frame.cropped(tf, tf.round(tf.cast(draws[..., 2:], tf.float64) * places), window)
+        window, drawn_one = fallback(tf, frame.size, self.ratio), tf.zeros_like(frame.size[..., :1], tf.bool)
+        for tried in reversed(range(TRIES)):  # so that of those that fit the first one stays
+            own = draws[..., 2 * tried : 2 * tried + 2]
+            drawn = tf.cast(rectangles(tf, frame.size, self.area, self.ratio, own), tf.int64)
+            fits = tf.reduce_all((drawn >= 1) & (drawn <= frame.size), -1, keepdims=True)
+            window, drawn_one = tf.where(fits, drawn, window), drawn_one | fits
+        places = frame.size - window + 1
+        anywhere = tf.cast(uniform_integer(tf, draws[..., -2:], places), tf.int64)
+        cut = frame.cropped(tf, tf.where(drawn_one, anywhere, (places - 1) // 2), window)
         return cut.resized(tf, of_size(tf, self._pair(), window))
 
     def _pair(self) -> tuple[Any, Any]:
         return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+
+def fallback(tf: Any, sides: Any, ratio: tuple[float, float]) -> Any:
+    """The greatest (height, width) int64 (..., 2) in images of `sides` (..., 2) with height / width in the range."""
+    height, width = (tf.cast(sides[..., axis], tf.float64) for axis in range(2))
+    kept = tf.stack([tf.minimum(height, width * ratio[1]), tf.minimum(width, height / ratio[0])], -1)
+    return tf.maximum(tf.cast(tf.round(kept), tf.int64), 1)

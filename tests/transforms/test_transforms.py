@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from archspec.declare import arguments
 from archspec.ops.base import OpError
 from archspec.transforms import TRANSFORMS
+from archspec.transforms.frame import whole
 from archspec.transforms.resize import rounded
 
 EXAMPLES = [(name, args, shape) for name, declared in TRANSFORMS.items() for args, shape in declared.examples]
@@ -289,16 +290,60 @@ def test_erasing_keeps_its_probability_area_and_shape() -> None:
     assert erased.mean(0).min() < 0.06 < 0.15 < erased.mean(0).max(), "the corners are seldom hidden"
 
 
+def torchvision_windows(draws: Any, height: int, width: int, area: Any) -> Any:
+    """RandomResizedCrop.get_params: ten windows, None for those that exceed the image, then the one in the middle."""
+    for i in range(10):
+        pixels = (area[0] + (area[1] - area[0]) * draws[2 * i]) * height * width
+        ratio = np.exp(np.log(3 / 4) + (np.log(4 / 3) - np.log(3 / 4)) * draws[2 * i + 1])
+        rows, columns = round(np.sqrt(pixels * ratio)), round(np.sqrt(pixels / ratio))
+        yield (rows, columns) if 0 < rows <= height and 0 < columns <= width else None
+    if width / height < 3 / 4:
+        yield round(width / (3 / 4)), width
+    elif width / height > 4 / 3:
+        yield height, round(height * (4 / 3))
+    else:
+        yield height, width
+
+
+@pytest.mark.parametrize(("height", "width"), [(375, 500), (64, 64), (300, 900), (900, 300), (3, 200)])
+def test_windows_are_torchvisions(height: int, width: int) -> None:
+    draws = uniform_draws(400, 22)
+    crop = made("random_resized_crop", {"size": 8})
+    frame = crop.frame(tf, whole(tf, np.broadcast_to([height, width], (400, 2))), tf.constant(draws))  # type: ignore[attr-defined]
+    tried, middle = [], 0
+    for row, corner, extent in zip(draws, frame.corner.numpy(), frame.extent.numpy(), strict=True):
+        windows = list(torchvision_windows(row.astype(float), height, width, (0.08, 1)))
+        number = next(i for i, each in enumerate(windows) if each is not None)
+        tried.append(number)
+        middle += number == 10
+        # float32 may round a half the other way
+        assert np.abs(extent - windows[number]).max() <= (0 if number == 10 else 1)
+        places = np.array([height, width]) - extent + 1
+        expected = (places - 1) // 2 if number == 10 else np.floor(row[20:] * places)
+        assert np.abs(corner - expected).max() <= 1
+    # the middle is what remains after ten: never of photographs, often of strips
+    assert (middle > 0) == (max(height, width) >= 3 * min(height, width))
+    assert max(tried) > 0
+
+
+def test_every_place_of_a_resized_crop_is_equally_likely() -> None:
+    """Of a window of 6 x 6 in 8 x 8 the corner has three rows: 1,000 draws give each 333, with a deviation of 15."""
+    crop = made("random_resized_crop", {"size": 6, "area": [0.5625, 0.5625], "ratio": [1, 1]})
+    frame = crop.frame(tf, whole(tf, np.broadcast_to([8, 8], (1000, 2))), tf.constant(uniform_draws(1000, 22)))  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(frame.extent, 6)
+    for axis in range(2):
+        assert np.abs(np.bincount(frame.corner.numpy()[:, axis].astype(int), minlength=3) - 1000 / 3).max() < 60
+
+
 def test_a_resized_crop_shows_pillows_box_of_the_drawn_area() -> None:
     from PIL import Image
 
     y, x = np.mgrid[:60, :90].astype(float)
     image = (np.sin(x / 9) * np.cos(y / 7) * 100 + 120).astype(np.uint8)
     crop = made("random_resized_crop", {"size": [20, 15], "area": [0.1, 0.6]})
-    for draws in uniform_draws(12, 4):
-        area, shape = (0.1 + 0.5 * draws[0]) * 5400, (3 / 4) * (16 / 9) ** draws[1]
-        height, width = min(round(np.sqrt(area * shape)), 60), min(round(np.sqrt(area / shape)), 90)
-        top, left = round(draws[2] * (60 - height)), round(draws[3] * (90 - width))
+    for draws in uniform_draws(12, 22):
+        height, width = next(each for each in torchvision_windows(draws, 60, 90, (0.1, 0.6)) if each is not None)
+        top, left = int(draws[20] * (60 - height + 1)), int(draws[21] * (90 - width + 1))
         box = (left, top, left + width, top + height)
         expected = Image.fromarray(image).resize((15, 20), Image.Resampling.BILINEAR, box=box)
         here = crop.apply(tf, tf.constant(image[..., None]), tf.constant(draws)).numpy()[..., 0]

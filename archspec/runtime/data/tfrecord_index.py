@@ -20,6 +20,7 @@ from archspec.runtime.data.entry import stamp_of
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.kept import keep
 from archspec.runtime.data.scan import INTERVAL
+from archspec.runtime.quiet import import_tensorflow
 
 VERSION = 2
 """Of the files that keep an index: one of another version is made anew."""
@@ -58,6 +59,7 @@ def index_of(files: Sequence[Path], report: Report) -> Index:
     spans: list[tuple[int, int]] = []
     labels: list[int] = []
     names: dict[int, str] = {}
+    import_tensorflow()  # before the clock of the progress runs
     told = time.monotonic()
     for shard, file in enumerate(files):
         with file.open("rb") as opened:
@@ -98,8 +100,6 @@ def _records(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
 def _example(offset: int, record: bytes, path: Path, number: int) -> tuple[tuple[int, int], int, str]:
     """Where the encoded image is in the file; the label; what the record calls it."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
-
-    from archspec.runtime.quiet import import_tensorflow
 
     try:
         features = import_tensorflow().train.Example.FromString(record).features.feature
