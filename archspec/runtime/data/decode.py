@@ -99,7 +99,7 @@ def _upright(tf: Any, contents: bytes, channels: int) -> npt.NDArray[np.uint8] |
         return None
     here = raw.shape[-1]  # 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
     if channels == 3:
-        return raw[..., :3] if here >= 3 else np.repeat(raw[..., :1], 3, axis=-1)  # type: ignore[no-any-return]
+        return raw[..., :3] if here >= 3 else np.repeat(raw[..., :1], 3, axis=-1)
     return luminance(raw[..., :3]) if here >= 3 else raw[..., :1]
 
 
