@@ -40,6 +40,7 @@ class Job:
     @property
     def data_arguments(self) -> tuple[str, ...]:
         """The arguments of `evaluate` that name the run's validation images."""
-        if self.validation_split is None:
-            return ("--data", self.data)
-        return ("--data", self.data, "--validation-split", f"{self.validation_split:g}", "--seed", str(self.seed))
+        found = ["--data", self.data]
+        if self.validation_split is not None:
+            found += ["--validation-split", f"{self.validation_split:g}", "--seed", str(self.seed)]
+        return (*found, *(["--skip-bad-images"] if self.skip_bad_images else []))

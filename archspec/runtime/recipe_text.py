@@ -9,6 +9,7 @@ from typing import Any
 from archspec.diagnostics import listed
 from archspec.lang.init import rules_json
 from archspec.lang.recipe import Length, Recipe, plain
+from archspec.lang.recipes.contradictions import MIXING
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
@@ -32,7 +33,8 @@ def loss_words(recipe: Recipe) -> dict[str, str]:
     smoothing = recipe.label_smoothing or getattr(recipe.loss, "label_smoothing", 0.0)
     parts = [f"label smoothing {smoothing:g}"] if smoothing else []
     parts += ["weighted classes"] if recipe.class_weight else []
-    return {"loss": name, "unit": unit, "differs": " and ".join(parts)}
+    parts += [each.name for each in recipe.augment if each.name in MIXING]
+    return {"loss": name, "unit": unit, "differs": listed(parts)}
 
 
 def describe_recipe(recipe: Recipe, length: Length) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from archspec.diagnostics import ArchspecError
 from archspec.lang.recipe import Recipe
 from archspec.runtime import run_directory
 from archspec.runtime.carry_out import carry_out
@@ -153,7 +154,18 @@ def resume(
             settings, _ = read_settings(run)  # as another process may just have left it
         found = find(run, settings, progress.note, clean=chief)
         network = load(str(run / "page.yaml"))
-        with losses_of_workers(hosts, f" with `--resume {run}`"):
+        with losses_of_workers(hosts, f" with `--resume {run}`"), _moved_data(job.data):
             return carry_out(
                 network, job, run, held, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress, resumed=found
             )
+
+
+@contextlib.contextmanager
+def _moved_data(data: str) -> Iterator[None]:
+    """Add to the error of images that are not there how to say where they are now."""
+    try:
+        yield
+    except ArchspecError as error:
+        note = f"the run began with `--data {data}`; where they have moved, or from another folder, `--data` says where"
+        found = [each.with_notes(note) if each.code == "data-not-found" else each for each in error.diagnostics]
+        raise ArchspecError(*found) from error

@@ -44,6 +44,11 @@ def test_the_legend_says_what_only_the_loss_of_training_has(tmp_path: Path, monk
         ({"label_smoothing": 0.1}, "cross-entropy (nats)", "training, with label smoothing 0.1"),
         ({"loss": {"categorical_crossentropy": {"label_smoothing": 0.2}}}, "", "training, with label smoothing 0.2"),
         ({"class_weight": "balanced"}, "cross-entropy (nats)", "training, with weighted classes"),
+        (
+            {"label_smoothing": 0.1, "augment": ["random_flip", "mixup", "cutmix"]},
+            "cross-entropy (nats)",
+            "training, with label smoothing 0.1, mixup, cutmix",
+        ),
         ({"loss": "mean_squared_error"}, "mean squared error", "training"),
     ):
         words = loss_words(recipe(given, TRANSFORMS))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,29 @@ def test_an_evaluation_says_that_it_counts_images_of_the_training(tmp_path: Path
     assert said(run / "best.keras", data, validation_split=0.5) == [f"note: `{run / 'best.keras'}` {note}"]  # seed 0
     assert said(run, data, validation_split=0.5, seed=3) == []
     assert said(run, two_classes(tmp_path / "others", 4)) == []
+
+
+def test_the_command_that_evaluates_a_run_leaves_out_what_the_run_left_out(tmp_path: Path) -> None:
+    page, data = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4)
+    page.write_text(PAGE)
+    (data / "cat" / "note.txt").write_text("no image")
+    network = archspec.load(str(page), classes=2, **{"train.epochs": 1, "train.batch_size": 4})
+    options = {"validation_split": 0.5, "skip_bad_images": True, "out": tmp_path / "run"}
+    result = archspec.train(network, str(data), progress=Watcher(), **options)
+    evaluate = result.next_commands()[0].removeprefix("archspec ").split()
+    assert evaluate[2:] == ["--data", str(data), "--validation-split", "0.5", "--seed", "0", "--skip-bad-images"]
+
+
+def test_a_run_whose_images_are_elsewhere_says_how_to_name_them(tmp_path: Path) -> None:
+    page, data, out = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4), tmp_path / "run"
+    page.write_text(PAGE)
+    network = archspec.load(str(page), classes=2, **{"train.epochs": 2, "train.batch_size": 4})
+    stop = Watcher(at_end=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert archspec.train(network, str(data), out=out, validation_split=0.5, progress=stop).interrupted
+    data.rename(tmp_path / "moved")
+    with pytest.raises(archspec.ArchspecError) as caught:
+        archspec.resume(out, progress=Watcher())
+    (found,) = caught.value.diagnostics
+    assert found.code == "data-not-found"
+    assert found.notes[-1].startswith(f"the run began with `--data {data}`; ")
+    assert archspec.resume(out, data=str(tmp_path / "moved"), progress=Watcher()).epochs == 2
