@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any, Literal
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.protocol import protocol_json
 from archspec.runtime import run_directory
-from archspec.runtime.checkpoint import Checkpoints, files, parse_every
+from archspec.runtime.agreement import Agreement
+from archspec.runtime.checkpoint import Checkpoints, digest, files, parse_every
 from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes
 from archspec.runtime.course import Course, make_course
@@ -22,12 +24,13 @@ from archspec.runtime.epoch import Run, run_epochs
 from archspec.runtime.example_image import example_image
 from archspec.runtime.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.freeze import rate_factors
-from archspec.runtime.hosts import Agreement, Hosts, waiting
+from archspec.runtime.hosts import Hosts, waiting
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.job import Job
 from archspec.runtime.lost_workers import losses_of_workers
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.mlflow_log import MlflowLog
+from archspec.runtime.others import Others
 from archspec.runtime.progress import TrainingProgress
 from archspec.runtime.rates import check_monitors
 from archspec.runtime.recipe_notes import recipe_notes, sees_grey_levels
@@ -53,10 +56,12 @@ def carry_out(
     progress: TrainingProgress,
     resumed: Resumed | None = None,
     overwrite: bool = False,
+    named: bool = True,
 ) -> RunResult:
     """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say.
 
     held: keeps a new directory for this process alone, as long as the caller has it open.
+    named: whether the user has named the directory; otherwise several processes take the chief's.
     """
     chief, every = not hosts or hosts.is_chief, parse_every(job.checkpoint_every)
     if hosts:
@@ -67,6 +72,13 @@ def carry_out(
     check_monitors(job.recipe, classes)
     with waiting(hosts, progress.note) if hosts else contextlib.nullcontext():
         strategy = make_strategy(devices, hosts)
+    agreement = Agreement(strategy, hosts)
+    if hosts:
+        agreement.others = held.enter_context(Others(hosts, progress.note))
+    page = resumed.page if resumed else network.resolved_text()
+    _same(agreement, page, job)
+    common = Path(agreement.of_chief(str(directory)))
+    directory = directory if named else common
     sides: tuple[Literal["train", "validation"], ...] = ("train", "validation")
     training, validation = (_open(job, split, input_shape[-1], classes, progress) for split in sides)
     check_classes(classes, len(training.class_names), job.data)
@@ -97,7 +109,7 @@ def carry_out(
         held.enter_context(run_directory.created(directory, overwrite=overwrite))
     metadata = Metadata(
         reference=reference,
-        page=resumed.page if resumed else network.resolved_text(),
+        page=page,
         class_names=training.class_names,
         preprocess=network.preprocess,
         resize=network.protocol.resize,
@@ -121,12 +133,10 @@ def carry_out(
         for warning in network.warnings(typical_side(training) if len(input_shape) == 3 else None):
             progress.note(render(warning))
     progress.note(f"writing {directory}" if chief else "worker 0 writes the files")
-    agreement = Agreement(strategy, hosts)
     with Interrupt(progress.note) as interrupt, progress:
         progress.start(course.length.epochs, course.length.steps_per_epoch, top5=classes > 5)
         try:
             with losses_of_workers(hosts, f" with `--resume {directory}`"):
-                agreement.same("network and recipe", (record.page_digest, job))
                 agreement.same("images", fingerprints)
                 run = Run(course, record, progress, Checkpoints(directory, every), interrupt, agreement)
                 start = run.load(checkpoint) if checkpoint else None
@@ -135,6 +145,8 @@ def carry_out(
                     steps = course.length.steps_per_epoch
                     progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
                 agreement.same("checkpoint", start)
+                if hosts:
+                    agreement.same("weights to begin with", digest(course.train_step.variables()))
                 if chief:
                     keep_contents(directory / run_directory.IMAGES, parts)
                 record.begin()
@@ -148,7 +160,7 @@ def carry_out(
         except ArchspecError as error:
             record.failed(error)
             raise with_the_way_back(error, directory) from error
-        agreement.part()
+        agreement.part(done=True)
     best = record.best or {}
     return RunResult(
         directory=directory,
@@ -169,6 +181,14 @@ def with_the_way_back(error: ArchspecError, directory: Path) -> ArchspecError:
     note = f"the last checkpoint is kept, and the run goes on from it: `archspec train --resume {directory}`"
     found = [each.with_notes(note) if each.code == "cannot-write" else each for each in error.diagnostics]
     return ArchspecError(*found)
+
+
+def _same(agreement: Agreement, page: str, job: Job) -> None:
+    """Before anything is made of them; each host may have the data at another place."""
+    agreement.same("network", page)
+    agreement.same("recipe", job.recipe)
+    options = [field.name for field in dataclasses.fields(job) if field.name not in ("data", "recipe")]
+    agreement.same("options of `train`", [getattr(job, name) for name in options])
 
 
 def _course(

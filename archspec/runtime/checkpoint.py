@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,14 @@ def capture(variables: Sequence[Any]) -> dict[str, npt.NDArray[Any]]:
             name, number = f"{path}#{number}", number + 1
         arrays[name] = np.array(variable.numpy())
     return arrays
+
+
+def digest(variables: Sequence[Any]) -> int:
+    """A checksum of the values of variables, in their order."""
+    checksum = 0
+    for array in capture(variables).values():
+        checksum = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, checksum)
+    return checksum
 
 
 def restore(variables: Sequence[Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:

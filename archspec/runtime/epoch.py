@@ -8,19 +8,21 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.lang.recipe import Recipe
+from archspec.runtime.agreement import Agreement
 from archspec.runtime.checkpoint import Checkpoints, capture, latest, restore, unfinite
 from archspec.runtime.checkpoint_file import Checkpoint
 from archspec.runtime.course import Course
 from archspec.runtime.divergence import blown_up
 from archspec.runtime.failures import tensorflow_failures
-from archspec.runtime.hosts import Agreement
+from archspec.runtime.hosts import Hosts
 from archspec.runtime.interrupt import Interrupt
 from archspec.runtime.loop import Score, make_count_step, replica_batches
 from archspec.runtime.losses import validation_loss
@@ -51,6 +53,9 @@ class Run:
         loss = validation_loss(course.recipe)
         self.count_step = make_count_step(course.strategy, course.logits_model, loss=loss)
         self.validation = replica_batches(course.strategy, course.validation, course.share)
+        self._said_who = False
+        if agreement.others is not None:
+            agreement.others.waited = lambda: float(course.train_step.waited.numpy())
         self.watch = Watch(
             course.length,
             progress,
@@ -70,15 +75,35 @@ class Run:
 
     def take(self, batches: Any, step: int) -> tuple[Any, float]:
         """Take a step of the run, counted from 0: the vector of its Score, and the learning rate."""
+        if self.agreement.others is not None:
+            each = self.course.length.steps_per_epoch
+            self.agreement.others.arrive(f"step {step % each + 1} of epoch {step // each + 1}", images=True)
         rate = self.rates.at(step)
         update = self.course.length.updates(step, self.course.recipe.accumulated)
         return self.course.train_step(batches, rate, update), rate
 
+    def ends_validation(self, epoch: int, step: int) -> bool:
+        """Whether to leave the validation before one of its steps."""
+        if self.agreement.others is not None:
+            self.agreement.others.arrive(f"step {step + 1} of the validation after epoch {epoch + 1}")
+        return self.asked_to_end(step)
+
     def asked_to_end(self, step: int | None = None) -> bool:
         """Whether a signal asks for the end. Several processes ask each other, after every few steps only."""
         if self.agreement.hosts is None or step is None or step % TOGETHER == 0:
-            return self.agreement.any(self.interrupt.requested)
+            asked = self.agreement.any(self.interrupt.requested)
+            if asked and self.agreement.hosts is not None and not self._said_who:
+                self._say_who(self.agreement.hosts)
+            return asked
         return False
+
+    def _say_who(self, hosts: Hosts) -> None:
+        """On those that did not get the signal themselves; all call it."""
+        self._said_who = True
+        who = self.agreement.which(self.interrupt.requested)
+        if not self.interrupt.requested:
+            asked = listed(hosts.named(worker) for worker in who)
+            self.progress.note(f"asked to end, as {asked} was: finishing this step, then saving")
 
     def checkpoint_due(self, step: int) -> bool:
         """Whether to save after that step, on all processes or on none: the clock is that of the one that writes."""
@@ -91,8 +116,9 @@ class Run:
         arrays = capture(self.course.train_step.variables())
         step = position.step(self.course.length.steps_per_epoch)
         bad = unfinite(arrays)
-        if bad:
-            raise DivergedError(step, f"`{bad[0]}` is not finite after step {step}")
+        if self.agreement.any(bool(bad)):  # and all of them take the same way
+            what = f"`{bad[0]}`" if bad else "a variable of another worker"
+            raise DivergedError(step, f"{what} is not finite after step {step}")
         state = {
             "position": position.to_json(),
             "rates": self.rates.state(),
@@ -182,10 +208,10 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
         total = watch.look()
         trained = time.perf_counter()
         run.progress.validating()
-        # several processes must all count the same batches
-        stop = (lambda: False) if run.agreement.hosts else (lambda: run.interrupt.requested)
         with course.train_step.averaged():
-            val_score, _ = count(run.count_step, run.validation, course.validation_steps, stop)
+            val_score, _ = count(
+                run.count_step, run.validation, course.validation_steps, partial(run.ends_validation, at.epoch)
+            )
     if run.asked_to_end():
         save()
         return at, True
@@ -229,13 +255,16 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def count(
-    count_step: Callable[[Any], Any], batches: Any, steps: int, stop: Callable[[], bool] = lambda: False
+    count_step: Callable[[Any], Any], batches: Any, steps: int, stop: Callable[[int], bool] = lambda step: False
 ) -> tuple[Score, npt.NDArray[np.int64]]:
-    """One pass over distributed batches: the Score, and the confusion matrix if `count_step` makes one."""
+    """One pass over distributed batches: the Score, and the confusion matrix if `count_step` makes one.
+
+    stop: asked before each step, counted from 0, whether to end there.
+    """
     score, table = Score(), np.zeros((), np.int64)
     iterator = iter(batches)
-    for _ in range(steps):
-        if stop():
+    for step in range(steps):
+        if stop(step):
             break
         vector, confusion = count_step(iterator)
         score += Score.of(vector)

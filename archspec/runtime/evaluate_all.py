@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def evaluate_all(
         ArchspecError: those of `evaluate`, `ensemble` where members do not fit together, `bad-predictions`, `hosts`,
             `hosts-differ`, `worker-lost`.
     """
-    with losses_of_workers(hosts, "; what is done is kept"):
+    with contextlib.ExitStack() as held, losses_of_workers(hosts, "; what is done is kept"):
         members = [each if isinstance(each, Member) else Member.parse(each) for each in models]
         if report and data is not None and split == "validation":
             notes = (seen_in_training(each.path, data, validation_split, seed) for each in members)
@@ -92,6 +93,7 @@ def evaluate_all(
             devices=devices,
             hosts=hosts,
             tell=report or (lambda line: None),
+            held=held,
         )
 
 
@@ -108,6 +110,7 @@ def _evaluate_all(
     devices: Devices,
     hosts: Hosts | None,
     tell: Report,
+    held: contextlib.ExitStack,
 ) -> tuple[Evaluation, ...]:
     _check(members, data, protocols, weights, ensemble=ensemble)
     if save is not None:
@@ -126,7 +129,7 @@ def _evaluate_all(
         if member.predicted:
             found.append([load_predictions(member.path)])
             continue
-        together = together or Together.of(devices, hosts, tell)
+        together = together or Together.of(devices, hosts, tell, held)
         network = Classifier.open(member.path, together.strategy)
         images = images_of(int(network.input_shape[-1] or 0))
         images = in_the_order_of(images, network.metadata.class_names, network.classes, str(data))
@@ -147,7 +150,7 @@ def _evaluate_all(
         for file, row in zip(save_all(save, kept), kept, strict=True):
             tell(f"wrote {file}: {' + '.join(row.models)}, {' + '.join(row.protocols)}")
     if together is not None:
-        together.agreement.part()
+        together.agreement.part(done=True)
     forget(*keys)
     return tuple(Evaluation(row) for row in rows)
 

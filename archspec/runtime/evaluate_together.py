@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from archspec.lang.protocol import Protocol
+from archspec.runtime.agreement import Agreement
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.fingerprint import fingerprint
-from archspec.runtime.hosts import Agreement, Hosts, waiting
+from archspec.runtime.hosts import Hosts, waiting
+from archspec.runtime.others import Others
 from archspec.runtime.protocols.network import Classifier
 from archspec.runtime.protocols.run import Course, run_protocol
 from archspec.runtime.quiet import import_tensorflow
@@ -25,8 +28,8 @@ class Together:
     agreement: Agreement
 
     @classmethod
-    def of(cls, devices: Devices, hosts: Hosts | None, tell: Report) -> Together:
-        """Waits until all hosts are there. Raises what `make_strategy` raises."""
+    def of(cls, devices: Devices, hosts: Hosts | None, tell: Report, held: contextlib.ExitStack) -> Together:
+        """Waits until all hosts are there, and looks at them until `held` ends. Raises what `make_strategy` raises."""
         if hosts is None:
             return cls(make_strategy(devices), Agreement(None, None))
         tell(f"{hosts.named(hosts.worker)}: waiting for all {len(hosts.workers)} workers")
@@ -34,6 +37,7 @@ class Together:
             every = make_strategy(devices, hosts)
             agreement = Agreement(every, hosts)
             agreement.any(False)  # a worker that is not there yet is waited for here
+        agreement.others = held.enter_context(Others(hosts, tell))
         return cls(_own(every), agreement)
 
     def run(
@@ -49,7 +53,9 @@ class Together:
         self.agreement.same("network and protocol", (network.checksum, protocol))
         self.agreement.same("images", fingerprint(images))
         rows = np.arange(hosts.worker, len(images), len(hosts.workers))
-        own = run_protocol(network, images.only(rows), protocol, batch_size=batch_size, report=report)
+        own = run_protocol(
+            network, images.only(rows), protocol, batch_size=batch_size, report=report, look=self.agreement.check
+        )
         report(f"{hosts.named(hosts.worker)}: its {len(rows):,} images are done; waiting for the others")
         posteriors = np.zeros((len(images), own.posteriors.shape[1]), np.float32)
         posteriors[rows] = own.posteriors

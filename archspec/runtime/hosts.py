@@ -6,30 +6,23 @@ One process a host, each started by the same command but for its number; the fir
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from archspec.diagnostics import fail, listed, render
-from archspec.runtime.quiet import import_tensorflow
+from archspec.diagnostics import ArchspecError, fail, listed
 
 HELP = "`--workers host0:port,host1:port,...` is the same on every host, and `--worker I` counts them from 0"
 
+GLANCE = 0.2  # seconds between two looks at whether all are there
 INTERVAL = 15.0  # seconds between two lines about who is missing
 PATIENCE = 600.0  # seconds until a process gives up waiting for the others
-PIECE = 1 << 22  # numbers that are added at a time
 
 
 @dataclass(frozen=True)
@@ -104,37 +97,71 @@ def _checked(workers: tuple[str, ...], worker: int) -> Hosts | None:
 
 @contextlib.contextmanager
 def waiting(hosts: Hosts, note: Callable[[str], None]) -> Iterator[None]:
-    """While TensorFlow waits for all processes, say every while which are missing; after PATIENCE end this process.
+    """Waits until all processes are there; for the block, in which TensorFlow connects them, Ctrl-C ends this one.
 
-    TensorFlow waits in its own code, where no exception reaches it, and catches SIGTERM. Ctrl-C ends the process:
-    there is nothing yet to be saved.
+    TensorFlow waits in its own code, where no exception reaches it and no other thread of Python runs, and catches
+    SIGTERM: so it is begun only when all are there, and there is nothing yet to be saved.
+
+    Raises:
+        ArchspecError: `hosts` when a process has not come after PATIENCE, or the port of this one is taken.
     """
-    there = threading.Event()
-
-    def look() -> None:
-        started = time.monotonic()
-        while not there.wait(INTERVAL):
-            missing = [hosts.named(i) for i in range(len(hosts.workers)) if not _listens(hosts.workers[i])]
-            if time.monotonic() - started > PATIENCE:
-                fact = f"the workers did not come together within {PATIENCE / 60:.0f} minutes"
-                help = "start all of them, and let each reach the others by the names and ports given"
-                error = fail("hosts", fact, notes=[f"missing: {listed(missing)}"] if missing else [], help=help)
-                print("\n".join(render(each) for each in error.diagnostics), file=sys.stderr, flush=True)
-                os._exit(1)
-            if missing:
-                note(f"still waiting for {listed(missing)}")
-
-    threading.Thread(target=look, daemon=True).start()
+    _meet(hosts, note)
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_DFL) if main else None
     try:
         yield
     finally:
-        there.set()
         if main:
             signal.signal(signal.SIGINT, before)
             # TensorFlow has put a handler of its own there
             signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
+def _meet(hosts: Hosts, note: Callable[[str], None]) -> None:
+    """Listen at the own port, which TensorFlow takes afterwards, until each of the others has been seen at its own."""
+    started = told = time.monotonic()
+    missing = {worker for worker in range(len(hosts.workers)) if worker != hosts.worker}
+    with _listening(hosts) as server:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    server.accept()[0].close()
+            missing -= {worker for worker in missing if _listens(hosts.workers[worker])}
+            if not missing:
+                return
+            now = time.monotonic()
+            who = listed(hosts.named(worker) for worker in sorted(missing))
+            if now - started > PATIENCE:
+                raise apart(f"missing: {who}")
+            if now - told > INTERVAL:
+                note(f"still waiting for {who}")
+                told = now
+            time.sleep(GLANCE)
+
+
+def _listening(hosts: Hosts) -> socket.socket:
+    port, both = int(hosts.workers[hosts.worker].rpartition(":")[2]), socket.has_dualstack_ipv6()
+    try:
+        family = socket.AF_INET6 if both else socket.AF_INET
+        server = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+    except (OSError, OverflowError) as error:
+        raise no_port(hosts, getattr(error, "strerror", None) or str(error)) from error
+    server.setblocking(False)
+    return server
+
+
+def apart(note: str) -> ArchspecError:
+    """The error when the processes did not come together."""
+    help = "start all of them, and let each reach the others by the names and ports given"
+    return fail(
+        "hosts", f"the workers did not come together within {PATIENCE / 60:.0f} minutes", notes=[note], help=help
+    )
+
+
+def no_port(hosts: Hosts, reason: str) -> ArchspecError:
+    """The error when this process cannot listen where it is to."""
+    fact = f"worker {hosts.worker} cannot listen at {hosts.workers[hosts.worker]}: {reason[:1].lower()}{reason[1:200]}"
+    return fail("hosts", fact, help="give it a port that is free, and the name by which the others reach it")
 
 
 def _listens(address: str) -> bool:
@@ -144,68 +171,3 @@ def _listens(address: str) -> bool:
     except OSError:
         return False
     return True
-
-
-class Agreement:
-    """What the processes of a run find out together; with one process each answer is its own."""
-
-    def __init__(self, strategy: Any, hosts: Hosts | None) -> None:
-        self.hosts = hosts
-        self._strategy = strategy
-        self._sum: Any = None
-
-    def total(self, number: float) -> float:
-        """The sum over the processes, float32; all of them must call it at the same point."""
-        return number if self.hosts is None else float(self._added(np.float32(number)))
-
-    def sum(self, array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The sum over the processes of arrays (rows, ...) of one shape, some millions of numbers at a time."""
-        if self.hosts is None or not len(array):
-            return array
-        rows = max(1, PIECE * len(array) // max(array.size, 1))
-        parts = [np.asarray(self._added(array[at : at + rows])) for at in range(0, len(array), rows)]
-        return np.concatenate(parts)
-
-    def _added(self, value: Any) -> Any:
-        tf, strategy = import_tensorflow(), self._strategy
-        local = strategy.num_replicas_in_sync // len(self.hosts.workers)  # type: ignore[union-attr]
-        if self._sum is None:
-
-            @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-            def add(value: Any) -> Any:
-                return strategy.reduce("SUM", strategy.run(lambda: value / local), axis=None)
-
-            self._sum = add
-        return self._sum(tf.constant(value, tf.float32)).numpy()
-
-    def any(self, flag: bool) -> bool:
-        """Whether it is true on one of them at least."""
-        return flag if self.hosts is None else self.total(float(flag)) > 0
-
-    def part(self) -> None:
-        """Return once no process needs another one any more; after it, each may end. All must call it at one point.
-
-        A sum alone is not enough: who has it may end while another still waits for its part of it. When this returns,
-        by the second sum or because another process has ended, all have the first one.
-        """
-        if self.hosts is None:
-            return
-        self.any(False)
-        with contextlib.suppress(import_tensorflow().errors.OpError):
-            self.any(False)
-
-    def same(self, what: str, value: object) -> None:
-        """Check that a value, of which its text is taken, is the same on all of them.
-
-        Raises:
-            ArchspecError: `hosts-differ`, on all of them.
-        """
-        if self.hosts is None:
-            return
-        digest = hashlib.sha256(repr(value).encode()).digest()
-        mine = int.from_bytes(digest[:2], "little")  # exact in float32, and so is the sum of some hundred
-        differs = self.total(mine) != mine * len(self.hosts.workers)
-        if self.any(differs):
-            self.part()
-            help = "start all of them by the same command on the same data; with `--resume`, from one shared folder"
-            raise fail("hosts-differ", f"the workers do not have the same {what}", help=help)

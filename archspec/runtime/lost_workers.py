@@ -40,10 +40,17 @@ def losses_of_workers(hosts: Hosts | None, again: str) -> Iterator[None]:
     ) as error:
         if len(hosts.workers) > 2:
             time.sleep(LINGER)
-        who = listed(hosts.named(worker) for worker in lost(str(error))) or "another worker"
-        help = f"its own output says why; start all of them again{again}"
+        found = lost(str(error))
+        others = [worker for worker in found if worker != hosts.worker]
         note = f"TensorFlow says: {_reason(str(error))}"
-        raise fail("worker-lost", f"{who} has stopped, and so does this one", notes=[note], help=help) from error
+        if found and not others:
+            fact = f"the others took {hosts.named(hosts.worker)}, this one, for stopped: it did not answer them in time"
+            help = f"see what holds up this host or its network; start all of them again{again}"
+            raise fail("worker-lost", fact, notes=[note], help=help) from error
+        who = listed(map(hosts.named, others)) or "another worker"
+        help = f"its own output says why; start all of them again{again}"
+        fact = f"{who} {'have' if len(others) > 1 else 'has'} stopped, and so does this one"
+        raise fail("worker-lost", fact, notes=[note], help=help) from error
 
 
 def lost(text: str) -> list[int]:

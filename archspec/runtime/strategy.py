@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.runtime.data.share import Share
-from archspec.runtime.hosts import Hosts
+from archspec.runtime.hosts import Hosts, no_port
 from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
 
 Devices = int | str | None
@@ -87,11 +87,7 @@ def _several_hosts(hosts: Hosts, number: int, gpus: tuple[Any, ...]) -> Any:
         help = "start training on several hosts in a process of its own"
         raise fail("hosts", "TensorFlow is already running, and can no longer join other hosts", help=help) from error
     except tf.errors.OpError as error:
-        address = hosts.workers[hosts.worker]
-        fact = f"worker {hosts.worker} cannot listen at {address}: {str(error.message).splitlines()[0][:200]}"
-        raise fail(
-            "hosts", fact, help="give it a port that is free, and the name by which the others reach it"
-        ) from error
+        raise no_port(hosts, str(error.message).splitlines()[0]) from error
 
 
 def describe(strategy: Any, hosts: Hosts | None = None) -> str:

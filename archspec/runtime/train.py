@@ -87,7 +87,7 @@ def train(
         if mlflow:
             need_mlflow()
     progress = progress or TrainingProgress()
-    with contextlib.ExitStack() as held, losses_of_workers(hosts, f" with `--resume {directory}`"):
+    with contextlib.ExitStack() as held, losses_of_workers(hosts, ""):
         return carry_out(
             network,
             job,
@@ -98,6 +98,7 @@ def train(
             hosts=hosts,
             progress=progress,
             overwrite=overwrite,
+            named=out is not None,
         )
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.hosts import Agreement, Hosts, find_hosts
+from archspec.runtime.agreement import Agreement
+from archspec.runtime.coordination import field, fields
+from archspec.runtime.hosts import Hosts, find_hosts, waiting
 from archspec.runtime.lost_workers import lost
+from tests.runtime.together import free_ports
 
 TWO = ("one:2000", "two:2000")
 
@@ -104,11 +111,19 @@ def test_an_evaluator_that_dies_is_named_and_what_was_done_is_kept(outcome: dict
     assert code == "worker-lost"
     assert message.startswith("worker 1 (127.0.0.1:")
     assert "what is done is kept" in help
-    assert outcome["kept"] == 2  # of worker 0 its whole share, of worker 1 a batch
+    assert outcome["kept"] == 2
     (status, _, lines), (other, _, lines_of_other) = outcome["evaluated again"]
     assert (status, other, outcome["left"]) == (0, 0, 0)
-    assert any("225 of 225 images were done before" in line for line in lines)
-    assert any("64 of 225 images were done before" in line for line in lines_of_other)
+    done, done_of_other = (
+        next(
+            int(line.split()[0])
+            for line in each
+            if line.endswith("of 225 images were done before the last run was stopped")
+        )
+        for each in (lines, lines_of_other)
+    )
+    assert 16 <= done < 225  # worker 0 did not end its share before it looked
+    assert done_of_other == 16
 
 
 def test_a_loss_that_is_no_number_names_the_layer_on_all(outcome: dict[str, Any]) -> None:
@@ -124,7 +139,26 @@ def test_a_loss_that_is_no_number_names_the_layer_on_all(outcome: dict[str, Any]
 
 def test_a_process_that_ends_first_leaves_no_other_waiting_for_it(outcome: dict[str, Any]) -> None:
     for pair in outcome["parted"]:
-        assert [(status, said) for status, _, said in pair] == [(0, []), (0, [])]
+        assert [(status, said) for status, _, said in pair] == [(0, []), (0, ["of worker 0", "[1]"])]
+
+
+def test_different_networks_are_refused_before_anything_is_made(outcome: dict[str, Any]) -> None:
+    for status, _, (code, message, *_) in outcome["apart"]:
+        assert (status, code, message) == (1, "hosts-differ", "the workers do not have the same network")
+
+
+def test_what_one_process_alone_sees_ends_all_in_the_same_way(outcome: dict[str, Any]) -> None:
+    (status, _, said), (status_of_other, _, said_of_other) = outcome["unfinite"]
+    assert (status, said[:2]) == (1, ["diverged", "a variable of another worker is not finite after step 8"])
+    assert (status_of_other, said_of_other[:2]) == (1, ["diverged", "`kernel` is not finite after step 8"])
+
+
+def test_who_holds_up_the_others_is_told(outcome: dict[str, Any]) -> None:
+    (status, _, lines), (status_of_other, _, lines_of_other) = outcome["held up"]
+    assert (status, status_of_other) == (0, 0)
+    assert any(" of epoch 2 since " in line and "waiting for worker 1 (127.0.0.1:" in line for line in lines)
+    assert any(line.endswith("the others wait for this worker") for line in lines_of_other)
+    assert not any("waiting for worker 0 (" in line for line in lines_of_other)
 
 
 def test_without_a_shared_folder_the_error_says_that_the_layer_was_not_looked_for(outcome: dict[str, Any]) -> None:
@@ -193,28 +227,80 @@ def test_other_lists_of_hosts_are_refused(
     assert diagnostic.help
 
 
-def test_ctrl_c_ends_a_process_that_waits_for_the_others() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_waits_for_the_others_says_for_whom_and_can_be_ended(number: signal.Signals) -> None:
     code = """
 import sys
-from archspec.runtime.hosts import Hosts, waiting
-from archspec.runtime.strategy import make_strategy
+from archspec.runtime import hosts
 from tests.runtime.together import free_ports
 one, two = free_ports(2)
-hosts = Hosts((f"127.0.0.1:{one}", f"127.0.0.1:{two}"), 0)
-import tensorflow
-with waiting(hosts, print):
-    print("waits", flush=True)
-    make_strategy(None, hosts)
+hosts.INTERVAL = 0.5
+with hosts.waiting(hosts.Hosts((f"127.0.0.1:{one}", f"127.0.0.1:{two}"), 0), lambda line: print(line, flush=True)):
+    print("met", flush=True)
 """
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "waits\n"
-        time.sleep(3)  # into TensorFlow's own code
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == -signal.SIGINT
+        assert process.stdout.readline().startswith("still waiting for worker 1 (127.0.0.1:")
+        process.send_signal(number)
+        assert process.wait(timeout=10) == -number
+
+
+def test_processes_meet_whoever_comes_first() -> None:
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(3))
+    said: list[str] = []
+
+    def meet(worker: int) -> None:
+        time.sleep(0.3 * worker)
+        with waiting(Hosts(addresses, worker), said.append), listening(addresses[worker]):
+            time.sleep(1)  # as TensorFlow, which then has the port
+
+    threads = [threading.Thread(target=meet, args=(worker,)) for worker in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in threads)
+    assert said == []
+
+
+def listening(address: str) -> socket.socket:
+    host, port = address.split(":")
+    return socket.create_server((host, int(port)))
+
+
+def test_who_does_not_come_is_named_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archspec.runtime.hosts.PATIENCE", 0.5)
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(2))
+    with pytest.raises(ArchspecError) as caught, waiting(Hosts(addresses, 1), print):
+        pass
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.code, diagnostic.notes) == ("hosts", (f"missing: worker 0 ({addresses[0]})",))
+
+
+def test_a_port_that_is_taken_is_refused() -> None:
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(2))
+    with (
+        listening(addresses[0]),
+        pytest.raises(ArchspecError) as caught,
+        waiting(Hosts(addresses, 0), print),
+    ):
+        pass
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "hosts"
+    assert diagnostic.message.startswith(f"worker 0 cannot listen at {addresses[0]}: ")
+
+
+@given(st.lists(st.tuples(st.integers(1, 1000), st.one_of(st.integers(0, 2**63), st.binary(max_size=300))), max_size=8))
+def test_messages_are_read_as_they_were_written(message: list[tuple[int, int | bytes]]) -> None:
+    assert list(fields(b"".join(field(*each) for each in message))) == message
+
+
+def test_messages_are_encoded_as_protocol_buffers_say() -> None:
+    """The two examples of the encoding guide at protobuf.dev: `a = 150`, and `b = "testing"`."""
+    assert field(1, 150) == bytes.fromhex("089601")
+    assert field(2, b"testing") == bytes.fromhex("120774657374696e67")
 
 
 class Echo(Agreement):

@@ -138,10 +138,72 @@ def phase(
     return processes(folder, workers, work, stopped[0] if stopped else None)
 
 
-def scored(folder: Path, model: Path, out: Path, workers: int, killed: int | None = None) -> list[Any]:
+def apart(folder: Path, page: Path, other: Path) -> list[Any]:
+    """Two processes are given different networks."""
+
+    def work(hosts: Hosts | None, said: list[str]) -> int:
+        from archspec.runtime.train import train
+
+        given = other if hosts and hosts.worker else page
+        train(archspec.load(str(given)), "digits", out=folder / "differ", hosts=hosts, progress=Disturbed())
+        return 0
+
+    return processes(folder, 2, work)
+
+
+def unfinite_on_one(folder: Path, page: Path) -> list[Any]:
+    """The second worker, as if its memory had failed it, sees a number that is not finite; the other one does not."""
+
+    def work(hosts: Hosts | None, said: list[str]) -> int:
+        from archspec.runtime import epoch
+        from archspec.runtime.train import train
+
+        found, looks = epoch.unfinite, []
+
+        def unfinite(arrays: Any) -> list[str]:
+            looks.append(1)
+            return ["kernel"] if hosts and hosts.worker and len(looks) == 4 else found(arrays)
+
+        epoch.unfinite = unfinite
+        out = folder / "unfinite"
+        given: dict[str, Any] = {"hosts": hosts, "progress": Disturbed(), "checkpoint_every": "3steps"}
+        train(archspec.load(str(page)), "digits", out=out, **given)
+        return 0
+
+    return processes(folder, 2, work)
+
+
+def held_up(folder: Path, page: Path, out: Path) -> list[Any]:
+    """The second worker takes its time in the second epoch; what stands for two seconds is told, not for a minute."""
+
+    def work(hosts: Hosts | None, said: list[str]) -> int:
+        from archspec.runtime import others
+        from archspec.runtime.train import train
+
+        others.LOOK, others.STANDS = 0.5, 2.0
+        progress = Disturbed()
+        progress.lines = said
+        if hosts and hosts.worker:
+            progress.number, progress.steps = None, _sleep_once  # type: ignore[method-assign]
+        train(archspec.load(str(page)), "digits", out=out, hosts=hosts, progress=progress)
+        return 0
+
+    slept: list[int] = []
+
+    def _sleep_once(epoch: int, *figures: Any) -> None:
+        if epoch == 2 and not slept:
+            slept.append(1)
+            time.sleep(6)
+
+    return processes(folder, 2, work)
+
+
+def scored(
+    folder: Path, model: Path, out: Path, workers: int, killed: int | None = None, batch_size: int = 64
+) -> list[Any]:
     """Evaluate by two protocols and their ensemble; the posteriors of all three are then in files of `out`.
 
-    killed: a worker that dies after its first batch.
+    killed: a worker that dies after its first batch; the other one then takes two seconds for each.
     """
 
     def work(hosts: Hosts | None, said: list[str]) -> int:
@@ -156,10 +218,12 @@ def scored(folder: Path, model: Path, out: Path, workers: int, killed: int | Non
             add(self, *given)
             if hosts and hosts.worker == killed:
                 os.kill(os.getpid(), signal.SIGKILL)
+            elif killed is not None:
+                time.sleep(2)
 
         Journal.add = add_and_die  # type: ignore[method-assign]
         protocols = parse_protocols(["center", "ten-crop: 10"])
-        given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": 64, "hosts": hosts}
+        given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": batch_size, "hosts": hosts}
         found = evaluate_all([model], "digits", report=said.append, **given)
         worker = hosts.worker if hosts else 0
         save_all(out.with_name(f"{out.name}-{worker}.npz"), [each.predictions for each in found])
@@ -176,14 +240,14 @@ def parted(folder: Path) -> list[Any]:
     core = {min(os.sched_getaffinity(0))}
 
     def work(hosts: Hosts | None, said: list[str]) -> int:
-        from archspec.runtime.hosts import Agreement
+        from archspec.runtime.agreement import Agreement
         from archspec.runtime.strategy import make_strategy
 
         assert hosts is not None
         if hosts.is_chief:
             os.sched_setaffinity(0, core)
         agreement = Agreement(make_strategy(None, hosts), hosts)
-        agreement.any(False)
+        said.extend([agreement.of_chief(f"of worker {hosts.worker}"), str(agreement.which(hosts.worker == 1))])
         if hosts.is_chief:
             for thread in map(int, os.listdir("/proc/self/task")):
                 if thread != threading.get_native_id():
@@ -239,6 +303,9 @@ def main(folder: Path) -> dict[str, Any]:
         "asked to end": phase(folder, page, lost, 2, {1: signal.SIGTERM}),
         "resumed": phase(folder, page, lost, 2),
         "parted": [parted(folder) for _ in range(3)],
+        "apart": apart(folder, page, blown),
+        "unfinite": unfinite_on_one(folder, page),
+        "held up": held_up(folder, page, folder / "held"),
         "diverged": phase(folder, blown, folder / "diverged", 2),
         "diverged apart": phase(folder, blown, folder / "apart", 2, apart=True),
         "frozen chief": phase(folder, page, folder / "frozen", 2, {0: signal.SIGSTOP}),
@@ -255,7 +322,7 @@ def main(folder: Path) -> dict[str, Any]:
     lone, both_scored, killed = folder / "lone", folder / "scored", folder / "scored-again"
     outcome["evaluated"] = scored(folder, two, lone, 1)
     outcome["evaluated by two"] = scored(folder, two, both_scored, 2)
-    outcome["evaluator killed"] = scored(folder, two, killed, 2, killed=1)
+    outcome["evaluator killed"] = scored(folder, two, killed, 2, killed=1, batch_size=16)
     outcome["kept"] = len(list(folder.glob("archspec/evaluations/*.rows")))
     outcome["evaluated again"] = scored(folder, two, killed, 2)
     outcome["left"] = len(list(folder.glob("archspec/evaluations/*.rows")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,10 +47,19 @@ class Course:
     """Of the journal, to be forgotten when all is done."""
 
 
-def run_protocol(network: Classifier, images: Images, protocol: Protocol, *, batch_size: int, report: Report) -> Course:
+def run_protocol(
+    network: Classifier,
+    images: Images,
+    protocol: Protocol,
+    *,
+    batch_size: int,
+    report: Report,
+    look: Callable[[], None] = lambda: None,
+) -> Course:
     """The averaged softmax outputs of every image. It goes on where an earlier process was stopped.
 
     batch_size: views a step, over all devices together; larger views count as several.
+    look: called after each batch, when it is in the journal; what it raises ends the evaluation.
 
     Raises ArchspecError: those of `plan` and `check_preprocess`, `not-convolutional`, `out-of-memory`, `data-changed`.
     """
@@ -81,7 +90,7 @@ def run_protocol(network: Classifier, images: Images, protocol: Protocol, *, bat
             steps = view_steps(network, images, missing, parts, batch_size)
         again = "put it back as it was; the same command goes on from there"
         with tensorflow_failures(batch_size, Unchanged(images).changed, restore=again):
-            _record(steps, kept, missing, report)
+            _record(steps, kept, missing, report, look)
         return Course(kept.posteriors, number, scales, kept.images_per_second, key)
 
 
@@ -97,7 +106,9 @@ def _plain_center(network: Classifier, protocol: Protocol) -> bool:
     return isinstance(protocol, Center) and protocol.crop in (None, own, *(own[:1] if len(set(own)) == 1 else ()))
 
 
-def _record(steps: Iterator[tuple[Rows, Any]], kept: Journal, missing: Rows, report: Report) -> None:
+def _record(
+    steps: Iterator[tuple[Rows, Any]], kept: Journal, missing: Rows, report: Report, look: Callable[[], None]
+) -> None:
     """Enter what the steps give into the journal, and tell how far it is."""
     started = told = last = time.perf_counter()
     done = 0
@@ -111,6 +122,7 @@ def _record(steps: Iterator[tuple[Rows, Any]], kept: Journal, missing: Rows, rep
             told, speed = now, done / (now - started)
             left = duration((len(missing) - done) / speed)
             report(f"{kept.done.sum():,} of {len(kept.done):,} images, {pace(speed)} images/s, {left} left")
+        look()
 
 
 def _center_steps(
