@@ -1,4 +1,4 @@
-"""The manifest: every file decoded once, faults named, colours exact, renewed when files change; and the preview."""
+"""The manifest: every file decoded once, faults named, colours exact, renewed when files change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from archspec.runtime.data import manifest as manifest_
 from archspec.runtime.data import scan as scan_
 from archspec.runtime.data.manifest import make_manifest
 from archspec.runtime.data.moments import colours, moments
-from archspec.runtime.data.preview import sheet, spread
 from tests.cli.conftest import Run, run
 
 __all__ = ["run"]
@@ -217,46 +216,3 @@ def test_what_the_check_prints_is_a_page(folder: Path, run: Run, tmp_path: Path)
     (tmp_path / "net.yaml").write_text(page)
     result = run("check", tmp_path / "net.yaml")
     assert (result.status, result.err) == (0, "")
-
-
-def test_a_preview_shows_evaluation_then_augmentation(folder: Path, run: Run, tmp_path: Path) -> None:
-    (folder / "train/dog/bad.png").unlink()
-    page = "name: net\ninput: [6, 5, 3]\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [random_crop, pad: 0]\n"
-    (tmp_path / "net.yaml").write_text(page)
-    arguments = ("data", "preview", tmp_path / "net.yaml", "--data", folder, "-o", tmp_path / "sheet.png")
-    result = run(*arguments, "--rows", 3, "--columns", 4)
-    assert (result.status, result.err) == (0, "")
-    assert "3 images, 4 views of each" in result.out
-    pixels = np.asarray(Image.open(tmp_path / "sheet.png"))
-    assert pixels.shape[2] == 3
-    # sheets are drawn of tiles of 16 x 6 by 16 x 5 pixels, 4 apart, under 16 of words
-    assert pixels.shape[:2] == (3 * (96 + 20) + 20, 4 * (80 + 4) + 4)
-    tiles = pixels[32:128:16, 4:]
-    assert len({tiles[:, start : start + 80 : 16].tobytes() for start in range(0, 4 * 84, 84)}) > 1
-    assert run(*arguments).status == 1, "it is not overwritten"
-    assert run(*arguments[:-1], tmp_path / "sheet.gif").status == 1
-
-
-def test_rows_are_taken_of_every_class_in_turn() -> None:
-    labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
-    assert spread(labels, 3).tolist() == [0, 3, 5]
-    assert spread(labels, 5).tolist() == [0, 1, 3, 4, 5]
-    assert spread(labels, 99).tolist() == [0, 1, 2, 3, 4, 5]
-
-
-def test_a_sheet_puts_each_view_in_its_place() -> None:
-    views = RNG.uniform(-40, 300, (2, 3, 100, 120, 1)).astype(np.float32)
-    pixels = sheet(views, ["a", "b"], ["x", "y", "z"])
-    for row in range(2):
-        for column in range(3):
-            top, left = 32 + row * 120, 4 + column * 124
-            here = pixels[top : top + 100, left : left + 120]
-            expected = np.clip(np.rint(views[row, column]), 0, 255)
-            np.testing.assert_array_equal(here, np.repeat(expected, 3, -1))
-
-
-def test_a_sheet_has_letters_for_names_that_are_not_english() -> None:
-    """What a font has no letter for, it draws as one and the same box."""
-    views = np.zeros((1, 1, 96, 96, 1), np.float32)
-    drawn = {sheet(views, [name], ["evaluation"])[:36].tobytes() for name in "\u0378öжλ☃"}  # the first is no letter
-    assert len(drawn) == 5
