@@ -20,7 +20,7 @@ from archspec.diagnostics import ArchspecError, fail, listed
 
 HELP = "`--workers host0:port,host1:port,...` is the same on every host, and `--worker I` counts them from 0"
 
-GLANCE = 0.2  # seconds between two looks at whether all are there
+GLANCE = 0.1  # seconds between two looks at whether all are there
 INTERVAL = 15.0  # seconds between two lines about who is missing
 PATIENCE = 600.0  # seconds until a process gives up waiting for the others
 
@@ -128,6 +128,7 @@ def _meet(hosts: Hosts, note: Callable[[str], None]) -> None:
                     server.accept()[0].close()
             missing -= {worker for worker in missing if _listens(hosts.workers[worker])}
             if not missing:
+                time.sleep(2 * GLANCE)  # for the others to see this one too
                 return
             now = time.monotonic()
             who = listed(hosts.named(worker) for worker in sorted(missing))

@@ -96,12 +96,12 @@ class Others:
         since = duration(time.monotonic() - place.since)
         behind = [self._hosts.named(worker) for worker, its in others.items() if its < mark]
         if behind:
-            return f"at {place.what} since {since}: waiting for {listed(behind)}"
+            return f"at {place.what} for {since}: waiting for {listed(behind)}"
         if mark == place.before_images:
-            return f"at {place.what} since {since}: waiting for images to be read on this host"
+            return f"at {place.what} for {since}: waiting for images to be read on this host"
         if any(its > mark for its in others.values()):
-            return f"at {place.what} since {since}: the others wait for this worker"
-        return f"at {place.what} since {since}, and so are the others"
+            return f"at {place.what} for {since}: the others wait for this worker"
+        return f"at {place.what} for {since}, and so are the others"
 
 
 class Place:
@@ -123,4 +123,4 @@ class Place:
 def _gone(lost: Sequence[int]) -> str:
     """As TensorFlow's own errors list them."""
     tasks = [f"/job:worker/replica:0/task:{worker}" for worker in lost]
-    return "\n".join(["no heartbeat comes from:", *tasks])
+    return "\n".join(["its heartbeat has stayed away", *tasks])

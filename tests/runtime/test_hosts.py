@@ -156,7 +156,7 @@ def test_what_one_process_alone_sees_ends_all_in_the_same_way(outcome: dict[str,
 def test_who_holds_up_the_others_is_told(outcome: dict[str, Any]) -> None:
     (status, _, lines), (status_of_other, _, lines_of_other) = outcome["held up"]
     assert (status, status_of_other) == (0, 0)
-    assert any(" of epoch 2 since " in line and "waiting for worker 1 (127.0.0.1:" in line for line in lines)
+    assert any(" of epoch 2 for " in line and "waiting for worker 1 (127.0.0.1:" in line for line in lines)
     assert any(line.endswith("the others wait for this worker") for line in lines_of_other)
     assert not any("waiting for worker 0 (" in line for line in lines_of_other)
 
