@@ -43,7 +43,9 @@ def _undecayed(recipe: Recipe, weights: Sequence[str]) -> Iterator[str]:
 def _notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> Iterator[str]:
     each, schedule = length.iterations_per_epoch, recipe.schedule
     if recipe.batch_size > images:
-        yield f"all {images:,} training images are in one batch, which the recipe makes of {recipe.batch_size:,}"
+        fact = f"all {images:,} training images are in one batch, which the recipe makes of {recipe.batch_size:,}"
+        remedy = f"; its rates are for that many: `--batch-size {images}` scales them down"
+        yield fact + remedy * (recipe.base_batch_size is not None)
     if recipe.warmup and recipe.warmup.length(each) >= length.iterations:
         yield "the warm-up lasts until the end of the run: no update has the recipe's full rate"
     if isinstance(schedule, Step):

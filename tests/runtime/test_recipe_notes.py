@@ -23,7 +23,8 @@ def notes(images: int, *, on_cpu: bool = True, **section: object) -> list[str]:
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ({"batch_size": 128}, "all 40 training images"),
+        ({"batch_size": 128}, "all 40 training images are in one batch, which the recipe makes of 128"),
+        ({"batch_size": 128, "base_batch_size": 64}, "its rates are for that many: `--batch-size 40` scales them down"),
         ({"batch_size": 10, "epochs": 2, "warmup": {"epochs": 2}}, "the warm-up lasts until the end"),
         ({"batch_size": 10, "epochs": 2, "schedule": {"step": {"epochs": [2, 3]}}}, "any drop of its `step`"),
         ({"batch_size": 10, "epochs": 2, "schedule": {"step": {"epochs": [1, 2]}}}, "a drop of its `step`"),
@@ -36,6 +37,7 @@ def test_what_does_not_come_about_is_said(section, words):
     (line,) = notes(40, **section)
     assert line.startswith("note: ")
     assert words in line
+    assert ("--batch-size" in line) == ("base_batch_size" in section)
 
 
 @pytest.mark.parametrize(
