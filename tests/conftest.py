@@ -1,7 +1,8 @@
-"""What every test may rely on: nothing is kept in the user's cache folder."""
+"""What every test may rely on: nothing is kept in the user's cache folder, and networks start with known weights."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -12,3 +13,15 @@ def manifests_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARCHSPEC_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def first_weights() -> None:
+    """For what a module makes once; Keras draws its seeds from Python's generator."""
+    random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def weights() -> None:
+    """For each test by itself, in whatever order and process they run."""
+    random.seed(0)

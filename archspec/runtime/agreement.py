@@ -15,6 +15,7 @@ from archspec.runtime.others import Others
 from archspec.runtime.quiet import import_tensorflow
 
 PIECE = 1 << 22  # numbers that are added at a time
+ROUNDING = 1e-4  # relative: what rounding leaves is a hundred times less, and other weights differ by more
 LONGEST = 4096  # bytes of a text of the chief's: no path is longer
 
 
@@ -110,6 +111,20 @@ class Agreement:
         digest = hashlib.sha256(repr(value).encode()).digest()
         mine = int.from_bytes(digest[:2], "little")  # exact in float32, and so is the sum of some hundred
         differs = self.total(mine) != mine * len(self.hosts.workers)
+        self._stop_where(differs, what)
+
+    def close(self, what: str, numbers: npt.NDArray[np.float32]) -> None:
+        """Check that numbers (n,) are the same on all of them, but for rounding: other processors draw other last bits.
+
+        Raises:
+            ArchspecError: `hosts-differ`, on all of them.
+        """
+        if self.hosts is None:
+            return
+        mean = self.sum(numbers) / len(self.hosts.workers)
+        self._stop_where(not np.allclose(numbers, mean, rtol=ROUNDING, atol=0, equal_nan=True), what)
+
+    def _stop_where(self, differs: bool, what: str) -> None:
         if self.any(differs):
             self.part()
             help = "start all of them by the same command on the same data; with `--resume`, from one shared folder"

@@ -13,7 +13,7 @@ from archspec.diagnostics import ArchspecError, render
 from archspec.lang.protocol import protocol_json
 from archspec.runtime import run_directory
 from archspec.runtime.agreement import Agreement
-from archspec.runtime.checkpoint import Checkpoints, digest, files, parse_every
+from archspec.runtime.checkpoint import Checkpoints, files, parse_every, sizes
 from archspec.runtime.class_weight import class_weights
 from archspec.runtime.classifier import check_classes, classifier_shapes
 from archspec.runtime.course import Course, make_course
@@ -146,7 +146,7 @@ def carry_out(
                     progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
                 agreement.same("checkpoint", start)
                 if hosts:
-                    agreement.same("weights to begin with", digest(course.train_step.variables()))
+                    agreement.close("weights to begin with", sizes(course.train_step.variables()))
                 if chief:
                     keep_contents(directory / run_directory.IMAGES, parts)
                 record.begin()

@@ -168,7 +168,8 @@ def no_port(hosts: Hosts, reason: str) -> ArchspecError:
 def _listens(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=2) as other:
+            # a port where nobody listens may be drawn as that of this end too: TCP then connects it with itself
+            return bool(other.getsockname() != other.getpeername())
     except OSError:
         return False
-    return True

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,9 +158,11 @@ def test_what_one_process_alone_sees_ends_all_in_the_same_way(outcome: dict[str,
 def test_who_holds_up_the_others_is_told(outcome: dict[str, Any]) -> None:
     (status, _, lines), (status_of_other, _, lines_of_other) = outcome["held up"]
     assert (status, status_of_other) == (0, 0)
-    assert any(" of epoch 2 for " in line and "waiting for worker 1 (127.0.0.1:" in line for line in lines)
-    assert any(line.endswith("the others wait for this worker") for line in lines_of_other)
-    assert not any("waiting for worker 0 (" in line for line in lines_of_other)
+    waiting_for = [line.partition(" for ")[0] for line in lines if "waiting for worker 1 (127.0.0.1:" in line]
+    places = tuple(place for place in waiting_for if place.endswith(" of epoch 2"))
+    assert places
+    its = {line.rpartition(": ")[2] for line in lines_of_other if line.startswith(places)}
+    assert its == {"the others wait for this worker"}
 
 
 def test_without_a_shared_folder_the_error_says_that_the_layer_was_not_looked_for(outcome: dict[str, Any]) -> None:
@@ -250,18 +254,20 @@ with hosts.waiting(hosts.Hosts((f"127.0.0.1:{one}", f"127.0.0.1:{two}"), 0), lam
 def test_processes_meet_whoever_comes_first() -> None:
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(3))
     said: list[str] = []
+    all_have_met = threading.Barrier(3)
 
     def meet(worker: int) -> None:
         time.sleep(0.3 * worker)
         with waiting(Hosts(addresses, worker), said.append), listening(addresses[worker]):
-            time.sleep(1)  # as TensorFlow, which then has the port
+            all_have_met.wait(timeout=20)  # as TensorFlow, which then has the port
 
     threads = [threading.Thread(target=meet, args=(worker,)) for worker in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)
+    assert not all_have_met.broken
     assert said == []
 
 
@@ -306,12 +312,15 @@ def test_messages_are_encoded_as_protocol_buffers_say() -> None:
 class Echo(Agreement):
     """Three processes of which the other two say what they are told to."""
 
-    def __init__(self, *others: float) -> None:
+    def __init__(self, *said: float, sums: Sequence[np.ndarray] = ()) -> None:
         super().__init__(None, Hosts(("a:1", "b:1", "c:1"), 0))
-        self.others = list(others)
+        self.said, self.sums = list(said), list(sums)
 
     def total(self, number: float) -> float:
-        return number + self.others.pop(0)
+        return number + self.said.pop(0)
+
+    def sum(self, array: np.ndarray) -> np.ndarray:
+        return self.sums.pop(0)
 
 
 def test_processes_that_were_given_different_things_stop() -> None:
@@ -323,6 +332,12 @@ def test_processes_that_were_given_different_things_stop() -> None:
         with pytest.raises(ArchspecError) as caught:
             Echo(*others).same("images", "x")
         assert caught.value.diagnostics[0].code == "hosts-differ"
+    numbers, other = np.array([1, 2, 0], np.float32), np.array([1, 2.002, 0], np.float32)
+    Echo(0, sums=[3 * numbers * np.float32(1 + 1e-6)]).close("weights", numbers)  # rounded in another way
+    for sums, others in ((2 * numbers + other, (0, 0, 0)), (3 * numbers, (1, 0, 0))):
+        with pytest.raises(ArchspecError) as caught:
+            Echo(*others, sums=[sums]).close("weights", numbers)
+        assert caught.value.diagnostics[0].message == "the workers do not have the same weights"
     assert Echo(1).any(False)
     assert not Echo(0).any(False)
     alone = Agreement(None, None)
