@@ -212,7 +212,8 @@ def test_a_mistake_in_a_recipe_has_its_place_in_that_file(tmp_path: Path, text: 
 
 
 def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
-    for name, help in (("goyal-207", "did you mean `goyal-2017`?"), ("./mine.yaml", None)):
+    path = "give the path of a .yaml file, from the current folder on"
+    for name, help in (("goyal-207", "did you mean `goyal-2017`?"), (f"{tmp_path}/mine.yaml", path)):
         with pytest.raises(ArchspecError) as caught:
             api.load("vgg:A", recipe=name)
         assert caught.value.diagnostics[0].help == help
