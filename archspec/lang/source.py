@@ -76,7 +76,9 @@ def read(path: Path | str, what: str = "page") -> Source:
     except FileNotFoundError:
         near = did_you_mean(path.name, _pages_beside(path))
         shipped = near or (
-            "`archspec list` shows the shipped pages" if what == "page" else "give the path of a .yaml file, from the current folder on"
+            "`archspec list` shows the shipped pages"
+            if what == "page"
+            else "give the path of a .yaml file, from the current folder on"
         )
         raise fail("page-not-found", f"there is no file `{path}`", help=shipped) from None
     except (OSError, ValueError) as error:

@@ -14,8 +14,8 @@ import numpy as np
 from archspec.runtime.evaluate import Evaluation
 from archspec.runtime.evaluate_table import csv_table, markdown_table
 from archspec.runtime.progress import pace
-from archspec.runtime.run_directory import refuse_existing, write_json
-from archspec.runtime.write import atomic, os_errors, write_text
+from archspec.runtime.run_directory import write_json
+from archspec.runtime.write import atomic, check_folder, os_errors, write_text
 
 NUMBERED = 30  # classes up to which every cell shows its number
 NAMED = 60  # classes up to which every row has its name
@@ -28,7 +28,7 @@ def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
         ArchspecError: `output-exists`, `cannot-write`.
     """
     directory = Path(directory)
-    refuse_existing(directory, overwrite=False)
+    check_folder(directory)
     with os_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "evaluation.json", evaluation.to_json())
@@ -54,7 +54,7 @@ def write_evaluations(evaluations: Sequence[Evaluation], directory: str | Path) 
         ArchspecError: `output-exists`, `cannot-write`.
     """
     directory = Path(directory)
-    refuse_existing(directory, overwrite=False)
+    check_folder(directory)
     for number, each in enumerate(evaluations, 1):
         words = f"{number}-{each.protocol}" if each.members == 1 else f"{number}-ensemble"
         write_evaluation(each, directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60])

@@ -16,7 +16,7 @@ from archspec.runtime.grouped import speed_up_grouped_convolutions
 from archspec.runtime.metadata import Metadata
 from archspec.runtime.model_file import load_model
 from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
-from archspec.runtime.write import atomic, os_errors
+from archspec.runtime.write import atomic, check_place, os_errors
 
 TOLERANCE = 1e-5
 """How far the exported probabilities may be from the network's own."""
@@ -53,6 +53,7 @@ def export(model: str | Path, out: str | Path) -> Export:
     out = Path(out)
     if out.exists() or out.is_symlink():
         raise fail("output-exists", f"`{out}` exists", help="give another `-o`")
+    check_place(out)
     need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)

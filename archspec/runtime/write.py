@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
 import shutil
@@ -93,6 +94,38 @@ def os_errors(path: Path) -> Iterator[None]:
         if "errno" not in str(error):  # HDF5 reports the system's errors as RuntimeError
             raise
         raise fail("cannot-write", f"cannot write `{path}`: {reason(error)}", help=_remedy(error)) from error
+
+
+def check_place(path: Path) -> None:
+    """Before long work whose result is to be written to `path`: that something can be made there. Changes nothing.
+
+    Raises:
+        ArchspecError: `cannot-write` where its nearest folder is a file, or may not be written to.
+    """
+    with os_errors(path):
+        place = path if path.is_dir() else path.parent
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(place, os.W_OK | os.X_OK):
+            fixed = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
+            number = errno.EROFS if fixed else errno.EACCES
+            raise OSError(number, os.strerror(number))
+
+
+def check_folder(path: Path) -> None:
+    """Before long work: that `path` is free for a new folder, or an empty one. Changes nothing.
+
+    Raises:
+        ArchspecError: `output-exists`, `cannot-write`.
+    """
+    if path.is_symlink() or path.exists():
+        if not path.is_dir():
+            raise fail("output-exists", f"`{path}` exists and is not a folder", help="give another `-o`")
+        if any(path.iterdir()):
+            raise fail("output-exists", f"the folder `{path}` exists and is not empty", help="give another `-o`")
+    check_place(path)
 
 
 def reason(error: Exception) -> str:

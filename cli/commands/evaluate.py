@@ -64,14 +64,14 @@ def command(
     from archspec.runtime.evaluate_files import evaluation_text, write_evaluation, write_evaluations
     from archspec.runtime.evaluate_table import csv_table, markdown_table, text_table
     from archspec.runtime.hosts import find_hosts
-    from archspec.runtime.run_directory import refuse_existing
+    from archspec.runtime.write import check_folder
 
     hosts = find_hosts(worker, workers, alone="evaluator")
     reports = hosts is None or hosts.is_chief
     shares = None if weights is None else _numbers(weights)
     chosen = parse_protocols(protocols)
     if out is not None and reports:
-        refuse_existing(out, overwrite=False)
+        check_folder(out)
     try:
         results = evaluate_all(
             models,

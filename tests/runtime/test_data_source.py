@@ -42,6 +42,13 @@ def test_digits_know_their_own_split() -> None:
     assert (wrong.code, wrong.help) == ("validation-split", "leave --validation-split out")
 
 
+def test_a_folder_that_is_not_there_is_known_by_the_one_beside_it(tmp_path: Path) -> None:
+    for name in ("flowers", ".flower"):
+        (tmp_path / name).mkdir()
+    wrong = refused(lambda: open_data(str(tmp_path / "flower"), "train"))
+    assert wrong.help == f"did you mean `{tmp_path / 'flowers'}`?"
+
+
 @pytest.mark.parametrize(("source", "help"), [("digit", "did you mean `digits`?"), ("nowhere/at-all", "a source is")])
 def test_what_is_not_there_is_said(source: str, help: str) -> None:
     wrong = refused(lambda: open_data(source, "train"))

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from archspec.diagnostics import did_you_mean, fail
+from archspec.diagnostics import did_you_mean, fail, nearest
 from archspec.runtime.classifier import check_classes
 from archspec.runtime.data.entries_file import place_of
 from archspec.runtime.data.examine import examined
@@ -137,7 +137,7 @@ def _kind(source: str) -> str:
     if source and path.is_dir():
         return "tfrecord" if record_files(path) else "folder"
     if not source or not path.is_file():
-        help = did_you_mean(source, EMBEDDED) or SOURCES
+        help = did_you_mean(source, EMBEDDED) or _beside(path) or SOURCES
         raise fail("data-not-found", f"there is no data at `{source}`", help=help)
     suffix = path.suffix.lower()
     if suffix == ".npz":
@@ -147,6 +147,15 @@ def _kind(source: str) -> str:
     if is_record_file(path.name):
         return "tfrecord"
     raise fail("data-format", f"`{source}` is no file that archspec reads images from", help=SOURCES)
+
+
+def _beside(path: Path) -> str | None:
+    """The help that names what lies beside a path that is not there, and is named much like it."""
+    try:
+        near = nearest(path.name, (each.name for each in path.parent.iterdir() if each.name[:1] != "."))
+    except OSError:
+        return None
+    return near and f"did you mean `{path.with_name(near)}`?"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed
 from archspec.runtime.data.images import Images
-from archspec.runtime.write import atomic, reason
+from archspec.runtime.write import atomic, check_place, os_errors, reason
 
 HELP = "such a file is what `archspec evaluate --save-predictions FILE.npz` writes"
 VERSION = 1
@@ -76,8 +76,10 @@ def image_names(images: Images) -> tuple[str, ...]:
 
 
 def save_predictions(path: str | Path, predictions: Predictions) -> None:
-    """Write an .npz, whole or not at all. Raises ArchspecError: `cannot-write`."""
+    """Write an .npz, whole or not at all, in a new folder if need be. Raises ArchspecError: `cannot-write`."""
     path = Path(path)
+    with os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -96,13 +98,14 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
 
 
 def check_predictions_path(path: str | Path) -> Path:
-    """Raises `bad-output` for a name that does not end in .npz, `output-exists`."""
+    """Raises `bad-output` for a name that does not end in .npz, `output-exists`, `cannot-write`."""
     path = Path(path)
     if path.suffix != ".npz":
         raise fail("bad-output", f"the name `{path}` does not end in `.npz`", help=f"write `{path.name}.npz`")
     taken = [each for each in (path, path.with_stem(f"{path.stem}-1")) if each.exists()]
     if taken:
         raise fail("output-exists", f"`{taken[0]}` exists", help="give another name")
+    check_place(path)
     return path
 
 
