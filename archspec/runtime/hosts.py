@@ -6,6 +6,7 @@ One process a host, each started by the same command but for its number; the fir
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -141,14 +142,24 @@ def _meet(hosts: Hosts, note: Callable[[str], None]) -> None:
 
 
 def _listening(hosts: Hosts) -> socket.socket:
-    port, both = int(hosts.workers[hosts.worker].rpartition(":")[2]), socket.has_dualstack_ipv6()
+    port = int(hosts.workers[hosts.worker].rpartition(":")[2])
     try:
-        family = socket.AF_INET6 if both else socket.AF_INET
-        server = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+        server = _server(port)
     except (OSError, OverflowError) as error:
         raise no_port(hosts, getattr(error, "strerror", None) or str(error)) from error
     server.setblocking(False)
     return server
+
+
+def _server(port: int) -> socket.socket:
+    """Listens at all addresses of this host, of either kind where it has both."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # IPv6 is there, and switched off
+                raise
+    return socket.create_server(("", port))
 
 
 def apart(note: str) -> ArchspecError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import socket
@@ -274,6 +275,24 @@ def test_processes_meet_whoever_comes_first() -> None:
 def listening(address: str) -> socket.socket:
     host, port = address.split(":")
     return socket.create_server((host, int(port)))
+
+
+@pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EADDRINUSE])
+def test_a_host_whose_ipv6_is_switched_off_listens_at_ipv4(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    create, (one, two) = socket.create_server, free_ports(2)
+
+    def without_ipv6(address: tuple[str, int], **given: Any) -> socket.socket:
+        if given:
+            raise OSError(number, "as the system says it")
+        return create(address)
+
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: True)
+    monkeypatch.setattr(socket, "create_server", without_ipv6)
+    monkeypatch.setattr("archspec.runtime.hosts.PATIENCE", 0.3)
+    with pytest.raises(ArchspecError) as caught, waiting(Hosts((f"127.0.0.1:{one}", f"127.0.0.1:{two}"), 0), print):
+        pass
+    met = "did not come together" in caught.value.diagnostics[0].message
+    assert met == (number == errno.EADDRNOTAVAIL)
 
 
 def test_who_does_not_come_is_named_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
