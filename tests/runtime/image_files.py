@@ -28,6 +28,12 @@ def two_classes(root: Path, count: int = 3, shape: tuple[int, ...] = (11, 7, 3))
     return folder(root, {f"{name}/{i}": shape for name in ("cat", "dog") for i in range(count)})
 
 
+def two_parts(root: Path) -> Path:
+    """PNG images of 14 pixels in width. train: cat 3, dog 2; val: one each."""
+    counts = (("train/cat", 3), ("train/dog", 2), ("val/cat", 1), ("val/dog", 1))
+    return folder(root, {f"{name}/{i}": (9 + i, 14, 3) for name, count in counts for i in range(count)})
+
+
 def saved(path: Path, **arrays: Any) -> str:
     np.savez(path / "data.npz", **arrays)
     return str(path / "data.npz")

@@ -17,6 +17,7 @@ from archspec.runtime.data import scan as scan_
 from archspec.runtime.data.manifest import make_manifest
 from archspec.runtime.data.moments import colours, moments
 from tests.cli.conftest import Run, run
+from tests.runtime.image_files import two_parts
 
 __all__ = ["run"]
 RNG = np.random.default_rng(12)
@@ -32,11 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """train: cat 3, dog 2 and a bad one; val: one each. PNG but for a turned JPEG."""
-    root = tmp_path / "pictures"
-    for name, count in (("train/cat", 3), ("train/dog", 2), ("val/cat", 1), ("val/dog", 1)):
-        (root / name).mkdir(parents=True)
-        for i in range(count):
-            picture(root / name / f"{i}.png", 9 + i, 14)
+    root = two_parts(tmp_path / "pictures")
     (root / "train/dog/bad.png").write_bytes(b"no image")
     exif = Image.Exif()
     exif[0x0112] = 6

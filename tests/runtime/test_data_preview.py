@@ -12,6 +12,7 @@ from PIL import Image
 from archspec.runtime.data.preprocess import preprocess_image
 from archspec.runtime.data.preview import sheet, spread
 from tests.cli.conftest import Run, run
+from tests.runtime.image_files import two_parts
 
 __all__ = ["run"]
 RNG = np.random.default_rng(12)
@@ -19,13 +20,7 @@ RNG = np.random.default_rng(12)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """train: cat 3, dog 2; val: one each. PNG."""
-    root = tmp_path / "pictures"
-    for name, count in (("train/cat", 3), ("train/dog", 2), ("val/cat", 1), ("val/dog", 1)):
-        (root / name).mkdir(parents=True)
-        for i in range(count):
-            Image.fromarray(RNG.integers(0, 256, (9 + i, 14, 3), np.uint8)).save(root / name / f"{i}.png")
-    return root
+    return two_parts(tmp_path / "pictures")
 
 
 def test_a_preview_shows_evaluation_then_augmentation(folder: Path, run: Run, tmp_path: Path) -> None:
