@@ -15,19 +15,19 @@ from typing import Any
 
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed
-from archspec.graph.compile import compile_spec, parameters
-from archspec.graph.expect import expectations
+from archspec.graph.analysis.expect import expectations
+from archspec.graph.compile.compiler import compile_spec, parameters
 from archspec.graph.ir import Graph
-from archspec.graph.recipe_layers import check_recipe
-from archspec.lang import settings as settings_
-from archspec.lang import source
-from archspec.lang.protocol import EvaluationRecipe, protocol_json, protocol_section
-from archspec.lang.recipe import Recipe, from_heads
-from archspec.lang.recipe import recipe as recipe_of
+from archspec.graph.select.recipe_targets import check_recipe
+from archspec.lang.document import source
 from archspec.lang.recipes.crop_share import small_crop
 from archspec.lang.recipes.document import parse_recipe
-from archspec.lang.resolve import resolved_text
-from archspec.lang.spec import Spec, parse
+from archspec.lang.recipes.evaluation_protocols import EvaluationRecipe, protocol_json, protocol_section
+from archspec.lang.recipes.recipe import Recipe, from_heads
+from archspec.lang.recipes.recipe import recipe as recipe_of
+from archspec.lang.spec import overrides as settings_
+from archspec.lang.spec.resolve import resolved_text
+from archspec.lang.spec.spec import Spec, parse
 from archspec.transforms import TRANSFORMS
 
 
@@ -64,11 +64,11 @@ class Network:
 
         Raises ArchspecError.
         """
-        from archspec.runtime.build import build_model
+        from archspec.runtime.models.build import build_model
 
         model = build_model(self.graph())
         if init:
-            from archspec.runtime.initialize import initialize
+            from archspec.runtime.weights.initializers import initialize
 
             initialize(model, self.graph(), self.recipe.init)
         if weights is not None:
@@ -178,7 +178,7 @@ def convolutionalize(model: Any, *, graph: Graph | None = None, output: str = "s
     `graph` is that of the page (`network.graph()`); without it the layers are read from the model. `output` is one of
     `scores` and `logits`, maps; `mean_scores` and `softmax_of_mean`, vectors. Raises ArchspecError.
     """
-    from archspec.runtime.convolutionalize import convolutionalize as dense_form
+    from archspec.runtime.dense.convert import convolutionalize as dense_form
 
     return dense_form(model, graph=graph, output=output)
 
@@ -186,10 +186,11 @@ def convolutionalize(model: Any, *, graph: Graph | None = None, output: str = "s
 def evaluate(model: str | Path, data: str | None = None, *, protocol: str | None = None, **options: Any) -> Any:
     """The error rates of a model file, a run directory or saved predictions, by a test protocol: `ten-crop`.
 
-    Returns an `archspec.runtime.evaluate.Evaluation`; `options` are those of `archspec.runtime.evaluate.evaluate`.
-    Several models and protocols, and ensembles: `archspec.runtime.evaluate_all`. Raises ArchspecError.
+    Returns an `archspec.runtime.evaluation.evaluate.Evaluation`; `options` are those of
+    `archspec.runtime.evaluation.evaluate.evaluate`.
+    Several models and protocols, and ensembles: `archspec.runtime.evaluation.batch_evaluate`. Raises ArchspecError.
     """
-    from archspec.runtime.evaluate import evaluate
+    from archspec.runtime.evaluation.evaluate import evaluate
 
     return evaluate(model, data, protocol=protocol, **options)
 
@@ -197,10 +198,11 @@ def evaluate(model: str | Path, data: str | None = None, *, protocol: str | None
 def train(network: Network | str, data: str, **options: Any) -> Any:
     """Train a network, or that of a reference, by its recipe, and leave a run directory, as `archspec train` does.
 
-    Returns an `archspec.runtime.run_result.RunResult`; `options` are those of `archspec.runtime.train.train`: `out`,
+    Returns an `archspec.runtime.training.run_result.RunResult`; `options` are those of
+    `archspec.runtime.training.train.train`: `out`,
     `overwrite`, `recipe`, `devices`, `seed`, `validation_split`, `checkpoint_every`, ... Raises ArchspecError.
     """
-    from archspec.runtime.train import train
+    from archspec.runtime.training.train import train
 
     return train(load(network) if isinstance(network, str) else network, data, **options)
 
@@ -208,10 +210,10 @@ def train(network: Network | str, data: str, **options: Any) -> Any:
 def resume(run: str | Path, **options: Any) -> Any:
     """Go on with a run that was killed or interrupted, to the same bits as without that.
 
-    `options` are those of `archspec.runtime.train.resume`: `data`, `devices`, `checkpoint_every`, ... Returns what
-    `train` does. Raises ArchspecError.
+    `options` are those of `archspec.runtime.training.train.resume`: `data`, `devices`, `checkpoint_every`, ...
+    Returns what `train` does. Raises ArchspecError.
     """
-    from archspec.runtime.train import resume
+    from archspec.runtime.training.train import resume
 
     return resume(run, load, **options)
 

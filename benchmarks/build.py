@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 

@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 

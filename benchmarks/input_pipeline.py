@@ -34,8 +34,8 @@ import numpy as np
 from PIL import Image
 
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.pipeline import training_batches
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.data.pipeline.batches import training_batches
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.transforms import TRANSFORMS
 
 BATCH = 32

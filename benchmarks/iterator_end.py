@@ -1,7 +1,7 @@
 """How long an iterator of training batches takes to end, beside the same dataset with tf.data's autotuning.
 
 Autotuning's thread sleeps up to a minute between two looks, and an iterator that ends sometimes waits for it: see
-archspec/runtime/data/parallel.py. The peer is read for so long that its thread sleeps when it is asked to end.
+archspec/runtime/data/pipeline/parallel.py. The peer is read for so long that its thread sleeps when it is asked to end.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.pipeline import training_batches
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.data.pipeline.batches import training_batches
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 ITERATORS, SECONDS = 20, 1.0
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 tf = import_tensorflow()
 
@@ -27,10 +27,10 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 import archspec  # noqa: E402
-from archspec.lang.recipe import Recipe  # noqa: E402
-from archspec.runtime.loop import Score, replica_batches  # noqa: E402
-from archspec.runtime.step import TrainStep  # noqa: E402
-from archspec.runtime.strategy import make_strategy  # noqa: E402
+from archspec.lang.recipes.recipe import Recipe  # noqa: E402
+from archspec.runtime.distributed.strategy import make_strategy  # noqa: E402
+from archspec.runtime.training.replica_batches import Score, replica_batches  # noqa: E402
+from archspec.runtime.training.train_step import TrainStep  # noqa: E402
 
 MOST = 1.03
 REFERENCE = "resnet-cifar:20"

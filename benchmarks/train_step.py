@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 

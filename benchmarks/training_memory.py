@@ -22,16 +22,16 @@ MEGA = 1 << 20
 
 def measure(reference: str, batch_size: int) -> tuple[float, float]:
     """(bytes of the plan, bytes at the peak), in this process."""
-    from archspec.runtime.quiet import import_tensorflow
+    from archspec.runtime.system.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     import numpy as np
     import tensorflow as tf
 
     import archspec
-    from archspec.graph.memory import training_memory
-    from archspec.runtime.loop import replica_batches
-    from archspec.runtime.step import TrainStep
+    from archspec.graph.analysis.training_memory import training_memory
+    from archspec.runtime.training.replica_batches import replica_batches
+    from archspec.runtime.training.train_step import TrainStep
 
     tf.linalg.matmul(tf.ones((512, 512)), tf.ones((512, 512)))  # starts threads and libraries
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

@@ -121,7 +121,7 @@ def key_of_the_recipe(error: click.NoSuchOption) -> str | None:
     options = [option for each in (error.ctx.command.params if error.ctx else ()) for option in each.opts]
     if "--set" not in options:
         return None
-    from archspec.lang.settings import recipe_setting
+    from archspec.lang.spec.overrides import recipe_setting
 
     setting = recipe_setting(error.option_name.lstrip("-").replace("-", "_"))
     return f"Write `--set {setting}=...`." if setting else None

@@ -92,7 +92,7 @@ def load(reference: str, texts: tuple[str, ...], recipe: str | None = None) -> A
     """The network of a REF under `--set` and `--recipe`."""
     from archspec import api
     from archspec.diagnostics import fail
-    from archspec.lang.settings import parse_settings
+    from archspec.lang.spec.overrides import parse_settings
 
     given = parse_settings(texts)
     if "recipe" in given:

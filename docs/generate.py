@@ -18,15 +18,15 @@ import click
 
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
-from archspec.lang.protocol import PROTOCOLS, EvaluationRecipe
-from archspec.lang.recipe import Recipe
+from archspec.lang.recipes.evaluation_protocols import PROTOCOLS, EvaluationRecipe
 from archspec.lang.recipes.losses import LOSSES, Loss
 from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizer import Optimizer
 from archspec.lang.recipes.optimizers import OPTIMIZERS
+from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.schedule import Warmup
 from archspec.lang.recipes.schedules import SCHEDULES
-from archspec.lang.schema import default_text
+from archspec.lang.schema.spec_schema import default_text
 from archspec.ops import OPS
 from archspec.ops.base import OpError, product, show
 from archspec.transforms import TRANSFORMS

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from archspec.api import Network
 from archspec.declare import Argument, arguments
 from archspec.diagnostics import ArchspecError, Source
-from archspec.lang.schema import MERGES, SHORTCUTS
-from archspec.lang.spec import parse
+from archspec.lang.schema.spec_schema import MERGES, SHORTCUTS
+from archspec.lang.spec.spec import parse
 from archspec.ops import OPS
 
 Json = Any

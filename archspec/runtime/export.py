@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from archspec.diagnostics import fail
-from archspec.runtime.classifier import logits_of, main_output, probabilities_of
-from archspec.runtime.data.decode import decode
-from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
-from archspec.runtime.grouped import speed_up_grouped_convolutions
-from archspec.runtime.metadata import Metadata
-from archspec.runtime.model_file import load_model
-from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend, warnings_hidden
-from archspec.runtime.write import atomic, check_place, os_errors
+from archspec.runtime.data.files.decode import decode
+from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_image
+from archspec.runtime.models.classifier import logits_of, main_output, probabilities_of
+from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
+from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.models.model_file import load_model
+from archspec.runtime.system.atomic_write import atomic, check_place, os_errors
+from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend, warnings_hidden
 
 TOLERANCE = 1e-5
 """How far the exported probabilities may be from the network's own."""

@@ -11,13 +11,13 @@ import numpy as np
 
 from archspec.diagnostics import fail
 from archspec.ops.base import show
-from archspec.runtime.classifier import probabilities_of
-from archspec.runtime.data.decode import read_image
-from archspec.runtime.data.header import BadImageError
-from archspec.runtime.data.preprocess import check_preprocess, preprocess_image
-from archspec.runtime.data.scan import quietly
-from archspec.runtime.model_file import load_model
-from archspec.runtime.quiet import import_tensorflow, need_tensorflow_backend
+from archspec.runtime.data.files.decode import read_image
+from archspec.runtime.data.files.header import BadImageError
+from archspec.runtime.data.files.scan import quietly
+from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_image
+from archspec.runtime.models.classifier import probabilities_of
+from archspec.runtime.models.model_file import load_model
+from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
 
 BATCH_SIZE = 32
 

@@ -8,7 +8,7 @@ import click
 
 from archspec.cli.options import load, reference, seed, settings
 from archspec.diagnostics import fail
-from archspec.graph.summary import memory
+from archspec.graph.analysis.summary import memory
 
 
 @click.command("build")
@@ -36,9 +36,9 @@ def command(
         raise fail("bad-output", f"the name `{out}` does not end in `.keras`", help=f"write `-o {out.name}.keras`")
     if out.is_dir() or (out.exists() and not overwrite):
         raise fail("output-exists", f"`{out}` exists", help="give another name, or `--overwrite`")
-    from archspec.runtime.build import seed_everything
-    from archspec.runtime.metadata import Metadata
-    from archspec.runtime.model_file import save_model
+    from archspec.runtime.models.build import seed_everything
+    from archspec.runtime.models.metadata import Metadata
+    from archspec.runtime.models.model_file import save_model
 
     seed_everything(seed)
     model = network.build(init=weights is None)

@@ -8,11 +8,11 @@ import click
 
 from archspec.cli.options import complete_reference, load, settings
 from archspec.diagnostics import fail
-from archspec.graph.convolutionalize import OUTPUTS
-from archspec.graph.dense_effects import dense_effects
-from archspec.graph.dense_page import dense_page
+from archspec.graph.analysis.summary import memory
 from archspec.graph.ir import Graph
-from archspec.graph.summary import memory
+from archspec.graph.rewrite.fully_convolutional import OUTPUTS
+from archspec.graph.rewrite.fully_convolutional_spec import dense_page
+from archspec.graph.rewrite.padding_effects import dense_effects
 
 
 @click.command("convolutionalize")
@@ -38,7 +38,7 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: st
     if out is not None:
         _check_name(out, source, trained=trained, overwrite=overwrite)
     if trained:
-        from archspec.runtime.convolutionalize_file import dense_form
+        from archspec.runtime.dense.convert_file import dense_form
 
         form = dense_form(source, output=output)
         graph, dense, page = form.graph, form.dense, form.page
@@ -49,10 +49,10 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: st
     if out is None:
         click.echo(page.text, nl=False)
         return
-    from archspec.runtime.write import write_text
+    from archspec.runtime.system.atomic_write import write_text
 
     if trained and out.suffix == ".keras":
-        from archspec.runtime.convolutionalize_file import write_dense
+        from archspec.runtime.dense.convert_file import write_dense
 
         write_dense(form, out)
         click.echo(f"wrote {out}: {dense.name}, {dense.params:,} parameters, {memory(out.stat().st_size)}")

@@ -28,8 +28,8 @@ def check(ctx: click.Context, data: str, no_cache: bool, format_: str) -> None:
     DATA is what `train --data` takes. Exit status 1 when a file cannot be read as an image, when the
     classes of its parts differ, or a class has no training image.
     """
-    from archspec.runtime.data.manifest import make_manifest
-    from archspec.runtime.data.manifest_text import manifest_text
+    from archspec.runtime.data.report.manifest import make_manifest
+    from archspec.runtime.data.report.manifest_text import manifest_text
 
     manifest = make_manifest(data, keep=not no_cache, report=lambda line: click.echo(line, err=True))
     click.echo(json.dumps(manifest.to_json()) if format_ == "json" else manifest_text(manifest))
@@ -69,7 +69,7 @@ def preview(
         raise fail("bad-output", f"the name `{out}` does not end in `.png`", help=f"write `-o {out.name}.png`")
     if out.is_dir() or (out.exists() and not overwrite):
         raise fail("output-exists", f"`{out}` exists", help="give another name, or `--overwrite`")
-    from archspec.runtime.data.preview import preview
+    from archspec.runtime.data.report.preview import preview
 
     shown, views = preview(
         input_shape,

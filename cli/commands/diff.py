@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from archspec.cli.options import complete_reference, format_option, load, settings
-from archspec.graph.diff import difference
-from archspec.graph.diff_text import FORMATS
+from archspec.graph.diff.diff import difference
+from archspec.graph.diff.formats import FORMATS
 
 COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 

@@ -59,12 +59,12 @@ def command(
     one table. What is stopped goes on where it was when the same command is given again.
     Several hosts share the images; worker 0 prints and writes.
     """
-    from archspec.lang.protocol_text import parse_protocols
-    from archspec.runtime.evaluate_all import evaluate_all
-    from archspec.runtime.evaluate_files import evaluation_text, write_evaluation, write_evaluations
-    from archspec.runtime.evaluate_table import csv_table, markdown_table, text_table
-    from archspec.runtime.hosts import find_hosts
-    from archspec.runtime.write import check_folder
+    from archspec.lang.schema.protocol_text import parse_protocols
+    from archspec.runtime.distributed.cluster import find_hosts
+    from archspec.runtime.evaluation.batch_evaluate import evaluate_all
+    from archspec.runtime.evaluation.report_files import evaluation_text, write_evaluation, write_evaluations
+    from archspec.runtime.evaluation.tables import csv_table, markdown_table, text_table
+    from archspec.runtime.system.atomic_write import check_folder
 
     hosts = find_hosts(worker, workers, alone="evaluator")
     reports = hosts is None or hosts.is_chief

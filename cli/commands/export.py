@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.graph.summary import memory
+from archspec.graph.analysis.summary import memory
 
 
 @click.command("export")

@@ -30,7 +30,7 @@ def command(source: str, out: Path | None, name: str | None, overwrite: bool) ->
     if out is None:
         click.echo(text, nl=False)
         return
-    from archspec.runtime.write import write_text
+    from archspec.runtime.system.atomic_write import write_text
 
     write_text(out, text)
     click.echo(f"wrote {out}: {text.count(chr(10))} lines; next, try:")

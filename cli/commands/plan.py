@@ -6,10 +6,10 @@ import click
 
 from archspec.cli.options import format_option, load, recipe, reference, settings
 from archspec.diagnostics import fail
-from archspec.graph.memory import Precision
-from archspec.graph.plan import parse_bytes, plan
-from archspec.graph.plan_text import FORMATS
-from archspec.graph.roofline import DEVICES
+from archspec.graph.analysis.plan import parse_bytes, plan
+from archspec.graph.analysis.plan_text import FORMATS
+from archspec.graph.analysis.roofline import DEVICES
+from archspec.graph.analysis.training_memory import Precision
 
 
 class Size(click.ParamType[float]):

@@ -18,7 +18,7 @@ from archspec.cli.options import format_option
 @click.pass_context
 def command(ctx: click.Context, model: Path, images: tuple[str, ...], top: int, format_: str) -> None:
     """Predict the classes of image files. Exit status 1 when a file cannot be read; the others are predicted."""
-    from archspec.runtime.data.scan import printable
+    from archspec.runtime.data.files.scan import printable
     from archspec.runtime.predict import predict
 
     predictions = predict(model, images, top=top)

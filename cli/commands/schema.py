@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.lang.schema import text
+from archspec.lang.schema.spec_schema import text
 
 
 @click.command("schema")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from archspec.cli.options import format_option, load, reference, settings
-from archspec.graph.summary import FORMATS
+from archspec.graph.analysis.summary import FORMATS
 
 
 @click.command("summarize")

@@ -105,12 +105,12 @@ def command(
       keras:cifar10   what keras.datasets downloads
       tfds:NAME       what TensorFlow Datasets has prepared, or prepares
     """
-    from archspec.runtime.hosts import find_hosts
+    from archspec.runtime.distributed.cluster import find_hosts
 
     hosts = find_hosts(worker, workers)
     if run is not None:
         _refuse_with_resume(ctx)
-        from archspec.runtime.train import resume
+        from archspec.runtime.training.train import resume
 
         result = resume(
             run,
@@ -132,7 +132,7 @@ def command(
         texts = (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None))
         network = load(reference, texts, recipe)
         _ = network.graph(), network.recipe
-        from archspec.runtime.train import train
+        from archspec.runtime.training.train import train
 
         result = train(
             network,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archspec.lang import schema
+from archspec.lang.schema import spec_schema as schema
 from tests.examples import errors
 from tests.examples.pages import BAD, HERE, golden, printed
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from archspec import api
 from archspec.diagnostics import ArchspecError, render
-from archspec.lang.settings import parse_settings
+from archspec.lang.spec.overrides import parse_settings
 from tests.examples.pages import HERE, diagnostics
 
 PAGE: Mapping[str, tuple[str, str]] = {

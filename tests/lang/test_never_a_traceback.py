@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from archspec import api
 from archspec.diagnostics import ArchspecError, Source, render
-from archspec.lang import source
-from archspec.lang.schema import MODIFIERS, page_schema
+from archspec.lang.document import source
+from archspec.lang.schema.spec_schema import MODIFIERS, page_schema
 from archspec.ops import OPS
 from tests.examples.pages import BAD, GOOD
 

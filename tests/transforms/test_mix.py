@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.classifier import cross_entropy, ranks
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.pipeline import evaluation_batches, training_batches
+from archspec.runtime.data.pipeline.batches import evaluation_batches, training_batches
+from archspec.runtime.models.classifier import cross_entropy, ranks
 from archspec.transforms import TRANSFORMS
 from archspec.transforms.mix import Mixing, beta_quantile
 

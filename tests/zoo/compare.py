@@ -121,10 +121,10 @@ def _layers(model: Any) -> Any:
 
 def _copy(reference: Any, model: Any) -> int:
     """Give the weights of the reference to our model by their places in the graphs. Returns the number of layers."""
-    from archspec.runtime.keras_graph import keras_graph
+    from archspec.runtime.models.keras_graph import keras_graph
     from archspec.runtime.weights.keras_units import model_slots
     from archspec.runtime.weights.skeleton import by_graph
-    from archspec.runtime.weights.source import of_model
+    from archspec.runtime.weights.weight_file import of_model
 
     source, ours = of_model(reference), keras_graph(model)
     assert source.graph is not None

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from archspec import api
-from archspec.graph.summary import count
+from archspec.graph.analysis.summary import count
 from tests.zoo.cases import CASES, Case
 from tests.zoo.compare import BOUND
 

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archspec.diagnostics import ArchspecError, Source, fail
-from archspec.graph.compile import compile_spec
+from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.decompile.blocks import Blocks
 from archspec.graph.decompile.classes import name_classes
 from archspec.graph.decompile.page import Page, written
 from archspec.graph.decompile.stages import name_stages
 from archspec.graph.decompile.structure import Structure
+from archspec.graph.diff.isomorphism import same_network
 from archspec.graph.ir import Graph
-from archspec.graph.same import same_network
-from archspec.lang.spec import parse
+from archspec.lang.spec.spec import parse
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from archspec.graph.decompile.item import FREE, Item, walk
-from archspec.graph.same import rounded
+from archspec.graph.diff.isomorphism import rounded
 from archspec.ops import OPS
 
 MAX_FIRST = 2

@@ -11,7 +11,7 @@ from archspec.lang.recipes.keras_schedules import PiecewiseConstantDecay
 from archspec.lang.recipes.schedules import Step
 
 if TYPE_CHECKING:
-    from archspec.lang.recipe import Recipe
+    from archspec.lang.recipes.recipe import Recipe
 
 
 class Contradiction(NamedTuple):

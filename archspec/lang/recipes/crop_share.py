@@ -8,8 +8,8 @@ from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import Diagnostic, Span
-from archspec.lang.protocol import EvaluationRecipe
-from archspec.lang.recipe import Recipe
+from archspec.lang.recipes.evaluation_protocols import EvaluationRecipe
+from archspec.lang.recipes.recipe import Recipe
 
 LEAST = 1 / 4
 """Share of an image, by area, below which a crop of it is no longer what the papers mean: 224 of 256 is 0.77."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.diagnostics import Source, fail
-from archspec.lang import source
+from archspec.lang.document import source
 
 OF_A_PAGE = ("name", "input", "layers")
 

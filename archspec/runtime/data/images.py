@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.data.header import header
+from archspec.runtime.data.files.header import header
 
 DIGEST = 16
 """Bytes of a digest of contents."""

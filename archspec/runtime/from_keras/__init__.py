@@ -13,8 +13,8 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.graph.decompile import decompile
 from archspec.runtime.from_keras.model import read_model
-from archspec.runtime.model_file import load_model
-from archspec.runtime.quiet import import_tensorflow
+from archspec.runtime.models.model_file import load_model
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.weights.applications import architecture
 
 __all__ = ["page_of", "page_of_source"]

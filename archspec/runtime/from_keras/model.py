@@ -11,7 +11,7 @@ from archspec.ops import OPS
 from archspec.runtime.from_keras import activations, maps, operations, values, weighted
 from archspec.runtime.from_keras.reading import NOWHERE, READERS, NotReadable, Reading, unreadable
 from archspec.runtime.from_keras.simplify import simplify
-from archspec.runtime.keras_graph import Call, KerasGraph, keras_graph
+from archspec.runtime.models.keras_graph import Call, KerasGraph, keras_graph
 
 
 def read_model(model: Any) -> Graph:

@@ -8,10 +8,10 @@ from typing import Any
 
 from archspec.declare import freeze
 from archspec.diagnostics import ArchspecError, Source, Span, fail, listed
-from archspec.graph.inference import WrongArgument, infer, made
+from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import Node
 from archspec.ops.base import OpError, Shape, show
-from archspec.runtime.keras_graph import Call
+from archspec.runtime.models.keras_graph import Call
 
 NOWHERE = Span(Source("", ""), 1, 1, 1, 1)
 """A model has no lines."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
-from archspec.runtime.build import without_weights
+from archspec.runtime.models.build import without_weights
 from archspec.runtime.weights.unit import Unit
 
 PAGES: dict[str, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.graph.ir import Graph
-from archspec.runtime.keras_graph import Call, KerasGraph
+from archspec.runtime.models.keras_graph import Call, KerasGraph
 from archspec.runtime.weights.unit import Slot, Tensor, Unit
 
 KINDS = {

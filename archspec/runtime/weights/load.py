@@ -9,15 +9,15 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
-from archspec.runtime.keras_graph import KerasGraph, keras_graph
+from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.weights.keras_units import in_page_order, model_slots
 from archspec.runtime.weights.match import Matching, by_name, by_order, head_of
 from archspec.runtime.weights.report import mismatch
 from archspec.runtime.weights.shortcut import told_apart
 from archspec.runtime.weights.skeleton import by_graph
-from archspec.runtime.weights.source import Source, open_source
 from archspec.runtime.weights.tree import by_tree
 from archspec.runtime.weights.unit import Sizes, Slot, Unit
+from archspec.runtime.weights.weight_file import Source, open_source
 
 AUXILIARY = "aux"
 """What the modules of auxiliary classifiers start with, in small letters: they are left out where a page has none."""

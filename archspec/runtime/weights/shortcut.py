@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from archspec.runtime.keras_graph import KerasGraph
+from archspec.runtime.models.keras_graph import KerasGraph
 from archspec.runtime.weights.unit import Slot, Unit
 
 MODULES = {"downsample", "shortcut", "skip", "skipbn", "project", "projection"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from archspec.runtime.keras_graph import KerasGraph
+from archspec.runtime.models.keras_graph import KerasGraph
 from archspec.runtime.weights.match import Matching
 from archspec.runtime.weights.unit import Signature, Slot, Unit
 

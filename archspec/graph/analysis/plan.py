@@ -1,0 +1,100 @@
+"""Whether a training run fits, and how fast it can be: said before anything is allocated."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from archspec.graph.analysis.roofline import Device, Step, exchanged_bytes, training_step
+from archspec.graph.analysis.training_memory import FLOAT32, Precision, TrainingMemory, largest_batch, training_memory
+from archspec.graph.ir import Graph
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training step of `batch_size` images, shared out over `devices`."""
+
+    name: str
+    params: int
+    batch_size: int
+    devices: int
+    images: int
+    """On the device that has the most of them."""
+    memory: TrainingMemory
+    available: float | None
+    """Bytes of a device."""
+    largest: int | None
+    """The most images on one device that fit into them."""
+    exchanged: int
+    """Bytes that each device sends in a step."""
+    device: Device | None
+    step: Step | None
+
+    @property
+    def fits(self) -> bool | None:
+        return None if self.available is None else self.memory.total <= self.available
+
+    @property
+    def images_per_second(self) -> float | None:
+        return None if self.step is None else self.batch_size / self.step.seconds
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--format json` writes; bytes and seconds."""
+        return {
+            "name": self.name,
+            "params": self.params,
+            "batch_size": self.batch_size,
+            "devices": self.devices,
+            "images_per_device": self.images,
+            "memory": {**asdict(self.memory), "headroom": self.memory.headroom, "total": self.memory.total},
+            "available": self.available,
+            "fits": self.fits,
+            "largest_batch_size": None if self.largest is None else self.largest * self.devices,
+            "exchanged": self.exchanged,
+            "device": self.device and self.device.name,
+            "step": self.step and {**asdict(self.step), "seconds": self.step.seconds},
+            "images_per_second": self.images_per_second,
+        }
+
+
+def plan(
+    graph: Graph,
+    batch_size: int,
+    devices: int = 1,
+    available: float | None = None,
+    device: Device | None = None,
+    *,
+    slots: float = 1.0,
+    precision: Precision = FLOAT32,
+) -> Plan | None:
+    """The plan of a run; None when the graph has free sizes. `available`: bytes of a device, by default its own."""
+    available = device.memory if available is None and device is not None else available
+    images = -(-batch_size // devices)
+    memory = training_memory(graph, images, slots, precision)
+    if memory is None:
+        return None
+    return Plan(
+        graph.name,
+        graph.params,
+        batch_size,
+        devices,
+        images,
+        memory,
+        available,
+        None if available is None else largest_batch(graph, available, slots, precision),
+        exchanged_bytes(graph, devices),
+        device,
+        None
+        if device is None
+        else training_step(graph, images, device, devices=devices, slots=slots, precision=precision),
+    )
+
+
+def parse_bytes(text: str) -> float | None:
+    """`80GB` -> 80e9, `24GiB` -> 24 * 2^30, `512MB`; None when it is no size."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?)b?", text.strip(), re.IGNORECASE)
+    size = found and UNITS.get(found[2].lower())
+    return float(found[1]) * size if found and size else None

@@ -1,0 +1,88 @@
+"""How fast a device can train a network at best: the roofline (Williams, Waterman & Patterson 2009).
+
+A layer takes as long as its arithmetic or its memory traffic does, whichever is longer. No kernel reaches that, so the
+figures are upper bounds; they tell which layers are bound by what, and what a second device could bring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.graph.analysis.training_memory import FLOAT32, Precision
+from archspec.graph.ir import FLOAT_BYTES, Graph, Node
+from archspec.ops.base import product
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a data sheet says of an accelerator; dense arithmetic, without sparsity."""
+
+    name: str
+    memory: float
+    """Bytes."""
+    flops: float
+    """FLOP/s that float32 tensors get: TF32 on tensor cores where there are any."""
+    half_flops: float
+    """FLOP/s in bfloat16 or float16."""
+    bandwidth: float
+    """Bytes/s of its memory."""
+    link: float
+    """Bytes/s to another device, both directions together."""
+
+
+DEVICES = {
+    device.name: device
+    for device in (
+        # NVIDIA's data sheets: V100 (SXM2), T4, A100 (SXM), L4, H100 (SXM), H200
+        Device("v100", 32e9, 15.7e12, 125e12, 900e9, 300e9),
+        Device("t4", 16e9, 8.1e12, 65e12, 300e9, 32e9),
+        Device("a100-40gb", 40e9, 156e12, 312e12, 1555e9, 600e9),
+        Device("a100-80gb", 80e9, 156e12, 312e12, 2039e9, 600e9),
+        Device("l4", 24e9, 60e12, 121e12, 300e9, 64e9),
+        Device("h100", 80e9, 494e12, 989e12, 3350e9, 900e9),
+        Device("h200", 141e9, 494e12, 989e12, 4800e9, 900e9),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Seconds of a training step at the least: of the layers, of the update, of summing the gradients."""
+
+    layers: float
+    update: float
+    exchange: float
+
+    @property
+    def seconds(self) -> float:
+        return self.layers + self.update + self.exchange
+
+
+def exchanged_bytes(graph: Graph, devices: int) -> int:
+    """Bytes that each device sends in a step: a ring all-reduce of the gradients (Patarasuk & Yuan 2009, section 3)."""
+    return round(2 * (devices - 1) / devices * graph.trainable_params * FLOAT_BYTES)
+
+
+def training_step(
+    graph: Graph,
+    images: int,
+    device: Device,
+    *,
+    devices: int = 1,
+    slots: float = 1.0,
+    precision: Precision = FLOAT32,
+) -> Step:
+    """A step with so many images on each device. The backward pass costs twice the forward one."""
+    flops = device.half_flops if precision.mixed else device.flops
+    layers = 0.0
+    for index, node in enumerate(graph.nodes[1:], 1):
+        sizes = [product(graph.nodes[i].shape) or 0 for i in (*node.inputs, index)]
+        moved = images * sum(sizes) * precision.bytes + node.facts.params * precision.bytes
+        passes = 2 if _reads_input(node) else 3  # no gradient with respect to the images
+        layers += max(passes * 2 * images * (node.facts.macs or 0) / flops, 3 * moved / device.bandwidth)
+    update = graph.trainable_params * FLOAT_BYTES * (3 + 2 * slots) / device.bandwidth
+    return Step(layers, update, exchanged_bytes(graph, devices) / (device.link / 2))
+
+
+def _reads_input(node: Node) -> bool:
+    return node.inputs == (0,)

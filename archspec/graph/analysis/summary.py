@@ -1,0 +1,235 @@
+"""The summary of a network: one row a layer (or a folded block), as text, JSON, Markdown or CSV."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
+from archspec.graph.ir import Graph, total
+from archspec.ops.base import Shape, show
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer, or the layers that share a prefix of their paths. Memory is that of the outputs, in bytes."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    output_shape: Shape
+    params: int
+    trainable_params: int
+    macs: int | None
+    activation_bytes: int | None
+    receptive_field: ReceptiveField | None
+    line: int
+
+
+def rows(graph: Graph, depth: int | None = None) -> list[Row]:
+    """The rows of a graph in topological order; `depth` folds paths to their first components."""
+    fields = receptive_fields(graph)
+    indices = range(1, len(graph.nodes))
+    folded = {i: _fold(graph.nodes[i].path, depth) for i in range(len(graph.nodes))}
+    return [_row(graph, name, list(group), fields, folded) for name, group in groupby(indices, key=lambda i: folded[i])]
+
+
+def _fold(path: str, depth: int | None) -> str:
+    return path if depth is None else "/".join(path.split("/")[:depth])
+
+
+def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: dict[int, str]) -> Row:
+    nodes = [graph.nodes[i] for i in group]
+    last = nodes[-1]
+    inputs = dict.fromkeys(folded[i] for node in nodes for i in node.inputs if i < group[0])
+    return Row(
+        name,
+        last.op.name if len(nodes) == 1 else f"{len(nodes)} layers",
+        tuple(inputs),
+        last.shape,
+        sum(node.facts.params for node in nodes),
+        sum(node.facts.trainable_params for node in nodes),
+        total(node.facts.macs for node in nodes),
+        total(node.activation_bytes for node in nodes),
+        fields[group[-1]],
+        nodes[0].span.line,
+    )
+
+
+def as_json(graph: Graph, depth: int | None = None) -> str:
+    """The form that other programs rely on; sizes that are free are null, pixels are lists by spatial axis."""
+    return json.dumps(
+        {
+            "name": graph.name,
+            "input_shape": graph.input_shape,
+            "output_shape": graph.output_shape,
+            "params": graph.params,
+            "trainable_params": graph.trainable_params,
+            "non_trainable_params": graph.non_trainable_params,
+            "macs": graph.macs,
+            "activation_bytes": graph.activation_bytes,
+            "layers": [_layer(row) for row in rows(graph, depth)],
+        }
+    )
+
+
+def _layer(row: Row) -> dict[str, Any]:
+    field = row.receptive_field
+    return {
+        "name": row.name,
+        "op": row.op,
+        "inputs": row.inputs,
+        "output_shape": row.output_shape,
+        "params": row.params,
+        "trainable_params": row.trainable_params,
+        "macs": row.macs,
+        "activation_bytes": row.activation_bytes,
+        "receptive_field": field.size if field else None,
+        "effective_stride": field.stride if field else None,
+        "receptive_field_offset": field.offset if field else None,
+        "line": row.line,
+    }
+
+
+HEADINGS = (
+    "layer",
+    "operator",
+    "inputs",
+    "output shape",
+    "params",
+    "trainable",
+    "MACs",
+    "memory",
+    "receptive field",
+    "stride",
+    "offset",
+    "line",
+)
+RIGHT = {"params", "trainable", "MACs", "memory", "receptive field", "stride", "offset", "line"}
+
+
+def _cells(row: Row, above: str, human: bool) -> list[str]:
+    number: Callable[[int | None], str] = count if human else lambda n: "" if n is None else str(n)
+    size: Callable[[int | None], str] = memory if human else lambda n: "" if n is None else str(n)
+    inputs = _near(row, above) if human else ", ".join(row.inputs)
+    field = row.receptive_field
+    pixels = [axes(values) for values in field] if field else ["?"] * 3
+    return [
+        row.name,
+        row.op,
+        inputs,
+        show(row.output_shape),
+        number(row.params) if row.params or not human else "",
+        number(row.trainable_params) if row.params or not human else "",
+        number(row.macs) if row.macs or not human else "",
+        size(row.activation_bytes),
+        *pixels,
+        str(row.line),
+    ]
+
+
+def _near(row: Row, above: str) -> str:
+    """The inputs in short: nothing for the layer above alone, else ↑ for it; ./conv beside the row; or how many."""
+    if row.inputs == (above,):
+        return ""
+    if len(row.inputs) > 3:
+        return f"{len(row.inputs)} layers"
+    here = row.name.rpartition("/")[0] + "/"
+    return ", ".join(
+        "↑" if name == above else f"./{name.removeprefix(here)}" if len(here) > 1 and name.startswith(here) else name
+        for name in row.inputs
+    )
+
+
+def _table(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
+    above, table = "input", []
+    for row in rows(graph, depth):
+        table.append(_cells(row, above, human))
+        above = row.name
+    return table
+
+
+def as_text(graph: Graph, depth: int | None = None) -> str:
+    """A table for the terminal. No `inputs` means the layer above, ↑ too, and ./ the row's own block."""
+    table = [list(HEADINGS), *_table(graph, depth, human=True)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for cells in table:
+        padded = [
+            cell.rjust(width) if heading in RIGHT else cell.ljust(width)
+            for cell, width, heading in zip(cells, widths, HEADINGS, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    rule = "─" * max(map(len, lines))
+    head = f"{graph.name}: {show(graph.input_shape)} -> {show(graph.output_shape)}"
+    return "\n".join([head, rule, lines[0], rule, *lines[1:], rule, *totals(graph)])
+
+
+def totals(graph: Graph) -> list[str]:
+    """The last lines of a summary."""
+    fixed = f", {graph.trainable_params:,} trainable" if graph.non_trainable_params else ""
+    macs = "unknown (a size is free)" if graph.macs is None else f"{graph.macs:,} ({count(graph.macs)})"
+    return [
+        f"params  {graph.params:,} ({memory(graph.params * 4)} in float32{fixed})",
+        f"MACs    {macs}, of convolutions and dense layers, for one sample; FLOPs = 2 x MACs",
+        f"memory  {memory(graph.activation_bytes)} for the outputs of all layers, for one sample in float32",
+    ]
+
+
+def as_markdown(graph: Graph, depth: int | None = None) -> str:
+    """A table for a README."""
+    rule = [("---:" if heading in RIGHT else "---") for heading in HEADINGS]
+    table = [list(HEADINGS), rule, *_table(graph, depth, human=True)]
+    lines = [f"| {' | '.join(cells)} |" for cells in table]
+    return "\n".join([f"**{graph.name}**", "", *lines, "", *(f"- {line}" for line in totals(graph))])
+
+
+def as_csv(graph: Graph, depth: int | None = None) -> str:
+    """Plain numbers under the headings of the table, memory in bytes."""
+    import csv
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(HEADINGS)
+    writer.writerows(_table(graph, depth, human=False))
+    return out.getvalue().rstrip("\n")
+
+
+FORMATS: dict[str, Callable[[Graph, int | None], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "markdown": as_markdown,
+    "csv": as_csv,
+}
+
+
+def count(number: int | None) -> str:
+    """138.4M; exact below 10,000."""
+    if number is None:
+        return "?"
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3)):
+        if number >= size and number >= 10_000:
+            return f"{number / size:.4g}{unit}"
+    return str(number)
+
+
+def memory(size: int | None) -> str:
+    """12.3 MB (powers of ten)."""
+    if size is None:
+        return "?"
+    for unit, step in (("PB", 10**15), ("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= step:
+            return f"{size / step:.1f} {unit}"
+    return f"{size} B"
+
+
+def axes(values: tuple[Any, ...]) -> str:
+    """One number when all axes agree, else 7×5."""
+    if not values:
+        return "-"
+    shown = [f"{value:g}" for value in values]
+    return shown[0] if len(set(shown)) == 1 else "×".join(shown)

@@ -1,0 +1,56 @@
+"""The arguments of an item, prepared once for all its copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from archspec.declare import freeze
+from archspec.diagnostics import Span, did_you_mean, listed
+from archspec.graph.compile.builder import Builder
+from archspec.lang.document import source
+from archspec.lang.expressions.evaluate import is_expression
+from archspec.lang.spec.item import Item
+
+
+class Call(NamedTuple):
+    """The arguments of an item: values that are fixed, those with expressions, and where all of them stand."""
+
+    item: Item
+    fixed: dict[str, Any]
+    open: tuple[tuple[str, source.Node], ...]
+    places: dict[str, Span]
+
+
+def prepare(item: Item, first: bool, known: Sequence[str], builder: Builder) -> Call:
+    """The arguments that an item gives to a head that has the `known` ones; for the `first` copy its own as well.
+
+    A bare value is the first argument. Raises ArchspecError (unknown-argument), as only a head that is an expression
+    can: the reader of the page has seen to the others.
+    """
+    head = item.head
+    given: dict[str, tuple[source.Scalar | None, source.Node]] = {}
+    if isinstance(item.value, source.Mapping):
+        given = {word: entry for word, entry in item.value.entries.items() if word not in item.branches}
+    elif item.value is not None:
+        if not known:
+            raise builder.error("unknown-argument", f"`{head}` takes no arguments", item.value.span)
+        given = {known[0]: (None, item.value)}
+    if first and item.first:
+        given |= item.first.entries
+    for word, (key, node) in given.items():
+        if word not in known:
+            help = did_you_mean(word, known) or (f"its arguments are: {listed(known)}" if known else None)
+            at = key.span if key else node.span
+            raise builder.error("unknown-argument", f"`{head}` has no argument `{word}`", at, help=help)
+    nodes = {word: node for word, (_, node) in given.items()}
+    fixed = {word: freeze(source.plain(node)) for word, node in nodes.items() if _is_fixed(node)}
+    open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
+    return Call(item, fixed, open_, {word: node.span for word, node in nodes.items()})
+
+
+def _is_fixed(node: source.Node) -> bool:
+    """Whether a value has no expression, and is the same in every copy; a mapping is none, and refused later."""
+    if isinstance(node, source.Sequence):
+        return all(map(_is_fixed, node.items))
+    return isinstance(node, source.Scalar) and not is_expression(node.value)

@@ -1,0 +1,163 @@
+"""The graph while it grows: adds operators and copies of what is there, remembers names, and keeps the limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.diagnostics import ArchspecError, Diagnostic, Span
+from archspec.graph.compile.inference import WrongArgument, infer, made
+from archspec.graph.ir import INPUT, Facts, Node
+from archspec.ops import Op, OpError
+from archspec.ops.base import Shape, show
+
+MAX_LAYERS = 100_000
+MAX_PARAMS = 10**12
+MAX_OUTPUT = 10**12
+MAX_PATH = 1000
+MAX_CALLS_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Run:
+    """One copy of a repeated item: its path, what it read, where its nodes and names start, what it returned."""
+
+    path: str
+    inputs: tuple[int, ...]
+    start: int
+    named: int
+    output: int
+
+
+class Builder:
+    """The nodes so far, and the outputs that `from` can read by their paths.
+
+    `reads` are the paths that a name was resolved to; `calls` the blocks that we are inside of.
+    """
+
+    def __init__(self, shape: Shape, span: Span, variant: str | None) -> None:
+        self.variant = variant
+        self.nodes: list[Node] = []
+        self.outputs: dict[str, int] = {}
+        self.paths: list[str] = []  # the keys of outputs in the order of their registration
+        self.reads: list[str] = []
+        self.calls: list[tuple[str, Span]] = []
+        self.params = 0
+        self._check_output(shape, span)
+        self._append(Node("input", INPUT, (), Facts(shape, (), 0, 0, 0), span))
+
+    def shape(self, index: int) -> Shape:
+        return self.nodes[index].shape
+
+    def add(
+        self,
+        head: str,
+        values: Mapping[str, Any],
+        inputs: tuple[int, ...],
+        path: str,
+        span: Span,
+        places: Mapping[str, Span] | None = None,
+        help: str | None = None,
+    ) -> int:
+        """Add an operator with these arguments, whose values stand at `places`. Raises ArchspecError.
+
+        `help` is the remedy where its inputs do not fit, if the operator itself has none.
+        """
+        if len(path) > MAX_PATH:
+            raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
+        places = places or {}
+        op, facts = self._infer(head, values, inputs, span, places, help)
+        self._append(Node(path, op, inputs, facts, span))
+        return len(self.nodes) - 1
+
+    def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
+        """The nodes from the start of a run once more, under a new path and with other inputs: the new output."""
+        stop, named = len(self.nodes), len(self.paths)
+        shift, cut = stop - run.start, len(run.path)
+        now = dict(zip(run.inputs, inputs, strict=True))
+        for name, op, read, facts, span in self.nodes[run.start : stop]:
+            moved = tuple([i + shift if i >= run.start else now[i] for i in read])
+            self._append(Node(path + name[cut:], op, moved, facts, span))
+        for name in self.paths[run.named : named]:
+            index = self.outputs[name]
+            self.register(path + name[cut:], index + shift if index >= run.start else now[index])
+        return run.output + shift if run.output >= run.start else now[run.output]
+
+    def register(self, path: str, index: int) -> None:
+        """Let `from` find the output of a path."""
+        if path not in self.outputs:
+            self.paths.append(path)
+        self.outputs[path] = index
+
+    def find(self, name: str, prefix: str) -> int | None:
+        """The output that a name means under a prefix: in this block, then in the one around it, up to the page."""
+        while True:
+            index = self.outputs.get(prefix + name)
+            if index is not None:
+                self.reads.append(prefix + name)
+                return index
+            if not prefix:
+                return None
+            prefix = prefix[:-1].rpartition("/")[0]
+            prefix += "/" if prefix else ""
+
+    def check_count(self, count: int, span: Span) -> None:
+        """Raises ArchspecError (too-many-layers) for more than MAX_LAYERS nodes, the input not counted."""
+        if count > MAX_LAYERS:
+            message = f"this page expands to more than {MAX_LAYERS:,} layers"
+            raise self.error("too-many-layers", message, span, help="is a `repeat` larger than you meant?")
+
+    def error(
+        self, code: str, message: str, span: Span, *, notes: tuple[str, ...] = (), help: str | None = None
+    ) -> ArchspecError:
+        """The error with the block calls that we are inside of, innermost first, and the variant."""
+        inside = [f"in block `{name}`, used on line {at.line}" for name, at in reversed(self.calls)]
+        if len(inside) > MAX_CALLS_SHOWN:
+            inside[MAX_CALLS_SHOWN - 1 : -1] = [f"... {len(inside) - MAX_CALLS_SHOWN} more blocks"]
+        variant = (f"in variant `{self.variant}`",) if self.variant else ()
+        return ArchspecError(Diagnostic(code, message, span, (*notes, *inside, *variant), help))
+
+    def _append(self, node: Node) -> None:
+        index = len(self.nodes)
+        self.check_count(index, node.span)
+        self.params += node.facts.params
+        if self.params >= MAX_PARAMS:
+            message = "this network has 10^12 parameters or more, beyond the limit"
+            raise self.error("too-many-parameters", message, node.span, help="is a size larger than you meant?")
+        self.nodes.append(node)
+        self.register(node.path, index)
+
+    def _infer(
+        self,
+        head: str,
+        values: Mapping[str, Any],
+        inputs: tuple[int, ...],
+        span: Span,
+        places: Mapping[str, Span],
+        help: str | None,
+    ) -> tuple[Op, Facts]:
+        """The operator, and what it makes of its inputs."""
+        try:
+            op = made(head, values)
+            facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
+        except WrongArgument as wrong:
+            at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
+            raise self.error(wrong.code, wrong.message, at, help=wrong.help) from None
+        except OpError as error:
+            notes = tuple(self._arrives(i) for i in inputs)
+            at = places.get(error.arg or "", span)
+            raise self.error("shape", error.message, at, notes=notes, help=error.help or help) from None
+        self._check_output(facts.shape, span)
+        return op, facts
+
+    def _arrives(self, index: int) -> str:
+        node = self.nodes[index]
+        origin = "the input of the network" if index == 0 else f"`{node.path}`"
+        return f"the input here is {show(node.shape)}, from {origin} (line {node.span.line})"
+
+    def _check_output(self, shape: Shape, span: Span) -> None:
+        if math.prod([size for size in shape if size is not None]) > MAX_OUTPUT:
+            message = f"the output here is {show(shape)}: more than 10^12 values"
+            raise self.error("output-too-large", message, span, help="is a size larger than you meant?")

@@ -1,0 +1,75 @@
+"""Operators made of plain values, and what they make of shapes: remembered, as networks repeat themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.declare import Argument, arguments
+from archspec.graph.ir import Facts
+from archspec.lang.schema.validate import check_value
+from archspec.ops import OPS, Op
+from archspec.ops.base import Shape
+
+MAX_REMEMBERED = 20_000
+
+_ARGUMENTS: dict[str, tuple[Argument, ...]] = {}
+_MADE: dict[tuple[str, str], Op] = {}
+_FACTS: dict[tuple[int, tuple[Shape, ...]], Facts] = {}  # by the identity of an operator in _MADE
+
+
+class WrongArgument(Exception):  # noqa: N818 - it is caught where the place is known, and never seen
+    """An argument does not fit, or is missing: code, message, its name and the remedy."""
+
+    def __init__(self, code: str, message: str, argument: str, help: str | None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.argument, self.help = code, message, argument, help
+
+
+def arguments_of(head: str) -> tuple[Argument, ...]:
+    """The arguments of an operator."""
+    if head not in _ARGUMENTS:
+        _ARGUMENTS[head] = arguments(OPS[head])
+    return _ARGUMENTS[head]
+
+
+def made(head: str, values: Mapping[str, Any]) -> Op:
+    """The operator with these values, which are checked. Raises WrongArgument."""
+    key = (head, repr(values))  # True is not 1
+    op = _MADE.get(key)
+    if op is None:
+        for argument in arguments_of(head):
+            if argument.name in values:
+                wrong = check_value(head, argument.name, values[argument.name])
+                if wrong:
+                    code, message, help = wrong
+                    raise WrongArgument(code, message, argument.name, help)
+            elif argument.required:
+                message = f"`{head}` needs the argument `{argument.name}`"
+                raise WrongArgument("missing-argument", message, argument.name, f"`{argument.name}`: {argument.doc}")
+        if len(_MADE) >= MAX_REMEMBERED:
+            _MADE.clear()
+            _FACTS.clear()
+        op = _MADE[key] = OPS[head].make({word: _integral(value) for word, value in values.items()})
+    return op
+
+
+def infer(op: Op, shapes: tuple[Shape, ...]) -> Facts:
+    """What an operator of `made` makes of these shapes. Raises OpError."""
+    key = (id(op), shapes)
+    facts = _FACTS.get(key)
+    if facts is None:
+        shape, weights = op.shape(*shapes), op.weights(*shapes)
+        params = sum(weight.size for weight in weights)
+        trainable = sum(weight.size for weight in weights if weight.trainable)
+        if len(_FACTS) >= MAX_REMEMBERED:
+            _FACTS.clear()
+        facts = _FACTS[key] = Facts(shape, weights, op.macs(*shapes), params, trainable)
+    return facts
+
+
+def _integral(value: Any) -> Any:
+    """12.0 -> 12: JSON Schema takes it for an integer, Keras does not."""
+    if isinstance(value, tuple):
+        return tuple(map(_integral, value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value

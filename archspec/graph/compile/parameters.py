@@ -1,0 +1,109 @@
+"""The values of a network's params: the page's, over them the variant's, over them the settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression, names_in
+from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.schema.spec_schema import page_schema
+from archspec.lang.spec.overrides import SECTIONS, normal
+from archspec.lang.spec.spec import Spec
+
+Names = dict[str, Any]
+RECIPE_KEYS = frozenset(field.name for field in dataclasses.fields(Recipe))
+
+
+def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> Names:
+    """The final values of all params, in the order of the page, and `input` where it is set.
+
+    Raises ArchspecError: unknown-variant, variant-needed, unknown-parameter, parameter-cycle, and what is wrong
+    with an expression.
+    """
+    _check_variant(spec, variant)
+    of_variants = [name for values in spec.variants.values() for name in values]
+    known = [*dict.fromkeys([*spec.params, *of_variants, "input"])]
+    for name in settings:
+        if name not in known:
+            sections = [f"{section}." for section in SECTIONS]
+            raise fail(
+                "unknown-parameter",
+                f"`{spec.name}` has no parameter `{name}`",
+                help=_elsewhere(name)
+                or did_you_mean(name, [*known, *sections])
+                or f"its parameters are: {listed(known)}",
+            )
+    given = {**spec.params, **(spec.variants[variant] if variant else {})}
+    given |= {name: normal(name, value) for name, value in settings.items()}
+    return _evaluated(spec, variant, given, settings)
+
+
+def _elsewhere(name: str) -> str | None:
+    """The remedy for a key of the recipe, or of the page, that is taken for a param."""
+    if name in RECIPE_KEYS:
+        return f"it is a key of the recipe: `--set train.{name}=...`"
+    if name in page_schema()["properties"]:
+        return f"`{name}` is a part of the page, and is changed in a page of your own"
+    return None
+
+
+def _check_variant(spec: Spec, variant: str | None) -> None:
+    if variant is None and spec.variants:
+        raise fail(
+            "variant-needed",
+            f"`{spec.name}` has several variants",
+            notes=[f"they are: {listed(spec.variants)}"],
+            help=f"name one: `{spec.name}:{next(iter(spec.variants))}`",
+        )
+    if variant is not None and variant not in spec.variants:
+        known = f"the variants are: {listed(spec.variants)}" if spec.variants else "this page has no variants"
+        near = did_you_mean(variant, spec.variants)
+        raise fail(
+            "unknown-variant",
+            f"`{spec.name}` has no variant `{variant}`",
+            notes=[known] if near else [],
+            help=near or known,
+        )
+
+
+def _evaluated(spec: Spec, variant: str | None, given: Names, settings: Mapping[str, Any]) -> Names:
+    """The values, each after those that its expressions read."""
+    reads = {name: [each for each in _reads(value) if each in given] for name, value in given.items()}
+    if not any(reads.values()):
+        order = list(given)
+    else:
+        from graphlib import CycleError, TopologicalSorter
+
+        try:
+            order = list(TopologicalSorter(reads).static_order())
+        except CycleError as error:
+            cycle = list(reversed(error.args[1]))
+            span = None if cycle[0] in settings else spec.given(cycle[0], variant)
+            message = f"the parameter `{cycle[0]}` depends on itself: {' -> '.join(cycle)}"
+            raise fail("parameter-cycle", message, span) from None
+    names: Names = {}
+    for name in order:
+        try:
+            names[name] = _value(given[name], names)
+        except ExpressionError as error:
+            span = None if name in settings else spec.given(name, variant)
+            raise fail(error.code, f"parameter `{name}`: {error.message}", span, help=error.help) from None
+    return {name: names[name] for name in given}
+
+
+def _reads(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [name for each in value for name in _reads(each)]
+    try:
+        return names_in(value) if is_expression(value) else []
+    except ExpressionError:
+        return []  # evaluating it says what is wrong
+
+
+def _value(value: Any, names: Names) -> Any:
+    if isinstance(value, list):
+        return [_value(each, names) for each in value]
+    return evaluate(value, names) if is_expression(value) else value

@@ -1,0 +1,41 @@
+"""What a name after `from` or under `outputs` could have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from archspec.diagnostics import did_you_mean
+from archspec.lang.document.source import Scalar
+from archspec.lang.spec.item import Item
+from archspec.lang.spec.spec import Spec
+
+
+def not_found(spec: Spec, name: Scalar, inside: str | None, visible: Iterable[str]) -> tuple[str, str | None]:
+    """Message and help for a name that no earlier layer has; `inside` is the block that it stands in."""
+    items = spec.blocks[inside].layers if inside else spec.layers
+    named = [item for item in _all(items) if item.name and item.name.text == name.text]
+    if any(name in item.origin for item in named):
+        return f"the layer `{name.text}` would read itself", "`from` reads earlier layers only"
+    lines = [item.name.span.line for item in named if item.name]
+    later = [line for line in lines if line > name.span.line]
+    if later:
+        return f"`{name.text}` comes later, on line {later[0]}", "`from` reads earlier layers only"
+    if lines:
+        help = "leave this one out with it, or read a layer that is always there"
+        return f"the layer `{name.text}` of line {lines[0]} is left out here", help
+    for block in spec.blocks.values():
+        if any(item.name and item.name.text == name.text for item in _all(block.layers)):
+            message = f"there is no earlier layer `{name.text}` here: it is inside of the block `{block.name}`"
+            return message, f"give the call of `{block.name}` a `name`, and read `NAME/{block.name}/{name.text}`"
+    near = did_you_mean(name.text, visible)
+    return f"there is no earlier layer `{name.text}`", near or "give the layer that you mean a `name`"
+
+
+def _all(items: Iterable[Item | None]) -> Iterator[Item]:
+    """Items, and those in their cells and branches."""
+    for item in items:
+        if item is not None:
+            yield item
+            yield from _all(item.cells)
+            for branch in item.branches.values():
+                yield from _all(branch)

@@ -1,0 +1,286 @@
+"""A classifier as a network for images of any size: its fully connected layers become convolutions.
+
+The first dense layer after a map of (h, w) becomes a convolution of h x w without padding, the next ones of 1 x 1; the
+global pooling of a map of (h, w) becomes a pooling over windows of h x w with stride 1. What came out as one vector of
+scores is then a map of them, one for each position at which the original could have been applied (Simonyan &
+Zisserman 2014, section 3.2; Sermanet et al. 2013, section 3.5).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archspec.diagnostics import ArchspecError, fail
+from archspec.graph.compile.inference import infer, made
+from archspec.graph.ir import INPUT, Facts, Graph, Node
+from archspec.graph.rewrite.fixed_padding import with_fixed_padding
+from archspec.graph.rewrite.reinfer import ancestors, at_size, changed
+from archspec.ops.activation import Activation
+from archspec.ops.base import POINTWISE, Op, OpError, Shape, Window, product, show
+from archspec.ops.softmax import Along
+
+OUTPUTS = ("scores", "logits", "mean_scores", "softmax_of_mean")
+"""What the dense network gives.
+
+scores: (H', W', classes), what the original gives at each position; after its softmax, if it ends in one.
+logits: the same before that softmax.
+mean_scores: (classes,), the mean of the scores over all positions.
+softmax_of_mean: (classes,), the softmax of the mean of the logits: the class score map is averaged first, as Simonyan
+    & Zisserman, section 3.2, have it. At the training size all of them are the original's.
+"""
+
+SOFTMAX = ("softmax", "log_softmax")
+
+MAP, FLAT, SPREAD, WHOLE = "map", "flat", "spread", "whole"
+"""What a value of the original is in the dense network.
+
+map: the same layer on a larger map. flat: a flattened map, still a map here. spread: a vector, here one for each
+position. whole: a vector of the whole image in the middle of the network, as the gate of squeeze-and-excitation.
+"""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A node of the original in the dense network. `window` is the side of the map that was flattened."""
+
+    index: int
+    kind: str
+    window: tuple[int, ...] = ()
+
+
+def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
+    """The dense network of a classifier: inputs of free size, (H, W, C) -> OUTPUTS[output].
+
+    Layers keep their paths, and weights their numbers in their order: the kernel (h w C, units) of the first dense
+    layer is a kernel (h, w, C, units), any other (C, units) one of (1, 1, C, units). `padding: same` under a stride is
+    fixed to the pixels that it has at the training size, unless branches would no longer meet on others. Auxiliary
+    classifiers are left out. What a larger image changes besides, `dense_effects` tells.
+
+    Raises ArchspecError: `free-input` without a training size, `not-convolutional` for a layer that works on the whole
+    image and cannot slide (positions of a transformer, a pyramid of pools) or for a network that is no classifier.
+    """
+    if output not in OUTPUTS:
+        raise ValueError(f"output must be one of {OUTPUTS}, and is {output!r}")
+    if None in graph.input_shape:
+        message = f"the input of `{graph.name}` is {show(graph.input_shape)}, and its training size is not known"
+        help = "give a page its size by `--set input=[224, 224, 3]`; a model of free size is dense already"
+        raise fail("free-input", message, help=help)
+    if len(graph.input_shape) < 2:
+        raise _not_convolutional(graph, graph.nodes[0], "it has no spatial axes")
+    dense = _Dense(graph).network(output)
+    if not _takes_any_size(dense, graph.input_shape):
+        loose = _Dense(graph, fixed=False).network(output)
+        dense = loose if _takes_any_size(loose, graph.input_shape) else dense
+    scores = at_size(dense, graph.input_shape).output_shape
+    single = scores if output in OUTPUTS[2:] else scores[-1:]
+    if product(scores) != product(single) or single != graph.output_shape[-1:]:
+        raise _not_convolutional(graph, graph.nodes[graph.outputs[0]], f"it would give {show(scores)} at its own size")
+    return dense
+
+
+LARGER = (1, 2, 3, 4, 8, 16)
+"""Pixels more along each side that tell whether branches meet on any size: every halving of the map has odd sizes."""
+
+
+def _takes_any_size(dense: Graph, shape: Shape) -> bool:
+    try:
+        for more in LARGER:
+            at_size(dense, (*((size or 0) + more for size in shape[:-1]), shape[-1]))
+    except ArchspecError:
+        return False
+    return True
+
+
+@dataclass
+class _Dense:
+    """The dense network while it grows."""
+
+    graph: Graph
+    fixed: bool = True
+    """Whether `padding: same` under a stride is fixed to its pixels at the training size."""
+    nodes: list[Node] = field(default_factory=list)
+    values: dict[int, Value] = field(default_factory=dict)
+
+    def network(self, output: str) -> Graph:
+        graph = self.graph
+        first = graph.nodes[0]
+        free = (*(None,) * (len(first.shape) - 1), first.shape[-1])
+        self.nodes = [Node(first.path, INPUT, (), Facts(free, (), 0, 0, 0), first.span)]
+        self.values = {0: Value(0, MAP)}
+        last = graph.nodes[graph.outputs[0]]
+        before_softmax = last.op.name in SOFTMAX and output in ("logits", "softmax_of_mean")
+        main = last.inputs[0] if before_softmax else graph.outputs[0]
+        self.used = ancestors(graph, main)
+        for index in sorted(self.used - {0}):
+            self.values[index] = self._value(index)
+        end = self._scores(main)
+        if output in ("mean_scores", "softmax_of_mean"):
+            self._add(graph.nodes[main], made("global_avgpool", {}), (end,), path=self._mean_path())
+            if before_softmax:
+                self._add(last, changed(last.op, axis=-1), (len(self.nodes) - 1,))
+        elif end != len(self.nodes) - 1:
+            raise _not_convolutional(graph, graph.nodes[main], "it is followed by layers that do nothing")
+        return replace(
+            graph,
+            name=f"{graph.name}-dense",
+            nodes=tuple(self.nodes),
+            outputs=(len(self.nodes) - 1,),
+            loss_weights=(1.0,),
+        )
+
+    def _scores(self, main: int) -> int:
+        value = self.values[main]
+        if value.kind == SPREAD and len(self.graph.nodes[main].shape) == 1:
+            return value.index
+        node = self.graph.nodes[main]
+        if value.kind == FLAT:
+            raise _not_convolutional(self.graph, node, "a flattened map is its output")
+        fact = f"it gives {show(node.shape)}, and dense layers or a global pooling give one score for each class"
+        raise _not_convolutional(self.graph, node, fact, "`--set input=[null, null, 3]` frees the size of such a page")
+
+    def _mean_path(self) -> str:
+        taken = {node.path for node in self.graph.nodes}
+        return next(path for path in ("mean", *(f"mean_{i}" for i in range(2, 9999))) if path not in taken)
+
+    def _value(self, index: int) -> Value:
+        node = self.graph.nodes[index]
+        values = [self.values[i] for i in node.inputs]
+        shapes = [self.graph.nodes[i].shape for i in node.inputs]
+        kinds = {self._seen_as(value, shape, values) for value, shape in zip(values, shapes, strict=True)}
+        if kinds == {FLAT}:
+            return self._after_flatten(node, values[0])
+        if kinds == {SPREAD}:
+            return self._spread(node, values, shapes)
+        if kinds <= {MAP, WHOLE}:
+            return self._on_map(index, node, values, shapes, whole=kinds == {WHOLE})
+        fact = "it joins what the dense network has once for each position with what it has once for the whole image"
+        raise _not_convolutional(self.graph, node, fact)
+
+    def _seen_as(self, value: Value, shape: Shape, values: Sequence[Value]) -> str:
+        """A map of a single position is one for each position, where others are."""
+        single = value.kind == MAP and len(shape) > 1 and math.prod(shape[:-1]) == 1  # type: ignore[arg-type]
+        return SPREAD if single and any(each.kind == SPREAD for each in values) else value.kind
+
+    # ---- layers on maps -----------------------------------------------------------------------------------------
+
+    def _on_map(
+        self, index: int, node: Node, values: Sequence[Value], shapes: Sequence[Shape], *, whole: bool
+    ) -> Value:
+        name, shape = node.op.name, shapes[0]
+        inputs = tuple(value.index for value in values)
+        size = shape[:-1]
+        if whole:
+            return Value(self._add(node, node.op, inputs), WHOLE)
+        if name in ("flatten", "reshape") and len(shape) > 1:
+            positions = math.prod(size)  # type: ignore[arg-type]
+            if node.shape == (product(shape),):
+                return Value(inputs[0], SPREAD) if positions == 1 else Value(inputs[0], FLAT, size)  # type: ignore[arg-type]
+            if positions > 1:
+                raise self._refused(node, "it moves values from one position to others")
+        if name in ("global_avgpool", "global_maxpool"):
+            if self._gates(index):
+                return Value(self._add(node, node.op, inputs), WHOLE)
+            head = name.removeprefix("global_")
+            return Value(self._add(node, made(head, {"pool_size": _side(size), "strides": 1}), inputs), SPREAD)
+        if name == "adaptive_avgpool":
+            return self._adaptive(node, values[0], shape)
+        if name in ("spatial_pyramid_pool", "take", "position_embedding", "class_token"):
+            raise self._refused(node, "it counts the positions of the whole image")
+        return Value(self._add(node, with_fixed_padding(node.op, shape, same=self.fixed), inputs), MAP)
+
+    def _gates(self, pool: int) -> bool:
+        """Whether what comes of a global pooling meets a map again, as in squeeze-and-excitation."""
+        reached = {pool}
+        for index in sorted(self.used):
+            node = self.graph.nodes[index]
+            if reached.intersection(node.inputs):
+                reached.add(index)
+                if len(node.shape) > 1 and math.prod(node.shape[:-1]) > 1:  # type: ignore[arg-type]
+                    return True
+        return False
+
+    def _adaptive(self, node: Node, value: Value, shape: Shape) -> Value:
+        """Bins of equal sizes are a pooling whose windows do not overlap."""
+        sides = list(zip(shape[:-1], node.shape[:-1], strict=True))
+        if any(size % bins for size, bins in sides):  # type: ignore[operator]
+            raise self._refused(node, f"its bins over {show(shape)} are not all of one size")
+        window = tuple(size // bins for size, bins in sides)  # type: ignore[operator]
+        if math.prod(window) == 1:
+            return Value(value.index, MAP)
+        return Value(self._add(node, made("avgpool", {"pool_size": _side(window)}), (value.index,)), MAP)
+
+    # ---- layers on vectors --------------------------------------------------------------------------------------
+
+    def _after_flatten(self, node: Node, value: Value) -> Value:
+        if node.op.name == "dense":
+            return Value(self._convolution(node, value.index, value.window), SPREAD)
+        if node.op.name == "flatten":
+            return value
+        if not _by_element(node.op):
+            raise self._refused(node, "it reads a flattened map, and only a dense layer can slide over one")
+        return Value(self._add(node, node.op, (value.index,)), FLAT, value.window)
+
+    def _spread(self, node: Node, values: Sequence[Value], shapes: Sequence[Shape]) -> Value:
+        inputs = tuple(value.index for value in values)
+        shape = shapes[0]
+        name = node.op.name
+        if name == "dense":
+            return Value(self._convolution(node, inputs[0], (1,) * (len(self.graph.input_shape) - 1)), SPREAD)
+        same = name in ("flatten", "reshape") and node.shape[-1] == product(shape)
+        if same or (name in ("global_avgpool", "global_maxpool") and len(shape) > 1):
+            return Value(inputs[0], SPREAD)
+        view = node.op.view(*shapes)
+        units = isinstance(view, tuple) and all(window == Window() for window in view)
+        if view is not POINTWISE and not units:
+            raise self._refused(node, f"it looks beyond a single position, and works on {show(shape)}")
+        return Value(self._add(node, self._on_positions(node.op, shape), inputs), SPREAD)
+
+    def _on_positions(self, op: Op, shape: Shape) -> Op:
+        """The operator of a vector, for maps of such vectors."""
+        values: dict[str, Any] = {}
+        if hasattr(op, "axis"):  # the view says that it is the channels
+            values["axis"] = -1
+        if hasattr(op, "shared_axes") and len(shape) == 1:
+            values["shared_axes"] = tuple(range(1, len(self.graph.input_shape)))
+        return changed(op, **values)
+
+    def _convolution(self, node: Node, source: int, window: tuple[int, ...]) -> int:
+        op: Any = node.op
+        values = {"filters": op.units, "kernel_size": _side(window), "use_bias": op.use_bias}
+        return self._add(node, made("conv", values), (source,))
+
+    def _add(self, node: Node, op: Op, inputs: tuple[int, ...], path: str | None = None) -> int:
+        try:
+            facts = infer(op, tuple(self.nodes[i].shape for i in inputs))
+        except OpError as error:
+            raise self._refused(node, error.message) from None
+        old = [weight.size for weight in node.facts.weights]
+        if facts.weights and old != [weight.size for weight in facts.weights]:
+            raise self._refused(node, "its weights belong to positions")
+        self.nodes.append(Node(path or node.path, op, inputs, facts, node.span))
+        return len(self.nodes) - 1
+
+    def _refused(self, node: Node, fact: str) -> ArchspecError:
+        return _not_convolutional(self.graph, node, fact)
+
+
+def _side(window: Shape) -> Any:
+    """7 for (7, 7)."""
+    return window[0] if len(set(window)) == 1 else window
+
+
+def _by_element(op: Op) -> bool:
+    """Whether it treats every value alike, whatever stands beside it."""
+    if isinstance(op, Activation):
+        return not isinstance(op, Along)
+    if op.name == "dropout":
+        return op.noise_shape is None  # type: ignore[attr-defined]
+    return op.name == "rescale" and not any(isinstance(value, tuple) for value in vars(op).values())
+
+
+def _not_convolutional(graph: Graph, node: Node, fact: str, help: str | None = None) -> ArchspecError:
+    message = f"`{graph.name}` has no dense form: `{node.path}` ({node.op.name or 'input'}) cannot slide"
+    return fail("not-convolutional", message, node.span if node.span.line > 1 else None, notes=[fact], help=help)

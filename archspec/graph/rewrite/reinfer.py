@@ -1,0 +1,54 @@
+"""Operators with other arguments, and graphs inferred again: what transforms of graphs are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from archspec.diagnostics import ArchspecError, fail
+from archspec.graph.compile.inference import arguments_of, infer, made
+from archspec.graph.ir import Facts, Graph
+from archspec.ops.base import Op, OpError, Shape, show
+
+
+def changed(op: Op, **values: Any) -> Op:
+    """The operator with some arguments replaced; it can be given to `infer`."""
+    given = {argument.name: getattr(op, argument.name) for argument in arguments_of(op.name)}
+    defaults = {argument.name: argument.default for argument in arguments_of(op.name)}
+    given.update(values)
+    return made(op.name, {name: value for name, value in given.items() if value != defaults[name]})
+
+
+def at_size(graph: Graph, input_shape: Shape) -> Graph:
+    """The same layers on inputs of another size: every shape and cost inferred again.
+
+    Raises ArchspecError (shape) where a layer does not take what reaches it then.
+    """
+    shapes: list[Shape] = [input_shape]
+    nodes = [graph.nodes[0]._replace(facts=Facts(input_shape, (), 0, 0, 0))]
+    for node in graph.layers:
+        inputs = tuple(shapes[i] for i in node.inputs)
+        try:
+            facts = infer(changed(node.op), inputs)
+        except OpError as error:
+            raise _does_not_fit(graph, node.path, error, input_shape) from None
+        shapes.append(facts.shape)
+        nodes.append(node._replace(facts=facts))
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _does_not_fit(graph: Graph, path: str, error: OpError, shape: Shape) -> ArchspecError:
+    message = f"`{path}` of `{graph.name}` does not work on an input of {show(shape)}: {error.message}"
+    return fail("shape", message, help=error.help)
+
+
+def ancestors(graph: Graph, *outputs: int) -> set[int]:
+    """The nodes that these depend on, and they themselves."""
+    found: set[int] = set()
+    todo = list(outputs)
+    while todo:
+        index = todo.pop()
+        if index not in found:
+            found.add(index)
+            todo += graph.nodes[index].inputs
+    return found

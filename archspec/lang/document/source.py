@@ -1,0 +1,236 @@
+"""Text -> Document: every value with its place, nothing that can surprise.
+
+Built on YAML's events, so that anchors, tags and duplicate keys are seen (a loader hides them), and in a loop, so
+that deep nesting cannot exhaust the stack. Size, depth and number of values are bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archspec.diagnostics import Source, Span, did_you_mean, fail
+from archspec.lang.document.events import events, place
+from archspec.lang.document.scalars import TooLargeError, resolve
+
+PAGE_KEYS = "a page is a mapping with the keys `name`, `input` and `layers`"
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value: None, bool, int, float or str."""
+
+    value: Any
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    items: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys are text, in the order of the source: `18:` is the key "18"."""
+
+    entries: dict[str, tuple[Scalar, Node]]
+    span: Span
+
+    def get(self, key: str) -> Node | None:
+        entry = self.entries.get(key)
+        return entry[1] if entry else None
+
+    def __iter__(self) -> Iterator[tuple[str, Node]]:
+        return ((key, value) for key, (_, value) in self.entries.items())
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def plain(node: Node) -> Any:
+    """The node as Python values: dicts, lists and scalars."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return {key: plain(value) for key, value in node}
+
+
+def read(path: Path | str, what: str = "page") -> Source:
+    """The text of a page, or of a recipe. Raises ArchspecError: page-not-found, page-too-large, not-text."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise fail("page-not-found", f"`{path}` is a folder, not a {what}", help="give the path of a .yaml file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = did_you_mean(path.name, _pages_beside(path))
+        shipped = near or (
+            "`archspec list` shows the shipped pages"
+            if what == "page"
+            else "give the path of a .yaml file, from the current folder on"
+        )
+        raise fail("page-not-found", f"there is no file `{path}`", help=shipped) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise fail("page-not-found", f"`{path}` cannot be read: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise fail(
+            "page-too-large",
+            f"`{path}` is larger than {MAX_BYTES:,} bytes, the limit for a page",
+            help="a page is text of a few kilobytes; is this another kind of file?",
+        )
+    try:
+        return Source(str(path), data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise fail(
+            "not-text",
+            f"`{path}` is not UTF-8 text (byte {error.start + 1})",
+            help="save the page as UTF-8; a .keras model goes to `archspec evaluate` or `export`",
+        ) from None
+
+
+def _pages_beside(path: Path) -> list[str]:
+    """The names of the YAML files in the folder of a path; none where it cannot be read."""
+    try:
+        return sorted(each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml"))
+    except OSError:
+        return []
+
+
+def parse(source: Source, what: str = "page", keys: str = PAGE_KEYS) -> Mapping:
+    """The document, whose top level must be a mapping; else `keys` says what the document is.
+
+    Raises ArchspecError: yaml-syntax, bad-key, merge-key, duplicate-key, anchor, tag, number-too-large, too-deep,
+    page-too-large, empty-page, not-a-mapping, several-documents.
+    """
+    root = _compose(source)
+    if root is None or (isinstance(root, Scalar) and root.value is None):
+        raise fail("empty-page", f"this {what} is empty", Span(source, 1, 1, 1, 2), help=keys)
+    if not isinstance(root, Mapping):
+        kind = "a list" if isinstance(root, Sequence) else "a single value"
+        raise fail("not-a-mapping", f"the top level of this {what} is {kind}", root.span, help=keys)
+    return root
+
+
+def parse_value(text: str, name: str) -> Any:
+    """The value of `--set NAME=VALUE`: a scalar, or a list or mapping in YAML's flow form. Raises as `parse`."""
+    node = _compose(Source(name, text))
+    return None if node is None else plain(node)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet. `key` waits for its value."""
+
+    event: Any
+    items: list[Node]
+    entries: dict[str, tuple[Scalar, Node]]
+    key: Scalar | None = None
+
+
+def _compose(source: Source) -> Node | None:
+    stack: list[_Open] = []
+    root: Node | None = None
+    count = documents = 0
+    for event in events(source):
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                at = place(source, event)
+                raise fail("several-documents", "a page is one YAML document", at, help="remove the second `---`")
+        if isinstance(event, yaml.NodeEvent):
+            _refuse_anchors_and_tags(source, event)
+            count += 1
+            if count > MAX_VALUES:
+                raise fail("page-too-large", f"this page has more than {MAX_VALUES:,} values", place(source, event))
+        if isinstance(event, yaml.CollectionStartEvent):
+            if len(stack) == MAX_DEPTH:
+                raise fail(
+                    "too-deep",
+                    f"this page is nested deeper than {MAX_DEPTH} levels",
+                    place(source, event).first(1),
+                    help="name the inner layers as a block under `blocks`",
+                )
+            stack.append(_Open(event, [], {}))
+            continue
+        if isinstance(event, yaml.ScalarEvent):
+            node: Node = _scalar(source, event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            node = _closed(source, stack.pop(), event)
+        else:
+            continue
+        if stack:
+            _put(stack[-1], node)
+        else:
+            root = node
+    return root
+
+
+def _scalar(source: Source, event: Any) -> Scalar:
+    text, span = event.value, place(source, event)
+    if not event.implicit[0] or text[:1] == "$":  # quoted, or an expression
+        return Scalar(text, text, span)
+    try:
+        return Scalar(resolve(text), text, span)
+    except TooLargeError:
+        help = "write it in quotes if it is a name"
+        raise fail("number-too-large", "this number is larger than 10^18", span, help=help) from None
+
+
+def _closed(source: Source, ended: _Open, event: Any) -> Sequence | Mapping:
+    span = place(source, ended.event, event)
+    if isinstance(ended.event, yaml.SequenceStartEvent):
+        return Sequence(tuple(ended.items), span)
+    return Mapping(ended.entries, span)
+
+
+def _put(into: _Open, node: Node) -> None:
+    if isinstance(into.event, yaml.SequenceStartEvent):
+        into.items.append(node)
+    elif into.key is not None:
+        into.entries[into.key.text] = (into.key, node)
+        into.key = None
+    elif not isinstance(node, Scalar) or not node.text:
+        help = "quote it if it is an expression or has brackets" if not isinstance(node, Scalar) else None
+        raise fail("bad-key", "a key must be a single word", node.span, help=help)
+    elif node.text == "<<":
+        help = "name the repeated layers as a block under `blocks`"
+        raise fail("merge-key", "`<<`: merging mappings is not part of the language", node.span, help=help)
+    elif node.text in into.entries:
+        first = into.entries[node.text][0].span.line
+        raise fail(
+            "duplicate-key",
+            f"the key `{node.text}` appears twice",
+            node.span,
+            notes=[f"it was first given on line {first}"],
+            help="remove one of the two: YAML would silently keep the last",
+        )
+    else:
+        into.key = node
+
+
+def _refuse_anchors_and_tags(source: Source, event: Any) -> None:
+    if event.anchor is not None:
+        written = f"{'*' if isinstance(event, yaml.AliasEvent) else '&'}{event.anchor}"
+        raise fail(
+            "anchor",
+            f"`{written}`: anchors and aliases are not part of the language",
+            place(source, event).first(len(written)),
+            help="name the repeated layers as a block under `blocks`",
+        )
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        written = tag.replace("tag:yaml.org,2002:", "!!")
+        at = place(source, event).first(len(written))
+        raise fail("tag", f"`{written}`: tags are not part of the language", at, help="remove the tag")

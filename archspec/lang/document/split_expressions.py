@@ -1,0 +1,29 @@
+"""Expressions that a comma of YAML has torn apart: `{filters: $(min(a, b))}` without quotes is two entries.
+
+The first part has an error of its own, and what comes of the rest needs none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.lang.document import source
+
+
+def begins(value: Any) -> bool:
+    """Whether a scalar is the first part of a torn expression."""
+    return isinstance(value, str) and value.startswith("$(") and value.count("(") > value.count(")")
+
+
+def leftovers(node: source.Node | None) -> set[str]:
+    """The keys of a mapping, or items of a list, that are the rest of an expression torn apart in it."""
+    if isinstance(node, source.Mapping):
+        values, words = [value for _, value in node], list(node.entries)
+    elif isinstance(node, source.Sequence):
+        values = list(node.items)
+        words = [item.text for item in values if isinstance(item, source.Scalar)]
+    else:
+        return set()
+    if not any(isinstance(value, source.Scalar) and begins(value.value) for value in values):
+        return set()
+    return {word for word in words if word.count(")") > word.count("(")}

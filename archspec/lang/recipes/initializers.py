@@ -1,0 +1,259 @@
+"""`init:` of a recipe: which initializer each weight starts from, by operator or by path.
+
+    init:
+      conv: he_normal                                # the kernels of every convolution
+      dense: {random_normal: {stddev: 0.01}}         # Keras's initializers, with Keras's arguments
+      "conv[245]": {bias: ones}                      # other weights by name, of layers by a pattern of paths
+
+Where several rules speak of a weight the last one decides. Weights that none speaks of are initialized as by Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.declare import NUMBER, POSITIVE_NUMBER, Declared, arg, choice, declared
+from archspec.lang.spec.fragments import Json, head, one_head, summary
+
+VARIANCE = {"type": ["number", "null"], "exclusiveMinimum": 0}
+
+
+@declared
+class Initializer(Declared):
+    """What a weight starts from; the name and the arguments are those of `keras.initializers`."""
+
+    def keras_arguments(self) -> dict[str, Any]:
+        """What Keras's class of that name takes, without the seed."""
+        return dict(vars(self))
+
+
+@declared
+class _Normal(Initializer):
+    mean: float = arg(NUMBER, "mean of the distribution", 0.0)
+    stddev: float = arg(POSITIVE_NUMBER, "its standard deviation", 0.05)
+    variance: float | None = arg(VARIANCE, "its variance, in place of `stddev`, where the paper says so", None)
+
+    def keras_arguments(self) -> dict[str, Any]:
+        stddev = self.stddev if self.variance is None else self.variance**0.5
+        return {"mean": self.mean, "stddev": stddev}
+
+
+@declared
+class RandomNormal(_Normal):
+    """Normal distribution: N(mean, stddev^2) (Krizhevsky et al. 2012, section 5: stddev 0.01)."""
+
+    name = "random_normal"
+
+
+@declared
+class TruncatedNormal(_Normal):
+    """Normal distribution whose values beyond two standard deviations are drawn again."""
+
+    name = "truncated_normal"
+
+
+@declared
+class RandomUniform(Initializer):
+    """Uniform distribution over [minval, maxval)."""
+
+    name = "random_uniform"
+
+    minval: float = arg(NUMBER, "the smallest value", -0.05)
+    maxval: float = arg(NUMBER, "what all values are below", 0.05)
+
+
+@declared
+class VarianceScaling(Initializer):
+    """A variance of scale / n, where n counts the inputs or outputs of a unit (He et al. 2015, section 2.2: 2 / n)."""
+
+    name = "variance_scaling"
+
+    scale: float = arg(POSITIVE_NUMBER, "the factor", 1.0)
+    mode: str = arg(choice("fan_in", "fan_out", "fan_avg"), "what n is: inputs, outputs, or their mean", "fan_in")
+    distribution: str = arg(
+        choice("truncated_normal", "untruncated_normal", "uniform"),
+        "`untruncated_normal` is the papers' normal distribution",
+        "truncated_normal",
+    )
+
+
+@declared
+class GlorotUniform(Initializer):
+    """Uniform, of variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 16); Keras's own for kernels."""
+
+    name = "glorot_uniform"
+
+
+@declared
+class GlorotNormal(Initializer):
+    """Truncated normal, of variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 12)."""
+
+    name = "glorot_normal"
+
+
+@declared
+class HeNormal(Initializer):
+    """Truncated normal, of variance 2 / inputs (He et al. 2015, equation 10)."""
+
+    name = "he_normal"
+
+
+@declared
+class HeUniform(Initializer):
+    """Uniform, of variance 2 / inputs."""
+
+    name = "he_uniform"
+
+
+@declared
+class LecunNormal(Initializer):
+    """Truncated normal, of variance 1 / inputs (LeCun et al. 1998, section 4.6)."""
+
+    name = "lecun_normal"
+
+
+@declared
+class LecunUniform(Initializer):
+    """Uniform, of variance 1 / inputs."""
+
+    name = "lecun_uniform"
+
+
+@declared
+class Orthogonal(Initializer):
+    """The columns are orthogonal (Saxe et al. 2013)."""
+
+    name = "orthogonal"
+
+    gain: float = arg(NUMBER, "factor of the matrix", 1.0)
+
+
+@declared
+class Identity(Initializer):
+    """The identity matrix, for square matrices only."""
+
+    name = "identity"
+
+    gain: float = arg(NUMBER, "factor of the matrix", 1.0)
+
+
+@declared
+class Constant(Initializer):
+    """The same value everywhere."""
+
+    name = "constant"
+
+    value: float = arg(NUMBER, "the value", 0.0)
+
+
+@declared
+class Zeros(Initializer):
+    """0 everywhere."""
+
+    name = "zeros"
+
+
+@declared
+class Ones(Initializer):
+    """1 everywhere (Krizhevsky et al. 2012, section 5: biases of layers 2, 4, 5 and the hidden dense ones)."""
+
+    name = "ones"
+
+
+INITIALIZERS: dict[str, type[Initializer]] = {
+    each.name: each
+    for each in (
+        RandomNormal,
+        TruncatedNormal,
+        RandomUniform,
+        VarianceScaling,
+        GlorotUniform,
+        GlorotNormal,
+        HeNormal,
+        HeUniform,
+        LecunNormal,
+        LecunUniform,
+        Orthogonal,
+        Identity,
+        Constant,
+        Zeros,
+        Ones,
+    )
+}
+"""Every initializer under Keras's name; `stft`, which makes a Fourier transform of a dense layer, is left out."""
+
+WEIGHTS = (
+    "kernel",
+    "bias",
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "gamma",
+    "beta",
+    "moving_mean",
+    "moving_variance",
+    "alpha",
+    "embeddings",
+)
+"""Names of weights, as Keras has them."""
+
+KEYS = {name: summary(each) for name, each in INITIALIZERS.items()} | {
+    name: f"the initializer of every `{name}`" for name in WEIGHTS
+}
+
+SCHEMA: Json = {
+    "type": ["object", "null"],
+    "additionalProperties": {
+        "if": {"type": "string"},
+        "then": {"enum": list(INITIALIZERS)},
+        "else": {
+            "type": "object",
+            "minProperties": 1,
+            "if": {"anyOf": [{"required": [name]} for name in INITIALIZERS]},
+            "then": {"maxProperties": 1, "properties": {name: {"description": doc} for name, doc in KEYS.items()}},
+            "properties": {
+                **{name: head(each) for name, each in INITIALIZERS.items()},
+                **{name: {"description": KEYS[name], **one_head(INITIALIZERS)} for name in WEIGHTS},
+            },
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One initializer for weights of the layers of an operator, or of those whose paths a pattern fits."""
+
+    layers: str
+    """The name of an operator, or a pattern of paths."""
+    weight: str | None
+    """Keras's name; None for the kernels."""
+    initializer: Initializer
+
+
+def rules(section: Mapping[str, Any]) -> tuple[Rule, ...]:
+    """`init:`, already validated, in its order."""
+    from archspec.lang.recipes.recipe import from_heads
+
+    found = []
+    for layers, value in section.items():
+        if isinstance(value, Mapping) and not set(value) & set(INITIALIZERS):
+            found += [Rule(layers, name, from_heads(each, INITIALIZERS)) for name, each in value.items()]
+        else:
+            found.append(Rule(layers, None, from_heads(value, INITIALIZERS)))
+    return tuple(found)
+
+
+def rules_json(given: tuple[Rule, ...]) -> dict[str, Any]:
+    """The rules as a page would say them, with every default."""
+    from archspec.lang.recipes.recipe import plain
+
+    section: dict[str, Any] = {}
+    for rule in given:
+        if rule.weight is None:
+            section[rule.layers] = plain(rule.initializer)
+        else:
+            section.setdefault(rule.layers, {})[rule.weight] = plain(rule.initializer)
+    return section

@@ -1,0 +1,76 @@
+"""What the JSON Schema finds wrong, as diagnostics at their places in the source."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from archspec.diagnostics import Diagnostic, Span, nearest
+from archspec.lang.document import source
+from archspec.lang.document.split_expressions import leftovers
+from archspec.lang.schema.messages import FIGURE, NAMES, Fact, fact, needs, show, unknown
+from archspec.lang.schema.schema_path import find, owner, word
+from archspec.lang.schema.spec_schema import MERGES
+from archspec.lang.schema.validator import Mistake
+
+EXPRESSIONS = {"params", "variants", "input", "blocks", "layers", "preprocess", "train", "evaluate"}
+"""The parts of a page whose expressions are checked."""
+
+EXAMPLES = {
+    "name": "add a first line such as `name: my-net`",
+    "input": "add a line such as `input: [224, 224, 3]`",
+    "layers": "add the list of layers: `layers: [...]`",
+    "body": "write `residual: {body: [...]}`",
+    "value": FIGURE,
+}
+
+
+def explain(wrong: Mistake, document: source.Mapping | None, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
+    """The diagnostics of a mistake: without places if there is no document, and none within `explained` nodes."""
+    node = key = None
+    if document is not None:
+        nodes, key = find(document, wrong.path)
+        node = nodes[-1]
+        if any(id(each) in explained for each in nodes) or wrong.value in _rest(wrong, nodes[-2:-1]):
+            return
+    span = node.span if node else None
+    start = key.span if key else span.first(1) if span else None
+    if wrong.rule == "additionalProperties":
+        rest = _rest(wrong, [node])
+        for name in wrong.value:
+            if name not in wrong.known and name not in rest:
+                yield _diagnostic(unknown(name, wrong.known, wrong.path), _key_span(node, name))
+    elif wrong.rule == "propertyNames":
+        what = "the name of a branch" if owner(wrong.path) in MERGES else "a name"
+        at = _key_span(node, str(wrong.value)) or span
+        yield Diagnostic("bad-name", f"{show(wrong.value)} cannot be {what}", at, help=NAMES.get(wrong.asked))
+    elif wrong.rule == "required":
+        # an unknown key that is the missing one misspelt has an error of its own
+        if not any(nearest(name, wrong.known) == wrong.asked for name in wrong.value if name not in wrong.known):
+            yield _diagnostic(_missing(wrong), start)
+    elif wrong.rule == "maxProperties" and any(name not in wrong.known for name in wrong.value):
+        return  # which have errors of their own
+    else:
+        bare = isinstance(node, source.Scalar) and node.text != ""
+        yield _diagnostic(fact(wrong), span if bare or key is None else start)
+
+
+def _diagnostic(fact: Fact, span: Span | None) -> Diagnostic:
+    code, message, help = fact
+    return Diagnostic(code, message, span, help=help)
+
+
+def _missing(wrong: Mistake) -> Fact:
+    head, key = owner(wrong.path), word(wrong.path)
+    if head:
+        return needs(head, wrong.asked)
+    what = "this figure" if wrong.asked == "value" else f"`{key}`" if key else "this page"
+    return "missing-key", f"{what} has no `{wrong.asked}`", EXAMPLES.get(wrong.asked)
+
+
+def _rest(wrong: Mistake, nodes: Sequence[source.Node | None]) -> list[str]:
+    """What an expression torn apart has left in these nodes, in parts of a page whose expressions are checked."""
+    return [each for node in nodes for each in leftovers(node)] if set(wrong.path[:1]) <= EXPRESSIONS else []
+
+
+def _key_span(node: source.Node | None, name: str) -> Span | None:
+    return node.entries[name][0].span if isinstance(node, source.Mapping) and name in node.entries else None

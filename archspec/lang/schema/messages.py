@@ -1,0 +1,201 @@
+"""A value that does not fit, in the words of the language: code, fact and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archspec.declare import arguments
+from archspec.diagnostics import did_you_mean, listed
+from archspec.lang.expressions.evaluate import is_expression
+from archspec.lang.recipes.optimizers import OPTIMIZERS
+from archspec.lang.schema.schema_path import HEADS, owner, subject, word
+from archspec.lang.schema.spec_schema import MERGES
+from archspec.lang.schema.validator import Mistake
+from archspec.lang.spec.fragments import IDENTIFIER, NAME, PATH, TITLE, VARIANT
+
+Fact = tuple[str, str, str | None]
+"""Code, message and remedy."""
+
+KINDS = {
+    "optimizer": "optimizer",
+    "loss": "loss",
+    "schedule": "schedule",
+    "augment": "transform",
+    "preprocess": "transform",
+    "protocols": "protocol",
+}
+"""What the heads under a key are."""
+
+NAMES = {
+    NAME: "a name has up to 64 letters, digits, `_` and `-`",
+    TITLE: "such a name has letters, digits, `_`, `-` and `.`",
+    VARIANT: "such a name has up to 64 letters, digits, `_`, `-` and `.`",
+    PATH: "a reference is a name, or names with `/` between them",
+    IDENTIFIER: "such a name has up to 64 letters, digits and `_`, and no digit first",
+}
+INPUT = "write [height, width, channels], [length, channels] or [features]; ~ is a free size"
+FIGURE = "write `{value: 3.8G, tolerance: 2%, reason: why the paper is off}`"
+LAYER = "write a layer such as `relu` or `conv: 64`"
+RECORDS = {
+    "warmup": "write for example `warmup: {epochs: 5}`",
+    "early_stopping": "write for example `early_stopping: {monitor: val_loss, patience: 10}`",
+}
+SHORT = {"lr": "learning_rate", "rate": "learning_rate", "wd": "weight_decay"}
+"""What other libraries call arguments of an optimizer."""
+
+BOUNDS = {
+    "minimum": "be at least",
+    "exclusiveMinimum": "be greater than",
+    "maximum": "be at most",
+    "exclusiveMaximum": "be less than",
+    "minItems": "have at least",
+    "maxItems": "have at most",
+    "minProperties": "have at least",
+    "maxProperties": "have at most",
+}
+TYPES = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "a word",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+
+def fact(wrong: Mistake) -> Fact:
+    """What is wrong with a value, and the remedy."""
+    special = _of_a_head(wrong) or _of_a_layer(wrong)
+    if special:
+        return special
+    value, asked, about, shown = wrong.value, wrong.asked, subject(wrong.path), show(wrong.value)
+    help = INPUT if word(wrong.path) == "input" else None
+    if wrong.rule == "type" and wrong.path[:1] == ("train",):
+        help = RECORDS.get(str(word(wrong.path)))
+    if wrong.rule == "type":
+        kinds = [asked] if isinstance(asked, str) else list(asked)
+        return "wrong-type", f"{about} must be {_any_of(kinds)}, and is {shown}", help or _type_help(value, kinds)
+    if wrong.rule == "enum":
+        return _of_none(wrong, about, shown)
+    if wrong.rule == "pattern":
+        reference = "a reference is the name itself, without `$`" if value[:1] == "$" else None
+        return "bad-name", f"{shown} cannot be a name", reference or NAMES.get(asked)
+    if wrong.rule == "dependencies":
+        return "missing-key", "this figure has a `tolerance` and no `reason`", FIGURE
+    if wrong.rule not in BOUNDS:
+        return "wrong-value", f"{about} cannot be {shown}", None
+    if wrong.rule == "maxProperties" and word(wrong.path) in KINDS:
+        kind = KINDS[str(word(wrong.path))]
+        fact = f"one {kind} is asked for, and here are {len(value)}: {listed(value)}"
+        return "wrong-value", fact, f"keep `{next(iter(value))}` or `{list(value)[-1]}`"
+    if isinstance(value, (list, dict)):
+        what = ("item" if isinstance(value, list) else "key") + "s" * (asked != 1)
+        return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked} {what}, and has {len(value)}", help
+    return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked}, and is {shown}", help
+
+
+def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fact:
+    """A key that is none of those known at a path."""
+    before, colon, after = name.partition(":")
+    near = f"put a space after the colon: `{before}: {after}`" if colon else did_you_mean(name, known)
+    head, key = owner(path), word(path)
+    near = near or _of_an_optimizer(name, head, path)
+    if head:
+        message = f"`{head}` has no argument `{name}`" if known else f"`{head}` takes no arguments"
+        return "unknown-argument", message, near or (f"its arguments are: {listed(known)}" if known else None)
+    if key in KINDS:
+        message = f"there is no {KINDS[key]} `{name}`"
+        return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
+    message = f"{f'`{key}`' if key else 'a page'} has no key `{name}`"
+    return "unknown-key", message, near or f"its keys are: {listed(known)}"
+
+
+def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -> str | None:
+    """The remedy for `learning_rate` in the recipe, or right under `optimizer`, and for `lr` in the optimizer."""
+    argument = SHORT.get(name, name)
+    if path[:1] != ("train",) or argument not in [each.name for each in arguments(HEADS["sgd"])]:
+        return None
+    if head in OPTIMIZERS and name in SHORT:
+        return f"did you mean `{argument}`?"
+    if path not in (("train",), ("train", "optimizer")):
+        return None
+    return (
+        f"it is an argument of the optimizer: `optimizer: {{sgd: {{{argument}: ...}}}}`, "
+        f"or `--set train.optimizer.sgd.{argument}=...`"
+    )
+
+
+def needs(head: str, name: str) -> Fact:
+    """An argument that a head lacks."""
+    doc = next(each.doc for each in arguments(HEADS[head]) if each.name == name)
+    return "missing-argument", f"`{head}` needs the argument `{name}`", f"`{name}`: {doc}"
+
+
+def show(value: Any) -> str:
+    """A value as an error names it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = str(value)
+    return f"`{text[:60]}{'...' * (len(text) > 60)}`"
+
+
+def _of_a_head(wrong: Mistake) -> Fact | None:
+    """What stands right after a head, and can be none of its arguments."""
+    head = owner(wrong.path)
+    if not head:
+        return None
+    given = arguments(HEADS[head])
+    if head in MERGES:
+        help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers"
+        return "wrong-type", f"`{head}` takes named branches, and is given {show(wrong.value)}", help
+    if not given:
+        return "unknown-argument", f"`{head}` takes no arguments", None
+    return needs(head, given[0].name) if wrong.value is None else None
+
+
+def _of_a_layer(wrong: Mistake) -> Fact | None:
+    """An item of a list of layers that is none."""
+    if "residual" not in wrong.known:
+        return None
+    if wrong.value == {}:
+        return "one-head", "this item has no head", LAYER
+    return "wrong-type", f"a layer must be a word or a mapping, and this is {show(wrong.value)}", LAYER
+
+
+def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
+    """A value that is none of those that there are."""
+    key, choices = word(wrong.path), list(map(str, wrong.asked))
+    near = did_you_mean(str(wrong.value), choices)
+    if key in KINDS:
+        message = f"there is no {KINDS[key]} {shown}"
+        return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(choices)}"
+    return "wrong-value", f"{about} cannot be {shown}", near or f"it is one of: {listed(choices)}"
+
+
+def _plural(noun: str) -> str:
+    return f"{noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def _any_of(kinds: Sequence[str]) -> str:
+    *others, last = [TYPES[each] for each in kinds if each in TYPES and not (each == "integer" and "number" in kinds)]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
+    if isinstance(value, str) and "$" in value and not is_expression(value):
+        return f"an expression stands in parentheses: `$({value[:60].replace('$', '')})`"
+    if "boolean" in kinds and value in ("yes", "no", "on", "off"):
+        return f"write `true` or `false`: in YAML 1.2 `{value}` is a word"
+    if "string" in kinds and isinstance(value, (bool, int, float)):
+        return f'write it in quotes: "{show(value)[1:-1]}"'
+    if kinds in (["array"], ["array", "null"]) and not isinstance(value, list):
+        if value is None:
+            return "write `[]` for none"
+        item = show(value)[1:-1] if isinstance(value, (int, float)) else "..."
+        return f"write a list: `[{item}]`, or one item a line after `- `"
+    return None

@@ -1,0 +1,70 @@
+"""What in the language a path of the JSON Schema points at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.declare import Declared, arguments
+from archspec.lang.document import source
+from archspec.lang.recipes.evaluation_protocols import PROTOCOLS
+from archspec.lang.recipes.recipe import ONE_HEAD
+from archspec.lang.schema.validator import Path
+from archspec.ops import OPS
+from archspec.transforms import TRANSFORMS
+
+RECIPES = {name: each for family in ONE_HEAD.values() for name, each in family.items()}
+HEADS: Mapping[str, type[Declared]] = {**PROTOCOLS, **RECIPES, **TRANSFORMS, **OPS}
+
+
+def word(path: Path) -> str | None:
+    """The nearest key above, the word that the reader sees in the source."""
+    return next((part for part in reversed(path) if isinstance(part, str)), None)
+
+
+def owner(path: Path) -> str | None:
+    """The head whose value this is: `conv` for what stands right after `conv:`."""
+    name, at = _head(path)
+    return name if at == len(path) else None
+
+
+def subject(path: Path) -> str:
+    """What a mistake is about: `filters` of `conv`, an item of `input`."""
+    name, at = _head(path)
+    rest = path[at:]
+    names = [argument.name for argument in arguments(_declaration(path, name))] if name else []
+    if name and not rest and names:
+        about = f"`{names[0]}` of `{name}`"  # a bare value
+    elif name and rest and rest[0] in names:
+        about = f"`{rest[0]}` of `{name}`"
+    else:
+        about = f"`{word(path)}`" if word(path) else "the page"
+    return f"an item of {about}" if path and isinstance(path[-1], int) else about
+
+
+def _declaration(path: Path, name: str) -> type[Declared]:
+    """What a head at a path declares: `dense` is an operator in `layers` and a protocol in `evaluate`."""
+    return PROTOCOLS[name] if path[0] == "evaluate" else HEADS[name]
+
+
+def find(document: source.Mapping, path: Path) -> tuple[list[source.Node], source.Scalar | None]:
+    """The nodes along a path, and the key under which the last stands if it stands under one."""
+    nodes: list[source.Node] = [document]
+    key = None
+    for part in path:
+        key, node = None, nodes[-1]
+        if isinstance(node, source.Mapping):
+            key, node = node.entries[str(part)]
+        elif isinstance(node, source.Sequence):
+            node = node.items[int(part)]
+        nodes.append(node)
+    return nodes, key
+
+
+def _head(path: Path) -> tuple[str | None, int]:
+    """The last head in a path and how far it reaches: a word after an item's index, or after a key of ONE_HEAD."""
+    for at in range(len(path) - 1, 0, -1):
+        part, before = path[at], path[at - 1]
+        item = isinstance(before, int) or before in ONE_HEAD
+        if item and isinstance(part, str) and part in HEADS:
+            return part, at + 1
+    return None, 0

@@ -1,0 +1,262 @@
+"""The JSON Schema of a page (draft-07), derived from the declarations of operators, transforms and recipes.
+
+What a schema cannot say (which blocks there are, the cells of a row) is checked in spec.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from archspec.declare import Declared
+from archspec.lang.recipes.evaluation_protocols import PROTOCOLS, EvaluationRecipe
+from archspec.lang.recipes.losses import LOSSES
+from archspec.lang.recipes.optimizers import OPTIMIZERS
+from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.schedules import SCHEDULES
+from archspec.lang.spec.fragments import (
+    IDENTIFIER,
+    LAYERS,
+    NAME,
+    PATH,
+    TITLE,
+    Json,
+    default_text,
+    head,
+    one_head,
+    or_expression,
+    record,
+)
+from archspec.ops import OPS
+from archspec.transforms import TRANSFORMS
+
+SHORTCUTS = ("identity", "project", "pad", "project_all", "if_same_shape", "none")
+MERGES = tuple(name for name, op in OPS.items() if op.many)
+QUANTITIES = ("params", "trainable_params", "macs", "receptive_field", "output_shape")
+SOURCE = {
+    "authors": "Simonyan & Zisserman",
+    "title": "the title of the paper",
+    "year": "the year of the first version",
+    "venue": "where it was published",
+    "arxiv": "1409.1556",
+    "doi": "10.1109/5.726791",
+    "url": "where to read it, or the code",
+    "section": "the section that describes the network",
+    "table": "the table that the page follows",
+    "figure": "the figure that the page follows",
+    "note": "what else to know",
+}
+
+MODIFIERS: Json = {
+    "name": {"type": "string", "pattern": NAME, "description": "the name of this item in paths and for `from`"},
+    "from": {
+        "type": ["string", "array"],
+        "pattern": PATH,
+        "items": {"type": "string", "pattern": PATH},
+        "minItems": 1,
+        "description": "the earlier named layer that this one reads, or a list of those that it merges",
+    },
+    "repeat": {
+        **or_expression({"type": "integer", "minimum": 0}),
+        "description": "number of copies, each reading the one before; 0 is none",
+    },
+    "first": {"type": "object", "minProperties": 1, "description": "arguments of the first copy only"},
+    "when": {**or_expression({"type": "boolean"}), "description": "keep this item only if the expression is true"},
+}
+
+VARIANT: Json = {"type": ["string", "integer", "number"]}
+
+PARAMETER: Json = {
+    "type": ["null", "boolean", "integer", "number", "string", "array"],
+    "items": {"type": ["null", "boolean", "integer", "number", "string", "array"]},
+}
+
+PARAMETERS: Json = {
+    "type": "object",
+    "propertyNames": {"pattern": IDENTIFIER},
+    "additionalProperties": PARAMETER,
+    "description": "what a variant or `--set NAME=VALUE` may change, with defaults",
+}
+
+BLOCK: Json = {
+    "type": "object",
+    "required": ["layers"],
+    "additionalProperties": False,
+    "properties": {
+        "args": {
+            "type": "array",
+            "items": {
+                "if": {"type": "object"},
+                "then": {"minProperties": 1, "maxProperties": 1, "propertyNames": {"pattern": IDENTIFIER}},
+                "else": {"type": "string", "pattern": IDENTIFIER},
+            },
+            "description": "reads as a Python signature: [filters, strides: 1]",
+        },
+        "inputs": {
+            "type": "array",
+            "items": {"type": "string", "pattern": NAME},
+            "minItems": 2,
+            "description": "names for the layers that the block reads, where it reads several: [x, previous]",
+        },
+        "layers": {**LAYERS, "description": "what a call of the block stands for; `$channels` is what enters it"},
+    },
+}
+
+RESIDUAL: Json = {
+    "type": "object",
+    "required": ["body"],
+    "additionalProperties": False,
+    "description": "body + shortcut (He et al. 2016, section 3)",
+    "properties": {
+        "body": {**LAYERS, "description": "the layers beside the shortcut"},
+        "project": {**LAYERS, "description": "the layers of the shortcut, where it is no identity"},
+        "shortcut": {
+            **or_expression({"enum": list(SHORTCUTS)}),
+            "description": "project (option B), pad (A), project_all (C), identity, if_same_shape, none (plain net)",
+        },
+    },
+}
+
+FIGURE_KEYS = ("value", "tolerance", "reason")
+
+FIGURE: Json = {
+    "if": {"type": "object"},
+    "then": {
+        "required": ["value"],
+        "additionalProperties": False,
+        "properties": {
+            "value": {"type": ["integer", "number", "string"], "description": "138M, 3.8G, or an exact number"},
+            "tolerance": {"type": ["string", "number"], "description": "2%, or a figure such as 0.1M"},
+            "reason": {"type": "string", "minLength": 1, "description": "why the paper is off"},
+        },
+        "dependencies": {"tolerance": ["reason"]},
+    },
+    "else": {"type": ["integer", "number", "string", "array"], "items": {"type": ["integer", "null"]}},
+}
+
+EXPECTATION: Json = {
+    "description": "138M, 3.8G, an exact number, or {value, tolerance, reason}; or {VARIANT: one of these}",
+    "if": {"type": "object", "not": {"anyOf": [{"required": [key]} for key in FIGURE_KEYS]}},
+    "then": {"additionalProperties": FIGURE},
+    "else": FIGURE,
+}
+
+
+@cache
+def page_schema() -> Json:
+    """The whole schema, as `archspec schema` writes it."""
+    families: Mapping[str, Mapping[str, type[Declared]]] = {
+        "optimizers": OPTIMIZERS,
+        "losses": LOSSES,
+        "schedules": SCHEDULES,
+        "transforms": TRANSFORMS,
+        "protocols": PROTOCOLS,
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "archspec page",
+        "description": "A network as one page of YAML, like the table in its paper.",
+        "type": "object",
+        "required": ["name", "input", "layers"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string", "pattern": TITLE, "description": "the family: `vgg`, `resnet`"},
+            "source": {
+                "description": "where it comes from: authors, year, arXiv id, table",
+                "if": {"type": "object"},
+                "then": {
+                    "properties": {
+                        key: {"type": ["string", "integer", "number", "array"], "description": doc}
+                        for key, doc in SOURCE.items()
+                    },
+                    "additionalProperties": False,
+                },
+                "else": {"type": "string"},
+            },
+            "input": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 4,
+                "items": or_expression({"type": ["integer", "null"], "minimum": 1}),
+                "description": "[height, width, channels], [length, channels], [depth, height, width, channels] or "
+                "[features]; ~ is a free size",
+            },
+            "params": PARAMETERS,
+            "variants": {
+                "type": ["array", "object"],
+                "items": VARIANT,
+                "minItems": 1,
+                "minProperties": 1,
+                "additionalProperties": {
+                    "if": {"type": "null"},
+                    "else": {**PARAMETERS, "description": "the params that this variant sets"},
+                },
+                "description": "column names for `row`, or a map from variant to the params that it sets",
+            },
+            "default": {**VARIANT, "description": "the variant that the family's name alone stands for"},
+            "blocks": {
+                "type": "object",
+                "propertyNames": {"pattern": NAME},
+                "description": "named, parametrised lists of layers",
+                "additionalProperties": BLOCK,
+            },
+            "layers": {**LAYERS, "description": "the network"},
+            "outputs": {
+                "type": ["array", "object"],
+                "items": {"type": "string", "pattern": PATH},
+                "minItems": 1,
+                "minProperties": 1,
+                "additionalProperties": {"type": "number", "minimum": 0},
+                "description": "the layers that the network returns, main one first, with the weights of their losses",
+            },
+            "expect": {
+                "type": "object",
+                "description": "what the paper prints, for every variant or as {VARIANT: FIGURE}",
+                "additionalProperties": False,
+                "properties": dict.fromkeys(QUANTITIES, EXPECTATION),
+            },
+            "preprocess": {
+                "type": "array",
+                "items": one_head(TRANSFORMS),
+                "description": "what happens to the pixels (0 to 255) before the network, in training, evaluation, "
+                "predict and export alike",
+            },
+            "train": record(Recipe, "the recipe", families),
+            "evaluate": record(EvaluationRecipe, "the test protocol", families),
+        },
+        "definitions": {
+            "layers": {"type": "array", "items": {"$ref": "#/definitions/layer"}},
+            "layer": _layer(),
+        },
+    }
+
+
+def _layer() -> Json:
+    return {
+        "if": {"type": "string"},
+        "then": {"anyOf": [{"enum": list(OPS)}, {"type": "string"}]},  # for completion; blocks are words as well
+        "else": {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {
+                **MODIFIERS,
+                "row": {
+                    "type": "array",
+                    "items": {"if": {"type": "null"}, "else": {"$ref": "#/definitions/layer"}},
+                    "description": "one cell for each variant; ~ is an empty cell",
+                },
+                "residual": RESIDUAL,
+                **{name: head(op, branches=op.many) for name, op in OPS.items()},
+            },
+        },
+    }
+
+
+def text() -> str:
+    """The schema as the file that `archspec schema` prints and the package ships."""
+    import json
+
+    return json.dumps(page_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+__all__ = ["FIGURE_KEYS", "MERGES", "MODIFIERS", "QUANTITIES", "SHORTCUTS", "default_text", "page_schema", "text"]

@@ -1,0 +1,45 @@
+"""Check a document, and the values of its expressions, against the JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from archspec.declare import Schema, arguments
+from archspec.diagnostics import Diagnostic
+from archspec.lang.document import source
+from archspec.lang.schema.explain import explain
+from archspec.lang.schema.messages import Fact, fact
+from archspec.lang.schema.spec_schema import page_schema
+from archspec.lang.schema.validator import mistakes
+from archspec.ops import OPS
+
+
+def validate(document: source.Mapping, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
+    """What the schema finds wrong with a page; nothing within nodes whose id is in `explained`."""
+    for wrong in mistakes(source.plain(document), page_schema()):
+        yield from explain(wrong, document, explained)
+
+
+def validate_section(section: Any, name: str, document: source.Mapping | None = None) -> list[Diagnostic]:
+    """What is wrong with the values of a section; with the `document` that they come from, at their places."""
+    found = mistakes(section, page_schema()["properties"][name], page_schema())
+    moved = [replace(wrong, path=(name, *wrong.path)) for wrong in found]
+    return [diagnostic for wrong in moved for diagnostic in explain(wrong, document)]
+
+
+def check_value(head: str, argument: str, value: Any) -> Fact | None:
+    """Code, fact and remedy of a value that an expression gave to an argument; None if it fits."""
+    found = mistakes(_thaw(value), _argument(head, argument))
+    return fact(replace(found[0], path=(0, head, argument, *found[0].path))) if found else None
+
+
+@cache
+def _argument(head: str, argument: str) -> Schema:
+    return next(each.schema for each in arguments(OPS[head]) if each.name == argument)
+
+
+def _thaw(value: Any) -> Any:
+    return [_thaw(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,261 @@
+"""Lists of layers -> Items: one head an item, heads that exist, rows as long as the variants, calls that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from archspec.declare import arguments
+from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
+from archspec.lang.document import source
+from archspec.lang.document.split_expressions import leftovers
+from archspec.lang.expressions.evaluate import is_expression
+from archspec.lang.schema.spec_schema import MERGES, MODIFIERS
+from archspec.lang.spec.item import STRUCTURES, Block, Item
+from archspec.ops import OPS
+
+Entry = tuple[source.Scalar, source.Node]
+Report = Callable[[Diagnostic], None]
+
+_FIELDS = {"from": "origin"}
+
+
+class Layers:
+    """Reads lists of layers of one page; what is wrong is reported, and left out of the result.
+
+    `columns` is how many cells a row has: the number of variants as written, one written twice included.
+
+    `explained` are the ids of nodes whose mistake is reported here, and needs no word of the JSON Schema.
+    """
+
+    def __init__(self, variants: Iterable[str], columns: int, blocks: Mapping[str, Block], report: Report) -> None:
+        self.variants, self.columns = list(variants), columns
+        self.blocks = blocks
+        self.report = report
+        self.explained: set[int] = set()
+
+    def read(self, node: source.Node | None) -> tuple[Item, ...]:
+        """The items of a list; none where the node is no list, which the schema says."""
+        if not isinstance(node, source.Sequence):
+            return ()
+        items = [self.item(each) for each in node.items]
+        return tuple(item for item in items if item)
+
+    def item(self, node: source.Node, row: Item | None = None) -> Item | None:
+        """One item; a cell of a `row` has the modifiers of the row as well."""
+        if isinstance(node, source.Scalar):
+            bare = Item(node.text, node.span)
+            return self._known(_inherit(bare, row)) if isinstance(node.value, str) and self._complete(bare) else None
+        if not isinstance(node, source.Mapping) or not node.entries:
+            return None
+        heads = {word: entry for word, entry in node.entries.items() if word not in MODIFIERS}
+        if not heads and isinstance(node.get("from"), source.Scalar) and not node.entries.keys() & {"repeat", "first"}:
+            heads[""] = (source.Scalar("", "", node.entries["from"][1].span), source.Scalar(None, "", node.span))
+        if len(heads) != 1:
+            self.explained.add(id(node))
+            self._not_one_head(node, heads)
+            return None
+        ((key, value),) = heads.values()
+        name, origin, repeat, first, when = (node.get(word) for word in ("name", "from", "repeat", "first", "when"))
+        names = origin.items if isinstance(origin, source.Sequence) else (origin,) if origin else ()
+        item = Item(
+            key.text,
+            key.span,
+            None if isinstance(value, source.Scalar) and value.value is None else value,
+            name if isinstance(name, source.Scalar) else None,
+            tuple(each for each in names if isinstance(each, source.Scalar)),
+            repeat if isinstance(repeat, source.Scalar) else None,
+            first if isinstance(first, source.Mapping) else None,
+            when if isinstance(when, source.Scalar) else None,
+        )
+        for word in MODIFIERS if row else ():
+            if word in node.entries and getattr(row, _FIELDS.get(word, word)):
+                message = f"`{word}` stands both in this cell and beside its row"
+                self._wrong("row", message, node.entries[word][0].span, "keep one of the two")
+        return self._known(_inherit(item, row))
+
+    def _wrong(self, code: str, message: str, span: Span, help: str | None = None, notes: tuple[str, ...] = ()) -> None:
+        self.report(Diagnostic(code, message, span, notes, help))
+
+    # ---- heads -----------------------------------------------------------------------------------------------------
+
+    def _not_one_head(self, node: source.Mapping, heads: Mapping[str, Entry]) -> None:
+        if not heads:
+            at = next(iter(node.entries.values()))[0].span
+            self._wrong("one-head", "this item has no head", at, "write an operator such as `relu` or `conv: 64`")
+            return
+        known = [word for word in heads if word in OPS or word in self.blocks or word in STRUCTURES or word[:1] == "$"]
+        if len(known) == 1:
+            self._not_modifiers(known[0], heads)
+            return
+        found = listed(f"`{word}`" for word in heads)
+        second = heads[(known if len(known) > 1 else list(heads))[1]][0].span
+        help = "write each layer as an item of its own, after its own `-`"
+        self._wrong("one-head", f"an item has one head, and this has {len(heads)}: {found}", second, help)
+
+    def _not_modifiers(self, head: str, words: Mapping[str, Entry]) -> None:
+        """Words beside the head: arguments, which should stand inside of it, or modifiers misspelt."""
+        arguments_, inside = self._arguments(head), []
+        for word, (key, _) in words.items():
+            near = nearest(word, MODIFIERS)
+            if word == head:
+                continue
+            if word in arguments_ or (not near and nearest(word, arguments_)):
+                inside.append(key)
+            else:
+                help = did_you_mean(word, MODIFIERS) or f"beside the head may stand: {listed(MODIFIERS)}"
+                self._wrong("unknown-key", f"`{word}` cannot stand beside the head `{head}`", key.span, help)
+        if inside:
+            found = listed(f"`{key.text}`" for key in inside)
+            what = f"{found} {'is an argument' if len(inside) == 1 else 'are arguments'} of `{head}`"
+            given = [f"{arguments_[0]}: {_text(words[head][1])}"] if _text(words[head][1]) else []
+            given += [f"{nearest(key.text, arguments_)}: {_text(words[key.text][1]) or '...'}" for key in inside]
+            help = f"write `{head}: {{{', '.join(given)}}}`"
+            self._wrong("unknown-key", f"{what}, and cannot stand beside it", inside[0].span, help)
+
+    def _arguments(self, head: str) -> list[str]:
+        if head in self.blocks:
+            return self.blocks[head].arguments
+        if head == "residual":
+            return ["body", "project", "shortcut"]
+        return [argument.name for argument in arguments(OPS[head])] if head in OPS else []
+
+    def _known(self, item: Item) -> Item | None:
+        """The item with its cells or branches, if its head exists and is called as it can be."""
+        head = item.head
+        if head == "row":
+            return self._row(item)
+        if head == "residual":
+            return self._residual(item)
+        if is_expression(head) or head == "":
+            return item
+        if head in self.blocks:
+            self._call(item)
+            return item
+        if head in MERGES:
+            return self._merge(item)
+        if head not in OPS:
+            known = [*OPS, *self.blocks, *STRUCTURES]
+            before, colon, after = head.partition(":")
+            help = did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
+            help = f"put a space after the colon: `{before}: {after}`" if colon else help
+            if head.startswith("conv") and head[4:].isdecimal():
+                help = f"write `conv: {{filters: ..., kernel_size: {head[4:]}}}`; some pages have a block `{head}`"
+            self._wrong("unknown-operator", f"there is no operator or block `{head}`", item.span, help)
+            return None
+        self._one_input(item)
+        self._first(item, self._arguments(head))
+        return item
+
+    def _complete(self, bare: Item) -> bool:
+        """Whether a head may stand alone, as a word; the schema sees only those with a colon."""
+        if bare.head in STRUCTURES:
+            needs, help = ("cells", "row: [...]") if bare.head == "row" else ("`body`", "residual: {body: [...]}")
+            self._wrong("missing-key", f"`{bare.head}` has no {needs}", bare.span, f"write `{help}`")
+            return False
+        for argument in arguments(OPS[bare.head]) if bare.head in OPS else ():
+            if argument.required:
+                message = f"`{bare.head}` needs the argument `{argument.name}`"
+                self._wrong("missing-argument", message, bare.span, f"`{argument.name}`: {argument.doc}")
+                return False
+        return True
+
+    def _one_input(self, item: Item) -> None:
+        if len(item.origin) > 1:
+            message = f"`{item.head}` reads one layer, and `from` gives it {len(item.origin)}"
+            self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(MERGES)}")
+
+    def _first(self, item: Item, known: list[str]) -> None:
+        """`first` has arguments of the head."""
+        for key, _ in item.first.entries.values() if item.first else ():
+            if key.text not in known:
+                self._unknown_argument(f"`{item.head}`", key, known)
+
+    def _unknown_argument(self, what: str, key: source.Scalar, known: list[str]) -> None:
+        help = did_you_mean(key.text, known) or (f"its arguments are: {listed(known)}" if known else None)
+        fact = f"{what} has no argument `{key.text}`" if known else f"{what} takes no arguments"
+        self._wrong("unknown-argument", fact, key.span, help)
+
+    # ---- structures ------------------------------------------------------------------------------------------------
+
+    def _row(self, item: Item) -> Item | None:
+        if not isinstance(item.value, source.Sequence):
+            return None
+        cells = item.value.items
+        if len(cells) != self.columns:
+            number = f"{len(cells)} cell{'s' * (len(cells) != 1)} for {self.columns} variants"
+            if self.variants:
+                help, notes = "write `~` for an empty cell", (f"the variants are {listed(self.variants)}",)
+                self._wrong("row", f"this row has {number}", item.span, help, notes)
+            else:
+                help = "name the columns: `variants: [A, B]`"
+                self._wrong("row", "this page has rows, and no `variants`", item.span, help)
+            return None
+        empty = [isinstance(cell, source.Scalar) and cell.value is None for cell in cells]
+        parsed = [None if none else self.item(cell, item) for cell, none in zip(cells, empty, strict=True)]
+        return replace(item, cells=tuple(parsed))
+
+    def _residual(self, item: Item) -> Item | None:
+        if not isinstance(item.value, source.Mapping):
+            return None
+        self._one_input(item)
+        self._first(item, [])
+        parts = {part: item.value.get(part) for part in ("body", "project")}
+        return replace(item, branches={part: self.read(node) for part, node in parts.items() if node is not None})
+
+    def _merge(self, item: Item) -> Item:
+        head, known = item.head, self._arguments(item.head)
+        given = dict(item.value) if isinstance(item.value, source.Mapping) else {}
+        branches = {word: self.read(node) for word, node in given.items() if word not in known}
+        self._first(item, [*known, *branches])
+        if branches and item.origin:
+            self._wrong("one-input", f"`{head}` has both `from` and branches", item.span, "keep one of the two")
+        elif len(branches) == 1 or len(item.origin) == 1:
+            what = "reads a single layer" if item.origin else "has a single branch"
+            self._wrong("one-input", f"`{head}` {what}", item.span, "a merge needs at least two")
+        elif not branches and not item.origin and (item.value is None or isinstance(item.value, source.Mapping)):
+            help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers"
+            self._wrong("one-input", f"`{head}` has nothing to merge", item.span, help)
+        return replace(item, branches=branches)
+
+    def _call(self, item: Item) -> None:
+        """A call of a block: as many inputs as it has, known arguments, and all that have no default."""
+        block = self.blocks[item.head]
+        if block.inputs and item.origin and len(item.origin) != len(block.inputs):
+            message = f"`{item.head}` reads {len(block.inputs)} layers, and `from` gives it {len(item.origin)}"
+            self._wrong("one-input", message, item.origin[-1].span, f"it reads: {listed(block.inputs)}")
+        elif not block.inputs:
+            self._one_input(item)
+        parameters = block.parameters
+        known = [parameter.name for parameter in parameters]
+        given: set[str] = set()
+        for mapping in (item.value, item.first):
+            if isinstance(mapping, source.Mapping):
+                rest = leftovers(mapping)
+                for key, _ in mapping.entries.values():
+                    given.add(key.text)
+                    if key.text not in known and key.text not in rest:
+                        self._unknown_argument(f"the block `{item.head}`", key, known)
+        if item.value is not None and not isinstance(item.value, source.Mapping):
+            if not known:
+                self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
+            given.update(known[:1])
+        given |= {nearest(word, known) or "" for word in given if word not in known}  # misspelt, which is said above
+        for parameter in parameters:
+            if parameter.default is None and parameter.name not in given:
+                message = f"the block `{item.head}` needs the argument `{parameter.name}`"
+                note = f"`{parameter.name}` is declared on line {parameter.span.line}, without a default"
+                self._wrong("missing-argument", message, item.span, None, (note,))
+
+
+def _text(node: source.Node) -> str:
+    """A scalar as it is written; nothing for other values."""
+    return node.text if isinstance(node, source.Scalar) else ""
+
+
+def _inherit(cell: Item, row: Item | None) -> Item:
+    """A cell with the modifiers of its row."""
+    if row is None:
+        return cell
+    words = ("name", "origin", "repeat", "first", "when")
+    return replace(cell, **{word: getattr(cell, word) or getattr(row, word) for word in words})

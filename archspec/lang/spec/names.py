@@ -1,0 +1,119 @@
+"""The names in the expressions of a page: which are used, and which are known where they stand."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from archspec.diagnostics import Diagnostic, did_you_mean
+from archspec.lang.document import source
+from archspec.lang.expressions.evaluate import ExpressionError, is_expression, names_in, undefined
+from archspec.lang.spec.item import Block
+
+RESERVED = {
+    "channels": "the number of channels that enter a block",
+    "shape": "the list of sizes that enter a block",
+    "call": "the number of this call of the block",
+    "copy": "the number of this copy of a `repeat`",
+    "input": "the input of the network",
+}
+IN_LAYERS = ("channels", "shape", "copy")
+
+
+def check_names(document: source.Mapping, blocks: Mapping[str, Block]) -> Iterator[Diagnostic]:
+    """Names that are taken, expressions that cannot be read, names that nobody defines, params that nothing reads."""
+    declared = _declared(document)
+    yield from _taken(declared)
+    wrong = list(_undefined(document, blocks, [key.text for key in declared]))
+    yield from wrong or _unused(declared, document)  # a misspelt name leaves its parameter unread
+
+
+def _taken(declared: Iterable[source.Scalar]) -> Iterator[Diagnostic]:
+    for key in declared:
+        if key.text in RESERVED:
+            message = f"`{key.text}` cannot be a parameter: it is {RESERVED[key.text]}"
+            yield Diagnostic("name-taken", message, key.span, help="choose another name")
+        elif keyword.iskeyword(key.text):
+            message = f"`{key.text}` cannot be a parameter: it is a word of expressions"
+            yield Diagnostic("name-taken", message, key.span, help="choose another name")
+
+
+def _undefined(document: source.Mapping, blocks: Mapping[str, Block], params: Sequence[str]) -> Iterator[Diagnostic]:
+    for name in ("params", "variants", "input", "preprocess", "train", "evaluate"):
+        yield from _unknown(document.get(name), params)
+    yield from _unknown(document.get("layers"), [*params, *IN_LAYERS])
+    nodes = document.get("blocks")
+    for name, node in nodes if isinstance(nodes, source.Mapping) else ():
+        if isinstance(node, source.Mapping):
+            yield from _of_block(blocks[name], node, [*params, *IN_LAYERS, "call"])
+
+
+def used(node: source.Node | None) -> set[str]:
+    """The names that the expressions in a node read."""
+    return {name for each in _expressions(node) for name in _names(each.text)}
+
+
+def _expressions(node: source.Node | None) -> Iterator[source.Scalar]:
+    """The expressions in a node, keys included; `name` and `from` have none."""
+    if isinstance(node, source.Scalar):
+        if is_expression(node.value):
+            yield node
+    elif isinstance(node, source.Sequence):
+        for item in node.items:
+            yield from _expressions(item)
+    elif node is not None:
+        for key, value in node.entries.values():
+            if is_expression(key.value):
+                yield key
+            if key.text not in ("name", "from"):
+                yield from _expressions(value)
+
+
+def _declared(document: source.Mapping) -> list[source.Scalar]:
+    """The names of params, of the page and of its variants."""
+    variants = document.get("variants")
+    of_variants = [node for _, node in variants] if isinstance(variants, source.Mapping) else []
+    places = [document.get("params"), *of_variants]
+    return [key for node in places if isinstance(node, source.Mapping) for key, _ in node.entries.values()]
+
+
+def _of_block(block: Block, node: source.Mapping, names: Iterable[str]) -> Iterator[Diagnostic]:
+    known = [*names]
+    for parameter in block.parameters:
+        yield from _unknown(parameter.default, known)
+        known.append(parameter.name)
+    yield from _unknown(node.get("layers"), known)
+
+
+def _unknown(node: source.Node | None, names: Iterable[str]) -> Iterator[Diagnostic]:
+    known = set(names)
+    for expression in _expressions(node):
+        error = _error(expression.text, known)
+        if error:
+            yield Diagnostic(error.code, error.message, expression.span, help=error.help)
+
+
+def _error(text: str, known: set[str]) -> ExpressionError | None:
+    try:
+        missing = next((name for name in names_in(text) if name not in known), None)
+    except ExpressionError as error:
+        return error
+    return undefined(missing, known) if missing is not None else None
+
+
+def _names(text: str) -> list[str]:
+    try:
+        return names_in(text)
+    except ExpressionError:
+        return []
+
+
+def _unused(declared: list[source.Scalar], document: source.Mapping) -> Iterator[Diagnostic]:
+    words = used(document)
+    names = {key.text for key in declared}
+    for key in declared:
+        if key.text.isidentifier() and key.text not in words and key.text not in RESERVED:
+            message = f"nothing on this page reads the parameter `{key.text}`"
+            near = did_you_mean(key.text, words - names) or did_you_mean(key.text, words)
+            help = near or f"write `${key.text}` where it belongs, or remove it"
+            yield Diagnostic("unused-parameter", message, key.span, help=help)

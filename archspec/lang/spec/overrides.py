@@ -1,0 +1,166 @@
+"""`--set NAME=VALUE`: of a page's params, and of its sections by a dotted path (`train.epochs=5`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from archspec.declare import arguments
+from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
+from archspec.lang.document import source
+from archspec.lang.document.scalars import LARGEST
+from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression
+from archspec.lang.recipes.contradictions import contradictions
+from archspec.lang.recipes.recipe import ONE_HEAD, Recipe, recipe
+from archspec.lang.schema.messages import SHORT
+from archspec.lang.schema.schema_path import find
+from archspec.lang.schema.validate import validate_section
+from archspec.transforms import TRANSFORMS
+
+SECTIONS = ("train", "evaluate")
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """`classes=10` -> {"classes": 10}; the value is YAML. Raises ArchspecError: setting, and what `parse` raises."""
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise fail("setting", f"`--set {text}` is not NAME=VALUE", help="write for example `--set classes=10`")
+        if not value.strip():
+            raise fail("setting", f"`--set {text}` has no value", help=f"`--set {name.strip()}=~` takes it away")
+        if name.strip() in SECTIONS:
+            help = f"`--set {name.strip()}.KEY=VALUE` changes one key"
+            help += ", `--recipe FILE` takes the place of all of it" * (name.strip() == "train")
+            raise fail("setting", f"`{name.strip()}` is a section of the page, and no param", help=help)
+        settings[name.strip()] = source.parse_value(value, f"--set {name.strip()}")
+    return settings
+
+
+def normal(name: str, value: Any) -> Any:
+    """A value from Python as a page would hold it: NumPy's numbers and tuples as Python's numbers and lists.
+
+    Raises ArchspecError: setting.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [normal(name, each) for each in value]
+    if not isinstance(value, numbers.Real):
+        what = "mapping" if isinstance(value, dict) else type(value).__name__
+        raise fail("setting", f"`{name}` cannot be set to a {what}", help="give a number, a word or a list")
+    number = int(value) if isinstance(value, numbers.Integral) else float(value)
+    if not abs(number) <= LARGEST:  # which is so of no number at all (NaN) as well
+        raise fail("setting", f"`{name}` cannot be set to a number larger than 10^18")
+    return number
+
+
+def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of params, and those of sections."""
+    of_sections = {
+        name: value for name, value in settings.items() if name.partition(".")[0] in SECTIONS and "." in name
+    }
+    return {name: value for name, value in settings.items() if name not in of_sections}, of_sections
+
+
+def section(document: source.Mapping, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+    """A section of the page with its expressions evaluated and the settings applied, or {} where there is neither.
+
+    Raises ArchspecError when the value of an expression or a setting does not fit.
+    """
+    node = document.get(name)
+    values: Any = {} if node is None else _evaluated(node, params)
+    diagnostics = validate_section(values, name, document) if node else []
+    if not diagnostics:
+        given = {dotted: value for dotted, value in settings.items() if dotted.partition(".")[0] == name}
+        if any(dotted.startswith("train.optimizer.") for dotted in given):
+            values.setdefault("optimizer", {"sgd": {"momentum": 0.9}})  # the default of a recipe, before it is changed
+        for dotted, value in given.items():
+            _put(values, dotted, _of_setting(dotted, value, params), given)
+        diagnostics = validate_section(values, name) if given else []
+    if name == "train" and not diagnostics:
+        diagnostics = [
+            Diagnostic("recipe", each.message, _unless_set(document, (name, *each.path), settings), help=each.help)
+            for each in contradictions(recipe(values, TRANSFORMS))
+        ]
+    if diagnostics:
+        raise ArchspecError(*merged(diagnostics))
+    return values
+
+
+def place(document: source.Mapping, path: tuple[str, ...]) -> Span | None:
+    """Where the last part of a path that the page has stands; None where a setting has added it."""
+    while len(path) > 1:
+        try:
+            nodes, key = find(document, path)
+        except (KeyError, ValueError):
+            path = path[:-1]
+        else:
+            return key.span if key else nodes[-1].span
+    return None
+
+
+def recipe_setting(word: str) -> str | None:
+    """`train.weight_decay` for `weight_decay`, `train.optimizer.sgd.momentum` for `momentum` or a short form of it."""
+    if word in {field.name for field in dataclasses.fields(Recipe)}:
+        return f"train.{word}"
+    argument = SHORT.get(word, word)
+    known = argument in {each.name for each in arguments(ONE_HEAD["optimizer"]["sgd"])}
+    return f"train.optimizer.sgd.{argument}" if known else None
+
+
+def _unless_set(document: source.Mapping, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
+    """The `place` of a path; None where a setting has spoken, so that it is not the page that is to be changed."""
+    dotted = ".".join(path)
+    touched = any(f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.") for each in settings)
+    return None if touched else place(document, path)
+
+
+def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str]) -> None:
+    """Set one place of a section, making the mappings on the way. `epochs` replaces `iterations`, and it `epochs`."""
+    _, *inner, last = dotted.split(".")
+    above = ""
+    for word in inner:
+        here = values.get(word)
+        if isinstance(here, str) and word in ONE_HEAD:
+            here = {here: {}}  # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
+        elif above in ONE_HEAD and word in ONE_HEAD[above] and word not in values:
+            values.clear()  # another head takes the place of the one on the page
+        elif above in ONE_HEAD and not isinstance(here, dict) and here is not None:
+            first = arguments(ONE_HEAD[above][word])[:1] if word in ONE_HEAD[above] else ()
+            here = {argument.name: here for argument in first}  # the bare value under its name
+        values[word] = here if isinstance(here, dict) else {}
+        values, above = values[word], word
+    if above in ONE_HEAD and last in ONE_HEAD[above]:
+        values.clear()
+    values[last] = value
+    other = {"epochs": "iterations", "iterations": "epochs"}.get(last, "")
+    if f"{dotted.removesuffix(last)}{other}" not in others:
+        values.pop(other, None)
+
+
+def _evaluated(node: source.Node, params: Mapping[str, Any]) -> Any:
+    if isinstance(node, source.Sequence):
+        return [_evaluated(each, params) for each in node.items]
+    if isinstance(node, source.Mapping):
+        return {key: _evaluated(each, params) for key, each in node}
+    return _value(node.value, params, node.span)
+
+
+def _of_setting(name: str, value: Any, params: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _of_setting(name, each, params) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_of_setting(name, each, params) for each in value]
+    return _value(normal(name, value), params, None)
+
+
+def _value(value: Any, params: Mapping[str, Any], span: Span | None) -> Any:
+    if not is_expression(value):
+        return value
+    try:
+        return evaluate(value, params)
+    except ExpressionError as error:
+        raise fail(error.code, error.message, span, help=error.help) from None

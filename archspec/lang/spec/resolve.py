@@ -1,0 +1,81 @@
+"""A page with its variant chosen and its settings applied: what a run directory and a model file carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from archspec.diagnostics import Source
+from archspec.lang.document import source
+from archspec.lang.document.scalars import TooLargeError, resolve
+from archspec.lang.spec.names import used
+from archspec.lang.spec.spec import Spec
+
+_Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_Base):  # type: ignore[misc]
+    """Quotes what this language would not read back as text: PyYAML writes YAML 1.1, where `1e5` is a word."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True  # the language has no anchors
+
+    def text(self, data: str) -> Any:
+        try:
+            word = isinstance(resolve(data), str)
+        except TooLargeError:
+            word = False
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if word else '"')
+
+
+_Dumper.add_representer(str, _Dumper.text)
+
+
+def resolved_text(
+    spec: Spec, variant: str | None, params: Mapping[str, Any], sections: Mapping[str, Any], name: str
+) -> str:
+    """The page as YAML, without variants and rows. `params` are the final ones; `sections` replace whole keys.
+
+    Its graph is that of the variant, layer by layer, under the same paths. Params that only other variants read
+    are left out.
+    """
+    page: dict[str, Any] = {"name": name}
+    if spec.title:
+        page["source"] = spec.title
+    column = list(spec.variants).index(variant) if variant else 0
+    for key, value in source.plain(spec.document).items():
+        if key not in ("name", "source", "variants", "default", "expect", "params"):
+            page[key] = _without_rows(value, column)
+    if "input" in params:
+        page["input"] = list(params["input"])
+    page.update(sections)
+    reads = used(source.parse(Source(name, as_yaml(page))))
+    given = {word: each for word, each in params.items() if word in reads}
+    if given:
+        layers = page.pop("layers")
+        page |= {"params": given, "layers": layers}
+    return as_yaml(page)
+
+
+def as_yaml(page: Mapping[str, Any]) -> str:
+    """Plain values as YAML of this language, keys in their order."""
+    return yaml.dump(page, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+
+
+def _without_rows(value: Any, column: int) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_rows(each, column) for key, each in value.items()}
+    if not isinstance(value, list):
+        return value
+    chosen = []
+    for item in value:
+        if not isinstance(item, dict) or not isinstance(item.get("row"), list):
+            chosen.append(_without_rows(item, column))
+        elif item["row"][column] is not None:
+            cell = item["row"][column]
+            modifiers = {key: each for key, each in item.items() if key != "row"}
+            cell = cell if isinstance(cell, dict) else {cell: None}
+            chosen += _without_rows([{**modifiers, **cell}], column)
+    return chosen

@@ -1,0 +1,47 @@
+"""Many files, checked in parallel and in order, and without what libraries print about damaged ones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from archspec.diagnostics import visible
+from archspec.runtime.data.files.header import BadImageError
+from archspec.runtime.system.native_messages import native_messages_dropped
+
+NAMED = 10  # bad files that are named one by one
+CHUNK = 64  # files a task
+INTERVAL = 2.0  # seconds between two lines of progress
+
+
+def in_order(pool: ThreadPoolExecutor, check: Callable[[int], Any], count: int) -> Generator[Any, None, None]:
+    """check(0), check(1), ... in order, with the BadImageError of what raised one."""
+
+    def chunk(start: int) -> list[Any]:
+        outcomes: list[Any] = []
+        for i in range(start, min(start + CHUNK, count)):
+            try:
+                outcomes.append(check(i))
+            except BadImageError as bad:
+                outcomes.append(bad)
+        return outcomes
+
+    for outcomes in pool.map(chunk, range(0, count, CHUNK)):
+        yield from outcomes
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Pillow's warnings of large images and damaged metadata are hidden too: size and decoding judge what matters."""
+    with native_messages_dropped(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def printable(path: str) -> str:
+    """A path with escapes in the place of bytes that are no UTF-8, and of what a terminal would obey."""
+    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))

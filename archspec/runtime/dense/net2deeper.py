@@ -1,0 +1,58 @@
+"""A trained network made deeper by identity layers: the same function, to be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from archspec.graph.ir import Graph
+from archspec.graph.rewrite.net2deeper import deepen as deeper_graph
+from archspec.runtime.dense.convert import copy_weights, graph_of
+from archspec.runtime.models.build import build_model
+
+
+def deepen(
+    model: Any,
+    after: Mapping[str, int] | Sequence[str],
+    *,
+    graph: Graph | None = None,
+    kernel_size: int = 3,
+    normalized: bool = False,
+) -> Any:
+    """The deeper keras.Model: it computes what `model` does, exactly; normalized, to the rounding of one division.
+
+    Args:
+        after, kernel_size, normalized: as `archspec.graph.rewrite.net2deeper.deepen` takes them.
+        graph: of the page that `model` was built from; else it is read from the model.
+
+    In training, batch normalization that was added works by the moments of the batch, and is no identity then. Raises
+    ArchspecError: those of `archspec.graph.rewrite.net2deeper.deepen`, and of `read_model` without a graph.
+    """
+    graph = graph or graph_of(model)
+    deeper = deeper_graph(graph, after, kernel_size=kernel_size, normalized=normalized)
+    built = build_model(deeper.graph)
+    new = {deeper.graph[path].keras_name for path in deeper.identities}
+    copy_weights(model, built, leave=new)
+    for name in new:
+        _make_identity(built.get_layer(name))
+    return built
+
+
+def _make_identity(layer: Any) -> None:
+    for variable in layer.weights:
+        variable.assign(_identity(variable.name, tuple(variable.shape), getattr(layer, "epsilon", 0.0)))
+
+
+def _identity(name: str, shape: tuple[int, ...], epsilon: float) -> Any:
+    """What a weight of that name is in an identity layer."""
+    if name == "kernel":
+        kernel = np.zeros(shape, np.float32)
+        kernel[tuple(side // 2 for side in shape[:-2])] = np.eye(shape[-1], dtype=np.float32)
+        return kernel
+    if name == "gamma":
+        return np.ones(shape, np.float32)
+    if name == "moving_variance":
+        return np.full(shape, 1 - epsilon, np.float32)  # to which the layer adds epsilon
+    return np.zeros(shape, np.float32)  # bias, beta, moving_mean

@@ -1,0 +1,169 @@
+"""A trained network as a protocol sees it: posteriors of crops, and of whole images by its dense form."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archspec.diagnostics import ArchspecError
+from archspec.graph.rewrite.fully_convolutional import convolutionalize as convolutionalize_graph
+from archspec.graph.rewrite.padding_effects import dense_effects
+from archspec.ops.base import Shape
+from archspec.runtime.data.pipeline.preprocess import preprocess_values
+from archspec.runtime.dense.convert import convolutionalize, graph_of
+from archspec.runtime.dense.scorer import DenseScorer
+from archspec.runtime.models.classifier import logits_of
+from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.models.model_file import load_model, model_path
+from archspec.runtime.system import memory as machine
+from archspec.runtime.system.tensorflow_import import import_tensorflow
+
+Posteriors = Callable[[Any], Any]
+"""From inputs (b, ...) to the softmax output (b, classes), float32; both may be tensors or arrays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A classifier on its devices, and what its file says of its input."""
+
+    path: Path
+    model: Any = field(repr=False)
+    logits_model: Any = field(repr=False)
+    metadata: Metadata
+    strategy: Any = field(repr=False)
+    _of_images: dict[str, Posteriors] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(cls, path: str | Path, strategy: Any) -> Classifier:
+        """Of a model file or a run directory. Raises what `load_model` and `logits_of` raise."""
+        path = model_path(path)
+        with strategy.scope():
+            model, metadata = load_model(path)
+            return cls(path, model, logits_of(model), metadata, strategy)
+
+    @property
+    def input_shape(self) -> Shape:
+        return tuple(self.model.input_shape[1:])
+
+    @property
+    def classes(self) -> int:
+        return int(self.logits_model.output_shape[-1])
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @cached_property
+    def of_inputs(self) -> Posteriors:
+        """Posteriors of what has gone through `preprocess`."""
+        tf = import_tensorflow()
+        return self._run(lambda x: _softmax(tf, self.logits_model(x, training=False)), self.input_shape)
+
+    @cached_property
+    def of_crops(self) -> Posteriors:
+        """Posteriors of crops as large as the input, float32 grey levels (b, H, W, C)."""
+        tf = import_tensorflow()
+
+        def posteriors(x: Any) -> Any:
+            x = preprocess_values(tf, x, self.input_shape, self.metadata.preprocess)
+            return _softmax(tf, self.logits_model(x, training=False))
+
+        return self._run(posteriors, self.input_shape)
+
+    def of_images(self, average: str) -> Posteriors:
+        """Posteriors of images of any size, float32 grey levels (b, H, W, C), by the fully convolutional network.
+
+        average: `scores` is the softmax of the mean of the map of class scores (Simonyan & Zisserman 2014, section
+            3.2), `posteriors` the mean of the map of softmax outputs.
+
+        Raises what `convolutionalize` raises: `not-convolutional` and others.
+        """
+        if average in self._of_images:
+            return self._of_images[average]
+        tf = import_tensorflow()
+        free = (None, None, self.input_shape[-1])
+        dense = self._dense  # built now: not while a graph is traced
+
+        def posteriors(x: Any) -> Any:
+            x = preprocess_values(tf, x, free, self.metadata.preprocess)
+            scores = tf.cast(dense(x, training=False), tf.float32)
+            if scores.shape.rank == 2:  # a network of free size averages by itself
+                return _softmax(tf, scores)
+            if average == "scores":
+                return _softmax(tf, tf.reduce_mean(scores, axis=[1, 2]))
+            return tf.reduce_mean(_softmax(tf, scores), axis=[1, 2])
+
+        return self._of_images.setdefault(average, self._run(posteriors, free))
+
+    def in_tiles(self, average: str) -> Posteriors:
+        """As `of_images`, for images that do not fit into memory as a whole, one after the other on one device."""
+        tf, scorer = import_tensorflow(), self.scorer
+        assert scorer is not None  # only it knows that they do not fit
+        free = (None, None, self.input_shape[-1])
+
+        def posteriors(x: Any) -> Any:
+            scores = scorer(np.asarray(preprocess_values(tf, x, free, self.metadata.preprocess)))
+            if average == "scores":
+                return _softmax(tf, scores.mean(axis=(1, 2)))
+            return tf.reduce_mean(_softmax(tf, scores), axis=[1, 2])
+
+        return posteriors
+
+    @cached_property
+    def scorer(self) -> DenseScorer | None:
+        """The dense network with the memory that it may take, half of what is free now.
+
+        None on a GPU, and where the graph of a network of free size cannot be read.
+        """
+        if import_tensorflow().config.get_visible_devices("GPU"):
+            return None
+        try:
+            graph = graph_of(self.model, self.metadata)
+        except ArchspecError:  # the dense network of a fixed size cannot be built without it
+            return None
+        free = None in self.input_shape
+        dense = graph if free else convolutionalize_graph(graph, output="logits")
+        window = () if free else tuple(side or 0 for side in self.input_shape[:-1])
+        effects = () if free else dense_effects(graph, dense)
+        return DenseScorer(self._dense, dense, window, effects, machine.free_memory() // 2)
+
+    @cached_property
+    def _dense(self) -> Any:
+        """The keras.Model (b, H, W, C) -> (b, H', W', classes), before the softmax."""
+        if None in self.input_shape:
+            return self.logits_model
+        with self.strategy.scope():
+            return convolutionalize(self.model, graph=graph_of(self.model, self.metadata), output="logits")
+
+    def _run(self, posteriors: Callable[[Any], Any], shape: Shape) -> Posteriors:
+        """The function as a graph, each batch divided over the replicas."""
+        tf = import_tensorflow()
+        replicas: int = self.strategy.num_replicas_in_sync
+        if replicas == 1:
+            signature = [tf.TensorSpec((None, *shape), tf.float32)]
+            compiled: Posteriors = tf.function(posteriors, autograph=False, input_signature=signature)
+            return compiled
+        step = tf.function(lambda x: self.strategy.run(posteriors, args=(x,)), autograph=False, reduce_retracing=True)
+
+        def divided(x: Any) -> Any:
+            count = len(x)
+            rows = np.minimum(np.arange(-(-count // replicas) * replicas), count - 1)  # no replica without any
+            parts = np.split(rows, replicas)
+            given = self.strategy.experimental_distribute_values_from_function(
+                lambda context: tf.gather(x, parts[context.replica_id_in_sync_group])
+            )
+            return tf.concat(self.strategy.experimental_local_results(step(given)), axis=0)[:count]
+
+        return divided
+
+
+def _softmax(tf: Any, logits: Any) -> Any:
+    return tf.nn.softmax(tf.cast(logits, tf.float32))

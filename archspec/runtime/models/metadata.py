@@ -1,0 +1,88 @@
+"""What a model file knows of its network besides Keras's configuration: the page, the classes, the preprocessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from archspec.declare import arguments
+from archspec.lang.recipes.recipe import from_heads, plain
+from archspec.transforms import TRANSFORMS, Transform
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a model file knows of its network besides Keras's configuration; all of it may be missing."""
+
+    reference: str | None = None
+    """As the network was asked for: `resnet:50`."""
+    page: str | None = None
+    """The page with its variant and settings applied, YAML."""
+    class_names: tuple[str, ...] | None = None
+    preprocess: tuple[Transform, ...] = ()
+    """The transforms between pixels of 0 to 255 and the network."""
+    resize: int | None = None
+    """The evaluation protocol: shortest side after resizing, pixels."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "reference": self.reference,
+            "page": self.page,
+            "class_names": self.class_names,
+            "preprocess": [plain(transform) for transform in self.preprocess],
+            "resize": self.resize,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Metadata:
+        """Raises ValueError when `data` is not what `to_json` writes."""
+        _check(data, SCHEMA, "the description")
+        names = data.get("class_names")
+        return cls(
+            reference=data.get("reference"),
+            page=data.get("page"),
+            class_names=None if names is None else tuple(names),
+            preprocess=tuple(_transform(each) for each in data.get("preprocess", ())),
+            resize=data.get("resize"),
+        )
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["format"],
+    "properties": {
+        "format": {"const": 1},
+        "reference": {"type": ["string", "null"]},
+        "page": {"type": ["string", "null"]},
+        "class_names": {"type": ["array", "null"], "items": {"type": "string"}},
+        "preprocess": {"type": "array", "items": {"type": "object", "minProperties": 1, "maxProperties": 1}},
+        "resize": {"type": ["integer", "null"], "minimum": 1},
+    },
+}
+
+
+def _transform(value: dict[str, Any]) -> Transform:
+    """One transform from its one-key form, checked against its declaration."""
+    ((name, given),) = value.items()
+    if name not in TRANSFORMS:
+        raise ValueError(f"there is no transform `{name}`")
+    declared = arguments(TRANSFORMS[name])
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [argument.name for argument in declared if argument.required],
+        # null stands for an argument that was left out
+        "properties": {argument.name: {"anyOf": [{"type": "null"}, argument.schema]} for argument in declared},
+    }
+    _check(given, schema, f"the transform `{name}`")
+    return cast("Transform", from_heads(value, TRANSFORMS))
+
+
+def _check(value: Any, schema: dict[str, Any], what: str) -> None:
+    import jsonschema
+
+    error = next(jsonschema.Draft7Validator(schema).iter_errors(value), None)
+    if error is not None:
+        place = "".join(f" `{word}`" for word in error.absolute_path)
+        raise ValueError(f"{what}{place} is not as it must be")

@@ -1,0 +1,78 @@
+"""A run directory belongs to one process at a time: two that train in it would destroy each other's files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from archspec.diagnostics import ArchspecError, fail
+from archspec.runtime.system.atomic_write import discard, os_errors
+
+NAME = ".lock"
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Hold RUN/.lock, which says who does, and remove it at the end. A process that is killed lets go of it too.
+
+    Where the system or the file system has no locks, nothing is held.
+
+    Raises:
+        ArchspecError: `run-busy` when another process, or this one, holds it; `cannot-write`.
+    """
+    path, here = run / NAME, False
+    while not here:
+        with os_errors(run):
+            file = path.open("a+", encoding="utf-8")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(file)
+            _take(file, run)
+            here = _is_at(file, path)  # or its holder has just removed it, and it is nobody's lock any more
+            if here:
+                stack.callback(discard, path)
+                yield
+
+
+def refuse_busy(run: Path) -> None:
+    """Check that no process trains in a directory. Raises `run-busy`."""
+    try:
+        file = (run / NAME).open("r+", encoding="utf-8")
+    except OSError:
+        return  # there is none, or it will be said when it is to be written
+    with file:
+        _take(file, run)
+
+
+def _take(file: IO[str], run: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _busy(file, run) from None
+    except OSError:  # a file system without locks
+        return
+    with contextlib.suppress(OSError):  # a full disk can do without
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _busy(file: IO[str], run: Path) -> ArchspecError:
+    file.seek(0)
+    holder = file.readline(200).strip() or "another process"
+    help = "wait until it ends, or end it: Ctrl-C or SIGTERM leave a checkpoint to go on from with `--resume`"
+    return fail("run-busy", f"`{run}` is being trained by {holder}", help=help)

@@ -1,0 +1,167 @@
+"""The checkpoints of a run: when one is due, which are kept, and what the variables of a run are in one.
+
+RUN/checkpoints/step-000001200.safetensors, after so many steps; the last two are kept, so that a damaged one costs no
+more than the way from the one before.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import fail
+from archspec.runtime.system.atomic_write import discard, flush_folder, os_errors
+from archspec.runtime.training.records.checkpoint_file import (
+    Checkpoint,
+    DamagedCheckpointError,
+    read_checkpoint,
+    write_checkpoint,
+)
+
+FOLDER = "checkpoints"
+KEPT = 2
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Every:
+    """How often a checkpoint is due inside an epoch: after so many steps or seconds; never when both are None."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+
+def parse_every(text: str | None) -> Every:
+    """`500steps`, `90s`, `10m` or `2h`; None is only at the end of each epoch.
+
+    Raises:
+        ArchspecError: `checkpoint-every`.
+    """
+    if text is None:
+        return Every()
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps?|s|m|h)\s*", text)
+    number = float(match[1]) if match else 0.0
+    if not match or not number or (match[2].startswith("step") and not number.is_integer()):
+        message = f"`{text}` is neither a number of steps nor a time"
+        raise fail("checkpoint-every", message, help="give `500steps`, `90s`, `10m` or `2h`")
+    return Every(steps=int(number)) if match[2].startswith("step") else Every(seconds=number * SECONDS[match[2]])
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints. `clock` gives seconds."""
+
+    def __init__(self, run: Path, every: Every, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder = run / FOLDER
+        self.every = every
+        self._clock = clock
+        self._written = clock()
+
+    def due(self, step: int) -> bool:
+        """Whether one is due after that step (from 1, over all epochs), besides those at the end of an epoch."""
+        if self.every.steps is not None:
+            return step % self.every.steps == 0
+        return self.every.seconds is not None and self._clock() - self._written >= self.every.seconds
+
+    def save(self, step: int, checkpoint: Checkpoint) -> Path:
+        """Write one, then remove all but the last two.
+
+        Raises:
+            ArchspecError: `cannot-write`; those before stay.
+        """
+        with os_errors(self.folder):
+            if not self.folder.is_dir():
+                self.folder.mkdir(exist_ok=True)
+                flush_folder(self.folder.parent)
+        path = self.folder / f"step-{step:09}.safetensors"
+        write_checkpoint(path, checkpoint)
+        self._written = self._clock()
+        for old in files(self.folder.parent)[KEPT:]:
+            discard(old)
+        return path
+
+
+def files(run: Path) -> list[Path]:
+    """Those of a run, the newest first."""
+    return sorted((run / FOLDER).glob("step-*.safetensors"), reverse=True)
+
+
+def latest(run: Path, note: Callable[[str], None]) -> Checkpoint:
+    """The newest whole checkpoint of a run; `note` is told of damaged ones.
+
+    Raises:
+        ArchspecError: `no-checkpoint`.
+    """
+    reasons = []
+    for path in files(run):
+        try:
+            checkpoint = read_checkpoint(path)
+        except DamagedCheckpointError as damaged:
+            reasons.append(f"`{path}` cannot be used: {damaged}")
+            continue
+        for reason in reasons:
+            note(f"{reason}; going on from `{path.name}`, before it")
+        return checkpoint
+    message = f"`{run}` has no checkpoint to go on from"
+    raise fail("no-checkpoint", message, notes=reasons, help="start the run again: `archspec train`")
+
+
+def capture(variables: Sequence[Any]) -> dict[str, npt.NDArray[Any]]:
+    """The values of variables, Keras's or TensorFlow's, by their paths, in their order; copies on the host."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for variable in variables:
+        path = getattr(variable, "path", None) or variable.name
+        name, number = path, 2
+        while name in arrays:
+            name, number = f"{path}#{number}", number + 1
+        arrays[name] = np.array(variable.numpy())
+    return arrays
+
+
+def sizes(variables: Sequence[Any]) -> npt.NDArray[np.float32]:
+    """Of each variable the mean of its absolute values, float32 (variables,): what tells sets of weights apart."""
+    arrays = capture(variables).values()
+    return np.array([np.abs(each.astype(np.float64)).mean() if each.size else 0 for each in arrays], np.float32)
+
+
+def restore(variables: Sequence[Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Give variables their values back, by their order, on every replica.
+
+    Raises:
+        ArchspecError: `checkpoint-differs` when they are not those of the checkpoint; then none is changed.
+    """
+    values = list(arrays.items())
+    differing = [
+        f"`{name}` is {value.dtype} {value.shape}, and the network has {variable.dtype} {tuple(variable.shape)}"
+        for variable, (name, value) in zip(variables, values, strict=False)
+        if tuple(variable.shape) != value.shape or np.dtype(_dtype_name(variable)) != value.dtype
+    ]
+    if len(values) != len(variables):
+        differing.insert(0, f"it has {len(values)} variables, and the network with its optimizer {len(variables)}")
+    if differing:
+        message = "the checkpoint is of another network or optimizer"
+        help = "page.yaml and run.json of a run are not to be changed: start a new run instead"
+        raise fail("checkpoint-differs", message, notes=differing[:3], help=help)
+    for variable, (_, value) in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _dtype_name(variable: Any) -> Any:
+    """Keras names its types, TensorFlow has objects for them; bfloat16 is known to NumPy only as an object."""
+    dtype = getattr(variable.dtype, "name", variable.dtype)
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return ml_dtypes.bfloat16
+    return dtype
+
+
+def unfinite(arrays: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+    """Names of arrays that hold NaN or infinity."""
+    return [name for name, array in arrays.items() if array.dtype.kind not in "iub" and not np.isfinite(array).all()]

@@ -1,0 +1,142 @@
+"""What a user sees while a network trains: a live table in a terminal, plain lines elsewhere, on standard error."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, TextIO, cast
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from archspec.format import duration
+from archspec.runtime.system.resilient_stderr import LastingStream
+from archspec.runtime.training.replica_batches import Score
+
+COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
+BAR, LEAST_BAR = 20, 5  # letters wide, and where the terminal is narrow
+DISPENSABLE = (
+    "",
+    "data wait",
+    "top-5",
+    "steps",
+    "images/s",
+    "left",
+)  # what a narrow terminal leaves out, first to last
+
+
+class TrainingProgress:
+    """Shows steps and epochs; a context manager, which ends the live table.
+
+    Args:
+        console: where to; standard error by default.
+        quiet: show nothing but notes.
+    """
+
+    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+        self.console = console or Console(
+            file=cast("TextIO", LastingStream(sys.stderr)), highlight=False, soft_wrap=True
+        )
+        self.quiet = quiet
+        self._live: Live | None = None
+        self._epochs = 0
+        self._steps = 0
+        self._top5 = True
+
+    def note(self, text: str) -> None:
+        """A line of its own: a warning, or what runs."""
+        self.console.print(text, markup=False)
+
+    def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True) -> None:
+        """Training begins. `top5`: whether there are more than five classes, so that the figure says something."""
+        self._epochs, self._steps, self._top5 = epochs, steps_per_epoch, top5
+        if self.quiet or not self.console.is_terminal:
+            return
+        self._live = Live("preparing the first step", console=self.console, transient=True, refresh_per_second=5)
+        self._live.start()
+
+    def steps(
+        self, epoch: int, done: int, score: Score, images_per_second: float, waiting: float, seconds_left: float
+    ) -> None:
+        """`done` steps of an epoch (from 1) are over; the score is the epoch's so far.
+
+        waiting: share of the time that steps waited for data; NaN where it is not measured.
+        """
+        if self._live is None:
+            return
+        texts = (
+            f"{epoch}/{self._epochs}",
+            f"{done}/{self._steps}",
+            " " * LEAST_BAR,
+            f"{score.loss:.4f}",
+            f"{100 * score.top1:.1f} %",
+            f"{100 * score.top5:.1f} %",
+            f"{images_per_second:,.0f}",
+            "-" if math.isnan(waiting) else f"{100 * waiting:.0f} %",
+            duration(seconds_left),
+        )
+        cells = dict(zip(COLUMNS, texts, strict=True))
+        if not self._top5:
+            del cells["top-5"]
+        shown = _fitting(cells, self.console.width)
+        table = Table(*shown, box=None, pad_edge=False, header_style="dim", expand=False)
+        bar = ProgressBar(self._steps, done, width=min(BAR, LEAST_BAR + self.console.width - _width(shown)))
+        table.add_row(*(text if name else bar for name, text in shown.items()))
+        self._live.update(table)
+
+    def validating(self) -> None:
+        """The epoch's training steps are over."""
+        if self._live is not None:
+            self._live.update("validating")
+
+    def epoch(self, row: Mapping[str, Any], *, best: bool) -> None:
+        """An epoch is over: a row of history.csv with that of times.csv, and whether it is the best so far."""
+        if self.quiet:
+            return
+        self.note(_epoch_line(row, self._epochs, best, self.console.width if self.console.is_terminal else None))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _epoch_line(row: Mapping[str, Any], epochs: int, best: bool, width: int | None) -> str:
+    """The figures of an epoch in one line; a terminal of some width gets those that fit into it, or the fewest."""
+    wait = "" if row["data_wait"] is None else f"data wait {100 * row['data_wait']:.0f} %  "
+    trained = (
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
+    )
+    figures = f"loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
+    top5 = f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else ""
+    star = " *" if best else "  "
+    speed = f" | {row['images_per_second']:,.0f} images/s  {wait}{duration(row['seconds'])}"
+    lines = (
+        f"{trained}  | validation {figures}{top5}{star}{speed}",
+        f"{trained}  | validation {figures}{top5}{star}",
+        f"{trained}  | validation {figures}{star}",
+        f"{trained}  | {figures}{star}",
+    )
+    return next((line for line in lines if width is None or len(line) <= width), lines[-1])
+
+
+def _fitting(cells: Mapping[str, str], width: int) -> dict[str, str]:
+    """The columns of a row that fit side by side into a terminal of that width."""
+    kept, dispensable = dict(cells), list(DISPENSABLE)
+    while dispensable and _width(kept) > width:
+        kept.pop(dispensable.pop(0), None)
+    return kept
+
+
+def _width(cells: Mapping[str, str]) -> int:
+    """Of the table with this row, with two blanks between its columns."""
+    return sum(2 + max(len(name), len(text)) for name, text in cells.items()) - 2

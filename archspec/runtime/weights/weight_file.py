@@ -1,0 +1,82 @@
+"""Where weights come from: a file by its suffix, or `keras:NAME` for what keras.applications downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
+from archspec.runtime.models.model_file import load_model, model_path
+from archspec.runtime.weights.applications import application, model_with
+from archspec.runtime.weights.h5_file import h5_file
+from archspec.runtime.weights.keras_units import model_units
+from archspec.runtime.weights.safetensors import safetensors_file
+from archspec.runtime.weights.torch_file import torch_file
+from archspec.runtime.weights.torch_units import torch_units
+from archspec.runtime.weights.tree import natural
+from archspec.runtime.weights.unit import Unit
+
+SUFFIXES = (".keras", ".weights.h5", ".h5", ".hdf5", ".pth", ".pt", ".bin", ".safetensors")
+HELP = f"weights are read from files that end in {', '.join(SUFFIXES)}, and from `keras:imagenet` or `keras:NAME`"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The units of a file, and what they can be matched by besides their order."""
+
+    units: list[Unit]
+    graph: KerasGraph | None = None
+    """Of a Keras model; the units are then those of `positions`, in their order."""
+    positions: tuple[int, ...] = ()
+    as_run: bool = True
+    """Whether the order is that of Keras's graph (by depth); a state dict has that of its modules, as a page has."""
+    sorted_by_name: bool = False
+
+
+@contextmanager
+def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[Source]:
+    """The source that `text` names, readable until the end of the block; `names` are those of the layers to fill.
+
+    A file of weights alone whose names are others is taken for one of keras.applications; without `names` it is not.
+
+    Raises ArchspecError: weights-not-found, weights-unknown, not-weights, weights-unsafe, download.
+    """
+    if text.startswith("keras:"):
+        yield of_model(application(text.removeprefix("keras:"), model_name))
+        return
+    path = Path(text)
+    if any((path / name).is_file() for name in ("best.keras", "last.keras")):  # of a run
+        path = model_path(path)
+    if not path.is_file():
+        fact = "is a folder" if path.is_dir() else "does not exist"
+        raise fail("weights-not-found", f"`{text}` {fact}", help=HELP)
+    try:
+        if path.name.endswith(".keras"):
+            yield of_model(load_model(path)[0])
+        elif path.suffix in (".h5", ".hdf5"):
+            with h5_file(path) as units:
+                known = None if names in (None, {unit.name for unit in units}) else model_with(path, units, model_name)
+                yield Source(units) if known is None else of_model(known)
+        elif path.suffix in (".pth", ".pt", ".bin"):
+            with torch_file(path) as state:
+                yield Source(torch_units(state), as_run=False)
+        elif path.suffix == ".safetensors":
+            with safetensors_file(path) as state:
+                state = {name: state[name] for name in sorted(state, key=natural)}
+                yield Source(torch_units(state), as_run=False, sorted_by_name=True)
+        else:
+            raise fail("weights-unknown", f"`{text}` has a suffix of no known form of weights", help=HELP)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise fail("weights-not-found", f"cannot read `{text}`: {reason}", help=HELP) from error
+
+
+def of_model(model: Any) -> Source:
+    """The units of a Keras model, with its graph."""
+    graph = keras_graph(model)
+    units = model_units(graph)
+    return Source(list(units.values()), graph, tuple(units))

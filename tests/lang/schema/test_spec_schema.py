@@ -1,0 +1,103 @@
+"""The JSON Schema: valid, fresh, described for editors, and of one mind with archspec about every example page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from archspec import api
+from archspec.diagnostics import ArchspecError, Source
+from archspec.lang.document import source
+from archspec.lang.schema import spec_schema as schema
+from archspec.lang.schema.schema_path import HEADS
+from tests.examples.pages import BAD, GOOD, diagnostics
+
+SHIPPED = Path(schema.__file__).parents[2] / "schema.json"
+PLAIN = jsonschema.Draft7Validator(schema.page_schema())
+OF_THE_SCHEMA = {"missing-key", "unknown-key", "unknown-argument", "missing-argument", "wrong-type", "wrong-value"}
+
+
+def document(page: Path) -> Any:
+    return source.plain(source.parse(Source(page.name, page.read_text(encoding="utf-8-sig"))))
+
+
+def test_the_shipped_file_is_fresh() -> None:
+    assert SHIPPED.read_text(encoding="utf-8") == schema.text(), "run `python -m tests.examples.accept`"
+
+
+def test_it_is_valid_draft_07() -> None:
+    shipped = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    assert shipped["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(shipped)
+
+
+@pytest.mark.parametrize("family", api.families())
+def test_shipped_pages_validate_with_any_validator(family: str) -> None:
+    PLAIN.validate(source.plain(source.parse(api.read_page(family))))
+
+
+@pytest.mark.parametrize("page", GOOD, ids=lambda page: page.stem)
+def test_good_pages_validate_with_any_validator(page: Path) -> None:
+    PLAIN.validate(document(page))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "missing-input",
+        "unknown-key",
+        "unknown-key-in-figure",
+        "unknown-argument",
+        "missing-argument",
+        "wrong-type-bare",
+        "wrong-value-rate",
+        "bad-name",
+        "no-arguments",
+        "layers-mapping",
+        "expect-no-reason",
+        "two-optimizers",
+    ],
+)
+def test_an_editor_underlines_what_archspec_refuses(name: str) -> None:
+    (page,) = [page for page in BAD if page.stem == name]
+    assert list(PLAIN.iter_errors(document(page)))
+
+
+def test_what_the_schema_refuses_archspec_refuses() -> None:
+    for page in BAD:
+        try:
+            refused = list(PLAIN.iter_errors(document(page)))
+        except ArchspecError:  # no YAML of the language
+            continue
+        if refused:
+            assert diagnostics(page), page.stem
+
+
+def properties(fragment: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All named properties in a schema, with their paths."""
+    if isinstance(fragment, dict):
+        for key, value in fragment.items():
+            if key == "properties":
+                yield from ((f"{path}/{name}", each) for name, each in value.items())
+            yield from properties(value, f"{path}/{key}")
+    elif isinstance(fragment, list):
+        for each in fragment:
+            yield from properties(each, path)
+
+
+def test_every_property_is_described_for_editors() -> None:
+    found = dict(properties(schema.page_schema()))
+    assert len(found) > 200
+    assert [path for path, each in found.items() if not each.get("description")] == []
+
+
+def test_every_head_and_modifier_can_be_completed() -> None:
+    heads = schema.page_schema()["definitions"]["layer"]["else"]["properties"]
+    assert {"name", "from", "repeat", "first", "when", "row", "residual"} < set(heads)
+    text = json.dumps(schema.page_schema())
+    assert [name for name in HEADS if f'"{name}": {{"description"' not in text] == []

@@ -1,0 +1,147 @@
+"""Processes over loopback that train and evaluate together, lose each other, and go on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.runtime.distributed.processes", str(tmp_path_factory.mktemp("hosts"))]
+    root = Path(__file__).parents[3]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def test_two_processes_train_to_the_weights_of_one(outcome: dict[str, Any]) -> None:
+    """With batch normalization, momentum, weight decay, accumulation, clipping by the global norm, label smoothing, a
+    weighted class, and a last batch of three images; all variables, and all figures of history.csv."""
+    assert [process[0] for process in outcome["two"]] == [0, 0]
+    assert outcome["distance"] < 1e-5
+    assert outcome["history"] < 1e-5
+
+
+def test_a_worker_that_dies_stops_the_others_within_a_minute_by_name(outcome: dict[str, Any]) -> None:
+    (status, ended, (code, message, help, *_)), (dead, died, _) = outcome["killed"]
+    assert (status, dead) == (1, -9)
+    assert ended - died < 60
+    assert code == "worker-lost"
+    assert message.startswith("worker 1 (127.0.0.1:")
+    assert "--resume" in help
+
+
+def test_a_chief_that_stands_still_stops_the_others_within_a_minute(outcome: dict[str, Any]) -> None:
+    (killed, _, _), (status, ended, (code, message, *_)) = outcome["frozen chief"]
+    assert (killed, status, code) == (-9, 1, "worker-lost")
+    assert ended < 60
+    assert message.startswith("worker 0 (127.0.0.1:")
+
+
+def test_of_three_workers_the_one_that_died_is_named_by_both_others(outcome: dict[str, Any]) -> None:
+    """Not the one that ended because it died."""
+    (first, died, _), others = outcome["killed of three"][1], outcome["killed of three"][::2]
+    assert first == -9
+    for status, ended, (code, message, *_) in others:
+        assert (status, code) == (1, "worker-lost")
+        assert ended - died < 60
+        assert message.startswith("worker 1 (127.0.0.1:")
+
+
+def test_all_end_when_one_is_asked_to_and_go_on_to_the_same_bits(outcome: dict[str, Any]) -> None:
+    """SIGTERM reaches worker 1 alone; the run was killed before that, and resumed."""
+    assert [process[0] for process in outcome["asked to end"]] == [143, 143]
+    assert [process[0] for process in outcome["resumed"]] == [0, 0]
+    assert outcome["differences"] == []
+
+
+def test_two_processes_evaluate_to_the_figures_of_one(outcome: dict[str, Any]) -> None:
+    """450 images under two protocols and their ensemble: posteriors of all, on both workers; each scored half."""
+    assert [process[0] for process in outcome["evaluated"] + outcome["evaluated by two"]] == [0, 0, 0]
+    assert outcome["posteriors"] < 1e-6
+    for worker, (_, _, lines) in enumerate(outcome["evaluated by two"]):
+        done = [line for line in lines if f"worker {worker} " in line and "its 225 images are done" in line]
+        assert len(done) == 2
+
+
+def test_an_evaluator_that_dies_is_named_and_what_was_done_is_kept(outcome: dict[str, Any]) -> None:
+    (status, ended, (code, message, help, *_)), (dead, died, _) = outcome["evaluator killed"]
+    assert (status, dead) == (1, -9)
+    assert ended - died < 60
+    assert code == "worker-lost"
+    assert message.startswith("worker 1 (127.0.0.1:")
+    assert "what is done is kept" in help
+    assert outcome["kept"] == 2
+    (status, _, lines), (other, _, lines_of_other) = outcome["evaluated again"]
+    assert (status, other, outcome["left"]) == (0, 0, 0)
+    done, done_of_other = (
+        next(
+            int(line.split()[0])
+            for line in each
+            if line.endswith("of 225 images were done before the last run was stopped")
+        )
+        for each in (lines, lines_of_other)
+    )
+    assert 16 <= done < 225  # worker 0 did not end its share before it looked
+    assert done_of_other == 16
+
+
+def test_a_loss_that_is_no_number_names_the_layer_on_all(outcome: dict[str, Any]) -> None:
+    """As on one host: `tests.runtime.training.test_resume` says why it is that layer. Both take the steps again."""
+    for status, _, (code, message, _, layer, greatest, kept) in outcome["diverged"]:
+        assert (status, code) == (1, "diverged")
+        assert message.endswith("at step 2 of 9 in epoch 2")
+        assert layer == "`three` is the first layer whose output is not finite"
+        assert greatest.endswith("of `two`")
+        assert kept.startswith("the checkpoint of step 9 is kept")
+    assert outcome["diverged"][0][2] == outcome["diverged"][1][2]
+
+
+def test_a_process_that_ends_first_leaves_no_other_waiting_for_it(outcome: dict[str, Any]) -> None:
+    for pair in outcome["parted"]:
+        assert [(status, said) for status, _, said in pair] == [(0, []), (0, ["of worker 0", "[1]"])]
+
+
+def test_different_networks_are_refused_before_anything_is_made(outcome: dict[str, Any]) -> None:
+    for status, _, (code, message, *_) in outcome["apart"]:
+        assert (status, code, message) == (1, "hosts-differ", "the workers do not have the same network")
+
+
+def test_what_one_process_alone_sees_ends_all_in_the_same_way(outcome: dict[str, Any]) -> None:
+    (status, _, said), (status_of_other, _, said_of_other) = outcome["unfinite"]
+    assert (status, said[:2]) == (1, ["diverged", "a variable of another worker is not finite after step 8"])
+    assert (status_of_other, said_of_other[:2]) == (1, ["diverged", "`kernel` is not finite after step 8"])
+
+
+def test_who_holds_up_the_others_is_told(outcome: dict[str, Any]) -> None:
+    (status, _, lines), (status_of_other, _, lines_of_other) = outcome["held up"]
+    assert (status, status_of_other) == (0, 0)
+    waiting_for = [line.partition(" for ")[0] for line in lines if "waiting for worker 1 (127.0.0.1:" in line]
+    places = tuple(place for place in waiting_for if place.endswith(" of epoch 2"))
+    assert places
+    its = {line.rpartition(": ")[2] for line in lines_of_other if line.startswith(places)}
+    assert its == {"the others wait for this worker"}
+
+
+def test_without_a_shared_folder_the_error_says_that_the_layer_was_not_looked_for(outcome: dict[str, Any]) -> None:
+    for status, _, (code, message, _, *notes) in outcome["diverged apart"]:
+        assert (status, code) == (1, "diverged"), (message, notes)
+        assert message.endswith("at step 2 of 9 in epoch 2")
+        assert notes == ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
+
+
+def test_one_process_writes(outcome: dict[str, Any]) -> None:
+    chief, other = (process[2] for process in outcome["two"])
+    assert any(line.startswith("writing ") for line in chief)
+    assert "worker 0 writes the files" in other
+    assert (
+        "small: 1,048 parameters, 1,347 training and 450 validation images of 10 classes, on 2 hosts with 1 CPU each"
+        in chief
+    )

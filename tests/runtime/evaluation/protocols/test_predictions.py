@@ -1,0 +1,200 @@
+"""Saved predictions come back, members of an ensemble are matched by name, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archspec.diagnostics import ArchspecError
+from archspec.runtime.evaluation.protocols.ensemble import averages
+from archspec.runtime.evaluation.protocols.predictions import (
+    Predictions,
+    average,
+    load_predictions,
+    save_all,
+    save_predictions,
+)
+
+CLASSES = ("ant", "bee", "élan")
+
+
+def predictions(seed: int = 0, count: int = 4, model: str = "a.keras", **changes: Any) -> Predictions:
+    generator = np.random.default_rng(seed)
+    posteriors = generator.dirichlet(np.ones(3), count).astype(np.float32)
+    labels = (np.arange(count) % 3).astype(np.int32)
+    images = tuple(f"{CLASSES[label]}/{number}.png" for number, label in enumerate(labels))
+    made = Predictions(posteriors, labels, CLASSES, images, (model,), ("center",), ("13",), "animals", 1, 10.0)
+    return replace(made, **changes)
+
+
+def shuffled(given: Predictions, rows: list[int], columns: list[int]) -> Predictions:
+    """The same predictions of a network whose classes and of a folder whose images come in another order."""
+    place = {column: number for number, column in enumerate(columns)}
+    return replace(
+        given,
+        posteriors=given.posteriors[rows][:, columns],
+        labels=np.array([place[label] for label in given.labels[rows].tolist()], np.int32),
+        class_names=tuple(given.class_names[column] for column in columns),
+        images=tuple(given.images[row] for row in rows),
+    )
+
+
+def same(one: Predictions, other: Predictions) -> bool:
+    arrays = ("posteriors", "labels")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays) and all(
+        getattr(one, name) == getattr(other, name) for name in one.__dataclass_fields__ if name not in arrays
+    )
+
+
+@pytest.mark.parametrize("speed", [12.5, None])
+def test_what_is_saved_comes_back(tmp_path: Path, speed: float | None) -> None:
+    given = predictions(images_per_second=speed)
+    save_predictions(tmp_path / "a.npz", given)
+    assert same(load_predictions(tmp_path / "a.npz"), given)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
+
+
+@settings(max_examples=30)
+@given(
+    rows=st.permutations(range(5)),
+    columns=st.permutations(range(3)),
+    weights=st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)),
+)
+def test_the_order_of_classes_and_images_does_not_matter(
+    rows: list[int], columns: list[int], weights: tuple[float, float]
+) -> None:
+    """And the average is the weighted mean, worked out by hand."""
+    one, other = predictions(1, 5), predictions(2, 5, "b.keras", passes=10)
+    found = average([one, shuffled(other, rows, columns)], weights)
+    first, second = weights
+    expected = (first * one.posteriors + second * other.posteriors) / (first + second)
+    np.testing.assert_allclose(found.posteriors, expected, atol=1e-6)
+    assert np.array_equal(found.labels, one.labels)
+    assert (found.models, found.passes) == (("a.keras", "b.keras"), 11)
+
+
+def test_weights_are_relative_and_alike_by_default() -> None:
+    members = [predictions(seed) for seed in range(3)]
+    plain = average(members).posteriors
+    np.testing.assert_allclose(plain, np.mean([each.posteriors for each in members], axis=0), atol=1e-6)
+    np.testing.assert_allclose(average(members, [4, 4, 4]).posteriors, plain, atol=1e-6)
+
+
+def test_the_pace_of_an_ensemble_is_that_of_one_after_the_other() -> None:
+    """1 / (1 / 10 + 1 / 40) = 8."""
+    members = [predictions(), predictions(images_per_second=40.0)]
+    assert average(members).images_per_second == pytest.approx(8)
+    assert average([*members, predictions(images_per_second=None)]).images_per_second is None
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (predictions(count=5), "were not tested on the same images"),
+        (predictions(class_names=("ant", "bee", "elk")), "were not tested on the same classes"),
+        (predictions(labels=np.zeros(4, np.int32)), "were tested with other classes of 2 images"),
+    ],
+)
+def test_members_that_do_not_fit_are_refused(other: Predictions, message: str) -> None:
+    with pytest.raises(ArchspecError, match=message) as caught:
+        average([predictions(), replace(other, models=("b.keras",))])
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "ensemble"
+    assert diagnostic.notes
+
+
+def test_models_with_other_numbers_of_protocols_are_no_ensemble() -> None:
+    rows = [[predictions(seed, model=model) for seed in range(number)] for model, number in (("a", 2), ("b", 3))]
+    with pytest.raises(ArchspecError, match="different numbers of protocols: a 2, b 3"):
+        averages(rows, None)
+    assert [each.models for each in averages([rows[1], rows[1][:1]], None)] == [("b", "b")] * 3
+
+
+def _text(path: Path) -> None:
+    path.write_text("not an npz")
+
+
+def _other(path: Path) -> None:
+    np.savez(path, x=np.zeros(3))
+
+
+def _pickle(path: Path) -> None:
+    np.savez(path, archspec_predictions=np.array(1), posteriors=np.array([{}], object))
+
+
+def _cut(path: Path) -> None:
+    save_predictions(path, predictions())
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def _newer(path: Path) -> None:
+    np.savez(path, archspec_predictions=np.array(9))
+
+
+def _short(path: Path) -> None:
+    save_predictions(path, predictions(images=("one",)))
+
+
+def _labels(path: Path) -> None:
+    save_predictions(path, predictions(labels=np.array([0, 1, 2, 3], np.int32)))
+
+
+@pytest.mark.parametrize(
+    ("write", "fact"),
+    [
+        (_text, "it is damaged, or something else"),
+        (_other, "it holds no predictions"),
+        (_pickle, "it is damaged, or something else"),
+        (_cut, "it is damaged, or something else"),
+        (_newer, "it is of version 9"),
+        (_short, r"posteriors \(4, 3\) for 1 images and 3 classes"),
+        (_labels, "labels from 0 to 3 for 3 classes"),
+        (lambda path: None, "no such file or directory"),
+    ],
+)
+def test_a_file_that_holds_no_predictions_says_why(write: Callable[[Path], None], fact: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.npz")
+    with pytest.raises(ArchspecError, match=rf"error\[bad-predictions\]: cannot read `.*a.npz`: {fact}"):
+        load_predictions(tmp_path / "a.npz")
+
+
+def loaded(path: Path) -> Predictions | None:
+    """None where the file is refused."""
+    try:
+        return load_predictions(path)
+    except ArchspecError:
+        return None
+
+
+def test_every_byte_that_is_lost_is_an_error_or_harmless(tmp_path: Path) -> None:
+    """A zip file is checked as a whole: predictions never come back as others than were saved."""
+    path, given = tmp_path / "a.npz", predictions()
+    save_predictions(path, given)
+    data = path.read_bytes()
+    assert zipfile.is_zipfile(path)
+    for at in range(0, len(data), 7):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        found = loaded(path)
+        assert found is None or same(found, given)
+
+
+def test_a_file_needs_its_suffix(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError, match="bad-output"):
+        save_all(tmp_path / "a.json", [predictions()])
+
+
+def test_several_are_numbered_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    rows = [predictions(seed) for seed in range(2)]
+    files = save_all(tmp_path / "a.npz", rows)
+    assert [file.name for file in files] == ["a-1.npz", "a-2.npz"]
+    assert all(same(load_predictions(file), row) for file, row in zip(files, rows, strict=True))
+    with pytest.raises(ArchspecError, match="output-exists"):
+        save_all(tmp_path / "a.npz", rows[:1])

@@ -1,0 +1,53 @@
+"""Random pages: whatever checks also builds, exactly as the static graph says, computes, and is read back."""
+
+import keras
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, note, settings
+
+from archspec.api import Network
+from archspec.diagnostics import ArchspecError, Source
+from archspec.runtime.models.build import build_model
+from tests.agreement import assert_agree
+from tests.strategies import networks, pages
+
+FREE = 23  # pixels along an axis of free size
+GROWING = {"exponential"}
+"""Operators that overflow when they are applied again and again."""
+
+
+@settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],  # a page is readable as it is, and shrinking it takes minutes
+    suppress_health_check=list(HealthCheck),
+)
+@given(pages())
+def test_every_random_page_that_checks_is_built_exactly_and_computes(text: str) -> None:
+    note(text)
+    for network in networks(Source("random.yaml", text)):
+        graph = network.graph()
+        model = build_model(graph)
+        assert_agree(graph, model)
+        sizes = [FREE if size is None else size for size in graph.input_shape]
+        try:
+            known = Network(network.spec, network.reference, network.variant, {"input": sizes}).graph()
+        except ArchspecError:
+            continue  # FREE pixels are too few for this network, which a free size cannot tell
+        images = np.random.default_rng(0).uniform(size=(2, *sizes)).astype("float32")
+        outputs = computed(model, images)
+        assert [each.shape for each in outputs] == [(2, *known.nodes[i].shape) for i in known.outputs]
+        if not GROWING & {node.op.name for node in graph.layers}:
+            assert all(np.isfinite(each).all() for each in outputs)
+
+        again = keras.Model.from_config(model.get_config())
+        assert_agree(graph, again)
+        again.set_weights(model.get_weights())
+        for one, other in zip(outputs, computed(again, images), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)  # groups are summed in another order
+
+
+def computed(model: keras.Model, images: np.ndarray) -> list[np.ndarray]:
+    """The outputs of a model, also where it has a single one."""
+    outputs = model(images)
+    return [np.asarray(each) for each in (outputs if isinstance(outputs, list) else [outputs])]

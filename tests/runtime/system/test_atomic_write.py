@@ -1,0 +1,65 @@
+"""Before long work it is known whether its result can be written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from archspec.diagnostics import ArchspecError, Diagnostic
+from archspec.runtime.system.atomic_write import check_folder, check_place
+
+
+def refused(check: object, path: Path) -> Diagnostic:
+    with pytest.raises(ArchspecError) as caught:
+        check(path)  # type: ignore[operator]
+    (diagnostic,) = caught.value.diagnostics
+    return diagnostic
+
+
+def test_a_place_that_can_be_made_is_fine_and_nothing_is_made(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "new", tmp_path / "deep" / "down" / "new"):
+        check_place(path)
+        check_folder(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_can_be_made_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    wrong = refused(check_place, tmp_path / "file" / "a" / "b")
+    assert wrong.code == "cannot-write"
+    assert wrong.message.endswith("b`: not a directory")
+    assert wrong.help == "choose a place that you may write to"
+
+
+@pytest.mark.parametrize(("fixed", "words"), [(0, "permission denied"), (os.ST_RDONLY, "read-only file system")])
+def test_nothing_can_be_made_where_one_may_not_write(
+    fixed: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everywhere: the answers of the system are given here."""
+    asked: list[Path] = []
+
+    def access(path: Path, mode: int) -> bool:
+        asked.append(path)
+        return mode != os.W_OK | os.X_OK
+
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(os, "statvfs", lambda path: type("Answer", (), {"f_flag": fixed}))
+    wrong = refused(check_folder, tmp_path / "new" / "folder")
+    assert (wrong.code, wrong.message) == ("cannot-write", f"cannot write `{tmp_path / 'new' / 'folder'}`: {words}")
+    assert asked == [tmp_path]
+
+
+def test_a_folder_must_be_new_or_empty(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for path, words in (
+        (tmp_path, "is not empty"),
+        (tmp_path / "file", "is not a folder"),
+        (tmp_path / "link", "link"),
+    ):
+        wrong = refused(check_folder, path)
+        assert wrong.code == "output-exists"
+        assert words in wrong.message
+        assert wrong.help == "give another `-o`"

@@ -1,0 +1,80 @@
+"""Weights of files of archspec and Keras reach the right layers: the outputs are those of the model they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import archspec
+from archspec.runtime.weights import described, load_weights
+from tests.runtime.weights.random_weights import randomize
+from tests.runtime.weights.small_network import PAGE, same
+
+
+@pytest.mark.parametrize(("suffix", "write"), [(".keras", "save"), (".weights.h5", "save_weights")])
+def test_own_files_are_matched_by_name(suffix: str, write: str, trained: Any, page: str, tmp_path: Path) -> None:
+    path = tmp_path / f"small{suffix}"
+    getattr(trained, write)(path)
+    model = archspec.load(page).build()
+    matching = load_weights(model, path)
+    assert matching.how == "by name"
+    assert "6 conv, 1 param, 4 bn, 2 depthwise, 1 norm, 2 dense" in described(matching, "small")
+    same(model, trained)
+
+
+def foreign() -> Any:
+    """The network of the page as someone else writes it: fused activations, sums the other way round, nested."""
+    layers = keras.layers
+
+    def unit(x: Any, strides: int) -> Any:
+        short = x
+        if strides > 1:
+            short = layers.BatchNormalization()(layers.Conv2D(8, 1, strides, use_bias=False)(x))
+        y = layers.Conv2D(8, 3, strides, use_bias=False)(layers.ZeroPadding2D()(x))
+        y = layers.Activation("relu")(layers.BatchNormalization()(y))
+        y = layers.DepthwiseConv2D((3, 1), padding="same")(y)
+        return layers.Add()([layers.Conv2D(8, 1, groups=2)(y), short])
+
+    x = inputs = keras.Input((9, 7, 3))
+    x = layers.PReLU(shared_axes=(1, 2))(layers.Conv2D(8, (3, 1))(x))
+    x = layers.LayerNormalization()(unit(unit(x, 2), 1))
+    top = keras.Sequential([layers.Flatten(), layers.BatchNormalization(), layers.Dense(10, activation="relu")])
+    return keras.Model(inputs, layers.Dense(6, activation="softmax")(top(x)))
+
+
+@pytest.mark.parametrize(("suffix", "how"), [(".keras", "by graph"), (".h5", "by graph")])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")  # on purpose
+def test_a_keras_model_is_matched_by_its_graph(suffix: str, how: str, page: str, tmp_path: Path) -> None:
+    other = randomize(foreign(), 3)
+    other.save(tmp_path / f"foreign{suffix}")
+    model = archspec.load(page).build()
+    assert load_weights(model, tmp_path / f"foreign{suffix}").how == how
+    same(model, other)
+
+
+def test_a_graph_that_is_wired_otherwise_does_not_match(page: str, tmp_path: Path) -> None:
+    """The same layers in the same order, but the second unit without its shortcut."""
+    text = PAGE.replace("unit: 8, repeat: 2", "unit: 8, repeat: 1").replace(
+        "  - layer_norm",
+        "  - conv: {filters: 8, kernel_size: 3, padding: 1, use_bias: false}\n  - bn\n  - relu\n"
+        "  - depthwise_conv: {kernel_size: [3, 1], padding: same}\n"
+        "  - conv: {filters: 8, kernel_size: 1, groups: 2}\n  - layer_norm",
+    )
+    (tmp_path / "other.yaml").write_text(text)
+    model = archspec.load(str(tmp_path / "other.yaml")).build()
+    model.save(tmp_path / "other.keras")
+    assert load_weights(archspec.load(page).build(), tmp_path / "other.keras").how != "by graph"
+
+
+def test_a_weight_file_of_keras_applications_is_read_through_its_function(tmp_path: Path) -> None:
+    """By order alone, the shortcut's kernels would stand before those of the third convolution."""
+    other = randomize(keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3), classes=5))
+    other.save_weights(tmp_path / "resnet50_like.weights.h5")
+    model = archspec.load("resnet-keras:50", input=[32, 32, 3], classes=5).build()
+    assert load_weights(model, tmp_path / "resnet50_like.weights.h5").how == "by graph"
+    x = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(model(x), other(x), atol=1e-6)
