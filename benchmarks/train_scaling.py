@@ -29,7 +29,8 @@ import numpy as np  # noqa: E402
 import archspec  # noqa: E402
 from archspec.lang.recipes.recipe import Recipe  # noqa: E402
 from archspec.runtime.distributed.strategy import make_strategy  # noqa: E402
-from archspec.runtime.training.replica_batches import Score, replica_batches  # noqa: E402
+from archspec.runtime.models.metrics import MetricSums  # noqa: E402
+from archspec.runtime.training.replica_batches import replica_batches  # noqa: E402
 from archspec.runtime.training.train_step import TrainStep  # noqa: E402
 
 MOST = 1.03
@@ -58,7 +59,9 @@ def ours(options: argparse.Namespace, devices: int) -> Callable[[], None]:
 
     def epoch() -> None:
         vectors = [step(iterator, 0.01) for _ in range(options.steps)]
-        assert sum((Score.of(each) for each in vectors), Score()).examples == options.steps * options.batch_size
+        assert (
+            sum((MetricSums.of(each) for each in vectors), MetricSums()).examples == options.steps * options.batch_size
+        )
 
     return epoch
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, training_batches
-from archspec.runtime.models.classifier import cross_entropy, ranks
+from archspec.runtime.models.metrics import cross_entropy, ranks
 from archspec.transforms import TRANSFORMS
 from archspec.transforms.mix import Mixing, beta_quantile
 

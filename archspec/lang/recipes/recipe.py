@@ -6,7 +6,7 @@ Optimizers, losses and schedules are written in the one-key form of layers: `opt
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Declared, arg, arguments, choice
@@ -172,3 +172,17 @@ def recipe(section: Mapping[str, Any], transforms: Mapping[str, type[Declared]])
         given["decayed"] = tuple(given["decayed"])
     given["augment"] = tuple(from_heads(each, transforms) for each in given.get("augment") or ())
     return Recipe(**given)
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a page would say it, with every default."""
+    return {
+        **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
+        "optimizer": plain(recipe.optimizer),
+        "loss": plain(recipe.loss),
+        "schedule": plain(recipe.schedule),
+        "warmup": recipe.warmup and asdict(recipe.warmup),
+        "early_stopping": recipe.early_stopping and asdict(recipe.early_stopping),
+        "init": init_.rules_json(recipe.init),
+        "augment": [plain(transform) for transform in recipe.augment],
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.training.resume import read_settings
+from archspec.runtime.runs.settings import read_settings
 
 
 def seen_in_training(model: Path, data: str, validation_split: float | None, seed: int) -> str | None:

@@ -14,8 +14,7 @@ import numpy as np
 from archspec.format import pace
 from archspec.runtime.evaluation.evaluate import Evaluation
 from archspec.runtime.evaluation.tables import csv_table, markdown_table
-from archspec.runtime.system.atomic_write import atomic, check_folder, os_errors, write_text
-from archspec.runtime.training.records.run_directory import write_json
+from archspec.runtime.system.atomic_write import atomic, check_folder, os_errors, write_json, write_text
 
 NUMBERED = 30  # classes up to which every cell shows its number
 NAMED = 60  # classes up to which every row has its name

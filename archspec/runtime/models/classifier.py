@@ -1,4 +1,4 @@
-"""A network as a classifier: its logits, the cross-entropy of each example, and its rank of the true class.
+"""A network as a classifier: its input shape, its classes and its logits.
 
 A page ends in `softmax`; the loss is computed from what enters it, which loses no precision where a probability is
 near 0 or 1. A page that ends in a linear layer gives its logits as they are.
@@ -121,34 +121,3 @@ def main_output(model: Any) -> Any:
 
 def _ends_in_softmax(model: Any, logits_model: Any) -> bool:
     return logits_model.outputs[0] is not model.outputs[0]
-
-
-def cross_entropy(tf: Any, logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:
-    """(B, classes), and int (B,) or mixed labels float (B, classes), -> nats (B,).
-
-    Smoothed targets after Szegedy et al. 2015 (1512.00567), section 7.
-    """
-    log_probabilities = tf.nn.log_softmax(logits)
-    if labels.dtype.is_integer:
-        loss = -tf.gather(log_probabilities, labels, batch_dims=1)
-    else:
-        loss = -tf.reduce_sum(tf.cast(labels, log_probabilities.dtype) * log_probabilities, axis=-1)
-    if label_smoothing:
-        loss = (1 - label_smoothing) * loss - label_smoothing * tf.reduce_mean(log_probabilities, axis=-1)
-    return loss
-
-
-def ranks(tf: Any, logits: Any, labels: Any) -> Any:
-    """Place of the true class among all classes, int32 (B,): 0 is the first. In top-k when below k.
-
-    The true class of mixed labels, float (B, classes), is the one with the largest share.
-
-    Of equal logits the earlier class comes first, as in argmax, so that a network that says the same for every class
-    is right once in `classes` times; a NaN is never right.
-    """
-    if not labels.dtype.is_integer:
-        labels = tf.argmax(labels, axis=-1, output_type=tf.int32)
-    true = tf.gather(logits, labels, batch_dims=1)[:, None]
-    classes = tf.range(tf.shape(logits)[-1], dtype=labels.dtype)[None]
-    behind = (logits < true) | ((logits == true) & (classes > labels[:, None]))
-    return tf.shape(logits)[-1] - 1 - tf.reduce_sum(tf.cast(behind, tf.int32), axis=-1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from archspec.diagnostics import ArchspecError, fail
 
@@ -67,6 +69,11 @@ def write_text(path: Path, text: str) -> None:
     """The text as UTF-8, atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON, indented, with a line end, atomically. Raises ArchspecError (`cannot-write`)."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def copy(source: Path, path: Path) -> None:

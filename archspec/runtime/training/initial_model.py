@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.tensorflow_import import import_tensorflow
-from archspec.runtime.training.config import Job
 from archspec.runtime.training.trainable import Trainable
 from archspec.runtime.weights import described, load_weights
 from archspec.runtime.weights.freeze import freeze
@@ -16,7 +16,7 @@ from archspec.runtime.weights.transfer import initialize_from
 
 
 def starting_model(
-    network: Trainable, job: Job, strategy: Any, note: Callable[[str], None], *, goes_on: bool = False
+    network: Trainable, job: TrainConfig, strategy: Any, note: Callable[[str], None], *, goes_on: bool = False
 ) -> Any:
     """The network on its devices, in the precision of the recipe, with the initial weights of the seed or of a file.
 

@@ -18,6 +18,7 @@ from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.cluster import Hosts
 from archspec.runtime.distributed.collectives import Agreement
+from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import Interrupt
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
 from archspec.runtime.training.loss_monitor import DivergedError, Watch
@@ -29,7 +30,7 @@ from archspec.runtime.training.records.checkpoint import Checkpoints, capture, l
 from archspec.runtime.training.records.checkpoint_file import Checkpoint
 from archspec.runtime.training.records.progress import TrainingProgress
 from archspec.runtime.training.records.run_logger import Record
-from archspec.runtime.training.replica_batches import Score, make_count_step, replica_batches
+from archspec.runtime.training.replica_batches import make_count_step, replica_batches
 from archspec.runtime.training.setup import Course
 
 TOGETHER = 8  # steps after which several processes look at the losses, and ask each other for signals
@@ -74,7 +75,7 @@ class Run:
         return iter(replica_batches(self.course.strategy, self.course.training(step), self.course.share))
 
     def take(self, batches: Any, step: int) -> tuple[Any, float]:
-        """Take a step of the run, counted from 0: the vector of its Score, and the learning rate."""
+        """Take a step of the run, counted from 0: the vector of its MetricSums, and the learning rate."""
         if self.agreement.others is not None:
             each = self.course.length.steps_per_epoch
             self.agreement.others.arrive(f"step {step % each + 1} of epoch {step // each + 1}", images=True)
@@ -256,18 +257,18 @@ def _share(part: float, whole: float) -> float | None:
 
 def count(
     count_step: Callable[[Any], Any], batches: Any, steps: int, stop: Callable[[int], bool] = lambda step: False
-) -> tuple[Score, npt.NDArray[np.int64]]:
-    """One pass over distributed batches: the Score, and the confusion matrix if `count_step` makes one.
+) -> tuple[MetricSums, npt.NDArray[np.int64]]:
+    """One pass over distributed batches: the MetricSums, and the confusion matrix if `count_step` makes one.
 
     stop: asked before each step, counted from 0, whether to end there.
     """
-    score, table = Score(), np.zeros((), np.int64)
+    score, table = MetricSums(), np.zeros((), np.int64)
     iterator = iter(batches)
     for step in range(steps):
         if stop(step):
             break
         vector, confusion = count_step(iterator)
-        score += Score.of(vector)
+        score += MetricSums.of(vector)
         table = table + np.rint(confusion.numpy()).astype(np.int64)
     return score, table
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from archspec.lang.recipes.recipe import Length
+from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.training.progress_state import Position
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.replica_batches import Score
 
 INTERVAL = 0.1  # seconds between two looks at the loss: on a GPU each look waits for the device
 PENDING = 64  # steps between two looks at most
@@ -39,7 +39,7 @@ class Watch:
         self.length, self.progress, self.waited, self.steps_at_once = length, progress, waited, steps_at_once
         self.validation_seconds = 0.0
         self.epoch = 0
-        self.score = Score()
+        self.score = MetricSums()
         self._pending: list[Any] = []
         self._done = 0
         self._traced = False
@@ -74,10 +74,10 @@ class Watch:
         if due:
             self.look()
 
-    def look(self) -> Score:
+    def look(self) -> MetricSums:
         """Wait for all steps that were started: the sums of the epoch so far. Raises DivergedError."""
         for vector in self._pending:
-            score = Score.of(vector)
+            score = MetricSums.of(vector)
             if not math.isfinite(score.loss_sum):
                 where = f"step {self._done + 1} of {self.length.steps_per_epoch} in epoch {self.epoch + 1}"
                 raise DivergedError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.runtime.training.replica_batches import Score
+from archspec.runtime.models.metrics import MetricSums
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Position:
     """Finished epochs, their validation included."""
     done: int = 0
     """Steps of the epoch under way."""
-    score: Score = Score()
+    score: MetricSums = MetricSums()
     """Sums over those steps."""
     rate: float = 0.0
     """Learning rate of the last step."""
@@ -37,4 +37,4 @@ class Position:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Position:
-        return cls(**{**data, "score": Score(**data["score"])})
+        return cls(**{**data, "score": MetricSums(**data["score"])})

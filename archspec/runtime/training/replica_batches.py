@@ -2,49 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from archspec.runtime.data.pipeline.sharding import Share
-from archspec.runtime.models.classifier import cross_entropy, ranks
-
-
-@dataclass(frozen=True)
-class Score:
-    """Sums over the examples seen so far: cross-entropy in nats, how many were right at the first and first five."""
-
-    examples: float = 0.0
-    loss_sum: float = 0.0
-    top1_count: float = 0.0
-    top5_count: float = 0.0
-
-    def __add__(self, other: Score) -> Score:
-        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
-        return Score(*(mine + its for mine, its in pairs))
-
-    @classmethod
-    def of(cls, vector: Any) -> Score:
-        """From what a step returns: float (4,)."""
-        return cls(*map(float, np.asarray(vector)))
-
-    @property
-    def loss(self) -> float:
-        """Mean cross-entropy, nats an example."""
-        return self.loss_sum / self.examples if self.examples else float("nan")
-
-    @property
-    def top1(self) -> float:
-        """Share of examples whose first class is the true one, 0 to 1."""
-        return self.top1_count / self.examples if self.examples else float("nan")
-
-    @property
-    def top5(self) -> float:
-        """Share of examples whose true class is among the first five, 0 to 1."""
-        return self.top5_count / self.examples if self.examples else float("nan")
+from archspec.runtime.models.metrics import cross_entropy, metric_sums
 
 
 def replica_batches(strategy: Any, batches: Any, share: Share | None = None) -> Any:
@@ -106,7 +68,7 @@ def next_of_replicas(strategy: Any, iterator: Any) -> Any:
 def make_count_step(
     strategy: Any, logits_model: Any, *, confusion: bool = False, loss: Callable[[Any, Any], Any] | None = None
 ) -> Callable[[Any], Any]:
-    """`step(iterator)` evaluates one global batch: the vector of its Score and, if asked, its confusion matrix.
+    """`step(iterator)` evaluates one global batch: the vector of its MetricSums and, if asked, its confusion matrix.
 
     The iterator is one over `replica_batches`. The loss is the cross-entropy, or `loss(logits, labels)`. The confusion
     matrix is float32 (classes, classes), to be rounded: the row is the true class, the column the predicted one.
@@ -118,7 +80,7 @@ def make_count_step(
     def replica_step(x: Any, y: Any, examples: Any, copies: Any) -> Any:
         logits = tf.cast(logits_model(x, training=False), tf.float32)
         losses = cross_entropy(tf, logits, y) if loss is None else loss(logits, y)
-        counted = score(tf, logits, y, losses, copies)
+        counted = metric_sums(tf, logits, y, losses, copies)
         if not confusion:
             return counted, tf.zeros(())
         first = tf.argmax(logits, axis=-1, output_type=y.dtype)
@@ -130,10 +92,3 @@ def make_count_step(
         return strategy.reduce("SUM", counted, axis=None), strategy.reduce("SUM", table, axis=None)
 
     return step  # type: ignore[no-any-return]
-
-
-def score(tf: Any, logits: Any, labels: Any, losses: Any, copies: Any) -> Any:
-    """The vector of a Score, float32 (4,), each example counted once over all the replicas that see it."""
-    rank = ranks(tf, logits, labels)
-    counts = [tf.ones_like(losses), losses, tf.cast(rank < 1, tf.float32), tf.cast(rank < 5, tf.float32)]
-    return tf.stack([tf.reduce_sum(count) for count in counts]) / copies

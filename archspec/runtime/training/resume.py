@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import fail
+from archspec.runtime.runs.settings import HELP
 from archspec.runtime.system.atomic_write import discard
-from archspec.runtime.training.config import Job
 from archspec.runtime.training.records.checkpoint import files, latest
 from archspec.runtime.training.records.checkpoint_file import Checkpoint
-
-HELP = "give the directory of a run that `archspec train` wrote"
 
 
 @dataclass(frozen=True)
@@ -33,35 +30,6 @@ class Resumed:
             note(f"{key} were {_text(before[key])} before, and are {_text(machine[key])} now: the last bits may differ")
         settings = {key: value for key, value in self.settings.items() if key not in ("errors", "interrupted")}
         return {**settings, "resumed": [*self.settings["resumed"], {"at": now, **machine}]}
-
-
-def read_settings(run: Path) -> tuple[dict[str, Any], Job]:
-    """run.json, and the job in it.
-
-    Raises:
-        ArchspecError: `not-a-run`.
-    """
-    path = run / "run.json"
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("reference", "name", "resumed", "finished", "interrupted", "devices", "threads", "versions"):
-            settings[key]
-        for part in ("training", "validation"):
-            settings["fingerprints"][part]["images"], settings["fingerprints"][part]["sha256"]
-        return settings, Job.from_json(settings)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise fail(
-            "not-a-run", f"`{run}` is not the directory of a run: cannot read run.json: {reason}", help=HELP
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, ArchspecError) as error:
-        message = f"`{path}` is not as this version of archspec writes it"
-        raise fail("not-a-run", message, help=HELP) from error
-
-
-def is_finished(settings: Mapping[str, Any]) -> bool:
-    """Whether the run came to its end by itself, without an error."""
-    return bool(settings["finished"]) and not settings["interrupted"] and "errors" not in settings
 
 
 def find(run: Path, settings: Mapping[str, Any], note: Callable[[str], None], *, clean: bool) -> Resumed:

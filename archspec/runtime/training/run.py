@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipes.evaluation_protocols import protocol_json
+from archspec.lang.recipes.recipe import recipe_json
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images, typical_side
 from archspec.runtime.data.pipeline.sharding import Share
@@ -22,18 +23,18 @@ from archspec.runtime.distributed.strategy import Devices, describe, make_strate
 from archspec.runtime.distributed.worker_errors import losses_of_workers
 from archspec.runtime.models.classifier import check_classes, classifier_shapes
 from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.runs import run_directory
+from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.signals import Interrupt
-from archspec.runtime.training.config import Job
 from archspec.runtime.training.example_image import example_image
 from archspec.runtime.training.initial_model import starting_model
 from archspec.runtime.training.loop import Run, run_epochs
 from archspec.runtime.training.optimization.class_weight import class_weights
 from archspec.runtime.training.optimization.lr_schedule import check_monitors
-from archspec.runtime.training.records import run_directory
 from archspec.runtime.training.records.checkpoint import Checkpoints, files, parse_every, sizes
 from archspec.runtime.training.records.mlflow_log import MlflowLog
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.records.recipe_summary import describe_recipe, loss_words, recipe_json
+from archspec.runtime.training.records.recipe_summary import describe_recipe, loss_words
 from archspec.runtime.training.records.recipe_warnings import recipe_notes, sees_grey_levels
 from archspec.runtime.training.records.run_logger import Record, threads, timestamp, versions
 from archspec.runtime.training.resume import Resumed
@@ -46,7 +47,7 @@ from archspec.runtime.weights.freeze import rate_factors
 
 def carry_out(
     network: Trainable,
-    job: Job,
+    job: TrainConfig,
     directory: Path,
     held: contextlib.ExitStack,
     *,
@@ -183,7 +184,7 @@ def with_the_way_back(error: ArchspecError, directory: Path) -> ArchspecError:
     return ArchspecError(*found)
 
 
-def _same(agreement: Agreement, page: str, job: Job) -> None:
+def _same(agreement: Agreement, page: str, job: TrainConfig) -> None:
     """Before anything is made of them; each host may have the data at another place."""
     agreement.same("network", page)
     agreement.same("recipe", job.recipe)
@@ -193,7 +194,7 @@ def _same(agreement: Agreement, page: str, job: Job) -> None:
 
 def _course(
     network: Trainable,
-    job: Job,
+    job: TrainConfig,
     strategy: Any,
     training: Images,
     validation: Images,
@@ -220,7 +221,7 @@ def _course(
 def _record(
     directory: Path,
     name: str,
-    job: Job,
+    job: TrainConfig,
     settings: Mapping[str, Any],
     metadata: Metadata,
     *,
@@ -239,7 +240,11 @@ def _record(
 
 
 def _open(
-    job: Job, split: Literal["train", "validation"], channels: int | None, classes: int, progress: TrainingProgress
+    job: TrainConfig,
+    split: Literal["train", "validation"],
+    channels: int | None,
+    classes: int,
+    progress: TrainingProgress,
 ) -> Images:
     return open_data(
         job.data,

@@ -15,8 +15,8 @@ from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per
 from archspec.runtime.data.pipeline.epoch_plan import plan
 from archspec.runtime.data.pipeline.sharding import Share
 from archspec.runtime.models.classifier import classifier_shapes, logits_of
+from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.tensorflow_import import import_tensorflow
-from archspec.runtime.training.config import Job
 from archspec.runtime.training.train_step import TrainStep
 from archspec.runtime.training.trainable import Trainable
 from archspec.transforms import Transform
@@ -48,7 +48,7 @@ class Course:
 
 def make_course(
     network: Trainable,
-    job: Job,
+    job: TrainConfig,
     train_step: TrainStep,
     training: Images,
     validation: Images,

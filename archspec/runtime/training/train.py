@@ -12,12 +12,13 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.cluster import Hosts
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.distributed.worker_errors import losses_of_workers
+from archspec.runtime.runs import run_directory
+from archspec.runtime.runs.settings import is_finished, read_settings
+from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.file_lock import locked
-from archspec.runtime.training.config import Job
-from archspec.runtime.training.records import run_directory
 from archspec.runtime.training.records.mlflow_log import need_mlflow
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.resume import find, is_finished, read_settings
+from archspec.runtime.training.resume import find
 from archspec.runtime.training.run import carry_out
 from archspec.runtime.training.run_result import RunResult
 from archspec.runtime.training.trainable import Trainable
@@ -70,7 +71,7 @@ def train(
             `free-input`, `checkpoint-every`, `hosts`, `hosts-differ`, `worker-lost`, `missing-package` without mlflow,
             `diverged` when the loss is no longer a number, and what `open_data` raises.
     """
-    job = Job(
+    job = TrainConfig(
         data=data,
         recipe=recipe or network.recipe,
         seed=seed,

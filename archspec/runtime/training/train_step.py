@@ -17,11 +17,12 @@ import numpy as np
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import replicas_in_step
 from archspec.runtime.models.classifier import logits_models
+from archspec.runtime.models.metrics import metric_sums
 from archspec.runtime.training.optimization.ema import Average
 from archspec.runtime.training.optimization.loss_scale import LossScale
 from archspec.runtime.training.optimization.losses import one_hot, training_loss
 from archspec.runtime.training.optimization.optimizer import decayed, make_optimizer
-from archspec.runtime.training.replica_batches import next_of_replicas, score
+from archspec.runtime.training.replica_batches import next_of_replicas
 from archspec.runtime.weights.freeze import RateFactors
 
 
@@ -70,7 +71,7 @@ class TrainStep:
         self._step = tf.function(self._traced, autograph=False)
 
     def __call__(self, iterator: Any, rate: float, update: bool = True) -> Any:
-        """Take one global batch of `replica_batches`; the vector of its Score: the loss is the one that is minimized.
+        """Train on the next global batch of `replica_batches`. Returns its `metric_sums` of the minimized loss.
 
         Args:
             rate: the learning rate of the update.
@@ -156,7 +157,7 @@ class TrainStep:
             gradients = [each * tf.cast(factor, each.dtype) for each in gradients]
         if self.strategy.num_replicas_in_sync > 1:
             gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
-        return gradients, examples, score(tf, every[0], y, losses, copies)
+        return gradients, examples, metric_sums(tf, every[0], y, losses, copies)
 
     def _updated(self, gradients: Sequence[Any], examples: Any) -> None:
         """Update everything by gradients that are summed over the replicas; not at all where they are not finite."""

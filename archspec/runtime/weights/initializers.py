@@ -10,7 +10,7 @@ from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
 from archspec.graph.select.initializer_targets import initializers
 from archspec.lang.recipes.initializers import Initializer, Rule
-from archspec.runtime.training.optimization.optimizer import keras_class
+from archspec.runtime.models.keras_class import keras_class
 
 
 def initialize(model: Any, graph: Graph, rules: tuple[Rule, ...], seed: int | None = None) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from archspec.diagnostics import ArchspecError
+from archspec.runtime.runs import run_directory
 from archspec.runtime.system.file_lock import NAME, locked, refuse_busy
-from archspec.runtime.training.records import run_directory
 
 HOLD = """
 import sys, time

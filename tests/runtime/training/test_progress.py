@@ -18,11 +18,12 @@ from rich.console import Console
 
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import make_strategy
+from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.replica_batches import Score, replica_batches
+from archspec.runtime.training.replica_batches import replica_batches
 from archspec.runtime.training.train_step import TrainStep
 
-SCORE = Score(examples=200, loss_sum=100, top1_count=150, top5_count=190)
+SCORE = MetricSums(examples=200, loss_sum=100, top1_count=150, top5_count=190)
 ROW = {"epoch": 3, "loss": 0.5, "top1": 0.75, "val_loss": 0.25, "val_top1": 0.875, "val_top5": 1.0}
 TIMES = {"seconds": 63.0, "images_per_second": 1234.5, "data_wait": 0.07}
 

@@ -21,9 +21,9 @@ from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.schedule import Clock
 from archspec.lang.recipes.schedules import SCHEDULES, Plateau
+from archspec.runtime.models.keras_class import keras_class
 from archspec.runtime.training.optimization.losses import training_loss, validation_loss
 from archspec.runtime.training.optimization.lr_schedule import LearningRate, Stopper
-from archspec.runtime.training.optimization.optimizer import keras_class
 
 schedules = keras.optimizers.schedules
 SHORT = {"constant", "step", "cosine", "plateau"}

@@ -13,11 +13,10 @@ import pytest
 
 import archspec
 from archspec.diagnostics import ArchspecError
-from archspec.lang.recipes.recipe import recipe
+from archspec.lang.recipes.recipe import recipe, recipe_json
 from archspec.runtime.system.signals import Interrupt
 from archspec.runtime.training.records.checkpoint import files
 from archspec.runtime.training.records.checkpoint_file import read_checkpoint
-from archspec.runtime.training.records.recipe_summary import recipe_json
 from archspec.runtime.training.train import resume, train
 from archspec.transforms import TRANSFORMS
 from tests.cli.conftest import Run, run  # noqa: F401

@@ -13,10 +13,11 @@ import tensorflow as tf
 from archspec.lang.recipes.optimizers import OPTIMIZERS, Sgd
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import make_strategy
+from archspec.runtime.models.keras_class import keras_class
+from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.training.optimization import loss_scale
 from archspec.runtime.training.optimization.class_weight import class_weights
-from archspec.runtime.training.optimization.optimizer import keras_class
-from archspec.runtime.training.replica_batches import Score, replica_batches
+from archspec.runtime.training.replica_batches import replica_batches
 from archspec.runtime.training.train_step import TrainStep
 
 X = np.random.default_rng(1).normal(size=(7, 3)).astype(np.float32)
@@ -37,14 +38,14 @@ def linear(**arguments: Any) -> Any:
 
 def stepped(
     recipe: Recipe, updates: Sequence[bool], *, batch: int = 7, model: Any = None, x: Any = X, y: Any = Y, **given: Any
-) -> tuple[TrainStep, list[Score]]:
+) -> tuple[TrainStep, list[MetricSums]]:
     """A step for each of `updates`, over batches of the data again and again, at the recipe's rate."""
     strategy = make_strategy()
     with strategy.scope():
         model = model() if model else linear()
     step = TrainStep(strategy, model, recipe, **given)
     iterator = iter(replica_batches(strategy, tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).repeat()))
-    return step, [Score.of(step(iterator, recipe.optimizer.learning_rate, update)) for update in updates]
+    return step, [MetricSums.of(step(iterator, recipe.optimizer.learning_rate, update)) for update in updates]
 
 
 def beside_keras(optimizer: Any, steps: int, regularizer: Any = None) -> list[Any]:

@@ -16,9 +16,10 @@ from archspec.diagnostics import ArchspecError
 from archspec.lang.recipes.optimizers import Sgd
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import make_strategy
-from archspec.runtime.models.classifier import cross_entropy, logits_of, probabilities_of, ranks
+from archspec.runtime.models.classifier import logits_of, probabilities_of
+from archspec.runtime.models.metrics import MetricSums, cross_entropy, ranks
 from archspec.runtime.training.optimization.optimizer import decayed
-from archspec.runtime.training.replica_batches import Score, replica_batches
+from archspec.runtime.training.replica_batches import replica_batches
 from archspec.runtime.training.train_step import TrainStep
 
 X = np.array([[1.0], [-2.0], [0.5]], np.float32)
@@ -52,7 +53,7 @@ def test_update_equation_by_hand(nesterov: bool) -> None:
         p = softmax(x @ kernel + bias)
         error = (p - target) / len(rows)
         gradients = [x.T @ error + 0.2 * kernel, error.sum(axis=0)]
-        score = Score.of(step(iterator, rate))
+        score = MetricSums.of(step(iterator, rate))
         assert score.examples == len(rows)
         assert score.loss == pytest.approx(-(target * np.log(p)).sum() / len(rows), abs=1e-6)
         assert score.top1_count == (p.argmax(axis=1) == y).sum()

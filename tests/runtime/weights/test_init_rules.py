@@ -177,8 +177,7 @@ def test_training_starts_from_the_rules_wherever_they_stand(place: str, tmp_path
 
 
 def test_a_recipe_keeps_its_rules_in_run_json_and_in_the_resolved_page(page: Any, tmp_path: Path) -> None:
-    from archspec.lang.recipes.recipe import recipe
-    from archspec.runtime.training.records.recipe_summary import recipe_json
+    from archspec.lang.recipes.recipe import recipe, recipe_json
     from archspec.transforms import TRANSFORMS
 
     rules = ("conv: {random_normal: {variance: 1e-2}}", "fc: {bias: ones, kernel: he_normal}")

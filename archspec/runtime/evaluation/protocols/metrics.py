@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.runtime.models.metrics import ranked_behind
+
 Z = 1.959963984540054
 """The two-sided 95 % point of the normal distribution."""
 
@@ -55,11 +57,10 @@ class ErrorRate:
 def ranks(posteriors: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Place of the true class among all classes (N,): 0 is the first, in top-k when below k.
 
-    Of equal posteriors the earlier class comes first; a NaN is never right. As `classifier.ranks`.
+    Of equal posteriors the earlier class comes first; a NaN is never right.
     """
-    true = posteriors[np.arange(len(labels)), labels][:, None]
-    later = np.arange(posteriors.shape[1])[None] > labels[:, None]
-    behind = (posteriors < true) | ((posteriors == true) & later)
+    true = posteriors[np.arange(len(labels)), labels]
+    behind = ranked_behind(posteriors, true, labels, np.arange(posteriors.shape[1]))
     found: npt.NDArray[np.int64] = posteriors.shape[1] - 1 - behind.sum(axis=1)
     return found
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from archspec.lang.recipes.losses import CategoricalCrossentropy, Loss
 from archspec.lang.recipes.recipe import Recipe
-from archspec.runtime.models.classifier import cross_entropy
-from archspec.runtime.training.optimization.optimizer import keras_class
+from archspec.runtime.models.keras_class import keras_class
+from archspec.runtime.models.metrics import cross_entropy
 
 Losses = Callable[[Any, Any], Any]
 """From logits float32 (B, classes) and labels, int (B,) or float (B, classes), to losses float32 (B,)."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.declare import arguments
 from archspec.lang.recipes.optimizer import Optimizer
+from archspec.runtime.models.keras_class import keras_class
 
 BY_THE_LOOP = frozenset(
     {
@@ -53,12 +53,6 @@ def _as_floats(declared: Optimizer, given: Mapping[str, Any]) -> dict[str, float
     """The numbers that a page may write as integers: Keras refuses a `learning_rate` of 1, and a `momentum` of 0."""
     numbers = [each.name for each in arguments(type(declared)) if "number" in each.schema.get("type", ())]
     return {name: float(given[name]) for name in numbers if isinstance(given.get(name), int)}
-
-
-def keras_class(module: Any, name: str) -> Any:
-    """The class in a module of Keras that has this name in its text form: `kl_divergence` is KLDivergence."""
-    word = name.replace("_", "")
-    return next(each for key, each in vars(module).items() if key.lower() == word and inspect.isclass(each))
 
 
 def decayed(variables: Sequence[Any], names: Sequence[str] = ("kernel",)) -> list[bool]:

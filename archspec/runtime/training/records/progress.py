@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from archspec.format import duration
+from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.resilient_stderr import LastingStream
-from archspec.runtime.training.replica_batches import Score
 
 COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
 BAR, LEAST_BAR = 20, 5  # letters wide, and where the terminal is narrow
@@ -60,7 +60,7 @@ class TrainingProgress:
         self._live.start()
 
     def steps(
-        self, epoch: int, done: int, score: Score, images_per_second: float, waiting: float, seconds_left: float
+        self, epoch: int, done: int, score: MetricSums, images_per_second: float, waiting: float, seconds_left: float
     ) -> None:
         """`done` steps of an epoch (from 1) are over; the score is the epoch's so far.
 

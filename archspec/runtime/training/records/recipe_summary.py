@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 from archspec.diagnostics import listed
 from archspec.lang.recipes.contradictions import MIXING
-from archspec.lang.recipes.initializers import rules_json
-from archspec.lang.recipes.recipe import Length, Recipe, plain
-
-
-def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a page would say it, with every default."""
-    return {
-        **{field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)},
-        "optimizer": plain(recipe.optimizer),
-        "loss": plain(recipe.loss),
-        "schedule": plain(recipe.schedule),
-        "warmup": recipe.warmup and dataclasses.asdict(recipe.warmup),
-        "early_stopping": recipe.early_stopping and dataclasses.asdict(recipe.early_stopping),
-        "init": rules_json(recipe.init),
-        "augment": [plain(transform) for transform in recipe.augment],
-    }
+from archspec.lang.recipes.recipe import Length, Recipe
 
 
 def loss_words(recipe: Recipe) -> dict[str, str]:

@@ -14,10 +14,10 @@ from typing import Any
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
-from archspec.runtime.system.atomic_write import copy, write_text
+from archspec.runtime.runs.run_directory import write_table
+from archspec.runtime.system.atomic_write import copy, write_json, write_text
 from archspec.runtime.training.records.curves import draw_curves
 from archspec.runtime.training.records.mlflow_log import MlflowLog
-from archspec.runtime.training.records.run_directory import write_json, write_table
 from archspec.runtime.training.records.tensorboard import ScalarLog
 
 Row = dict[str, Any]

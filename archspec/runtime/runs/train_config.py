@@ -1,4 +1,4 @@
-"""What a run was asked for: run.json keeps it, so that a run that ended early can go on."""
+"""The settings of a training run, which run.json keeps so that the run can be resumed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.recipe import Recipe, recipe_json
 from archspec.lang.recipes.recipe import recipe as recipe_of
-from archspec.runtime.training.records.recipe_summary import recipe_json
 from archspec.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainConfig:
     """The arguments of `train` that decide the result, besides the network and the devices."""
 
     data: str
@@ -32,7 +31,7 @@ class Job:
         return {**shallow, "recipe": recipe_json(self.recipe)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Job:
+    def from_json(cls, data: Mapping[str, Any]) -> TrainConfig:
         """From run.json, which holds more. Raises KeyError, TypeError, ValueError or AttributeError."""
         given = {field.name: data[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**given, "recipe": recipe_of(data["recipe"], TRANSFORMS)})

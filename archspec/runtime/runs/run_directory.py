@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -105,17 +104,6 @@ def created(path: Path, *, overwrite: bool = False) -> Iterator[None]:
 def _is_leftover(name: str) -> bool:
     """Whether a killed process has left that file half-written."""
     return name.startswith(".") and (".tmp" in name or name == LOCK)
-
-
-def remove_if_empty(path: Path) -> None:
-    """Undo `create` for a run that came to nothing."""
-    if path.is_dir() and not any(path.iterdir()):
-        discard(path)
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Atomically, indented, with a line end."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
