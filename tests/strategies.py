@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from archspec.api import Network
 from archspec.declare import Argument, arguments
 from archspec.diagnostics import ArchspecError, Source
-from archspec.lang.schema.spec_schema import MERGES, SHORTCUTS
+from archspec.lang.schema.spec_schema import SHORTCUTS
 from archspec.lang.spec.spec import parse
-from archspec.ops import OPS
+from archspec.ops import OPS, merges
 
 Json = Any
 
@@ -223,7 +223,7 @@ class Items:
             {**_mapping(self.keeping()), "name": "h", "from": "x"},
             {**_mapping(self.simple()), "name": "p", "from": "previous"},
         ]
-        merge = {self.one_of(*MERGES): None, "from": ["h", "p"]}
+        merge = {self.one_of(*merges()): None, "from": ["h", "p"]}
         return {"inputs": ["x", "previous"], "args": [{"filters": "$call"}], "layers": [*layers, merge]}
 
     def block(self) -> Json:
@@ -251,7 +251,7 @@ class Items:
 
     def branches(self) -> Json:
         """A merge of two or three branches, one of which may be empty: the identity."""
-        head, keep = self.one_of(*MERGES, "concat"), self.often()
+        head, keep = self.one_of(*merges(), "concat"), self.often()
         given = {argument.name: self.argument(argument) for argument in arguments(OPS[head]) if self.sometimes()}
         for name in self.random.sample(["left", "right", "0", "pool"], self.one_of(2, 3)):
             given[name] = [self.keeping()] if keep else self.items(0, 2)
@@ -262,7 +262,7 @@ class Items:
         keep = self.often()
         named = [{**_mapping(self.keeping() if keep else self.operator()), "name": name} for name in FORK]
         named[2]["from"] = "fork"
-        return [*named, {self.one_of(*MERGES): None, "from": ["left", "right"]}]
+        return [*named, {self.one_of(*merges()): None, "from": ["left", "right"]}]
 
     def squeeze(self) -> Json:
         """Squeeze and excitation: a merge that broadcasts (Hu et al. 2018)."""

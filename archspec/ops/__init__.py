@@ -1,41 +1,18 @@
-"""The operators. Importing this package declares them all, plugins of group `archspec.ops` included."""
+"""The operators, one module for each family. Importing this package declares them all; plugins add to OPS.
+
+May import diagnostics, declare and plugins; keras only as an argument of `build`.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
+from archspec.ops.base import OPS, Op, OpError, Weight
 
-from archspec.ops.base import REGISTRY, Op, OpError, Weight
-from archspec.plugins import load_plugins
-
-MODULES = (
-    "activation",
-    "adaptive",
-    "attention",
-    "border",
-    "conv",
-    "dense",
-    "depthwise",
-    "layer_scale",
-    "lrn",
-    "merge",
-    "norm",
-    "pool",
-    "regularize",
-    "scale",
-    "select",
-    "shape",
-    "shuffle",
-    "softmax",
-    "tokens",
-    "upsample",
-)
+OPS.import_package(__name__, __path__)
 
 
-for _module in MODULES:
-    import_module(f"archspec.ops.{_module}")
-load_plugins("archspec.ops", "operator")
+def merges() -> list[str]:
+    """Names of the operators that take several inputs."""
+    return [name for name, op in OPS.items() if op.many]
 
-OPS: dict[str, type[Op]] = dict(sorted(REGISTRY.items()))
-"""Every operator under its name."""
 
-__all__ = ["OPS", "Op", "OpError", "Weight"]
+__all__ = ["OPS", "Op", "OpError", "Weight", "merges"]

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from archspec.declare import Declared
+from archspec.plugins import Registry
 
 Dim = int | None
 """A size; None where it is free (an input of any height)."""
@@ -69,7 +70,8 @@ POINTWISE = None
 """Receptive field of activations, normalization by channel, merges: unit i sees unit i."""
 View = tuple[Window, ...] | str | None
 
-REGISTRY: dict[str, type[Op]] = {}
+OPS: Registry[Op] = Registry("archspec.ops")
+"""Every operator under its name."""
 
 
 class Op(Declared):
@@ -92,9 +94,7 @@ class Op(Declared):
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
-            if cls.name in REGISTRY and REGISTRY[cls.name].__module__ != cls.__module__:
-                raise TypeError(f"the operator `{cls.name}` is declared twice")
-            REGISTRY[cls.name] = cls
+            OPS.add(cls)
 
     def shape(self, *inputs: Shape) -> Shape:
         """Output shape. Raises OpError when the inputs do not fit."""

@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Self
 
 from archspec.declare import Declared
 from archspec.ops.base import OpError, Shape, show
+from archspec.plugins import Registry
 
-REGISTRY: dict[str, type[Transform]] = {}
+TRANSFORMS: Registry[Transform] = Registry("archspec.transforms")
+"""Every transform under its name."""
 
 
 class Transform(Declared):
@@ -31,9 +33,7 @@ class Transform(Declared):
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
-            if cls.name in REGISTRY and REGISTRY[cls.name].__module__ != cls.__module__:
-                raise TypeError(f"the transform `{cls.name}` is declared twice")
-            REGISTRY[cls.name] = cls
+            TRANSFORMS.add(cls)
 
     @property
     def batched(self) -> bool:

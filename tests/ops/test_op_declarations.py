@@ -1,17 +1,11 @@
 """What every operator declares, without Keras."""
 
 import dataclasses
-import os
 import pickle
-import subprocess
-import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from jsonschema import Draft7Validator
 
-from archspec import plugins
 from archspec.declare import arguments
 from archspec.ops import OPS, Op
 
@@ -75,46 +69,6 @@ def test_it_is_frozen_data(op: type[Op]) -> None:
 def test_two_modules_cannot_declare_the_same_operator() -> None:
     with pytest.raises(TypeError, match="`conv` is declared twice"):
         type("Other", (Op,), {"name": "conv", "__module__": "somewhere.else"})
-
-
-def test_a_plugin_that_cannot_be_imported_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load() -> None:
-        raise ImportError("no module named nowhere")
-
-    broken = SimpleNamespace(name="gate", value="gates:Gate", dist=SimpleNamespace(name="keras-gates"), load=load)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken])
-    monkeypatch.setattr(plugins, "named_groups", lambda: frozenset({"archspec.ops"}))
-    fact = "the operator `gate` of the package `keras-gates` is left out: ImportError: no module named nowhere"
-    with pytest.warns(UserWarning, match=fact):
-        plugins.load_plugins("archspec.ops", "operator")
-
-
-PLUGIN = """
-from dataclasses import dataclass
-from archspec.declare import NUMBER, arg
-from archspec.ops import Op
-
-@dataclass(frozen=True)
-class Gain(Op):
-    name = "gain"
-    factor: float = arg(NUMBER, "factor")
-"""
-
-
-def test_an_operator_from_another_package_needs_no_fork(tmp_path: Path) -> None:
-    (tmp_path / "gains.py").write_text(PLUGIN)
-    metadata = tmp_path / "gains-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: gains\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text("[archspec.ops]\ngain = gains\n")
-    script = "from archspec.ops import OPS; print(OPS['gain'].make({'factor': 3}))"
-    for path, expected in (
-        (str(tmp_path), "Gain(factor=3)\n"),
-        ("", ""),
-    ):  # without the package there is no such operator
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, [path]), *sys.path])}
-        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-        assert done.stdout == expected, done.stderr
 
 
 def make(op: type[Op], given: object) -> Op:

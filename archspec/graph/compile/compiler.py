@@ -136,7 +136,7 @@ class Compiler:
     def _chosen(self, item: Item, names: Names) -> Item:
         """The item with the head that its expression chooses: `$unit: 64`."""
         head = self._expression(item.head, item.span, names)
-        if not isinstance(head, str) or (head not in OPS and head not in self.spec.blocks):
+        if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.find(head)):
             raise self.builder.error(
                 "unknown-operator",
                 f"there is no operator or block `{head}`, the value of `{item.head}`",

@@ -14,8 +14,6 @@ MAX_LENGTH = 14  # items of a block
 MAX_PARAMETERS = 5
 MIN_SAVING = 1.5  # lines
 PARAMETER = 0.2  # lines that an argument of a call costs a reader
-WEIGHTED = {name for name, op in OPS.items() if op.weights is not Op.weights} - {"bn", "layer_norm", "group_norm"}
-"""Operators that a small block begins with."""
 ODD, MAX_ODD = 0.2, 3
 """The share of stretches that may be left out for a value of theirs, and how often."""
 
@@ -137,11 +135,16 @@ def _redundant(stretch: Sequence[Item], keys: Sequence[int]) -> int:
     """The lines that a smaller block, of a layer with weights and what follows it, would save inside the stretch."""
     most = 0
     for start, item in enumerate(stretch):
-        for length in range(2, len(keys) // 2 + 1) if item.head in WEIGHTED else ():
+        for length in range(2, len(keys) // 2 + 1) if _begins_a_block(item) else ():
             part = keys[start : start + length]
             count = sum(keys[i : i + length] == part for i in range(len(keys) - length + 1))
             most = max(most, count * (length - 1)) if count > 1 else most
     return most
+
+
+def _begins_a_block(item: Item) -> bool:
+    """Whether a small block begins with this operator: one with weights that is no normalization."""
+    return OPS.get(item.head, Op).weights is not Op.weights and item.head not in ("bn", "layer_norm", "group_norm")
 
 
 def _without_odd_ones(places: list[Place]) -> Iterator[list[Place]]:

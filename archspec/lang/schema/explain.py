@@ -9,8 +9,8 @@ from archspec.lang.document import source
 from archspec.lang.document.split_expressions import leftovers
 from archspec.lang.schema.messages import FIGURE, NAMES, Fact, fact, needs, show, unknown
 from archspec.lang.schema.schema_path import find, owner, word
-from archspec.lang.schema.spec_schema import MERGES
 from archspec.lang.schema.validator import Mistake
+from archspec.ops import merges
 
 EXPRESSIONS = {"params", "variants", "input", "blocks", "layers", "preprocess", "train", "evaluate"}
 """The parts of a page whose expressions are checked."""
@@ -40,7 +40,7 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
             if name not in wrong.known and name not in rest:
                 yield _diagnostic(unknown(name, wrong.known, wrong.path), _key_span(node, name))
     elif wrong.rule == "propertyNames":
-        what = "the name of a branch" if owner(wrong.path) in MERGES else "a name"
+        what = "the name of a branch" if owner(wrong.path) in merges() else "a name"
         at = _key_span(node, str(wrong.value)) or span
         yield Diagnostic("bad-name", f"{show(wrong.value)} cannot be {what}", at, help=NAMES.get(wrong.asked))
     elif wrong.rule == "required":

@@ -9,10 +9,10 @@ from archspec.declare import arguments
 from archspec.diagnostics import did_you_mean, listed
 from archspec.lang.expressions.evaluate import is_expression
 from archspec.lang.recipes.optimizers import OPTIMIZERS
-from archspec.lang.schema.schema_path import HEADS, owner, subject, word
-from archspec.lang.schema.spec_schema import MERGES
+from archspec.lang.schema.schema_path import heads, owner, subject, word
 from archspec.lang.schema.validator import Mistake
 from archspec.lang.spec.fragments import IDENTIFIER, NAME, PATH, TITLE, VARIANT
+from archspec.ops import merges
 
 Fact = tuple[str, str, str | None]
 """Code, message and remedy."""
@@ -114,7 +114,7 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fac
 def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -> str | None:
     """The remedy for `learning_rate` in the recipe, or right under `optimizer`, and for `lr` in the optimizer."""
     argument = SHORT.get(name, name)
-    if path[:1] != ("train",) or argument not in [each.name for each in arguments(HEADS["sgd"])]:
+    if path[:1] != ("train",) or argument not in [each.name for each in arguments(heads()["sgd"])]:
         return None
     if head in OPTIMIZERS and name in SHORT:
         return f"did you mean `{argument}`?"
@@ -128,7 +128,7 @@ def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -
 
 def needs(head: str, name: str) -> Fact:
     """An argument that a head lacks."""
-    doc = next(each.doc for each in arguments(HEADS[head]) if each.name == name)
+    doc = next(each.doc for each in arguments(heads()[head]) if each.name == name)
     return "missing-argument", f"`{head}` needs the argument `{name}`", f"`{name}`: {doc}"
 
 
@@ -149,8 +149,8 @@ def _of_a_head(wrong: Mistake) -> Fact | None:
     head = owner(wrong.path)
     if not head:
         return None
-    given = arguments(HEADS[head])
-    if head in MERGES:
+    given = arguments(heads()[head])
+    if head in merges():
         help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers"
         return "wrong-type", f"`{head}` takes named branches, and is given {show(wrong.value)}", help
     if not given:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from archspec.declare import Declared, arguments
 from archspec.lang.document import source
 from archspec.lang.recipes.evaluation_protocols import PROTOCOLS
@@ -13,7 +11,11 @@ from archspec.ops import OPS
 from archspec.transforms import TRANSFORMS
 
 RECIPES = {name: each for family in ONE_HEAD.values() for name, each in family.items()}
-HEADS: Mapping[str, type[Declared]] = {**PROTOCOLS, **RECIPES, **TRANSFORMS, **OPS}
+
+
+def heads() -> dict[str, type[Declared]]:
+    """Every declaration by name, plugins that are loaded included."""
+    return {**PROTOCOLS, **RECIPES, **TRANSFORMS, **OPS}
 
 
 def word(path: Path) -> str | None:
@@ -43,7 +45,7 @@ def subject(path: Path) -> str:
 
 def _declaration(path: Path, name: str) -> type[Declared]:
     """What a head at a path declares: `dense` is an operator in `layers` and a protocol in `evaluate`."""
-    return PROTOCOLS[name] if path[0] == "evaluate" else HEADS[name]
+    return PROTOCOLS[name] if path[0] == "evaluate" else heads()[name]
 
 
 def find(document: source.Mapping, path: Path) -> tuple[list[source.Node], source.Scalar | None]:
@@ -62,9 +64,10 @@ def find(document: source.Mapping, path: Path) -> tuple[list[source.Node], sourc
 
 def _head(path: Path) -> tuple[str | None, int]:
     """The last head in a path and how far it reaches: a word after an item's index, or after a key of ONE_HEAD."""
+    known = heads()
     for at in range(len(path) - 1, 0, -1):
         part, before = path[at], path[at - 1]
         item = isinstance(before, int) or before in ONE_HEAD
-        if item and isinstance(part, str) and part in HEADS:
+        if item and isinstance(part, str) and part in known:
             return part, at + 1
     return None, 0

@@ -28,10 +28,10 @@ from archspec.lang.spec.fragments import (
     record,
 )
 from archspec.ops import OPS
+from archspec.plugins import load_all_plugins
 from archspec.transforms import TRANSFORMS
 
 SHORTCUTS = ("identity", "project", "pad", "project_all", "if_same_shape", "none")
-MERGES = tuple(name for name, op in OPS.items() if op.many)
 QUANTITIES = ("params", "trainable_params", "macs", "receptive_field", "output_shape")
 SOURCE = {
     "authors": "Simonyan & Zisserman",
@@ -142,9 +142,14 @@ EXPECTATION: Json = {
 }
 
 
-@cache
 def page_schema() -> Json:
-    """The whole schema, as `archspec schema` writes it."""
+    """The whole schema, as `archspec schema` writes it, with the plugins that are loaded."""
+    return _page_schema(tuple(OPS.values()), tuple(TRANSFORMS.values()), tuple(PROTOCOLS.values()))
+
+
+@cache
+def _page_schema(*declared: tuple[type[Declared], ...]) -> Json:
+    """The schema for what is declared now."""
     families: Mapping[str, Mapping[str, type[Declared]]] = {
         "optimizers": OPTIMIZERS,
         "losses": LOSSES,
@@ -253,10 +258,11 @@ def _layer() -> Json:
 
 
 def text() -> str:
-    """The schema as the file that `archspec schema` prints and the package ships."""
+    """The schema as the file that `archspec schema` prints, with the operators and transforms of all plugins."""
     import json
 
+    load_all_plugins()
     return json.dumps(page_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-__all__ = ["FIGURE_KEYS", "MERGES", "MODIFIERS", "QUANTITIES", "SHORTCUTS", "default_text", "page_schema", "text"]
+__all__ = ["FIGURE_KEYS", "MODIFIERS", "QUANTITIES", "SHORTCUTS", "default_text", "page_schema", "text"]

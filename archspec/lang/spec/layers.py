@@ -10,9 +10,9 @@ from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
 from archspec.lang.document import source
 from archspec.lang.document.split_expressions import leftovers
 from archspec.lang.expressions.evaluate import is_expression
-from archspec.lang.schema.spec_schema import MERGES, MODIFIERS
+from archspec.lang.schema.spec_schema import MODIFIERS
 from archspec.lang.spec.item import STRUCTURES, Block, Item
-from archspec.ops import OPS
+from archspec.ops import OPS, merges
 
 Entry = tuple[source.Scalar, source.Node]
 Report = Callable[[Diagnostic], None]
@@ -132,7 +132,7 @@ class Layers:
         if head in self.blocks:
             self._call(item)
             return item
-        if head in MERGES:
+        if head in merges():
             return self._merge(item)
         if head not in OPS:
             known = [*OPS, *self.blocks, *STRUCTURES]
@@ -163,7 +163,7 @@ class Layers:
     def _one_input(self, item: Item) -> None:
         if len(item.origin) > 1:
             message = f"`{item.head}` reads one layer, and `from` gives it {len(item.origin)}"
-            self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(MERGES)}")
+            self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(merges())}")
 
     def _first(self, item: Item, known: list[str]) -> None:
         """`first` has arguments of the head."""

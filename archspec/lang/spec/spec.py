@@ -20,6 +20,7 @@ from archspec.lang.spec.item import STRUCTURES, Block, Item, Parameter
 from archspec.lang.spec.layers import Layers
 from archspec.lang.spec.names import RESERVED, check_names
 from archspec.ops import OPS
+from archspec.plugins import load_all_plugins
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,14 @@ class Spec:
 
 def parse(text: Source) -> Spec:
     """The page. Raises ArchspecError with every mistake that can be seen without expanding it."""
-    return _Parser(source.parse(text)).spec()
+    document = source.parse(text)
+    try:
+        return _Parser(document).spec()
+    except ArchspecError as error:
+        if all(diagnostic.code != "unknown-operator" for diagnostic in error.diagnostics):
+            raise
+        load_all_plugins()
+    return _Parser(document).spec()
 
 
 class _Parser:

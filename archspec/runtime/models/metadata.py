@@ -65,7 +65,7 @@ SCHEMA = {
 def _transform(value: dict[str, Any]) -> Transform:
     """One transform from its one-key form, checked against its declaration."""
     ((name, given),) = value.items()
-    if name not in TRANSFORMS:
+    if not TRANSFORMS.find(name):
         raise ValueError(f"there is no transform `{name}`")
     declared = arguments(TRANSFORMS[name])
     schema = {
