@@ -1,19 +1,38 @@
-"""Finds the packages and data files: `cli/` and `specs/` stand at the top level and install inside `archspec`.
+"""Finds the packages and their data files. All other metadata is in pyproject.toml.
 
-Everything else is in pyproject.toml.
+`cli/` and `specs/` are at the top level of the repository and install as `archspec.cli` and `archspec.specs`.
+MANIFEST.in names the folders whose files belong to the distribution.
 """
 
-from setuptools import find_packages, setup
+import shutil
+
+from setuptools import find_namespace_packages, setup
+from setuptools.command.build_py import build_py
 
 NESTED = ("cli", "specs")
 """Top-level folders that install as `archspec.NAME`."""
 
-packages = find_packages(include=["archspec", "archspec.*"])
+
+class FreshBuild(build_py):
+    """`build_py` into an empty folder: setuptools would keep modules that were deleted since the last build."""
+
+    def run(self) -> None:
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
+CACHES = ["__pycache__", "*.__pycache__"]
+
+packages = find_namespace_packages(include=["archspec", "archspec.*"], exclude=CACHES)
 for folder in NESTED:
-    packages += [f"archspec.{folder}", *(f"archspec.{folder}.{name}" for name in find_packages(folder))]
+    packages += [
+        f"archspec.{folder}",
+        *(f"archspec.{folder}.{name}" for name in find_namespace_packages(folder, CACHES)),
+    ]
 
 setup(
     packages=packages,
     package_dir={"archspec": "archspec", **{f"archspec.{folder}": folder for folder in NESTED}},
-    package_data={"": ["py.typed", "*.json", "*.yaml", "*.npz", "*.md", "*/*.yaml"]},
+    include_package_data=True,
+    cmdclass={"build_py": FreshBuild},
 )

@@ -25,14 +25,14 @@ from archspec.api import (
 )
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.graph.ir import Graph
-
-__version__ = "0.1.0"
+from archspec.version import __version__
 
 __all__ = [
     "ArchspecError",
     "Diagnostic",
     "Graph",
     "Network",
+    "__version__",
     "build",
     "check",
     "convolutionalize",

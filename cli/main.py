@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from archspec.diagnostics import ArchspecError, render
+from archspec.version import __version__
 
 COMMANDS = (
     "check",
@@ -65,7 +66,7 @@ class Commands(click.Group):
     epilog="A REF is FAMILY:VARIANT (`vgg:D`), a page of your own (`./net.yaml`), or one of its variants.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="archspec-keras", prog_name="archspec")
+@click.version_option(__version__, prog_name="archspec")
 def cli() -> None:
     """Convolutional networks as one YAML page each: check, summarize, train, evaluate, export."""
 

@@ -1,11 +1,41 @@
-"""What every test may rely on: nothing is kept in the user's cache folder, and networks start with known weights."""
+"""Fixtures of all tests, and the choice of the archspec under test: the checkout, or with `--installed` the wheel.
+
+The root of the repository has the folders `archspec` and `tests`. It is last on sys.path, here and in the processes
+that tests start, so that it provides `tests` and never hides an installed archspec.
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import sys
+import sysconfig
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
+
+sys.path[:] = [*(folder for folder in sys.path if Path(folder).absolute() != ROOT), str(ROOT)]
+os.environ["PYTHONSAFEPATH"] = "1"  # `python -c` and `python -m` do not put the current directory first
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "tests" / "startup"), os.getenv("PYTHONPATH")]))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help = "test the archspec in site-packages (`pip install .`) instead of the checkout (`pip install -e .`)"
+    parser.addoption("--installed", action="store_true", help=help)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop when Python would import another archspec than the one that is to be tested."""
+    installed: bool = config.getoption("--installed")
+    wanted, install = (Path(sysconfig.get_path("purelib")), ".") if installed else (ROOT, "-e .")
+    spec = find_spec("archspec")
+    found = None if spec is None else Path(spec.origin or "")
+    if found is None or not found.is_relative_to(wanted) or find_spec("archspec.cli") is None:
+        raise pytest.UsageError(f"the archspec under test must be in {wanted}, not {found}: `pip install {install}`")
 
 
 @pytest.fixture(autouse=True, scope="session")

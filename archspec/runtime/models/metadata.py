@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from archspec.declare import arguments
 from archspec.lang.recipes.recipe import from_heads, plain
+from archspec.lang.schema.validator import mistakes
 from archspec.transforms import TRANSFORMS, Transform
 
 
@@ -80,9 +81,6 @@ def _transform(value: dict[str, Any]) -> Transform:
 
 
 def _check(value: Any, schema: dict[str, Any], what: str) -> None:
-    import jsonschema
-
-    error = next(jsonschema.Draft7Validator(schema).iter_errors(value), None)
-    if error is not None:
-        place = "".join(f" `{word}`" for word in error.absolute_path)
+    for mistake in mistakes(value, schema):
+        place = "".join(f" `{word}`" for word in mistake.path)
         raise ValueError(f"{what}{place} is not as it must be")

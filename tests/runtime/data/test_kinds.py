@@ -236,7 +236,7 @@ def test_bytes_that_are_no_text_and_parquet_without_pyarrow(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pyarrow", None)
         wrong = refused(lambda: parts_of(str(tmp_path / "t.parquet"), print))
-        assert (wrong.code, "pip install pyarrow" in (wrong.help or "")) == ("missing-package", True)
+        assert (wrong.code, "archspec-keras[parquet]" in (wrong.help or "")) == ("missing-package", True)
     pytest.importorskip("pyarrow")
     assert refused(lambda: parts_of(str(tmp_path / "t.parquet"), print)).code == "data-format"
 

@@ -187,7 +187,7 @@ def test_without_the_package_nothing_begins(page: str, tmp_path: Path, monkeypat
     with pytest.raises(ArchspecError) as caught:
         train(archspec.load(page), "digits", out=tmp_path / "run", mlflow=True, progress=Watcher())
     (wrong,) = caught.value.diagnostics
-    assert (wrong.code, "pip install mlflow-skinny" in (wrong.help or "")) == ("missing-package", True)
+    assert (wrong.code, "archspec-keras[mlflow]" in (wrong.help or "")) == ("missing-package", True)
     assert not (tmp_path / "run").exists()
 
 

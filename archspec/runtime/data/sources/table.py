@@ -110,7 +110,7 @@ def _parquet(path: Path) -> Iterable[Row]:
     try:
         from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError as error:
-        help = "`pip install pyarrow`, or save the table as CSV"
+        help = "`pip install 'archspec-keras[parquet]'`, or save the table as CSV"
         raise fail("missing-package", f"`{path}` is a Parquet file, and pyarrow is not installed", help=help) from error
     try:
         table: Any = parquet.ParquetFile(path)

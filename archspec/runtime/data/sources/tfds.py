@@ -85,7 +85,7 @@ def _prepare(source: str, wanted: Wanted) -> Path:
         import tensorflow_datasets as tfds  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError as error:
         fact = f"`{source}` is not prepared here, and tensorflow_datasets, which would prepare it, is not installed"
-        help = "`pip install tensorflow-datasets`, or set TFDS_DATA_DIR to the folder where it is prepared"
+        help = "`pip install 'archspec-keras[tfds]'`, or set TFDS_DATA_DIR to the folder where it is prepared"
         raise fail("missing-package", fact, help=help) from error
     name, _, config = wanted.name.partition("/")
     try:

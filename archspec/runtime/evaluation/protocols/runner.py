@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec import __version__
 from archspec.format import duration, pace
 from archspec.lang.recipes.evaluation_protocols import Center, Protocol
 from archspec.lang.recipes.recipe import plain
@@ -26,6 +25,7 @@ from archspec.runtime.evaluation.protocols.predictor import Classifier
 from archspec.runtime.evaluation.protocols.view_plan import passes, plan
 from archspec.runtime.evaluation.protocols.views import view_steps
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
+from archspec.version import __version__
 
 INTERVAL = 10.0  # seconds between two lines of progress
 

@@ -25,7 +25,7 @@ def need_mlflow() -> None:
     try:
         importlib.import_module("mlflow")
     except ImportError as error:
-        help = "`pip install mlflow-skinny`, or train without `--mlflow`"
+        help = "`pip install 'archspec-keras[mlflow]'`, or train without `--mlflow`"
         raise fail("missing-package", "`--mlflow` needs mlflow, which is not installed", help=help) from error
 
 

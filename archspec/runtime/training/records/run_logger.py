@@ -195,7 +195,7 @@ def versions() -> dict[str, str]:
     import numpy as np
     import tensorflow as tf
 
-    from archspec import __version__
+    from archspec.version import __version__
 
     return {
         "archspec": __version__,
