@@ -19,11 +19,13 @@ from archspec.graph.analysis.expect import expectations
 from archspec.graph.compile.compiler import compile_spec, parameters
 from archspec.graph.ir import Graph
 from archspec.graph.select.recipe_targets import check_recipe
-from archspec.lang.document import source
+from archspec.lang.declarations.one_key import from_one_key
+from archspec.lang.document.nodes import MappingNode
+from archspec.lang.document.yaml_parser import read_text
 from archspec.lang.recipes.crop_share import small_crop
 from archspec.lang.recipes.document import parse_recipe
 from archspec.lang.recipes.evaluation_protocols import EvaluationRecipe, protocol_json, protocol_section
-from archspec.lang.recipes.recipe import Recipe, from_heads
+from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.recipe import recipe as recipe_of
 from archspec.lang.spec import overrides as settings_
 from archspec.lang.spec.resolve import resolved_text
@@ -39,7 +41,7 @@ class Network:
     reference: str
     variant: str | None
     settings: Mapping[str, Any]
-    own_recipe: source.Mapping | None = field(default=None, repr=False)
+    own_recipe: MappingNode | None = field(default=None, repr=False)
     """A document with the recipe under `train`, in place of the page's."""
 
     @property
@@ -90,7 +92,7 @@ class Network:
     @property
     def preprocess(self) -> tuple[Declared, ...]:
         """What happens to the pixels before the network."""
-        return tuple(from_heads(each, TRANSFORMS) for each in self._section("preprocess"))
+        return tuple(from_one_key(each, TRANSFORMS) for each in self._section("preprocess"))
 
     @property
     def params(self) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def load(reference: str, /, *, recipe: str | Path | None = None, **settings: Any
     in place of the page's `train:`. Raises ArchspecError.
     """
     page, variant = split_reference(reference)
-    spec = _parsed(read_page(page))
+    spec = _parsed(read_spec(page))
     own_recipe = None if recipe is None else read_recipe(str(recipe))
     network = Network(spec, reference, variant or spec.default, settings, own_recipe)
     _ = network.params  # the variant and the settings exist
@@ -161,9 +163,9 @@ def load_weights(model: Any, source: str | Path, *, new_head: bool = False) -> A
 
 def from_keras(model: Any, *, name: str | None = None) -> str:
     """The page of a functional keras.Model, as text: the reverse of `build`. Raises ArchspecError."""
-    from archspec.runtime.from_keras import page_of
+    from archspec.runtime.from_keras import spec_of
 
-    return page_of(model, name=name)
+    return spec_of(model, name=name)
 
 
 @lru_cache(maxsize=128)
@@ -226,13 +228,13 @@ def split_reference(reference: str) -> tuple[str, str | None]:
     return page, variant
 
 
-def read_page(page: str) -> Source:
+def read_spec(page: str) -> Source:
     """The text of a shipped family, or of a file when it has a suffix or a folder. Raises ArchspecError."""
     if page in families():
         path = shipped(page)
         return Source(f"specs/{page}.yaml", path.read_text(encoding="utf-8"))
     if Path(page).suffix in (".yaml", ".yml") or "/" in page or os.path.exists(page):
-        return source.read(page)
+        return read_text(page)
     near = did_you_mean(page, families())
     raise fail(
         "unknown-family",
@@ -242,13 +244,13 @@ def read_page(page: str) -> Source:
     )
 
 
-def read_recipe(recipe: str) -> source.Mapping:
+def read_recipe(recipe: str) -> MappingNode:
     """The document of a shipped recipe, or of a file when it has a suffix or a folder. Raises ArchspecError."""
     if recipe in recipes():
         path = _specs() / "recipes" / f"{recipe}.yaml"
         return parse_recipe(Source(f"specs/recipes/{recipe}.yaml", path.read_text(encoding="utf-8")))
     if Path(recipe).suffix in (".yaml", ".yml") or "/" in recipe or os.path.exists(recipe):
-        return parse_recipe(source.read(recipe, "recipe"))
+        return parse_recipe(read_text(recipe, "recipe"))
     near = did_you_mean(recipe, recipes())
     raise fail(
         "unknown-recipe",
@@ -280,7 +282,7 @@ def _specs() -> Path:
 
 def networks(page: str) -> Iterator[Network]:
     """The networks of a page: one for each variant, or one. Raises ArchspecError when the page is malformed."""
-    spec = _parsed(read_page(page))
+    spec = _parsed(read_spec(page))
     for variant in spec.variants or (None,):
         yield Network(spec, f"{page}:{variant}" if variant else page, variant, {})
 

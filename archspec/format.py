@@ -1,10 +1,55 @@
-"""Numbers, bytes and durations as text."""
+"""Numbers, bytes, durations and tables as text."""
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
-def pace(images_per_second: float) -> str:
-    """`1,234`, `56.7`, `0.042`: three digits at least."""
+BYTE_UNITS = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
+
+
+def count(number: int | None) -> str:
+    """`138.4M`; exact below 10,000; `?` for None."""
+    if number is None:
+        return "?"
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3)):
+        if number >= size and number >= 10_000:
+            return f"{number / size:.4g}{unit}"
+    return str(number)
+
+
+def byte_size(size: float | None) -> str:
+    """`12.3 MB`, in SI units (powers of ten); `?` for None."""
+    if size is None:
+        return "?"
+    for unit, step in (("PB", 10**15), ("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= step:
+            return f"{size / step:,.1f} {unit}"
+    return f"{size:.0f} B"
+
+
+def parse_bytes(text: str) -> float | None:
+    """`80GB` -> 80e9, `24GiB` -> 24 * 2^30, `512MB`; None for text that is not a size."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?)b?", text.strip(), re.IGNORECASE)
+    unit = found and BYTE_UNITS.get(found[2].lower())
+    return float(found[1]) * unit if found and unit else None
+
+
+def throughput(images_per_second: float) -> str:
+    """`1,234`, `56.7`, `0.042`: at least three significant digits."""
     if images_per_second >= 100:
         return f"{images_per_second:,.0f}"
     return f"{images_per_second:.3g}"
@@ -18,3 +63,44 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}:{rest:02d} min"
     return f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under headings. `right` holds the headings of the columns that are aligned to the right."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: Collection[str] = ()
+
+    def lines(self) -> list[str]:
+        """The headings, then the rows, as lines of aligned columns; without the first line if no heading has text."""
+        table = [self.headings, *self.rows] if any(self.headings) else self.rows
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        return [
+            "  ".join(
+                cell.rjust(width) if heading in self.right else cell.ljust(width)
+                for heading, cell, width in zip(self.headings, cells, widths, strict=True)
+            ).rstrip()
+            for cells in table
+        ]
+
+    def markdown(self) -> list[str]:
+        """The lines of a Markdown table."""
+        rule = ["---:" if heading in self.right else "---" for heading in self.headings]
+        table = [self.headings, rule, *([cell.replace("|", "\\|") for cell in row] for row in self.rows)]
+        return [f"| {' | '.join(cells)} |" for cells in table]
+
+
+def csv_text(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """CSV with a line of headings, without a final line end."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(rows)
+    return out.getvalue().rstrip("\n")
+
+
+def rule(lines: Iterable[str]) -> str:
+    """A horizontal line as wide as the widest of the lines."""
+    return "─" * max(map(len, lines), default=0)

@@ -8,7 +8,7 @@ import click
 
 from archspec.cli.options import load, reference, seed, settings
 from archspec.diagnostics import fail
-from archspec.graph.analysis.summary import memory
+from archspec.format import byte_size
 
 
 @click.command("build")
@@ -53,4 +53,4 @@ def command(
         resize=network.protocol.resize,
     )
     save_model(model, out, metadata)
-    click.echo(f"wrote {out}: {network.name}, {model.count_params():,} parameters, {memory(out.stat().st_size)}")
+    click.echo(f"wrote {out}: {network.name}, {model.count_params():,} parameters, {byte_size(out.stat().st_size)}")

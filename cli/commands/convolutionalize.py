@@ -8,10 +8,10 @@ import click
 
 from archspec.cli.options import complete_reference, load, settings
 from archspec.diagnostics import fail
-from archspec.graph.analysis.summary import memory
+from archspec.format import byte_size
 from archspec.graph.ir import Graph
 from archspec.graph.rewrite.fully_convolutional import OUTPUTS
-from archspec.graph.rewrite.fully_convolutional_spec import dense_page
+from archspec.graph.rewrite.fully_convolutional_spec import fully_convolutional_spec
 from archspec.graph.rewrite.padding_effects import dense_effects
 
 
@@ -45,7 +45,9 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: st
     else:
         network = load(source, settings)
         graph = network.graph()
-        dense, page = dense_page(graph, output=output, preprocess=network.preprocess, resize=network.protocol.resize)
+        dense, page = fully_convolutional_spec(
+            graph, output=output, preprocess=network.preprocess, resize=network.protocol.resize
+        )
     if out is None:
         click.echo(page.text, nl=False)
         return
@@ -55,7 +57,7 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: st
         from archspec.runtime.dense.convert_file import write_dense
 
         write_dense(form, out)
-        click.echo(f"wrote {out}: {dense.name}, {dense.params:,} parameters, {memory(out.stat().st_size)}")
+        click.echo(f"wrote {out}: {dense.name}, {dense.params:,} parameters, {byte_size(out.stat().st_size)}")
     else:
         write_text(out, page.text)
         click.echo(f"wrote {out}: {page.text.count(chr(10))} lines")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.graph.analysis.summary import memory
+from archspec.format import byte_size
 
 
 @click.command("export")
@@ -23,6 +23,6 @@ def command(model: Path, out: Path) -> None:
     from archspec.runtime.export import export
 
     done = export(model, out)
-    click.echo(f"wrote {done.directory} ({memory(done.bytes)}) with {' and '.join(done.signatures)}")
+    click.echo(f"wrote {done.directory} ({byte_size(done.bytes)}) with {' and '.join(done.signatures)}")
     click.echo(f"loaded it again: its probabilities differ from the network's by at most {done.largest_difference:.1e}")
     click.echo(f'in Python: tf.saved_model.load("{done.directory}").signatures["{done.signatures[-1]}"]')

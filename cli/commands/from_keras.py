@@ -24,9 +24,9 @@ def command(source: str, out: Path | None, name: str | None, overwrite: bool) ->
     """
     if out is not None and (out.is_dir() or (out.exists() and not overwrite)):
         raise fail("output-exists", f"`{out}` exists", help="give another name, or `--overwrite`")
-    from archspec.runtime.from_keras import page_of_source
+    from archspec.runtime.from_keras import spec_of_source
 
-    text = page_of_source(source, name=name)
+    text = spec_of_source(source, name=name)
     if out is None:
         click.echo(text, nl=False)
         return

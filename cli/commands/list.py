@@ -8,7 +8,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import format_option
-from archspec.graph.analysis.summary import count
+from archspec.format import count
 from archspec.ops.base import show
 
 

@@ -6,10 +6,11 @@ import click
 
 from archspec.cli.options import format_option, load, recipe, reference, settings
 from archspec.diagnostics import fail
-from archspec.graph.analysis.plan import parse_bytes, plan
-from archspec.graph.analysis.plan_text import FORMATS
+from archspec.format import parse_bytes
+from archspec.graph.analysis.plan_formats import FORMATS
 from archspec.graph.analysis.roofline import DEVICES
 from archspec.graph.analysis.training_memory import Precision
+from archspec.graph.analysis.training_plan import plan
 
 
 class Size(click.ParamType[float]):

@@ -74,7 +74,7 @@ REFERENCE: Mapping[str, tuple[str, str, Callable[[], object]]] = {
     "page-not-found": (
         "the file of a page is not there, or cannot be read",
         "check ./net.yaml",
-        lambda: api.read_page("./net.yaml"),
+        lambda: api.read_spec("./net.yaml"),
     ),
     "variant-needed": ("the page has several variants, and none is named", "summarize vgg", _load("vgg")),
     "unknown-parameter": (

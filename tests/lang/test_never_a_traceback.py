@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from archspec import api
 from archspec.diagnostics import ArchspecError, Source, render
-from archspec.lang.document import source
-from archspec.lang.schema.spec_schema import MODIFIERS, page_schema
+from archspec.lang.document.nodes import plain
+from archspec.lang.document.yaml_parser import parse_document
+from archspec.lang.schema.spec_schema import MODIFIERS, spec_schema
 from archspec.ops import OPS
 from tests.examples.pages import BAD, GOOD
 
@@ -27,17 +28,17 @@ SECONDS = 20
 """CPU time that a page may take: far above what the limits of the language allow on a slow machine."""
 
 SHIPPED = ("alexnet", "conv1d", "googlenet", "lenet", "mlp", "resnet", "resnet-digits", "vgg")
-TEXTS = [api.read_page(family).text for family in SHIPPED]
+TEXTS = [api.read_spec(family).text for family in SHIPPED]
 TEXTS += [page.read_text(encoding="utf-8-sig") for page in (*GOOD, *BAD) if page.stat().st_size < 3000]
 TREES = []
 for _text in TEXTS:
     try:
-        TREES.append(source.plain(source.parse(Source("page.yaml", _text))))
+        TREES.append(plain(parse_document(Source("page.yaml", _text))))
     except ArchspecError:
         continue
 
 HEADS = [*OPS, "row", "residual", "unit", "conv_bn", "basic", "$unit", "input"]
-KEYS = [*page_schema()["properties"], *MODIFIERS, "args", "inputs", "body", "project", "shortcut", "value", "filters"]
+KEYS = [*spec_schema()["properties"], *MODIFIERS, "args", "inputs", "body", "project", "shortcut", "value", "filters"]
 ODD = [
     "$",
     "$(",

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from archspec import api
-from archspec.graph.analysis.summary import count
+from archspec.format import count
 from tests.zoo.cases import CASES, Case
 from tests.zoo.compare import BOUND
 
@@ -46,7 +46,7 @@ PAGES = """
 
 def lines_of(page: str) -> int:
     """The length of a shipped page."""
-    return api.read_page(page).text.count("\n")
+    return api.read_spec(page).text.count("\n")
 
 
 def document(measured: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from archspec.diagnostics import Diagnostic, Span
 from archspec.graph.analysis.receptive_field import receptive_fields
 from archspec.graph.ir import Graph
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, plain
 from archspec.lang.spec.spec import Spec
 from archspec.ops.base import show
 
@@ -25,20 +25,20 @@ def expectations(spec: Spec, variant: str | None, graph: Graph) -> list[Diagnost
     """What the graph of this variant, at the page's own params, does not meet."""
     expect = spec.document.get("expect")
     wrong = []
-    for quantity, node in expect if isinstance(expect, source.Mapping) else ():
-        figure: source.Node | None = node
-        if isinstance(node, source.Mapping) and "value" not in node.entries:
+    for quantity, node in expect if isinstance(expect, MappingNode) else ():
+        figure: Node | None = node
+        if isinstance(node, MappingNode) and "value" not in node.entries:
             figure = node.get(variant) if variant else None
         if figure is not None:
             wrong += _check(quantity, figure, graph)
     return wrong
 
 
-def _check(quantity: str, node: source.Node, graph: Graph) -> list[Diagnostic]:
+def _check(quantity: str, node: Node, graph: Graph) -> list[Diagnostic]:
     figure, tolerance = node, None
-    if isinstance(node, source.Mapping):
+    if isinstance(node, MappingNode):
         figure, tolerance = node.entries["value"][1], node.get("tolerance")
-    value, actual = source.plain(figure), _actual(quantity, graph)
+    value, actual = plain(figure), _actual(quantity, graph)
     if isinstance(actual, tuple):
         sizes = tuple(value) if isinstance(value, list) else (value,)
         help = None if quantity == "output_shape" else "it is that of the last layer whose units do not see everything"
@@ -47,13 +47,13 @@ def _check(quantity: str, node: source.Node, graph: Graph) -> list[Diagnostic]:
     if number is None:
         help = "write 138M, 3.8G or 60965224"
         return [Diagnostic("wrong-value", f"`{value}` is not a figure", figure.span, help=help)]
-    slack = _slack(value) if tolerance is None else _tolerance(source.plain(tolerance), number)
+    slack = _slack(value) if tolerance is None else _tolerance(plain(tolerance), number)
     if slack is None and tolerance is not None:
-        message = f"`{source.plain(tolerance)}` is not a tolerance"
+        message = f"`{plain(tolerance)}` is not a tolerance"
         return [Diagnostic("wrong-value", message, tolerance.span, help="write a percentage or a figure: 2%, 0.1M")]
     if actual is not None and abs(actual - number) <= (slack or 0):
         return []
-    within = f" within {source.plain(tolerance)}" if tolerance is not None else ""
+    within = f" within {plain(tolerance)}" if tolerance is not None else ""
     shown = "unknown, as a size is free" if actual is None else f"{actual:,}"
     help = "mend the layers; where the paper itself is off, state `{value: ..., tolerance: ..., reason: ...}`"
     return [_unmet(quantity, f"{value}{within}", shown, graph, node.span, help)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from archspec.format import Table, byte_size, count, csv_text, rule
 from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
 from archspec.graph.ir import Graph, total
 from archspec.ops.base import Shape, show
@@ -114,7 +114,7 @@ RIGHT = {"params", "trainable", "MACs", "memory", "receptive field", "stride", "
 
 def _cells(row: Row, above: str, human: bool) -> list[str]:
     number: Callable[[int | None], str] = count if human else lambda n: "" if n is None else str(n)
-    size: Callable[[int | None], str] = memory if human else lambda n: "" if n is None else str(n)
+    size: Callable[[int | None], str] = byte_size if human else lambda n: "" if n is None else str(n)
     inputs = _near(row, above) if human else ", ".join(row.inputs)
     field = row.receptive_field
     pixels = [axes(values) for values in field] if field else ["?"] * 3
@@ -145,7 +145,11 @@ def _near(row: Row, above: str) -> str:
     )
 
 
-def _table(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
+def _table(graph: Graph, depth: int | None) -> Table:
+    return Table(HEADINGS, _rows(graph, depth, human=True), RIGHT)
+
+
+def _rows(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
     above, table = "input", []
     for row in rows(graph, depth):
         table.append(_cells(row, above, human))
@@ -155,18 +159,10 @@ def _table(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
 
 def as_text(graph: Graph, depth: int | None = None) -> str:
     """A table for the terminal. No `inputs` means the layer above, ↑ too, and ./ the row's own block."""
-    table = [list(HEADINGS), *_table(graph, depth, human=True)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for cells in table:
-        padded = [
-            cell.rjust(width) if heading in RIGHT else cell.ljust(width)
-            for cell, width, heading in zip(cells, widths, HEADINGS, strict=True)
-        ]
-        lines.append("  ".join(padded).rstrip())
-    rule = "─" * max(map(len, lines))
+    headings, *lines = _table(graph, depth).lines()
+    line = rule([headings, *lines])
     head = f"{graph.name}: {show(graph.input_shape)} -> {show(graph.output_shape)}"
-    return "\n".join([head, rule, lines[0], rule, *lines[1:], rule, *totals(graph)])
+    return "\n".join([head, line, headings, line, *lines, line, *totals(graph)])
 
 
 def totals(graph: Graph) -> list[str]:
@@ -174,29 +170,21 @@ def totals(graph: Graph) -> list[str]:
     fixed = f", {graph.trainable_params:,} trainable" if graph.non_trainable_params else ""
     macs = "unknown (a size is free)" if graph.macs is None else f"{graph.macs:,} ({count(graph.macs)})"
     return [
-        f"params  {graph.params:,} ({memory(graph.params * 4)} in float32{fixed})",
+        f"params  {graph.params:,} ({byte_size(graph.params * 4)} in float32{fixed})",
         f"MACs    {macs}, of convolutions and dense layers, for one sample; FLOPs = 2 x MACs",
-        f"memory  {memory(graph.activation_bytes)} for the outputs of all layers, for one sample in float32",
+        f"memory  {byte_size(graph.activation_bytes)} for the outputs of all layers, for one sample in float32",
     ]
 
 
 def as_markdown(graph: Graph, depth: int | None = None) -> str:
     """A table for a README."""
-    rule = [("---:" if heading in RIGHT else "---") for heading in HEADINGS]
-    table = [list(HEADINGS), rule, *_table(graph, depth, human=True)]
-    lines = [f"| {' | '.join(cells)} |" for cells in table]
-    return "\n".join([f"**{graph.name}**", "", *lines, "", *(f"- {line}" for line in totals(graph))])
+    table = _table(graph, depth).markdown()
+    return "\n".join([f"**{graph.name}**", "", *table, "", *(f"- {line}" for line in totals(graph))])
 
 
 def as_csv(graph: Graph, depth: int | None = None) -> str:
     """Plain numbers under the headings of the table, memory in bytes."""
-    import csv
-
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(HEADINGS)
-    writer.writerows(_table(graph, depth, human=False))
-    return out.getvalue().rstrip("\n")
+    return csv_text(HEADINGS, _rows(graph, depth, human=False))
 
 
 FORMATS: dict[str, Callable[[Graph, int | None], str]] = {
@@ -205,26 +193,6 @@ FORMATS: dict[str, Callable[[Graph, int | None], str]] = {
     "markdown": as_markdown,
     "csv": as_csv,
 }
-
-
-def count(number: int | None) -> str:
-    """138.4M; exact below 10,000."""
-    if number is None:
-        return "?"
-    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3)):
-        if number >= size and number >= 10_000:
-            return f"{number / size:.4g}{unit}"
-    return str(number)
-
-
-def memory(size: int | None) -> str:
-    """12.3 MB (powers of ten)."""
-    if size is None:
-        return "?"
-    for unit, step in (("PB", 10**15), ("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= step:
-            return f"{size / step:.1f} {unit}"
-    return f"{size} B"
 
 
 def axes(values: tuple[Any, ...]) -> str:

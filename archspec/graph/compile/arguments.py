@@ -8,29 +8,29 @@ from typing import Any, NamedTuple
 from archspec.declare import freeze
 from archspec.diagnostics import Span, did_you_mean, listed
 from archspec.graph.compile.builder import Builder
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
 from archspec.lang.expressions.evaluate import is_expression
-from archspec.lang.spec.item import Item
+from archspec.lang.spec.layer_spec import LayerSpec
 
 
 class Call(NamedTuple):
     """The arguments of an item: values that are fixed, those with expressions, and where all of them stand."""
 
-    item: Item
+    item: LayerSpec
     fixed: dict[str, Any]
-    open: tuple[tuple[str, source.Node], ...]
+    open: tuple[tuple[str, Node], ...]
     places: dict[str, Span]
 
 
-def prepare(item: Item, first: bool, known: Sequence[str], builder: Builder) -> Call:
+def prepare(item: LayerSpec, first: bool, known: Sequence[str], builder: Builder) -> Call:
     """The arguments that an item gives to a head that has the `known` ones; for the `first` copy its own as well.
 
     A bare value is the first argument. Raises ArchspecError (unknown-argument), as only a head that is an expression
     can: the reader of the page has seen to the others.
     """
     head = item.head
-    given: dict[str, tuple[source.Scalar | None, source.Node]] = {}
-    if isinstance(item.value, source.Mapping):
+    given: dict[str, tuple[ScalarNode | None, Node]] = {}
+    if isinstance(item.value, MappingNode):
         given = {word: entry for word, entry in item.value.entries.items() if word not in item.branches}
     elif item.value is not None:
         if not known:
@@ -44,13 +44,13 @@ def prepare(item: Item, first: bool, known: Sequence[str], builder: Builder) -> 
             at = key.span if key else node.span
             raise builder.error("unknown-argument", f"`{head}` has no argument `{word}`", at, help=help)
     nodes = {word: node for word, (_, node) in given.items()}
-    fixed = {word: freeze(source.plain(node)) for word, node in nodes.items() if _is_fixed(node)}
+    fixed = {word: freeze(plain(node)) for word, node in nodes.items() if _is_fixed(node)}
     open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
     return Call(item, fixed, open_, {word: node.span for word, node in nodes.items()})
 
 
-def _is_fixed(node: source.Node) -> bool:
+def _is_fixed(node: Node) -> bool:
     """Whether a value has no expression, and is the same in every copy; a mapping is none, and refused later."""
-    if isinstance(node, source.Sequence):
+    if isinstance(node, SequenceNode):
         return all(map(_is_fixed, node.items))
-    return isinstance(node, source.Scalar) and not is_expression(node.value)
+    return isinstance(node, ScalarNode) and not is_expression(node.value)

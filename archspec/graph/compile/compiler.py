@@ -22,10 +22,10 @@ from archspec.graph.compile.references import not_found
 from archspec.graph.compile.residual import pad, same_shape
 from archspec.graph.compile.scope import Scope
 from archspec.graph.ir import Graph
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression
 from archspec.lang.schema.spec_schema import SHORTCUTS
-from archspec.lang.spec.item import Block, Item
+from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 from archspec.lang.spec.spec import Spec
 from archspec.ops import OPS, Op
 
@@ -73,7 +73,9 @@ class Compiler:
 
     # ---- lists and items ---------------------------------------------------------------------------------------
 
-    def _layers(self, items: tuple[Item, ...], above: Flow, names: Names, scope: Scope, *, top: bool = False) -> int:
+    def _layers(
+        self, items: tuple[LayerSpec, ...], above: Flow, names: Names, scope: Scope, *, top: bool = False
+    ) -> int:
         self.nesting += 1
         for item in items:
             if self.nesting > MAX_NESTING:
@@ -83,7 +85,7 @@ class Compiler:
         self.nesting -= 1
         return above[0]
 
-    def _item(self, item: Item, above: Flow, names: Names, scope: Scope) -> Flow:
+    def _item(self, item: LayerSpec, above: Flow, names: Names, scope: Scope) -> Flow:
         self.steps += 1
         if self.steps > MAX_STEPS:
             message = f"this page expands to more than {MAX_STEPS:,} items"
@@ -108,7 +110,7 @@ class Compiler:
             self.builder.register(path, x)
         return (x, *inputs)
 
-    def _inputs(self, item: Item, above: Flow, scope: Scope) -> Flow:
+    def _inputs(self, item: LayerSpec, above: Flow, scope: Scope) -> Flow:
         """What an item reads: the layers that `from` names, or as many as it needs of those above."""
         if item.origin:
             return tuple(self._resolve(name, scope) for name in item.origin)
@@ -123,7 +125,7 @@ class Compiler:
         block = self.spec.blocks.get(head)
         return len(block.inputs) if block and block.inputs else 1
 
-    def _path(self, item: Item, scope: Scope) -> str:
+    def _path(self, item: LayerSpec, scope: Scope) -> str:
         """A new path for an item. Raises ArchspecError when the name that it was given is taken."""
         name = item.name
         taken = scope.given.get(name.text) if name else None
@@ -133,7 +135,7 @@ class Compiler:
             raise self.builder.error("name-taken", message, name.span, help="give each layer a name of its own")
         return scope.claim(item.word, item.span)
 
-    def _chosen(self, item: Item, names: Names) -> Item:
+    def _chosen(self, item: LayerSpec, names: Names) -> LayerSpec:
         """The item with the head that its expression chooses: `$unit: 64`."""
         head = self._expression(item.head, item.span, names)
         if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.find(head)):
@@ -152,7 +154,7 @@ class Compiler:
             raise self.builder.error("one-input", fact, item.span, help=help)
         return replace(item, head=head)
 
-    def _repeat(self, item: Item, repeat: source.Scalar, inputs: Flow, names: Names, scope: Scope) -> Flow:
+    def _repeat(self, item: LayerSpec, repeat: ScalarNode, inputs: Flow, names: Names, scope: Scope) -> Flow:
         """Copies, each reading the one before; of several inputs the others move up: the copy before that one."""
         count, builder = self._count(repeat, names), self.builder
         base = self._path(item, scope)
@@ -183,7 +185,7 @@ class Compiler:
             builder.register(base, flow[0])
         return flow
 
-    def _count(self, repeat: source.Scalar, names: Names) -> int:
+    def _count(self, repeat: ScalarNode, names: Names) -> int:
         count = self._scalar(repeat, names)
         if isinstance(count, float) and count.is_integer():
             count = int(count)
@@ -192,7 +194,7 @@ class Compiler:
             raise self.builder.error("wrong-value", message, repeat.span)
         return count
 
-    def _truth(self, when: source.Scalar, names: Names) -> bool:
+    def _truth(self, when: ScalarNode, names: Names) -> bool:
         value = self._scalar(when, names)
         if isinstance(value, str):
             help = f"write `true` or `false`: in YAML 1.2 `{value}` is a word"
@@ -203,7 +205,7 @@ class Compiler:
 
     # ---- one copy of an item -----------------------------------------------------------------------------------
 
-    def _copy(self, item: Item, inputs: Flow, names: Names, scope: Scope, path: str, *, first: bool) -> int:
+    def _copy(self, item: LayerSpec, inputs: Flow, names: Names, scope: Scope, path: str, *, first: bool) -> int:
         if not item.head:
             return inputs[0]
         if item.head == "residual":
@@ -223,7 +225,7 @@ class Compiler:
             )
         return self.builder.add(item.head, self._values(call, names), inputs, path, item.span, call.places)
 
-    def _call(self, item: Item, first: bool) -> Call:
+    def _call(self, item: LayerSpec, first: bool) -> Call:
         """The arguments of an item, prepared once; `first` adds to those of the first copy."""
         key = (id(item), first and item.first is not None)
         call = self._calls.get(key)
@@ -241,7 +243,7 @@ class Compiler:
             return call.fixed
         return {**call.fixed, **{word: freeze(self._value(node, names)) for word, node in call.open}}
 
-    def _block(self, block: Block, call: Call, inputs: Flow, names: Names, scope: Scope) -> int:
+    def _block(self, block: BlockSpec, call: Call, inputs: Flow, names: Names, scope: Scope) -> int:
         item = call.item
         calls = self.builder.calls
         if block.name in [name for name, _ in calls]:
@@ -265,10 +267,10 @@ class Compiler:
         calls.pop()
         return x
 
-    def _residual(self, item: Item, x: int, names: Names, scope: Scope) -> int:
+    def _residual(self, item: LayerSpec, x: int, names: Names, scope: Scope) -> int:
         """body + shortcut (He et al. 2016, section 3.3); options A, B and C are `pad`, `project`, `project_all`."""
         builder, project = self.builder, item.branches.get("project")
-        assert isinstance(item.value, source.Mapping)
+        assert isinstance(item.value, MappingNode)
         node = item.value.get("shortcut")
         kind = self._value(node, names) if node else "project" if project is not None else "identity"
         at = node.span if node else item.span
@@ -291,14 +293,14 @@ class Compiler:
 
     # ---- values and names --------------------------------------------------------------------------------------
 
-    def _value(self, node: source.Node, names: Names) -> Any:
-        if isinstance(node, source.Scalar):
+    def _value(self, node: Node, names: Names) -> Any:
+        if isinstance(node, ScalarNode):
             return self._scalar(node, names)
-        if isinstance(node, source.Sequence):
+        if isinstance(node, SequenceNode):
             return [self._value(item, names) for item in node.items]
         raise self.builder.error("wrong-type", "an argument cannot be a mapping", node.span)
 
-    def _scalar(self, node: source.Scalar, names: Names) -> Any:
+    def _scalar(self, node: ScalarNode, names: Names) -> Any:
         return self._expression(node.value, node.span, names) if is_expression(node.value) else node.value
 
     def _expression(self, text: str, span: Span, names: Names) -> Any:
@@ -312,7 +314,7 @@ class Compiler:
         shape = self.builder.shape(x)
         return {**names, "shape": list(shape), "channels": shape[-1]}
 
-    def _resolve(self, name: source.Scalar, scope: Scope) -> int:
+    def _resolve(self, name: ScalarNode, scope: Scope) -> int:
         """The output of an earlier layer."""
         index = self.builder.find(name.text, scope.prefix)
         if index is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, fail, listed
 from archspec.graph.compile.builder import Builder
-from archspec.lang.document import source
+from archspec.lang.document.nodes import Node, ScalarNode, SequenceNode, plain
 from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression
 from archspec.lang.schema.messages import INPUT
 from archspec.lang.schema.validator import MAX_MISTAKES
@@ -15,7 +15,7 @@ from archspec.lang.spec.spec import Spec
 from archspec.ops.base import Shape
 
 
-def input_shape(node: source.Sequence, setting: Any, names: Mapping[str, Any]) -> Shape:
+def input_shape(node: SequenceNode, setting: Any, names: Mapping[str, Any]) -> Shape:
     """The shape of one sample, of the page or of the setting `input`. Raises ArchspecError when it is none."""
     if setting is not None:
         return _sizes(setting, None)
@@ -59,10 +59,10 @@ def refuse_unused(builder: Builder, outputs: tuple[int, ...]) -> None:
         raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
 
 
-def _size(node: source.Node, names: Mapping[str, Any]) -> Any:
+def _size(node: Node, names: Mapping[str, Any]) -> Any:
     """A size of `input`, or its expression evaluated."""
-    if not isinstance(node, source.Scalar) or not is_expression(node.value):
-        return source.plain(node)
+    if not isinstance(node, ScalarNode) or not is_expression(node.value):
+        return plain(node)
     try:
         return evaluate(node.value, names)
     except ExpressionError as error:

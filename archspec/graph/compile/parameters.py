@@ -9,7 +9,7 @@ from typing import Any
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression, names_in
 from archspec.lang.recipes.recipe import Recipe
-from archspec.lang.schema.spec_schema import page_schema
+from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.spec.overrides import SECTIONS, normal
 from archspec.lang.spec.spec import Spec
 
@@ -45,7 +45,7 @@ def _elsewhere(name: str) -> str | None:
     """The remedy for a key of the recipe, or of the page, that is taken for a param."""
     if name in RECIPE_KEYS:
         return f"it is a key of the recipe: `--set train.{name}=...`"
-    if name in page_schema()["properties"]:
+    if name in spec_schema()["properties"]:
         return f"`{name}` is a part of the page, and is changed in a page of your own"
     return None
 

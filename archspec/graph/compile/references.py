@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archspec.diagnostics import did_you_mean
-from archspec.lang.document.source import Scalar
-from archspec.lang.spec.item import Item
+from archspec.lang.document.nodes import ScalarNode
+from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.spec import Spec
 
 
-def not_found(spec: Spec, name: Scalar, inside: str | None, visible: Iterable[str]) -> tuple[str, str | None]:
+def not_found(spec: Spec, name: ScalarNode, inside: str | None, visible: Iterable[str]) -> tuple[str, str | None]:
     """Message and help for a name that no earlier layer has; `inside` is the block that it stands in."""
     items = spec.blocks[inside].layers if inside else spec.layers
     named = [item for item in _all(items) if item.name and item.name.text == name.text]
@@ -31,7 +31,7 @@ def not_found(spec: Spec, name: Scalar, inside: str | None, visible: Iterable[st
     return f"there is no earlier layer `{name.text}`", near or "give the layer that you mean a `name`"
 
 
-def _all(items: Iterable[Item | None]) -> Iterator[Item]:
+def _all(items: Iterable[LayerSpec | None]) -> Iterator[LayerSpec]:
     """Items, and those in their cells and branches."""
     for item in items:
         if item is not None:

@@ -12,9 +12,9 @@ from archspec.diagnostics import ArchspecError, Source, fail
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.decompile.blocks import Blocks
 from archspec.graph.decompile.classes import name_classes
-from archspec.graph.decompile.page import Page, written
 from archspec.graph.decompile.stages import name_stages
 from archspec.graph.decompile.structure import Structure
+from archspec.graph.decompile.writer import SpecDraft, written
 from archspec.graph.diff.isomorphism import same_network
 from archspec.graph.ir import Graph
 from archspec.lang.spec.spec import parse
@@ -44,7 +44,7 @@ def decompile(graph: Graph, name: str, source: str) -> Decompiled:
 
 def attempt(graph: Graph, name: str, source: str, *, blocks: bool = True) -> Decompiled | None:
     """The page with or without blocks; None where it does not compile to the same network, which is a bug."""
-    page = Page(name, source, graph, [], Structure(graph).items())
+    page = SpecDraft(name, source, graph, [], Structure(graph).items())
     if blocks:
         found = Blocks(page.items, frozenset(graph.outputs if len(graph.outputs) > 1 else ()))
         found.find()

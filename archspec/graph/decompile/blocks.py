@@ -8,11 +8,11 @@ from typing import Any
 
 from archspec.graph.decompile.candidates import Place, best_block, weight_of
 from archspec.graph.decompile.cells import find_cells
-from archspec.graph.decompile.item import Item, lists, walk
+from archspec.graph.decompile.draft import LayerDraft, lists, walk
 from archspec.graph.decompile.names import block_name
-from archspec.graph.decompile.page import Block
 from archspec.graph.decompile.repeats import collapse
 from archspec.graph.decompile.unify import Template
+from archspec.graph.decompile.writer import BlockDraft
 
 MAX_BLOCKS = 20
 UNIT = 5
@@ -23,10 +23,10 @@ UNIT = 5
 class Blocks:
     """The list of a page, shortened by blocks that are found one after the other."""
 
-    items: list[Item]
+    items: list[LayerDraft]
     kept: frozenset[int] = frozenset()
     """The nodes that keep their names whatever reads them: the outputs of a page that has several."""
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[BlockDraft] = field(default_factory=list)
     keys: dict[Any, int] = field(default_factory=dict)
 
     def find(self) -> None:
@@ -42,7 +42,7 @@ class Blocks:
         find_cells(self.items, self.blocks, self.kept)
         self._collapse()
 
-    def _all_lists(self) -> Iterator[list[Item]]:
+    def _all_lists(self) -> Iterator[list[LayerDraft]]:
         for items in (self.items, *(block.items for block in self.blocks)):
             yield from lists(items)
 
@@ -56,7 +56,7 @@ class Blocks:
         name = block_name(template.items, taken)
         for place, args in sorted(zip(places, template.calls, strict=True), key=lambda each: -each[0].start):
             place.items[place.start : place.stop] = [_call(name, place.stretch, args)]
-        self.blocks.append(Block(name, template.parameters, template.items))
+        self.blocks.append(BlockDraft(name, template.parameters, template.items))
 
     def _inline(self) -> None:
         """Put blocks that are called once, and not repeated, back where they are called."""
@@ -69,9 +69,9 @@ class Blocks:
                 self.blocks.remove(block)
 
 
-def _call(name: str, stretch: list[Item], args: dict[str, Any]) -> Item:
+def _call(name: str, stretch: list[LayerDraft], args: dict[str, Any]) -> LayerDraft:
     first, last = stretch[0], stretch[-1]
-    return Item(
+    return LayerDraft(
         name,
         args,
         origin=first.origin,

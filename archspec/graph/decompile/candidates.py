@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from archspec.graph.decompile.item import Item, walk
+from archspec.graph.decompile.draft import LayerDraft, walk
 from archspec.graph.decompile.unify import Template, unify
 from archspec.ops import OPS, Op
 
@@ -24,16 +24,16 @@ Keys = dict[Any, int]
 class Place(NamedTuple):
     """A stretch of items."""
 
-    items: list[Item]
+    items: list[LayerDraft]
     start: int
     stop: int
 
     @property
-    def stretch(self) -> list[Item]:
+    def stretch(self) -> list[LayerDraft]:
         return self.items[self.start : self.stop]
 
 
-def best_block(all_lists: Sequence[list[Item]], known: Keys) -> tuple[list[Place], Template] | None:
+def best_block(all_lists: Sequence[list[LayerDraft]], known: Keys) -> tuple[list[Place], Template] | None:
     """The places whose block saves the most lines, and its template."""
     best: tuple[float, list[Place], Template] | None = None
     for bound, weight, places in _candidates(all_lists, known):
@@ -50,7 +50,7 @@ def best_block(all_lists: Sequence[list[Item]], known: Keys) -> tuple[list[Place
     return best and (best[1], best[2])
 
 
-def _candidates(all_lists: Sequence[list[Item]], known: Keys) -> list[tuple[float, float, list[Place]]]:
+def _candidates(all_lists: Sequence[list[LayerDraft]], known: Keys) -> list[tuple[float, float, list[Place]]]:
     """Places with the same operators, which do not overlap, with their weight and what they save at most."""
     groups: dict[tuple[int, ...], list[Place]] = {}
     for items in all_lists:
@@ -68,7 +68,7 @@ def _candidates(all_lists: Sequence[list[Item]], known: Keys) -> list[tuple[floa
     return sorted(found, key=lambda each: (-each[0], -each[2][0].start))
 
 
-def _places(items: list[Item], known: Keys) -> Iterator[tuple[tuple[int, ...], Place]]:
+def _places(items: list[LayerDraft], known: Keys) -> Iterator[tuple[tuple[int, ...], Place]]:
     """Every stretch of a list that a block can hold: only its first item may have a `from`, only its last a name."""
     keys = [_key(item, known) for item in items]
     for start, item in enumerate(items):
@@ -84,7 +84,7 @@ def _places(items: list[Item], known: Keys) -> Iterator[tuple[tuple[int, ...], P
             yield tuple(key for key in inside if key is not None), Place(items, start, stop)
 
 
-def _key(item: Item, known: Keys, *, alone: bool = False) -> int | None:
+def _key(item: LayerDraft, known: Keys, *, alone: bool = False) -> int | None:
     """Equal for items with the same operators inside, whatever their arguments; None for what no block can hold.
 
     A residual counts without its projection, which is for the units that change the shape.
@@ -102,7 +102,7 @@ def _key(item: Item, known: Keys, *, alone: bool = False) -> int | None:
     return known.setdefault((item.head, tuple(inside), copies), len(known))
 
 
-def weight_of(item: Item) -> float:
+def weight_of(item: LayerDraft) -> float:
     """The lines that an item takes."""
     return 1 + sum(0.5 + sum(map(weight_of, branch)) for branch in item.branches)
 
@@ -131,7 +131,7 @@ def _repeats(keys: Sequence[int | None]) -> bool:
     return any(keys[length - 2 * n : length - n] == keys[length - n :] for n in range(1, length // 2 + 1))
 
 
-def _redundant(stretch: Sequence[Item], keys: Sequence[int]) -> int:
+def _redundant(stretch: Sequence[LayerDraft], keys: Sequence[int]) -> int:
     """The lines that a smaller block, of a layer with weights and what follows it, would save inside the stretch."""
     most = 0
     for start, item in enumerate(stretch):
@@ -142,7 +142,7 @@ def _redundant(stretch: Sequence[Item], keys: Sequence[int]) -> int:
     return most
 
 
-def _begins_a_block(item: Item) -> bool:
+def _begins_a_block(item: LayerDraft) -> bool:
     """Whether a small block begins with this operator: one with weights that is no normalization."""
     return OPS.get(item.head, Op).weights is not Op.weights and item.head not in ("bn", "layer_norm", "group_norm")
 
@@ -174,7 +174,7 @@ def _without_odd_ones(places: list[Place]) -> Iterator[list[Place]]:
         yield rest
 
 
-def _written(item: Item) -> Any:
+def _written(item: LayerDraft) -> Any:
     """The operators and arguments of an item, and of what is in it."""
     return item.head, item.args, item.grows, [[_written(each) for each in branch] for branch in item.branches]
 

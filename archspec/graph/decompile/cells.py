@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.graph.decompile.candidates import MAX_PARAMETERS, weight_of
-from archspec.graph.decompile.item import Item, walk
-from archspec.graph.decompile.page import Block
+from archspec.graph.decompile.draft import LayerDraft, walk
 from archspec.graph.decompile.unify import Template, unify
+from archspec.graph.decompile.writer import BlockDraft
 
 INPUTS = ("x", "previous")
 """What a cell reads: the layer above, and another."""
@@ -26,18 +26,18 @@ class _Cell:
 
     start: int
     stop: int
-    items: list[Item]
+    items: list[LayerDraft]
     reads: tuple[int, ...]
 
 
-def find_cells(items: list[Item], blocks: list[Block], kept: Set[int]) -> None:
+def find_cells(items: list[LayerDraft], blocks: list[BlockDraft], kept: Set[int]) -> None:
     """Replace cells by calls of blocks, in place, as long as that saves lines. `kept` nodes keep their names."""
     while _found(items, blocks):
         pass
     _leave_out_origins(items, {block.name for block in blocks if block.inputs}, kept)
 
 
-def _found(items: list[Item], blocks: list[Block]) -> bool:
+def _found(items: list[LayerDraft], blocks: list[BlockDraft]) -> bool:
     """Whether there were cells, which are now calls."""
     best: tuple[float, list[_Cell], Template] | None = None
     for cells in _groups(items):
@@ -53,7 +53,7 @@ def _found(items: list[Item], blocks: list[Block]) -> bool:
     return best is not None
 
 
-def _groups(items: list[Item]) -> Iterator[list[_Cell]]:
+def _groups(items: list[LayerDraft]) -> Iterator[list[_Cell]]:
     """Cells that are wired alike and do not overlap, two or more."""
     groups: dict[Any, list[_Cell]] = {}
     for start in range(len(items)):
@@ -66,12 +66,12 @@ def _groups(items: list[Item]) -> Iterator[list[_Cell]]:
     return (cells for cells in groups.values() if len(cells) > 1)
 
 
-def _wiring(item: Item) -> Any:
+def _wiring(item: LayerDraft) -> Any:
     inside = [[_wiring(each) for each in branch] for branch in item.branches]
     return item.head, item.origin, item.name, item.count, item.grows, inside
 
 
-def _cell(items: list[Item], start: int, stop: int) -> _Cell | None:
+def _cell(items: list[LayerDraft], start: int, stop: int) -> _Cell | None:
     """The stretch as a cell: it reads two layers, and of its own only the last is read from outside."""
     stretch = items[start:stop]
     own = [item.node for item in walk(stretch) if item.labelled]
@@ -85,14 +85,14 @@ def _cell(items: list[Item], start: int, stop: int) -> _Cell | None:
     copied = [_named(item, names, local) for item in stretch]
     if not copied[0].origin:
         if copied[0].branches:
-            copied.insert(0, Item("", origin=INPUTS[:1]))
+            copied.insert(0, LayerDraft("", origin=INPUTS[:1]))
         else:
             copied[0] = replace(copied[0], origin=INPUTS[:1])
     reads = [node for node in names if isinstance(node, int)]
     return _Cell(start, stop, copied, tuple(reads)) if len(reads) == len(INPUTS) else None
 
 
-def _named(item: Item, names: dict[int | str, str], local: dict[int, str]) -> Item:
+def _named(item: LayerDraft, names: dict[int | str, str], local: dict[int, str]) -> LayerDraft:
     """The item with names instead of nodes. A node from outside gets one of INPUTS, or `-`, when it is read first."""
     origin = []
     for node in item.origin:
@@ -105,22 +105,22 @@ def _named(item: Item, names: dict[int | str, str], local: dict[int, str]) -> It
     return replace(item, origin=tuple(origin), branches=branches, name=name, labelled=False)
 
 
-def _replace(items: list[Item], blocks: list[Block], cells: Sequence[_Cell], template: Template) -> None:
+def _replace(items: list[LayerDraft], blocks: list[BlockDraft], cells: Sequence[_Cell], template: Template) -> None:
     taken = {block.name for block in blocks}
     name = next(word for word in ("cell", *(f"cell_{number}" for number in range(2, 99))) if word not in taken)
     for cell, args in sorted(zip(cells, template.calls, strict=True), key=lambda each: -each[0].start):
         last = items[cell.stop - 1]
         hints = tuple(hint for item in walk(items[cell.start : cell.stop]) for hint in item.hints)
         shape, labelled = last.shape, last.labelled
-        call = Item(name, args, origin=cell.reads, node=last.node, labelled=labelled, shape=shape, hints=hints)
+        call = LayerDraft(name, args, origin=cell.reads, node=last.node, labelled=labelled, shape=shape, hints=hints)
         items[cell.start : cell.stop] = [call]
     read = {node for cell in cells for node in cell.reads}
     for item in items:
         item.labelled = item.labelled or item.node in read
-    blocks.append(Block(name, template.parameters, template.items, INPUTS))
+    blocks.append(BlockDraft(name, template.parameters, template.items, INPUTS))
 
 
-def _leave_out_origins(items: list[Item], cells: Set[str], kept: Set[int]) -> None:
+def _leave_out_origins(items: list[LayerDraft], cells: Set[str], kept: Set[int]) -> None:
     """Calls that read the layer above, and then what that one read, need no `from`, and those layers no names."""
     origins = [item.origin for item in items]
     for index in range(2, len(items)):

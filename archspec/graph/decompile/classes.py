@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archspec.graph.decompile.page import SIZES, Page
+from archspec.graph.decompile.writer import SIZES, SpecDraft
 from archspec.ops import OPS
 
 
-def name_classes(page: Page) -> None:
+def name_classes(page: SpecDraft) -> None:
     """Write `$classes` where the classifier has its number of channels, if the network ends in one."""
     shape = page.graph.output_shape
     if len(page.graph.outputs) > 1 or len(shape) != 1 or not shape[0] or shape[0] < 2:

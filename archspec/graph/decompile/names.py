@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from archspec.graph.decompile.item import Item, walk
+from archspec.graph.decompile.draft import LayerDraft, walk
 from archspec.ops import OPS
 
 SHORT = {"depthwise_conv": "depthwise", "separable_conv": "separable", "layer_norm": "norm", "zero_pad": "pad"}
 MAX_WORDS, MAX_LETTERS = 4, 24
 
 
-def block_name(items: Sequence[Item], taken: Set[str]) -> str:
+def block_name(items: Sequence[LayerDraft], taken: Set[str]) -> str:
     """A name that no operator and no other block has."""
     word = _word(items)
     if word in OPS or word in ("row", "residual"):
@@ -23,7 +23,7 @@ def block_name(items: Sequence[Item], taken: Set[str]) -> str:
     return name
 
 
-def _word(items: Sequence[Item]) -> str:
+def _word(items: Sequence[LayerDraft]) -> str:
     for item in items:
         if item.head == "residual":
             return _unit(item)
@@ -40,7 +40,7 @@ def _word(items: Sequence[Item]) -> str:
     return "stage" if heads[-1].endswith("pool") else "unit"
 
 
-def _unit(residual: Item) -> str:
+def _unit(residual: LayerDraft) -> str:
     """He et al. 2015, Figure 5: basic with two convolutions, bottleneck with three."""
     body = [item for item in walk(residual.branches[0]) if "conv" in item.head]
     if any("depthwise" in item.head for item in body) or not body:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from archspec.graph.decompile.item import FREE, Item, walk
+from archspec.graph.decompile.draft import FREE, LayerDraft, walk
 from archspec.graph.diff.isomorphism import rounded
 from archspec.ops import OPS
 
@@ -17,7 +17,7 @@ TOTALS = (0.2, 0.1, 0.5, 0.3, 0.4, 0.8, 1.0)
 """What a rate that grows from copy to copy may grow up to, in the words of papers."""
 
 
-def collapse(items: list[Item], units: Set[str]) -> None:
+def collapse(items: list[LayerDraft], units: Set[str]) -> None:
     """Replace each stretch of copies in the list, in place. The first call of one of `units` may differ."""
     start = 0
     while start < len(items):
@@ -27,7 +27,7 @@ def collapse(items: list[Item], units: Set[str]) -> None:
         start += 1
 
 
-def _repeated(copies: list[Item], args: dict[str, Any], first: dict[str, Any]) -> Item:
+def _repeated(copies: list[LayerDraft], args: dict[str, Any], first: dict[str, Any]) -> LayerDraft:
     one, last = copies[0], copies[-1]
     hints = tuple(hint for item in copies for each in walk([item]) for hint in each.hints)
     return replace(
@@ -42,7 +42,7 @@ def _repeated(copies: list[Item], args: dict[str, Any], first: dict[str, Any]) -
     )
 
 
-def _stretch(items: list[Item], start: int, units: Set[str]) -> tuple[int, dict[str, Any], dict[str, Any]]:
+def _stretch(items: list[LayerDraft], start: int, units: Set[str]) -> tuple[int, dict[str, Any], dict[str, Any]]:
     """Where the copies that begin at `start` end, their arguments, and those of the first that differ."""
     one = items[start]
     stop = start + 1
@@ -74,20 +74,20 @@ def _stretch(items: list[Item], start: int, units: Set[str]) -> tuple[int, dict[
     return start + equal, model, differing
 
 
-def _plain(item: Item) -> bool:
+def _plain(item: LayerDraft) -> bool:
     """Whether nothing inside is read by name, and the item is more than a `from`."""
     inside = [each for branch in item.branches for each in walk(branch)]
     merge = item.head in OPS and len(item.origin) > 1
     return bool(item.head) and not merge and not any(each.origin or each.labelled for each in inside)
 
 
-def _continues(item: Item, one: Item) -> bool:
+def _continues(item: LayerDraft, one: LayerDraft) -> bool:
     """Whether an item may be a copy of the one before, but for its arguments."""
     same = item.head == one.head and item.count == 1 and not item.origin and item.args.keys() == one.args.keys()
     return same and alike(item.branches, one.branches)
 
 
-def alike(some: list[list[Item]], others: list[list[Item]]) -> bool:
+def alike(some: list[list[LayerDraft]], others: list[list[LayerDraft]]) -> bool:
     """Whether branches hold the same items with the same arguments."""
     if [len(branch) for branch in some] != [len(branch) for branch in others]:
         return False
@@ -102,7 +102,7 @@ def alike(some: list[list[Item]], others: list[list[Item]]) -> bool:
     )
 
 
-def _growing(copies: list[Item]) -> tuple[int, dict[str, Any]] | None:
+def _growing(copies: list[LayerDraft]) -> tuple[int, dict[str, Any]] | None:
     """How many copies differ in one rate alone that grows evenly, and their arguments: `$(0.2 * copy / 16)`."""
     one, other = copies[0].args, copies[1].args
     differing = [word for word in one if one[word] != other[word]]

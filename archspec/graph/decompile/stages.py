@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence, Set
 
-from archspec.graph.decompile.item import Item, walk
+from archspec.graph.decompile.draft import LayerDraft, walk
 from archspec.ops import OPS
 
 _MADE_BY_KERAS = re.compile(
@@ -18,7 +18,7 @@ _KIND = re.compile(r"_(block|unit|cell|layer|conv|bn|concat|add)?_?\Z")
 """What names of parts end in, which say nothing of the stage."""
 
 
-def name_stages(items: Sequence[Item], blocks: Set[str]) -> None:
+def name_stages(items: Sequence[LayerDraft], blocks: Set[str]) -> None:
     """Give names to the calls of blocks and to merges, where their layers have one in common that no others have."""
     found = [_common(item) for item in items]
     often = Counter(found)
@@ -33,7 +33,7 @@ def _shared(words: Sequence[str]) -> str:
     return low[: next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))]
 
 
-def _common(item: Item) -> str:
+def _common(item: LayerDraft) -> str:
     """The name that all layers of an item begin with, or nothing."""
     if item.head in OPS and not item.branches:
         return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import arguments
-from archspec.graph.decompile.item import FREE, Item, walk
+from archspec.graph.decompile.draft import FREE, LayerDraft, walk
 from archspec.graph.ir import Graph
 
 
@@ -15,7 +15,7 @@ from archspec.graph.ir import Graph
 class _Flow:
     """A list that grows, and the node that an item without `from` reads."""
 
-    items: list[Item]
+    items: list[LayerDraft]
     current: int
 
 
@@ -32,7 +32,7 @@ class Structure:
         self.done = {0}
         self.labels: set[int] = set()
 
-    def items(self) -> list[Item]:
+    def items(self) -> list[LayerDraft]:
         """The list of the page. Nodes that more than the next item reads are labelled."""
         flow = _Flow([], 0)
         for output in self.graph.outputs:
@@ -84,11 +84,11 @@ class Structure:
                     heapq.heappush(heap, -source)
         return inside
 
-    def _leaf(self, node: int, current: int) -> Item:
+    def _leaf(self, node: int, current: int) -> LayerDraft:
         (source,) = self.graph.nodes[node].inputs
         return self._item(node, () if source == current else (source,))
 
-    def _merge(self, node: int, branches: list[set[int]], flow: _Flow) -> Item:
+    def _merge(self, node: int, branches: list[set[int]], flow: _Flow) -> LayerDraft:
         inputs = self.graph.nodes[node].inputs
         if not any(branches):
             return self._item(node, inputs)
@@ -100,17 +100,17 @@ class Structure:
                 self._lead_to(source, inner)
             elif source != flow.current:  # an earlier layer as it is
                 self.labels.add(source)
-                inner.items.append(Item("", origin=(source,), node=source, shape=self.graph.nodes[source].shape))
+                inner.items.append(LayerDraft("", origin=(source,), node=source, shape=self.graph.nodes[source].shape))
             item.branches.append(inner.items)
         return _residual(item, self.graph.nodes[flow.current].shape)
 
-    def _item(self, index: int, origin: tuple[int, ...]) -> Item:
+    def _item(self, index: int, origin: tuple[int, ...]) -> LayerDraft:
         node = self.graph.nodes[index]
         self.labels.update(origin)
         args = {argument.name: getattr(node.op, argument.name) for argument in arguments(type(node.op))}
         if "kernel_size" in args and "padding" in args:
             args["padding"] = _padding(args)
-        return Item(
+        return LayerDraft(
             node.op.name,
             args,
             origin=origin,
@@ -137,7 +137,7 @@ def _flat(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _residual(item: Item, entering: tuple[int | None, ...]) -> Item:
+def _residual(item: LayerDraft, entering: tuple[int | None, ...]) -> LayerDraft:
     """A sum of a body and the input, or of a body and a projection to another shape, as a residual."""
     if item.head != "add" or len(item.branches) != 2 or any(each.origin for each in walk([item])):
         return item

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.graph.decompile.item import FREE, Free, Item
-from archspec.graph.decompile.page import SIZES, Parameter
+from archspec.graph.decompile.draft import FREE, Free, LayerDraft
+from archspec.graph.decompile.writer import SIZES, ArgumentDraft
 
 RELATED = (*SIZES, "groups")
 """Arguments that may share a parameter, or be multiples of one or of the channels that enter."""
@@ -24,8 +24,8 @@ Vector = list[Any]
 class Template:
     """The items of a block, its parameters, and the arguments of each call."""
 
-    items: list[Item]
-    parameters: list[Parameter]
+    items: list[LayerDraft]
+    parameters: list[ArgumentDraft]
     calls: list[dict[str, Any]]
 
 
@@ -33,7 +33,7 @@ class Template:
 class _Slot:
     """An argument in the template and its value in each stretch."""
 
-    item: Item
+    item: LayerDraft
     word: str
     values: Vector
 
@@ -55,7 +55,7 @@ class _Parameter:
     """The arguments that follow from this parameter, each with its expression of the name `{}`."""
 
 
-def unify(stretches: Sequence[Sequence[Item]]) -> Template | None:
+def unify(stretches: Sequence[Sequence[LayerDraft]]) -> Template | None:
     """The template of stretches whose operators are the same; None when their structure is not."""
     slots: list[_Slot] = []
     items = _items(stretches, slots, alone=len(stretches[0]) == 1)
@@ -80,7 +80,9 @@ def _counts_copies(values: Vector) -> bool:
     return counting and any(value != values[0] for value in values)
 
 
-def _items(stretches: Sequence[Sequence[Item] | None], slots: list[_Slot], *, alone: bool = False) -> list[Item] | None:
+def _items(
+    stretches: Sequence[Sequence[LayerDraft] | None], slots: list[_Slot], *, alone: bool = False
+) -> list[LayerDraft] | None:
     """The items of the template; a stretch that is None lacks them. Copies of one `alone` are those of its calls."""
     given = [stretch for stretch in stretches if stretch is not None]
     if len({len(stretch) for stretch in given}) != 1:
@@ -95,7 +97,7 @@ def _items(stretches: Sequence[Sequence[Item] | None], slots: list[_Slot], *, al
     return items
 
 
-def _item(copies: Sequence[Item | None], slots: list[_Slot], *, alone: bool) -> Item | None:
+def _item(copies: Sequence[LayerDraft | None], slots: list[_Slot], *, alone: bool) -> LayerDraft | None:
     given = [item for item in copies if item is not None]
     one = given[0]
     if any((item.head, item.name) != (one.head, one.name) for item in given):
@@ -107,7 +109,7 @@ def _item(copies: Sequence[Item | None], slots: list[_Slot], *, alone: bool) -> 
     if not alone and any((item.count, item.first) != (one.count, one.first) for item in given):
         return None
     local = tuple(each for each in one.origin if isinstance(each, str))
-    item = Item(one.head, dict.fromkeys(one.args, FREE), origin=local, name=one.name, hints=one.hints)
+    item = LayerDraft(one.head, dict.fromkeys(one.args, FREE), origin=local, name=one.name, hints=one.hints)
     if not alone:
         item.count, item.first = one.count, dict(one.first)
     for word in one.args:
@@ -213,10 +215,10 @@ def _of_channels(values: Vector, entering: Sequence[int | None]) -> str | None:
     return None
 
 
-def _named(items: list[Item], parameters: list[_Parameter], count: int) -> Template:
+def _named(items: list[LayerDraft], parameters: list[_Parameter], count: int) -> Template:
     """The parameters under names, with defaults where most calls agree."""
     names: list[str] = []
-    made: list[Parameter] = []
+    made: list[ArgumentDraft] = []
     calls: list[dict[str, Any]] = [{} for _ in range(count)]
     for number, each in enumerate(parameters):
         alike = sum(name.rpartition("_")[0] == each.kind or name == each.kind for name in names)
@@ -229,7 +231,7 @@ def _named(items: list[Item], parameters: list[_Parameter], count: int) -> Templ
         value = next(value for value in known if _hashable(value) == common)
         bare = not number and each.kind in SIZES
         default = value if often >= COMMON * len(known) and not bare else FREE
-        made.append(Parameter(name, default))
+        made.append(ArgumentDraft(name, default))
         for call, given in zip(calls, each.values, strict=True):
             call[name] = value if given is FREE else given
     made.sort(key=lambda parameter: parameter.default is not FREE)

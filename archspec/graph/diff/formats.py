@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from archspec.graph.analysis.summary import axes, count, memory
+from archspec.format import Table, byte_size, count, rule
+from archspec.graph.analysis.summary import axes
 from archspec.graph.diff.diff import Change, Difference, Totals, totals
 from archspec.graph.diff.rows import rows
 from archspec.graph.ir import Node
@@ -21,24 +22,21 @@ def as_text(difference: Difference, context: int = 1) -> str:
     left, right = difference.left, difference.right
     head = [f"- {left.name}: {show(left.input_shape)} -> {show(left.output_shape)}"]
     head.append(f"+ {right.name}: {show(right.input_shape)} -> {show(right.output_shape)}")
-    table = _aligned([HEADINGS, *rows(difference, context)], right=(4,))
-    rule = "─" * max(map(len, [*head, *table]))
+    table = _layers(difference, context).lines()
+    line = rule([*head, *table])
     if len(table) == 1:
         table = ["  every layer is the same"]
-    return "\n".join([*head, rule, *table, rule, *_aligned(_totals(difference), right=(1, 2, 3))])
+    return "\n".join([*head, line, *table, line, *_totals(difference).lines()])
 
 
 def as_markdown(difference: Difference, context: int = 1) -> str:
     """The same two tables for a README."""
-    table = [HEADINGS, ("---", "---", "---", "---", "---:"), *rows(difference, context)]
-    figures = _totals(difference)
-    sums = [figures[0], ("---", "---:", "---:", "---:"), *figures[1:]]
-    lines = [f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in table]
-    return "\n".join([f"**{difference.left.name} → {difference.right.name}**", "", *lines, "", *_lines(sums)])
+    title = f"**{difference.left.name} → {difference.right.name}**"
+    return "\n".join([title, "", *_layers(difference, context).markdown(), "", *_totals(difference).markdown()])
 
 
-def _lines(table: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in table]
+def _layers(difference: Difference, context: int) -> Table:
+    return Table(HEADINGS, rows(difference, context), right=("params",))
 
 
 def as_json(difference: Difference, context: int = 1) -> str:
@@ -85,9 +83,9 @@ FORMATS: dict[str, Callable[[Difference, int], str]] = {"text": as_text, "json":
 # ---- totals ----
 
 
-def _totals(difference: Difference) -> list[tuple[str, str, str, str]]:
+def _totals(difference: Difference) -> Table:
     one, other = totals(difference.left), totals(difference.right)
-    table = [("", difference.left.name, difference.right.name, "difference")]
+    table = []
     for title, shown, value in _FIGURES:
         a, b = value(one), value(other)
         change = f"{_signed(b - a, shown)}{_share(a, b)}" if a is not None and b is not None else ""
@@ -95,7 +93,8 @@ def _totals(difference: Difference) -> list[tuple[str, str, str, str]]:
     fields = ("receptive field", one.receptive_field, other.receptive_field)
     for title, here, there in (fields, ("effective stride", one.stride, other.stride)):
         table.append((title, _pixels(here), _pixels(there), "=" if here == there else ""))
-    return table
+    headings = ("", difference.left.name, difference.right.name, "difference")
+    return Table(headings, table, right=headings[1:])
 
 
 def _pixels(sizes: tuple[float, ...] | None) -> str:
@@ -111,7 +110,7 @@ _FIGURES: tuple[tuple[str, Callable[[int | None], str], Callable[[Totals], int |
     ("params", _exact, lambda each: each.params),
     ("trainable", _exact, lambda each: each.trainable_params),
     ("MACs", count, lambda each: each.macs),
-    ("memory of outputs", memory, lambda each: each.activation_bytes),
+    ("memory of outputs", byte_size, lambda each: each.activation_bytes),
 )
 
 
@@ -124,14 +123,3 @@ def _share(one: int, other: int) -> str:
         return ""
     share = (other - one) / one * 100
     return f" ({share:+.1f} %)" if abs(share) < 1000 else f" (x {other / one:.1f})"
-
-
-def _aligned(table: Sequence[Sequence[str]], right: tuple[int, ...]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ).rstrip()
-        for cells in table
-    ]

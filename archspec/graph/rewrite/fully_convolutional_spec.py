@@ -17,7 +17,7 @@ from archspec.ops.base import show
 WIDTH = 110
 
 
-def dense_page(
+def fully_convolutional_spec(
     graph: Graph, *, output: str, preprocess: Sequence[Declared] = (), resize: int | None = None
 ) -> tuple[Graph, Decompiled]:
     """The dense graph, whose paths are the original's, and its page.

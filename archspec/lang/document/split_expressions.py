@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 
 def begins(value: Any) -> bool:
@@ -15,15 +15,15 @@ def begins(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("$(") and value.count("(") > value.count(")")
 
 
-def leftovers(node: source.Node | None) -> set[str]:
+def leftovers(node: Node | None) -> set[str]:
     """The keys of a mapping, or items of a list, that are the rest of an expression torn apart in it."""
-    if isinstance(node, source.Mapping):
+    if isinstance(node, MappingNode):
         values, words = [value for _, value in node], list(node.entries)
-    elif isinstance(node, source.Sequence):
+    elif isinstance(node, SequenceNode):
         values = list(node.items)
-        words = [item.text for item in values if isinstance(item, source.Scalar)]
+        words = [item.text for item in values if isinstance(item, ScalarNode)]
     else:
         return set()
-    if not any(isinstance(value, source.Scalar) and begins(value.value) for value in values):
+    if not any(isinstance(value, ScalarNode) and begins(value.value) for value in values):
         return set()
     return {word for word in words if word.count(")") > word.count("(")}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import BOOLEAN, POSITIVE, Declared, arg, choice, declared
-from archspec.lang.recipes.recipe import from_heads, plain
+from archspec.lang.declarations.one_key import from_one_key, to_one_key
 
 SIZE = "smallest side of the rescaled image, Q, pixels; by default the page's `resize`"
 SIDES = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 2, "maxItems": 2}
@@ -151,9 +151,9 @@ def protocol_section(section: Mapping[str, Any]) -> EvaluationRecipe:
 
 def make_protocols(values: Sequence[Any]) -> tuple[Protocol, ...]:
     """From the one-head form of a page (`ten-crop`, `{multi-scale: [256, 384]}`), already validated."""
-    return tuple(from_heads(value, PROTOCOLS) for value in values)
+    return tuple(from_one_key(value, PROTOCOLS) for value in values)
 
 
 def protocol_json(section: EvaluationRecipe) -> dict[str, Any]:
     """`evaluate:` as a page would say it, with every default."""
-    return {"resize": section.resize, "protocols": [plain(each) for each in section.protocols]}
+    return {"resize": section.resize, "protocols": [to_one_key(each) for each in section.protocols]}

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Declared, arg, choice, declared
-from archspec.lang.spec.fragments import Json, head, one_head, summary
+from archspec.lang.declarations.json_schema import Json, head, one_key, summary
+from archspec.lang.declarations.one_key import from_one_key, to_one_key
 
 VARIANCE = {"type": ["number", "null"], "exclusiveMinimum": 0}
 
@@ -214,7 +215,7 @@ SCHEMA: Json = {
             "then": {"maxProperties": 1, "properties": {name: {"description": doc} for name, doc in KEYS.items()}},
             "properties": {
                 **{name: head(each) for name, each in INITIALIZERS.items()},
-                **{name: {"description": KEYS[name], **one_head(INITIALIZERS)} for name in WEIGHTS},
+                **{name: {"description": KEYS[name], **one_key(INITIALIZERS)} for name in WEIGHTS},
             },
             "additionalProperties": False,
         },
@@ -235,25 +236,21 @@ class Rule:
 
 def rules(section: Mapping[str, Any]) -> tuple[Rule, ...]:
     """`init:`, already validated, in its order."""
-    from archspec.lang.recipes.recipe import from_heads
-
     found = []
     for layers, value in section.items():
         if isinstance(value, Mapping) and not set(value) & set(INITIALIZERS):
-            found += [Rule(layers, name, from_heads(each, INITIALIZERS)) for name, each in value.items()]
+            found += [Rule(layers, name, from_one_key(each, INITIALIZERS)) for name, each in value.items()]
         else:
-            found.append(Rule(layers, None, from_heads(value, INITIALIZERS)))
+            found.append(Rule(layers, None, from_one_key(value, INITIALIZERS)))
     return tuple(found)
 
 
 def rules_json(given: tuple[Rule, ...]) -> dict[str, Any]:
     """The rules as a page would say them, with every default."""
-    from archspec.lang.recipes.recipe import plain
-
     section: dict[str, Any] = {}
     for rule in given:
         if rule.weight is None:
-            section[rule.layers] = plain(rule.initializer)
+            section[rule.layers] = to_one_key(rule.initializer)
         else:
-            section.setdefault(rule.layers, {})[rule.weight] = plain(rule.initializer)
+            section.setdefault(rule.layers, {})[rule.weight] = to_one_key(rule.initializer)
     return section

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from archspec.declare import FRACTION, POSITIVE, Declared, arg, arguments, choice
+from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice
+from archspec.lang.declarations.one_key import from_one_key, to_one_key
 from archspec.lang.recipes import initializers as init_
 from archspec.lang.recipes.losses import LOSSES, CategoricalCrossentropy, Loss
 from archspec.lang.recipes.monitor import EarlyStopping
@@ -18,7 +19,7 @@ from archspec.lang.recipes.optimizers import OPTIMIZERS, Sgd
 from archspec.lang.recipes.schedule import Schedule, Warmup
 from archspec.lang.recipes.schedules import SCHEDULES, Constant
 
-ONE_HEAD: Mapping[str, Mapping[str, type[Declared]]] = {
+ONE_KEY: Mapping[str, Mapping[str, type[Declared]]] = {
     "optimizer": OPTIMIZERS,
     "loss": LOSSES,
     "schedule": SCHEDULES,
@@ -141,27 +142,12 @@ class Length:
         return inside % accumulated == 0 or inside == self.steps_per_epoch
 
 
-def plain(declared: Declared) -> dict[str, Any]:
-    """The one-key form again: {"sgd": {"learning_rate": 0.1, ...}}."""
-    return {declared.name: asdict(declared)}  # type: ignore[call-overload]
-
-
-def from_heads(value: Any, declared: Mapping[str, type[Declared]]) -> Any:
-    """`sgd`, `{sgd: 0.1}` or `{sgd: {learning_rate: 0.1}}`, already validated, as a declaration."""
-    if isinstance(value, str):
-        return declared[value].make({})
-    ((head, given),) = value.items()
-    if not isinstance(given, Mapping):
-        given = {} if given is None else {arguments(declared[head])[0].name: given}
-    return declared[head].make(given)
-
-
 def recipe(section: Mapping[str, Any], transforms: Mapping[str, type[Declared]]) -> Recipe:
     """`train:`, already validated, with its defaults."""
     given = dict(section)
-    for key, declared in ONE_HEAD.items():
+    for key, declared in ONE_KEY.items():
         if key in given:
-            given[key] = from_heads(given[key], declared)
+            given[key] = from_one_key(given[key], declared)
     for key, record in (("warmup", Warmup), ("early_stopping", EarlyStopping)):
         if given.get(key) is not None:  # null in run.json, which says every default
             given[key] = record(**given[key])
@@ -170,7 +156,7 @@ def recipe(section: Mapping[str, Any], transforms: Mapping[str, type[Declared]])
         given["freeze"] = tuple(given["freeze"])
     if "decayed" in given:
         given["decayed"] = tuple(given["decayed"])
-    given["augment"] = tuple(from_heads(each, transforms) for each in given.get("augment") or ())
+    given["augment"] = tuple(from_one_key(each, transforms) for each in given.get("augment") or ())
     return Recipe(**given)
 
 
@@ -178,11 +164,11 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a page would say it, with every default."""
     return {
         **{field.name: getattr(recipe, field.name) for field in fields(recipe)},
-        "optimizer": plain(recipe.optimizer),
-        "loss": plain(recipe.loss),
-        "schedule": plain(recipe.schedule),
+        "optimizer": to_one_key(recipe.optimizer),
+        "loss": to_one_key(recipe.loss),
+        "schedule": to_one_key(recipe.schedule),
         "warmup": recipe.warmup and asdict(recipe.warmup),
         "early_stopping": recipe.early_stopping and asdict(recipe.early_stopping),
         "init": init_.rules_json(recipe.init),
-        "augment": [plain(transform) for transform in recipe.augment],
+        "augment": [to_one_key(transform) for transform in recipe.augment],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from archspec.diagnostics import Diagnostic, Span, nearest
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode
 from archspec.lang.document.split_expressions import leftovers
 from archspec.lang.schema.messages import FIGURE, NAMES, Fact, fact, needs, show, unknown
 from archspec.lang.schema.schema_path import find, owner, word
@@ -24,7 +24,7 @@ EXAMPLES = {
 }
 
 
-def explain(wrong: Mistake, document: source.Mapping | None, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
+def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
     """The diagnostics of a mistake: without places if there is no document, and none within `explained` nodes."""
     node = key = None
     if document is not None:
@@ -50,7 +50,7 @@ def explain(wrong: Mistake, document: source.Mapping | None, explained: Collecti
     elif wrong.rule == "maxProperties" and any(name not in wrong.known for name in wrong.value):
         return  # which have errors of their own
     else:
-        bare = isinstance(node, source.Scalar) and node.text != ""
+        bare = isinstance(node, ScalarNode) and node.text != ""
         yield _diagnostic(fact(wrong), span if bare or key is None else start)
 
 
@@ -67,10 +67,10 @@ def _missing(wrong: Mistake) -> Fact:
     return "missing-key", f"{what} has no `{wrong.asked}`", EXAMPLES.get(wrong.asked)
 
 
-def _rest(wrong: Mistake, nodes: Sequence[source.Node | None]) -> list[str]:
+def _rest(wrong: Mistake, nodes: Sequence[Node | None]) -> list[str]:
     """What an expression torn apart has left in these nodes, in parts of a page whose expressions are checked."""
     return [each for node in nodes for each in leftovers(node)] if set(wrong.path[:1]) <= EXPRESSIONS else []
 
 
-def _key_span(node: source.Node | None, name: str) -> Span | None:
-    return node.entries[name][0].span if isinstance(node, source.Mapping) and name in node.entries else None
+def _key_span(node: Node | None, name: str) -> Span | None:
+    return node.entries[name][0].span if isinstance(node, MappingNode) and name in node.entries else None

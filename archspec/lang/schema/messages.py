@@ -7,11 +7,11 @@ from typing import Any
 
 from archspec.declare import arguments
 from archspec.diagnostics import did_you_mean, listed
+from archspec.lang.declarations.json_schema import IDENTIFIER, NAME, PATH, TITLE, VARIANT
 from archspec.lang.expressions.evaluate import is_expression
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.schema.schema_path import heads, owner, subject, word
 from archspec.lang.schema.validator import Mistake
-from archspec.lang.spec.fragments import IDENTIFIER, NAME, PATH, TITLE, VARIANT
 from archspec.ops import merges
 
 Fact = tuple[str, str, str | None]

@@ -7,12 +7,12 @@ from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import ArchspecError, merged
-from archspec.lang.document import source
+from archspec.lang.declarations.json_schema import default_text
+from archspec.lang.document.yaml_parser import parse_value
 from archspec.lang.recipes.evaluation_protocols import Protocol, make_protocols
 from archspec.lang.schema.validate import validate_section
-from archspec.lang.spec.fragments import default_text
 
-OF_THE_PAGE = "page"
+FROM_SPEC = "page"
 """The word for all protocols that a page lists."""
 
 
@@ -23,14 +23,14 @@ def parse_protocols(texts: Iterable[str]) -> tuple[Protocol, ...] | None:
     """
     values: list[Any] = []
     for text in texts:
-        value = source.parse_value(text, "--protocol")
+        value = parse_value(text, "--protocol")
         if isinstance(value, str):
             values += [word.strip() for word in value.split(",") if word.strip()]
         elif isinstance(value, dict):
             values += [{name: arguments} for name, arguments in value.items()]
         else:
             values += value if isinstance(value, list) else [value]
-    if values == [OF_THE_PAGE]:
+    if values == [FROM_SPEC]:
         return None
     diagnostics = validate_section({"protocols": values}, "evaluate")
     if diagnostics:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from archspec.declare import Declared, arguments
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.recipes.evaluation_protocols import PROTOCOLS
-from archspec.lang.recipes.recipe import ONE_HEAD
+from archspec.lang.recipes.recipe import ONE_KEY
 from archspec.lang.schema.validator import Path
 from archspec.ops import OPS
 from archspec.transforms import TRANSFORMS
 
-RECIPES = {name: each for family in ONE_HEAD.values() for name, each in family.items()}
+RECIPES = {name: each for family in ONE_KEY.values() for name, each in family.items()}
 
 
 def heads() -> dict[str, type[Declared]]:
@@ -48,26 +48,26 @@ def _declaration(path: Path, name: str) -> type[Declared]:
     return PROTOCOLS[name] if path[0] == "evaluate" else heads()[name]
 
 
-def find(document: source.Mapping, path: Path) -> tuple[list[source.Node], source.Scalar | None]:
+def find(document: MappingNode, path: Path) -> tuple[list[Node], ScalarNode | None]:
     """The nodes along a path, and the key under which the last stands if it stands under one."""
-    nodes: list[source.Node] = [document]
+    nodes: list[Node] = [document]
     key = None
     for part in path:
         key, node = None, nodes[-1]
-        if isinstance(node, source.Mapping):
+        if isinstance(node, MappingNode):
             key, node = node.entries[str(part)]
-        elif isinstance(node, source.Sequence):
+        elif isinstance(node, SequenceNode):
             node = node.items[int(part)]
         nodes.append(node)
     return nodes, key
 
 
 def _head(path: Path) -> tuple[str | None, int]:
-    """The last head in a path and how far it reaches: a word after an item's index, or after a key of ONE_HEAD."""
+    """The last head in a path and how far it reaches: a word after an item's index, or after a key of ONE_KEY."""
     known = heads()
     for at in range(len(path) - 1, 0, -1):
         part, before = path[at], path[at - 1]
-        item = isinstance(before, int) or before in ONE_HEAD
+        item = isinstance(before, int) or before in ONE_KEY
         if item and isinstance(part, str) and part in known:
             return part, at + 1
     return None, 0

@@ -9,12 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from archspec.declare import Declared
-from archspec.lang.recipes.evaluation_protocols import PROTOCOLS, EvaluationRecipe
-from archspec.lang.recipes.losses import LOSSES
-from archspec.lang.recipes.optimizers import OPTIMIZERS
-from archspec.lang.recipes.recipe import Recipe
-from archspec.lang.recipes.schedules import SCHEDULES
-from archspec.lang.spec.fragments import (
+from archspec.lang.declarations.json_schema import (
     IDENTIFIER,
     LAYERS,
     NAME,
@@ -23,10 +18,15 @@ from archspec.lang.spec.fragments import (
     Json,
     default_text,
     head,
-    one_head,
+    one_key,
     or_expression,
     record,
 )
+from archspec.lang.recipes.evaluation_protocols import PROTOCOLS, EvaluationRecipe
+from archspec.lang.recipes.losses import LOSSES
+from archspec.lang.recipes.optimizers import OPTIMIZERS
+from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.ops import OPS
 from archspec.plugins import load_all_plugins
 from archspec.transforms import TRANSFORMS
@@ -142,13 +142,13 @@ EXPECTATION: Json = {
 }
 
 
-def page_schema() -> Json:
+def spec_schema() -> Json:
     """The whole schema, as `archspec schema` writes it, with the plugins that are loaded."""
-    return _page_schema(tuple(OPS.values()), tuple(TRANSFORMS.values()), tuple(PROTOCOLS.values()))
+    return _spec_schema(tuple(OPS.values()), tuple(TRANSFORMS.values()), tuple(PROTOCOLS.values()))
 
 
 @cache
-def _page_schema(*declared: tuple[type[Declared], ...]) -> Json:
+def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
     """The schema for what is declared now."""
     families: Mapping[str, Mapping[str, type[Declared]]] = {
         "optimizers": OPTIMIZERS,
@@ -222,7 +222,7 @@ def _page_schema(*declared: tuple[type[Declared], ...]) -> Json:
             },
             "preprocess": {
                 "type": "array",
-                "items": one_head(TRANSFORMS),
+                "items": one_key(TRANSFORMS),
                 "description": "what happens to the pixels (0 to 255) before the network, in training, evaluation, "
                 "predict and export alike",
             },
@@ -262,7 +262,7 @@ def text() -> str:
     import json
 
     load_all_plugins()
-    return json.dumps(page_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(spec_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-__all__ = ["FIGURE_KEYS", "MODIFIERS", "QUANTITIES", "SHORTCUTS", "default_text", "page_schema", "text"]
+__all__ = ["FIGURE_KEYS", "MODIFIERS", "QUANTITIES", "SHORTCUTS", "default_text", "spec_schema", "text"]

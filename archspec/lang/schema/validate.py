@@ -9,23 +9,23 @@ from typing import Any
 
 from archspec.declare import Schema, arguments
 from archspec.diagnostics import Diagnostic
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, plain
 from archspec.lang.schema.explain import explain
 from archspec.lang.schema.messages import Fact, fact
-from archspec.lang.schema.spec_schema import page_schema
+from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.schema.validator import mistakes
 from archspec.ops import OPS
 
 
-def validate(document: source.Mapping, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
+def validate(document: MappingNode, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
     """What the schema finds wrong with a page; nothing within nodes whose id is in `explained`."""
-    for wrong in mistakes(source.plain(document), page_schema()):
+    for wrong in mistakes(plain(document), spec_schema()):
         yield from explain(wrong, document, explained)
 
 
-def validate_section(section: Any, name: str, document: source.Mapping | None = None) -> list[Diagnostic]:
+def validate_section(section: Any, name: str, document: MappingNode | None = None) -> list[Diagnostic]:
     """What is wrong with the values of a section; with the `document` that they come from, at their places."""
-    found = mistakes(section, page_schema()["properties"][name], page_schema())
+    found = mistakes(section, spec_schema()["properties"][name], spec_schema())
     moved = [replace(wrong, path=(name, *wrong.path)) for wrong in found]
     return [diagnostic for wrong in moved for diagnostic in explain(wrong, document)]
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.document.split_expressions import leftovers
 from archspec.lang.expressions.evaluate import is_expression
 from archspec.lang.schema.spec_schema import MODIFIERS
-from archspec.lang.spec.item import STRUCTURES, Block, Item
+from archspec.lang.spec.layer_spec import STRUCTURES, BlockSpec, LayerSpec
 from archspec.ops import OPS, merges
 
-Entry = tuple[source.Scalar, source.Node]
+Entry = tuple[ScalarNode, Node]
 Report = Callable[[Diagnostic], None]
 
 _FIELDS = {"from": "origin"}
@@ -28,45 +28,45 @@ class Layers:
     `explained` are the ids of nodes whose mistake is reported here, and needs no word of the JSON Schema.
     """
 
-    def __init__(self, variants: Iterable[str], columns: int, blocks: Mapping[str, Block], report: Report) -> None:
+    def __init__(self, variants: Iterable[str], columns: int, blocks: Mapping[str, BlockSpec], report: Report) -> None:
         self.variants, self.columns = list(variants), columns
         self.blocks = blocks
         self.report = report
         self.explained: set[int] = set()
 
-    def read(self, node: source.Node | None) -> tuple[Item, ...]:
+    def read(self, node: Node | None) -> tuple[LayerSpec, ...]:
         """The items of a list; none where the node is no list, which the schema says."""
-        if not isinstance(node, source.Sequence):
+        if not isinstance(node, SequenceNode):
             return ()
         items = [self.item(each) for each in node.items]
         return tuple(item for item in items if item)
 
-    def item(self, node: source.Node, row: Item | None = None) -> Item | None:
+    def item(self, node: Node, row: LayerSpec | None = None) -> LayerSpec | None:
         """One item; a cell of a `row` has the modifiers of the row as well."""
-        if isinstance(node, source.Scalar):
-            bare = Item(node.text, node.span)
+        if isinstance(node, ScalarNode):
+            bare = LayerSpec(node.text, node.span)
             return self._known(_inherit(bare, row)) if isinstance(node.value, str) and self._complete(bare) else None
-        if not isinstance(node, source.Mapping) or not node.entries:
+        if not isinstance(node, MappingNode) or not node.entries:
             return None
         heads = {word: entry for word, entry in node.entries.items() if word not in MODIFIERS}
-        if not heads and isinstance(node.get("from"), source.Scalar) and not node.entries.keys() & {"repeat", "first"}:
-            heads[""] = (source.Scalar("", "", node.entries["from"][1].span), source.Scalar(None, "", node.span))
+        if not heads and isinstance(node.get("from"), ScalarNode) and not node.entries.keys() & {"repeat", "first"}:
+            heads[""] = (ScalarNode("", "", node.entries["from"][1].span), ScalarNode(None, "", node.span))
         if len(heads) != 1:
             self.explained.add(id(node))
             self._not_one_head(node, heads)
             return None
         ((key, value),) = heads.values()
         name, origin, repeat, first, when = (node.get(word) for word in ("name", "from", "repeat", "first", "when"))
-        names = origin.items if isinstance(origin, source.Sequence) else (origin,) if origin else ()
-        item = Item(
+        names = origin.items if isinstance(origin, SequenceNode) else (origin,) if origin else ()
+        item = LayerSpec(
             key.text,
             key.span,
-            None if isinstance(value, source.Scalar) and value.value is None else value,
-            name if isinstance(name, source.Scalar) else None,
-            tuple(each for each in names if isinstance(each, source.Scalar)),
-            repeat if isinstance(repeat, source.Scalar) else None,
-            first if isinstance(first, source.Mapping) else None,
-            when if isinstance(when, source.Scalar) else None,
+            None if isinstance(value, ScalarNode) and value.value is None else value,
+            name if isinstance(name, ScalarNode) else None,
+            tuple(each for each in names if isinstance(each, ScalarNode)),
+            repeat if isinstance(repeat, ScalarNode) else None,
+            first if isinstance(first, MappingNode) else None,
+            when if isinstance(when, ScalarNode) else None,
         )
         for word in MODIFIERS if row else ():
             if word in node.entries and getattr(row, _FIELDS.get(word, word)):
@@ -79,7 +79,7 @@ class Layers:
 
     # ---- heads -----------------------------------------------------------------------------------------------------
 
-    def _not_one_head(self, node: source.Mapping, heads: Mapping[str, Entry]) -> None:
+    def _not_one_head(self, node: MappingNode, heads: Mapping[str, Entry]) -> None:
         if not heads:
             at = next(iter(node.entries.values()))[0].span
             self._wrong("one-head", "this item has no head", at, "write an operator such as `relu` or `conv: 64`")
@@ -120,7 +120,7 @@ class Layers:
             return ["body", "project", "shortcut"]
         return [argument.name for argument in arguments(OPS[head])] if head in OPS else []
 
-    def _known(self, item: Item) -> Item | None:
+    def _known(self, item: LayerSpec) -> LayerSpec | None:
         """The item with its cells or branches, if its head exists and is called as it can be."""
         head = item.head
         if head == "row":
@@ -147,7 +147,7 @@ class Layers:
         self._first(item, self._arguments(head))
         return item
 
-    def _complete(self, bare: Item) -> bool:
+    def _complete(self, bare: LayerSpec) -> bool:
         """Whether a head may stand alone, as a word; the schema sees only those with a colon."""
         if bare.head in STRUCTURES:
             needs, help = ("cells", "row: [...]") if bare.head == "row" else ("`body`", "residual: {body: [...]}")
@@ -160,26 +160,26 @@ class Layers:
                 return False
         return True
 
-    def _one_input(self, item: Item) -> None:
+    def _one_input(self, item: LayerSpec) -> None:
         if len(item.origin) > 1:
             message = f"`{item.head}` reads one layer, and `from` gives it {len(item.origin)}"
             self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(merges())}")
 
-    def _first(self, item: Item, known: list[str]) -> None:
+    def _first(self, item: LayerSpec, known: list[str]) -> None:
         """`first` has arguments of the head."""
         for key, _ in item.first.entries.values() if item.first else ():
             if key.text not in known:
                 self._unknown_argument(f"`{item.head}`", key, known)
 
-    def _unknown_argument(self, what: str, key: source.Scalar, known: list[str]) -> None:
+    def _unknown_argument(self, what: str, key: ScalarNode, known: list[str]) -> None:
         help = did_you_mean(key.text, known) or (f"its arguments are: {listed(known)}" if known else None)
         fact = f"{what} has no argument `{key.text}`" if known else f"{what} takes no arguments"
         self._wrong("unknown-argument", fact, key.span, help)
 
     # ---- structures ------------------------------------------------------------------------------------------------
 
-    def _row(self, item: Item) -> Item | None:
-        if not isinstance(item.value, source.Sequence):
+    def _row(self, item: LayerSpec) -> LayerSpec | None:
+        if not isinstance(item.value, SequenceNode):
             return None
         cells = item.value.items
         if len(cells) != self.columns:
@@ -191,21 +191,21 @@ class Layers:
                 help = "name the columns: `variants: [A, B]`"
                 self._wrong("row", "this page has rows, and no `variants`", item.span, help)
             return None
-        empty = [isinstance(cell, source.Scalar) and cell.value is None for cell in cells]
+        empty = [isinstance(cell, ScalarNode) and cell.value is None for cell in cells]
         parsed = [None if none else self.item(cell, item) for cell, none in zip(cells, empty, strict=True)]
         return replace(item, cells=tuple(parsed))
 
-    def _residual(self, item: Item) -> Item | None:
-        if not isinstance(item.value, source.Mapping):
+    def _residual(self, item: LayerSpec) -> LayerSpec | None:
+        if not isinstance(item.value, MappingNode):
             return None
         self._one_input(item)
         self._first(item, [])
         parts = {part: item.value.get(part) for part in ("body", "project")}
         return replace(item, branches={part: self.read(node) for part, node in parts.items() if node is not None})
 
-    def _merge(self, item: Item) -> Item:
+    def _merge(self, item: LayerSpec) -> LayerSpec:
         head, known = item.head, self._arguments(item.head)
-        given = dict(item.value) if isinstance(item.value, source.Mapping) else {}
+        given = dict(item.value) if isinstance(item.value, MappingNode) else {}
         branches = {word: self.read(node) for word, node in given.items() if word not in known}
         self._first(item, [*known, *branches])
         if branches and item.origin:
@@ -213,12 +213,12 @@ class Layers:
         elif len(branches) == 1 or len(item.origin) == 1:
             what = "reads a single layer" if item.origin else "has a single branch"
             self._wrong("one-input", f"`{head}` {what}", item.span, "a merge needs at least two")
-        elif not branches and not item.origin and (item.value is None or isinstance(item.value, source.Mapping)):
+        elif not branches and not item.origin and (item.value is None or isinstance(item.value, MappingNode)):
             help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers"
             self._wrong("one-input", f"`{head}` has nothing to merge", item.span, help)
         return replace(item, branches=branches)
 
-    def _call(self, item: Item) -> None:
+    def _call(self, item: LayerSpec) -> None:
         """A call of a block: as many inputs as it has, known arguments, and all that have no default."""
         block = self.blocks[item.head]
         if block.inputs and item.origin and len(item.origin) != len(block.inputs):
@@ -230,13 +230,13 @@ class Layers:
         known = [parameter.name for parameter in parameters]
         given: set[str] = set()
         for mapping in (item.value, item.first):
-            if isinstance(mapping, source.Mapping):
+            if isinstance(mapping, MappingNode):
                 rest = leftovers(mapping)
                 for key, _ in mapping.entries.values():
                     given.add(key.text)
                     if key.text not in known and key.text not in rest:
                         self._unknown_argument(f"the block `{item.head}`", key, known)
-        if item.value is not None and not isinstance(item.value, source.Mapping):
+        if item.value is not None and not isinstance(item.value, MappingNode):
             if not known:
                 self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
             given.update(known[:1])
@@ -248,12 +248,12 @@ class Layers:
                 self._wrong("missing-argument", message, item.span, None, (note,))
 
 
-def _text(node: source.Node) -> str:
+def _text(node: Node) -> str:
     """A scalar as it is written; nothing for other values."""
-    return node.text if isinstance(node, source.Scalar) else ""
+    return node.text if isinstance(node, ScalarNode) else ""
 
 
-def _inherit(cell: Item, row: Item | None) -> Item:
+def _inherit(cell: LayerSpec, row: LayerSpec | None) -> LayerSpec:
     """A cell with the modifiers of its row."""
     if row is None:
         return cell

@@ -6,9 +6,9 @@ import keyword
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from archspec.diagnostics import Diagnostic, did_you_mean
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.expressions.evaluate import ExpressionError, is_expression, names_in, undefined
-from archspec.lang.spec.item import Block
+from archspec.lang.spec.layer_spec import BlockSpec
 
 RESERVED = {
     "channels": "the number of channels that enter a block",
@@ -20,7 +20,7 @@ RESERVED = {
 IN_LAYERS = ("channels", "shape", "copy")
 
 
-def check_names(document: source.Mapping, blocks: Mapping[str, Block]) -> Iterator[Diagnostic]:
+def check_names(document: MappingNode, blocks: Mapping[str, BlockSpec]) -> Iterator[Diagnostic]:
     """Names that are taken, expressions that cannot be read, names that nobody defines, params that nothing reads."""
     declared = _declared(document)
     yield from _taken(declared)
@@ -28,7 +28,7 @@ def check_names(document: source.Mapping, blocks: Mapping[str, Block]) -> Iterat
     yield from wrong or _unused(declared, document)  # a misspelt name leaves its parameter unread
 
 
-def _taken(declared: Iterable[source.Scalar]) -> Iterator[Diagnostic]:
+def _taken(declared: Iterable[ScalarNode]) -> Iterator[Diagnostic]:
     for key in declared:
         if key.text in RESERVED:
             message = f"`{key.text}` cannot be a parameter: it is {RESERVED[key.text]}"
@@ -38,27 +38,27 @@ def _taken(declared: Iterable[source.Scalar]) -> Iterator[Diagnostic]:
             yield Diagnostic("name-taken", message, key.span, help="choose another name")
 
 
-def _undefined(document: source.Mapping, blocks: Mapping[str, Block], params: Sequence[str]) -> Iterator[Diagnostic]:
+def _undefined(document: MappingNode, blocks: Mapping[str, BlockSpec], params: Sequence[str]) -> Iterator[Diagnostic]:
     for name in ("params", "variants", "input", "preprocess", "train", "evaluate"):
         yield from _unknown(document.get(name), params)
     yield from _unknown(document.get("layers"), [*params, *IN_LAYERS])
     nodes = document.get("blocks")
-    for name, node in nodes if isinstance(nodes, source.Mapping) else ():
-        if isinstance(node, source.Mapping):
+    for name, node in nodes if isinstance(nodes, MappingNode) else ():
+        if isinstance(node, MappingNode):
             yield from _of_block(blocks[name], node, [*params, *IN_LAYERS, "call"])
 
 
-def used(node: source.Node | None) -> set[str]:
+def used(node: Node | None) -> set[str]:
     """The names that the expressions in a node read."""
     return {name for each in _expressions(node) for name in _names(each.text)}
 
 
-def _expressions(node: source.Node | None) -> Iterator[source.Scalar]:
+def _expressions(node: Node | None) -> Iterator[ScalarNode]:
     """The expressions in a node, keys included; `name` and `from` have none."""
-    if isinstance(node, source.Scalar):
+    if isinstance(node, ScalarNode):
         if is_expression(node.value):
             yield node
-    elif isinstance(node, source.Sequence):
+    elif isinstance(node, SequenceNode):
         for item in node.items:
             yield from _expressions(item)
     elif node is not None:
@@ -69,15 +69,15 @@ def _expressions(node: source.Node | None) -> Iterator[source.Scalar]:
                 yield from _expressions(value)
 
 
-def _declared(document: source.Mapping) -> list[source.Scalar]:
+def _declared(document: MappingNode) -> list[ScalarNode]:
     """The names of params, of the page and of its variants."""
     variants = document.get("variants")
-    of_variants = [node for _, node in variants] if isinstance(variants, source.Mapping) else []
+    of_variants = [node for _, node in variants] if isinstance(variants, MappingNode) else []
     places = [document.get("params"), *of_variants]
-    return [key for node in places if isinstance(node, source.Mapping) for key, _ in node.entries.values()]
+    return [key for node in places if isinstance(node, MappingNode) for key, _ in node.entries.values()]
 
 
-def _of_block(block: Block, node: source.Mapping, names: Iterable[str]) -> Iterator[Diagnostic]:
+def _of_block(block: BlockSpec, node: MappingNode, names: Iterable[str]) -> Iterator[Diagnostic]:
     known = [*names]
     for parameter in block.parameters:
         yield from _unknown(parameter.default, known)
@@ -85,7 +85,7 @@ def _of_block(block: Block, node: source.Mapping, names: Iterable[str]) -> Itera
     yield from _unknown(node.get("layers"), known)
 
 
-def _unknown(node: source.Node | None, names: Iterable[str]) -> Iterator[Diagnostic]:
+def _unknown(node: Node | None, names: Iterable[str]) -> Iterator[Diagnostic]:
     known = set(names)
     for expression in _expressions(node):
         error = _error(expression.text, known)
@@ -108,7 +108,7 @@ def _names(text: str) -> list[str]:
         return []
 
 
-def _unused(declared: list[source.Scalar], document: source.Mapping) -> Iterator[Diagnostic]:
+def _unused(declared: list[ScalarNode], document: MappingNode) -> Iterator[Diagnostic]:
     words = used(document)
     names = {key.text for key in declared}
     for key in declared:

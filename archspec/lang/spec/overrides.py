@@ -9,11 +9,12 @@ from typing import Any
 
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, SequenceNode
 from archspec.lang.document.scalars import LARGEST
+from archspec.lang.document.yaml_parser import parse_value
 from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression
 from archspec.lang.recipes.contradictions import contradictions
-from archspec.lang.recipes.recipe import ONE_HEAD, Recipe, recipe
+from archspec.lang.recipes.recipe import ONE_KEY, Recipe, recipe
 from archspec.lang.schema.messages import SHORT
 from archspec.lang.schema.schema_path import find
 from archspec.lang.schema.validate import validate_section
@@ -35,7 +36,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
             help = f"`--set {name.strip()}.KEY=VALUE` changes one key"
             help += ", `--recipe FILE` takes the place of all of it" * (name.strip() == "train")
             raise fail("setting", f"`{name.strip()}` is a section of the page, and no param", help=help)
-        settings[name.strip()] = source.parse_value(value, f"--set {name.strip()}")
+        settings[name.strip()] = parse_value(value, f"--set {name.strip()}")
     return settings
 
 
@@ -65,7 +66,7 @@ def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: value for name, value in settings.items() if name not in of_sections}, of_sections
 
 
-def section(document: source.Mapping, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+def section(document: MappingNode, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
     """A section of the page with its expressions evaluated and the settings applied, or {} where there is neither.
 
     Raises ArchspecError when the value of an expression or a setting does not fit.
@@ -90,7 +91,7 @@ def section(document: source.Mapping, name: str, settings: Mapping[str, Any], pa
     return values
 
 
-def place(document: source.Mapping, path: tuple[str, ...]) -> Span | None:
+def place(document: MappingNode, path: tuple[str, ...]) -> Span | None:
     """Where the last part of a path that the page has stands; None where a setting has added it."""
     while len(path) > 1:
         try:
@@ -107,11 +108,11 @@ def recipe_setting(word: str) -> str | None:
     if word in {field.name for field in dataclasses.fields(Recipe)}:
         return f"train.{word}"
     argument = SHORT.get(word, word)
-    known = argument in {each.name for each in arguments(ONE_HEAD["optimizer"]["sgd"])}
+    known = argument in {each.name for each in arguments(ONE_KEY["optimizer"]["sgd"])}
     return f"train.optimizer.sgd.{argument}" if known else None
 
 
-def _unless_set(document: source.Mapping, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
+def _unless_set(document: MappingNode, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
     """The `place` of a path; None where a setting has spoken, so that it is not the page that is to be changed."""
     dotted = ".".join(path)
     touched = any(f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.") for each in settings)
@@ -124,16 +125,16 @@ def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str
     above = ""
     for word in inner:
         here = values.get(word)
-        if isinstance(here, str) and word in ONE_HEAD:
+        if isinstance(here, str) and word in ONE_KEY:
             here = {here: {}}  # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
-        elif above in ONE_HEAD and word in ONE_HEAD[above] and word not in values:
+        elif above in ONE_KEY and word in ONE_KEY[above] and word not in values:
             values.clear()  # another head takes the place of the one on the page
-        elif above in ONE_HEAD and not isinstance(here, dict) and here is not None:
-            first = arguments(ONE_HEAD[above][word])[:1] if word in ONE_HEAD[above] else ()
+        elif above in ONE_KEY and not isinstance(here, dict) and here is not None:
+            first = arguments(ONE_KEY[above][word])[:1] if word in ONE_KEY[above] else ()
             here = {argument.name: here for argument in first}  # the bare value under its name
         values[word] = here if isinstance(here, dict) else {}
         values, above = values[word], word
-    if above in ONE_HEAD and last in ONE_HEAD[above]:
+    if above in ONE_KEY and last in ONE_KEY[above]:
         values.clear()
     values[last] = value
     other = {"epochs": "iterations", "iterations": "epochs"}.get(last, "")
@@ -141,10 +142,10 @@ def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str
         values.pop(other, None)
 
 
-def _evaluated(node: source.Node, params: Mapping[str, Any]) -> Any:
-    if isinstance(node, source.Sequence):
+def _evaluated(node: Node, params: Mapping[str, Any]) -> Any:
+    if isinstance(node, SequenceNode):
         return [_evaluated(each, params) for each in node.items]
-    if isinstance(node, source.Mapping):
+    if isinstance(node, MappingNode):
         return {key: _evaluated(each, params) for key, each in node}
     return _value(node.value, params, node.span)
 

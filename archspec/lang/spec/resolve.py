@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from archspec.diagnostics import Source
-from archspec.lang.document import source
+from archspec.lang.document.nodes import plain
 from archspec.lang.document.scalars import TooLargeError, resolve
+from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.spec.names import used
 from archspec.lang.spec.spec import Spec
 
@@ -45,13 +46,13 @@ def resolved_text(
     if spec.title:
         page["source"] = spec.title
     column = list(spec.variants).index(variant) if variant else 0
-    for key, value in source.plain(spec.document).items():
+    for key, value in plain(spec.document).items():
         if key not in ("name", "source", "variants", "default", "expect", "params"):
             page[key] = _without_rows(value, column)
     if "input" in params:
         page["input"] = list(params["input"])
     page.update(sections)
-    reads = used(source.parse(Source(name, as_yaml(page))))
+    reads = used(parse_document(Source(name, as_yaml(page))))
     given = {word: each for word, each in params.items() if word in reads}
     if given:
         layers = page.pop("layers")

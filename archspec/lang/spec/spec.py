@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed, merged
-from archspec.lang.document import source
+from archspec.lang.declarations.json_schema import VARIANT
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
+from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema.messages import NAMES
 from archspec.lang.schema.spec_schema import FIGURE_KEYS, MODIFIERS
 from archspec.lang.schema.validate import validate
 from archspec.lang.schema.validator import MAX_MISTAKES
-from archspec.lang.spec.fragments import VARIANT
-from archspec.lang.spec.item import STRUCTURES, Block, Item, Parameter
+from archspec.lang.spec.layer_spec import STRUCTURES, BlockArgument, BlockSpec, LayerSpec
 from archspec.lang.spec.layers import Layers
 from archspec.lang.spec.names import RESERVED, check_names
 from archspec.ops import OPS
@@ -27,25 +28,25 @@ from archspec.plugins import load_all_plugins
 class Spec:
     """A page that is well formed. `variants` is empty for a page without any."""
 
-    document: source.Mapping = field(repr=False)
+    document: MappingNode = field(repr=False)
     name: str
     params: dict[str, Any]
     variants: dict[str, dict[str, Any]]
-    blocks: dict[str, Block]
-    layers: tuple[Item, ...]
+    blocks: dict[str, BlockSpec]
+    layers: tuple[LayerSpec, ...]
 
     @property
-    def input(self) -> source.Sequence:
+    def input(self) -> SequenceNode:
         """The sizes of one sample, as the page gives them."""
         node = self.document.get("input")
-        assert isinstance(node, source.Sequence)  # the schema has seen to it
+        assert isinstance(node, SequenceNode)  # the schema has seen to it
         return node
 
     @property
     def default(self) -> str | None:
         """The variant that the family's name alone stands for."""
         node = self.document.get("default")
-        return node.text if isinstance(node, source.Scalar) else None
+        return node.text if isinstance(node, ScalarNode) else None
 
     @property
     def text(self) -> str:
@@ -55,35 +56,35 @@ class Spec:
     def title(self) -> str:
         """Where the page comes from: `source:`, or else the comment at its top, in one line."""
         given = self.document.get("source")
-        if isinstance(given, source.Scalar):
+        if isinstance(given, ScalarNode):
             return given.text
-        if isinstance(given, source.Mapping):
-            return listed(source.plain(value) for _, value in given)
+        if isinstance(given, MappingNode):
+            return listed(plain(value) for _, value in given)
         comments = (line[1:].strip() for line in self.text.splitlines() if line.startswith("# "))
         return next((line for line in comments if not line.startswith("yaml-language-server")), "")
 
     def outputs(self) -> dict[str, tuple[float, Span]] | None:
         """Name -> (weight of its loss, place) of each output, or None for the last layer alone."""
         node = self.document.get("outputs")
-        if isinstance(node, source.Sequence):
-            return {item.text: (1.0, item.span) for item in node.items if isinstance(item, source.Scalar)}
-        if isinstance(node, source.Mapping):
-            return {key.text: (float(source.plain(value)), key.span) for key, value in node.entries.values()}
+        if isinstance(node, SequenceNode):
+            return {item.text: (1.0, item.span) for item in node.items if isinstance(item, ScalarNode)}
+        if isinstance(node, MappingNode):
+            return {key.text: (float(plain(value)), key.span) for key, value in node.entries.values()}
         return None
 
     def given(self, name: str, variant: str | None) -> Span | None:
         """Where the value of a param stands: in the variant, or else among the params."""
         variants = self.document.get("variants")
-        of_variant = variants.get(variant) if variant and isinstance(variants, source.Mapping) else None
+        of_variant = variants.get(variant) if variant and isinstance(variants, MappingNode) else None
         for node in (of_variant, self.document.get("params")):
-            if isinstance(node, source.Mapping) and name in node.entries:
+            if isinstance(node, MappingNode) and name in node.entries:
                 return node.entries[name][1].span
         return None
 
 
 def parse(text: Source) -> Spec:
     """The page. Raises ArchspecError with every mistake that can be seen without expanding it."""
-    document = source.parse(text)
+    document = parse_document(text)
     try:
         return _Parser(document).spec()
     except ArchspecError as error:
@@ -94,7 +95,7 @@ def parse(text: Source) -> Spec:
 
 
 class _Parser:
-    def __init__(self, document: source.Mapping) -> None:
+    def __init__(self, document: MappingNode) -> None:
         self.document = document
         self.diagnostics: list[Diagnostic] = []
 
@@ -102,15 +103,15 @@ class _Parser:
         variants = self._variants()
         blocks = self._mapping("blocks")
         declared = {
-            name: Block(name, key.span, self._parameters(node), self._inputs(node))
+            name: BlockSpec(name, key.span, self._parameters(node), self._inputs(node))
             for name, (key, node) in blocks.entries.items()
         }
         columns = self.document.get("variants")
-        number = len(columns.items) if isinstance(columns, source.Sequence) else len(variants)
+        number = len(columns.items) if isinstance(columns, SequenceNode) else len(variants)
         layers = Layers(variants, number, declared, self._report)
         made = {}
         for name, node in blocks:
-            inner = layers.read(node.get("layers")) if isinstance(node, source.Mapping) else ()
+            inner = layers.read(node.get("layers")) if isinstance(node, MappingNode) else ()
             made[name] = replace(declared[name], layers=inner)
             self._inputs_are_free(made[name])
         self._names_taken(blocks)
@@ -124,13 +125,13 @@ class _Parser:
             self._report(diagnostic)
         if self.diagnostics:
             raise ArchspecError(*merged(self.diagnostics))
-        assert isinstance(title, source.Scalar)
-        return Spec(self.document, title.text, source.plain(params), variants, made, items)
+        assert isinstance(title, ScalarNode)
+        return Spec(self.document, title.text, plain(params), variants, made, items)
 
-    def _mapping(self, key: str) -> source.Mapping:
+    def _mapping(self, key: str) -> MappingNode:
         """The mapping under a key, empty where there is none."""
         node = self.document.get(key)
-        return node if isinstance(node, source.Mapping) else source.Mapping({}, self.document.span)
+        return node if isinstance(node, MappingNode) else MappingNode({}, self.document.span)
 
     def _wrong(self, code: str, message: str, span: Span, help: str | None = None) -> None:
         self._report(Diagnostic(code, message, span, (), help))
@@ -144,15 +145,15 @@ class _Parser:
     def _variants(self) -> dict[str, dict[str, Any]]:
         node = self.document.get("variants")
         variants: dict[str, dict[str, Any]] = {}
-        if isinstance(node, source.Sequence):
-            names = [item for item in node.items if isinstance(item, source.Scalar)]
+        if isinstance(node, SequenceNode):
+            names = [item for item in node.items if isinstance(item, ScalarNode)]
             for item in names:
                 if item.text in variants:
                     self._wrong("duplicate-key", f"the variant `{item.text}` appears twice", item.span)
                 variants[item.text] = {}
-        elif isinstance(node, source.Mapping):
+        elif isinstance(node, MappingNode):
             names = [key for key, _ in node.entries.values()]
-            variants = {key: source.plain(params) or {} for key, params in node}
+            variants = {key: plain(params) or {} for key, params in node}
         else:
             names = []
         for key in names:
@@ -160,14 +161,14 @@ class _Parser:
                 self._wrong("bad-name", f"`{key.text}` cannot be the name of a variant", key.span, NAMES[VARIANT])
         return variants
 
-    def _parameters(self, block: source.Node) -> tuple[Parameter, ...]:
-        args = block.get("args") if isinstance(block, source.Mapping) else None
-        parameters: dict[str, Parameter] = {}
+    def _parameters(self, block: Node) -> tuple[BlockArgument, ...]:
+        args = block.get("args") if isinstance(block, MappingNode) else None
+        parameters: dict[str, BlockArgument] = {}
         optional = False
-        for item in args.items if isinstance(args, source.Sequence) else ():
-            if isinstance(item, source.Mapping) and len(item.entries) == 1:
+        for item in args.items if isinstance(args, SequenceNode) else ():
+            if isinstance(item, MappingNode) and len(item.entries) == 1:
                 ((key, default),) = item.entries.values()
-            elif isinstance(item, source.Scalar):
+            elif isinstance(item, ScalarNode):
                 key, default = item, None
             else:
                 continue
@@ -180,27 +181,27 @@ class _Parser:
                 self._wrong("name-taken", message, key.span, "choose another name")
             if key.text in parameters:
                 self._wrong("duplicate-key", f"the argument `{key.text}` appears twice", key.span)
-            parameters[key.text] = Parameter(key.text, default, key.span)
+            parameters[key.text] = BlockArgument(key.text, default, key.span)
         return tuple(parameters.values())
 
-    def _inputs(self, block: source.Node) -> tuple[str, ...]:
-        node = block.get("inputs") if isinstance(block, source.Mapping) else None
+    def _inputs(self, block: Node) -> tuple[str, ...]:
+        node = block.get("inputs") if isinstance(block, MappingNode) else None
         inputs: list[str] = []
-        for item in node.items if isinstance(node, source.Sequence) else ():
-            if isinstance(item, source.Scalar):
+        for item in node.items if isinstance(node, SequenceNode) else ():
+            if isinstance(item, ScalarNode):
                 if item.text in inputs:
                     self._wrong("duplicate-key", f"the input `{item.text}` appears twice", item.span)
                 inputs.append(item.text)
         return tuple(inputs)
 
-    def _names_taken(self, blocks: source.Mapping) -> None:
+    def _names_taken(self, blocks: MappingNode) -> None:
         for key, _ in blocks.entries.values():
             if key.text in OPS or key.text in STRUCTURES or key.text in MODIFIERS:
                 what = "an operator" if key.text in OPS else "a word of the language"
                 message = f"`{key.text}` is {what}, and cannot name a block"
                 self._wrong("name-taken", message, key.span, "choose another name")
 
-    def _inputs_are_free(self, block: Block) -> None:
+    def _inputs_are_free(self, block: BlockSpec) -> None:
         for item in block.layers:
             if item.name and item.name.text in block.inputs:
                 message = f"`{item.name.text}` is an input of the block `{block.name}`"
@@ -209,9 +210,9 @@ class _Parser:
     def _variants_exist(self, variants: list[str]) -> None:
         """`default` and `expect` name variants of the page."""
         default = self.document.get("default")
-        named = [default] if isinstance(default, source.Scalar) else []
+        named = [default] if isinstance(default, ScalarNode) else []
         for _, figures in self._mapping("expect"):
-            if isinstance(figures, source.Mapping) and not figures.entries.keys() & set(FIGURE_KEYS):
+            if isinstance(figures, MappingNode) and not figures.entries.keys() & set(FIGURE_KEYS):
                 named += [key for key, _ in figures.entries.values()]
         known = f"the variants are: {listed(variants)}" if variants else "this page has no variants"
         for name in named:
@@ -222,7 +223,7 @@ class _Parser:
     def _distinct_outputs(self) -> None:
         node = self.document.get("outputs")
         seen: set[str] = set()
-        for item in node.items if isinstance(node, source.Sequence) else ():
-            if isinstance(item, source.Scalar) and item.text in seen:
+        for item in node.items if isinstance(node, SequenceNode) else ():
+            if isinstance(item, ScalarNode) and item.text in seen:
                 self._wrong("duplicate-key", f"the output `{item.text}` appears twice", item.span)
-            seen.add(item.text if isinstance(item, source.Scalar) else "")
+            seen.add(item.text if isinstance(item, ScalarNode) else "")

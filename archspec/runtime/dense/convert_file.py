@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.graph.decompile import Decompiled
 from archspec.graph.ir import Graph
-from archspec.graph.rewrite.fully_convolutional_spec import dense_page, smallest_side
+from archspec.graph.rewrite.fully_convolutional_spec import fully_convolutional_spec, smallest_side
 from archspec.runtime.dense.convert import copy_weights, graph_of
 from archspec.runtime.models.build import build_model
 from archspec.runtime.models.metadata import Metadata
@@ -34,7 +34,7 @@ def dense_form(source: str | Path, *, output: str = "scores") -> DenseModel:
     """
     model, metadata = load_model(source)
     graph = graph_of(model, metadata)
-    dense, page = dense_page(graph, output=output, preprocess=metadata.preprocess, resize=metadata.resize)
+    dense, page = fully_convolutional_spec(graph, output=output, preprocess=metadata.preprocess, resize=metadata.resize)
     return DenseModel(model, metadata, graph, dense, page)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.format import pace
+from archspec.format import throughput
 from archspec.runtime.evaluation.evaluate import Evaluation
 from archspec.runtime.evaluation.tables import csv_table, markdown_table
 from archspec.runtime.system.atomic_write import atomic, check_folder, os_errors, write_json, write_text
@@ -77,7 +77,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} an image",
         f"top-1 error {evaluation.top1_error}{top5}; in parentheses the 95 % interval",
         f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
-        + ("" if speed is None else f", {pace(speed)} images/s"),
+        + ("" if speed is None else f", {throughput(speed)} images/s"),
         "",
     ]
     width = max(map(len, evaluation.class_names))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from archspec.format import pace
+from archspec.format import Table, csv_text, rule, throughput
 from archspec.runtime.evaluation.evaluate import Evaluation
 
 HEADINGS = ("model", "protocol", "Q", "passes", "top-1 error (%)", "top-5 error (%)", "loss", "images/s")
@@ -33,7 +31,7 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
                 str(each.top1_error).replace(" %", ""),
                 "" if each.top5_error is None else str(each.top5_error).replace(" %", ""),
                 f"{each.loss:.4f}",
-                "" if speed is None else pace(speed),
+                "" if speed is None else throughput(speed),
             )
         )
     return rows
@@ -44,43 +42,32 @@ def _short(model: str) -> str:
     return str(Path(model).parent) if Path(model).name == "best.keras" else model
 
 
+def _table(evaluations: Sequence[Evaluation]) -> Table:
+    return Table(HEADINGS, table_rows(evaluations), NUMBERS)
+
+
 def text_table(evaluations: Sequence[Evaluation]) -> str:
     """For a terminal: columns of their widest entry, and what they mean."""
-    rows = table_rows(evaluations)
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (
-            cell.rjust(width) if heading in NUMBERS else cell.ljust(width)
-            for heading, cell, width in zip(HEADINGS, cells, widths, strict=True)
-        )
-        return "  ".join(padded).rstrip()
-
     first = evaluations[0]
     title = f"{first.data}: {first.images:,} images of {len(first.class_names):,} classes"
-    lines = [title, "", line(HEADINGS), line(["─" * width for width in widths]), *map(line, rows), "", NOTE]
-    return "\n".join(lines)
+    headings, *rows = _table(evaluations).lines()
+    return "\n".join([title, "", headings, rule([headings, *rows]), *rows, "", NOTE])
 
 
 def markdown_table(evaluations: Sequence[Evaluation]) -> str:
     """A table of Markdown."""
-    rules = ["---:" if heading in NUMBERS else "---" for heading in HEADINGS]
-    rows = [HEADINGS, tuple(rules), *table_rows(evaluations)]
-    escaped = ([cell.replace("|", "\\|") for cell in row] for row in rows)
-    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
+    return "\n".join(_table(evaluations).markdown())
 
 
 def csv_table(evaluations: Sequence[Evaluation]) -> str:
     """CSV with every figure in a column of its own; shares from 0 to 1, at full precision."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     columns = ["model", "protocol", "scales", "passes", "images"]
     columns += [f"{rate}_{what}" for rate in ("top1", "top5") for what in ("error", "low", "high")]
-    writer.writerow([*columns, "loss", "images_per_second"])
+    lines = []
     for each in evaluations:
         rates: list[float | str | None] = []
         for rate in (each.top1_error, each.top5_error):
             rates += ["", "", ""] if rate is None else [rate.rate, *rate.interval]
         start = [each.model, each.protocol, each.scales, each.passes, each.images]
-        writer.writerow([*start, *rates, each.loss, each.images_per_second])
-    return text.getvalue().rstrip("\n")
+        lines.append([*start, *rates, each.loss, each.images_per_second])
+    return csv_text([*columns, "loss", "images_per_second"], lines)

@@ -17,12 +17,12 @@ from archspec.runtime.models.model_file import load_model
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.weights.applications import architecture
 
-__all__ = ["page_of", "page_of_source"]
+__all__ = ["spec_of", "spec_of_source"]
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 
 
-def page_of(model: Any, *, name: str | None = None, source: str | None = None) -> str:
+def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -> str:
     """The page of a functional keras.Model, as text.
 
     Args:
@@ -40,18 +40,18 @@ def page_of(model: Any, *, name: str | None = None, source: str | None = None) -
     return decompile(graph, name or graph.name, comment).text
 
 
-def page_of_source(source: str, *, name: str | None = None) -> str:
+def spec_of_source(source: str, *, name: str | None = None) -> str:
     """The page of a `.keras` file, or of `keras:NAME`, a function of keras.applications.
 
     A file of archspec's carries its page, which is given as it is, unless another name is wanted. Raises ArchspecError
-    as `page_of`, and model-not-found, not-a-model, model-unsafe, unknown-application.
+    as `spec_of`, and model-not-found, not-a-model, model-unsafe, unknown-application.
     """
     import_tensorflow()
     if source.startswith("keras:"):
         function, model = architecture(source.removeprefix("keras:"))
-        return page_of(model, name=name, source=f"keras.applications.{function}, by `archspec from-keras {source}`.")
+        return spec_of(model, name=name, source=f"keras.applications.{function}, by `archspec from-keras {source}`.")
     path = Path(source)
     model, metadata = load_model(path)
     if metadata.page and name is None:
         return metadata.page
-    return page_of(model, name=name, source=f"Made by `archspec from-keras {path.name}`.")
+    return spec_of(model, name=name, source=f"Made by `archspec from-keras {path.name}`.")

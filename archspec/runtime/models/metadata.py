@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from archspec.declare import arguments
-from archspec.lang.recipes.recipe import from_heads, plain
+from archspec.lang.declarations.one_key import from_one_key, to_one_key
 from archspec.lang.schema.validator import mistakes
 from archspec.transforms import TRANSFORMS, Transform
 
@@ -31,7 +31,7 @@ class Metadata:
             "reference": self.reference,
             "page": self.page,
             "class_names": self.class_names,
-            "preprocess": [plain(transform) for transform in self.preprocess],
+            "preprocess": [to_one_key(transform) for transform in self.preprocess],
             "resize": self.resize,
         }
 
@@ -77,7 +77,7 @@ def _transform(value: dict[str, Any]) -> Transform:
         "properties": {argument.name: {"anyOf": [{"type": "null"}, argument.schema]} for argument in declared},
     }
     _check(given, schema, f"the transform `{name}`")
-    return cast("Transform", from_heads(value, TRANSFORMS))
+    return cast("Transform", from_one_key(value, TRANSFORMS))
 
 
 def _check(value: Any, schema: dict[str, Any], what: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from archspec.diagnostics import listed
+from archspec.format import Table
 from archspec.runtime.weights.match import Layers, Matching
 from archspec.runtime.weights.unit import Slot, Unit, shown
 
@@ -92,5 +93,4 @@ def _around(rows: Sequence[Row]) -> list[Row]:
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    width = max((len(here) for _, here, _ in rows), default=0)
-    return [f"{sign or '=':1} {here:{width}}  {there}".rstrip() for sign, here, there in rows]
+    return Table(("", "", ""), [(sign or "=", here, there) for sign, here, there in rows]).lines()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import archspec
+from archspec.format import byte_size, count
 from archspec.graph.analysis.summary import (
     FORMATS,
     HEADINGS,
@@ -15,8 +16,6 @@ from archspec.graph.analysis.summary import (
     as_json,
     as_markdown,
     as_text,
-    count,
-    memory,
     rows,
 )
 
@@ -176,4 +175,4 @@ def test_counts_are_short_from_ten_thousand_on(number: int | None, shown: str) -
     ("size", "shown"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_845_056, "12.8 MB"), (None, "?")]
 )
 def test_memory_is_in_powers_of_ten(size: int | None, shown: str) -> None:
-    assert memory(size) == shown
+    assert byte_size(size) == shown

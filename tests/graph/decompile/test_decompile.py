@@ -12,13 +12,14 @@ import archspec
 from archspec.api import families, networks
 from archspec.diagnostics import Source
 from archspec.graph.compile.compiler import compile_spec
-from archspec.graph.decompile import attempt, decompile, text
+from archspec.graph.decompile import attempt, decompile, yaml_style
 from archspec.graph.decompile.blocks import Blocks
-from archspec.graph.decompile.item import walk
+from archspec.graph.decompile.draft import walk
 from archspec.graph.decompile.structure import Structure
 from archspec.graph.diff.isomorphism import same_network
 from archspec.graph.ir import Graph
-from archspec.lang.document import source
+from archspec.lang.document.nodes import plain
+from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.spec.spec import parse
 
 
@@ -261,8 +262,8 @@ NUMBERS = [0.1, 1e-5, 3, -1, 1.001e-5, 123456789.5, 2.5e12]
 
 @pytest.mark.parametrize("value", [*WORDS, *NUMBERS, True, None])
 def test_every_scalar_is_read_as_it_was_written(value: Any) -> None:
-    written = source.parse(Source("x", f"a: {text.scalar(value)}\nb: [{text.scalar(value)}]"))
-    found = source.plain(written)
+    written = parse_document(Source("x", f"a: {yaml_style.scalar(value)}\nb: [{yaml_style.scalar(value)}]"))
+    found = plain(written)
     assert found == {"a": value, "b": [value]}
     assert type(found["a"]) is type(value)
 
@@ -277,6 +278,6 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("width", [20, 60, 120])
 def test_lists_and_mappings_are_read_as_they_were_written(value: Any, width: int) -> None:
-    lines = "\n".join(text.block([value, value], 2, width))
+    lines = "\n".join(yaml_style.block([value, value], 2, width))
     assert yaml.safe_load(lines) == [value, value]
-    assert source.plain(source.parse(Source("x", f"a:\n{lines}"))) == {"a": [value, value]}
+    assert plain(parse_document(Source("x", f"a:\n{lines}"))) == {"a": [value, value]}

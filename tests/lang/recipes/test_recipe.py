@@ -13,7 +13,7 @@ from archspec import api
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import Sgd
-from archspec.lang.recipes.recipe import ONE_HEAD, Recipe
+from archspec.lang.recipes.recipe import ONE_KEY, Recipe
 from archspec.lang.recipes.schedule import Warmup
 from archspec.lang.recipes.schedules import Cosine, Plateau, Step
 from archspec.lang.spec.overrides import parse_settings
@@ -37,7 +37,7 @@ def rates(recipe: Recipe, images: int) -> list[float]:
 
 def test_no_two_heads_have_one_name() -> None:
     """A path in an error finds the declaration by its name alone."""
-    families = [*ONE_HEAD.values(), TRANSFORMS | OPS]
+    families = [*ONE_KEY.values(), TRANSFORMS | OPS]
     assert len({name for family in families for name in family}) == sum(map(len, families))
 
 

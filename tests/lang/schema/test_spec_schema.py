@@ -12,18 +12,19 @@ import pytest
 
 from archspec import api
 from archspec.diagnostics import ArchspecError, Source
-from archspec.lang.document import source
+from archspec.lang.document.nodes import plain
+from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema import spec_schema as schema
 from archspec.lang.schema.schema_path import heads
 from tests.examples.pages import BAD, GOOD, diagnostics
 
 SHIPPED = Path(schema.__file__).parents[2] / "schema.json"
-PLAIN = jsonschema.Draft7Validator(schema.page_schema())
+PLAIN = jsonschema.Draft7Validator(schema.spec_schema())
 OF_THE_SCHEMA = {"missing-key", "unknown-key", "unknown-argument", "missing-argument", "wrong-type", "wrong-value"}
 
 
 def document(page: Path) -> Any:
-    return source.plain(source.parse(Source(page.name, page.read_text(encoding="utf-8-sig"))))
+    return plain(parse_document(Source(page.name, page.read_text(encoding="utf-8-sig"))))
 
 
 def test_the_shipped_file_is_fresh() -> None:
@@ -38,7 +39,7 @@ def test_it_is_valid_draft_07() -> None:
 
 @pytest.mark.parametrize("family", api.families())
 def test_shipped_pages_validate_with_any_validator(family: str) -> None:
-    PLAIN.validate(source.plain(source.parse(api.read_page(family))))
+    PLAIN.validate(plain(parse_document(api.read_spec(family))))
 
 
 @pytest.mark.parametrize("page", GOOD, ids=lambda page: page.stem)
@@ -91,13 +92,13 @@ def properties(fragment: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_every_property_is_described_for_editors() -> None:
-    found = dict(properties(schema.page_schema()))
+    found = dict(properties(schema.spec_schema()))
     assert len(found) > 200
     assert [path for path, each in found.items() if not each.get("description")] == []
 
 
 def test_every_head_and_modifier_can_be_completed() -> None:
-    words = schema.page_schema()["definitions"]["layer"]["else"]["properties"]
+    words = schema.spec_schema()["definitions"]["layer"]["else"]["properties"]
     assert {"name", "from", "repeat", "first", "when", "row", "residual"} < set(words)
-    text = json.dumps(schema.page_schema())
+    text = json.dumps(schema.spec_schema())
     assert [name for name in heads() if f'"{name}": {{"description"' not in text] == []

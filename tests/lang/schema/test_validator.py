@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError, Source
-from archspec.lang.document import source
-from archspec.lang.schema.spec_schema import page_schema
+from archspec.lang.document.nodes import plain
+from archspec.lang.document.yaml_parser import parse_document
+from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.schema.validator import MAX_MISTAKES, mistakes
 from tests.examples.pages import BAD, GOOD
 from tests.lang.test_never_a_traceback import trees
 
-SCHEMA = page_schema()
+SCHEMA = spec_schema()
 PLAIN = jsonschema.Draft7Validator(SCHEMA)
 
 
@@ -80,7 +81,7 @@ def test_every_keyword(schema: Any, values: list[Any]) -> None:
 @pytest.mark.parametrize("page", [*GOOD, *BAD], ids=lambda page: page.stem)
 def test_example_pages(page: Any) -> None:
     try:
-        document = source.plain(source.parse(Source(page.name, page.read_text(encoding="utf-8-sig"))))
+        document = plain(parse_document(Source(page.name, page.read_text(encoding="utf-8-sig"))))
     except ArchspecError:
         return
     assert of_ours(document, SCHEMA) == of_the_other(document, PLAIN)

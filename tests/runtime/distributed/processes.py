@@ -286,7 +286,7 @@ def main(folder: Path) -> dict[str, Any]:
     import matplotlib.figure  # noqa: F401
 
     from archspec.runtime.system.tensorflow_import import import_tensorflow
-    from tests.runtime.small_pages import BLOWN
+    from tests.runtime.small_specs import BLOWN
     from tests.runtime.training.same_bits import differences, result
 
     import_tensorflow()

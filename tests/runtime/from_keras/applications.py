@@ -45,7 +45,7 @@ def compare(name: str) -> Row:
     import keras
     import numpy as np
 
-    from archspec.runtime.from_keras import page_of
+    from archspec.runtime.from_keras import spec_of
     from archspec.runtime.models.build import build_model
     from archspec.runtime.models.keras_graph import keras_graph
     from archspec.runtime.weights.applications import functions
@@ -56,7 +56,7 @@ def compare(name: str) -> Row:
     side = SIDE.get(name, 65)
     shape = (side, side + 6, 3)
     model = randomize(functions()[name](weights=None, input_shape=shape, classes=10, classifier_activation=None))
-    text = page_of(model)
+    text = spec_of(model)
     again = build_model(compile_spec(parse(Source("page.yaml", text))))
     one, other = keras_graph(again), keras_graph(model)
     matching = by_graph(one, model_slots(one), other, model_units(other))

@@ -16,7 +16,7 @@ from archspec.diagnostics import ArchspecError, Source
 from archspec.graph.compile.compiler import compile_spec
 from archspec.lang.spec.spec import parse
 from archspec.ops import OPS
-from archspec.runtime.from_keras import page_of, page_of_source
+from archspec.runtime.from_keras import spec_of, spec_of_source
 from archspec.runtime.from_keras.model import read_model
 from archspec.runtime.models.build import build_model
 from archspec.runtime.weights import load_weights
@@ -33,7 +33,7 @@ def rebuilt(text: str) -> Any:
 def goes_round(model: Any, tmp_path: Path, *, tolerance: float = 1e-5) -> str:
     """Checks that the page of a model has its weights and outputs. Returns the page."""
     randomize(model)
-    text = page_of(model)
+    text = spec_of(model)
     again = rebuilt(text)
     model.save(tmp_path / "model.keras")
     if model.weights:
@@ -228,7 +228,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
 def test_what_no_page_can_say_is_named(name: str) -> None:
     make, code, facts = UNREADABLE[name]
     with pytest.raises(ArchspecError) as caught:
-        page_of(make())
+        spec_of(make())
     assert caught.value.diagnostics[0].code == code
     for fact in facts:
         assert fact in str(caught.value)
@@ -238,7 +238,7 @@ def test_operators_of_plugins_read_their_own_layers(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         OPS["softsign"], "from_keras", classmethod(lambda cls, layer: {} if isinstance(layer, Squash) else None)
     )
-    assert "- softsign" in page_of(functional(Squash()))
+    assert "- softsign" in spec_of(functional(Squash()))
 
 
 # ---- keras.applications ----
@@ -255,7 +255,7 @@ def test_models_of_keras_applications_go_round_with_their_weights(name: str, tmp
 
 
 def test_the_page_of_resnet_50_reads_like_its_paper() -> None:
-    text = page_of_source("keras:resnet50")
+    text = spec_of_source("keras:resnet50")
     assert text.startswith("# keras.applications.ResNet50, by `archspec from-keras keras:resnet50`.\nname: resnet50\n")
     assert "{name: conv4, bottleneck: 256, repeat: 6, first: {strides: 2}}" in text
     graph = compile_spec(parse(Source("page.yaml", text)))
@@ -284,7 +284,7 @@ def test_a_file_of_archspec_gives_its_page_back(tmp_path: Path) -> None:
     out = tmp_path / "model.keras"
     run = CliRunner().invoke(cli, ["build", "lenet:5", "-o", str(out)])
     assert run.exit_code == 0, run.output
-    text = page_of_source(str(out))
+    text = spec_of_source(str(out))
     assert "C3" in text
     assert compile_spec(parse(Source("x", text))).params == archspec.load("lenet:5").graph().params
 

@@ -20,7 +20,7 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.records.mlflow_log import flat
 from archspec.runtime.training.train import resume, train
-from tests.runtime.small_pages import PAGE
+from tests.runtime.small_specs import PAGE
 from tests.runtime.training.test_train_run import Watcher, once
 
 # Keras hands its variables to NumPy in a way that NumPy 2 is about to drop

@@ -10,7 +10,7 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.records.checkpoint import files
 from archspec.runtime.training.train import train
-from tests.runtime.small_pages import BLOWN
+from tests.runtime.small_specs import BLOWN
 from tests.runtime.training.test_train_run import Watcher
 
 

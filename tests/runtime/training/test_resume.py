@@ -20,7 +20,7 @@ from archspec.runtime.training.records.checkpoint_file import read_checkpoint
 from archspec.runtime.training.train import resume, train
 from archspec.transforms import TRANSFORMS
 from tests.cli.conftest import Run, run  # noqa: F401
-from tests.runtime.small_pages import PAGE
+from tests.runtime.small_specs import PAGE
 from tests.runtime.training.resuming import go_on, refused
 from tests.runtime.training.same_bits import differences, result
 from tests.runtime.training.test_train_run import Watcher, history, once

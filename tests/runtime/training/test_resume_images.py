@@ -15,7 +15,7 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.records.checkpoint import files
 from archspec.runtime.training.train import train
-from tests.runtime.small_pages import PAGE
+from tests.runtime.small_specs import PAGE
 from tests.runtime.training.resuming import go_on, refused
 from tests.runtime.training.same_bits import differences, result
 from tests.runtime.training.test_train_run import Watcher

@@ -13,7 +13,7 @@ import pytest
 import archspec
 from archspec.runtime.evaluation.batch_evaluate import evaluate_all
 from tests.runtime.data.image_files import two_classes
-from tests.runtime.small_pages import PAGE
+from tests.runtime.small_specs import PAGE
 from tests.runtime.training.test_train_run import Watcher
 
 DOCS = Path(__file__).parents[3] / "docs" / "training.md"

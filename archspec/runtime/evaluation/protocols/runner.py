@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.format import duration, pace
+from archspec.format import duration, throughput
+from archspec.lang.declarations.one_key import to_one_key
 from archspec.lang.recipes.evaluation_protocols import Center, Protocol
-from archspec.lang.recipes.recipe import plain
 from archspec.ops.base import Shape
 from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.files.unchanged import Unchanged
@@ -73,9 +73,9 @@ def run_protocol(
     key = {
         "archspec": __version__,
         "model": network.checksum,
-        "preprocess": [plain(each) for each in network.metadata.preprocess],
+        "preprocess": [to_one_key(each) for each in network.metadata.preprocess],
         "resize": resize,
-        "protocol": plain(protocol),
+        "protocol": to_one_key(protocol),
         "data": fingerprint(images),
     }
     with journal(key, len(images), network.classes, report) as kept:
@@ -121,7 +121,7 @@ def _record(
         if now - told > INTERVAL and done < len(missing):
             told, speed = now, done / (now - started)
             left = duration((len(missing) - done) / speed)
-            report(f"{kept.done.sum():,} of {len(kept.done):,} images, {pace(speed)} images/s, {left} left")
+            report(f"{kept.done.sum():,} of {len(kept.done):,} images, {throughput(speed)} images/s, {left} left")
         look()
 
 

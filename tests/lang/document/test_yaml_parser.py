@@ -11,12 +11,12 @@ import pytest
 
 from archspec import api
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
-from archspec.lang.document import source
-from archspec.lang.document.source import MAX_BYTES, MAX_DEPTH, MAX_VALUES
+from archspec.lang.document.nodes import MappingNode, ScalarNode, SequenceNode, plain
+from archspec.lang.document.yaml_parser import MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse_document, read_text
 
 
-def parse(text: str) -> source.Mapping:
-    return source.parse(Source("page.yaml", text))
+def parse(text: str) -> MappingNode:
+    return parse_document(Source("page.yaml", text))
 
 
 def refused(text: str) -> Diagnostic:
@@ -35,7 +35,7 @@ def unreadable(path: Path | str) -> tuple[str, str]:
 def test_a_missing_file_a_folder_and_a_path_through_a_file(tmp_path: Path) -> None:
     assert unreadable(tmp_path / "none.yaml") == ("page-not-found", "there is no file `PATH`")
     (tmp_path / "folder.yaml").mkdir()
-    assert unreadable(tmp_path / "folder.yaml") == ("page-not-found", "`PATH` is a folder, not a page")
+    assert unreadable(tmp_path / "folder.yaml") == ("page-not-found", "`PATH` is a folder, not a spec")
     (tmp_path / "file").write_text("name: net")
     assert unreadable(tmp_path / "file" / "net.yaml") == ("page-not-found", "`PATH` cannot be read: Not a directory")
 
@@ -43,13 +43,13 @@ def test_a_missing_file_a_folder_and_a_path_through_a_file(tmp_path: Path) -> No
 def test_a_name_that_is_nearly_that_of_a_page_beside_it_is_corrected(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").touch()
     with pytest.raises(ArchspecError) as raised:
-        source.read(tmp_path / "mine.yml")
+        read_text(tmp_path / "mine.yml")
     assert raised.value.diagnostics[0].help == "did you mean `mine.yaml`?"
 
 
 def test_a_path_that_no_system_takes() -> None:
     with pytest.raises(ArchspecError) as raised:
-        source.read("a\0b.yaml")
+        read_text("a\0b.yaml")
     assert raised.value.diagnostics[0].message == "`a\0b.yaml` cannot be read: embedded null byte"
     assert "`a\\x00b.yaml`" in str(raised.value)
 
@@ -134,18 +134,18 @@ def test_null_characters_are_shown_where_they_are(tmp_path: Path) -> None:
     ],
 )
 def test_scalars_of_yaml_1_2(text: str, value: Any) -> None:
-    (read,) = source.plain(parse(f"key: {text}\n")).values()
+    (read,) = plain(parse(f"key: {text}\n")).values()
     assert (read, type(read)) == (value, type(value))
 
 
 @pytest.mark.parametrize("text", ["1000000000000000001", "-1e19", "1e999", "9" * 500, "0x" + "f" * 400])
 def test_numbers_beyond_all_sizes(text: str) -> None:
     assert refused(f"key: {text}\n").code == "number-too-large"
-    assert source.plain(parse(f"key: '{text}'\n")) == {"key": text}
+    assert plain(parse(f"key: '{text}'\n")) == {"key": text}
 
 
 def test_keys_are_text() -> None:
-    assert source.plain(parse("{18: a, 0.5: b, true: c, null: d, 'x y': e}")) == {
+    assert plain(parse("{18: a, 0.5: b, true: c, null: d, 'x y': e}")) == {
         "18": "a",
         "0.5": "b",
         "true": "c",
@@ -167,12 +167,12 @@ def test_places_of_values() -> None:
     page = parse("a: [1, {b: two}]\nc: |\n  text\n  more\n")
     a, c = page.entries["a"], page.entries["c"]
     assert str(a[0].span) == "page.yaml:1:1"
-    assert isinstance(a[1], source.Sequence)
+    assert isinstance(a[1], SequenceNode)
     inner = a[1].items[1]
-    assert isinstance(inner, source.Mapping)
+    assert isinstance(inner, MappingNode)
     span = inner.entries["b"][1].span
     assert (span.line, span.column, span.end_column) == (1, 12, 15)
-    assert isinstance(c[1], source.Scalar)
+    assert isinstance(c[1], ScalarNode)
     assert c[1].value == "text\nmore\n"
 
 

@@ -18,13 +18,13 @@ FREE = Free()
 
 
 @dataclass(eq=False)
-class Item:
+class LayerDraft:
     """An operator, a merge with branches, a residual or the call of a block."""
 
     head: str
     args: dict[str, Any] = field(default_factory=dict)
     """All arguments of an operator in the order of its declaration; those of a block in that of its own."""
-    branches: list[list[Item]] = field(default_factory=list)
+    branches: list[list[LayerDraft]] = field(default_factory=list)
     """Of a merge; of a residual the body, then the project where there is one."""
     origin: tuple[int | str, ...] = ()
     """The nodes that `from` names, where it does not read the item above; in a block of several inputs their names."""
@@ -46,7 +46,7 @@ class Item:
     """Arguments of the first copy."""
     hints: tuple[str, ...] = ()
     """The names of its layers where the graph comes from."""
-    expansion: list[Item] = field(default_factory=list)
+    expansion: list[LayerDraft] = field(default_factory=list)
     """Of the call of a block: what it stands for."""
 
     @property
@@ -54,7 +54,7 @@ class Item:
         return not self.branches
 
 
-def walk(items: list[Item]) -> Iterator[Item]:
+def walk(items: list[LayerDraft]) -> Iterator[LayerDraft]:
     """All items, those in branches too."""
     for item in items:
         yield item
@@ -62,7 +62,7 @@ def walk(items: list[Item]) -> Iterator[Item]:
             yield from walk(branch)
 
 
-def lists(items: list[Item]) -> Iterator[list[Item]]:
+def lists(items: list[LayerDraft]) -> Iterator[list[LayerDraft]]:
     """The list itself and all lists of branches in it."""
     yield items
     for item in items:

@@ -6,7 +6,6 @@ that deep nesting cannot exhaust the stack. Size, depth and number of values are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,57 +14,16 @@ import yaml
 
 from archspec.diagnostics import Source, Span, did_you_mean, fail
 from archspec.lang.document.events import events, place
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
 from archspec.lang.document.scalars import TooLargeError, resolve
 
-PAGE_KEYS = "a page is a mapping with the keys `name`, `input` and `layers`"
+SPEC_KEYS = "a spec is a mapping with the keys `name`, `input` and `layers`"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A value: None, bool, int, float or str."""
-
-    value: Any
-    text: str
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    items: tuple[Node, ...]
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Keys are text, in the order of the source: `18:` is the key "18"."""
-
-    entries: dict[str, tuple[Scalar, Node]]
-    span: Span
-
-    def get(self, key: str) -> Node | None:
-        entry = self.entries.get(key)
-        return entry[1] if entry else None
-
-    def __iter__(self) -> Iterator[tuple[str, Node]]:
-        return ((key, value) for key, (_, value) in self.entries.items())
-
-
-Node = Scalar | Sequence | Mapping
-
-
-def plain(node: Node) -> Any:
-    """The node as Python values: dicts, lists and scalars."""
-    if isinstance(node, Scalar):
-        return node.value
-    if isinstance(node, Sequence):
-        return [plain(item) for item in node.items]
-    return {key: plain(value) for key, value in node}
-
-
-def read(path: Path | str, what: str = "page") -> Source:
+def read_text(path: Path | str, what: str = "spec") -> Source:
     """The text of a page, or of a recipe. Raises ArchspecError: page-not-found, page-too-large, not-text."""
     path = Path(path)
     try:
@@ -74,10 +32,10 @@ def read(path: Path | str, what: str = "page") -> Source:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = did_you_mean(path.name, _pages_beside(path))
+        near = did_you_mean(path.name, _specs_beside(path))
         shipped = near or (
             "`archspec list` shows the shipped pages"
-            if what == "page"
+            if what == "spec"
             else "give the path of a .yaml file, from the current folder on"
         )
         raise fail("page-not-found", f"there is no file `{path}`", help=shipped) from None
@@ -100,7 +58,7 @@ def read(path: Path | str, what: str = "page") -> Source:
         ) from None
 
 
-def _pages_beside(path: Path) -> list[str]:
+def _specs_beside(path: Path) -> list[str]:
     """The names of the YAML files in the folder of a path; none where it cannot be read."""
     try:
         return sorted(each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml"))
@@ -108,23 +66,26 @@ def _pages_beside(path: Path) -> list[str]:
         return []
 
 
-def parse(source: Source, what: str = "page", keys: str = PAGE_KEYS) -> Mapping:
+def parse_document(source: Source, what: str = "spec", keys: str = SPEC_KEYS) -> MappingNode:
     """The document, whose top level must be a mapping; else `keys` says what the document is.
 
     Raises ArchspecError: yaml-syntax, bad-key, merge-key, duplicate-key, anchor, tag, number-too-large, too-deep,
     page-too-large, empty-page, not-a-mapping, several-documents.
     """
     root = _compose(source)
-    if root is None or (isinstance(root, Scalar) and root.value is None):
+    if root is None or (isinstance(root, ScalarNode) and root.value is None):
         raise fail("empty-page", f"this {what} is empty", Span(source, 1, 1, 1, 2), help=keys)
-    if not isinstance(root, Mapping):
-        kind = "a list" if isinstance(root, Sequence) else "a single value"
+    if not isinstance(root, MappingNode):
+        kind = "a list" if isinstance(root, SequenceNode) else "a single value"
         raise fail("not-a-mapping", f"the top level of this {what} is {kind}", root.span, help=keys)
     return root
 
 
 def parse_value(text: str, name: str) -> Any:
-    """The value of `--set NAME=VALUE`: a scalar, or a list or mapping in YAML's flow form. Raises as `parse`."""
+    """The value of `--set NAME=VALUE`: a scalar, or a list or mapping in YAML's flow form.
+
+    Raises ArchspecError: those of `parse_document`.
+    """
     node = _compose(Source(name, text))
     return None if node is None else plain(node)
 
@@ -135,8 +96,8 @@ class _Open:
 
     event: Any
     items: list[Node]
-    entries: dict[str, tuple[Scalar, Node]]
-    key: Scalar | None = None
+    entries: dict[str, tuple[ScalarNode, Node]]
+    key: ScalarNode | None = None
 
 
 def _compose(source: Source) -> Node | None:
@@ -177,22 +138,22 @@ def _compose(source: Source) -> Node | None:
     return root
 
 
-def _scalar(source: Source, event: Any) -> Scalar:
+def _scalar(source: Source, event: Any) -> ScalarNode:
     text, span = event.value, place(source, event)
     if not event.implicit[0] or text[:1] == "$":  # quoted, or an expression
-        return Scalar(text, text, span)
+        return ScalarNode(text, text, span)
     try:
-        return Scalar(resolve(text), text, span)
+        return ScalarNode(resolve(text), text, span)
     except TooLargeError:
         help = "write it in quotes if it is a name"
         raise fail("number-too-large", "this number is larger than 10^18", span, help=help) from None
 
 
-def _closed(source: Source, ended: _Open, event: Any) -> Sequence | Mapping:
+def _closed(source: Source, ended: _Open, event: Any) -> SequenceNode | MappingNode:
     span = place(source, ended.event, event)
     if isinstance(ended.event, yaml.SequenceStartEvent):
-        return Sequence(tuple(ended.items), span)
-    return Mapping(ended.entries, span)
+        return SequenceNode(tuple(ended.items), span)
+    return MappingNode(ended.entries, span)
 
 
 def _put(into: _Open, node: Node) -> None:
@@ -201,8 +162,8 @@ def _put(into: _Open, node: Node) -> None:
     elif into.key is not None:
         into.entries[into.key.text] = (into.key, node)
         into.key = None
-    elif not isinstance(node, Scalar) or not node.text:
-        help = "quote it if it is an expression or has brackets" if not isinstance(node, Scalar) else None
+    elif not isinstance(node, ScalarNode) or not node.text:
+        help = "quote it if it is an expression or has brackets" if not isinstance(node, ScalarNode) else None
         raise fail("bad-key", "a key must be a single word", node.span, help=help)
     elif node.text == "<<":
         help = "name the repeated layers as a block under `blocks`"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.declare import arguments
-from archspec.graph.decompile import text
-from archspec.graph.decompile.item import FREE, Item, walk
+from archspec.graph.decompile import yaml_style
+from archspec.graph.decompile.draft import FREE, LayerDraft, walk
 from archspec.graph.ir import Graph
 from archspec.ops import OPS
 from archspec.ops.base import Shape
@@ -23,7 +23,7 @@ COLUMN = 76
 
 
 @dataclass(frozen=True)
-class Parameter:
+class ArgumentDraft:
     """An argument of a block; without a default every call gives it."""
 
     name: str
@@ -31,68 +31,68 @@ class Parameter:
 
 
 @dataclass
-class Block:
+class BlockDraft:
     """A named list of items that calls stand for."""
 
     name: str
-    parameters: list[Parameter]
-    items: list[Item] = field(default_factory=list)
+    parameters: list[ArgumentDraft]
+    items: list[LayerDraft] = field(default_factory=list)
     inputs: tuple[str, ...] = ()
     """The names of what it reads, where it reads several layers."""
 
 
 @dataclass
-class Page:
+class SpecDraft:
     """A page before it is text."""
 
     name: str
     source: str
     graph: Graph
-    blocks: list[Block]
-    items: list[Item]
+    blocks: list[BlockDraft]
+    items: list[LayerDraft]
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def written(page: Page) -> str:
+def written(page: SpecDraft) -> str:
     """The text. Every item at the top is followed by the shape that leaves it."""
     names = _labels(page)
     blocks = {block.name: block for block in page.blocks}
     head = {"name": page.name, "input": list(page.graph.input_shape)}
-    lines = [*(f"# {line}" for line in page.source.split("\n")), *text.block(head, 0)]
+    lines = [*(f"# {line}" for line in page.source.split("\n")), *yaml_style.block(head, 0)]
     if page.params:
-        lines.append(f"params: {text.flow(page.params)}")
+        lines.append(f"params: {yaml_style.flow(page.params)}")
     if page.blocks:
         lines += ["", "blocks:"]
         for block in page.blocks:
-            lines += text.block({block.name: _definition(block, blocks, names)}, 2)
+            lines += yaml_style.block({block.name: _definition(block, blocks, names)}, 2)
     lines += ["", "layers:"]
     before: Shape = page.graph.input_shape
     for item in page.items:
-        lines += _with_comment(list(text.block([_value(item, blocks, names)], 2)), item, before)
+        lines += _with_comment(list(yaml_style.block([_value(item, blocks, names)], 2)), item, before)
         before = item.shape
     if len(page.graph.outputs) > 1:
         weights = zip(page.graph.outputs, page.graph.loss_weights, strict=True)
-        lines += ["", *text.block({"outputs": {names[node]: weight for node, weight in weights}}, 0)]
+        lines += ["", *yaml_style.block({"outputs": {names[node]: weight for node, weight in weights}}, 0)]
     return "\n".join(lines) + "\n"
 
 
-def _with_comment(lines: list[str], item: Item, before: Shape) -> Iterator[str]:
+def _with_comment(lines: list[str], item: LayerDraft, before: Shape) -> Iterator[str]:
     """The first line with the shape after it, where that is another one."""
     sizes = " x ".join("?" if size is None else str(size) for size in item.shape)
     padded = lines[0].ljust(COLUMN)
-    fits = item.shape != before and len(padded) + len(sizes) + 4 <= text.WIDTH
+    fits = item.shape != before and len(padded) + len(sizes) + 4 <= yaml_style.WIDTH
     yield f"{padded}  # {sizes}" if fits else lines[0]
     yield from lines[1:]
 
 
-def _definition(block: Block, blocks: Mapping[str, Block], names: Mapping[int, str]) -> dict[str, Any]:
+def _definition(block: BlockDraft, blocks: Mapping[str, BlockDraft], names: Mapping[int, str]) -> dict[str, Any]:
     args = [each.name if each.default is FREE else {each.name: each.default} for each in block.parameters]
     layers = [_value(item, blocks, names) for item in block.items]
     inputs = {"inputs": list(block.inputs)} if block.inputs else {}
     return inputs | ({"args": args} if args else {}) | {"layers": layers}
 
 
-def _value(item: Item, blocks: Mapping[str, Block], names: Mapping[int, str]) -> dict[str, Any]:
+def _value(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping[int, str]) -> dict[str, Any]:
     """The item as YAML has it: its modifiers beside its head."""
     name = names[item.node] if item.labelled else item.name
     value: dict[str, Any] = {"name": name} if name else {}
@@ -108,7 +108,7 @@ def _value(item: Item, blocks: Mapping[str, Block], names: Mapping[int, str]) ->
     return value
 
 
-def _argument(item: Item, blocks: Mapping[str, Block], names: Mapping[int, str]) -> Any:
+def _argument(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping[int, str]) -> Any:
     """What stands after the head."""
     given = _given(item, blocks)
     if item.head == "residual":
@@ -133,7 +133,7 @@ def _reads_well(head: str, word: str) -> bool:
     return word in (*SIZES, *PLAIN)
 
 
-def _given(item: Item, blocks: Mapping[str, Block]) -> dict[str, Any]:
+def _given(item: LayerDraft, blocks: Mapping[str, BlockDraft]) -> dict[str, Any]:
     """The arguments that are not the default ones."""
     defaults = dict(_signature(item.head, blocks))
     return {
@@ -143,7 +143,7 @@ def _given(item: Item, blocks: Mapping[str, Block]) -> dict[str, Any]:
     }
 
 
-def _signature(head: str, blocks: Mapping[str, Block]) -> list[tuple[str, Any]]:
+def _signature(head: str, blocks: Mapping[str, BlockDraft]) -> list[tuple[str, Any]]:
     """Names and defaults; FREE where there is none."""
     if head in blocks:
         return [(each.name, each.default) for each in blocks[head].parameters]
@@ -156,7 +156,7 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _branch_names(item: Item) -> list[str]:
+def _branch_names(item: LayerDraft) -> list[str]:
     """A name for each branch, by what is in it: `pool`, `3x3`, `identity`, `gate`."""
     words: list[str] = []
     for branch in item.branches:
@@ -166,7 +166,7 @@ def _branch_names(item: Item) -> list[str]:
     return words
 
 
-def _branch_name(head: str, branch: Sequence[Item]) -> str:
+def _branch_name(head: str, branch: Sequence[LayerDraft]) -> str:
     if not branch or not branch[0].head:
         return "x" if not branch else "y"
     inside = [item.head for item in walk(list(branch))]
@@ -182,7 +182,7 @@ def _branch_name(head: str, branch: Sequence[Item]) -> str:
     return "x".join(map(str, largest))
 
 
-def _labels(page: Page) -> dict[int, str]:
+def _labels(page: SpecDraft) -> dict[int, str]:
     """The names of the nodes that are read by name: theirs, as far as a page may use them."""
     names = {0: "input"}
     taken = {"input", *OPS, *(block.name for block in page.blocks), *(item.name for item in page.items)}

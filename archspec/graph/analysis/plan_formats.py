@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from archspec.graph.analysis.plan import Plan
-from archspec.graph.analysis.summary import memory as size
+from archspec.format import byte_size
+from archspec.graph.analysis.training_plan import Plan
 
 
 def text(plan: Plan) -> str:
@@ -32,10 +32,10 @@ def _lines(plan: Plan) -> Iterator[str]:
         "total": plan.memory.total,
     }
     for name, each in parts.items():
-        yield f"  {name:22}{size(each):>10}"
+        yield f"  {name:22}{byte_size(each):>10}"
     yield from _fit(plan)
     if plan.devices > 1:
-        yield f"exchanged in a step: {size(plan.exchanged)} sent by each device (ring all-reduce)"
+        yield f"exchanged in a step: {byte_size(plan.exchanged)} sent by each device (ring all-reduce)"
     if plan.device is not None and plan.step is not None:
         shares = {"layers": plan.step.layers, "update": plan.step.update, "exchange": plan.step.exchange}
         shown = ", ".join(f"{name} {_milliseconds(seconds)}" for name, seconds in shares.items() if seconds)
@@ -59,7 +59,7 @@ def _fit(plan: Plan) -> Iterator[str]:
         most += f", {plan.largest:,} on each" if plan.devices > 1 else ""
     else:
         most = "not even one image does"
-    yield f"  {verdict} into {size(round(plan.available))}: {most}"
+    yield f"  {verdict} into {byte_size(round(plan.available))}: {most}"
 
 
 FORMATS: dict[str, Callable[[Plan], str]] = {"text": text, "json": as_json}

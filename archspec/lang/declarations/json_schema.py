@@ -65,7 +65,7 @@ def head(declared: type[Declared], *, branches: bool = False) -> Json:
     return {"description": summary(declared), "if": {"type": "object"}, "then": mapping, "else": bare}
 
 
-def one_head(declared: Mapping[str, type[Declared]]) -> Json:
+def one_key(declared: Mapping[str, type[Declared]]) -> Json:
     """`cosine` or `{cosine: {...}}`: exactly one of the declared names."""
     return {
         "if": {"type": "string"},
@@ -89,11 +89,11 @@ def record(declared: type[Any], doc: str, families: Mapping[str, Mapping[str, ty
     properties: Json = {}
     for argument in arguments(declared):
         if "heads" in argument.schema:
-            fragment = one_head(families[argument.schema["heads"]])
+            fragment = one_key(families[argument.schema["heads"]])
         elif "record" in argument.schema:
             fragment = {"if": {"type": "null"}, "else": record(argument.schema["record"], describe(argument), families)}
         elif "list" in argument.schema:
-            fragment = {"type": "array", "items": one_head(families[argument.schema["list"]])}
+            fragment = {"type": "array", "items": one_key(families[argument.schema["list"]])}
         else:
             fragment = with_expressions(argument.schema)
         properties[argument.name] = {**fragment, "description": describe(argument)}

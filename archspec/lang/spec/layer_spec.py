@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archspec.diagnostics import Span
-from archspec.lang.document import source
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode
 
 STRUCTURES = ("row", "residual")
 
 
 @dataclass(frozen=True)
-class Item:
+class LayerSpec:
     """One item of a list of layers: its head with what stands after it, and its modifiers."""
 
     head: str
     """Empty for an item that has only a `from`, and stands for the layer that it names."""
     span: Span
-    value: source.Node | None = None
-    name: source.Scalar | None = None
-    origin: tuple[source.Scalar, ...] = ()
+    value: Node | None = None
+    name: ScalarNode | None = None
+    origin: tuple[ScalarNode, ...] = ()
     """The names that `from` reads."""
-    repeat: source.Scalar | None = None
-    first: source.Mapping | None = None
-    when: source.Scalar | None = None
-    cells: tuple[Item | None, ...] = ()
+    repeat: ScalarNode | None = None
+    first: MappingNode | None = None
+    when: ScalarNode | None = None
+    cells: tuple[LayerSpec | None, ...] = ()
     """The cells of a `row`."""
-    branches: dict[str, tuple[Item, ...]] = field(default_factory=dict)
+    branches: dict[str, tuple[LayerSpec, ...]] = field(default_factory=dict)
     """Of a merge with named branches; of `residual`: body and project."""
 
     @property
@@ -36,22 +36,22 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Parameter:
+class BlockArgument:
     """An argument of a block; `default` is None where it is required."""
 
     name: str
-    default: source.Node | None
+    default: Node | None
     span: Span
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockSpec:
     name: str
     span: Span
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[BlockArgument, ...]
     inputs: tuple[str, ...] = ()
     """The names of what it reads, where it reads several layers."""
-    layers: tuple[Item, ...] = ()
+    layers: tuple[LayerSpec, ...] = ()
 
     @property
     def arguments(self) -> list[str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from archspec.graph.analysis.roofline import Device, Step, exchanged_bytes, training_step
 from archspec.graph.analysis.training_memory import FLOAT32, Precision, TrainingMemory, largest_batch, training_memory
 from archspec.graph.ir import Graph
-
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,3 @@ def plan(
         if device is None
         else training_step(graph, images, device, devices=devices, slots=slots, precision=precision),
     )
-
-
-def parse_bytes(text: str) -> float | None:
-    """`80GB` -> 80e9, `24GiB` -> 24 * 2^30, `512MB`; None when it is no size."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?)b?", text.strip(), re.IGNORECASE)
-    size = found and UNITS.get(found[2].lower())
-    return float(found[1]) * size if found and size else None
