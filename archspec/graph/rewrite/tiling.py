@@ -59,7 +59,8 @@ def tiles(size: int, positions: int, reach: Reach, longest: int) -> list[Tile]:
     found: list[Tile] = []
     first = 0
     while first < positions:
-        start = max(0, (first * reach.stride + reach.offset) // reach.stride * reach.stride)
+        begins = min(first * reach.stride + reach.offset, size - 1)  # a position may see padding only
+        start = max(0, begins // reach.stride * reach.stride)
         stop = min(size, start + longest)
         last = positions if stop == size else (stop - reach.size - reach.offset) // reach.stride + 1
         if last <= first:
