@@ -24,7 +24,7 @@ from tests.runtime.weights.random_weights import randomize
     st.integers(1, 80),
     st.integers(0, 7),
 )
-@example(Reach(1, 2, -2), positions=3, longest=1, rest=1)  # the last position sees padding only
+@example(Reach(1, 2, -2), 3, 1, 1)  # the last position sees padding only
 def test_tiles_cover_every_position_once_with_all_that_it_sees(
     reach: Reach, positions: int, longest: int, rest: int
 ) -> None:
