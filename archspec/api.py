@@ -24,7 +24,7 @@ from archspec.lang.document.nodes import MappingNode
 from archspec.lang.document.yaml_parser import read_text
 from archspec.lang.recipes.crop_share import small_crop
 from archspec.lang.recipes.document import parse_recipe
-from archspec.lang.recipes.evaluation_protocols import EvaluationRecipe, protocol_json, protocol_section
+from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation_json, evaluation_recipe
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.recipe import recipe as recipe_of
 from archspec.lang.spec import overrides as settings_
@@ -87,7 +87,7 @@ class Network:
     @cached_property
     def protocol(self) -> EvaluationRecipe:
         """`evaluate:` with its defaults and the settings `evaluate.*`."""
-        return protocol_section(self._section("evaluate"))
+        return evaluation_recipe(self._section("evaluate"))
 
     @property
     def preprocess(self) -> tuple[Declared, ...]:
@@ -312,4 +312,4 @@ def check(page: str) -> list[Diagnostic]:
 
 def settings_as_text(network: Network) -> dict[str, Any]:
     """Recipe and protocol as plain values, for run directories."""
-    return {"recipe": asdict(network.recipe), "protocol": protocol_json(network.protocol)}
+    return {"recipe": asdict(network.recipe), "protocol": evaluation_json(network.protocol)}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from archspec.declare import Declared
 
@@ -54,9 +54,13 @@ class Registry(dict[str, type[D]]):
         except KeyError:
             return None
 
-    def __missing__(self, name: str) -> type[D]:
+    def with_plugins(self) -> Self:
+        """The registry after the plugins of its group are loaded, for lists of all names."""
         load_plugins(self.group, self.noun)
-        if name in self:
+        return self
+
+    def __missing__(self, name: str) -> type[D]:
+        if name in self.with_plugins():
             return self[name]
         raise KeyError(name)
 

@@ -21,6 +21,7 @@ ORDER = (
     "plugins",
     "ops",
     "transforms",
+    "protocols",
     "lang",
     "graph",
     "runtime",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from archspec.cli.options import devices, format_option, seed, several_hosts, skip_bad_images
+from archspec.protocols import PROTOCOLS
 
 
 @click.command(
@@ -23,8 +24,8 @@ from archspec.cli.options import devices, format_option, seed, several_hosts, sk
     "protocols",
     multiple=True,
     metavar="NAME,...",
-    help="center, single-scale, multi-scale, ten-crop, multi-crop, dense, multi-crop+dense; or `page`: all of the "
-    "page's.  [default: the page's first, or center]",
+    help=f"Evaluation protocols: {', '.join(PROTOCOLS.with_plugins())}; or `spec`: all protocols of the spec.  "
+    "[default: the first of the spec, or center]",
 )
 @click.option("--ensemble", is_flag=True, help="Average the softmax outputs of all models, for each protocol.")
 @click.option("--weights", metavar="NUMBER,...", help="Of the members of the ensemble.  [default: all alike]")

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import Diagnostic, Span
-from archspec.lang.recipes.evaluation_protocols import EvaluationRecipe
+from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.recipe import Recipe
 
 LEAST = 1 / 4

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archspec.declare import Declared, arguments
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from archspec.lang.recipes.evaluation_protocols import PROTOCOLS
 from archspec.lang.recipes.recipe import ONE_KEY
 from archspec.lang.schema.validator import Path
 from archspec.ops import OPS
+from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS
 
 RECIPES = {name: each for family in ONE_KEY.values() for name, each in family.items()}

@@ -22,13 +22,14 @@ from archspec.lang.declarations.json_schema import (
     or_expression,
     record,
 )
-from archspec.lang.recipes.evaluation_protocols import PROTOCOLS, EvaluationRecipe
+from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.losses import LOSSES
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.ops import OPS
 from archspec.plugins import load_all_plugins
+from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS
 
 SHORTCUTS = ("identity", "project", "pad", "project_all", "if_same_shape", "none")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from archspec.diagnostics import fail, listed, render
-from archspec.lang.recipes.evaluation_protocols import Protocol
 from archspec.lang.schema.protocol_text import protocol_text
+from archspec.protocols import Protocol
 from archspec.runtime.data.class_order import in_the_order_of
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.registry import open_data

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from archspec.lang.recipes.evaluation_protocols import Protocol
+from archspec.protocols import Protocol
 from archspec.runtime.data.images import Report
 from archspec.runtime.distributed.cluster import Hosts
 from archspec.runtime.distributed.strategy import Devices

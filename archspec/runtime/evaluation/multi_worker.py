@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.lang.recipes.evaluation_protocols import Protocol
+from archspec.protocols import Protocol
 from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.distributed.cluster import Hosts, waiting

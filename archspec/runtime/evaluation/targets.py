@@ -9,19 +9,14 @@ from pathlib import Path
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.compile.parameters import parameters
 from archspec.lang.recipes.crop_share import small_crop
-from archspec.lang.recipes.evaluation_protocols import (
-    PROTOCOLS,
-    Center,
-    Dense,
-    EvaluationRecipe,
-    Protocol,
-    TenCrop,
-    protocol_section,
-)
+from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation_recipe
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.spec import overrides as settings
 from archspec.lang.spec.spec import parse
 from archspec.ops.base import Shape
+from archspec.protocols import PROTOCOLS, Protocol
+from archspec.protocols.center import Center
+from archspec.protocols.dense import Dense
 from archspec.runtime.models.metadata import Metadata
 
 
@@ -41,8 +36,9 @@ class Member:
     def parse(cls, text: str | Path) -> Member:
         """`runs/a`, or `runs/a:ten-crop`; a path that exists as it is has no protocol."""
         path, colon, name = str(text).rpartition(":")
-        if colon and name in PROTOCOLS and not Path(text).exists():
-            return cls(Path(path), PROTOCOLS[name].make({}))
+        protocol = PROTOCOLS.find(name) if colon and not Path(text).exists() else None
+        if protocol:
+            return cls(Path(path), protocol.make({}))
         return cls(Path(text))
 
 
@@ -64,7 +60,7 @@ def protocols_of(
 
 def small_views(input_shape: Shape, metadata: Metadata, protocols: Sequence[Protocol]) -> Iterator[Diagnostic]:
     """A warning where a protocol crops a small part of images that are resized as the page says."""
-    by_page = [each for each in protocols if isinstance(each, (Center, TenCrop)) and each.size is None]
+    by_page = [each for each in protocols if each.central and getattr(each, "size", None) is None]
     found = small_crop(input_shape, Recipe(), EvaluationRecipe(metadata.resize)) if by_page else None
     if found:
         yield replace(found, help=f"`--protocol '{by_page[0].name}: {min(side or 0 for side in input_shape[:2])}'`")
@@ -79,4 +75,4 @@ def page_protocols(metadata: Metadata) -> tuple[Protocol, ...]:
         section = settings.section(spec.document, "evaluate", {}, parameters(spec, None, {}))
     except ArchspecError:  # of another version of the language
         return ()
-    return protocol_section(section).protocols  # type: ignore[return-value]
+    return evaluation_recipe(section).protocols

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from archspec.diagnostics import ArchspecError, render
-from archspec.lang.recipes.evaluation_protocols import protocol_json
+from archspec.lang.recipes.evaluation_recipe import evaluation_json
 from archspec.lang.recipes.recipe import recipe_json
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images, typical_side
@@ -95,7 +95,7 @@ def carry_out(
     settings = {
         "reference": reference,
         "name": network.name,
-        "protocol": protocol_json(network.protocol),
+        "protocol": evaluation_json(network.protocol),
         **job.to_json(),
         "images": {"training": len(training), "validation": len(validation)},
         "fingerprints": fingerprints,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from archspec.diagnostics import Diagnostic
-from archspec.lang.recipes.evaluation_protocols import EvaluationRecipe
+from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.recipe import Recipe
 
 

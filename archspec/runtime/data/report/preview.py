@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.lang.recipes.evaluation_protocols import EvaluationRecipe
+from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.recipe import Recipe
 from archspec.ops.base import Shape, show
 from archspec.runtime.data.images import Report

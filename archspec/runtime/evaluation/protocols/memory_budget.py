@@ -12,10 +12,10 @@ import numpy as np
 from archspec.diagnostics import ArchspecError, fail
 from archspec.graph.rewrite.reinfer import at_size
 from archspec.ops.base import Shape
+from archspec.protocols import ViewSet
 from archspec.runtime.data.images import Images
 from archspec.runtime.dense.scorer import DenseScorer, bytes_of
 from archspec.runtime.evaluation.protocols.rescale import Scale, rescaled_sides
-from archspec.runtime.evaluation.protocols.view_plan import Part
 
 if TYPE_CHECKING:
     from archspec.runtime.evaluation.protocols.predictor import Classifier
@@ -41,7 +41,7 @@ class Room:
         return self.memory / (self.each * pixels)
 
 
-def room(network: Classifier, images: Images, rows: Sequence[int], parts: Sequence[Part]) -> Room:
+def room(network: Classifier, images: Images, rows: Sequence[int], parts: Sequence[ViewSet]) -> Room:
     """The Room for all of the images, by the largest of them at each scale.
 
     On a GPU, whose memory TensorFlow minds itself, and for networks whose graph cannot be read, it has no bounds.

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.protocols.crops import Pair
 from archspec.runtime.data.files.contents import reader
 from archspec.runtime.data.files.decode import decode
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.parallel import images_at_once, untuned
-from archspec.runtime.evaluation.protocols.crops import Pair
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.transforms.frame import view, whole
 from archspec.transforms.resize import LONGEST, scaled_sides

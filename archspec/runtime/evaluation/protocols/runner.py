@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from archspec.format import duration, throughput
 from archspec.lang.declarations.one_key import to_one_key
-from archspec.lang.recipes.evaluation_protocols import Center, Protocol
 from archspec.ops.base import Shape
+from archspec.protocols import Protocol
+from archspec.protocols.base import passes
 from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.files.unchanged import Unchanged
 from archspec.runtime.data.images import Images, Report
@@ -22,7 +23,6 @@ from archspec.runtime.data.pipeline.batches import evaluation_batches
 from archspec.runtime.data.pipeline.preprocess import check_preprocess
 from archspec.runtime.evaluation.protocols.journal import Journal, journal
 from archspec.runtime.evaluation.protocols.predictor import Classifier
-from archspec.runtime.evaluation.protocols.view_plan import passes, plan
 from archspec.runtime.evaluation.protocols.views import view_steps
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
 from archspec.version import __version__
@@ -61,15 +61,15 @@ def run_protocol(
     batch_size: views a step, over all devices together; larger views count as several.
     look: called after each batch, when it is in the journal; what it raises ends the evaluation.
 
-    Raises ArchspecError: those of `plan` and `check_preprocess`, `not-convolutional`, `out-of-memory`, `data-changed`.
+    Raises:
+        ArchspecError: those of `Protocol.plan` and `check_preprocess`, `not-convolutional`, `out-of-memory`,
+            `data-changed`.
     """
     resize = network.metadata.resize
     check_preprocess(network.input_shape, network.metadata.preprocess)
-    single = _plain_center(network, protocol)
-    parts = () if single else plan(protocol, network.input_shape, resize)
-    number = 1 if single else passes(parts)
-    size = getattr(protocol, "size", None) or resize
-    scales = _scales([size] if single else [size for part in parts for size in part.sizes], network.input_shape[:-1])
+    plan = protocol.plan(network.input_shape, resize)
+    single = len(plan) == 1 and plan[0].is_validation_view(network.input_shape)
+    scales = _scales((size for views in plan for size in views.sizes), network.input_shape[:-1])
     key = {
         "archspec": __version__,
         "model": network.checksum,
@@ -85,25 +85,19 @@ def run_protocol(
         if not len(missing):
             steps: Iterator[tuple[Rows, Any]] = iter(())
         elif single:
-            steps = _center_steps(network, images, missing, size, batch_size)
+            steps = _center_steps(network, images, missing, plan[0].sizes[0], batch_size)
         else:
-            steps = view_steps(network, images, missing, parts, batch_size)
+            steps = view_steps(network, images, missing, plan, batch_size)
         again = "put it back as it was; the same command goes on from there"
         with tensorflow_failures(batch_size, Unchanged(images).changed, restore=again):
             _record(steps, kept, missing, report, look)
-        return Course(kept.posteriors, number, scales, kept.images_per_second, key)
+        return Course(kept.posteriors, passes(plan), scales, kept.images_per_second, key)
 
 
 def _scales(sizes: Iterable[int | None], sides: Shape) -> str:
     """Smallest sides of the rescaled images as a table names them; where none is given, that of the input."""
     own = str(sides[0]) if len(set(sides)) == 1 and sides[0] else "input"
     return ", ".join(dict.fromkeys(own if size is None else str(size) for size in sizes))
-
-
-def _plain_center(network: Classifier, protocol: Protocol) -> bool:
-    """Whether the views are those of training's validation: one, as large as the input."""
-    own = network.input_shape[:2]
-    return isinstance(protocol, Center) and protocol.crop in (None, own, *(own[:1] if len(set(own)) == 1 else ()))
 
 
 def _record(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.protocols import ViewSet
 from archspec.runtime.data.images import Images
 from archspec.runtime.evaluation.protocols.memory_budget import Room, room
 from archspec.runtime.evaluation.protocols.predictor import Classifier
 from archspec.runtime.evaluation.protocols.rescale import rescaled_images
-from archspec.runtime.evaluation.protocols.view_plan import Part
 
 USUAL_INPUT = 224 * 224
 """Pixels of a view by which the batches of a network of free size are measured."""
@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float32]
 
 
 def view_steps(
-    network: Classifier, images: Images, rows: npt.NDArray[np.int64], parts: Sequence[Part], batch_size: int
+    network: Classifier, images: Images, rows: npt.NDArray[np.int64], parts: Sequence[ViewSet], batch_size: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
     """(rows, posteriors) of a few images at a time: no more views than a batch has, or those of a single image.
 
@@ -71,7 +71,7 @@ class _Views:
         self.functions, self.budget, self.room, self.replicas = functions, budget, room, replicas
         self._waiting: dict[Any, list[tuple[Array, bool, int, float]]] = {}
 
-    def add(self, part: Part, image: int, pixels: Array) -> None:
+    def add(self, part: ViewSet, image: int, pixels: Array) -> None:
         """The views of one image (H, W, C) at one scale."""
         height, width = part.extent(pixels.shape[:2])
         most = max(1, self.budget // (height * width))
@@ -80,9 +80,8 @@ class _Views:
             fit = self.room.views(height * width)
             way = ("dense" if fit >= self.replicas else "tiles", part.average)
             most = max(1, int(min(most, fit)))
-        corners = [(0, 0)] if part.layout == "whole" else part.corners(pixels.shape[:2])
         queue = self._waiting.setdefault((way, (height, width), most), [])
-        for top, left in corners:
+        for top, left in part.places(pixels.shape[:2]):
             view = pixels[top : top + height, left : left + width]
             for mirrored in (False, True)[: 1 + part.flip]:
                 queue.append((view, mirrored, image, 1 / part.passes))

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from archspec.diagnostics import ArchspecError
-from archspec.lang.recipes.evaluation_protocols import PROTOCOLS
+from archspec.protocols import PROTOCOLS
 from archspec.runtime.evaluation.batch_evaluate import evaluate_all
 from archspec.runtime.evaluation.protocols.journal import HEAD
 from archspec.runtime.evaluation.targets import Member

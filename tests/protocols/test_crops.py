@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.runtime.evaluation.protocols.crops import centre, corners_and_centre, regular_grid
+from archspec.protocols.crops import centre, corners_and_centre, regular_grid
 
 SIDES = st.integers(1, 400)
 

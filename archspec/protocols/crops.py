@@ -13,6 +13,11 @@ def centre(sides: Pair, crop: Pair) -> Pair:
     return (sides[0] - crop[0]) // 2, (sides[1] - crop[1]) // 2
 
 
+def central_crop(sides: Pair, crop: Pair) -> list[Pair]:
+    """The corner of the central crop, as the only one."""
+    return [centre(sides, crop)]
+
+
 def corners_and_centre(sides: Pair, crop: Pair, *, square: bool) -> list[Pair]:
     """Top left, top right, bottom left, bottom right, centre (Krizhevsky et al. 2012, section 4.1).
 
