@@ -1,0 +1,1 @@
+"""A plugin package for archspec: see docs/extending.md."""
