@@ -1,4 +1,4 @@
-"""archspec: convolutional networks as one YAML page each.
+"""archspec: convolutional networks as one YAML spec each.
 
 >>> import archspec
 >>> archspec.load("vgg:D").graph().params
@@ -10,37 +10,125 @@ nor tensorflow.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from archspec.api import (
+    Evaluations,
+    FullyConvolutional,
+    ModelFile,
     Network,
+    Preview,
+    Setting,
+    accelerators,
     build,
     check,
+    check_data,
     convolutionalize,
+    convolutionalize_spec,
+    diff,
     evaluate,
+    evaluate_all,
+    evaluation_protocols,
+    export,
     families,
+    find_cluster,
     from_keras,
     load,
     load_weights,
+    networks,
+    plan,
+    predict,
+    preview_data,
+    recipes,
     resume,
+    schema,
+    summarize,
     train,
 )
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.graph.ir import Graph
+from archspec.lang.recipes.recipe import Recipe
 from archspec.version import __version__
+
+if TYPE_CHECKING:
+    from archspec.graph.analysis.summary import Summary
+    from archspec.graph.analysis.training_plan import Plan
+    from archspec.graph.diff.diff import Difference
+    from archspec.runtime.data.report.manifest import Manifest
+    from archspec.runtime.evaluation.evaluate import Evaluation
+    from archspec.runtime.export import Export
+    from archspec.runtime.predict import Prediction
+    from archspec.runtime.training.run_result import RunResult
+    from archspec.runtime.weights import Matching
 
 __all__ = [
     "ArchspecError",
     "Diagnostic",
+    "Difference",
+    "Evaluation",
+    "Evaluations",
+    "Export",
+    "FullyConvolutional",
     "Graph",
+    "Manifest",
+    "Matching",
+    "ModelFile",
     "Network",
+    "Plan",
+    "Prediction",
+    "Preview",
+    "Recipe",
+    "RunResult",
+    "Setting",
+    "Summary",
     "__version__",
+    "accelerators",
     "build",
     "check",
+    "check_data",
     "convolutionalize",
+    "convolutionalize_spec",
+    "diff",
     "evaluate",
+    "evaluate_all",
+    "evaluation_protocols",
+    "export",
     "families",
+    "find_cluster",
     "from_keras",
     "load",
     "load_weights",
+    "networks",
+    "plan",
+    "predict",
+    "preview_data",
+    "recipes",
     "resume",
+    "schema",
+    "summarize",
     "train",
 ]
+
+_RESULTS = {
+    "Difference": "graph.diff.diff",
+    "Evaluation": "runtime.evaluation.evaluate",
+    "Export": "runtime.export",
+    "Manifest": "runtime.data.report.manifest",
+    "Matching": "runtime.weights",
+    "Plan": "graph.analysis.training_plan",
+    "Prediction": "runtime.predict",
+    "RunResult": "runtime.training.run_result",
+    "Summary": "graph.analysis.summary",
+}
+"""Classes of results, which are imported when they are first used, and the modules that define them."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _RESULTS:
+        raise AttributeError(f"module `archspec` has no attribute `{name}`")
+    return getattr(import_module(f"archspec.{_RESULTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_RESULTS]

@@ -7,6 +7,7 @@ what led there, and only `help` says how to mend it.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -170,6 +171,11 @@ def visible(text: str) -> str:
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode() for each in text
     )
+
+
+def printable(path: str) -> str:
+    """A path with escapes for bytes that are not UTF-8 and for characters that would control a terminal."""
+    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def _excerpt(text: str, span: Span) -> tuple[str, str]:

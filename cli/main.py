@@ -1,6 +1,6 @@
 """`archspec COMMAND`: finds the command, and turns every error into a message and an exit status.
 
-Exit status: 0 done, 1 an error in what was given, 2 wrong usage, 130 interrupted.
+Exit status: 0 success, 1 an error in the input, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 import click
 
-from archspec.diagnostics import ArchspecError, render
+from archspec.cli.terminal import SentenceGroup, print_diagnostics
+from archspec.diagnostics import ArchspecError, did_you_mean
 from archspec.version import __version__
 
 COMMANDS = (
@@ -38,8 +39,8 @@ COMMANDS = (
 )
 
 
-class Commands(click.Group):
-    """Imports the module of a command only when it is called: `archspec check` never loads TensorFlow."""
+class Commands(SentenceGroup):
+    """Imports the module of a command when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -52,8 +53,6 @@ class Commands(click.Group):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        from archspec.diagnostics import did_you_mean
-
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -63,18 +62,19 @@ class Commands(click.Group):
 
 @click.command(
     cls=Commands,
-    epilog="A REF is FAMILY:VARIANT (`vgg:D`), a page of your own (`./net.yaml`), or one of its variants.",
+    epilog="A REF names a network: FAMILY:VARIANT (`vgg:D`), or a spec of your own with or without a variant "
+    "(`./net.yaml`, `./net.yaml:small`).",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="archspec")
 def cli() -> None:
-    """Convolutional networks as one YAML page each: check, summarize, train, evaluate, export."""
+    """Define convolutional networks as YAML specs: check, summarize, train, evaluate and export them."""
 
 
 def main() -> NoReturn:
-    """The console script. It ends at once: what Python cleans up at its end takes a tenth of a command's time."""
+    """The console script. It skips Python's cleanup at exit, which takes a tenth of the time of a short command."""
     status = run()
-    with contextlib.suppress(OSError, AttributeError):  # a stream that is closed
+    with contextlib.suppress(OSError, AttributeError):  # a closed stream
         sys.stdout.flush()
         sys.stderr.flush()
     if "keras" in sys.modules:  # which has threads and files to close
@@ -83,7 +83,7 @@ def main() -> NoReturn:
 
 
 def run() -> int:
-    """Run the command that `sys.argv` names: its exit status."""
+    """Run the command that `sys.argv` names, and return its exit status."""
     try:
         status = cli.main(prog_name="archspec", standalone_mode=False)
         if sys.stdout:
@@ -91,7 +91,7 @@ def run() -> int:
     except click.exceptions.Exit as error:
         status = error.exit_code
     except click.ClickException as error:
-        hint = key_of_the_recipe(error) if isinstance(error, click.NoSuchOption) else None
+        hint = recipe_key(error) if isinstance(error, click.NoSuchOption) else None
         (click.UsageError(f"{error.format_message()} {hint}", getattr(error, "ctx", None)) if hint else error).show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -107,51 +107,34 @@ def run() -> int:
         if os.environ.get("ARCHSPEC_DEBUG"):
             raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            click.echo("error[cannot-write]: the disk that the output goes to is full", err=True)
+            click.echo("error[cannot-write]: the disk of the output is full", err=True)
             return 1
         click.echo(f"error[internal]: {type(error).__name__}: {error}", err=True)
         click.echo(
-            "  = help: this is a bug in archspec; run again with ARCHSPEC_DEBUG=1 and report the trace", err=True
+            "  = help: this is a bug in archspec; run it again with ARCHSPEC_DEBUG=1 and report the traceback", err=True
         )
         status = 1
     return status if isinstance(status, int) else 0
 
 
-def key_of_the_recipe(error: click.NoSuchOption) -> str | None:
-    """The remedy for `--learning-rate 0.1` or `--weight-decay 5e-4`, where the command has `--set`."""
+def recipe_key(error: click.NoSuchOption) -> str | None:
+    """A hint for `--learning-rate 0.1` or `--weight-decay 5e-4`, where the command has `--set`."""
     options = [option for each in (error.ctx.command.params if error.ctx else ()) for option in each.opts]
     if "--set" not in options:
         return None
-    from archspec.lang.spec.overrides import recipe_setting
+    from archspec.api import recipe_setting
 
     setting = recipe_setting(error.option_name.lstrip("-").replace("-", "_"))
     return f"Write `--set {setting}=...`." if setting else None
 
 
 def report(error: ArchspecError) -> None:
-    """The diagnostics on standard error; as JSON on standard output when the command was asked for JSON."""
+    """Print the diagnostics to standard error, or as JSON to standard output when the command writes JSON."""
     if wants_json(sys.argv[1:]):
         click.echo(json.dumps({"errors": [diagnostic.to_json() for diagnostic in error.diagnostics]}))
         return
-    look = str if os.environ.get("NO_COLOR") else coloured  # no-color.org
-    click.echo("\n\n".join(look(render(diagnostic)) for diagnostic in error.diagnostics), err=True)
+    print_diagnostics(error.diagnostics)
 
 
 def wants_json(arguments: list[str]) -> bool:
     return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)
-
-
-def coloured(text: str) -> str:
-    """The first line in bold red (of a warning yellow), carets and help in colour; click strips them for a file."""
-    first, *others = text.split("\n")
-    code, _, message = first.partition(": ")
-    colour = "yellow" if code.startswith("warning") else "red"
-    lines = [click.style(code, fg=colour, bold=True) + click.style(f": {message}", bold=True)]
-    for line in others:
-        stripped = line.lstrip()
-        if stripped.startswith("= help:"):
-            line = click.style(line, fg="green")
-        elif set(stripped) <= {"|", " ", "^"} and "^" in stripped:
-            line = click.style(line, fg="red")
-        lines.append(line)
-    return "\n".join(lines)

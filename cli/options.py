@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, with their completion."""
+"""Options and arguments that several commands share, and their shell completion."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
+
+from archspec import api
+from archspec.diagnostics import fail
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def complete_reference(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-    """Families and variants for the shell, then files."""
-    from click.shell_completion import CompletionItem
-
-    from archspec import api
-
+def complete_reference(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Families and variants, else files."""
     family, colon, _ = incomplete.partition(":")
     if colon and family in api.families():
         names = [network.reference for network in api.networks(family)]
     else:
         names = api.families()
-    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="file")]
+    return _completions(names, incomplete)
 
 
 def reference(function: F) -> F:
@@ -41,7 +40,7 @@ def settings(function: F) -> F:
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Change a param of the page (classes=10, input=[64,64,3]) or its recipe (train.epochs=5).",
+        help="Set a param of the spec (classes=10, input=[64,64,3]) or a key of its recipe (train.epochs=5).",
     )(function)
 
 
@@ -51,52 +50,49 @@ def recipe(function: F) -> F:
         "--recipe",
         metavar="FILE",
         shell_complete=complete_recipe,
-        help="A file with a recipe in place of the page's `train:`, or the name of a shipped one.",
+        help="A recipe that replaces `train:` of the spec: a file, or the name of one that comes with archspec.",
     )(function)
 
 
-def complete_recipe(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-    """Shipped recipes for the shell, then files."""
-    from click.shell_completion import CompletionItem
+def complete_recipe(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Recipes that come with archspec, else files."""
+    return _completions(api.recipes(), incomplete)
 
-    from archspec import api
 
-    found = [CompletionItem(name) for name in api.recipes() if name.startswith(incomplete)]
+def _completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
 
 
 def seed(meaning: str) -> Callable[[F], F]:
-    """`--seed N`: what NumPy and Keras take for one."""
+    """`--seed N`, in the range that NumPy and Keras accept."""
     return click.option(
         "--seed",
         type=click.IntRange(0, 2**32 - 1),
         metavar="N",
         default=0,
         show_default=True,
-        help=f"{meaning} From 0 to 2^32 - 1.",
+        help=f"{meaning}, from 0 to 2^32 - 1.",
     )
 
 
 def format_option(*formats: str) -> Callable[[F], F]:
+    """`--format`; the first format is the default."""
     return click.option(
         "--format",
         "format_",
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
-        help="Form of the output.",
+        help="Output format.",
     )
 
 
-def load(reference: str, texts: tuple[str, ...], recipe: str | None = None) -> Any:
-    """The network of a REF under `--set` and `--recipe`."""
-    from archspec import api
-    from archspec.diagnostics import fail
-    from archspec.lang.spec.overrides import parse_settings
-
-    given = parse_settings(texts)
+def load(reference: str, texts: tuple[str, ...], recipe: str | None = None) -> api.Network:
+    """The network of a REF with `--set` and `--recipe`."""
+    given = api.parse_settings(texts)
     if "recipe" in given:
-        raise fail("setting", "`recipe` is no param that can be set", help="another recipe is given by `--recipe FILE`")
+        raise fail("setting", "`recipe` is not a param, so `--set` cannot change it", help="use `--recipe FILE`")
     return api.load(reference, recipe=recipe, **given)
 
 
@@ -106,8 +102,8 @@ def data(function: F) -> F:
         "--data",
         required=True,
         metavar="DATA",
-        help="`digits`; a folder of class folders or TFRecords; an .npz, .csv, .parquet or TFRecord file; "
-        "`keras:NAME`; `tfds:NAME`.",
+        help="Labelled images: `digits`; a folder of class folders or TFRecords; an .npz, .csv, .parquet or TFRecord "
+        "file; `keras:NAME`; `tfds:NAME`.",
     )(function)
 
 
@@ -116,27 +112,37 @@ def devices(function: F) -> F:
     return click.option(
         "--devices",
         metavar="N|all|cpu:N",
-        help="How many devices: GPUs, or without any, N parts of the CPU, as always by `cpu:N`.  [default: all]",
+        help="Number of GPUs to use. Without GPUs, or with `cpu:N`, the number of logical CPU devices.  "
+        "[default: all GPUs, or the CPU]",
     )(function)
 
 
-def several_hosts(function: F) -> F:
+def cluster(function: F) -> F:
     """`--worker I --workers HOST:PORT,...`."""
     number = click.option(
-        "--worker", type=click.IntRange(min=0), metavar="I", help="Which of the workers this process is."
+        "--worker",
+        type=click.IntRange(min=0),
+        metavar="I",
+        help="The number of this worker among --workers, counted from 0.",
     )
     every = click.option(
-        "--workers", metavar="HOST:PORT,...", help="All processes that work together, the same list on every host."
+        "--workers", metavar="HOST:PORT,...", help="The addresses of all workers, in the same order on each of them."
     )
     return number(every(function))
 
 
 def skip_bad_images(function: F) -> F:
+    """`--skip-bad-images`."""
     return click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")(function)
 
 
+def overwrite(function: F) -> F:
+    """`--overwrite`."""
+    return click.option("--overwrite", is_flag=True, help="Replace an existing file.")(function)
+
+
 def program() -> str:
-    """How to call this program again: by its name if the shell finds it so, else by the path it was called with."""
+    """The command that runs archspec: its name if the shell finds it on PATH, else the path it was called with."""
     called = sys.argv[0]
     if os.path.basename(called) != "archspec":
         return f"{shlex.quote(os.path.relpath(sys.executable))} -m archspec"

@@ -50,7 +50,8 @@ def imports(file: str, text: str) -> Iterator[Import]:
     inside: set[ast.AST] = set()
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        annotations_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if annotations_only or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             inside.update(ast.walk(node))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -73,7 +74,7 @@ def parts(each: Import) -> set[str]:
 
 def wrong(part: str, each: Import) -> str | None:
     """Why an import in this part of archspec breaks the architecture, or None."""
-    if each.module.split(".")[0] in HEAVY and part != "runtime":
+    if each.module.split(".")[0] in HEAVY and part not in ("runtime", "api"):
         return "only runtime imports keras or tensorflow"
     for reached in parts(each):
         if ORDER.index(reached) > ORDER.index(part):

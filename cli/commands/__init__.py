@@ -1,1 +1,1 @@
-"""One module a command; the name of the module is the name of the command."""
+"""The commands: one module each, named after the command."""

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import load, reference, seed, settings
-from archspec.diagnostics import fail
+from archspec.cli.options import load, overwrite, reference, seed, settings
 from archspec.format import byte_size
 
 
@@ -15,42 +14,25 @@ from archspec.format import byte_size
 @reference
 @settings
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The `.keras` file to write.")
-@seed("Of the initial weights.")
-@click.option("--weights", metavar="FILE", help="Of archspec, Keras or PyTorch; `keras:imagenet` downloads.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@seed("Seed of the initial weights")
+@click.option("--weights", metavar="FILE", help="Set these weights instead of initial ones; see above.")
+@overwrite
 def command(
     reference: str, settings: tuple[str, ...], out: Path, seed: int, weights: str | None, overwrite: bool
 ) -> None:
-    """Build the Keras model and save it, with initial weights or those of a file. Keras alone can load the result.
+    """Build the Keras model of a network and save it, with initial weights or the weights of a file.
+
+    Keras can load the result without archspec.
 
     \b
-    --weights takes
-      FILE.keras, FILE.weights.h5      of archspec or Keras
-      FILE.h5                          of keras.applications
-      FILE.pth, FILE.safetensors       a state dict of torchvision or timm; read without running it
-      keras:imagenet, keras:ResNet50   what keras.applications downloads
+    FILE of --weights is one of
+      FILE.keras, FILE.weights.h5      weights of archspec or Keras
+      FILE.h5                          weights of keras.applications
+      FILE.pth, FILE.safetensors       a state dict of torchvision or timm; reading it runs no code
+      keras:imagenet, keras:ResNet50   weights that keras.applications downloads
     """
     network = load(reference, settings)
-    network.graph()  # mistakes in the page show before TensorFlow loads
-    if out.suffix != ".keras":
-        raise fail("bad-output", f"the name `{out}` does not end in `.keras`", help=f"write `-o {out.name}.keras`")
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise fail("output-exists", f"`{out}` exists", help="give another name, or `--overwrite`")
-    from archspec.runtime.models.build import seed_everything
-    from archspec.runtime.models.metadata import Metadata
-    from archspec.runtime.models.model_file import save_model
-
-    seed_everything(seed)
-    model = network.build(init=weights is None)
-    if weights is not None:
-        from archspec.runtime.weights import described, load_weights
-
-        click.echo(described(load_weights(model, weights, graph=network.graph()), weights))
-    metadata = Metadata(
-        reference=network.reference,
-        page=network.resolved_text(),
-        preprocess=network.preprocess,
-        resize=network.protocol.resize,
-    )
-    save_model(model, out, metadata)
-    click.echo(f"wrote {out}: {network.name}, {model.count_params():,} parameters, {byte_size(out.stat().st_size)}")
+    built = network.save(out, weights=weights, seed=seed, overwrite=overwrite)
+    if built.weights is not None and weights is not None:
+        click.echo(built.weights.describe(weights))
+    click.echo(f"wrote {out}: {network.name}, {built.parameters:,} parameters, {byte_size(built.bytes)}")

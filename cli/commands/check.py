@@ -1,4 +1,4 @@
-"""`archspec check PAGE...`."""
+"""`archspec check SPEC...`."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ import json
 import click
 
 from archspec import api
-from archspec.cli.main import coloured
 from archspec.cli.options import complete_reference, format_option
-from archspec.diagnostics import render
+from archspec.cli.terminal import print_diagnostics
 
 
 @click.command("check")
-@click.argument("pages", nargs=-1, metavar="[PAGE]...", shell_complete=complete_reference)
+@click.argument("specs", nargs=-1, metavar="[SPEC]...", shell_complete=complete_reference)
 @format_option("text", "json")
 @click.pass_context
-def command(ctx: click.Context, pages: tuple[str, ...], format_: str) -> None:
-    """Check pages: syntax, shapes, and what they expect. Without a PAGE, all shipped ones.
+def command(ctx: click.Context, specs: tuple[str, ...], format_: str) -> None:
+    """Check specs for errors: syntax, shapes, recipes, and the figures they expect.
 
-    Exit status 1 when something is wrong; not for a warning. `--format json` prints the list of diagnostics.
+    Without a SPEC, check all specs that come with archspec. Exit with status 1 if there is an error; warnings do
+    not count. `--format json` prints a list of diagnostics.
     """
-    found = {page: api.check(page) for page in pages or api.families()}
+    found = {spec: api.check(spec) for spec in specs or api.families()}
     diagnostics = [diagnostic for each in found.values() for diagnostic in each]
     if format_ == "json":
         click.echo(json.dumps([diagnostic.to_json() for diagnostic in diagnostics], indent=1))
     else:
-        for page, wrong in found.items():
+        for spec, wrong in found.items():
             if all(each.severity == "warning" for each in wrong):
-                click.echo(f"{page}: ok")
-        click.echo(
-            "\n\n".join(coloured(render(diagnostic)) for diagnostic in diagnostics), err=True, nl=bool(diagnostics)
-        )
+                click.echo(f"{spec}: ok")
+        print_diagnostics(diagnostics)
     if any(each.severity == "error" for each in diagnostics):
         ctx.exit(1)

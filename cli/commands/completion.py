@@ -8,9 +8,9 @@ import click
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print a script that completes archspec commands in a shell.
 
-    For bash, add to ~/.bashrc: eval "$(archspec completion bash)"
+    For bash, add this line to ~/.bashrc: eval "$(archspec completion bash)"
     """
     from click.shell_completion import get_completion_class
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
+from archspec import api
 from archspec.cli.options import complete_reference, format_option, load, settings
-from archspec.graph.diff.diff import difference
-from archspec.graph.diff.formats import FORMATS
 
 COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 
@@ -15,20 +16,26 @@ COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 @click.argument("left", metavar="REF", shell_complete=complete_reference)
 @click.argument("right", metavar="REF", shell_complete=complete_reference)
 @settings
-@format_option(*FORMATS)
+@format_option(*get_args(api.DiffFormat))
 @click.option(
-    "--context", default=1, show_default=True, type=click.IntRange(min=0), help="Equal layers around changes."
+    "--context",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Number of equal layers to show around each change.",
 )
-def command(left: str, right: str, settings: tuple[str, ...], format_: str, context: int) -> None:
-    """Show how two networks differ: layers, shapes, totals. Needs no TensorFlow. --set is for both.
+def command(left: str, right: str, settings: tuple[str, ...], format_: api.DiffFormat, context: int) -> None:
+    """Compare two networks layer by layer: arguments, shapes, inputs and totals. Needs no TensorFlow.
+
+    --set applies to both.
 
     \b
-    - is in the first only, + in the second only, ~ differs
+    - marks layers of the first network only, + layers of the second only, ~ layers that differ
     """
-    text = FORMATS[format_](difference(load(left, settings).graph(), load(right, settings).graph()), context)
+    text = api.diff(load(left, settings), load(right, settings)).render(format_, context=context)
     click.echo("\n".join(map(_coloured, text.split("\n"))) if format_ == "text" else text)
 
 
 def _coloured(line: str) -> str:
-    """In the colour of its sign; click leaves colours out where the output is no terminal."""
+    """In the colour of its sign; click drops colours when the output is not a terminal."""
     return click.style(line, fg=COLOURS[line[0]]) if line[:1] in COLOURS else line

@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from archspec.cli.options import devices, format_option, seed, several_hosts, skip_bad_images
-from archspec.protocols import PROTOCOLS
+from archspec import api
+from archspec.cli.options import cluster, devices, format_option, seed, skip_bad_images
+from archspec.cli.terminal import progress_line
 
 
 @click.command(
-    "evaluate", epilog="`multi-scale: [256, 384]` gives a protocol its arguments; docs/protocols.md has all."
+    "evaluate", epilog="`multi-scale: [256, 384]` gives a protocol its arguments; docs/protocols.md describes them."
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(), metavar="MODEL[:PROTOCOL]...")
-@click.option("--data", metavar="DATA", help="Images, as `train --data` takes them.")
-@click.option("--validation-split", type=float, metavar="SHARE", help="As in training, to get the same images again.")
-@seed("As in training, with --validation-split.")
-@click.option("--split", type=click.Choice(["validation", "train"]), default="validation", show_default=True)
+@click.option("--data", metavar="DATA", help="Labelled images: a data source, as for `archspec train --data`.")
+@click.option(
+    "--validation-split",
+    type=float,
+    metavar="SHARE",
+    help="The share that was held out in training, to select the same images.",
+)
+@seed("Seed of --validation-split, as in training")
+@click.option(
+    "--split",
+    type=click.Choice(get_args(api.Split)),
+    default="validation",
+    show_default=True,
+    help="Which images of DATA to evaluate on.",
+)
 @click.option(
     "--protocol",
     "protocols",
     multiple=True,
     metavar="NAME,...",
-    help=f"Evaluation protocols: {', '.join(PROTOCOLS.with_plugins())}; or `spec`: all protocols of the spec.  "
+    help=f"Evaluation protocols: {', '.join(api.evaluation_protocols())}; or `spec`: all protocols of the spec.  "
     "[default: the first of the spec, or center]",
 )
 @click.option("--ensemble", is_flag=True, help="Average the softmax outputs of all models, for each protocol.")
-@click.option("--weights", metavar="NUMBER,...", help="Of the members of the ensemble.  [default: all alike]")
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Views a step.")
-@click.option("--save-predictions", type=click.Path(path_type=Path), metavar="FILE.npz", help="MODELs for later.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="A folder for tables, confusion.png, .csv and JSON.")
+@click.option("--weights", metavar="NUMBER,...", help="Weights of the ensemble members.  [default: equal]")
+@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Views in a step.")
+@click.option(
+    "--save-predictions",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Save the softmax outputs; the file can be used as a MODEL later.",
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="A folder to write tables, plots and evaluation.json to."
+)
 @devices
-@several_hosts
+@cluster
 @skip_bad_images
-@format_option("text", "json", "markdown", "csv")
+@format_option(*get_args(api.EvaluationFormat))
 def command(
     models: tuple[str, ...],
     data: str | None,
     validation_split: float | None,
     seed: int,
-    split: str,
+    split: api.Split,
     protocols: tuple[str, ...],
     ensemble: bool,
     weights: str | None,
@@ -52,63 +71,45 @@ def command(
     worker: int | None,
     workers: str | None,
     skip_bad_images: bool,
-    format_: str,
+    format_: api.EvaluationFormat,
 ) -> None:
-    """Evaluate model files, run directories or saved predictions (.npz) by the test protocols of papers.
+    """Evaluate model files, run directories or saved predictions (.npz) by the evaluation protocols of papers.
 
-    Top-1 and top-5 error with confidence intervals, each class, the confusion matrix; of several models or protocols
-    one table. What is stopped goes on where it was when the same command is given again.
-    Several hosts share the images; worker 0 prints and writes.
+    Print top-1 and top-5 error with confidence intervals, the errors of each class and the confusion matrix; for
+    several models or protocols, one table. An interrupted evaluation continues where it stopped when the same command
+    is given again. Several workers share the images; worker 0 prints and writes.
     """
-    from archspec.lang.schema.protocol_text import parse_protocols
-    from archspec.runtime.distributed.cluster import find_hosts
-    from archspec.runtime.evaluation.batch_evaluate import evaluate_all
-    from archspec.runtime.evaluation.report_files import evaluation_text, write_evaluation, write_evaluations
-    from archspec.runtime.evaluation.tables import csv_table, markdown_table, text_table
-    from archspec.runtime.system.atomic_write import check_folder
-
-    hosts = find_hosts(worker, workers, alone="evaluator")
-    reports = hosts is None or hosts.is_chief
-    shares = None if weights is None else _numbers(weights)
-    chosen = parse_protocols(protocols)
-    if out is not None and reports:
-        check_folder(out)
+    found_cluster = api.find_cluster(worker, workers, evaluation=True)
+    reports = found_cluster is None or found_cluster.is_chief
     try:
-        results = evaluate_all(
+        results = api.evaluate_all(
             models,
             data,
-            protocols=chosen,
+            protocols=protocols,
             ensemble=ensemble,
-            weights=shares,
-            save=save_predictions,
-            split=split,  # type: ignore[arg-type]
+            weights=None if weights is None else _numbers(weights),
+            save_predictions=save_predictions,
+            out=out,
+            split=split,
             validation_split=validation_split,
             seed=seed,
             batch_size=batch_size,
             devices=devices,
             skip_bad_images=skip_bad_images,
-            hosts=hosts,
-            report=lambda line: click.echo(line, err=True),
+            cluster=found_cluster,
+            report=progress_line,
         )
     except KeyboardInterrupt:
-        click.echo("what is done is kept: the same command goes on from there", err=True)
+        progress_line("what was evaluated is kept: the same command continues from there")
         raise
-    if not reports:
-        return
-    if format_ == "json":
-        several = {"evaluations": [each.to_json(confusion=False) for each in results]}
-        click.echo(json.dumps(results[0].to_json() if len(results) == 1 else several))
-    elif format_ == "text":
-        click.echo(evaluation_text(results[0]) if len(results) == 1 else text_table(results))
-    else:
-        click.echo(markdown_table(results) if format_ == "markdown" else csv_table(results))
-    if out is not None:
-        write_evaluation(results[0], out) if len(results) == 1 else write_evaluations(results, out)
-        click.echo(f"wrote {out}: tables, confusion.png, confusion.csv, classes.csv, evaluation.json", err=True)
+    if reports:
+        click.echo(results.render(format_))
+        if out is not None:
+            progress_line(f"wrote {out}: tables, confusion.png, confusion.csv, classes.csv, evaluation.json")
 
 
 def _numbers(text: str) -> list[float]:
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
-        raise click.BadParameter(f"`{text}` is no list of numbers such as 2,1", param_hint="--weights") from None
+        raise click.BadParameter(f"`{text}` is not a list of numbers such as 2,1", param_hint="--weights") from None

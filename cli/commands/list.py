@@ -16,7 +16,7 @@ from archspec.ops.base import show
 @click.argument("families", nargs=-1, metavar="[FAMILY]...")
 @format_option("text", "json")
 def command(families: tuple[str, ...], format_: str) -> None:
-    """List the shipped networks: families, variants, parameters and MACs."""
+    """List the networks that come with archspec, with their parameters and MACs."""
     networks = {family: list(api.networks(family)) for family in families or api.families()}
     if format_ == "json":
         facts = [

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
+from archspec import api
 from archspec.cli.options import format_option, load, recipe, reference, settings
-from archspec.diagnostics import fail
 from archspec.format import parse_bytes
-from archspec.graph.analysis.plan_formats import FORMATS
-from archspec.graph.analysis.roofline import DEVICES
-from archspec.graph.analysis.training_memory import Precision
-from archspec.graph.analysis.training_plan import plan
 
 
 class Size(click.ParamType[float]):
@@ -23,7 +21,7 @@ class Size(click.ParamType[float]):
         if isinstance(value, str) and value.strip()[-1:].isdecimal():
             self.fail(f"{value!r} has no unit: {value.strip()}GB, {value.strip()}GiB", param, ctx)
         if not size:
-            self.fail(f"{value!r} is no size of memory: 80GB, 24GiB", param, ctx)
+            self.fail(f"{value!r} is not a size of memory such as 80GB or 24GiB", param, ctx)
         return size
 
 
@@ -32,12 +30,14 @@ class Size(click.ParamType[float]):
 @settings
 @recipe
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Images a step, over all devices.  [default: the page's]"
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Images in a step, over all devices.  [default: the batch size of the recipe]",
 )
-@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many devices.")
-@click.option("--memory", type=Size(), help="Memory of a device: 80GB, 24GiB.  [default: that of --device]")
-@click.option("--device", type=click.Choice([*DEVICES]), help="Whose data sheet the roofline takes.")
-@format_option(*FORMATS)
+@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Number of devices.")
+@click.option("--memory", type=Size(), help="Memory of a device: 80GB, 24GiB.  [default: the memory of --device]")
+@click.option("--device", type=click.Choice(api.accelerators()), help="Accelerator, for an upper bound on the speed.")
+@format_option(*get_args(api.PlanFormat))
 def command(
     reference: str,
     settings: tuple[str, ...],
@@ -46,28 +46,16 @@ def command(
     devices: int,
     memory: float | None,
     device: str | None,
-    format_: str,
+    format_: api.PlanFormat,
 ) -> None:
-    """Say whether training fits into memory, and how fast it can be at best. Allocates nothing; needs no TensorFlow.
+    """Estimate whether training fits into memory, and how fast it can be at most. Needs no TensorFlow.
 
-    The optimizer, the precision and the batch are those of the recipe: --set train.dtype_policy=mixed_bfloat16.
+    The optimizer, the precision and the batch size are those of the recipe, which --set can change: --set
+    train.dtype_policy=mixed_bfloat16.
     """
     network = load(reference, settings, recipe)
-    given = network.recipe
-    graph = network.graph()
-    batch_size = batch_size or given.batch_size
+    batch_size = batch_size or network.recipe.batch_size
     if batch_size < devices:
-        raise click.UsageError(f"{batch_size} images cannot be shared out over {devices} devices.")
-    found = plan(
-        graph,
-        batch_size,
-        devices,
-        memory,
-        DEVICES[device] if device else None,
-        slots=given.optimizer.values_per_weight,
-        precision=Precision(given.dtype_policy),
-    )
-    if found is None:
-        fact = f"a size of `{graph.name}` is free, so that the memory is not known"
-        raise fail("free-input", fact, help="`--set input=[224,224,3]`")
-    click.echo(FORMATS[format_](found))
+        raise click.UsageError(f"A batch of {batch_size} images cannot be split over {devices} devices.")
+    plan = api.plan(network, batch_size=batch_size, devices=devices, memory=memory, device=device)
+    click.echo(plan.render(format_))

@@ -7,21 +7,24 @@ from pathlib import Path
 
 import click
 
+from archspec import api
 from archspec.cli.options import format_option
+from archspec.diagnostics import printable
 
 
 @click.command("predict")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes to show.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Number of classes to show.")
 @format_option("text", "json")
 @click.pass_context
 def command(ctx: click.Context, model: Path, images: tuple[str, ...], top: int, format_: str) -> None:
-    """Predict the classes of image files. Exit status 1 when a file cannot be read; the others are predicted."""
-    from archspec.runtime.data.files.scan import printable
-    from archspec.runtime.predict import predict
+    """Predict the classes of image files.
 
-    predictions = predict(model, images, top=top)
+    Exit with status 1 if a file cannot be read; the others are predicted all the same.
+    """
+    predictions = api.predict(model, images, top=top)
+    bad = [prediction for prediction in predictions if prediction.error is not None]
     if format_ == "json":
         click.echo(json.dumps([prediction.to_json() for prediction in predictions]))
     else:
@@ -29,8 +32,7 @@ def command(ctx: click.Context, model: Path, images: tuple[str, ...], top: int, 
             if prediction.error is None:
                 shown = ", ".join(f"{name} {100 * probability:.1f} %" for name, probability in prediction.classes)
                 click.echo(f"{printable(prediction.file)}: {shown}")
-    bad = [prediction for prediction in predictions if prediction.error is not None]
-    for prediction in bad if format_ == "text" else ():
-        click.echo(f"error[bad-images]: `{printable(prediction.file)}`: {prediction.error}", err=True)
+        for prediction in bad:
+            click.echo(f"error[bad-images]: `{printable(prediction.file)}`: {prediction.error}", err=True)
     if bad:
         ctx.exit(1)

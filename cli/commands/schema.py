@@ -6,18 +6,18 @@ from pathlib import Path
 
 import click
 
-from archspec.lang.schema.spec_schema import text
+from archspec import api
 
 
 @click.command("schema")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A file to write it to.")
 def command(out: Path | None) -> None:
-    """Print the JSON Schema of a page (draft-07), for editors.
+    """Print the JSON Schema (draft-07) of a spec, for editors.
 
-    A page whose first line is `# yaml-language-server: $schema=PATH` gets completion in an editor.
+    An editor completes and checks a spec whose first line is `# yaml-language-server: $schema=PATH`.
     """
     if out is None:
-        click.echo(text(), nl=False)
+        click.echo(api.schema(), nl=False)
     else:
-        out.write_text(text(), encoding="utf-8")
-        click.echo(f"wrote {out}; begin a page with: # yaml-language-server: $schema={out}")
+        api.write_text(out, api.schema(), overwrite=True)
+        click.echo(f"wrote {out}; begin a spec with: # yaml-language-server: $schema={out}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
+from archspec import api
 from archspec.cli.options import format_option, load, reference, settings
-from archspec.graph.analysis.summary import FORMATS
 
 
 @click.command("summarize")
 @reference
 @settings
-@format_option(*FORMATS)
-@click.option("--depth", type=click.IntRange(min=1), help="Fold layers whose paths share their first DEPTH words.")
-def command(reference: str, settings: tuple[str, ...], format_: str, depth: int | None) -> None:
+@format_option(*get_args(api.SummaryFormat))
+@click.option("--depth", type=click.IntRange(min=1), help="Fold layers whose paths share their first DEPTH components.")
+def command(reference: str, settings: tuple[str, ...], format_: api.SummaryFormat, depth: int | None) -> None:
     """Show every layer of a network: shapes, parameters, MACs, memory, receptive field. Needs no TensorFlow."""
-    click.echo(FORMATS[format_](load(reference, settings).graph(), depth))
+    click.echo(api.summarize(load(reference, settings), depth=depth).render(format_))

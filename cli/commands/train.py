@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
+from archspec import api
 from archspec.cli.options import (
+    cluster,
     complete_reference,
     devices,
     load,
@@ -16,56 +17,61 @@ from archspec.cli.options import (
     recipe,
     seed,
     settings,
-    several_hosts,
     skip_bad_images,
 )
 
 
 @click.command("train")
 @click.argument("reference", metavar="[REF]", required=False, shell_complete=complete_reference)
-@click.option("--data", metavar="DATA", help="The images: DATA above.")
+@click.option("--data", metavar="DATA", help="Labelled images; see DATA above.")
 @settings
 @recipe
 @click.option("--epochs", type=int, metavar="N", help="The same as --set train.epochs=N.")
 @click.option("--batch-size", type=int, metavar="N", help="The same as --set train.batch_size=N.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/NAME-DATE]")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="The run directory to write.  [default: runs/NAME-DATE]"
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in that directory.")
 @click.option(
     "--validation-split",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="Keep this share of the images for validation, where the data has no split of its own.",
+    help="Hold out this share of the images for validation, if DATA has no split of its own.",
 )
-@click.option("--init-from", metavar="FILE", help="Start from these weights; see `archspec build --help`.")
+@click.option("--init-from", metavar="FILE", help="Start from the weights of a file; see `archspec build --help`.")
 @click.option(
     "--init-map",
     multiple=True,
     metavar="MAP",
-    help="Which layers do: `vgg-a-to-deeper`, a pattern of paths (`conv*/**`), or TARGET=SOURCE.  [default: all]",
+    help="Layers that start from --init-from: `vgg-a-to-deeper`, a pattern of paths (`conv*/**`), or TARGET=SOURCE.  "
+    "[default: all layers]",
 )
 @click.option(
-    "--freeze", multiple=True, metavar="PATTERN", help="Layers that keep their weights: `conv1/**`; train.freeze."
+    "--freeze",
+    multiple=True,
+    metavar="PATTERN",
+    help="Layers whose weights are not trained, as a pattern of paths: `conv1/**`. Sets train.freeze.",
 )
-@seed("Of weights, dropout, order and augmentation.")
+@seed("Seed of initial weights, dropout, image order and augmentation")
 @devices
 @skip_bad_images
 @click.option(
     "--checkpoint-every",
     metavar="TIME",
-    help="`10m` or `500steps`: checkpoints besides those at the end of each epoch.",
+    help="Write a checkpoint every `10m` or `500steps` too, not only at the end of each epoch.",
 )
-@click.option("--deterministic", is_flag=True, help="Only operations that give the same bits each time.")
+@click.option("--deterministic", is_flag=True, help="Use only operations with bit-identical results in every run.")
 @click.option(
-    "--mlflow", is_flag=True, help="Log to MLflow too, where MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say."
+    "--mlflow", is_flag=True, help="Log to MLflow, as MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME are set."
 )
 @click.option(
     "--resume",
     "run",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Go on with a run that was killed or interrupted, to the same result as without that.",
+    help="Resume a killed or interrupted run from its last checkpoint, to the result of an uninterrupted run.",
 )
-@several_hosts
+@cluster
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -91,50 +97,39 @@ def command(
     worker: int | None,
     workers: str | None,
 ) -> None:
-    """Train a network by its recipe; leaves a run directory. Ctrl-C saves what there is and exits 130.
+    """Train a network by its recipe, and write a run directory.
 
-    A run that ended early, even by a power cut, goes on with `archspec train --resume RUN`.
+    Ctrl-C ends the run after the current step, saves all files and exits with status 130. `archspec train --resume
+    RUN` resumes a run that ended early, even after a crash or a power cut.
 
     \b
     DATA is one of
-      digits          the embedded data set: 1,797 handwritten digits, 8x8
-      FOLDER          train/ and val/ with one folder a class, or class folders and --validation-split
-      FILE.npz        x_train, y_train, x_test, y_test, as keras.datasets has them
-      FILE.csv        columns path, label and perhaps split; .parquet too
-      FILE.tfrecord   records as ImageNet's; or a folder of them
-      keras:cifar10   what keras.datasets downloads
-      tfds:NAME       what TensorFlow Datasets has prepared, or prepares
+      digits          a data set that comes with archspec: 1,797 handwritten digits, 8x8
+      FOLDER          train/ and val/ with a folder for each class, or class folders and --validation-split
+      FILE.npz        x_train, y_train, x_test, y_test, as in keras.datasets
+      FILE.csv        columns path, label and, optionally, split; .parquet too
+      FILE.tfrecord   records in the format of ImageNet; or a folder of such files
+      keras:cifar10   a data set that keras.datasets downloads
+      tfds:NAME       a data set of TensorFlow Datasets
     """
-    from archspec.runtime.distributed.cluster import find_hosts
-
-    hosts = find_hosts(worker, workers)
+    found_cluster = api.find_cluster(worker, workers)
     if run is not None:
-        _refuse_with_resume(ctx)
-        from archspec.runtime.training.train import resume
-
-        result = resume(
-            run,
-            lambda page: load(page, ()),
-            data=data,
-            devices=devices,
-            checkpoint_every=checkpoint_every,
-            mlflow=mlflow,
-            hosts=hosts,
+        _check_resume_options(ctx)
+        result = api.resume(
+            run, data=data, devices=devices, checkpoint_every=checkpoint_every, mlflow=mlflow, cluster=found_cluster
         )
     else:
         if reference is None or data is None:
             missing = "argument 'REF'" if reference is None else "option '--data'"
             raise click.UsageError(f"Missing {missing}.", ctx)
         if init_map and init_from is None:
-            raise click.UsageError("--init-map says which layers start from the weights of --init-from.", ctx)
+            raise click.UsageError("--init-map selects layers of --init-from, which is missing.", ctx)
         frozen = json.dumps(freeze) if freeze else None
         given = {"train.epochs": epochs, "train.batch_size": batch_size, "train.freeze": frozen}
         texts = (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None))
         network = load(reference, texts, recipe)
-        _ = network.graph(), network.recipe
-        from archspec.runtime.training.train import train
-
-        result = train(
+        _ = network.graph(), network.recipe  # errors of the spec come before TensorFlow is imported
+        result = api.train(
             network,
             data,
             out=out,
@@ -148,30 +143,27 @@ def command(
             checkpoint_every=checkpoint_every,
             deterministic=deterministic,
             mlflow=mlflow,
-            hosts=hosts,
+            cluster=found_cluster,
         )
-    if hosts is None or hosts.is_chief:
-        _tell(result)
+    if found_cluster is None or found_cluster.is_chief:
+        click.echo(result.summary())
+        click.echo("next, try:")
+        for line in result.next_commands(program()):
+            click.echo(f"  {line}")
     if result.signal is not None:
         ctx.exit(128 + result.signal)
 
 
-def _tell(result: Any) -> None:
-    click.echo(result.summary())
-    click.echo("next, try:")
-    for line in result.next_commands(program()):
-        click.echo(f"  {line}")
-
-
 ON_RESUME = {"run", "data", "devices", "checkpoint_every", "mlflow", "worker", "workers"}
+"""The options that may be given with --resume."""
 
 
-def _refuse_with_resume(ctx: click.Context) -> None:
-    """What decides the result is that of the run, and cannot be given again."""
+def _check_resume_options(ctx: click.Context) -> None:
+    """Refuse options that would change the result of the run: a resumed run keeps those it was started with."""
     for parameter in ctx.command.params:
         source = ctx.get_parameter_source(parameter.name or "")
         if parameter.name not in ON_RESUME and source is click.core.ParameterSource.COMMANDLINE:
             name = parameter.opts[-1] if isinstance(parameter, click.Option) else "REF"
-            fact = f"--resume takes the network, the recipe and the seed of its run, and no {name}."
-            longer = " A longer run starts from its weights: `archspec train REF --data DATA --init-from RUN`."
-            raise click.UsageError(fact + longer * (name == "--epochs"), ctx)
+            message = f"--resume keeps the network, the recipe and the seed of its run, and takes no {name}."
+            longer = " To train for longer, start from its weights: `archspec train REF --data DATA --init-from RUN`."
+            raise click.UsageError(message + longer * (name == "--epochs"), ctx)

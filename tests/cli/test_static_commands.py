@@ -217,7 +217,7 @@ def test_output_that_does_not_fit_on_the_disk_is_no_bug_of_ours() -> None:
     command = [sys.executable, "-m", "archspec", "summarize", "vgg:D"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "error[cannot-write]: the disk that the output goes to is full\n")
+    assert (done.returncode, done.stderr) == (1, "error[cannot-write]: the disk of the output is full\n")
 
 
 def test_a_closed_standard_output_is_borne() -> None:
@@ -250,7 +250,7 @@ def test_plan_refuses_what_is_no_plan(run: Run) -> None:
     bare = run("plan", "vgg:D", "--memory", "80")  # of 80 bytes nobody thinks
     assert (bare.status, "'80' has no unit: 80GB, 80GiB" in bare.err) == (2, True)
     result = run("plan", "vgg:D", "--batch-size", "3", "--devices", "4")
-    assert (result.status, "3 images cannot be shared out over 4 devices" in result.err) == (2, True)
+    assert (result.status, "3 images cannot be split over 4 devices" in result.err) == (2, True)
     assert "error[free-input]" in run("plan", "nin:cifar10", "--set", "input=[null,null,3]").err
 
 

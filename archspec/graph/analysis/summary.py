@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from archspec.format import Table, byte_size, count, csv_text, rule
 from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
@@ -28,6 +28,24 @@ class Row:
     activation_bytes: int | None
     receptive_field: ReceptiveField | None
     line: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Every layer of a network with its shape, parameters, MACs, memory and receptive field, and the totals."""
+
+    graph: Graph
+    depth: int | None
+    """Layers whose paths share their first `depth` components are one row; None for a row a layer."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows in topological order."""
+        return rows(self.graph, self.depth)
+
+    def render(self, format: Literal["text", "json", "markdown", "csv"] = "text") -> str:
+        """The summary as text, JSON, Markdown or CSV."""
+        return FORMATS[format](self.graph, self.depth)
 
 
 def rows(graph: Graph, depth: int | None = None) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from archspec.graph.analysis.roofline import Device, Step, exchanged_bytes, training_step
 from archspec.graph.analysis.training_memory import FLOAT32, Precision, TrainingMemory, largest_batch, training_memory
@@ -37,6 +37,12 @@ class Plan:
     @property
     def images_per_second(self) -> float | None:
         return None if self.step is None else self.batch_size / self.step.seconds
+
+    def render(self, format: Literal["text", "json"] = "text") -> str:
+        """The plan as text or JSON."""
+        from archspec.graph.analysis.plan_text import FORMATS
+
+        return FORMATS[format](self)
 
     def as_json(self) -> dict[str, Any]:
         """What `--format json` writes; bytes and seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from archspec.declare import arguments
 from archspec.graph.analysis.receptive_field import receptive_fields
@@ -49,11 +49,17 @@ class Totals:
 
 @dataclass(frozen=True)
 class Difference:
-    """All layers in order, the equal ones too."""
+    """The layers of two networks, aligned and compared; in order, the equal ones too."""
 
     left: Graph
     right: Graph
     changes: tuple[Change, ...]
+
+    def render(self, format: Literal["text", "json", "markdown"] = "text", *, context: int = 1) -> str:
+        """The changed layers and the totals as text, JSON or Markdown, with `context` equal layers around changes."""
+        from archspec.graph.diff.formats import FORMATS
+
+        return FORMATS[format](self, context)
 
 
 def difference(left: Graph, right: Graph) -> Difference:

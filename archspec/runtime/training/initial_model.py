@@ -9,7 +9,7 @@ from typing import Any
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.training.trainable import Trainable
-from archspec.runtime.weights import described, load_weights
+from archspec.runtime.weights import load_weights
 from archspec.runtime.weights.freeze import freeze
 from archspec.runtime.weights.initializers import initialize
 from archspec.runtime.weights.transfer import initialize_from
@@ -45,7 +45,7 @@ def starting_model(
 def _start_from(model: Any, network: Trainable, source: str, maps: Sequence[str]) -> Sequence[str]:
     """Set the weights that training starts from: which they are, in lines."""
     if not maps:
-        return [described(load_weights(model, source, graph=network.graph(), new_head=True), source)]
+        return [load_weights(model, source, graph=network.graph(), new_head=True).describe(source)]
     return initialize_from(model, network.graph(), source, maps).table()
 
 

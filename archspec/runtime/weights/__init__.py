@@ -12,9 +12,8 @@ from typing import Any
 from archspec.graph.ir import Graph
 from archspec.runtime.weights.load import load_into
 from archspec.runtime.weights.match import Matching
-from archspec.runtime.weights.report import described
 
-__all__ = ["Matching", "described", "load_weights"]
+__all__ = ["Matching", "load_weights"]
 
 
 def load_weights(model: Any, source: str | Path, *, graph: Graph | None = None, new_head: bool = False) -> Matching:
@@ -26,7 +25,7 @@ def load_weights(model: Any, source: str | Path, *, graph: Graph | None = None, 
         graph: of the page; gives the order of layers where the model was loaded from a file.
         new_head: leave the classifier as it is where the one of the file has another number of classes.
 
-    Returns what was matched with what: `described(matching, source)` says it in a line.
+    Returns what was matched with what: `Matching.describe` says it in a line.
 
     Raises ArchspecError: weights-mismatch with a table of what fits and what does not, weights-not-found,
         weights-unknown, not-weights, weights-unsafe, unknown-application, download. The model is then unchanged.

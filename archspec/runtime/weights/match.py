@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from archspec.diagnostics import listed
 from archspec.runtime.weights.unit import Slot, Unit, signature
 
 Layers = Sequence[Slot | Unit]
@@ -18,6 +20,15 @@ class Matching:
     how: str
     kept: tuple[Slot, ...] = ()
     unused: tuple[Unit, ...] = ()
+
+    def describe(self, source: str) -> str:
+        """`weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`."""
+        kinds = Counter(slot.kind for slot, _ in self.pairs)
+        counts = listed(f"{count} {kind}" for kind, count in kinds.items())
+        text = f"weights of {source}, matched {self.how}: {counts}"
+        for word, layers in (("not used", self.unused), ("new", self.kept)):
+            text += f"; {word}: {listed([f'`{layer.name}`' for layer in layers], 3)}" if layers else ""
+        return text
 
 
 def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:

@@ -9,7 +9,6 @@ from itertools import zip_longest
 
 from archspec.diagnostics import listed
 from archspec.format import Table
-from archspec.runtime.weights.match import Layers, Matching
 from archspec.runtime.weights.unit import Slot, Unit, shown
 
 MAX_LINES = 24
@@ -19,22 +18,6 @@ AROUND = 2
 
 Row = tuple[str, str, str]
 """A sign that is empty where the layers fit, the layer here, the layer in the file."""
-
-
-def described(matching: Matching, source: str) -> str:
-    """`weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`."""
-    kinds = Counter(slot.kind for slot, _ in matching.pairs)
-    text = f"weights of {source}, matched {matching.how}: " + listed(f"{count} {kind}" for kind, count in kinds.items())
-    if matching.unused:
-        text += f"; not used: {_names(matching.unused)}"
-    if matching.kept:
-        text += f"; new: {_names(matching.kept)}"
-    return text
-
-
-def _names(layers: Layers) -> str:
-    names = [f"`{layer.name}`" for layer in layers[:3]]
-    return listed(names) + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
 
 
 def mismatch(slots: Sequence[Slot], units: Sequence[Unit]) -> list[str]:

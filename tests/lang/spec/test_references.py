@@ -38,8 +38,8 @@ def test_what_is_not_there(
     assert (diagnostic.code, diagnostic.message, diagnostic.help) == (code, message, help)
 
 
-def test_a_family_that_is_like_none_is_told_how_a_page_of_ones_own_is_named() -> None:
-    assert refused("xyzzy").help == "a page of your own is named by its path: `./my-net.yaml`"
+def test_an_unknown_family_is_told_how_to_name_a_spec_of_its_own() -> None:
+    assert refused("xyzzy").help == "give the path of a spec of your own: `./my-net.yaml`"
 
 
 def test_the_default_variant_stands_for_the_family() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec.runtime.weights import described, load_weights
+from archspec.runtime.weights import load_weights
 from tests.runtime.weights.random_weights import randomize
 from tests.runtime.weights.small_network import PAGE, same
 
@@ -22,7 +22,7 @@ def test_own_files_are_matched_by_name(suffix: str, write: str, trained: Any, pa
     model = archspec.load(page).build()
     matching = load_weights(model, path)
     assert matching.how == "by name"
-    assert "6 conv, 1 param, 4 bn, 2 depthwise, 1 norm, 2 dense" in described(matching, "small")
+    assert "6 conv, 1 param, 4 bn, 2 depthwise, 1 norm, 2 dense" in matching.describe("small")
     same(model, trained)
 
 

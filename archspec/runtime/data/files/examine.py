@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, printable
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.entries import entries_of
 from archspec.runtime.data.files.entry import Entry, Item, digest_of, items_of, read_item
 from archspec.runtime.data.files.header import BadImageError
-from archspec.runtime.data.files.scan import NAMED, in_order, printable, quietly
+from archspec.runtime.data.files.scan import NAMED, in_order, quietly
 from archspec.runtime.data.images import DIGEST, Images, Report
 
 TRANSPARENT = "whose hidden colours are seen, for alpha is dropped: save them on a background to choose one"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from archspec.diagnostics import visible
 from archspec.runtime.data.files.header import BadImageError
 from archspec.runtime.system.native_messages import native_messages_dropped
 
@@ -40,8 +38,3 @@ def quietly() -> Iterator[None]:
     with native_messages_dropped(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def printable(path: str) -> str:
-    """A path with escapes in the place of bytes that are no UTF-8, and of what a terminal would obey."""
-    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))

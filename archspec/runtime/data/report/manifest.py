@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from archspec.diagnostics import fail, listed
+from archspec.diagnostics import fail, listed, printable
 from archspec.runtime.data.files.entries import entries_of
 from archspec.runtime.data.files.entry import GONE, Entry, items_of
 from archspec.runtime.data.files.examine import named
 from archspec.runtime.data.files.moments import COUNT, Colours, colours, moments
-from archspec.runtime.data.files.scan import printable
 from archspec.runtime.data.images import DIGEST, Images, Report
 from archspec.runtime.data.report.copies import Copies, copies_of
 from archspec.runtime.data.sources.npz import to_channels
@@ -75,6 +75,12 @@ class Manifest:
         """Over the good images of the training part, or of all where it is in one piece; grey ones count as RGB."""
         part = self.parts.get("train") or next(iter(self.parts.values()))
         return colours(sum((entry.moments for entry in part.entries), np.zeros(COUNT)))
+
+    def render(self, format: Literal["text", "json"] = "text") -> str:
+        """The manifest as text, whose last line can be pasted into a spec, or as JSON."""
+        from archspec.runtime.data.report.manifest_text import manifest_text
+
+        return json.dumps(self.to_json()) if format == "json" else manifest_text(self)
 
     def to_json(self) -> dict[str, Any]:
         """Counts, sizes, formats, modes, bad files, copies, problems, and the colours of the training images."""

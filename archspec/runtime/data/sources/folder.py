@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.diagnostics import ArchspecError, fail, listed, printable
 from archspec.runtime.data.files.entries_file import place_of
 from archspec.runtime.data.files.examine import examined
-from archspec.runtime.data.files.scan import printable
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline.select import VALIDATION, Parts
 from archspec.runtime.data.pipeline.split import already_split, split_rows

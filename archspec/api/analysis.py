@@ -1,0 +1,104 @@
+"""What can be said of a network without TensorFlow: its summary, a training plan, the difference from another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from archspec.api.network import Network, as_network
+from archspec.diagnostics import fail
+
+if TYPE_CHECKING:
+    from archspec.graph.analysis.summary import Summary
+    from archspec.graph.analysis.training_plan import Plan
+    from archspec.graph.diff.diff import Difference
+
+SummaryFormat = Literal["text", "json", "markdown", "csv"]
+DiffFormat = Literal["text", "json", "markdown"]
+PlanFormat = Literal["text", "json"]
+
+
+def summarize(network: Network | str, *, depth: int | None = None) -> Summary:
+    """Summarize a network: the shapes, parameters, MACs, memory and receptive field of every layer.
+
+    Args:
+        network: a network or a reference.
+        depth: fold layers whose paths share their first `depth` components into one row.
+
+    Raises:
+        ArchspecError: the errors of `load` and of `Network.graph`.
+    """
+    from archspec.graph.analysis.summary import Summary
+
+    return Summary(as_network(network).graph(), depth)
+
+
+def diff(left: Network | str, right: Network | str) -> Difference:
+    """Compare two networks layer by layer: arguments, shapes, inputs and totals.
+
+    Args:
+        left: a network or a reference.
+        right: the network or reference to compare it with.
+
+    Raises:
+        ArchspecError: the errors of `load` and of `Network.graph`.
+    """
+    from archspec.graph.diff.diff import difference
+
+    return difference(as_network(left).graph(), as_network(right).graph())
+
+
+def plan(
+    network: Network | str,
+    *,
+    batch_size: int | None = None,
+    devices: int = 1,
+    memory: float | None = None,
+    device: str | None = None,
+) -> Plan:
+    """Plan a training run: whether it fits into memory, and an upper bound on its speed. Allocates nothing.
+
+    Optimizer and precision are those of the recipe.
+
+    Args:
+        network: a network or a reference.
+        batch_size: images in a step over all devices; by default that of the recipe.
+        devices: the number of devices.
+        memory: memory of a device in bytes; by default that of `device`.
+        device: an accelerator by its name, for the roofline: `h100`, one of `accelerators()`.
+
+    Raises:
+        ArchspecError: the errors of `load` and of `Network.graph`; `free-input` when a size of the input is free.
+    """
+    from archspec.graph.analysis.roofline import DEVICES
+    from archspec.graph.analysis.training_memory import Precision
+    from archspec.graph.analysis.training_plan import plan
+
+    network = as_network(network)
+    graph, recipe = network.graph(), network.recipe
+    found = plan(
+        graph,
+        batch_size or recipe.batch_size,
+        devices,
+        memory,
+        DEVICES[device] if device else None,
+        slots=recipe.optimizer.values_per_weight,
+        precision=Precision(recipe.dtype_policy),
+    )
+    if found is None:
+        message = f"the memory of `{graph.name}` is unknown, since a size of its input is free"
+        raise fail("free-input", message, help="give the size: `--set input=[224,224,3]`")
+    return found
+
+
+def accelerators() -> list[str]:
+    """The accelerators that `plan` knows the data sheets of."""
+    from archspec.graph.analysis.roofline import DEVICES
+
+    return list(DEVICES)
+
+
+def schema() -> str:
+    """The JSON Schema (draft-07) of a spec, as text, for editors."""
+    from archspec.lang.schema.spec_schema import text
+
+    return text()

@@ -1,0 +1,90 @@
+"""Look at images before training: check all of them, preview what a network will see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.api.network import Network, as_network
+from archspec.api.outputs import check_output
+
+if TYPE_CHECKING:
+    from archspec.runtime.data.report.manifest import Manifest
+
+
+def check_data(data: str, *, use_cache: bool = True, report: Callable[[str], None] | None = None) -> Manifest:
+    """Decode every image of a data source once: bad files, class counts, sizes, colour statistics, duplicates.
+
+    Args:
+        data: a source of labelled images, as for `train`.
+        use_cache: skip images that have not changed since the last check.
+        report: called with lines of progress.
+
+    Raises:
+        ArchspecError: `data-not-found` and other errors of a source that cannot be opened. Bad images are listed in
+            the result.
+    """
+    from archspec.runtime.data.report.manifest import make_manifest
+
+    return make_manifest(data, keep=use_cache, report=report or (lambda line: None))
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A PNG that `preview_data` wrote."""
+
+    path: Path
+    images: int
+    views: int
+    """Of each image."""
+
+
+def preview_data(
+    network: Network | str,
+    data: str,
+    out: str | Path,
+    *,
+    rows: int = 6,
+    columns: int = 7,
+    seed: int = 0,
+    skip_bad_images: bool = False,
+    overwrite: bool = False,
+    report: Callable[[str], None] | None = None,
+) -> Preview:
+    """Draw what a network will see: each image as in evaluation, then augmented as in the first epochs.
+
+    Args:
+        network: a network or a reference.
+        data: a source of labelled images, as for `train`.
+        out: the PNG to write.
+        rows: the number of images.
+        columns: the number of views of each image.
+        seed: seed of the augmentation.
+        skip_bad_images: leave out files that cannot be decoded.
+        overwrite: replace an existing file.
+        report: called with lines of progress.
+
+    Raises:
+        ArchspecError: `bad-output`, `output-exists`, `cannot-write`, `data-shape`; the errors of the network and of
+            the data.
+    """
+    network = as_network(network)
+    input_shape = network.graph().input_shape
+    out = check_output(out, ".png", overwrite=overwrite)
+    from archspec.runtime.data.report.preview import preview
+
+    images, views = preview(
+        input_shape,
+        network.recipe,
+        network.protocol,
+        data,
+        out,
+        rows=rows,
+        columns=columns,
+        seed=seed,
+        skip_bad_images=skip_bad_images,
+        report=report,
+    )
+    return Preview(out, images, views)

@@ -1,0 +1,187 @@
+"""Evaluate trained networks by the protocols of papers, and predict the classes of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from archspec.api.training import Devices
+from archspec.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    from archspec.runtime.distributed.cluster import Hosts
+    from archspec.runtime.evaluation.evaluate import Evaluation
+    from archspec.runtime.predict import Prediction
+
+Split = Literal["train", "validation"]
+EvaluationFormat = Literal["text", "json", "markdown", "csv"]
+
+
+class Evaluations(tuple["Evaluation", ...]):
+    """The evaluations that `evaluate_all` returns: a tuple that can be printed and written."""
+
+    def render(self, format: EvaluationFormat = "text") -> str:
+        """One evaluation with its classes, or a table of several: as text, JSON, Markdown or CSV."""
+        from archspec.runtime.evaluation.report_files import evaluation_text
+        from archspec.runtime.evaluation.tables import csv_table, markdown_table, text_table
+
+        if format == "json":
+            several = {"evaluations": [each.to_json(confusion=False) for each in self]}
+            return json.dumps(self[0].to_json() if len(self) == 1 else several)
+        if format == "text":
+            return evaluation_text(self[0]) if len(self) == 1 else text_table(self)
+        return markdown_table(self) if format == "markdown" else csv_table(self)
+
+    def write(self, directory: str | Path) -> Path:
+        """Write evaluation.json, confusion.png, confusion.csv and classes.csv of each, and the table of several.
+
+        Args:
+            directory: a new or empty folder.
+
+        Raises:
+            ArchspecError: `output-exists`, `cannot-write`.
+        """
+        from archspec.runtime.evaluation.report_files import write_evaluation, write_evaluations
+
+        return write_evaluation(self[0], directory) if len(self) == 1 else write_evaluations(self, directory)
+
+
+def evaluate(
+    model: str | Path,
+    data: str | None = None,
+    *,
+    protocol: str | None = None,
+    split: Split = "validation",
+    validation_split: float | None = None,
+    seed: int = 0,
+    batch_size: int = 128,
+    devices: Devices = None,
+    skip_bad_images: bool = False,
+    report: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Evaluate one model by one protocol: error rates with confidence intervals, loss, confusion matrix.
+
+    Args:
+        protocol: `ten-crop`, `multi-scale: [256, 384]`, ... (docs/protocols.md); by default the first of the model's
+            spec, or `center`.
+
+    The other arguments and the errors are those of `evaluate_all`.
+    """
+    (found,) = evaluate_all(
+        [model],
+        data,
+        protocols=() if protocol is None else [protocol],
+        split=split,
+        validation_split=validation_split,
+        seed=seed,
+        batch_size=batch_size,
+        devices=devices,
+        skip_bad_images=skip_bad_images,
+        report=report,
+    )
+    return found
+
+
+def evaluate_all(
+    models: Sequence[str | Path],
+    data: str | None = None,
+    *,
+    protocols: Sequence[str] = (),
+    ensemble: bool = False,
+    weights: Sequence[float] | None = None,
+    save_predictions: str | Path | None = None,
+    out: str | Path | None = None,
+    split: Split = "validation",
+    validation_split: float | None = None,
+    seed: int = 0,
+    batch_size: int = 128,
+    devices: Devices = None,
+    skip_bad_images: bool = False,
+    cluster: Hosts | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Evaluations:
+    """Evaluate several models by several protocols, and ensembles of them, as `archspec evaluate` does.
+
+    Classes are matched by their names. An evaluation that was interrupted continues where it stopped when it is
+    started again.
+
+    Args:
+        models: model files, run directories and saved predictions (`.npz`), each with or without a protocol of its
+            own: `runs/a`, `runs/a:ten-crop`.
+        data: a source of labelled images, as for `train`; saved predictions need none.
+        protocols: for the models without one of their own: `ten-crop`, `multi-scale: [256, 384]`, ...; `spec` stands
+            for all protocols of each model's spec. By default the first of the model's spec, or `center`.
+        ensemble: average the softmax outputs of the models, once for each protocol; of a single model, those of the
+            protocols.
+        weights: weights of the ensemble members, positive; by default all are equal.
+        save_predictions: a file for the softmax outputs, which can be used as a model later.
+        out: a new or empty folder for tables, plots and evaluation.json; see `Evaluations.write`.
+        split: the part of the data to evaluate on.
+        validation_split: share of the images that was held out in training, to select the same images.
+        seed: seed of that split, as in training.
+        batch_size: views in a step, over all devices.
+        devices: the devices to evaluate on: None, a number, "all" or "cpu:N".
+        skip_bad_images: leave out files that cannot be decoded.
+        cluster: the workers that share the images, as `find_cluster` returns them. Worker 0 writes.
+        report: called with lines of progress and warnings.
+
+    Returns:
+        One evaluation for each model and protocol, in that order; those of the ensembles follow.
+
+    Raises:
+        ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `classes-mismatch`,
+            `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; with several workers `hosts`,
+            `hosts-differ`, `worker-lost`; the errors of the data and of the protocols.
+    """
+    from archspec.lang.schema.protocol_text import parse_protocols
+    from archspec.runtime.evaluation.batch_evaluate import evaluate_all
+    from archspec.runtime.system.atomic_write import check_folder
+
+    writes = cluster is None or cluster.is_chief
+    chosen = parse_protocols(protocols)
+    if out is not None and writes:
+        check_folder(Path(out))
+    found = Evaluations(
+        evaluate_all(
+            models,
+            data,
+            protocols=chosen,
+            ensemble=ensemble,
+            weights=weights,
+            save=save_predictions,
+            split=split,
+            validation_split=validation_split,
+            seed=seed,
+            batch_size=batch_size,
+            devices=devices,
+            skip_bad_images=skip_bad_images,
+            hosts=cluster,
+            report=report,
+        )
+    )
+    if out is not None and writes:
+        found.write(out)
+    return found
+
+
+def evaluation_protocols() -> list[str]:
+    """The names of the evaluation protocols, those of plugins included."""
+    return list(PROTOCOLS.with_plugins())
+
+
+def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) -> list[Prediction]:
+    """Predict the classes of image files, which are resized, cropped and preprocessed as in evaluation.
+
+    Args:
+        model: a `.keras` file or a run directory.
+        images: image files. A file that cannot be read gets an `error` in its prediction.
+        top: how many classes to return for each image, the most probable first.
+
+    Raises:
+        ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `data-shape`.
+    """
+    from archspec.runtime.predict import predict
+
+    return predict(model, images, top=top)

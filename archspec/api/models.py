@@ -1,0 +1,170 @@
+"""Models from elsewhere and for elsewhere: weights, specs of Keras models, fully convolutional networks, export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from archspec.api.network import Network, as_network
+from archspec.api.outputs import check_output, write_text
+from archspec.diagnostics import fail
+from archspec.graph.ir import Graph
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.graph.rewrite.padding_effects import Effect
+    from archspec.runtime.dense.convert_file import DenseModel
+    from archspec.runtime.export import Export
+    from archspec.runtime.weights import Matching
+
+DenseOutput = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
+"""What a fully convolutional network returns: maps of scores or logits, or their average over the image."""
+DENSE_OUTPUTS: tuple[DenseOutput, ...] = get_args(DenseOutput)
+
+
+def load_weights(
+    model: keras.Model, source: str | Path, *, graph: Graph | None = None, new_head: bool = False
+) -> Matching:
+    """Set the weights of a Keras model from a file of archspec, Keras or PyTorch, or from keras.applications.
+
+    Args:
+        model: a functional Keras model, of archspec or not.
+        source: a file (.keras, .weights.h5, .h5, .pth, .pt, .bin, .safetensors), `keras:imagenet` or `keras:ResNet50`.
+            Reading a file never runs code in it.
+        graph: the graph that the model was built from; it gives the order of the layers of a model loaded from a file.
+        new_head: keep the classifier of the model where that of the file has another number of classes.
+
+    Returns:
+        How the layers were matched.
+
+    Raises:
+        ArchspecError: `weights-mismatch`, `weights-not-found`, `weights-unknown`, `not-weights`, `weights-unsafe`,
+            `unknown-application`, `download`. The model is then unchanged.
+    """
+    from archspec.runtime import weights
+
+    return weights.load_weights(model, source, graph=graph, new_head=new_head)
+
+
+def from_keras(model: keras.Model | str | Path, *, name: str | None = None) -> str:
+    """Write the spec of a functional Keras model, as YAML text: the reverse of `build`.
+
+    Repeated layers become blocks and `repeat`. A `.keras` file of archspec contains its spec, which is returned
+    unchanged unless `name` is given.
+
+    Args:
+        model: a model, a `.keras` file, or `keras:ResNet50` for a function of keras.applications.
+        name: the name of the spec; by default that of the model.
+
+    Raises:
+        ArchspecError: `not-functional`, `several-inputs`, `shared-layer`, `unknown-keras-layer`, `bad-name`; of a
+            file `model-not-found`, `not-a-model`, `model-unsafe`; `unknown-application`.
+    """
+    from archspec.runtime.from_keras import spec_of, spec_of_source
+
+    return spec_of_source(str(model), name=name) if isinstance(model, (str, Path)) else spec_of(model, name=name)
+
+
+def convolutionalize(model: keras.Model, *, graph: Graph | None = None, output: DenseOutput = "scores") -> keras.Model:
+    """Convert a classifier into a fully convolutional model for images of any size, with the same weights.
+
+    Args:
+        model: a functional Keras model that ends in dense layers or global pooling.
+        graph: the graph that the model was built from; by default the layers are read from the model.
+        output: `scores` and `logits` are maps; `mean_scores` and `softmax_of_mean` are vectors, averaged over the
+            image (Simonyan & Zisserman 2014, section 3.2).
+
+    Raises:
+        ArchspecError: `not-dense`, `free-input`; without a graph the errors of `from_keras`.
+    """
+    from archspec.runtime.dense.convert import convolutionalize
+
+    return convolutionalize(model, graph=graph, output=output)
+
+
+@dataclass(frozen=True)
+class FullyConvolutional:
+    """A network converted by `convolutionalize_spec`."""
+
+    original: Graph
+    graph: Graph
+    """The converted graph, whose layers have the paths of the original."""
+    spec: str
+    """The spec of the converted network, YAML."""
+    effects: tuple[Effect, ...]
+    """How its output on larger images differs from the original applied to crops; empty where it is equal."""
+    trained: DenseModel | None = None
+    """The trained model that it was converted from; None when it was converted from a spec."""
+
+    def write(self, out: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the spec to a `.yaml` file, or the model with its weights to a `.keras` file.
+
+        Raises:
+            ArchspecError: `bad-output`, `output-exists`, `cannot-write`.
+        """
+        out = check_output(out, ".yaml", ".yml", ".keras", overwrite=overwrite)
+        if out.suffix != ".keras":
+            return write_text(out, self.spec, overwrite=overwrite)
+        if self.trained is None:
+            message = f"`{self.original.name}` was converted from a spec and has no weights for `{out}`"
+            raise fail("bad-output", message, help="`archspec build` a model first, then convert its file")
+        from archspec.runtime.dense.convert_file import write_dense
+
+        write_dense(self.trained, out)
+        return out
+
+
+def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput = "scores") -> FullyConvolutional:
+    """Convert a spec or a model file to a fully convolutional network, as `archspec convolutionalize` does.
+
+    Args:
+        source: a network or a reference; a `.keras` file or a run directory.
+        output: as for `convolutionalize`.
+
+    Raises:
+        ArchspecError: the errors of `convolutionalize`; those of `load`, or of reading a model file.
+    """
+    from archspec.graph.rewrite.padding_effects import dense_effects
+
+    if not isinstance(source, Network) and is_model(source):
+        from archspec.runtime.dense.convert_file import dense_form
+
+        form = dense_form(source, output=output)
+        return FullyConvolutional(
+            form.graph, form.dense, form.page.text, dense_effects(form.graph, form.dense), trained=form
+        )
+    from archspec.graph.rewrite.fully_convolutional_spec import fully_convolutional_spec
+
+    network = as_network(source if isinstance(source, Network) else str(source))
+    graph = network.graph()
+    dense, page = fully_convolutional_spec(
+        graph, output=output, preprocess=network.preprocess, resize=network.protocol.resize
+    )
+    return FullyConvolutional(graph, dense, page.text, dense_effects(graph, dense))
+
+
+def is_model(source: str | Path) -> bool:
+    """Whether a path names a model file or a run directory, and not a spec."""
+    return Path(source).suffix == ".keras" or Path(source).is_dir()
+
+
+def export(model: str | Path, out: str | Path) -> Export:
+    """Export a model as a SavedModel, which TensorFlow serves without archspec.
+
+    Its signatures are `serving_default`, which takes images as the network does, and `serve_images`, which takes JPEG
+    or PNG bytes and includes the preprocessing. The SavedModel is loaded and compared with the model before it is
+    given its name.
+
+    Args:
+        model: a `.keras` file or a run directory.
+        out: the folder to write.
+
+    Raises:
+        ArchspecError: `output-exists`, `cannot-write`, `no-classifier`, `export-differs`; the errors of reading a
+            model file.
+    """
+    from archspec.runtime.export import export
+
+    return export(model, out)

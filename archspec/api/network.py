@@ -1,0 +1,291 @@
+"""Networks: a spec, a variant and settings, from which graphs and Keras models are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from archspec.api.outputs import check_output
+from archspec.api.spec_files import read_recipe, read_spec, split_reference
+from archspec.declare import Declared
+from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span
+from archspec.graph.analysis.expect import expectations
+from archspec.graph.compile.compiler import compile_spec, parameters
+from archspec.graph.ir import Graph
+from archspec.graph.select.recipe_targets import check_recipe
+from archspec.lang.declarations.one_key import from_one_key
+from archspec.lang.document.nodes import MappingNode
+from archspec.lang.recipes.crop_share import small_crop
+from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation_recipe
+from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.recipe import recipe as recipe_of
+from archspec.lang.spec import overrides
+from archspec.lang.spec.resolve import resolved_text
+from archspec.lang.spec.spec import Spec, parse
+from archspec.transforms import TRANSFORMS
+
+if TYPE_CHECKING:
+    import keras
+
+    from archspec.runtime.weights import Matching
+
+Setting: TypeAlias = bool | int | float | str | Sequence["Setting"] | Mapping[str, "Setting"] | None
+"""The value of a param of a spec (`classes=10`, `input=[64, 64, 3]`), or of a key of its recipe (`train.epochs`)."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a spec: `load("vgg:D", classes=10)`."""
+
+    spec: Spec = field(repr=False)
+    """The parsed spec."""
+    reference: str
+    """As it was given to `load`: `vgg:D`."""
+    variant: str | None
+    """None for a spec without variants."""
+    settings: Mapping[str, Setting]
+    """The settings given to `load`."""
+    own_recipe: MappingNode | None = field(default=None, repr=False)
+    """A document with the recipe under `train`, which replaces the recipe of the spec."""
+
+    @property
+    def name(self) -> str:
+        """The name of the Keras model: `vgg-D`."""
+        return f"{self.spec.name}-{self.variant}" if self.variant else self.spec.name
+
+    @cached_property
+    def _graph(self) -> Graph:
+        return compile_spec(self.spec, self.variant, overrides.split(self.settings)[0])
+
+    def graph(self) -> Graph:
+        """The static graph: shapes, weights and MACs of every layer. Does not import TensorFlow.
+
+        Raises:
+            ArchspecError: whatever is wrong with the spec.
+        """
+        return self._graph
+
+    def build(self, weights: str | Path | None = None, *, init: bool = False, seed: int | None = None) -> keras.Model:
+        """Build the Keras model: one functional model, whose layer `a.b` is the layer `a/b` of the graph.
+
+        Args:
+            weights: a weight file or `keras:imagenet`, as `load_weights` takes them. By default the weights are
+                initialized by Keras.
+            init: initialize the weights as the recipe's `init:` says, as `train` does. It takes twice as long.
+            seed: seed Keras, TensorFlow, NumPy and Python before drawing the initial weights.
+
+        Raises:
+            ArchspecError: whatever is wrong with the spec; the errors of `load_weights`.
+        """
+        from archspec.runtime.models.build import build_model, seed_everything
+
+        if seed is not None:
+            seed_everything(seed)
+        model = build_model(self.graph())
+        if init:
+            from archspec.runtime.weights.initializers import initialize
+
+            initialize(model, self.graph(), self.recipe.init)
+        if weights is not None:
+            from archspec.runtime.weights import load_weights
+
+            load_weights(model, weights, graph=self.graph())
+        return model
+
+    def save(
+        self, out: str | Path, *, weights: str | Path | None = None, seed: int = 0, overwrite: bool = False
+    ) -> ModelFile:
+        """Build the model and save it to a `.keras` file, with its spec and preprocessing: `archspec build`.
+
+        Keras can load the file without archspec. The weights are those of `weights`, or drawn as the recipe's `init:`
+        says.
+
+        Args:
+            out: the file, whose name ends in `.keras`.
+            weights: a weight file or `keras:imagenet`, as `load_weights` takes them.
+            seed: seed of the initial weights.
+            overwrite: replace an existing file.
+
+        Raises:
+            ArchspecError: whatever is wrong with the spec; the errors of `load_weights`; `bad-output`,
+                `output-exists`, `cannot-write`.
+        """
+        out = check_output(out, ".keras", overwrite=overwrite)
+        graph = self.graph()
+        from archspec.runtime.models.metadata import Metadata
+        from archspec.runtime.models.model_file import save_model
+
+        model = self.build(init=weights is None, seed=seed)
+        matching = None
+        if weights is not None:
+            from archspec.runtime.weights import load_weights
+
+            matching = load_weights(model, weights, graph=graph)
+        metadata = Metadata(
+            reference=self.reference,
+            page=self.resolved_text(),
+            preprocess=self.preprocess,  # type: ignore[arg-type]
+            resize=self.protocol.resize,
+        )
+        save_model(model, out, metadata)
+        return ModelFile(out, model.count_params(), out.stat().st_size, matching)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """How the network is trained: `train:` with its defaults and the settings `train.*`.
+
+        Raises:
+            ArchspecError: whatever is wrong with the recipe.
+        """
+        return recipe_of(self._section("train"), TRANSFORMS)
+
+    @cached_property
+    def protocol(self) -> EvaluationRecipe:
+        """How the network is evaluated: `evaluate:` with its defaults and the settings `evaluate.*`.
+
+        Raises:
+            ArchspecError: whatever is wrong with that section.
+        """
+        return evaluation_recipe(self._section("evaluate"))
+
+    @property
+    def preprocess(self) -> tuple[Declared, ...]:
+        """The transforms between the pixels, 0 to 255, and the network."""
+        return tuple(from_one_key(each, TRANSFORMS) for each in self._section("preprocess"))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of the spec's params in this network."""
+        return parameters(self.spec, self.variant, overrides.split(self.settings)[0])
+
+    def resolved_text(self) -> str:
+        """This network as a spec of its own, YAML: the variant chosen, the settings applied."""
+        sections = {name: self._section(name) for name in (*overrides.SECTIONS, "preprocess")}
+        given = {name: section for name, section in sections.items() if section}
+        return resolved_text(self.spec, self.variant, self.params, given, self.name)
+
+    def check(self) -> list[Diagnostic]:
+        """All errors and warnings of this network; empty when it is fine. `severity` says which is which."""
+        try:
+            found = self.unmet()
+            graph = self.graph()
+            _ = self.protocol, self.preprocess
+            check_recipe(graph, self.recipe, lambda *path: overrides.place(self.spec.document, ("train", *path)))
+            return found + self.warnings()
+        except ArchspecError as error:
+            return list(error.diagnostics)
+
+    def warnings(self, side: int | None = None) -> list[Diagnostic]:
+        """Warnings about settings that are rarely meant: crops that show a small part of an image.
+
+        Args:
+            side: the shortest side of the training images in pixels, where it is known.
+
+        Raises:
+            ArchspecError: whatever is wrong with the spec.
+        """
+
+        def where(section: str, *path: str) -> Span | None:
+            return overrides.place(self._document(section), (section, *path))
+
+        found = small_crop(self.graph().input_shape, self.recipe, self.protocol, where, side)
+        return [] if found is None else [found]
+
+    def unmet(self) -> list[Diagnostic]:
+        """Where the graph differs from `expect:` of the spec. Nothing is expected of a network with settings."""
+        return [] if self.settings else expectations(self.spec, self.variant, self.graph())
+
+    def _section(self, name: str) -> Any:
+        return overrides.section(self._document(name), name, overrides.split(self.settings)[1], self.params)
+
+    def _document(self, section: str) -> MappingNode:
+        return self.own_recipe if section == "train" and self.own_recipe else self.spec.document
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A `.keras` file that `Network.save` wrote."""
+
+    path: Path
+    parameters: int
+    bytes: int
+    weights: Matching | None
+    """How the layers were matched with the weight file; None for initial weights."""
+
+
+def load(reference: str, /, *, recipe: str | Path | None = None, **settings: Setting) -> Network:
+    """Load a network: `load("vgg:D")`, `load("resnet:50", classes=10)`, `load("./my-net.yaml:small")`.
+
+    Args:
+        reference: `FAMILY:VARIANT` or `path/to/spec.yaml:VARIANT`. The variant may be left out where the spec has
+            none or a default.
+        recipe: the path of a recipe, or one of `recipes()`, which replaces the recipe of the spec.
+        settings: values for the params of the spec, for `input` and, by dotted names, for keys of `train` and
+            `evaluate`: `load("vgg:D", **{"train.epochs": 3})`.
+
+    Raises:
+        ArchspecError: `unknown-family`, `page-not-found`, `unknown-variant`, `setting`, and syntax errors of the spec.
+            Other errors are found when the graph or the recipe is used.
+    """
+    name, variant = split_reference(reference)
+    spec = parse_spec(read_spec(name))
+    own_recipe = None if recipe is None else read_recipe(str(recipe))
+    network = Network(spec, reference, variant or spec.default, settings, own_recipe)
+    _ = network.params  # raises when there is no such variant or setting
+    return network
+
+
+def as_network(network: Network | str) -> Network:
+    """The network itself, or that of a reference."""
+    return load(network) if isinstance(network, str) else network
+
+
+def build(reference: str, /, *, recipe: str | Path | None = None, **settings: Setting) -> keras.Model:
+    """Build the Keras model of a reference: `build("resnet:50", classes=10)`.
+
+    The same as `load(reference, ...).build()`, with the arguments of `load`. `Network.build` has options for the
+    weights.
+
+    Raises:
+        ArchspecError: the errors of `load` and of `Network.build`.
+    """
+    return load(reference, recipe=recipe, **settings).build()
+
+
+def networks(spec: str) -> Iterator[Network]:
+    """All networks of a spec: one for each variant, or one.
+
+    Args:
+        spec: the name of a family, or the path of a spec.
+
+    Raises:
+        ArchspecError: `unknown-family`, `page-not-found`, and syntax errors of the spec.
+    """
+    parsed = parse_spec(read_spec(spec))
+    for variant in parsed.variants or (None,):
+        yield Network(parsed, f"{spec}:{variant}" if variant else spec, variant, {})
+
+
+def check(spec: str) -> list[Diagnostic]:
+    """All errors and warnings of a spec, of its variants and of what it expects; empty when it is fine.
+
+    Args:
+        spec: the name of a family, the path of a spec, or one variant of them: `vgg:D`.
+    """
+    name, variant = split_reference(spec)
+    found: list[Diagnostic] = []
+    try:
+        for network in networks(name) if variant is None else [load(spec)]:
+            found += [each for each in network.check() if each not in found]
+    except ArchspecError as error:
+        found += error.diagnostics
+    return found
+
+
+@lru_cache(maxsize=128)
+def parse_spec(text: Source) -> Spec:
+    """The spec of a text; cached, since specs are immutable."""
+    return parse(text)

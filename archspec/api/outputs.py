@@ -1,0 +1,39 @@
+"""Files that commands write: their names, and that nothing is replaced unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.diagnostics import fail
+
+
+def check_output(path: str | Path, *suffixes: str, overwrite: bool = False) -> Path:
+    """Check the name of a file before the work whose result goes there.
+
+    Args:
+        suffixes: the endings that the name may have; any without.
+        overwrite: let an existing file be replaced. A folder never is.
+
+    Raises:
+        ArchspecError: `bad-output` for another ending, `output-exists`.
+    """
+    path = Path(path)
+    if suffixes and path.suffix not in suffixes:
+        message = f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}"
+        raise fail("bad-output", message, help=f"write `-o {path.name}{suffixes[0]}`")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")
+    return path
+
+
+def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
+    """Write a text file, UTF-8: complete or not at all.
+
+    Raises:
+        ArchspecError: `output-exists`, `cannot-write`.
+    """
+    path = check_output(path, overwrite=overwrite)
+    from archspec.runtime.system.atomic_write import write_text
+
+    write_text(path, text)
+    return path

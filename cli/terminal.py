@@ -1,0 +1,48 @@
+"""What commands print to the terminal: diagnostics in colour, lines of progress, lists of commands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import click
+
+from archspec.diagnostics import Diagnostic, render
+
+
+class SentenceGroup(click.Group):
+    """A group whose help shows the first sentence of each command in full; click cuts it off at the line's end."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def progress_line(line: str) -> None:
+    """Print a line of progress to standard error."""
+    click.echo(line, err=True)
+
+
+def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """Print diagnostics to standard error, in colour unless NO_COLOR is set (no-color.org)."""
+    look = str if os.environ.get("NO_COLOR") else coloured
+    texts = [look(render(diagnostic)) for diagnostic in diagnostics]
+    click.echo("\n\n".join(texts), err=True, nl=bool(texts))
+
+
+def coloured(text: str) -> str:
+    """A rendered diagnostic with its first line in bold, carets and help in colour; click drops colours for a file."""
+    first, *others = text.split("\n")
+    code, _, message = first.partition(": ")
+    colour = "yellow" if code.startswith("warning") else "red"
+    lines = [click.style(code, fg=colour, bold=True) + click.style(f": {message}", bold=True)]
+    for line in others:
+        stripped = line.lstrip()
+        if stripped.startswith("= help:"):
+            line = click.style(line, fg="green")
+        elif set(stripped) <= {"|", " ", "^"} and "^" in stripped:
+            line = click.style(line, fg="red")
+        lines.append(line)
+    return "\n".join(lines)
