@@ -40,7 +40,7 @@ class Plan:
 
     def render(self, format: Literal["text", "json"] = "text") -> str:
         """The plan as text or JSON."""
-        from archspec.graph.analysis.plan_text import FORMATS
+        from archspec.graph.analysis.plan_formats import FORMATS
 
         return FORMATS[format](self)
 
