@@ -42,7 +42,11 @@ def read_spec(name: str) -> Source:
     Raises:
         ArchspecError: `unknown-family`, `page-not-found`, `page-too-large`, `not-text`.
     """
-    return _read("family", name, families(), "")
+    text = _read(name, families(), "", "spec")
+    if text is None:
+        notes, help = _remedy(name, families(), "give the path of your own spec: `./my-net.yaml`")
+        raise fail("unknown-family", f"there is no family `{name}`", notes=notes, help=help)
+    return text
 
 
 def read_recipe(name: str) -> MappingNode:
@@ -51,27 +55,25 @@ def read_recipe(name: str) -> MappingNode:
     Raises:
         ArchspecError: `unknown-recipe`, `not-a-recipe`, and the errors of a file that cannot be read or parsed.
     """
-    return parse_recipe(_read("recipe", name, recipes(), "recipes/"))
+    text = _read(name, recipes(), "recipes/", "recipe")
+    if text is None:
+        notes, help = _remedy(name, recipes(), "give the path of your own recipe: `./my-recipe.yaml`")
+        raise fail("unknown-recipe", f"there is no recipe `{name}`", notes=notes, help=help)
+    return parse_recipe(text)
 
 
-def _read(what: str, name: str, shipped: list[str], folder: str) -> Source:
-    """`name` is a path when it has a suffix or a folder, or when the file exists."""
+def _read(name: str, shipped: list[str], folder: str, what: str) -> Source | None:
+    """None for a name that is not shipped; a path has a suffix or a folder, or exists."""
     if name in shipped:
         file = f"{folder}{name}.yaml"
         return Source(f"specs/{file}", (_folder() / file).read_text(encoding="utf-8"))
-    if Path(name).suffix in (".yaml", ".yml") or "/" in name or os.path.exists(name):
-        return read_text(name, "page" if what == "family" else what)
-    near = did_you_mean(name, shipped)
-    several, own, file = {
-        "family": ("families", "spec", "./my-net.yaml"),
-        "recipe": ("recipes", "recipe", "./my-recipe.yaml"),
-    }[what]
-    raise fail(
-        f"unknown-{what}",
-        f"there is no {what} `{name}`",
-        notes=[] if near else [f"the {several} are: {listed(shipped)}"],
-        help=near or f"give the path of a {own} of your own: `{file}`",
-    )
+    is_path = Path(name).suffix in (".yaml", ".yml") or "/" in name or os.path.exists(name)
+    return read_text(name, what) if is_path else None
+
+
+def _remedy(name: str, known: list[str], own: str) -> tuple[list[str], str]:
+    near = did_you_mean(name, known)
+    return ([], near) if near else ([f"archspec comes with {listed(known)}"], own)
 
 
 @cache

@@ -39,7 +39,7 @@ def test_what_is_not_there(
 
 
 def test_an_unknown_family_is_told_how_to_name_a_spec_of_its_own() -> None:
-    assert refused("xyzzy").help == "give the path of a spec of your own: `./my-net.yaml`"
+    assert refused("xyzzy").help == "give the path of your own spec: `./my-net.yaml`"
 
 
 def test_the_default_variant_stands_for_the_family() -> None:
