@@ -197,7 +197,6 @@ def test_a_plugin_package_adds_to_every_registry(environment: Environment, sourc
 DISTRIBUTION = {
     "PIL": "pillow",
     "google": "protobuf",
-    "grpc": "grpcio",
     "mlflow": "mlflow-skinny",
     "yaml": "pyyaml",
 }

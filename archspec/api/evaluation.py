@@ -11,7 +11,7 @@ from archspec.api.training import Devices
 from archspec.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
-    from archspec.runtime.distributed.cluster import Hosts
+    from archspec.runtime.distributed.cluster import Cluster
     from archspec.runtime.evaluation.evaluate import Evaluation
     from archspec.runtime.predict import Prediction
 
@@ -99,7 +99,7 @@ def evaluate_all(
     batch_size: int = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
-    cluster: Hosts | None = None,
+    cluster: Cluster | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Evaluations:
     """Evaluate several models by several protocols, and ensembles of them, as `archspec evaluate` does.
@@ -157,7 +157,7 @@ def evaluate_all(
             batch_size=batch_size,
             devices=devices,
             skip_bad_images=skip_bad_images,
-            hosts=cluster,
+            cluster=cluster,
             report=report,
         )
     )

@@ -10,7 +10,7 @@ from archspec.api.network import Network, as_network, load
 from archspec.lang.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
-    from archspec.runtime.distributed.cluster import Hosts
+    from archspec.runtime.distributed.cluster import Cluster
     from archspec.runtime.training.records.progress import TrainingProgress
     from archspec.runtime.training.run_result import RunResult
 
@@ -34,7 +34,7 @@ def train(
     checkpoint_every: str | None = None,
     deterministic: bool = False,
     mlflow: bool = False,
-    cluster: Hosts | None = None,
+    cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Train a network by its recipe and write a run directory, as `archspec train` does.
@@ -82,7 +82,7 @@ def train(
         checkpoint_every=checkpoint_every,
         deterministic=deterministic,
         mlflow=mlflow,
-        hosts=cluster,
+        cluster=cluster,
         progress=progress,
     )
 
@@ -94,7 +94,7 @@ def resume(
     devices: Devices = None,
     checkpoint_every: str | None = None,
     mlflow: bool = False,
-    cluster: Hosts | None = None,
+    cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Resume a run that was killed or interrupted, from its last checkpoint: `archspec train --resume`.
@@ -124,12 +124,12 @@ def resume(
         devices=devices,
         checkpoint_every=checkpoint_every,
         mlflow=mlflow,
-        hosts=cluster,
+        cluster=cluster,
         progress=progress,
     )
 
 
-def find_cluster(worker: int | None = None, workers: str | None = None, *, evaluation: bool = False) -> Hosts | None:
+def find_cluster(worker: int | None = None, workers: str | None = None, *, evaluation: bool = False) -> Cluster | None:
     """The workers that train or evaluate together; None for a process that works alone.
 
     Args:
@@ -142,6 +142,6 @@ def find_cluster(worker: int | None = None, workers: str | None = None, *, evalu
     Raises:
         ArchspecError: `hosts`.
     """
-    from archspec.runtime.distributed.cluster import find_hosts
+    from archspec.runtime.distributed.cluster import find_cluster as find
 
-    return find_hosts(worker, workers, alone="evaluator" if evaluation else None)
+    return find(worker, workers, evaluation=evaluation)

@@ -1,8 +1,8 @@
-"""What the processes of a run on several hosts find out together, by sums over all of them."""
+"""All-reduce over the workers of a run, and what is built on it: broadcast, equality checks, the shutdown barrier."""
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 from typing import Any
 
@@ -10,122 +10,104 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail
-from archspec.runtime.distributed.cluster import Hosts
-from archspec.runtime.distributed.heartbeat import Others
+from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-PIECE = 1 << 22  # numbers that are added at a time
-ROUNDING = 1e-4  # relative: what rounding leaves is a hundred times less, and other weights differ by more
-LONGEST = 4096  # bytes of a text of the chief's: no path is longer
+MAX_NUMBERS = 1 << 22
+"""Numbers in one all-reduce; a longer array takes several."""
+TOLERANCE = 1e-4
+"""Relative: rounding differs between processors by a hundredth of it, and other weights differ by more."""
+MAX_TEXT = 4096
+"""Bytes of a broadcast text: no path is longer."""
 
 
-class Agreement:
-    """What the processes of a run find out together; with one process each answer is its own."""
+class Collectives:
+    """Collective operations over all workers; with one worker each returns that worker's own value.
 
-    def __init__(self, strategy: Any, hosts: Hosts | None) -> None:
-        self.hosts = hosts
-        self.others: Others | None = None
+    All workers must call the same methods in the same order.
+    """
+
+    def __init__(self, strategy: Any, cluster: Cluster | None) -> None:
+        self.cluster = cluster
         self._strategy = strategy
-        self._sum: Any = None
+        self._index, self._workers = (cluster.index, len(cluster.workers)) if cluster else (0, 1)
+
+    @functools.cached_property
+    def _sum(self) -> Any:
+        strategy = self._strategy
+        local = strategy.num_replicas_in_sync // self._workers
+
+        def add(value: Any) -> Any:
+            return strategy.reduce("SUM", strategy.run(lambda: value / local), axis=None)
+
+        return import_tensorflow().function(add, autograph=False)
+
+    def all_reduce(self, array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The sum over the workers of arrays (rows, ...) of one shape."""
+        if self._workers == 1 or not array.size:
+            return array
+        rows = max(1, MAX_NUMBERS * len(array) // array.size)
+        return np.concatenate([self._sum(array[at : at + rows]).numpy() for at in range(0, len(array), rows)])
 
     def total(self, number: float) -> float:
-        """The sum over the processes, float32; all of them must call it at the same point."""
-        return number if self.hosts is None else float(self._added(np.float32(number)))
+        """The sum over the workers, in float32."""
+        return float(self.all_reduce(np.array([number], np.float32))[0])
 
-    def sum(self, array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The sum over the processes of arrays (rows, ...) of one shape, some millions of numbers at a time."""
-        if self.hosts is None or not len(array):
-            return array
-        rows = max(1, PIECE * len(array) // max(array.size, 1))
-        parts = [np.asarray(self._added(array[at : at + rows])) for at in range(0, len(array), rows)]
-        return np.concatenate(parts)
-
-    def _added(self, value: Any) -> Any:
-        tf, strategy = import_tensorflow(), self._strategy
-        if self.others is not None:
-            self.others.arrive()
-        local = strategy.num_replicas_in_sync // len(self.hosts.workers)  # type: ignore[union-attr]
-        if self._sum is None:
-
-            @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-            def add(value: Any) -> Any:
-                return strategy.reduce("SUM", strategy.run(lambda: value / local), axis=None)
-
-            self._sum = add
-        return self._sum(tf.constant(value, tf.float32)).numpy()
+    def workers_where(self, flag: bool) -> list[int]:
+        """The workers whose flag is true."""
+        flags = np.zeros(self._workers, np.float32)
+        flags[self._index] = flag
+        return np.flatnonzero(self.all_reduce(flags)).tolist()
 
     def any(self, flag: bool) -> bool:
-        """Whether it is true on one of them at least."""
-        return flag if self.hosts is None else self.total(float(flag)) > 0
+        """Whether the flag is true on at least one worker."""
+        return bool(self.workers_where(flag))
 
-    def of_chief(self, text: str) -> str:
-        """The chief's text, of some thousand letters at most, on all of them."""
-        if self.hosts is None:
-            return text
-        letters = np.zeros(LONGEST, np.float32)
-        if self.hosts.is_chief:
+    def broadcast(self, text: str) -> str:
+        """The text of the chief, at most MAX_TEXT bytes, on all workers."""
+        codes = np.zeros(MAX_TEXT, np.float32)
+        if self._index == 0:
             own = text.encode()
-            letters[: len(own)] = list(own)
-        return bytes(self.sum(letters).astype(np.uint8)).rstrip(b"\0").decode()
+            codes[: len(own)] = list(own)
+        return bytes(self.all_reduce(codes).astype(np.uint8)).rstrip(b"\0").decode()
 
-    def which(self, flag: bool) -> list[int]:
-        """On which of several workers it is true."""
-        flags = np.zeros(len(self.hosts.workers) if self.hosts else 1, np.float32)
-        flags[self.hosts.worker if self.hosts else 0] = flag
-        return np.flatnonzero(self.sum(flags)).tolist()
+    def barrier(self, *, need_chief: bool = False) -> None:
+        """Block until every worker can exit safely.
 
-    def check(self) -> None:
-        """Raises what TensorFlow raises, for `losses_of_workers`, when another process has stopped."""
-        if self.others is not None:
-            self.others.check()
+        One all-reduce is not enough: a worker that exits right after it may not have sent its part to all others yet.
+        When the second one ends, by its result or by the loss of a worker, every worker has the result of the first.
 
-    def part(self, *, done: bool = False) -> None:
-        """Return once no process needs another one any more; after it, each may end. All must call it at one point.
-
-        A sum alone is not enough: who has it may end while another still waits for its part of it. When this returns,
-        by the second sum or because another process has ended, all have the first one. Who is gone before that is of
-        no matter here any more.
-
-        done: the chief's work is done when it comes here, and if it does not come the others fail.
+        Args:
+            need_chief: the other workers raise TensorFlow's error if the chief is lost before it arrives.
         """
-        if self.hosts is None:
-            return
-        lost = import_tensorflow().errors.OpError
         try:
             self.any(False)
-        except lost:
-            if done and not self.hosts.is_chief:
-                raise
-            return
-        with contextlib.suppress(lost):
+            need_chief = False  # it has arrived
             self.any(False)
+        except import_tensorflow().errors.OpError:
+            if need_chief and self._index > 0:
+                raise
 
-    def same(self, what: str, value: object) -> None:
-        """Check that a value, of which its text is taken, is the same on all of them.
-
-        Raises:
-            ArchspecError: `hosts-differ`, on all of them.
-        """
-        if self.hosts is None:
-            return
-        digest = hashlib.sha256(repr(value).encode()).digest()
-        mine = int.from_bytes(digest[:2], "little")  # exact in float32, and so is the sum of some hundred
-        differs = self.total(mine) != mine * len(self.hosts.workers)
-        self._stop_where(differs, what)
-
-    def close(self, what: str, numbers: npt.NDArray[np.float32]) -> None:
-        """Check that numbers (n,) are the same on all of them, but for rounding: other processors draw other last bits.
+    def check_equal(self, what: str, value: object) -> None:
+        """Check that a value has the same `repr` on all workers.
 
         Raises:
-            ArchspecError: `hosts-differ`, on all of them.
+            ArchspecError: `hosts-differ`, on all workers.
         """
-        if self.hosts is None:
-            return
-        mean = self.sum(numbers) / len(self.hosts.workers)
-        self._stop_where(not np.allclose(numbers, mean, rtol=ROUNDING, atol=0, equal_nan=True), what)
+        digest = hashlib.sha256(repr(value).encode()).hexdigest()
+        self._refuse_where(self.broadcast(digest) != digest, what)
 
-    def _stop_where(self, differs: bool, what: str) -> None:
+    def check_close(self, what: str, numbers: npt.NDArray[np.float32]) -> None:
+        """Check that numbers (n,) are the same on all workers up to rounding, which differs between processors.
+
+        Raises:
+            ArchspecError: `hosts-differ`, on all workers.
+        """
+        mean = self.all_reduce(numbers) / self._workers
+        self._refuse_where(not np.allclose(numbers, mean, rtol=TOLERANCE, atol=0, equal_nan=True), what)
+
+    def _refuse_where(self, differs: bool, what: str) -> None:
         if self.any(differs):
-            self.part()
-            help = "start all of them by the same command on the same data; with `--resume`, from one shared folder"
+            self.barrier()
+            help = "run the same command on the same data on every worker; with `--resume`, on one shared folder"
             raise fail("hosts-differ", f"the workers do not have the same {what}", help=help)

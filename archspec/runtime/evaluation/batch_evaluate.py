@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +13,9 @@ from archspec.protocols import Protocol
 from archspec.runtime.data.class_order import in_the_order_of
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.registry import open_data
-from archspec.runtime.distributed.cluster import Hosts
+from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
-from archspec.runtime.distributed.worker_errors import losses_of_workers
+from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.evaluation.evaluate import Evaluation
 from archspec.runtime.evaluation.leakage import seen_in_training
 from archspec.runtime.evaluation.multi_worker import Together
@@ -48,7 +47,7 @@ def evaluate_all(
     batch_size: int = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
-    hosts: Hosts | None = None,
+    cluster: Cluster | None = None,
     report: Report | None = None,
 ) -> tuple[Evaluation, ...]:
     """Every model under every protocol, in that order; then, with `ensemble`, the averages of their softmax outputs.
@@ -61,13 +60,13 @@ def evaluate_all(
         weights: of the members of the ensemble, positive; by default all alike.
         save: a file for the predictions: of the ensemble, or else of every row; NAME-1.npz, NAME-2.npz where there
             are several.
-        hosts: of `find_hosts`: the processes that share the images, and have all of them at hand. The first writes.
+        cluster: of `find_cluster`: the processes that share the images, and have all of them at hand. The first writes.
 
     Raises:
         ArchspecError: those of `evaluate`, `ensemble` where members do not fit together, `bad-predictions`, `hosts`,
             `hosts-differ`, `worker-lost`.
     """
-    with contextlib.ExitStack() as held, losses_of_workers(hosts, "; what is done is kept"):
+    with worker_lost_errors(cluster, "; what is done is kept"):
         members = [each if isinstance(each, Member) else Member.parse(each) for each in models]
         if report and data is not None and split == "validation":
             notes = (seen_in_training(each.path, data, validation_split, seed) for each in members)
@@ -79,7 +78,7 @@ def evaluate_all(
             protocols=protocols,
             ensemble=ensemble,
             weights=weights,
-            save=save if not hosts or hosts.is_chief else None,
+            save=save if not cluster or cluster.is_chief else None,
             open_images=functools.partial(
                 open_data,
                 str(data),
@@ -91,9 +90,8 @@ def evaluate_all(
             ),
             batch_size=batch_size,
             devices=devices,
-            hosts=hosts,
+            cluster=cluster,
             tell=report or (lambda line: None),
-            held=held,
         )
 
 
@@ -108,9 +106,8 @@ def _evaluate_all(
     open_images: Callable[..., Images],
     batch_size: int,
     devices: Devices,
-    hosts: Hosts | None,
+    cluster: Cluster | None,
     tell: Report,
-    held: contextlib.ExitStack,
 ) -> tuple[Evaluation, ...]:
     _check(members, data, protocols, weights, ensemble=ensemble)
     if save is not None:
@@ -129,7 +126,7 @@ def _evaluate_all(
         if member.predicted:
             found.append([load_predictions(member.path)])
             continue
-        together = together or Together.of(devices, hosts, tell, held)
+        together = together or Together.of(devices, cluster, tell)
         network = Classifier.open(member.path, together.strategy)
         images = images_of(int(network.input_shape[-1] or 0))
         images = in_the_order_of(images, network.metadata.class_names, network.classes, str(data))
@@ -150,7 +147,7 @@ def _evaluate_all(
         for file, row in zip(save_all(save, kept), kept, strict=True):
             tell(f"wrote {file}: {' + '.join(row.models)}, {' + '.join(row.protocols)}")
     if together is not None:
-        together.agreement.part(done=True)
+        together.collectives.barrier(need_chief=True)
     forget(*keys)
     return tuple(Evaluation(row) for row in rows)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from archspec.protocols import Protocol
 from archspec.runtime.data.images import Report
-from archspec.runtime.distributed.cluster import Hosts
+from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.evaluation.protocols.metrics import ErrorRate, cross_entropy, ranks
 from archspec.runtime.evaluation.protocols.predictions import Predictions
@@ -176,7 +176,7 @@ def evaluate(
     batch_size: int = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
-    hosts: Hosts | None = None,
+    cluster: Cluster | None = None,
     report: Report | None = None,
 ) -> Evaluation:
     """Evaluate a model file, the best model of a run directory, or saved predictions, by one protocol.
@@ -190,7 +190,7 @@ def evaluate(
             `center` where it has none.
         validation_split, seed: as in training, to find the same held-out images again.
         batch_size: views a step, over all devices together.
-        hosts: of `find_hosts`: the processes that share the images.
+        cluster: of `find_cluster`: the processes that share the images.
 
     Raises:
         ArchspecError: those of `load_model`, `open_data` and `run_protocol`, `classes-mismatch`, `no-classifier`.
@@ -213,7 +213,7 @@ def evaluate(
         batch_size=batch_size,
         devices=devices,
         skip_bad_images=skip_bad_images,
-        hosts=hosts,
+        cluster=cluster,
         report=report,
     )
     return found[0]

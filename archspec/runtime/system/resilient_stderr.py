@@ -6,7 +6,7 @@ import contextlib
 from typing import Any, TextIO
 
 
-class LastingStream:
+class ResilientStream:
     """The stream, without the errors of the system when nobody can read it any more."""
 
     def __init__(self, stream: TextIO) -> None:

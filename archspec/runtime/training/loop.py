@@ -8,7 +8,6 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.lang.recipes.recipe import Recipe
-from archspec.runtime.distributed.cluster import Hosts
-from archspec.runtime.distributed.collectives import Agreement
+from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import Interrupt
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
@@ -46,22 +44,20 @@ class Run:
         progress: TrainingProgress,
         checkpoints: Checkpoints,
         interrupt: Interrupt,
-        agreement: Agreement,
+        collectives: Collectives,
     ) -> None:
         self.course, self.record, self.progress, self.checkpoints = course, record, progress, checkpoints
-        self.interrupt, self.agreement = interrupt, agreement
+        self.interrupt, self.collectives = interrupt, collectives
         self.rates, self.stopper = LearningRate(course.recipe, course.length), Stopper(course.recipe)
         loss = validation_loss(course.recipe)
         self.count_step = make_count_step(course.strategy, course.logits_model, loss=loss)
         self.validation = replica_batches(course.strategy, course.validation, course.share)
-        self._said_who = False
-        if agreement.others is not None:
-            agreement.others.waited = lambda: float(course.train_step.waited.numpy())
+        self._noted_stop = False
         self.watch = Watch(
             course.length,
             progress,
             lambda: float(course.train_step.waited.numpy()),
-            TOGETHER if agreement.hosts else None,
+            TOGETHER if collectives.cluster else None,
         )
 
     @property
@@ -76,48 +72,35 @@ class Run:
 
     def take(self, batches: Any, step: int) -> tuple[Any, float]:
         """Take a step of the run, counted from 0: the vector of its MetricSums, and the learning rate."""
-        if self.agreement.others is not None:
-            each = self.course.length.steps_per_epoch
-            self.agreement.others.arrive(f"step {step % each + 1} of epoch {step // each + 1}", images=True)
         rate = self.rates.at(step)
         update = self.course.length.updates(step, self.course.recipe.accumulated)
         return self.course.train_step(batches, rate, update), rate
 
-    def ends_validation(self, epoch: int, step: int) -> bool:
-        """Whether to leave the validation before one of its steps."""
-        if self.agreement.others is not None:
-            self.agreement.others.arrive(f"step {step + 1} of the validation after epoch {epoch + 1}")
-        return self.asked_to_end(step)
-
     def asked_to_end(self, step: int | None = None) -> bool:
-        """Whether a signal asks for the end. Several processes ask each other, after every few steps only."""
-        if self.agreement.hosts is None or step is None or step % TOGETHER == 0:
-            asked = self.agreement.any(self.interrupt.requested)
-            if asked and self.agreement.hosts is not None and not self._said_who:
-                self._say_who(self.agreement.hosts)
-            return asked
-        return False
-
-    def _say_who(self, hosts: Hosts) -> None:
-        """On those that did not get the signal themselves; all call it."""
-        self._said_who = True
-        who = self.agreement.which(self.interrupt.requested)
-        if not self.interrupt.requested:
-            asked = listed(hosts.named(worker) for worker in who)
-            self.progress.note(f"asked to end, as {asked} was: finishing this step, then saving")
+        """Whether a worker got a signal to stop. Several workers ask each other only every TOGETHER steps."""
+        if self.collectives.cluster is None:
+            return self.interrupt.requested
+        if step is not None and step % TOGETHER:
+            return False
+        asked = self.collectives.workers_where(self.interrupt.requested)
+        if asked and not self.interrupt.requested and not self._noted_stop:
+            self._noted_stop = True
+            names = listed(self.collectives.cluster.name(worker) for worker in asked)
+            self.progress.note(f"{names} got a signal to stop: finishing this step, then saving")
+        return bool(asked)
 
     def checkpoint_due(self, step: int) -> bool:
         """Whether to save after that step, on all processes or on none: the clock is that of the one that writes."""
-        if self.agreement.hosts is None or self.checkpoints.every.seconds is None:
+        if self.collectives.cluster is None or self.checkpoints.every.seconds is None:
             return self.checkpoints.due(step)
-        return step % TOGETHER == 0 and self.agreement.any(self.record.writes and self.checkpoints.due(step))
+        return step % TOGETHER == 0 and self.collectives.any(self.record.writes and self.checkpoints.due(step))
 
     def save(self, position: Position) -> None:
         """A checkpoint. Raises DivergedError when what it would keep is not finite, and `cannot-write`."""
         arrays = capture(self.course.train_step.variables())
         step = position.step(self.course.length.steps_per_epoch)
         bad = unfinite(arrays)
-        if self.agreement.any(bool(bad)):  # and all of them take the same way
+        if self.collectives.any(bool(bad)):  # and all of them take the same way
             what = f"`{bad[0]}`" if bad else "a variable of another worker"
             raise DivergedError(step, f"{what} is not finite after step {step}")
         state = {
@@ -210,9 +193,7 @@ def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
         trained = time.perf_counter()
         run.progress.validating()
         with course.train_step.averaged():
-            val_score, _ = count(
-                run.count_step, run.validation, course.validation_steps, partial(run.ends_validation, at.epoch)
-            )
+            val_score, _ = count(run.count_step, run.validation, course.validation_steps, run.asked_to_end)
     if run.asked_to_end():
         save()
         return at, True
@@ -288,9 +269,9 @@ def _diverged(run: Run, diverged: DivergedError) -> ArchspecError:
             x, *_ = next(iter(course.training(diverged.step)), (None,))
             notes = blown_up(course.strategy, course.model, x)
         notes.append(f"the checkpoint of step {first} is kept, and best.keras and last.keras are not newer than it")
-    elif run.agreement.hosts:
+    elif run.collectives.cluster:
         notes = ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
-    run.agreement.part()
+    run.collectives.barrier()
     return _smaller_rate(course.recipe, diverged.fact, notes)
 
 
@@ -299,10 +280,10 @@ def _gone_back(run: Run) -> int | None:
     first: int | None = None
     with contextlib.suppress(ArchspecError):  # without a checkpoint, nothing more is known
         first = run.load(latest(run.record.directory, run.progress.note)).step(run.course.length.steps_per_epoch)
-    if run.agreement.any(first is None):
+    if run.collectives.any(first is None):
         return None
     with contextlib.suppress(ArchspecError):
-        run.agreement.same("checkpoint", first)
+        run.collectives.check_equal("checkpoint", first)
         return first
     return None
 

@@ -16,11 +16,10 @@ from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint
 from archspec.runtime.data.images import Images, typical_side
 from archspec.runtime.data.pipeline.sharding import Share
 from archspec.runtime.data.sources.registry import open_data
-from archspec.runtime.distributed.cluster import Hosts, waiting
-from archspec.runtime.distributed.collectives import Agreement
-from archspec.runtime.distributed.heartbeat import Others
-from archspec.runtime.distributed.strategy import Devices, describe, make_strategy, share_of
-from archspec.runtime.distributed.worker_errors import losses_of_workers
+from archspec.runtime.distributed.cluster import Cluster
+from archspec.runtime.distributed.collectives import Collectives
+from archspec.runtime.distributed.strategy import Devices, describe, make_strategy, worker_share
+from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.models.classifier import check_classes, classifier_shapes
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
@@ -53,7 +52,7 @@ def carry_out(
     *,
     devices: Devices,
     mlflow: bool,
-    hosts: Hosts | None,
+    cluster: Cluster | None,
     progress: TrainingProgress,
     resumed: Resumed | None = None,
     overwrite: bool = False,
@@ -64,21 +63,18 @@ def carry_out(
     held: keeps a new directory for this process alone, as long as the caller has it open.
     named: whether the user has named the directory; otherwise several processes take the chief's.
     """
-    chief, every = not hosts or hosts.is_chief, parse_every(job.checkpoint_every)
-    if hosts:
+    chief, every = not cluster or cluster.is_chief, parse_every(job.checkpoint_every)
+    if cluster:
         progress.quiet = progress.quiet or not chief
-        progress.note(f"{hosts.named(hosts.worker)}: waiting for all {len(hosts.workers)} workers")
+        progress.note(f"{cluster.name(cluster.index)}: waiting for all {len(cluster.workers)} workers")
     reference = resumed.settings["reference"] if resumed else network.reference
     input_shape, classes = classifier_shapes(network.graph(), reference)
     check_monitors(job.recipe, classes)
-    with waiting(hosts, progress.note) if hosts else contextlib.nullcontext():
-        strategy = make_strategy(devices, hosts)
-    agreement = Agreement(strategy, hosts)
-    if hosts:
-        agreement.others = held.enter_context(Others(hosts, progress.note))
+    strategy = make_strategy(devices, cluster, progress.note)
+    collectives = Collectives(strategy, cluster)
     page = resumed.page if resumed else network.resolved_text()
-    _same(agreement, page, job)
-    common = Path(agreement.of_chief(str(directory)))
+    _same(collectives, page, job)
+    common = Path(collectives.broadcast(str(directory)))
     directory = directory if named else common
     sides: tuple[Literal["train", "validation"], ...] = ("train", "validation")
     training, validation = (_open(job, split, input_shape[-1], classes, progress) for split in sides)
@@ -89,9 +85,9 @@ def carry_out(
         before, kept = resumed.settings["fingerprints"], directory / run_directory.IMAGES
         check_unchanged(before, fingerprints, job.data, parts, kept, progress.note)
     checkpoint = resumed.checkpoint if resumed else None
-    share = share_of(strategy, hosts) if hosts else None
+    share = worker_share(strategy, cluster) if cluster else None
     course = _course(network, job, strategy, training, validation, share, progress, goes_on=checkpoint is not None)
-    machine = {"devices": describe(strategy, hosts), "threads": threads(), "versions": versions()}
+    machine = {"devices": describe(strategy, cluster), "threads": threads(), "versions": versions()}
     settings = {
         "reference": reference,
         "name": network.name,
@@ -118,7 +114,7 @@ def carry_out(
     record = _record(directory, network.name, job, settings, metadata, writes=chief, mlflow=mlflow, progress=progress)
     progress.note(
         f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
-        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {describe(strategy, hosts)}"
+        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {machine['devices']}"
     )
     notes = recipe_notes(
         job.recipe,
@@ -137,17 +133,17 @@ def carry_out(
     with Interrupt(progress.note) as interrupt, progress:
         progress.start(course.length.epochs, course.length.steps_per_epoch, top5=classes > 5)
         try:
-            with losses_of_workers(hosts, f" with `--resume {directory}`"):
-                agreement.same("images", fingerprints)
-                run = Run(course, record, progress, Checkpoints(directory, every), interrupt, agreement)
+            with worker_lost_errors(cluster, f" with `--resume {directory}`"):
+                collectives.check_equal("images", fingerprints)
+                run = Run(course, record, progress, Checkpoints(directory, every), interrupt, collectives)
                 start = run.load(checkpoint) if checkpoint else None
                 if start and checkpoint:
                     record.restore(checkpoint.state["record"])
                     steps = course.length.steps_per_epoch
                     progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
-                agreement.same("checkpoint", start)
-                if hosts:
-                    agreement.close("weights to begin with", sizes(course.train_step.variables()))
+                collectives.check_equal("checkpoint", start)
+                if cluster:
+                    collectives.check_close("initial weights", sizes(course.train_step.variables()))
                 if chief:
                     keep_contents(directory / run_directory.IMAGES, parts)
                 record.begin()
@@ -161,7 +157,7 @@ def carry_out(
         except ArchspecError as error:
             record.failed(error)
             raise with_the_way_back(error, directory) from error
-        agreement.part(done=True)
+        collectives.barrier(need_chief=True)
     best = record.best or {}
     return RunResult(
         directory=directory,
@@ -184,12 +180,12 @@ def with_the_way_back(error: ArchspecError, directory: Path) -> ArchspecError:
     return ArchspecError(*found)
 
 
-def _same(agreement: Agreement, page: str, job: TrainConfig) -> None:
+def _same(collectives: Collectives, page: str, job: TrainConfig) -> None:
     """Before anything is made of them; each host may have the data at another place."""
-    agreement.same("network", page)
-    agreement.same("recipe", job.recipe)
+    collectives.check_equal("network", page)
+    collectives.check_equal("recipe", job.recipe)
     options = [field.name for field in dataclasses.fields(job) if field.name not in ("data", "recipe")]
-    agreement.same("options of `train`", [getattr(job, name) for name in options])
+    collectives.check_equal("options of `train`", [getattr(job, name) for name in options])
 
 
 def _course(

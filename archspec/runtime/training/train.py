@@ -9,9 +9,9 @@ from pathlib import Path
 
 from archspec.diagnostics import ArchspecError
 from archspec.lang.recipes.recipe import Recipe
-from archspec.runtime.distributed.cluster import Hosts
+from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
-from archspec.runtime.distributed.worker_errors import losses_of_workers
+from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.settings import is_finished, read_settings
 from archspec.runtime.runs.train_config import TrainConfig
@@ -40,7 +40,7 @@ def train(
     checkpoint_every: str | None = None,
     deterministic: bool = False,
     mlflow: bool = False,
-    hosts: Hosts | None = None,
+    cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Train a network on a data source and leave a run directory (`run_directory` says what is in it).
@@ -60,7 +60,7 @@ def train(
         checkpoint_every: `500steps` or `10m`: checkpoints inside epochs, besides those at their ends.
         deterministic: use only operations that give the same bits each time, as on a CPU they all do.
         mlflow: log the recipe, the figures of each epoch and the run's files to MLflow, as `MlflowLog` says.
-        hosts: of `find_hosts`: the processes that train together, on one copy of the data each. The first one writes.
+        cluster: of `find_cluster`: the workers that train together, each with all the data. The chief writes the files.
         progress: where the user looks on; a TrainingProgress on standard error by default.
 
     Ctrl-C, SIGTERM and SIGHUP end the run after the step under way, with all its files in order, a checkpoint to go on
@@ -83,12 +83,12 @@ def train(
         deterministic=deterministic,
     )
     directory = run_directory.choose(out, network.name)
-    if not hosts or hosts.is_chief:
+    if not cluster or cluster.is_chief:
         run_directory.refuse_existing(directory, overwrite=overwrite)
         if mlflow:
             need_mlflow()
     progress = progress or TrainingProgress()
-    with contextlib.ExitStack() as held, losses_of_workers(hosts, ""):
+    with contextlib.ExitStack() as held, worker_lost_errors(cluster, ""):
         return carry_out(
             network,
             job,
@@ -96,7 +96,7 @@ def train(
             held,
             devices=devices,
             mlflow=mlflow,
-            hosts=hosts,
+            cluster=cluster,
             progress=progress,
             overwrite=overwrite,
             named=out is not None,
@@ -111,7 +111,7 @@ def resume(
     devices: Devices = None,
     checkpoint_every: str | None = None,
     mlflow: bool = False,
-    hosts: Hosts | None = None,
+    cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
     """Go on with a run that was killed or interrupted, from its last checkpoint, to the same bits as without that.
@@ -147,18 +147,26 @@ def resume(
             example=example if example.is_file() else None,
         )
     mlflow = mlflow or "mlflow" in settings
-    if mlflow and (not hosts or hosts.is_chief):
+    if mlflow and (not cluster or cluster.is_chief):
         need_mlflow()
-    chief = not hosts or hosts.is_chief
+    chief = not cluster or cluster.is_chief
     with contextlib.ExitStack() as held:
         if chief:
             held.enter_context(locked(run))
             settings, _ = read_settings(run)  # as another process may just have left it
         found = find(run, settings, progress.note, clean=chief)
         network = load(str(run / "page.yaml"))
-        with losses_of_workers(hosts, f" with `--resume {run}`"), _moved_data(job.data):
+        with worker_lost_errors(cluster, f" with `--resume {run}`"), _moved_data(job.data):
             return carry_out(
-                network, job, run, held, devices=devices, mlflow=mlflow, hosts=hosts, progress=progress, resumed=found
+                network,
+                job,
+                run,
+                held,
+                devices=devices,
+                mlflow=mlflow,
+                cluster=cluster,
+                progress=progress,
+                resumed=found,
             )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import archspec
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.distributed.cluster import Hosts
+from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.training.records.progress import TrainingProgress
 
 PAGE = """\
@@ -71,7 +71,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-Work = Callable[[Hosts | None, list[str]], int]
+Work = Callable[[Cluster | None, list[str]], int]
 """What a process does: its words go into the list, and its exit status comes back."""
 
 
@@ -91,7 +91,7 @@ def processes(folder: Path, workers: int, work: Work, frozen: int | None = None)
             continue
         status, said = 70, []
         try:
-            status = work(Hosts(addresses, worker) if workers > 1 else None, said)
+            status = work(Cluster(addresses, worker) if workers > 1 else None, said)
         except ArchspecError as error:
             (each,) = error.diagnostics
             status, said = 1, [each.code, each.message, each.help or "", *each.notes]
@@ -122,16 +122,16 @@ def phase(
     """
     go_on = out.exists()
 
-    def work(hosts: Hosts | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, said: list[str]) -> int:
         from archspec.runtime.training.train import resume, train
 
-        progress = Disturbed((signals or {}).get(hosts.worker if hosts else 0))
+        progress = Disturbed((signals or {}).get(cluster.index if cluster else 0))
         progress.lines = said
-        given: dict[str, Any] = {"hosts": hosts, "progress": progress}
+        given: dict[str, Any] = {"cluster": cluster, "progress": progress}
         if go_on:
             ended = resume(out, archspec.load, **given)
         else:
-            own = out.with_name(f"{out.name}-{hosts.worker}") if apart and hosts and hosts.worker else out
+            own = out.with_name(f"{out.name}-{cluster.index}") if apart and cluster and cluster.index else out
             ended = train(archspec.load(str(page)), "digits", out=own, checkpoint_every="3steps", **given)
         return 128 + ended.signal if ended.signal else 0
 
@@ -142,11 +142,11 @@ def phase(
 def apart(folder: Path, page: Path, other: Path) -> list[Any]:
     """Two processes are given different networks."""
 
-    def work(hosts: Hosts | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, said: list[str]) -> int:
         from archspec.runtime.training.train import train
 
-        given = other if hosts and hosts.worker else page
-        train(archspec.load(str(given)), "digits", out=folder / "differ", hosts=hosts, progress=Disturbed())
+        given = other if cluster and cluster.index else page
+        train(archspec.load(str(given)), "digits", out=folder / "differ", cluster=cluster, progress=Disturbed())
         return 0
 
     return processes(folder, 2, work)
@@ -155,7 +155,7 @@ def apart(folder: Path, page: Path, other: Path) -> list[Any]:
 def unfinite_on_one(folder: Path, page: Path) -> list[Any]:
     """The second worker, as if its memory had failed it, sees a number that is not finite; the other one does not."""
 
-    def work(hosts: Hosts | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, said: list[str]) -> int:
         from archspec.runtime.training import loop as epoch
         from archspec.runtime.training.train import train
 
@@ -163,38 +163,13 @@ def unfinite_on_one(folder: Path, page: Path) -> list[Any]:
 
         def unfinite(arrays: Any) -> list[str]:
             looks.append(1)
-            return ["kernel"] if hosts and hosts.worker and len(looks) == 4 else found(arrays)
+            return ["kernel"] if cluster and cluster.index and len(looks) == 4 else found(arrays)
 
         epoch.unfinite = unfinite
         out = folder / "unfinite"
-        given: dict[str, Any] = {"hosts": hosts, "progress": Disturbed(), "checkpoint_every": "3steps"}
+        given: dict[str, Any] = {"cluster": cluster, "progress": Disturbed(), "checkpoint_every": "3steps"}
         train(archspec.load(str(page)), "digits", out=out, **given)
         return 0
-
-    return processes(folder, 2, work)
-
-
-def held_up(folder: Path, page: Path, out: Path) -> list[Any]:
-    """The second worker takes its time in the second epoch; what stands for two seconds is told, not for a minute."""
-
-    def work(hosts: Hosts | None, said: list[str]) -> int:
-        from archspec.runtime.distributed import heartbeat as others
-        from archspec.runtime.training.train import train
-
-        others.LOOK, others.STANDS = 0.5, 2.0
-        progress = Disturbed()
-        progress.lines = said
-        if hosts and hosts.worker:
-            progress.number, progress.steps = None, _sleep_once  # type: ignore[method-assign]
-        train(archspec.load(str(page)), "digits", out=out, hosts=hosts, progress=progress)
-        return 0
-
-    slept: list[int] = []
-
-    def _sleep_once(epoch: int, *figures: Any) -> None:
-        if epoch == 2 and not slept:
-            slept.append(1)
-            time.sleep(6)
 
     return processes(folder, 2, work)
 
@@ -207,7 +182,7 @@ def scored(
     killed: a worker that dies after its first batch; the other one then takes two seconds for each.
     """
 
-    def work(hosts: Hosts | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, said: list[str]) -> int:
         from archspec.lang.schema.protocol_text import parse_protocols
         from archspec.runtime.evaluation.batch_evaluate import evaluate_all
         from archspec.runtime.evaluation.protocols.journal import Journal
@@ -217,16 +192,16 @@ def scored(
 
         def add_and_die(self: Journal, *given: Any) -> None:
             add(self, *given)
-            if hosts and hosts.worker == killed:
+            if cluster and cluster.index == killed:
                 os.kill(os.getpid(), signal.SIGKILL)
             elif killed is not None:
                 time.sleep(2)
 
         Journal.add = add_and_die  # type: ignore[method-assign]
         protocols = parse_protocols(["center", "ten-crop: 10"])
-        given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": batch_size, "hosts": hosts}
+        given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": batch_size, "cluster": cluster}
         found = evaluate_all([model], "digits", report=said.append, **given)
-        worker = hosts.worker if hosts else 0
+        worker = cluster.index if cluster else 0
         save_all(out.with_name(f"{out.name}-{worker}.npz"), [each.predictions for each in found])
         return 0
 
@@ -240,21 +215,23 @@ def parted(folder: Path) -> list[Any]:
     """
     core = {min(os.sched_getaffinity(0))}
 
-    def work(hosts: Hosts | None, said: list[str]) -> int:
-        from archspec.runtime.distributed.collectives import Agreement
+    def work(cluster: Cluster | None, said: list[str]) -> int:
+        from archspec.runtime.distributed.collectives import Collectives
         from archspec.runtime.distributed.strategy import make_strategy
 
-        assert hosts is not None
-        if hosts.is_chief:
+        assert cluster is not None
+        if cluster.is_chief:
             os.sched_setaffinity(0, core)
-        agreement = Agreement(make_strategy(None, hosts), hosts)
-        said.extend([agreement.of_chief(f"of worker {hosts.worker}"), str(agreement.which(hosts.worker == 1))])
-        if hosts.is_chief:
+        collectives = Collectives(make_strategy(None, cluster), cluster)
+        said.extend(
+            [collectives.broadcast(f"of worker {cluster.index}"), str(collectives.workers_where(cluster.index == 1))]
+        )
+        if cluster.is_chief:
             for thread in map(int, os.listdir("/proc/self/task")):
                 if thread != threading.get_native_id():
                     os.setpriority(os.PRIO_PROCESS, thread, 19)
-        agreement.part()
-        if hosts.is_chief:
+        collectives.barrier()
+        if cluster.is_chief:
             os._exit(0)
         return 0
 
@@ -306,7 +283,6 @@ def main(folder: Path) -> dict[str, Any]:
         "parted": [parted(folder) for _ in range(3)],
         "apart": apart(folder, page, blown),
         "unfinite": unfinite_on_one(folder, page),
-        "held up": held_up(folder, page, folder / "held"),
         "diverged": phase(folder, blown, folder / "diverged", 2),
         "diverged apart": phase(folder, blown, folder / "apart", 2, apart=True),
         "frozen chief": phase(folder, page, folder / "frozen", 2, {0: signal.SIGSTOP}),

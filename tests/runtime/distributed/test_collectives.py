@@ -1,23 +1,24 @@
-"""What processes of several hosts tell each other: sums, TensorFlow's errors, and messages of its service."""
+"""Collectives over three workers, which are threads here, and the errors of TensorFlow that name a lost worker."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.distributed.cluster import Hosts
-from archspec.runtime.distributed.collectives import Agreement
-from archspec.runtime.distributed.coordination import field, fields
-from archspec.runtime.distributed.worker_errors import lost
+from archspec.runtime.distributed.cluster import Cluster
+from archspec.runtime.distributed.collectives import Collectives
+from archspec.runtime.distributed.worker_errors import lost_workers
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("text", "expected"),
     [
         # TensorFlow 2.21, shortened
         ("aborted by: Deadline Exceeded\n\nRPC: /tensorflow.CoordinationService/Heartbeat\n", [0]),
@@ -30,52 +31,69 @@ from archspec.runtime.distributed.worker_errors import lost
         ("Collective ops is aborted", []),
     ],
 )
-def test_tensorflow_says_who_is_gone(said: str, expected: list[int]) -> None:
-    assert lost(said) == expected
+def test_tensorflow_names_the_lost_workers(text: str, expected: list[int]) -> None:
+    assert lost_workers(text) == expected
 
 
-@given(st.lists(st.tuples(st.integers(1, 1000), st.one_of(st.integers(0, 2**63), st.binary(max_size=300))), max_size=8))
-def test_messages_are_read_as_they_were_written(message: list[tuple[int, int | bytes]]) -> None:
-    assert list(fields(b"".join(field(*each) for each in message))) == message
+def on_three_workers(work: Callable[[Collectives], Any]) -> list[Any]:
+    """What each of three workers returns, or the error that it raises."""
+    given: dict[int, npt.NDArray[np.float32]] = {}
+    barrier = threading.Barrier(3, timeout=20)
+
+    class Threads(Collectives):
+        def all_reduce(self, array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            assert self.cluster is not None
+            given[self.cluster.index] = array
+            barrier.wait()
+            total = given[0] + given[1] + given[2]
+            barrier.wait()
+            return total
+
+    def run(index: int) -> Any:
+        try:
+            return work(Threads(None, Cluster(("a:1", "b:1", "c:1"), index)))
+        except ArchspecError as error:
+            return error.diagnostics[0]
+
+    with ThreadPoolExecutor(3) as pool:
+        return list(pool.map(run, range(3)))
 
 
-def test_messages_are_encoded_as_protocol_buffers_say() -> None:
-    """The two examples of the encoding guide at protobuf.dev: `a = 150`, and `b = "testing"`."""
-    assert field(1, 150) == bytes.fromhex("089601")
-    assert field(2, b"testing") == bytes.fromhex("120774657374696e67")
+def of_worker(*values: Any) -> Callable[[Collectives], Any]:
+    """The value of each worker."""
+    return lambda collectives: values[collectives.cluster.index if collectives.cluster else 0]
 
 
-class Echo(Agreement):
-    """Three processes of which the other two say what they are told to."""
-
-    def __init__(self, *said: float, sums: Sequence[np.ndarray] = ()) -> None:
-        super().__init__(None, Hosts(("a:1", "b:1", "c:1"), 0))
-        self.said, self.sums = list(said), list(sums)
-
-    def total(self, number: float) -> float:
-        return number + self.said.pop(0)
-
-    def sum(self, array: np.ndarray) -> np.ndarray:
-        return self.sums.pop(0)
+def test_all_workers_get_the_values_of_all() -> None:
+    number, flag, text = of_worker(0.5, 1, 2), of_worker(False, True, True), of_worker("run \u00e9", "", "other")
+    assert on_three_workers(lambda each: each.total(number(each))) == [3.5] * 3
+    assert on_three_workers(lambda each: each.workers_where(flag(each))) == [[1, 2]] * 3
+    assert on_three_workers(lambda each: each.any(flag(each))) == [True] * 3
+    assert on_three_workers(lambda each: each.any(False)) == [False] * 3
+    assert on_three_workers(lambda each: each.broadcast(text(each))) == ["run \u00e9"] * 3
 
 
-def test_processes_that_were_given_different_things_stop() -> None:
-    import hashlib
+@pytest.mark.parametrize(
+    "values", [("x", "y", "y"), ("x", "x", "y"), ("x", "y", "z")], ids=["chief", "one worker", "all"]
+)
+def test_different_values_are_refused_on_all_workers(values: tuple[str, str, str]) -> None:
+    value = of_worker(*values)
+    for diagnostic in on_three_workers(lambda each: each.check_equal("images", value(each))):
+        assert (diagnostic.code, diagnostic.message) == ("hosts-differ", "the workers do not have the same images")
+    assert on_three_workers(lambda each: each.check_equal("images", "x")) == [None] * 3
 
-    mine = int.from_bytes(hashlib.sha256(repr("x").encode()).digest()[:2], "little")
-    Echo(2 * mine, 0).same("images", "x")
-    for others in ((2 * mine + 1, 0, 0, 0), (2 * mine, 1, 0, 0)):  # seen here, or by another one alone; then they part
-        with pytest.raises(ArchspecError) as caught:
-            Echo(*others).same("images", "x")
-        assert caught.value.diagnostics[0].code == "hosts-differ"
-    numbers, other = np.array([1, 2, 0], np.float32), np.array([1, 2.002, 0], np.float32)
-    Echo(0, sums=[3 * numbers * np.float32(1 + 1e-6)]).close("weights", numbers)  # rounded in another way
-    for sums, others in ((2 * numbers + other, (0, 0, 0)), (3 * numbers, (1, 0, 0))):
-        with pytest.raises(ArchspecError) as caught:
-            Echo(*others, sums=[sums]).close("weights", numbers)
-        assert caught.value.diagnostics[0].message == "the workers do not have the same weights"
-    assert Echo(1).any(False)
-    assert not Echo(0).any(False)
-    alone = Agreement(None, None)
-    alone.same("images", "x")
-    assert (alone.any(True), alone.any(False)) == (True, False)
+
+def test_numbers_may_differ_by_rounding_only() -> None:
+    numbers = np.array([1, 2, 0], np.float32)
+    rounded, other = numbers * np.float32(1 + 1e-6), np.array([1, 2.002, 0], np.float32)
+    for third, code in ((rounded, None), (other, "hosts-differ")):
+        value = of_worker(numbers, numbers, third)
+        found = on_three_workers(lambda each, value=value: each.check_close("weights", value(each)))
+        assert [each and each.code for each in found] == [code] * 3
+
+
+def test_a_single_worker_needs_no_collectives() -> None:
+    alone = Collectives(None, None)
+    alone.check_equal("images", "x")
+    alone.barrier()
+    assert (alone.any(True), alone.any(False), alone.total(2.5), alone.broadcast("run")) == (True, False, 2.5, "run")

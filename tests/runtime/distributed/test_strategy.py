@@ -98,5 +98,7 @@ def test_warnings_are_hidden_only_meanwhile(capfd: pytest.CaptureFixture[str]) -
 
 
 def test_more_logical_devices_than_make_sense_are_refused_before_they_are_made() -> None:
-    with pytest.raises(ArchspecError, match="the CPU is split into 32 devices at most, and 33 are asked for"):
+    with pytest.raises(
+        ArchspecError, match="the CPU can be split into at most 32 logical devices, and 33 are requested"
+    ):
         make_strategy("cpu:33")

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from archspec.format import duration
 from archspec.runtime.models.metrics import MetricSums
-from archspec.runtime.system.resilient_stderr import LastingStream
+from archspec.runtime.system.resilient_stderr import ResilientStream
 
 COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
 BAR, LEAST_BAR = 20, 5  # letters wide, and where the terminal is narrow
@@ -39,7 +39,7 @@ class TrainingProgress:
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
         self.console = console or Console(
-            file=cast("TextIO", LastingStream(sys.stderr)), highlight=False, soft_wrap=True
+            file=cast("TextIO", ResilientStream(sys.stderr)), highlight=False, soft_wrap=True
         )
         self.quiet = quiet
         self._live: Live | None = None
