@@ -184,14 +184,26 @@ def test_every_command_works(environment: Environment) -> None:
     run_in_one_process(environment, *RUNTIME)
 
 
-PLUGIN_SPEC = SPEC.replace("- relu", "- squared_relu: 6").replace("train: {", "train: {augment: [random_gain: 0.1], ")
+PLUGIN = (
+    "check net.yaml",
+    "train net.yaml --data digits -o plugin-run",
+    "evaluate plugin-run --data digits --protocol center-flip",
+)
 
 
 def test_a_plugin_package_adds_to_every_registry(environment: Environment, source: Path) -> None:
     """The package of docs/extending.md."""
-    environment.install(source / "tests" / "plugin_package")
-    (environment.work / "plugin.yaml").write_text(PLUGIN_SPEC)
-    run_in_one_process(environment, "check plugin.yaml", "train plugin.yaml --data digits -o plugin-run")
+    package = source / "tests" / "plugin_package"
+    environment.install(package)
+    shutil.copy(package / "net.yaml", environment.work)
+    run_in_one_process(environment, *PLUGIN)
+
+
+def test_the_documentation_quotes_the_plugin_package() -> None:
+    package = ROOT / "tests" / "plugin_package"
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    for file in (package / "pyproject.toml", package / "net.yaml", *package.glob("archspec_example/[!_]*.py")):
+        assert file.read_text(encoding="utf-8").strip() in text, f"docs/extending.md does not quote {file.name}"
 
 
 DISTRIBUTION = {

@@ -1,4 +1,4 @@
-"""Format, lint and types, with the settings of pyproject.toml. `python -m tests.test_quality` runs mypy alone."""
+"""Format, lint, spelling and types, with the settings of pyproject.toml. `python -m tests.test_quality` runs mypy alone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ PLACES = ("archspec", "cli", "specs", "tests", "docs", "benchmarks")
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])
 def test_ruff_finds_nothing(command: list[str]) -> None:
     done = _module("ruff", *command, "--no-cache", *PLACES, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_codespell_finds_nothing() -> None:
+    done = _module("codespell_lib", cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
