@@ -1,4 +1,4 @@
-"""Format, lint, spelling and types, with the settings of pyproject.toml. `python -m tests.test_quality` runs mypy alone."""
+"""Format, lint, spelling and types, as set in pyproject.toml. `python -m tests.test_quality` runs mypy alone."""
 
 from __future__ import annotations
 
