@@ -9,7 +9,6 @@ import click
 from archspec import api
 from archspec.cli.options import format_option
 from archspec.format import count
-from archspec.ops.base import show
 
 
 @click.command("list")
@@ -38,6 +37,6 @@ def command(families: tuple[str, ...], format_: str) -> None:
         for network in members:
             graph = network.graph()
             click.echo(
-                f"  {network.reference:<24} {show(graph.input_shape):<16}"
+                f"  {network.reference:<24} {str(graph.input_shape):<16}"
                 f" {count(graph.params):>7} params {count(graph.macs):>7} MACs"
             )

@@ -46,7 +46,7 @@ def test_a_model_file_becomes_another_whose_page_is_dense(
     save_model(model, tmp_path / "lenet.keras", metadata)
     done = run("convolutionalize", tmp_path / "lenet.keras", "-o", tmp_path / "dense.keras", "--output", output)
     assert done.status == 0, done.err
-    assert "exact: its map has what the original gives for the crop at each position" in done.out
+    assert "exact: each position of the map has the output of the original for the crop at that position" in done.out
     dense, found = load_model(tmp_path / "dense.keras")
     assert (found.class_names, found.preprocess, found.resize) == (names, (scale,), 32)
     x = np.random.default_rng(0).normal(size=(2, 32, 36, 1)).astype("float32")
@@ -64,7 +64,7 @@ def test_a_model_file_becomes_another_whose_page_is_dense(
 
 
 def test_mistakes_are_told(run: Run, tmp_path: Path) -> None:
-    assert "`lenet` is a page and has no weights" in run("convolutionalize", "lenet", "-o", tmp_path / "a.keras").err
+    assert "`lenet` is a spec and has no weights" in run("convolutionalize", "lenet", "-o", tmp_path / "a.keras").err
     assert "bad-output" in run("convolutionalize", "lenet", "-o", tmp_path / "a.h5").err
     assert "model-not-found" in run("convolutionalize", tmp_path / "none.keras").err
     done = run("convolutionalize", "vit:B-16")
