@@ -37,6 +37,6 @@ def command(families: tuple[str, ...], format_: str) -> None:
         for network in members:
             graph = network.graph()
             click.echo(
-                f"  {network.reference:<24} {str(graph.input_shape):<16}"
+                f"  {network.reference:<24} {graph.input_shape!s:<16}"
                 f" {count(graph.params):>7} params {count(graph.macs):>7} MACs"
             )
