@@ -43,9 +43,9 @@ def test_train_evaluate_predict_export(run: Run, page: Path, tmp_path: Path) -> 
     assert trained.status == 0, trained.err
     assert f"archspec evaluate {directory} --data digits" in trained.out
     assert "epoch 2/2" in trained.err
-    expected = {"page.yaml", "run.json", "history.csv", "tensorboard", "curves.png", "best.keras", "last.keras"}
+    expected = {"spec.yaml", "run.json", "history.csv", "tensorboard", "curves.png", "best.keras", "last.keras"}
     assert expected <= {path.name for path in directory.iterdir()}
-    assert run("check", directory / "page.yaml").status == 0
+    assert run("check", directory / "spec.yaml").status == 0
 
     again = run("train", page, "--data", "digits", "-o", directory)
     assert again.status == 1

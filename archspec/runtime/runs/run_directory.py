@@ -28,9 +28,11 @@ from archspec.runtime.system.atomic_write import discard, os_errors, write_text
 from archspec.runtime.system.file_lock import NAME as LOCK
 from archspec.runtime.system.file_lock import locked, refuse_busy
 
+SPEC = "spec.yaml"
 IMAGES = "images.npz"
+EXAMPLE = "example.png"
 FILES = (
-    "page.yaml",
+    SPEC,
     IMAGES,
     "history.csv",
     "times.csv",
@@ -38,7 +40,7 @@ FILES = (
     "curves.png",
     "best.keras",
     "last.keras",
-    "example.png",
+    EXAMPLE,
     "checkpoints",
 )
 """What a new run replaces, besides run.json."""
@@ -71,7 +73,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         return
     if not path.is_dir():
         raise fail("output-exists", f"`{path}` exists and is not a folder", help="give another `--out`")
-    if all(entry.name in ("page.yaml", IMAGES) or _is_leftover(entry.name) for entry in path.iterdir()):
+    if all(entry.name in (SPEC, IMAGES) or _is_leftover(entry.name) for entry in path.iterdir()):
         return  # or a run was killed before it began: run.json comes last
     if not overwrite:
         help = "give another `--out`, or `--overwrite` to replace that run"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.runtime.data.images import Images
+from archspec.runtime.runs.run_directory import EXAMPLE
 from archspec.runtime.system.atomic_write import atomic
 
 
@@ -17,6 +18,6 @@ def example_image(directory: Path, images: Images) -> Path | None:
         return None
     from PIL import Image
 
-    with atomic(directory / "example.png") as temporary:
+    with atomic(directory / EXAMPLE) as temporary:
         Image.fromarray(pixels[0].squeeze(-1) if pixels.shape[-1] == 1 else pixels[0]).save(temporary)
-    return directory / "example.png"
+    return directory / EXAMPLE

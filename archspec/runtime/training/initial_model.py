@@ -1,10 +1,10 @@
-"""The network as training finds it: on its devices, in its precision, with the weights that it starts from."""
+"""The network at the start of training: on its devices, in its precision, with its initial weights."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.tensorflow_import import import_tensorflow
@@ -14,48 +14,56 @@ from archspec.runtime.weights.freeze import freeze
 from archspec.runtime.weights.initializers import initialize
 from archspec.runtime.weights.transfer import initialize_from
 
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
-def starting_model(
-    network: Trainable, job: TrainConfig, strategy: Any, note: Callable[[str], None], *, goes_on: bool = False
-) -> Any:
-    """The network on its devices, in the precision of the recipe, with the initial weights of the seed or of a file.
+
+def initial_model(
+    network: Trainable,
+    config: TrainConfig,
+    strategy: tf.distribute.Strategy,
+    note: Callable[[str], None],
+    *,
+    has_checkpoint: bool = False,
+) -> keras.Model:
+    """The network on its devices, in the precision of the recipe, with initial weights from the seed or from a file.
 
     Args:
-        note: told where the weights come from.
-        goes_on: a checkpoint will replace the weights, so that none are read from `job.init_from`.
+        note: called with lines that say where the weights come from.
+        has_checkpoint: whether a checkpoint will replace the weights, so that `config.init_from` is not read.
 
     Raises:
-        ArchspecError: of the weights, as `load_weights` and `initialize_from` say.
+        ArchspecError: those of `load_weights` and `initialize_from`.
     """
     import keras
 
-    keras.utils.set_random_seed(job.seed)
-    if job.deterministic:
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
         import_tensorflow().config.experimental.enable_op_determinism()
-    with _precision(job.recipe.dtype_policy), strategy.scope():
+    graph = network.graph()
+    with _dtype_policy(config.recipe.dtype_policy), strategy.scope():
         model = network.build()
-        initialize(model, network.graph(), job.recipe.init)
-    if job.init_from is not None and not goes_on:
-        for line in _start_from(model, network, job.init_from, job.init_map):
+        initialize(model, graph, config.recipe.init)
+    if config.init_from is not None and not has_checkpoint:
+        if config.init_map:
+            lines = initialize_from(model, graph, config.init_from, config.init_map).table()
+        else:
+            loaded = load_weights(model, config.init_from, graph=graph, new_head=True)
+            lines = [loaded.describe(config.init_from)]
+        for line in lines:
             note(line)
-    freeze(model, network.graph(), job.recipe.freeze)
+    freeze(model, graph, config.recipe.freeze)
     return model
 
 
-def _start_from(model: Any, network: Trainable, source: str, maps: Sequence[str]) -> Sequence[str]:
-    """Set the weights that training starts from: which they are, in lines."""
-    if not maps:
-        return [load_weights(model, source, graph=network.graph(), new_head=True).describe(source)]
-    return initialize_from(model, network.graph(), source, maps).table()
-
-
 @contextlib.contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    """Layers that are made inside compute in that precision (`keras.dtype_policies`)."""
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Layers that are made inside the context have this dtype policy (`keras.dtype_policies`)."""
     import keras
 
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy(name)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The course of a run: epochs of training and validation, checkpoints, and what may come in between."""
+"""The training loop: epochs of training and validation, with checkpoints, signals and early stopping."""
 
 from __future__ import annotations
 
@@ -19,280 +19,297 @@ from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import Interrupt
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
-from archspec.runtime.training.loss_monitor import DivergedError, Watch
-from archspec.runtime.training.nan_debugger import blown_up
+from archspec.runtime.training.loss_monitor import DivergedError, LossMonitor
+from archspec.runtime.training.nan_debugger import find_non_finite
 from archspec.runtime.training.optimization.losses import validation_loss
-from archspec.runtime.training.optimization.lr_schedule import LearningRate, Stopper
-from archspec.runtime.training.progress_state import Position
-from archspec.runtime.training.records.checkpoint import Checkpoints, capture, latest, restore, unfinite
+from archspec.runtime.training.optimization.lr_schedule import EarlyStopper, LearningRateSchedule
+from archspec.runtime.training.progress_state import ProgressState
+from archspec.runtime.training.records.checkpoint import Checkpoints, capture, latest, non_finite, restore
 from archspec.runtime.training.records.checkpoint_file import Checkpoint
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.records.run_logger import Record
+from archspec.runtime.training.records.run_logger import RunLogger
 from archspec.runtime.training.replica_batches import make_count_step, replica_batches
-from archspec.runtime.training.setup import Course
+from archspec.runtime.training.setup import TrainingSetup
 
-TOGETHER = 8  # steps after which several processes look at the losses, and ask each other for signals
+SYNC_STEPS = 8  # with several workers, steps between two exchanges of losses and signals
 
 
-class Run:
-    """A course on its way: takes the steps, and keeps what it takes to go on from any of them."""
+class Trainer:
+    """Takes the steps of a run, and saves and restores its state."""
 
     def __init__(
         self,
-        course: Course,
-        record: Record,
+        setup: TrainingSetup,
+        logger: RunLogger,
         progress: TrainingProgress,
         checkpoints: Checkpoints,
         interrupt: Interrupt,
         collectives: Collectives,
     ) -> None:
-        self.course, self.record, self.progress, self.checkpoints = course, record, progress, checkpoints
+        self.setup, self.logger, self.progress, self.checkpoints = setup, logger, progress, checkpoints
         self.interrupt, self.collectives = interrupt, collectives
-        self.rates, self.stopper = LearningRate(course.recipe, course.length), Stopper(course.recipe)
-        loss = validation_loss(course.recipe)
-        self.count_step = make_count_step(course.strategy, course.logits_model, loss=loss)
-        self.validation = replica_batches(course.strategy, course.validation, course.share)
-        self._noted_stop = False
-        self.watch = Watch(
-            course.length,
+        self.schedule = LearningRateSchedule(setup.recipe, setup.length)
+        self.early_stopper = EarlyStopper(setup.recipe)
+        loss = validation_loss(setup.recipe)
+        self.count_step = make_count_step(setup.strategy, setup.logits_model, loss=loss)
+        self.validation = replica_batches(setup.strategy, setup.validation, setup.share)
+        self._signal_reported = False
+        self.monitor = LossMonitor(
+            setup.length,
             progress,
-            lambda: float(course.train_step.waited.numpy()),
-            TOGETHER if collectives.cluster else None,
+            lambda: float(setup.train_step.waited.numpy()),
+            SYNC_STEPS if collectives.cluster else None,
         )
 
     @property
-    def restore(self) -> str:
-        """The remedy for images that have changed."""
-        again = f"archspec train --resume {shlex.quote(str(self.record.directory))}"
-        return f"put it back as it was, and go on from the last checkpoint: `{again}`"
+    def restore_help(self) -> str:
+        """The remedy when image files have changed."""
+        command = f"archspec train --resume {shlex.quote(str(self.logger.directory))}"
+        return f"restore the file, and resume from the last checkpoint: `{command}`"
 
     def batches(self, step: int) -> Any:
-        """An iterator over the training batches of all replicas, from a step of the run on."""
-        return iter(replica_batches(self.course.strategy, self.course.training(step), self.course.share))
+        """An iterator over the training batches of all replicas, starting from a step of the run."""
+        return iter(replica_batches(self.setup.strategy, self.setup.training(step), self.setup.share))
 
     def take(self, batches: Any, step: int) -> tuple[Any, float]:
         """Take a step of the run, counted from 0: the vector of its MetricSums, and the learning rate."""
-        rate = self.rates.at(step)
-        update = self.course.length.updates(step, self.course.recipe.accumulated)
-        return self.course.train_step(batches, rate, update), rate
+        learning_rate = self.schedule.at(step)
+        update = self.setup.length.updates(step, self.setup.recipe.accumulated)
+        return self.setup.train_step(batches, learning_rate, update), learning_rate
 
-    def asked_to_end(self, step: int | None = None) -> bool:
-        """Whether a worker got a signal to stop. Several workers ask each other only every TOGETHER steps."""
-        if self.collectives.cluster is None:
+    def stop_requested(self, step: int | None = None) -> bool:
+        """Whether a worker got a signal to stop. Several workers exchange this only every SYNC_STEPS steps."""
+        cluster = self.collectives.cluster
+        if cluster is None:
             return self.interrupt.requested
-        if step is not None and step % TOGETHER:
+        if step is not None and step % SYNC_STEPS:
             return False
-        asked = self.collectives.workers_where(self.interrupt.requested)
-        if asked and not self.interrupt.requested and not self._noted_stop:
-            self._noted_stop = True
-            names = listed(self.collectives.cluster.name(worker) for worker in asked)
+        workers = self.collectives.workers_where(self.interrupt.requested)
+        if workers and not self.interrupt.requested and not self._signal_reported:
+            self._signal_reported = True
+            names = listed(cluster.name(worker) for worker in workers)
             self.progress.note(f"{names} got a signal to stop: finishing this step, then saving")
-        return bool(asked)
+        return bool(workers)
 
     def checkpoint_due(self, step: int) -> bool:
-        """Whether to save after that step, on all processes or on none: the clock is that of the one that writes."""
+        """Whether to save after that step; the same on all workers, by the clock of the one that writes."""
         if self.collectives.cluster is None or self.checkpoints.every.seconds is None:
             return self.checkpoints.due(step)
-        return step % TOGETHER == 0 and self.collectives.any(self.record.writes and self.checkpoints.due(step))
+        return step % SYNC_STEPS == 0 and self.collectives.any(self.logger.writes and self.checkpoints.due(step))
 
-    def save(self, position: Position) -> None:
-        """A checkpoint. Raises DivergedError when what it would keep is not finite, and `cannot-write`."""
-        arrays = capture(self.course.train_step.variables())
-        step = position.step(self.course.length.steps_per_epoch)
-        bad = unfinite(arrays)
-        if self.collectives.any(bool(bad)):  # and all of them take the same way
-            what = f"`{bad[0]}`" if bad else "a variable of another worker"
+    def save(self, state: ProgressState) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            ArchspecError: `cannot-write`.
+            DivergedError: a variable is not finite; then nothing is written.
+        """
+        arrays = capture(self.setup.train_step.variables())
+        step = state.step(self.setup.length.steps_per_epoch)
+        names = non_finite(arrays)
+        if self.collectives.any(bool(names)):  # on all workers alike
+            what = f"`{names[0]}`" if names else "a variable of another worker"
             raise DivergedError(step, f"{what} is not finite after step {step}")
-        state = {
-            "position": position.to_json(),
-            "rates": self.rates.state(),
-            "stopper": self.stopper.state(),
-            "record": self.record.state(),
-            "page": self.record.page_digest,
+        saved = {
+            "progress": state.to_json(),
+            "schedule": self.schedule.state(),
+            "early_stopping": self.early_stopper.state(),
+            "history": self.logger.state(),
+            "spec": self.logger.spec_digest,
         }
-        if self.record.writes:
-            self.checkpoints.save(step, Checkpoint(arrays, state))
+        if self.logger.writes:
+            self.checkpoints.save(step, Checkpoint(arrays, saved))
 
-    def load(self, checkpoint: Checkpoint) -> Position:
-        """Go back to a checkpoint, for training; what was recorded stays. Raises `checkpoint-differs`."""
-        if checkpoint.state["page"] != self.record.page_digest:
-            help = "put it back as it was, or start a new run"
-            raise fail("checkpoint-differs", "page.yaml was changed after the checkpoint was written", help=help)
-        restore(self.course.train_step.variables(), checkpoint.arrays)
-        self.rates.restore(checkpoint.state["rates"])
-        self.stopper.restore(checkpoint.state["stopper"])
-        return Position.from_json(checkpoint.state["position"])
+    def load(self, checkpoint: Checkpoint) -> ProgressState:
+        """Restore variables, schedule and early stopping, but not the history. Raises `checkpoint-differs`."""
+        if checkpoint.state["spec"] != self.logger.spec_digest:
+            help = "restore spec.yaml, or start a new run"
+            raise fail("checkpoint-differs", "spec.yaml was changed after the checkpoint was written", help=help)
+        restore(self.setup.train_step.variables(), checkpoint.arrays)
+        self.schedule.restore(checkpoint.state["schedule"])
+        self.early_stopper.restore(checkpoint.state["early_stopping"])
+        return ProgressState.from_json(checkpoint.state["progress"])
 
     def write(self, *, model: bool = True) -> None:
-        """The files of the epochs that are finished, with the network after the last of them."""
-        with self.course.train_step.averaged():
-            self.record.write(self.course.model if model else None)
+        """Write the files of the finished epochs, and the network after the last of them."""
+        with self.setup.train_step.averaged():
+            self.logger.write(self.setup.model if model else None)
 
 
-def run_epochs(run: Run, start: Position | None) -> bool:
-    """Train and validate epoch after epoch, recording each, until the end or the recipe's early stopping.
-
-    Returns whether it was interrupted.
+def run_epochs(trainer: Trainer, start: ProgressState | None) -> bool:
+    """Train and validate epoch after epoch, until the last one or early stopping.
 
     Args:
-        start: of a run that goes on, whose variables are those of that position; None for a new one.
+        start: of a resumed run, after `Trainer.load`; None for a new run.
+
+    Returns:
+        Whether a signal interrupted the run.
 
     Raises:
         ArchspecError: `diverged`, `out-of-memory`, `data-changed`, `cannot-write`.
     """
-    course = run.course
-    at = start or Position()
+    length = trainer.setup.length
+    state = start or ProgressState()
     try:
         if start is None:
-            run.save(at)
-        else:  # what a kill just after a checkpoint has left undone
-            run.write(model=not at.done)
-        batches = run.batches(at.step(course.length.steps_per_epoch))
-        while at.epoch < course.length.epochs and not at.stopped:
-            at, interrupted = _epoch(run, at, batches)
+            trainer.save(state)
+        else:  # a process killed just after a checkpoint has not written these files
+            trainer.write(model=not state.done)
+        batches = trainer.batches(state.step(length.steps_per_epoch))
+        while state.epoch < length.epochs and not state.stopped:
+            state, interrupted = _epoch(trainer, state, batches)
             if interrupted:
                 return True
     except DivergedError as diverged:
-        raise _diverged(run, diverged) from None
+        raise _diverged(trainer, diverged) from None
     return False
 
 
-def _epoch(run: Run, at: Position, batches: Any) -> tuple[Position, bool]:
-    """One epoch, or the rest of one: the position after it, and whether it was interrupted before its end."""
-    course, watch, each = run.course, run.watch, run.course.length.steps_per_epoch
-    steps = min(each, course.length.steps - at.epoch * each)
-    started = time.perf_counter() - at.seconds
-    watch.begin(at)
+def _epoch(trainer: Trainer, state: ProgressState, batches: Any) -> tuple[ProgressState, bool]:
+    """One epoch, or the rest of one: the state after it, and whether a signal interrupted it."""
+    setup, monitor = trainer.setup, trainer.monitor
+    per_epoch = setup.length.steps_per_epoch
+    steps = min(per_epoch, setup.length.steps - state.epoch * per_epoch)
+    started = time.perf_counter() - state.seconds
+    checked = state.step(per_epoch)
+    monitor.begin(state)
 
-    looked = at.step(each)
-
-    def unchanged() -> None:
-        """What the steps since the last look have read was what it is to be, before anything of it is kept."""
-        nonlocal looked
-        notes, looked = course.changed(looked, at.step(each)), at.step(each)
+    def check_files() -> None:
+        """Check the files that were read since the last check, before their effect is saved."""
+        nonlocal checked
+        notes, checked = setup.files.changed(checked, state.step(per_epoch)), state.step(per_epoch)
         if notes:
-            raise fail("data-changed", "image files have changed since training began", notes=notes, help=run.restore)
+            fact = "image files have changed since training began"
+            raise fail("data-changed", fact, notes=notes, help=trainer.restore_help)
 
     def save() -> None:
-        nonlocal at
-        unchanged()
-        at = replace(at, score=watch.look(), seconds=time.perf_counter() - started)
-        run.save(at)
+        nonlocal state
+        check_files()
+        state = replace(state, metrics=monitor.read(), seconds=time.perf_counter() - started)
+        trainer.save(state)
 
-    with tensorflow_failures(course.recipe.batch_size, lambda: course.broken(at.step(each)), restore=run.restore):
-        while at.done < steps:
-            score, rate = run.take(batches, at.step(each))
-            watch.step(score)
-            at = replace(at, done=at.done + 1, rate=rate)
-            if run.asked_to_end(at.step(each)):
+    with tensorflow_failures(
+        setup.recipe.batch_size,
+        lambda: setup.files.unreadable(state.step(per_epoch)),
+        restore=trainer.restore_help,
+    ):
+        while state.done < steps:
+            vector, learning_rate = trainer.take(batches, state.step(per_epoch))
+            monitor.step(vector)
+            state = replace(state, done=state.done + 1, learning_rate=learning_rate)
+            if trainer.stop_requested(state.step(per_epoch)):
                 save()
-                return at, True
-            if run.checkpoint_due(at.step(each)) and at.done < steps:
+                return state, True
+            if trainer.checkpoint_due(state.step(per_epoch)) and state.done < steps:
                 save()
-        total = watch.look()
+        metrics = monitor.read()
         trained = time.perf_counter()
-        run.progress.validating()
-        with course.train_step.averaged():
-            val_score, _ = count(run.count_step, run.validation, course.validation_steps, run.asked_to_end)
-    if run.asked_to_end():
+        trainer.progress.validating()
+        with setup.train_step.averaged():
+            validation, _ = count(
+                trainer.count_step, trainer.validation, setup.validation_steps, trainer.stop_requested
+            )
+    if trainer.stop_requested():
         save()
-        return at, True
-    if not math.isfinite(val_score.loss):
-        fact = f"the validation loss is {val_score.loss} after epoch {at.epoch + 1}"
-        raise DivergedError(at.step(each), fact)
+        return state, True
+    if not math.isfinite(validation.loss):
+        fact = f"the validation loss is {validation.loss} after epoch {state.epoch + 1}"
+        raise DivergedError(state.step(per_epoch), fact)
     finished = time.perf_counter()
-    watch.validation_seconds = finished - trained
-    unchanged()
+    monitor.validation_seconds = finished - trained
+    check_files()
     row = {
-        "epoch": at.epoch + 1,
-        "learning_rate": at.rate,
-        "loss": total.loss,
-        "top1": total.top1,
-        "val_loss": val_score.loss,
-        "val_top1": val_score.top1,
-        **({"val_top5": val_score.top5} if course.logits_model.outputs[0].shape[-1] > 5 else {}),
+        "epoch": state.epoch + 1,
+        "learning_rate": state.learning_rate,
+        "loss": metrics.loss,
+        "top1": metrics.top1,
+        "val_loss": validation.loss,
+        "val_top1": validation.top1,
+        **({"val_top5": validation.top5} if setup.classes > 5 else {}),
     }
     times = {
-        "epoch": at.epoch + 1,
+        "epoch": state.epoch + 1,
         "seconds": round(finished - started, 3),
-        "images_per_second": round(total.examples / (trained - started), 1),
-        "data_wait": _share(watch.waited_in_epoch, trained - started),
+        "images_per_second": round(metrics.examples / (trained - started), 1),
+        "data_wait": _share(monitor.waited_in_epoch, trained - started),
     }
-    best = run.record.add(row, times)
-    dropped = run.rates.after(row)
-    at = Position(epoch=at.epoch + 1, stopped=run.stopper.after(row))
-    run.save(at)  # before the files that follow from it
-    run.write()
-    run.progress.epoch({**row, **times}, best=best)
+    best = trainer.logger.add(row, times)
+    dropped = trainer.schedule.after(row)
+    state = ProgressState(epoch=state.epoch + 1, stopped=trainer.early_stopper.after(row))
+    trainer.save(state)  # before the files that derive from it
+    trainer.write()
+    trainer.progress.epoch({**row, **times}, best=best)
     if dropped:
-        run.progress.note(dropped)
-    if at.stopped:
-        run.progress.note(f"stopped early after epoch {at.epoch}, as `early_stopping` asks")
-    return at, False
+        trainer.progress.note(dropped)
+    if state.stopped:
+        trainer.progress.note(f"stopped after epoch {state.epoch} by `early_stopping`")
+    return state, False
 
 
 def _share(part: float, whole: float) -> float | None:
-    """None for what was not measured."""
+    """A share from 0 to 1; None if it was not measured (NaN)."""
     return None if math.isnan(part) else round(min(part / whole, 1.0), 3)
 
 
 def count(
     count_step: Callable[[Any], Any], batches: Any, steps: int, stop: Callable[[int], bool] = lambda step: False
 ) -> tuple[MetricSums, npt.NDArray[np.int64]]:
-    """One pass over distributed batches: the MetricSums, and the confusion matrix if `count_step` makes one.
+    """One pass over distributed batches: the metrics, and the confusion matrix if `count_step` makes one.
 
-    stop: asked before each step, counted from 0, whether to end there.
+    stop: called before each step, counted from 0; true ends the pass.
     """
-    score, table = MetricSums(), np.zeros((), np.int64)
+    metrics, table = MetricSums(), np.zeros((), np.int64)
     iterator = iter(batches)
     for step in range(steps):
         if stop(step):
             break
         vector, confusion = count_step(iterator)
-        score += MetricSums.of(vector)
+        metrics += MetricSums.of(vector)
         table = table + np.rint(confusion.numpy()).astype(np.int64)
-    return score, table
+    return metrics, table
 
 
-def _diverged(run: Run, diverged: DivergedError) -> ArchspecError:
-    """The error, with the layer that blew up: the steps since the last checkpoint are taken again to find it."""
-    course, notes = run.course, list[str]()
-    run.progress.note(f"{diverged.fact}; looking for the layer, from the last checkpoint on")
-    first = _gone_back(run)
+def _diverged(trainer: Trainer, diverged: DivergedError) -> ArchspecError:
+    """The error that names the layer: replays the steps since the last checkpoint to find it."""
+    setup, notes = trainer.setup, list[str]()
+    trainer.progress.note(f"{diverged.fact}; replaying the steps since the last checkpoint to find the layer")
+    first = _load_latest(trainer)
     if first is not None:
-        batches = run.batches(first)
+        batches = trainer.batches(first)
         for step in range(first, diverged.step):
-            if run.asked_to_end(step):
+            if trainer.stop_requested(step):
                 break
-            run.take(batches, step)
+            trainer.take(batches, step)
         else:
-            x, *_ = next(iter(course.training(diverged.step)), (None,))
-            notes = blown_up(course.strategy, course.model, x)
-        notes.append(f"the checkpoint of step {first} is kept, and best.keras and last.keras are not newer than it")
-    elif run.collectives.cluster:
-        notes = ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
-    run.collectives.barrier()
-    return _smaller_rate(course.recipe, diverged.fact, notes)
+            x, *_ = next(iter(setup.training(diverged.step)), (None,))
+            notes = find_non_finite(setup.strategy, setup.model, x)
+        notes.append(f"the checkpoint of step {first} is kept; best.keras and last.keras are not newer than it")
+    elif trainer.collectives.cluster:
+        notes = ["to find the layer, all workers must be able to read the checkpoints, in one shared folder"]
+    trainer.collectives.barrier()
+    return _lower_learning_rate(setup.recipe, diverged.fact, notes)
 
 
-def _gone_back(run: Run) -> int | None:
-    """The step of the last checkpoint, with its variables; None, on all processes, unless each has gone back to it."""
+def _load_latest(trainer: Trainer) -> int | None:
+    """Load the last checkpoint and return its step; None, on all workers, unless each of them could load it."""
     first: int | None = None
-    with contextlib.suppress(ArchspecError):  # without a checkpoint, nothing more is known
-        first = run.load(latest(run.record.directory, run.progress.note)).step(run.course.length.steps_per_epoch)
-    if run.collectives.any(first is None):
+    with contextlib.suppress(ArchspecError):  # without a checkpoint the error has no more to say
+        checkpoint = latest(trainer.logger.directory, trainer.progress.note)
+        first = trainer.load(checkpoint).step(trainer.setup.length.steps_per_epoch)
+    if trainer.collectives.any(first is None):
         return None
     with contextlib.suppress(ArchspecError):
-        run.collectives.check_equal("checkpoint", first)
+        trainer.collectives.check_equal("checkpoint", first)
         return first
     return None
 
 
-def _smaller_rate(recipe: Recipe, fact: str, notes: Sequence[str]) -> ArchspecError:
+def _lower_learning_rate(recipe: Recipe, fact: str, notes: Sequence[str]) -> ArchspecError:
     optimizer = recipe.optimizer
     setting = f"train.optimizer.{optimizer.name}.learning_rate={optimizer.learning_rate / 10:g}"
-    help = f"a smaller learning rate: `--set {setting}`"
+    help = f"try a lower learning rate: `--set {setting}`"
     if recipe.dtype_policy == "mixed_float16":
-        notes = [*notes, "outputs of layers are float16, which ends at 65,504; no scale of the loss helps against that"]
-        help = f"`--set train.dtype_policy=mixed_bfloat16`, which has the range of float32, or {help}"
+        notes = [*notes, "layer outputs are float16, whose largest value is 65,504; no loss scale can prevent that"]
+        help = "try `--set train.dtype_policy=mixed_bfloat16`, which has the range of float32, or a lower learning "
+        help += f"rate: `--set {setting}`"
     return fail("diverged", fact, notes=notes, help=help)

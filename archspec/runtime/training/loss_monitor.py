@@ -1,4 +1,4 @@
-"""The scores of an epoch's steps: added up, shown, and searched for the first loss that is no number."""
+"""The metrics of an epoch's steps: added up, shown, and checked for a NaN or infinite loss."""
 
 from __future__ import annotations
 
@@ -9,97 +9,98 @@ from typing import Any
 
 from archspec.lang.recipes.recipe import Length
 from archspec.runtime.models.metrics import MetricSums
-from archspec.runtime.training.progress_state import Position
+from archspec.runtime.training.progress_state import ProgressState
 from archspec.runtime.training.records.progress import TrainingProgress
 
-INTERVAL = 0.1  # seconds between two looks at the loss: on a GPU each look waits for the device
-PENDING = 64  # steps between two looks at most
+INTERVAL = 0.1  # seconds between two reads of the loss: on a GPU each read waits for the device
+PENDING = 64  # most steps between two reads
 
 
 class DivergedError(Exception):
-    """A number is not finite: `fact` says which; the weights were last good before `step`, from 0 over the run."""
+    """A loss or variable is NaN or infinite: `fact` says which. `step`, counted from 0 over the run, made it so."""
 
     def __init__(self, step: int, fact: str) -> None:
         super().__init__(step, fact)
         self.step, self.fact = step, fact
 
 
-class Watch:
-    """Adds up the scores of an epoch's steps.
+class LossMonitor:
+    """Adds up the metrics of an epoch's steps, and raises DivergedError at a NaN or infinite loss.
 
     Args:
         length: of the run.
-        waited: seconds that steps have waited for data so far.
-        steps_at_once: look after so many steps, where several processes must look at the same ones; else by the clock.
+        waited: returns the seconds that steps have waited for data so far.
+        sync_steps: read the losses every so many steps, so that several workers read at the same step; None reads them
+            by the clock.
     """
 
     def __init__(
-        self, length: Length, progress: TrainingProgress, waited: Callable[[], float], steps_at_once: int | None = None
+        self, length: Length, progress: TrainingProgress, waited: Callable[[], float], sync_steps: int | None = None
     ) -> None:
-        self.length, self.progress, self.waited, self.steps_at_once = length, progress, waited, steps_at_once
+        self.length, self.progress, self.waited, self.sync_steps = length, progress, waited, sync_steps
         self.validation_seconds = 0.0
         self.epoch = 0
-        self.score = MetricSums()
+        self.metrics = MetricSums()
         self._pending: list[Any] = []
         self._done = 0
         self._traced = False
-        self._looked = self._measured_from = time.perf_counter()
+        self._last_read = self._measured_from = time.perf_counter()
         self._measured_steps = 0
         self._measured_images = 0.0
         self._waited_before = self._epoch_waited_before = 0.0
 
-    def begin(self, position: Position) -> None:
-        """An epoch begins, or goes on from where it was."""
-        self.epoch, self.score, self._done, self._pending = position.epoch, position.score, position.done, []
-        self._looked, self._epoch_waited_before = time.perf_counter(), self.waited()
+    def begin(self, state: ProgressState) -> None:
+        """Start an epoch, or resume one."""
+        self.epoch, self.metrics, self._done, self._pending = state.epoch, state.metrics, state.done, []
+        self._last_read, self._epoch_waited_before = time.perf_counter(), self.waited()
         if self._traced:
             self._measure_from_now()
 
     def _measure_from_now(self) -> None:
-        self._measured_from, self._measured_steps, self._measured_images = self._looked, 0, 0.0
+        self._measured_from, self._measured_steps, self._measured_images = self._last_read, 0, 0.0
         self._waited_before = self.waited()
 
     @property
     def waited_in_epoch(self) -> float:
-        """Seconds that the steps of the epoch have waited for data, since it began or went on."""
+        """Seconds that the steps of the epoch have waited for data, since it was started or resumed."""
         return self.waited() - self._epoch_waited_before
 
     def step(self, vector: Any) -> None:
-        """A step was started; its score may not be there yet. Raises DivergedError, perhaps for an earlier step."""
+        """Add a step that was started, perhaps not yet computed. Raises DivergedError, also of earlier steps."""
         self._pending.append(vector)
-        if self.steps_at_once:
-            due = len(self._pending) >= self.steps_at_once
+        if self.sync_steps:
+            due = len(self._pending) >= self.sync_steps
         else:
-            due = len(self._pending) >= PENDING or time.perf_counter() - self._looked > INTERVAL
+            due = len(self._pending) >= PENDING or time.perf_counter() - self._last_read > INTERVAL
         if due:
-            self.look()
+            self.read()
 
-    def look(self) -> MetricSums:
-        """Wait for all steps that were started: the sums of the epoch so far. Raises DivergedError."""
+    def read(self) -> MetricSums:
+        """Wait for all steps that were started. Returns the sums of the epoch so far. Raises DivergedError."""
         for vector in self._pending:
-            score = MetricSums.of(vector)
-            if not math.isfinite(score.loss_sum):
+            metrics = MetricSums.of(vector)
+            if not math.isfinite(metrics.loss_sum):
                 where = f"step {self._done + 1} of {self.length.steps_per_epoch} in epoch {self.epoch + 1}"
                 raise DivergedError(
-                    self.epoch * self.length.steps_per_epoch + self._done, f"the loss is {score.loss_sum} at {where}"
+                    self.epoch * self.length.steps_per_epoch + self._done, f"the loss is {metrics.loss_sum} at {where}"
                 )
             self._done += 1
-            self.score += score
-            self._measured_images += score.examples
-        now = self._looked = time.perf_counter()
+            self.metrics += metrics
+            self._measured_images += metrics.examples
+        now = self._last_read = time.perf_counter()
         self._measured_steps += len(self._pending)
         self._pending = []
         if not self._traced and self._measured_steps:
-            # the first step traces the graph, and says nothing of the pace
+            # the first step traces the graph: leave it out of the speed
             self._traced = True
             if self._measured_steps == 1:
                 self._measure_from_now()
-                return self.score
+                return self.metrics
         seconds = max(now - self._measured_from, 1e-9)
         epochs_left = self.length.epochs - self.epoch
         steps_left = self.length.steps - self.epoch * self.length.steps_per_epoch - self._done
         left = steps_left * seconds / max(self._measured_steps, 1) + epochs_left * self.validation_seconds
         speed = self._measured_images / seconds
         waiting = (self.waited() - self._waited_before) / seconds
-        self.progress.steps(self.epoch + 1, self._done, self.score, speed, waiting, left)
-        return self.score
+        self.progress.steps(self.epoch + 1, self._done, self.metrics, speed, waiting, left)
+        return self.metrics

@@ -1,4 +1,4 @@
-"""Where a loss that is no number came from: the steps since the last checkpoint again, then layer by layer."""
+"""Finds the layer whose output became NaN or infinite."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from typing import Any
 import numpy as np
 
 from archspec.runtime.distributed.strategy import replicas_in_step
-from archspec.runtime.training.records.checkpoint import capture, unfinite
+from archspec.runtime.training.records.checkpoint import capture, non_finite
 
 
-def blown_up(strategy: Any, model: Any, x: Any) -> list[str]:
-    """What is not finite when the network sees the batch x (b, *input) in training: sentences for the user.
+def find_non_finite(strategy: Any, model: Any, x: Any) -> list[str]:
+    """Check the weights, then the output of each layer for the batch x (b, *input) in training mode.
 
-    Several hosts look together, each at its part of the batch, and find the same.
+    With several workers each checks its part of the batch, and all get the same result.
 
-    Weights first, then the first layer, in the order of the network, with an output that is NaN or infinite. Without a
-    batch the weights are all that is looked at.
+    Args:
+        x: None checks the weights only.
+
+    Returns:
+        Sentences that name the first weight or layer, in the order of the network, that is NaN or infinite.
     """
     import keras
     import tensorflow as tf
 
-    bad = unfinite(capture(model.variables))
-    if bad:
+    names = non_finite(capture(model.variables))
+    if names:
         return [
-            f"before that step, `{bad[0].replace('.', '/')}` was no longer finite: the update before it was too large"
+            f"before that step, `{names[0].replace('.', '/')}` was no longer finite: the update before it was too large"
         ]
     if x is None:
         return []
@@ -33,33 +36,33 @@ def blown_up(strategy: Any, model: Any, x: Any) -> list[str]:
     probe = keras.Model(model.inputs, [layer.output for layer in layers])
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def look(x: Any) -> Any:
+    def check(x: Any) -> Any:
         def replica(x: Any) -> Any:
             outputs = [tf.cast(output, tf.float32) for output in probe(x, training=True)]
             finite = [tf.reduce_all(tf.math.is_finite(output)) for output in outputs]
             greatest = [tf.reduce_max(tf.abs(output)) for output in outputs]
             found = tf.stack([tf.cast(tf.stack(finite), tf.float32), tf.stack(greatest)])[None]
-            # each host has a part of the batch
+            # each worker has a part of the batch
             return tf.distribute.get_replica_context().all_gather(found, axis=0) if replicas > 1 else found
 
         with replicas_in_step(model, replicas):
             return strategy.run(replica, args=(x,))
 
-    found = np.asarray(strategy.experimental_local_results(look(x))[0])
+    found = np.asarray(strategy.experimental_local_results(check(x))[0])
     finite, greatest = found[:, 0].min(axis=0) > 0, found[:, 1].max(axis=0)
     if finite.all():
         top = int(greatest.argmax())
-        return [f"all outputs of layers are finite; the greatest is {greatest[top]:.2g}, of `{_path(layers[top])}`"]
+        return [f"all layer outputs are finite; the largest is {greatest[top]:.2g}, of `{_path(layers[top])}`"]
     first = int(np.argmin(finite))
     if not first:
-        return ["the images of that step hold values that are not finite"]
+        return ["the images of that step contain NaN or infinite values"]
     before = int(greatest[:first].argmax())
     return [
         f"`{_path(layers[first])}` is the first layer whose output is not finite",
-        f"the greatest output of the layers before it is {greatest[before]:.2g}, of `{_path(layers[before])}`",
+        f"the largest output of the layers before it is {greatest[before]:.2g}, of `{_path(layers[before])}`",
     ]
 
 
 def _path(layer: Any) -> str:
-    """As the page says it: `conv1/bn`."""
+    """As in the spec: `conv1/bn`."""
     return str(layer.name).replace(".", "/")

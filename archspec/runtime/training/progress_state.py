@@ -1,4 +1,4 @@
-"""Where a run stands between two steps."""
+"""The progress of a run between two steps, as a checkpoint keeps it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from archspec.runtime.models.metrics import MetricSums
 
 
 @dataclass(frozen=True)
-class Position:
-    """Some epochs are finished, and `done` steps of the next one; its metrics so far are part of the position."""
+class ProgressState:
+    """Some epochs are finished, and `done` steps of the next one."""
 
     epoch: int = 0
     """Finished epochs, their validation included."""
     done: int = 0
-    """Steps of the epoch under way."""
-    score: MetricSums = MetricSums()
+    """Finished steps of the current epoch."""
+    metrics: MetricSums = MetricSums()
     """Sums over those steps."""
-    rate: float = 0.0
+    learning_rate: float = 0.0
     """Learning rate of the last step."""
     seconds: float = 0.0
-    """Spent on those steps."""
-
+    """Time spent on those steps."""
     stopped: bool = False
-    """Early stopping has ended the run."""
+    """Whether early stopping has ended the run."""
 
     def step(self, steps_per_epoch: int) -> int:
         """Steps since the start of the run."""
@@ -36,5 +35,5 @@ class Position:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Position:
-        return cls(**{**data, "score": MetricSums(**data["score"])})
+    def from_json(cls, data: Mapping[str, Any]) -> ProgressState:
+        return cls(**{**data, "metrics": MetricSums(**data["metrics"])})

@@ -1,4 +1,4 @@
-"""An earlier run as it is found on the disk, to go on with."""
+"""Reads the directory of a run that is to be resumed."""
 
 from __future__ import annotations
 
@@ -15,38 +15,50 @@ from archspec.runtime.training.records.checkpoint_file import Checkpoint
 
 
 @dataclass(frozen=True)
-class Resumed:
-    """run.json, page.yaml and the newest whole checkpoint of a run; None when it was killed before the first one."""
+class ResumedRun:
+    """run.json, spec.yaml and the newest valid checkpoint of a run; None if it was killed before the first one."""
 
     settings: Mapping[str, Any]
-    page: str
+    spec: str
     checkpoint: Checkpoint | None
 
-    def go_on(self, machine: Mapping[str, Any], now: str, note: Callable[[str], None]) -> dict[str, Any]:
-        """The new run.json, with what may change the last bits in it; `note` is told of that."""
+    def updated_settings(self, machine: Mapping[str, Any], now: str, note: Callable[[str], None]) -> dict[str, Any]:
+        """The new contents of run.json.
+
+        Args:
+            machine: devices, threads and versions; the keys that have changed may change the last bits of the results.
+            now: of `timestamp`.
+            note: called with a line for each key that has changed.
+        """
         before = {**self.settings, **(self.settings["resumed"][-1] if self.settings["resumed"] else {})}
-        changed = [key for key in machine if before[key] != machine[key]]
-        for key in changed:
-            note(f"{key} were {_text(before[key])} before, and are {_text(machine[key])} now: the last bits may differ")
+        for key in machine:
+            if before[key] != machine[key]:
+                note(
+                    f"{key} changed from {_text(before[key])} to {_text(machine[key])}: "
+                    "results will not be bit-identical to an uninterrupted run"
+                )
         settings = {key: value for key, value in self.settings.items() if key not in ("errors", "interrupted")}
         return {**settings, "resumed": [*self.settings["resumed"], {"at": now, **machine}]}
 
 
-def find(run: Path, settings: Mapping[str, Any], note: Callable[[str], None], *, clean: bool) -> Resumed:
-    """What to go on with; `clean` removes what a killed process has left half-written.
+def read_run(directory: Path, settings: Mapping[str, Any], note: Callable[[str], None], *, clean: bool) -> ResumedRun:
+    """The state of a run on the disk. `clean` removes files that a killed process has left half-written.
 
     Raises:
         ArchspecError: `not-a-run`, `no-checkpoint`.
     """
     try:
-        page = (run / "page.yaml").read_text(encoding="utf-8")
+        spec = (directory / "spec.yaml").read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise fail("not-a-run", f"`{run}` has no page.yaml that can be read", help=HELP) from error
-    checkpoint = latest(run, note) if files(run) else None
-    for folder in (run, run / "checkpoints") if clean else ():
+        if (directory / "page.yaml").exists():
+            message = f"`{directory}` was written by an incompatible version of archspec"
+            raise fail("not-a-run", message, help="start a new run") from error
+        raise fail("not-a-run", f"cannot read spec.yaml in `{directory}`", help=HELP) from error
+    checkpoint = latest(directory, note) if files(directory) else None
+    for folder in (directory, directory / "checkpoints") if clean else ():
         for leftover in folder.glob(".*.tmp*"):
             discard(leftover)
-    return Resumed(settings, page, checkpoint)
+    return ResumedRun(settings, spec, checkpoint)
 
 
 def _text(value: Any) -> str:

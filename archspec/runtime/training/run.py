@@ -1,4 +1,4 @@
-"""A run from its first file to its last: what `train` and `resume` have in common."""
+"""The four steps of a training run: prepare, announce, run, finish. `train` and `resume` share them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import contextlib
 import dataclasses
 import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipes.evaluation_recipe import evaluation_json
 from archspec.lang.recipes.recipe import recipe_json
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images, typical_side
-from archspec.runtime.data.pipeline.sharding import Share
 from archspec.runtime.data.sources.registry import open_data
 from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.collectives import Collectives
@@ -26,183 +26,240 @@ from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.signals import Interrupt
 from archspec.runtime.training.example_image import example_image
-from archspec.runtime.training.initial_model import starting_model
-from archspec.runtime.training.loop import Run, run_epochs
+from archspec.runtime.training.initial_model import initial_model
+from archspec.runtime.training.loop import Trainer, run_epochs
 from archspec.runtime.training.optimization.class_weight import class_weights
 from archspec.runtime.training.optimization.lr_schedule import check_monitors
-from archspec.runtime.training.records.checkpoint import Checkpoints, files, parse_every, sizes
+from archspec.runtime.training.progress_state import ProgressState
+from archspec.runtime.training.records.checkpoint import CheckpointInterval, Checkpoints, files, parse_interval, sizes
 from archspec.runtime.training.records.mlflow_log import MlflowLog
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.records.recipe_summary import describe_recipe, loss_words
-from archspec.runtime.training.records.recipe_warnings import recipe_notes, sees_grey_levels
-from archspec.runtime.training.records.run_logger import Record, threads, timestamp, versions
-from archspec.runtime.training.resume import Resumed
+from archspec.runtime.training.records.recipe_summary import describe_recipe, loss_labels
+from archspec.runtime.training.records.recipe_warnings import recipe_warnings, sees_raw_pixels
+from archspec.runtime.training.records.run_logger import RunLogger, threads, timestamp, versions
+from archspec.runtime.training.resume import ResumedRun
 from archspec.runtime.training.run_result import RunResult
-from archspec.runtime.training.setup import Course, make_course
+from archspec.runtime.training.setup import TrainingSetup, make_setup
 from archspec.runtime.training.train_step import TrainStep
 from archspec.runtime.training.trainable import Trainable
 from archspec.runtime.weights.freeze import rate_factors
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def carry_out(
-    network: Trainable,
-    job: TrainConfig,
-    directory: Path,
-    held: contextlib.ExitStack,
-    *,
-    devices: Devices,
-    mlflow: bool,
-    cluster: Cluster | None,
-    progress: TrainingProgress,
-    resumed: Resumed | None = None,
-    overwrite: bool = False,
-    named: bool = True,
-) -> RunResult:
-    """Train from the start, or go on with an earlier run. Raises as `train` and `resume` say.
 
-    held: keeps a new directory for this process alone, as long as the caller has it open.
-    named: whether the user has named the directory; otherwise several processes take the chief's.
+@dataclass(frozen=True)
+class RunRequest:
+    """What to train, how and where, as `train` and `resume` were asked."""
+
+    network: Trainable
+    config: TrainConfig
+    directory: Path
+    progress: TrainingProgress
+    devices: Devices = None
+    cluster: Cluster | None = None
+    mlflow: bool = False
+    overwrite: bool = False
+    generated_name: bool = False
+    """Whether the name of the directory was generated; all workers then use the chief's."""
+    resumed: ResumedRun | None = None
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the files."""
+        return not self.cluster or self.cluster.is_chief
+
+    @property
+    def reference(self) -> str:
+        return str(self.resumed.settings["reference"]) if self.resumed else self.network.reference
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Everything that training needs; nothing has been trained or written, but for the new directory."""
+
+    request: RunRequest
+    directory: Path
+    collectives: Collectives
+    images: Mapping[str, Images]
+    """`training` and `validation`."""
+    fingerprints: Mapping[str, Mapping[str, Any]]
+    setup: TrainingSetup
+    devices: str
+    """`1 CPU`, `2 GPUs`."""
+    checkpoint_interval: CheckpointInterval
+    logger: RunLogger
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run after its last step."""
+
+    prepared: PreparedRun
+    signal: int | None
+    """The signal that interrupted it."""
+    seconds: float
+
+
+def train_and_record(request: RunRequest, held: contextlib.ExitStack) -> RunResult:
+    """All four steps. Raises what `train` and `resume` raise.
+
+    held: keeps the lock of the directory until the caller closes it.
     """
-    chief, every = not cluster or cluster.is_chief, parse_every(job.checkpoint_every)
-    if cluster:
-        progress.quiet = progress.quiet or not chief
+    prepared = prepare(request, held)
+    announce(prepared)
+    return finish(run(prepared))
+
+
+def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
+    """Wait for the other workers, open the data, build the network, and make the directory of a new run."""
+    network, config, progress, resumed = request.network, request.config, request.progress, request.resumed
+    interval = parse_interval(config.checkpoint_every)
+    if cluster := request.cluster:
+        progress.quiet = progress.quiet or not request.is_chief
         progress.note(f"{cluster.name(cluster.index)}: waiting for all {len(cluster.workers)} workers")
-    reference = resumed.settings["reference"] if resumed else network.reference
-    input_shape, classes = classifier_shapes(network.graph(), reference)
-    check_monitors(job.recipe, classes)
-    strategy = make_strategy(devices, cluster, progress.note)
-    collectives = Collectives(strategy, cluster)
-    page = resumed.page if resumed else network.resolved_text()
-    _same(collectives, page, job)
-    common = Path(collectives.broadcast(str(directory)))
-    directory = directory if named else common
-    sides: tuple[Literal["train", "validation"], ...] = ("train", "validation")
-    training, validation = (_open(job, split, input_shape[-1], classes, progress) for split in sides)
-    check_classes(classes, len(training.class_names), job.data)
-    parts = {"training": training, "validation": validation}
-    fingerprints = {part: fingerprint(images) for part, images in parts.items()}
+    input_shape, classes = classifier_shapes(network.graph(), request.reference)
+    check_monitors(config.recipe, classes)
+    strategy, collectives = _connect(request)
+    common = Path(collectives.broadcast(str(request.directory)))
+    directory = common if request.generated_name else request.directory
+    images = _open_images(request, input_shape[-1] or 3, classes)
+    training = images["training"]
+    fingerprints = {part: fingerprint(each) for part, each in images.items()}
     if resumed:
-        before, kept = resumed.settings["fingerprints"], directory / run_directory.IMAGES
-        check_unchanged(before, fingerprints, job.data, parts, kept, progress.note)
-    checkpoint = resumed.checkpoint if resumed else None
-    share = worker_share(strategy, cluster) if cluster else None
-    course = _course(network, job, strategy, training, validation, share, progress, goes_on=checkpoint is not None)
-    machine = {"devices": describe(strategy, cluster), "threads": threads(), "versions": versions()}
-    settings = {
-        "reference": reference,
-        "name": network.name,
-        "protocol": evaluation_json(network.protocol),
-        **job.to_json(),
-        "images": {"training": len(training), "validation": len(validation)},
-        "fingerprints": fingerprints,
-        "class_names": training.class_names,
-        **machine,
-        "resumed": [],
-    }
-    if resumed:
-        now = {"fingerprints": fingerprints, "data": job.data, "checkpoint_every": job.checkpoint_every}
-        settings = {**resumed.go_on(machine, timestamp(), progress.note), **now}
-    elif chief:
-        held.enter_context(run_directory.created(directory, overwrite=overwrite))
+        kept = directory / run_directory.IMAGES
+        check_unchanged(resumed.settings["fingerprints"], fingerprints, config.data, images, kept, progress.note)
+    setup = _make_setup(request, strategy, images)
+    devices = describe(strategy, request.cluster)
+    settings = _settings(request, images, fingerprints, devices)
+    if request.is_chief and not resumed:
+        held.enter_context(run_directory.created(directory, overwrite=request.overwrite))
     metadata = Metadata(
-        reference=reference,
-        page=page,
+        reference=request.reference,
+        page=_spec_text(request),
         class_names=training.class_names,
         preprocess=network.preprocess,
         resize=network.protocol.resize,
     )
-    record = _record(directory, network.name, job, settings, metadata, writes=chief, mlflow=mlflow, progress=progress)
-    progress.note(
-        f"{network.name}: {course.model.count_params():,} parameters, {len(training):,} training and "
-        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {machine['devices']}"
+    logger = _make_logger(request, directory, settings, metadata)
+    return PreparedRun(request, directory, collectives, images, fingerprints, setup, devices, interval, logger)
+
+
+def announce(prepared: PreparedRun) -> None:
+    """Print what will be trained, and settings that have no effect or are likely mistakes."""
+    request, setup = prepared.request, prepared.setup
+    network, recipe, note = request.network, request.config.recipe, request.progress.note
+    training, validation = prepared.images["training"], prepared.images["validation"]
+    note(
+        f"{network.name}: {setup.model.count_params():,} parameters, {len(training):,} training and "
+        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {prepared.devices}"
     )
-    notes = recipe_notes(
-        job.recipe,
-        course.length,
+    warnings = recipe_warnings(
+        recipe,
+        setup.length,
         len(training),
-        on_cpu="GPU" not in machine["devices"],
-        weights=[weight.name for weight in course.model.trainable_variables],
-        raw=sees_grey_levels(network.graph(), network.preprocess),
+        on_cpu="GPU" not in prepared.devices,
+        weights=[weight.name for weight in setup.model.trainable_variables],
+        raw=sees_raw_pixels(network.graph(), network.preprocess),
     )
-    for line in (*describe_recipe(job.recipe, course.length), *notes):
-        progress.note(line)
-    if not resumed:
-        for warning in network.warnings(typical_side(training) if len(input_shape) == 3 else None):
-            progress.note(render(warning))
-    progress.note(f"writing {directory}" if chief else "worker 0 writes the files")
+    for line in (*describe_recipe(recipe, setup.length), *warnings):
+        note(line)
+    if not request.resumed:
+        is_image = len(network.graph().input_shape) == 3
+        for warning in network.warnings(typical_side(training) if is_image else None):
+            note(render(warning))
+    note(f"writing {prepared.directory}" if request.is_chief else "worker 0 writes the files")
+
+
+def run(prepared: PreparedRun) -> EndedRun:
+    """Train until the last epoch, early stopping or a signal. Every error leaves the run ready to be resumed."""
+    request, setup, logger, directory = prepared.request, prepared.setup, prepared.logger, prepared.directory
+    progress = request.progress
     with Interrupt(progress.note) as interrupt, progress:
-        progress.start(course.length.epochs, course.length.steps_per_epoch, top5=classes > 5)
+        progress.start(setup.length.epochs, setup.length.steps_per_epoch, top5=setup.classes > 5)
         try:
-            with worker_lost_errors(cluster, f" with `--resume {directory}`"):
-                collectives.check_equal("images", fingerprints)
-                run = Run(course, record, progress, Checkpoints(directory, every), interrupt, collectives)
-                start = run.load(checkpoint) if checkpoint else None
-                if start and checkpoint:
-                    record.restore(checkpoint.state["record"])
-                    steps = course.length.steps_per_epoch
-                    progress.note(f"going on from epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
-                collectives.check_equal("checkpoint", start)
-                if cluster:
-                    collectives.check_close("initial weights", sizes(course.train_step.variables()))
-                if chief:
-                    keep_contents(directory / run_directory.IMAGES, parts)
-                record.begin()
-                interrupted = run_epochs(run, start)
-            with course.train_step.averaged():
-                seconds = record.finish(interrupted=interrupted, model=course.model if interrupted else None)
+            with worker_lost_errors(request.cluster, f" with `--resume {directory}`"):
+                prepared.collectives.check_equal("images", prepared.fingerprints)
+                checkpoints = Checkpoints(directory, prepared.checkpoint_interval)
+                trainer = Trainer(setup, logger, progress, checkpoints, interrupt, prepared.collectives)
+                interrupted = run_epochs(trainer, _begin(prepared, trainer))
+            with setup.train_step.averaged():
+                seconds = logger.finish(interrupted=interrupted, model=setup.model if interrupted else None)
         except KeyboardInterrupt:  # the second Ctrl-C
             if files(directory):
-                progress.note(f"stopped; `archspec train --resume {directory}` goes on from the last checkpoint")
+                progress.note(f"stopped; resume from the last checkpoint with `archspec train --resume {directory}`")
             raise
         except ArchspecError as error:
-            record.failed(error)
-            raise with_the_way_back(error, directory) from error
-        collectives.barrier(need_chief=True)
-    best = record.best or {}
+            logger.failed(error)
+            raise _with_resume_note(error, directory) from error
+        prepared.collectives.barrier(need_chief=True)
+    return EndedRun(prepared, (interrupt.signal or signal.SIGTERM) if interrupted else None, seconds)
+
+
+def finish(ended: EndedRun) -> RunResult:
+    """The result, with an example image to predict."""
+    prepared = ended.prepared
+    best = prepared.logger.best or {}
     return RunResult(
-        directory=directory,
-        signal=(interrupt.signal or signal.SIGTERM) if interrupted else None,
-        epochs=len(record.rows),
-        seconds=seconds,
+        directory=prepared.directory,
+        signal=ended.signal,
+        epochs=len(prepared.logger.rows),
+        seconds=ended.seconds,
         best_epoch=best.get("epoch"),
         best_top1=best.get("val_top1"),
-        data_arguments=job.data_arguments,
-        example=example_image(directory, validation),
+        data_arguments=prepared.request.config.data_arguments,
+        example=example_image(prepared.directory, prepared.images["validation"]),
     )
 
 
-def with_the_way_back(error: ArchspecError, directory: Path) -> ArchspecError:
-    """The error of a full disk says how the run goes on when that is mended; others are as they were."""
-    if not files(directory):
-        return error
-    note = f"the last checkpoint is kept, and the run goes on from it: `archspec train --resume {directory}`"
-    found = [each.with_notes(note) if each.code == "cannot-write" else each for each in error.diagnostics]
-    return ArchspecError(*found)
+# ---- parts of `prepare` and `run` ------------------------------------------------------------------------------------
 
 
-def _same(collectives: Collectives, page: str, job: TrainConfig) -> None:
-    """Before anything is made of them; each host may have the data at another place."""
-    collectives.check_equal("network", page)
-    collectives.check_equal("recipe", job.recipe)
-    options = [field.name for field in dataclasses.fields(job) if field.name not in ("data", "recipe")]
-    collectives.check_equal("options of `train`", [getattr(job, name) for name in options])
+def _connect(request: RunRequest) -> tuple[tf.distribute.Strategy, Collectives]:
+    """The strategy, and the collectives between workers that have the same network, recipe and options."""
+    cluster, note, config = request.cluster, request.progress.note, request.config
+    strategy = make_strategy(request.devices, cluster, note)
+    collectives = Collectives(strategy, cluster)
+    collectives.check_equal("network", _spec_text(request))
+    collectives.check_equal("recipe", config.recipe)
+    # the path of the data may differ between workers
+    options = [field.name for field in dataclasses.fields(config) if field.name not in ("data", "recipe")]
+    collectives.check_equal("options of `train`", [getattr(config, name) for name in options])
+    return strategy, collectives
 
 
-def _course(
-    network: Trainable,
-    job: TrainConfig,
-    strategy: Any,
-    training: Images,
-    validation: Images,
-    share: Share | None,
-    progress: TrainingProgress,
-    *,
-    goes_on: bool,
-) -> Course:
-    """The network, the step that trains it, and its batches."""
-    graph, recipe = network.graph(), job.recipe
+def _spec_text(request: RunRequest) -> str:
+    return request.resumed.spec if request.resumed else request.network.resolved_text()
+
+
+def _open_images(request: RunRequest, channels: int, classes: int) -> dict[str, Images]:
+    """The training and validation images."""
+    config = request.config
+
+    def opened(split: Any) -> Images:
+        return open_data(
+            config.data,
+            split,
+            validation_split=config.validation_split,
+            seed=config.seed,
+            skip_bad_images=config.skip_bad_images,
+            channels=channels,
+            classes=classes,
+            report=request.progress.note,
+        )
+
+    images = {"training": opened("train"), "validation": opened("validation")}
+    check_classes(classes, len(images["training"].class_names), config.data)
+    return images
+
+
+def _make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Mapping[str, Images]) -> TrainingSetup:
+    """The model with its initial weights, the train step and the batches."""
+    network, config, training = request.network, request.config, images["training"]
+    graph, recipe = network.graph(), config.recipe
     weights = class_weights(recipe.class_weight, training.class_names, training.labels)
-    model = starting_model(network, job, strategy, progress.note, goes_on=goes_on)
+    has_checkpoint = request.resumed is not None and request.resumed.checkpoint is not None
+    model = initial_model(network, config, strategy, request.progress.note, has_checkpoint=has_checkpoint)
     train_step = TrainStep(
         strategy,
         model,
@@ -211,44 +268,78 @@ def _course(
         class_weight=weights,
         rate_factors=rate_factors(model, graph, recipe.rate_multipliers),
     )
-    return make_course(network, job, train_step, training, validation, share)
+    share = worker_share(strategy, request.cluster) if request.cluster else None
+    return make_setup(network, config, train_step, training, images["validation"], share)
 
 
-def _record(
-    directory: Path,
-    name: str,
-    job: TrainConfig,
-    settings: Mapping[str, Any],
-    metadata: Metadata,
-    *,
-    writes: bool,
-    mlflow: bool,
-    progress: TrainingProgress,
-) -> Record:
-    """The files of the run, and its log in MLflow where that is asked for."""
-    log = None
-    if mlflow and writes:
+def _settings(
+    request: RunRequest, images: Mapping[str, Images], fingerprints: Mapping[str, Any], devices: str
+) -> dict[str, Any]:
+    """The contents of run.json at the start."""
+    network, config = request.network, request.config
+    machine = {"devices": devices, "threads": threads(), "versions": versions()}
+    if request.resumed:
+        return {
+            **request.resumed.updated_settings(machine, timestamp(), request.progress.note),
+            "fingerprints": fingerprints,
+            "data": config.data,
+            "checkpoint_every": config.checkpoint_every,
+        }
+    return {
+        "reference": request.reference,
+        "name": network.name,
+        "protocol": evaluation_json(network.protocol),
+        **config.to_json(),
+        "images": {part: len(each) for part, each in images.items()},
+        "fingerprints": fingerprints,
+        "class_names": images["training"].class_names,
+        **machine,
+        "resumed": [],
+    }
+
+
+def _make_logger(request: RunRequest, directory: Path, settings: Mapping[str, Any], metadata: Metadata) -> RunLogger:
+    """The logger of the run's files, and of MLflow if requested."""
+    config, log = request.config, None
+    if request.mlflow and request.is_chief:
         settings = {"mlflow": None, **settings}
-        params = {"reference": metadata.reference, "data": job.data, "seed": job.seed, "train": recipe_json(job.recipe)}
-        log = MlflowLog(directory.name, params, settings["mlflow"], progress.note)
-    page, words = metadata.page or "", loss_words(job.recipe)
-    return Record(directory, name, page, dict(settings), metadata, writes=writes, mlflow=log, loss=words)
-
-
-def _open(
-    job: TrainConfig,
-    split: Literal["train", "validation"],
-    channels: int | None,
-    classes: int,
-    progress: TrainingProgress,
-) -> Images:
-    return open_data(
-        job.data,
-        split,
-        validation_split=job.validation_split,
-        seed=job.seed,
-        skip_bad_images=job.skip_bad_images,
-        channels=channels or 3,
-        classes=classes,
-        report=progress.note,
+        recipe = recipe_json(config.recipe)
+        params = {"reference": metadata.reference, "data": config.data, "seed": config.seed, "train": recipe}
+        log = MlflowLog(directory.name, params, settings["mlflow"], request.progress.note)
+    return RunLogger(
+        directory,
+        request.network.name,
+        _spec_text(request),
+        settings,
+        metadata,
+        writes=request.is_chief,
+        mlflow=log,
+        loss=loss_labels(config.recipe),
     )
+
+
+def _begin(prepared: PreparedRun, trainer: Trainer) -> ProgressState | None:
+    """Load the checkpoint of a resumed run, and write the first files; None for a new run."""
+    request, collectives, logger = prepared.request, prepared.collectives, prepared.logger
+    checkpoint = request.resumed.checkpoint if request.resumed else None
+    start = trainer.load(checkpoint) if checkpoint else None
+    if start and checkpoint:
+        logger.restore(checkpoint.state["history"])
+        steps = prepared.setup.length.steps_per_epoch
+        request.progress.note(f"resuming at epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
+    collectives.check_equal("checkpoint", start)
+    if request.cluster:
+        collectives.check_close("initial weights", sizes(prepared.setup.train_step.variables()))
+    if request.is_chief:
+        keep_contents(prepared.directory / run_directory.IMAGES, prepared.images)
+    logger.begin()
+    return start
+
+
+def _with_resume_note(error: ArchspecError, directory: Path) -> ArchspecError:
+    """The errors with a note on how to resume the run when there is room on the disk again."""
+    if not files(directory):
+        return error
+    note = f"the last checkpoint is kept; resume from it with `archspec train --resume {directory}`"
+    found = [each.with_notes(note) if each.code == "cannot-write" else each for each in error.diagnostics]
+    return ArchspecError(*found)

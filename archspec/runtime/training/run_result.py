@@ -1,21 +1,25 @@
-"""How a training run ended, and what to try next."""
+"""The result of a training run, and the commands to try next."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from archspec.format import duration
+from archspec.runtime.runs.run_directory import EXAMPLE
+from archspec.runtime.runs.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that left its files in order. The command line exits with 128 + signal when one ended it."""
+    """A finished or interrupted run, whose files are complete."""
 
     directory: Path
     signal: int | None
-    """The signal that ended it early: SIGINT (Ctrl-C), SIGTERM, SIGHUP, or None."""
+    """The signal that interrupted the run: SIGINT (Ctrl-C), SIGTERM, SIGHUP, or None."""
     epochs: int
     """Finished epochs."""
     seconds: float
@@ -27,28 +31,43 @@ class RunResult:
     data_arguments: tuple[str, ...]
     """The arguments of `evaluate` that name the run's validation images."""
     example: Path | None
-    """One of the validation images, to try `predict` on; None for data that are not images."""
+    """One of the validation images, to try `predict` on; None if the data are not images."""
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal ended it before its last epoch."""
+        """Whether a signal ended the run before its last epoch."""
         return self.signal is not None
 
     def summary(self) -> str:
-        """One sentence with the figures."""
+        """One sentence with the results."""
         how = "interrupted" if self.interrupted else "trained"
         if self.best_epoch is None or self.best_top1 is None:
-            return f"{how} before the first epoch was over; the network is in {self.directory / 'last.keras'}"
+            return f"{how} before the end of the first epoch; the network is in {self.directory / 'last.keras'}"
         return (
             f"{how} after {self.epochs} epoch{'s' if self.epochs > 1 else ''} in {duration(self.seconds)}; "
-            f"best validation top-1 {100 * self.best_top1:.2f} % in epoch {self.best_epoch}, kept in {self.directory}"
+            f"best validation top-1 {100 * self.best_top1:.2f} % in epoch {self.best_epoch}, saved in {self.directory}"
         )
 
     def next_commands(self, program: str = "archspec") -> tuple[str, ...]:
-        """Ready to paste; `program` is how this program is called."""
+        """Ready to paste; `program` is the name of the command."""
         commands = [["train", "--resume", str(self.directory)]] if self.interrupted else []
         commands += [["evaluate", str(self.directory), *self.data_arguments]]
         if self.example:
             commands.append(["predict", str(self.directory), str(self.example)])
         commands.append(["export", str(self.directory), "-o", str(self.directory / "savedmodel")])
         return tuple(f"{program} {shlex.join(command)}" for command in commands)
+
+
+def finished_result(directory: Path, settings: Mapping[str, Any], config: TrainConfig) -> RunResult:
+    """The result of a run that has finished before, from its run.json."""
+    best, example = settings["best"] or {}, directory / EXAMPLE
+    return RunResult(
+        directory=directory,
+        signal=None,
+        epochs=settings["epochs_finished"],
+        seconds=settings["seconds"],
+        best_epoch=best.get("epoch"),
+        best_top1=best.get("val_top1"),
+        data_arguments=config.data_arguments,
+        example=example if example.is_file() else None,
+    )

@@ -1,10 +1,13 @@
-"""What the epochs of a run need: the step, and the batches that it takes."""
+"""The training setup: model, train step and batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from archspec.lang.recipes.recipe import Length, Recipe
 from archspec.runtime.data.files.entry import items_of
@@ -21,45 +24,88 @@ from archspec.runtime.training.train_step import TrainStep
 from archspec.runtime.training.trainable import Trainable
 from archspec.transforms import Transform
 
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
 
 @dataclass(frozen=True)
-class Course:
-    """All that the epochs need: where they run, what is trained, and the global batches."""
+class TrainingSetup:
+    """What the epochs of a run need: devices, model, train step and global batches."""
 
-    strategy: Any
-    model: Any
-    logits_model: Any
+    strategy: tf.distribute.Strategy
+    model: keras.Model
+    logits_model: keras.Model
     train_step: TrainStep
     recipe: Recipe
     length: Length
+    classes: int
     training: Callable[[int], Any]
-    """Batches of all epochs, one after the other, from that step on."""
+    """The batches of all epochs in order, starting from a step of the run."""
     validation: Any
-    """Batches of one pass."""
+    """The batches of one validation."""
     validation_steps: int
-    share: Share | None = None
-    """Of several hosts: the batches are what the replicas of this one take of the global ones."""
-    broken: Callable[[int], list[str]] = lambda step: []
-    """Image files that cannot be read, of a training step or the validation, or have changed, and why."""
-    changed: Callable[[int, int], list[str]] = lambda first, last: []
-    """Image files that were read in the steps of an epoch from `first` up to `last`, and have changed, and why; where
-    `last` is the end of the epoch, those of the validation too."""
+    share: Share | None
+    """With several workers: `training` and `validation` hold this share of the global batches."""
+    files: FileChecks
 
 
-def make_course(
+@dataclass(frozen=True)
+class FileChecks:
+    """Looks at the image files of a run again, to name those that can no longer be read or have changed."""
+
+    training: Images
+    validation: Images
+    seed: int
+    batch_size: int
+    length: Length
+    unchanged: tuple[Unchanged, Unchanged]
+    """Of the training and validation images."""
+
+    def unreadable(self, step: int) -> list[str]:
+        """Files that a training step or the validation cannot read, each with the reason."""
+        rows = self._rows(step, step + 1)
+        training, validation = self.unchanged
+        return unreadable(items_of(self.training.only(rows))) or training.changed(rows) or validation.changed()
+
+    def changed(self, first: int, last: int) -> list[str]:
+        """Files that have changed since the steps of one epoch from `first` up to `last` read them, with the reason.
+
+        When `last` is the end of the epoch, the validation images are included.
+        """
+        training, validation = self.unchanged
+        found = training.changed(self._rows(first, last))
+        ends_epoch = last % self.length.steps_per_epoch == 0 or last == self.length.steps
+        return found or (validation.changed() if ends_epoch else [])
+
+    def _rows(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Indices of the training images of some steps of one epoch."""
+        if self.training.files is None:
+            return np.zeros(0, np.int64)
+        epoch, start = divmod(first, self.length.steps_per_epoch)
+        order, _ = plan(import_tensorflow(), len(self.training), 0, self.seed, epoch)
+        rows: npt.NDArray[np.int64] = order.numpy()
+        return rows[start * self.batch_size : (start + last - first) * self.batch_size]
+
+
+def make_setup(
     network: Trainable,
-    job: TrainConfig,
+    config: TrainConfig,
     train_step: TrainStep,
     training: Images,
     validation: Images,
     share: Share | None = None,
-) -> Course:
-    """The step and the batches that it takes; of several hosts those of the share of this one."""
-    recipe = job.recipe
+) -> TrainingSetup:
+    """The train step with its batches; with several workers, the batches of this worker's share.
+
+    Raises:
+        ArchspecError: those of `training_batches` and `evaluation_batches`.
+    """
+    recipe = config.recipe
     length = recipe.length(len(training))
-    augment = cast("tuple[Transform, ...]", recipe.augment)
-    seen: dict[str, Any] = {
-        "input_shape": classifier_shapes(network.graph(), network.reference)[0],
+    input_shape, classes = classifier_shapes(network.graph(), network.reference)
+    pipeline: dict[str, Any] = {
+        "input_shape": input_shape,
         "batch_size": recipe.batch_size,
         "preprocess": network.preprocess,
         "resize": network.protocol.resize,
@@ -71,49 +117,27 @@ def make_course(
     def batches(start_step: int) -> Any:
         return training_batches(
             training,
-            augment=augment,
+            augment=cast("tuple[Transform, ...]", recipe.augment),
             resample=recipe.resample,
-            seed=job.seed,
+            seed=config.seed,
             epochs=length.epochs,
             start_step=start_step,
-            **seen,
+            **pipeline,
         )
 
-    each, trained, validated = (
-        steps_per_epoch(len(training), recipe.batch_size),
-        Unchanged(training),
-        Unchanged(validation),
-    )
-
-    def rows(first: int, last: int) -> Any:
-        """The training images of some steps of one epoch."""
-        if training.files is None:
-            return slice(0)
-        order, _ = plan(import_tensorflow(), len(training), 0, job.seed, first // each)
-        begin = first % each
-        return order.numpy()[begin * recipe.batch_size : (begin + last - first) * recipe.batch_size]
-
-    def broken(step: int) -> list[str]:
-        here = rows(step, step + 1)
-        found = unreadable(items_of(training.only(here))) if training.files is not None else []
-        return found or trained.changed(here) or validated.changed()
-
-    def changed(first: int, last: int) -> list[str]:
-        found = trained.changed(rows(first, last))
-        return found or (validated.changed() if last % each == 0 or last == length.steps else [])
-
-    first = batches(0)  # what does not fit is found before anything is written
-    return Course(
+    first = batches(0)  # made here, so that mistakes are reported before anything is written
+    unchanged = Unchanged(training), Unchanged(validation)
+    return TrainingSetup(
         strategy=train_step.strategy,
         model=train_step.model,
         logits_model=logits_model,
         train_step=train_step,
         recipe=recipe,
         length=length,
+        classes=classes,
         training=lambda start_step: batches(start_step) if start_step else first,
-        validation=evaluation_batches(validation, **seen),
+        validation=evaluation_batches(validation, **pipeline),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),
         share=share,
-        broken=broken,
-        changed=changed,
+        files=FileChecks(training, validation, config.seed, recipe.batch_size, length, unchanged),
     )

@@ -1,4 +1,4 @@
-"""Train a network: `train(network, "digits")` from a page and labelled images to a run directory; `resume` one."""
+"""Train a network on labelled images: `train` starts a run, `resume` continues one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.file_lock import locked
 from archspec.runtime.training.records.mlflow_log import need_mlflow
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.resume import find
-from archspec.runtime.training.run import carry_out
-from archspec.runtime.training.run_result import RunResult
+from archspec.runtime.training.resume import read_run
+from archspec.runtime.training.run import RunRequest, train_and_record
+from archspec.runtime.training.run_result import RunResult, finished_result
 from archspec.runtime.training.trainable import Trainable
 
 
@@ -43,35 +43,37 @@ def train(
     cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
-    """Train a network on a data source and leave a run directory (`run_directory` says what is in it).
+    """Train a network on a data source, and write a run directory.
+
+    Ctrl-C, SIGTERM and SIGHUP end the run after the current step: all files are complete, a checkpoint is written, and
+    the result names the signal.
 
     Args:
         network: of `archspec.load`.
-        data: a source of images, as `open_data` reads them.
+        data: a source of labelled images, as `open_data` reads it.
         out: the run directory; `runs/NAME-YYYYmmdd-HHMMSS` by default.
         overwrite: replace an earlier run in `out`.
-        recipe: instead of the page's own.
+        recipe: replaces the recipe of the spec.
         devices: see `make_strategy`.
-        seed: of initial weights, dropout, the order of images and their augmentation.
-        validation_split: share of the images kept for validation, where the source has no split.
-        skip_bad_images: leave out files that are not images.
-        init_from: a file of weights to start from, or `keras:imagenet`; the classifier is new where the classes differ.
-        init_map: which layers start from which of `init_from`, as `initialize_from` takes it; by default all of them.
-        checkpoint_every: `500steps` or `10m`: checkpoints inside epochs, besides those at their ends.
-        deterministic: use only operations that give the same bits each time, as on a CPU they all do.
-        mlflow: log the recipe, the figures of each epoch and the run's files to MLflow, as `MlflowLog` says.
-        cluster: of `find_cluster`: the workers that train together, each with all the data. The chief writes the files.
-        progress: where the user looks on; a TrainingProgress on standard error by default.
-
-    Ctrl-C, SIGTERM and SIGHUP end the run after the step under way, with all its files in order, a checkpoint to go on
-    from, and the signal in the result.
+        seed: seed of the initial weights, dropout, the order of the images and their augmentation.
+        validation_split: share of the images to validate on, if the source has no split.
+        skip_bad_images: leave out files that cannot be decoded as images.
+        init_from: a file of weights to start from, or `keras:imagenet`; where the classes differ the classifier keeps
+            its initial weights.
+        init_map: which layers to take from `init_from`, as in `initialize_from`; all by default.
+        checkpoint_every: `500steps` or `10m`: how often to write a checkpoint inside an epoch. One is always written at
+            the end of an epoch.
+        deterministic: use deterministic operations only; on a CPU all of them are.
+        mlflow: log to MLflow, see `MlflowLog`.
+        cluster: of `find_cluster`: the workers that train together. The chief writes the files.
+        progress: displays the progress; by default on standard error.
 
     Raises:
         ArchspecError: `output-exists`, `run-busy`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`,
             `free-input`, `checkpoint-every`, `hosts`, `hosts-differ`, `worker-lost`, `missing-package` without mlflow,
-            `diverged` when the loss is no longer a number, and what `open_data` raises.
+            `diverged` for a NaN or infinite loss, and those of `open_data`.
     """
-    job = TrainConfig(
+    config = TrainConfig(
         data=data,
         recipe=recipe or network.recipe,
         seed=seed,
@@ -87,20 +89,19 @@ def train(
         run_directory.refuse_existing(directory, overwrite=overwrite)
         if mlflow:
             need_mlflow()
-    progress = progress or TrainingProgress()
+    request = RunRequest(
+        network,
+        config,
+        directory,
+        progress or TrainingProgress(),
+        devices,
+        cluster,
+        mlflow,
+        overwrite=overwrite,
+        generated_name=out is None,
+    )
     with contextlib.ExitStack() as held, worker_lost_errors(cluster, ""):
-        return carry_out(
-            network,
-            job,
-            directory,
-            held,
-            devices=devices,
-            mlflow=mlflow,
-            cluster=cluster,
-            progress=progress,
-            overwrite=overwrite,
-            named=out is not None,
-        )
+        return train_and_record(request, held)
 
 
 def resume(
@@ -114,68 +115,54 @@ def resume(
     cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
-    """Go on with a run that was killed or interrupted, from its last checkpoint, to the same bits as without that.
+    """Resume a run that was killed or interrupted, from its last checkpoint.
 
-    That holds on the same devices and versions and with as many threads; on others the results agree to rounding. A
-    run that is finished is left as it is.
+    The weights are bit-identical to those of an uninterrupted run on the same devices, versions and number of threads;
+    otherwise they are equal up to rounding. A finished run is left unchanged.
 
     Args:
         run: the run directory.
-        load: `archspec.load`, which reads its page.
+        load: `archspec.load`, which reads its spec.
         data: where the data is now, if it has moved.
-        checkpoint_every: instead of what the run began with.
-        mlflow: from now on; a run that began with it goes on in the same MLflow run.
+        devices: see `make_strategy`.
+        checkpoint_every: replaces that of the run.
+        mlflow: log to MLflow from now on; a run that has logged to MLflow continues to.
+        cluster, progress: as in `train`.
 
     Raises:
-        ArchspecError: `not-a-run`, `run-busy`, `no-checkpoint`, `checkpoint-differs`, `data-changed`, and what `train`
-            raises.
+        ArchspecError: `not-a-run`, `run-busy`, `no-checkpoint`, `checkpoint-differs`, `data-changed`, and those of
+            `train`.
     """
     run, progress = Path(run), progress or TrainingProgress()
-    settings, job = read_settings(run)
-    job = dataclasses.replace(job, data=data or job.data, checkpoint_every=checkpoint_every or job.checkpoint_every)
+    settings, config = read_settings(run)
+    config = dataclasses.replace(
+        config, data=data or config.data, checkpoint_every=checkpoint_every or config.checkpoint_every
+    )
     if is_finished(settings):
-        progress.note(f"`{run}` is finished, and left as it is")
-        best, example = settings["best"] or {}, run / "example.png"
-        return RunResult(
-            directory=run,
-            signal=None,
-            epochs=settings["epochs_finished"],
-            seconds=settings["seconds"],
-            best_epoch=best.get("epoch"),
-            best_top1=best.get("val_top1"),
-            data_arguments=job.data_arguments,
-            example=example if example.is_file() else None,
-        )
-    mlflow = mlflow or "mlflow" in settings
-    if mlflow and (not cluster or cluster.is_chief):
-        need_mlflow()
+        progress.note(f"`{run}` is already finished; nothing to do")
+        return finished_result(run, settings, config)
     chief = not cluster or cluster.is_chief
+    mlflow = mlflow or "mlflow" in settings
+    if mlflow and chief:
+        need_mlflow()
     with contextlib.ExitStack() as held:
         if chief:
             held.enter_context(locked(run))
-            settings, _ = read_settings(run)  # as another process may just have left it
-        found = find(run, settings, progress.note, clean=chief)
-        network = load(str(run / "page.yaml"))
-        with worker_lost_errors(cluster, f" with `--resume {run}`"), _moved_data(job.data):
-            return carry_out(
-                network,
-                job,
-                run,
-                held,
-                devices=devices,
-                mlflow=mlflow,
-                cluster=cluster,
-                progress=progress,
-                resumed=found,
-            )
+            settings, _ = read_settings(run)  # another process may have trained in it until now
+        resumed = read_run(run, settings, progress.note, clean=chief)
+        network = load(str(run / "spec.yaml"))
+        request = RunRequest(network, config, run, progress, devices, cluster, mlflow, resumed=resumed)
+        with worker_lost_errors(cluster, f" with `--resume {run}`"), _moved_data_note(config.data):
+            return train_and_record(request, held)
 
 
 @contextlib.contextmanager
-def _moved_data(data: str) -> Iterator[None]:
-    """Add to the error of images that are not there how to say where they are now."""
+def _moved_data_note(data: str) -> Iterator[None]:
+    """Add a note on `--data` to errors about missing images."""
     try:
         yield
     except ArchspecError as error:
-        note = f"the run began with `--data {data}`; where they have moved, or from another folder, `--data` says where"
-        found = [each.with_notes(note) if each.code == "data-not-found" else each for each in error.diagnostics]
-        raise ArchspecError(*found) from error
+        note = f"the run was started with `--data {data}`; if the images have moved, name their folder with `--data`"
+        raise ArchspecError(
+            *(each.with_notes(note) if each.code == "data-not-found" else each for each in error.diagnostics)
+        ) from error

@@ -18,7 +18,7 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import replicas_in_step
 from archspec.runtime.models.classifier import logits_models
 from archspec.runtime.models.metrics import metric_sums
-from archspec.runtime.training.optimization.ema import Average
+from archspec.runtime.training.optimization.ema import Ema
 from archspec.runtime.training.optimization.loss_scale import LossScale
 from archspec.runtime.training.optimization.losses import one_hot, training_loss
 from archspec.runtime.training.optimization.optimizer import decayed, make_optimizer
@@ -61,7 +61,7 @@ class TrainStep:
             self._logits = heads[0] if len(used) == 1 else _together(model, [head for head, _ in used])
             self.optimizer = make_optimizer(recipe.optimizer, self._trained, recipe.decayed)
             self._sums = Accumulated(self._trained) if recipe.accumulated > 1 else None
-            self._average = Average(strategy, model, recipe.optimizer) if recipe.optimizer.use_ema else None
+            self._ema = Ema(strategy, model, recipe.optimizer) if recipe.optimizer.use_ema else None
             self._scale = LossScale(recipe)
         self._rates = RateFactors(strategy, self._trained, rate_factors or [1.0] * len(self._trained))
         with tf.device("/cpu:0"):
@@ -83,7 +83,7 @@ class TrainStep:
 
     def variables(self) -> list[Any]:
         """Every variable, Keras's or TensorFlow's, that a step reads or changes: model, optimizer, the loop's own."""
-        own = [part.variables for part in (self._sums, self._average, self._scale) if part is not None]
+        own = [part.variables for part in (self._sums, self._ema, self._scale) if part is not None]
         return [*self.model.variables, *self.optimizer.variables, *(each for part in own for each in part)]
 
     @contextlib.contextmanager
@@ -92,14 +92,14 @@ class TrainStep:
 
         Validate and save the network inside; save the state of the training outside.
         """
-        if self._average is None:
+        if self._ema is None:
             yield
             return
-        self._average.swap()
+        self._ema.swap()
         try:
             yield
         finally:
-            self._average.swap()
+            self._ema.swap()
 
     # ---- the graph -----------------------------------------------------------------------------------------------
 
@@ -169,8 +169,8 @@ class TrainStep:
             before = self._rates.before()
             self.strategy.run(lambda each: self.optimizer.apply(each, self._trained), args=(ready,))
             self._rates.after(before)
-            if self._average is not None:
-                self._average.update(self.optimizer.iterations)
+            if self._ema is not None:
+                self._ema.update(self.optimizer.iterations)
 
         if not self._scale.dynamic:
             apply()

@@ -1,16 +1,20 @@
-"""What can be trained: `archspec.Network` has all of it."""
+"""The interface of a network that can be trained; `archspec.Network` has it."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.diagnostics import Diagnostic
+from archspec.graph.ir import Graph
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.recipe import Recipe
 
+if TYPE_CHECKING:
+    import keras
+
 
 class Trainable(Protocol):
-    """What is trained: `archspec.Network`."""
+    """A network with its recipe: `archspec.Network`."""
 
     @property
     def name(self) -> str: ...
@@ -22,7 +26,7 @@ class Trainable(Protocol):
     def protocol(self) -> EvaluationRecipe: ...
     @property
     def preprocess(self) -> tuple[Any, ...]: ...
-    def graph(self) -> Any: ...
-    def build(self) -> Any: ...
+    def graph(self) -> Graph: ...
+    def build(self) -> keras.Model: ...
     def resolved_text(self) -> str: ...
     def warnings(self, side: int | None = None) -> list[Diagnostic]: ...

@@ -18,7 +18,7 @@ from archspec.lang.recipes.schedule import Warmup
 from archspec.lang.recipes.schedules import Cosine, Plateau, Step
 from archspec.lang.spec.overrides import parse_settings
 from archspec.ops import OPS
-from archspec.runtime.training.optimization.lr_schedule import LearningRate, check_monitors
+from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule, check_monitors
 from archspec.transforms import TRANSFORMS
 
 PAGE = "name: net\ninput: [8, 8, 1]\nparams: {classes: 10}\nlayers: [flatten, dense: $classes, softmax]\n"
@@ -31,7 +31,7 @@ def load(tmp_path: Path, train: str = "", *texts: str) -> api.Network:
 
 def rates(recipe: Recipe, images: int) -> list[float]:
     length = recipe.length(images)
-    course = LearningRate(recipe, length)
+    course = LearningRateSchedule(recipe, length)
     return [course.at(step) for step in range(length.steps)]
 
 
@@ -61,7 +61,7 @@ def test_the_warm_up_of_the_110_layer_network() -> None:
     """He et al. 2015, section 4.2: 0.01 for about 400 iterations, then 0.1; divided by 10 at 32k and 48k of 64k."""
     recipe = api.load("resnet-cifar:110").recipe
     length = recipe.length(50_000)
-    course = LearningRate(recipe, length)
+    course = LearningRateSchedule(recipe, length)
     found = [course.at(step) for step in (0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)]
     assert found == pytest.approx([0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
     assert length.iterations == length.steps == 64_000
@@ -146,7 +146,7 @@ def test_shipped_recipes_fit_shipped_pages(name: str) -> None:
     assert re.match(r"# (.*\d{4}, .*arXiv:\d{4}\.\d{4,5}|What works today)", first)
     recipe = api.load("resnet:50", recipe=name).recipe
     assert recipe != Recipe()
-    course = LearningRate(recipe, recipe.length(5_000))
+    course = LearningRateSchedule(recipe, recipe.length(5_000))
     assert course.at(recipe.length(5_000).steps // 2) > 0
 
 
@@ -161,7 +161,7 @@ def test_what_asynchronous_workers_shared_becomes_one_batch() -> None:
     """Szegedy et al. 2015, section 8, with tensorflow/models: 0.045 for 50 replicas of 32, 0.94 every second epoch."""
     recipe = api.load("inception-v3").recipe
     length = recipe.length(1_281_167)
-    course = LearningRate(recipe, length)
+    course = LearningRateSchedule(recipe, length)
     found = [course.at(epoch * length.steps_per_epoch) for epoch in (0, 1, 2, 4)]
     assert found == pytest.approx([0.045, 0.045, 0.045 * 0.94, 0.045 * 0.94**2])
     assert api.load("inception-v3", **{"train.batch_size": 32}).recipe.scale == pytest.approx(32 / 1600)
@@ -171,7 +171,7 @@ def test_the_rate_of_an_hour(tmp_path: Path) -> None:
     """Goyal et al. 2017, section 5.1: from 0.1 to 3.2 for 8,192 images in 5 epochs, a tenth at 30, 60 and 80."""
     recipe = api.load("resnet:50", recipe="goyal-2017").recipe
     length = recipe.length(1_281_167)
-    course = LearningRate(recipe, length)
+    course = LearningRateSchedule(recipe, length)
     found = [course.at(epoch * length.steps_per_epoch) for epoch in (0, 5, 29, 30, 60, 80)]
     assert found == pytest.approx([0.1, 3.2, 3.2, 0.32, 0.032, 0.0032])
 

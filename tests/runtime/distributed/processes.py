@@ -156,16 +156,16 @@ def unfinite_on_one(folder: Path, page: Path) -> list[Any]:
     """The second worker, as if its memory had failed it, sees a number that is not finite; the other one does not."""
 
     def work(cluster: Cluster | None, said: list[str]) -> int:
-        from archspec.runtime.training import loop as epoch
+        from archspec.runtime.training import loop
         from archspec.runtime.training.train import train
 
-        found, looks = epoch.unfinite, []
+        found, looks = loop.non_finite, []
 
         def unfinite(arrays: Any) -> list[str]:
             looks.append(1)
             return ["kernel"] if cluster and cluster.index and len(looks) == 4 else found(arrays)
 
-        epoch.unfinite = unfinite
+        loop.non_finite = unfinite
         out = folder / "unfinite"
         given: dict[str, Any] = {"cluster": cluster, "progress": Disturbed(), "checkpoint_every": "3steps"}
         train(archspec.load(str(page)), "digits", out=out, **given)

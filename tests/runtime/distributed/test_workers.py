@@ -124,7 +124,7 @@ def test_without_a_shared_folder_the_error_says_that_the_layer_was_not_looked_fo
     for status, _, (code, message, _, *notes) in outcome["diverged apart"]:
         assert (status, code) == (1, "diverged"), (message, notes)
         assert message.endswith("at step 2 of 9 in epoch 2")
-        assert notes == ["which layer it was is found where all workers can read the checkpoints, in one shared folder"]
+        assert notes == ["to find the layer, all workers must be able to read the checkpoints, in one shared folder"]
 
 
 def test_one_process_writes(outcome: dict[str, Any]) -> None:

@@ -27,8 +27,8 @@ import archspec
 from archspec.runtime.training.records.checkpoint import files
 from archspec.runtime.training.records.curves import draw_curves
 from archspec.runtime.training.records.progress import TrainingProgress
-from tests.runtime.data.moments import Counter, Killer, Moment, moments
 from tests.runtime.small_specs import PAGE
+from tests.runtime.training.kill_points import Counter, Killer, Moment, moments
 from tests.runtime.training.same_bits import differences, result
 
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.records.checkpoint import (
+    CheckpointInterval,
     Checkpoints,
-    Every,
     files,
     latest,
-    parse_every,
+    non_finite,
+    parse_interval,
     restore,
-    unfinite,
 )
 from archspec.runtime.training.records.checkpoint_file import (
     DTYPES,
@@ -30,7 +30,7 @@ from archspec.runtime.training.records.checkpoint_file import (
 )
 from archspec.runtime.weights.safetensors import safetensors_file
 
-STATE = {"position": {"epoch": 3, "rate": 0.1 + 0.2}, "rows": [{"loss": 1 / 3}], "name": "Größe"}
+STATE = {"progress": {"epoch": 3, "learning_rate": 0.1 + 0.2}, "rows": [{"loss": 1 / 3}], "name": "Größe"}
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -111,7 +111,7 @@ def test_what_is_no_checkpoint_is_said_to_be_none(content: bytes, tmp_path: Path
 
 
 def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, Every())
+    checkpoints = Checkpoints(tmp_path, CheckpointInterval())
     for step in (0, 9, 10, 1000):
         checkpoints.save(step, Checkpoint(arrays(), {"step": step}))
     assert [path.name for path in files(tmp_path)] == ["step-000001000.safetensors", "step-000000010.safetensors"]
@@ -121,7 +121,7 @@ def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) 
     newest, before = files(tmp_path)
     newest.write_bytes(newest.read_bytes()[:-1] + b"\x7f")
     assert latest(tmp_path, notes.append).state == {"step": 10}
-    assert notes == [f"`{newest}` cannot be used: its checksum is wrong; going on from `{before.name}`, before it"]
+    assert notes == [f"`{newest}` cannot be used: its checksum is wrong; resuming from `{before.name}`"]
     before.write_bytes(b"")
     with pytest.raises(ArchspecError) as caught:
         latest(tmp_path, notes.append)
@@ -132,7 +132,7 @@ def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) 
 
 def test_what_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full at the flush, which is the last moment at which it can be."""
-    checkpoints = Checkpoints(tmp_path, Every())
+    checkpoints = Checkpoints(tmp_path, CheckpointInterval())
     checkpoints.save(1, Checkpoint(arrays(), STATE))
 
     def full(descriptor: int) -> None:
@@ -149,30 +149,30 @@ def test_what_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("text", "every"),
     [
-        (None, Every()),
-        ("500steps", Every(steps=500)),
-        ("1 step", Every(steps=1)),
-        ("90s", Every(seconds=90)),
-        ("10m", Every(seconds=600)),
-        ("1.5h", Every(seconds=5400)),
+        (None, CheckpointInterval()),
+        ("500steps", CheckpointInterval(steps=500)),
+        ("1 step", CheckpointInterval(steps=1)),
+        ("90s", CheckpointInterval(seconds=90)),
+        ("10m", CheckpointInterval(seconds=600)),
+        ("1.5h", CheckpointInterval(seconds=5400)),
     ],
 )
-def test_intervals_are_steps_or_times(text: str | None, every: Every) -> None:
-    assert parse_every(text) == every
+def test_intervals_are_steps_or_times(text: str | None, every: CheckpointInterval) -> None:
+    assert parse_interval(text) == every
 
 
 @pytest.mark.parametrize("text", ["", "10", "ten minutes", "0steps", "0m", "-5m", "1.5steps", "5d"])
 def test_other_intervals_are_refused(text: str) -> None:
     with pytest.raises(ArchspecError) as caught:
-        parse_every(text)
+        parse_interval(text)
     assert caught.value.diagnostics[0].code == "checkpoint-every"
 
 
 def test_checkpoints_are_due_by_step_or_by_clock(tmp_path: Path) -> None:
-    assert [step for step in range(1, 10) if Checkpoints(tmp_path, Every(steps=3)).due(step)] == [3, 6, 9]
-    assert not any(Checkpoints(tmp_path, Every()).due(step) for step in range(1, 10))
+    assert [step for step in range(1, 10) if Checkpoints(tmp_path, CheckpointInterval(steps=3)).due(step)] == [3, 6, 9]
+    assert not any(Checkpoints(tmp_path, CheckpointInterval()).due(step) for step in range(1, 10))
     now = [0.0]
-    timed = Checkpoints(tmp_path, Every(seconds=60), clock=lambda: now[0])
+    timed = Checkpoints(tmp_path, CheckpointInterval(seconds=60), clock=lambda: now[0])
     now[0] = 59.0
     assert not timed.due(1)
     now[0] = 61.0
@@ -208,7 +208,7 @@ def test_variables_of_another_network_are_refused_and_left_alone() -> None:
 
 def test_what_is_not_finite_is_named() -> None:
     given = {**arrays(), "nan": np.float32([1, np.nan]), "inf": np.array(np.inf, ml_dtypes.bfloat16)}
-    assert unfinite(given) == ["nan", "inf"]
+    assert non_finite(given) == ["nan", "inf"]
 
 
 def test_no_state_is_ever_unpickled(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from archspec.lang.recipes.schedule import Clock
 from archspec.lang.recipes.schedules import SCHEDULES, Plateau
 from archspec.runtime.models.keras_class import keras_class
 from archspec.runtime.training.optimization.losses import training_loss, validation_loss
-from archspec.runtime.training.optimization.lr_schedule import LearningRate, Stopper
+from archspec.runtime.training.optimization.lr_schedule import EarlyStopper, LearningRateSchedule
 
 schedules = keras.optimizers.schedules
 SHORT = {"constant", "step", "cosine", "plateau"}
@@ -213,7 +213,7 @@ def test_plateau_drops_the_rate_where_keras_does(
     callback.set_model(model)
     callback.on_train_begin()
     recipe = Recipe(optimizer=OPTIMIZERS["sgd"](learning_rate=0.1), schedule=Plateau(**words), epochs=30)
-    rates = LearningRate(recipe, recipe.length(128))
+    rates = LearningRateSchedule(recipe, recipe.length(128))
     for epoch, value in enumerate(history):
         before = rates.at(epoch)
         callback.on_epoch_end(epoch, {"val_loss": value})
@@ -221,7 +221,7 @@ def test_plateau_drops_the_rate_where_keras_does(
         line = rates.after(row(epoch, value))
         assert rates.at(epoch + 1) == pytest.approx(float(model.optimizer.learning_rate), rel=1e-6)
         assert (line is not None) == (rates.at(epoch + 1) != before)
-        again = LearningRate(recipe, recipe.length(128))
+        again = LearningRateSchedule(recipe, recipe.length(128))
         again.restore(rates.state())
         rates = again
 
@@ -241,18 +241,18 @@ def test_early_stopping_stops_where_keras_does(
     callback.set_model(model)
     callback.on_train_begin()
     recipe = Recipe(early_stopping=EarlyStopping(**words))
-    stopper = Stopper(recipe)
+    stopper = EarlyStopper(recipe)
     for epoch, value in enumerate(history):
         callback.on_epoch_end(epoch, {"val_loss": value})
         assert stopper.after(row(epoch, value)) == model.stop_training
         if model.stop_training:
             break
-        state, stopper = stopper.state(), Stopper(recipe)
+        state, stopper = stopper.state(), EarlyStopper(recipe)
         stopper.restore(state)
 
 
 def test_higher_is_better_for_accuracies() -> None:
-    stopper = Stopper(Recipe(early_stopping=EarlyStopping(monitor="val_top1", patience=1)))
+    stopper = EarlyStopper(Recipe(early_stopping=EarlyStopping(monitor="val_top1", patience=1)))
     assert [stopper.after({"epoch": i + 1, "val_top1": value}) for i, value in enumerate([0.5, 0.6, 0.55])] == [
         False,
         False,

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 import archspec
 from archspec.lang.recipes.recipe import Recipe, recipe
-from archspec.runtime.training.optimization.lr_schedule import LearningRate
-from archspec.runtime.training.records.recipe_warnings import recipe_notes, sees_grey_levels
+from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule
+from archspec.runtime.training.records.recipe_warnings import recipe_warnings, sees_raw_pixels
 from archspec.transforms import TRANSFORMS
 
 
 def notes(images: int, *, on_cpu: bool = True, **section: object) -> list[str]:
     found: Recipe = recipe(section, TRANSFORMS)
-    return recipe_notes(found, found.length(images), images, on_cpu=on_cpu)
+    return recipe_warnings(found, found.length(images), images, on_cpu=on_cpu)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_a_plateau_that_is_said_to_lower_no_rate_lowers_none_and_any_other_may(p
     """Against the schedule itself, in the worst case: no epoch is better than the first."""
     given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"plateau": {"patience": patience}}}, TRANSFORMS)
     length = given.length(images)
-    rates = LearningRate(given, length)
+    rates = LearningRateSchedule(given, length)
     used = set()
     for epoch in range(epochs):
         used.add(rates.at(epoch * length.steps_per_epoch))
         rates.after({"epoch": epoch + 1, "val_loss": first, "loss": first, "val_top1": 0.0, "top1": 0.0})
-    said = any("no update has a lower rate" in line for line in recipe_notes(given, length, images, on_cpu=True))
+    said = any("no update has a lower rate" in line for line in recipe_warnings(given, length, images, on_cpu=True))
     assert said == (len(used) == 1)
 
 
@@ -76,9 +76,9 @@ def test_a_plateau_that_is_said_to_lower_no_rate_lowers_none_and_any_other_may(p
 def test_a_step_that_is_said_to_come_too_late_is_not_among_the_rates(marks, epochs):
     given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"step": {"epochs": marks}}}, TRANSFORMS)
     length = given.length(25)
-    last = LearningRate(given, length).at(length.steps - 1)
+    last = LearningRateSchedule(given, length).at(length.steps - 1)
     come = round(-math.log10(last / given.optimizer.learning_rate))
-    said = [line for line in recipe_notes(given, length, 25, on_cpu=True) if "ends before" in line]
+    said = [line for line in recipe_warnings(given, length, 25, on_cpu=True) if "ends before" in line]
     assert bool(said) == (come < len(marks))
     assert ("any drop" in "".join(said)) == (come == 0)
 
@@ -93,7 +93,7 @@ def test_a_weight_that_is_to_decay_and_is_not_there_is_named():
         ({"decayed": ["kernle"]}, ""),
     ):
         found: Recipe = recipe(section, TRANSFORMS)
-        lines = recipe_notes(found, found.length(1000), 1000, on_cpu=True, weights=names)
+        lines = recipe_warnings(found, found.length(1000), 1000, on_cpu=True, weights=names)
         assert [words in line for line in lines] == [True] * bool(words)
 
 
@@ -109,8 +109,8 @@ def test_a_weight_that_is_to_decay_and_is_not_there_is_named():
 )
 def test_pixels_that_nothing_scales_are_talked_of(reference: str, raw: bool):
     network = archspec.load(reference)
-    assert sees_grey_levels(network.graph(), network.preprocess) == raw
-    assert sees_grey_levels(network.graph(), ()) == (raw or reference in ("lenet", "resnet:50"))
+    assert sees_raw_pixels(network.graph(), network.preprocess) == raw
+    assert sees_raw_pixels(network.graph(), ()) == (raw or reference in ("lenet", "resnet:50"))
     found: Recipe = recipe({}, TRANSFORMS)
-    lines = recipe_notes(found, found.length(1000), 1000, on_cpu=True, raw=raw)
+    lines = recipe_warnings(found, found.length(1000), 1000, on_cpu=True, raw=raw)
     assert [" 0 to 255 " in line for line in lines] == [True] * raw

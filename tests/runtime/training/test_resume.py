@@ -49,12 +49,12 @@ def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(page: str, whole:
     ended = train(archspec.load(page), "digits", out=out, progress=Watcher(at_step=once(number, epoch=2)))
     assert (ended.signal, ended.interrupted, ended.epochs) == (number, True, 1)
     assert ended.next_commands()[0] == f"archspec train --resume {out}"
-    position = read_checkpoint(files(out)[0]).state["position"]
-    assert position["epoch"] == 1
-    assert position["score"]["examples"] == min(150 * position["done"], 1347)  # the sums of the epoch so far
+    progress = read_checkpoint(files(out)[0]).state["progress"]
+    assert progress["epoch"] == 1
+    assert progress["metrics"]["examples"] == min(150 * progress["done"], 1347)  # the sums of the epoch so far
     assert json.loads((out / "run.json").read_text())["interrupted"] is True
     seen = go_on(out)
-    assert f"going on from epoch 2, after {position['done']} of its 9 steps" in seen.lines
+    assert f"resuming at epoch 2, after {progress['done']} of its 9 steps" in seen.lines
     assert [key for key in differences(result(whole), result(out)) if key != "checkpoints"] == []
     assert len(json.loads((out / "run.json").read_text())["resumed"]) == 1
 
@@ -64,7 +64,7 @@ def test_a_signal_during_validation_goes_on_with_the_validation(page: str, whole
     watcher = Watcher(at_end=lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert train(archspec.load(page), "digits", out=out, progress=watcher).epochs == 0
     assert files(out)[0].name == "step-000000009.safetensors"
-    assert read_checkpoint(files(out)[0]).state["position"]["done"] == STEPS
+    assert read_checkpoint(files(out)[0]).state["progress"]["done"] == STEPS
     go_on(out)
     assert [key for key in differences(result(whole), result(out)) if key != "checkpoints"] == []
 
@@ -84,9 +84,7 @@ def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(whole: Path, tmp
     (out / "history.csv").write_text("half")
     (out / ".last.99999999.tmp.keras").touch()
     seen = go_on(out)
-    assert (
-        seen.lines[0] == f"`{newest}` cannot be used: its checksum is wrong; going on from `{before.name}`, before it"
-    )
+    assert seen.lines[0] == f"`{newest}` cannot be used: its checksum is wrong; resuming from `{before.name}`"
     assert differences(result(whole), result(out)) == []
 
 
@@ -105,7 +103,7 @@ def test_a_finished_run_is_left_as_it_is(whole: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
     watcher = Watcher()
     ended = resume(whole, archspec.load, progress=watcher)
-    assert watcher.lines == [f"`{whole}` is finished, and left as it is"]
+    assert watcher.lines == [f"`{whole}` is already finished; nothing to do"]
     assert (ended.epochs, ended.signal) == (3, None)
     assert f"best validation top-1 {100 * max(row['val_top1'] for row in history(whole)):.2f} %" in ended.summary()
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
@@ -121,12 +119,12 @@ def test_what_is_no_run_is_refused(whole: Path, tmp_path: Path) -> None:
         (out / "run.json").write_text(text)
         refused("not-a-run", out)
     (out / "run.json").write_text(settings)
-    page = (out / "page.yaml").read_text()
-    (out / "page.yaml").write_text(page.replace("dropout: 0.1", "dropout: 0.2"))
-    assert "page.yaml was changed" in refused("checkpoint-differs", out).message
-    (out / "page.yaml").unlink()
+    page = (out / "spec.yaml").read_text()
+    (out / "spec.yaml").write_text(page.replace("dropout: 0.1", "dropout: 0.2"))
+    assert "spec.yaml was changed" in refused("checkpoint-differs", out).message
+    (out / "spec.yaml").unlink()
     refused("not-a-run", out)
-    (out / "page.yaml").write_text(page)
+    (out / "spec.yaml").write_text(page)
     for path in files(out):
         path.write_bytes(b"")
     refused("no-checkpoint", out)
@@ -159,7 +157,7 @@ def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
     checkpoint = "step-000000{:03}.safetensors".format
     for name in (
         "images.npz",
-        "page.yaml",
+        "spec.yaml",
         "run.json",
         checkpoint(4),
         "last.keras",
@@ -230,8 +228,8 @@ def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> N
     assert status == 0
     assert "trained after 3 epochs" in out
     for arguments, said in (
-        (("--resume", whole, "--epochs", 5), "--resume takes the network, the recipe and the seed of its run"),
-        (("--resume", whole, "lenet"), "and no REF"),
+        (("--resume", whole, "--epochs", 5), "--resume keeps the network, the recipe and the seed of its run"),
+        (("--resume", whole, "lenet"), "and takes no REF"),
         (("lenet",), "Missing option '--data'"),
         (("--data", "digits"), "Missing argument 'REF'"),
     ):

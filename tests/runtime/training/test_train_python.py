@@ -81,5 +81,5 @@ def test_a_run_whose_images_are_elsewhere_says_how_to_name_them(tmp_path: Path) 
         archspec.resume(out, progress=Watcher())
     (found,) = caught.value.diagnostics
     assert found.code == "data-not-found"
-    assert found.notes[-1].startswith(f"the run began with `--data {data}`; ")
+    assert found.notes[-1].startswith(f"the run was started with `--data {data}`; ")
     assert archspec.resume(out, data=str(tmp_path / "moved"), progress=Watcher()).epochs == 2

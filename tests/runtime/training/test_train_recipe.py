@@ -133,7 +133,7 @@ def test_a_run_keeps_its_recipe(run: tuple[RunResult, Notes]) -> None:
         "balanced",
         {"categorical_crossentropy": {"label_smoothing": 0.0}},
     )
-    assert api.load(str(result.directory / "page.yaml")).recipe.iterations == 20
+    assert api.load(str(result.directory / "spec.yaml")).recipe.iterations == 20
 
 
 def test_another_recipe_accumulates_and_stops_early(page: str, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_another_recipe_accumulates_and_stops_early(page: str, tmp_path: Path) -
     rows = history(result.directory)
     assert result.epochs == len(rows) == 3
     assert [row["learning_rate"] for row in rows] == pytest.approx([0.01, 0.01, 0.005])
-    assert "stopped early after epoch 3, as `early_stopping` asks" in notes.lines
+    assert "stopped after epoch 3 by `early_stopping`" in notes.lines
     assert "5 epochs (20 updates) in batches of 100, 4 batches an update" in notes.lines[1]
     assert keras.config.dtype_policy() == before
     model, _ = load_model(result.directory)

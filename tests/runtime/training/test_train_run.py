@@ -174,11 +174,11 @@ def test_settings_are_all_written_down(finished: tuple[RunResult, Watcher], page
 
 def test_the_page_of_the_run_is_the_network_again(finished: tuple[RunResult, Watcher]) -> None:
     result, _ = finished
-    again = archspec.load(str(result.directory / "page.yaml"))
+    again = archspec.load(str(result.directory / "spec.yaml"))
     model, metadata = load_model(result.directory)
     assert again.graph().params == model.count_params()
     assert again.recipe.epochs == 3
-    assert metadata.page == (result.directory / "page.yaml").read_text()
+    assert metadata.page == (result.directory / "spec.yaml").read_text()
     assert metadata.class_names == tuple("0123456789")
 
 
@@ -262,7 +262,7 @@ def test_ctrl_c_in_the_first_epoch_keeps_the_network(page: str, tmp_path: Path) 
     result = train(archspec.load(page), "digits", out=tmp_path / "run", progress=watcher)
     assert (result.interrupted, result.epochs, result.best_epoch) == (True, 0, None)
     assert load_model(result.directory)[0].count_params() == 1394
-    assert "before the first epoch was over" in result.summary()
+    assert "before the end of the first epoch" in result.summary()
 
 
 def test_a_second_ctrl_c_stops_at_once(page: str, tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_a_second_ctrl_c_stops_at_once(page: str, tmp_path: Path) -> None:
     watcher, out = Watcher(at_step=twice), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         train(archspec.load(page), "digits", out=out, progress=watcher)
-    assert watcher.lines[-1] == f"stopped; `archspec train --resume {out}` goes on from the last checkpoint"
+    assert watcher.lines[-1] == f"stopped; resume from the last checkpoint with `archspec train --resume {out}`"
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_epochs_before(page: str, tmp_path: Path) -> None:

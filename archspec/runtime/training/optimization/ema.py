@@ -11,7 +11,7 @@ from typing import Any
 from archspec.lang.recipes.optimizer import Optimizer
 
 
-class Average:
+class Ema:
     """average <- momentum average + (1 - momentum) w after each update; after the first one it is w.
 
     Args:

@@ -21,7 +21,7 @@ def check_monitors(recipe: Recipe, classes: int) -> None:
             raise fail("recipe", fact, help="watch `val_top1` or `val_loss`")
 
 
-class LearningRate:
+class LearningRateSchedule:
     """The course of the learning rate. `at(step)` for each step, counted from 0; `after(row)` for each epoch.
 
     Args:
@@ -83,7 +83,7 @@ class LearningRate:
         self._wait, self._cooldown = state["wait"], state["cooldown"]
 
 
-class Stopper:
+class EarlyStopper:
     """`early_stopping:` of a recipe, or never. `after(row)` for each epoch says whether to stop."""
 
     def __init__(self, recipe: Recipe) -> None:

@@ -31,33 +31,35 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
-class Every:
+class CheckpointInterval:
     """How often a checkpoint is due inside an epoch: after so many steps or seconds; never when both are None."""
 
     steps: int | None = None
     seconds: float | None = None
 
 
-def parse_every(text: str | None) -> Every:
+def parse_interval(text: str | None) -> CheckpointInterval:
     """`500steps`, `90s`, `10m` or `2h`; None is only at the end of each epoch.
 
     Raises:
         ArchspecError: `checkpoint-every`.
     """
     if text is None:
-        return Every()
+        return CheckpointInterval()
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps?|s|m|h)\s*", text)
     number = float(match[1]) if match else 0.0
     if not match or not number or (match[2].startswith("step") and not number.is_integer()):
         message = f"`{text}` is neither a number of steps nor a time"
         raise fail("checkpoint-every", message, help="give `500steps`, `90s`, `10m` or `2h`")
-    return Every(steps=int(number)) if match[2].startswith("step") else Every(seconds=number * SECONDS[match[2]])
+    if match[2].startswith("step"):
+        return CheckpointInterval(steps=int(number))
+    return CheckpointInterval(seconds=number * SECONDS[match[2]])
 
 
 class Checkpoints:
     """The folder of a run's checkpoints. `clock` gives seconds."""
 
-    def __init__(self, run: Path, every: Every, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, run: Path, every: CheckpointInterval, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder = run / FOLDER
         self.every = every
         self._clock = clock
@@ -106,7 +108,7 @@ def latest(run: Path, note: Callable[[str], None]) -> Checkpoint:
             reasons.append(f"`{path}` cannot be used: {damaged}")
             continue
         for reason in reasons:
-            note(f"{reason}; going on from `{path.name}`, before it")
+            note(f"{reason}; resuming from `{path.name}`")
         return checkpoint
     message = f"`{run}` has no checkpoint to go on from"
     raise fail("no-checkpoint", message, notes=reasons, help="start the run again: `archspec train`")
@@ -146,7 +148,7 @@ def restore(variables: Sequence[Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
         differing.insert(0, f"it has {len(values)} variables, and the network with its optimizer {len(variables)}")
     if differing:
         message = "the checkpoint is of another network or optimizer"
-        help = "page.yaml and run.json of a run are not to be changed: start a new run instead"
+        help = "do not change spec.yaml or run.json of a run; start a new run instead"
         raise fail("checkpoint-differs", message, notes=differing[:3], help=help)
     for variable, (_, value) in zip(variables, values, strict=True):
         variable.assign(value)
@@ -162,6 +164,6 @@ def _dtype_name(variable: Any) -> Any:
     return dtype
 
 
-def unfinite(arrays: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+def non_finite(arrays: Mapping[str, npt.NDArray[Any]]) -> list[str]:
     """Names of arrays that hold NaN or infinity."""
     return [name for name, array in arrays.items() if array.dtype.kind not in "iub" and not np.isfinite(array).all()]

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from archspec.runtime.system.atomic_write import atomic
 
-FORMAT = "archspec checkpoint 1"
+FORMAT = "archspec checkpoint 2"
 HEADER_BYTES = 100_000_000  # the limit of safetensors
 DTYPES = {
     "float64": "F64",
@@ -98,7 +98,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         entries = json.loads(data[8 : 8 + length].tobytes())
         metadata = entries.pop("__metadata__")
         if metadata["format"] != FORMAT:
-            raise DamagedCheckpointError("another version of archspec wrote it")
+            raise DamagedCheckpointError("it was written by an incompatible version of archspec")
         body = data[8 + length :]
         digest = _digest(metadata["state"], entries)
         digest.update(body)

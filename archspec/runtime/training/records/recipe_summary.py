@@ -9,7 +9,7 @@ from archspec.lang.recipes.contradictions import MIXING
 from archspec.lang.recipes.recipe import Length, Recipe
 
 
-def loss_words(recipe: Recipe) -> dict[str, str]:
+def loss_labels(recipe: Recipe) -> dict[str, str]:
     """The loss, its unit, and what only that of training has, as `draw_curves` takes them."""
     entropy = recipe.loss.name in ("categorical_crossentropy", "sparse_categorical_crossentropy")
     name, unit = ("cross-entropy", "nats") if entropy else (recipe.loss.name.replace("_", " "), "")

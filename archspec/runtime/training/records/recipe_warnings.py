@@ -13,12 +13,12 @@ SCALING = frozenset({"rescale", "normalize", "bn", "layer_norm", "group_norm"})
 """Layers after which it does not matter what numbers pixels are."""
 
 
-def recipe_notes(
+def recipe_warnings(
     recipe: Recipe, length: Length, images: int, *, on_cpu: bool, weights: Sequence[str] = (), raw: bool = False
 ) -> list[str]:
     """Lines about a recipe, its Length on so many training images, the kind of device, and the names of the weights.
 
-    raw: what `sees_grey_levels` says.
+    raw: what `sees_raw_pixels` says.
     """
     lines = [*_notes(recipe, length, images, on_cpu=on_cpu), *_undecayed(recipe, weights)]
     if raw:
@@ -27,7 +27,7 @@ def recipe_notes(
     return [f"note: {line}" for line in lines]
 
 
-def sees_grey_levels(graph: Graph, preprocess: Sequence[object]) -> bool:
+def sees_raw_pixels(graph: Graph, preprocess: Sequence[object]) -> bool:
     """Whether pixels of images reach the network as they are: neither the page nor its first layers scale them."""
     first = {type(node.op).name for node in graph.layers if 0 in node.inputs}
     return len(graph.input_shape) == 3 and not preprocess and not first & SCALING

@@ -30,13 +30,13 @@ DRAWN_EVERY = 60.0
 """Seconds after which an epoch's end draws the curves anew: drawing takes as long as a short epoch."""
 
 
-class Record:
+class RunLogger:
     """The files of a run in progress.
 
     Args:
         directory: a folder made by `run_directory.created`.
         title: of the curves.
-        page: the resolved page.
+        spec: the resolved spec, YAML.
         settings: what run.json says from the start.
         metadata: what the model files carry.
         writes: False for all but one of several processes, which then only remember.
@@ -50,7 +50,7 @@ class Record:
         self,
         directory: Path,
         title: str,
-        page: str,
+        spec: str,
         settings: Mapping[str, Any],
         metadata: Metadata,
         *,
@@ -66,8 +66,8 @@ class Record:
         self.rows: list[Row] = []
         self.times: list[Row] = []
         self.best: Row | None = None
-        self._page = page
-        self.page_digest = hashlib.sha256(page.encode()).hexdigest()
+        self._spec = spec
+        self.spec_digest = hashlib.sha256(spec.encode()).hexdigest()
         self._scalars = ScalarLog(directory / "tensorboard")
         self._mlflow = mlflow
         self._started = time.monotonic()
@@ -77,10 +77,10 @@ class Record:
         self._settings = {**opening, **settings, "finished": None}
 
     def begin(self) -> None:
-        """Write page.yaml and run.json."""
+        """Write spec.yaml and run.json."""
         if not self.writes:
             return
-        write_text(self.directory / "page.yaml", self._page)
+        write_text(self.directory / "spec.yaml", self._spec)
         write_json(self.directory / "run.json", self._settings)
         self._to_mlflow()
 
@@ -175,7 +175,7 @@ class Record:
 
     def failed(self, error: ArchspecError) -> None:
         """Say in run.json what ended the run, as far as the disk allows, and if it has begun."""
-        if not self.writes or not (self.directory / "page.yaml").exists():
+        if not self.writes or not (self.directory / "spec.yaml").exists():
             return
         with contextlib.suppress(ArchspecError):
             self._draw()

@@ -19,14 +19,14 @@ from typing import Any
 from archspec.runtime.training import loop as epoch
 from archspec.runtime.training.records.checkpoint import Checkpoints
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.records.run_logger import Record
+from archspec.runtime.training.records.run_logger import RunLogger
 from archspec.runtime.training.train_step import TrainStep
 
 PHASES = {
     TrainStep.__call__.__code__: "step",
     Checkpoints.save.__code__: "checkpoint",
     epoch.count.__code__: "validation",
-    Record.write.__code__: "epoch's end",
+    RunLogger.write.__code__: "epoch's end",
 }
 
 
@@ -34,7 +34,7 @@ WHERE: dict[str, tuple[Any, str]] = {
     "step": (TrainStep, "__call__"),
     "checkpoint": (Checkpoints, "save"),
     "validation": (epoch, "count"),
-    "epoch's end": (Record, "write"),
+    "epoch's end": (RunLogger, "write"),
 }
 
 
