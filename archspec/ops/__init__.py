@@ -15,4 +15,10 @@ def merges() -> list[str]:
     return [name for name, op in OPS.items() if op.many]
 
 
-__all__ = ["OPS", "Op", "OpError", "Weight", "merges"]
+def weight_names() -> list[str]:
+    """Names of the weights that operators declare in their examples: kernel, bias, ..."""
+    made = ((op.make(args), inputs) for op in OPS.values() for args, inputs in op.examples)
+    return list(dict.fromkeys(weight.name for op, inputs in made for weight in op.weights(*inputs)))
+
+
+__all__ = ["OPS", "Op", "OpError", "Weight", "merges", "weight_names"]

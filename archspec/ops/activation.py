@@ -37,6 +37,17 @@ class Activation(Op):
             return lambda x: keras.layers.Identity(name=name)(function(x, **arguments))
         return layer
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        function = getattr(layer, "activation", None)
+        if type(layer).__name__ == "Activation" and getattr(function, "__name__", None) == cls.name:
+            return {} if function.__module__.startswith("keras.") else None
+        given = super().from_keras(layer)
+        if given is not None and type(layer).__name__ == "ReLU":
+            plain_6 = layer.max_value == 6 and not layer.negative_slope and not layer.threshold
+            return given if plain_6 == (cls.name == "relu6") else None
+        return given
+
 
 BY_OUTPUT = ("elu", "exponential", "relu", "relu6", "selu", "sigmoid", "tanh")
 """Those whose gradient TensorFlow computes from the output, so that the input need not be kept."""
@@ -49,17 +60,18 @@ def activation(
     examples: list[Any] = [] if example is None else [(example, [(7, 3)])]
     if all(field.default is not MISSING for field in args.values()):
         examples.insert(0, ({}, [(5, 4, 3)]))
+    title = name.title().replace("_", "")  # the class of the function of `keras.ops`
     namespace = {
         "__doc__": f"{doc}\n\nShapes: as its input.",
         "__module__": __name__,
         "__annotations__": dict.fromkeys(args, Any),
         "name": name,
         "layer": layer,
+        "keras_layers": (title, layer) if layer else (title,),
         "keeps": () if name == "linear" else ("output",) if name in BY_OUTPUT else ("inputs",),
         "examples": tuple(examples),
         **args,
     }
-    title = name.title().replace("_", "")
     made = type(title, (Activation,), namespace)
     globals()[title] = declared(made) if args else made
 
@@ -113,7 +125,7 @@ activation(
     max_value=arg(CEILING, "largest output; null for none", None),
     threshold=arg(NOT_NEGATIVE, "values below it are damped", 0.0),
 )
-activation("relu6", "min(max(x, 0), 6) (Krizhevsky 2010).")
+activation("relu6", "min(max(x, 0), 6) (Krizhevsky 2010).", "ReLU")
 activation("selu", "1.0507 x above 0, 1.7581 (exp(x) - 1) below (Klambauer et al. 2017, equation 2).")
 activation("sigmoid", "1 / (1 + exp(-x)).")
 activation("silu", "x sigmoid(x) (Ramachandran et al. 2017).")
@@ -151,6 +163,7 @@ class PRelu(Op):
     """
 
     name = "prelu"
+    keras_layers = ("PReLU",)
     examples = (
         ({}, [(7,)]),
         ({}, [(5, 4, 3)]),

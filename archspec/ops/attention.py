@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import BOOLEAN, FRACTION, POSITIVE, Schema, arg, declared
-from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, Weight, channels, product, show
+from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, Weight, channels, input_shape, product, show
 
 KEY_DIM: Schema = {"type": ["integer", "null"], "minimum": 1}
 
@@ -21,6 +22,8 @@ class Attention(Op):
     """
 
     name = "attention"
+    kind = "attention"
+    keras_layers = ("MultiHeadAttention",)
     examples = (
         ({"num_heads": 2}, [(5, 6)]),
         ({"num_heads": 3, "key_dim": 4, "use_bias": False, "dropout": 0.25}, [(7, 8)]),
@@ -82,3 +85,14 @@ class Attention(Op):
             return layer(x, x)
 
         return call
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given is None:
+            return None
+        several = len({id(tensor) for tensor in layer._inbound_nodes[0].input_tensors}) > 1
+        if several or layer.value_dim != layer.key_dim or getattr(layer, "use_gate", False):
+            raise OpError("it is no self-attention with keys and values of one size")
+        by_default = layer.num_heads * layer.key_dim == input_shape(layer)[-1]
+        return {**given, "key_dim": None} if by_default else given

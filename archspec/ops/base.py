@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from archspec.declare import Declared
+from archspec.declare import Declared, Schema, arguments
 from archspec.plugins import Registry
 
 Dim = int | None
@@ -43,6 +43,13 @@ class Weight:
     name: str
     shape: tuple[int, ...]
     trainable: bool = True
+    scale: bool = False
+    """Whether it holds one factor for each channel, although Keras calls it a kernel."""
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether `init: {conv: he_normal}`, a rule without the name of a weight, sets it."""
+        return self.name.endswith("kernel") and not self.scale
 
     @property
     def size(self) -> int:
@@ -91,6 +98,11 @@ class Op(Declared):
     in_place: ClassVar[bool] = False
     """Whether the output is the input's memory under another shape."""
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Sequence[Shape]]]] = ()
+    keras_layers: ClassVar[tuple[str, ...]] = ()
+    """Keras classes that `from_keras` reads: layers such as Conv2D, and the operations of `keras.ops` such as Mean."""
+    kind: ClassVar[str] = "param"
+    """How its weights are matched with those of other programs: conv, depthwise, separable, dense, bn, norm, attention,
+    or param for arrays of its own."""
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -125,11 +137,51 @@ class Op(Declared):
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
-        """The arguments with which `build` makes this Keras layer; None for any other (`archspec from-keras`).
+        """The arguments with which `build` makes this Keras layer; None for any other layer (`archspec from-keras`).
 
-        For operators of plugins: how Keras's own layers are read stands in `archspec.runtime.from_keras`.
+        By default the attributes that the layer has under the names of the arguments, for classes in `keras_layers`.
+        An activation inside the layer is read as a layer of its own.
+
+        Raises OpError: why no arguments give such a layer.
         """
-        return None
+        if type(layer).__name__ not in cls.keras_layers:
+            return None
+        if getattr(layer, "data_format", "channels_last") != "channels_last":
+            fact = "its channels come first, and those of a spec come last"
+            raise OpError(fact, help="build it with data_format='channels_last'")
+        given = {a.name: plain(getattr(layer, a.name), a.schema) for a in arguments(cls) if hasattr(layer, a.name)}
+        if given.get("axis") == len(input_shape(layer)):
+            given["axis"] = -1
+        return given
+
+
+def plain(value: Any, schema: Schema) -> Any:
+    """An attribute of a Keras layer as an argument of that schema: 3 for (3, 3) where a number may stand."""
+    if hasattr(value, "tolist"):  # of NumPy
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)):
+        return value
+    items = tuple(plain(item, schema.get("items", {})) for item in value)
+    one_for_all = {"integer", "number"} & {*schema.get("type", ())} and len(set(items)) == 1
+    return items[0] if one_for_all and not isinstance(items[0], tuple) else items
+
+
+def input_shape(layer: Any) -> Shape:
+    """The shape of one sample that a Keras layer reads first; () for a layer that was never called."""
+    nodes = layer._inbound_nodes
+    return tuple(nodes[0].input_tensors[0].shape)[1:] if nodes else ()
+
+
+def only_last_axis(layer: Any) -> None:
+    """Raises OpError for a Keras layer that normalizes along another axis than the channels."""
+    axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+    if axes not in ([-1], [len(input_shape(layer))]):
+        raise OpError(f"it normalizes along axis {layer.axis}, and the operator along the last, the channels")
+
+
+def ranks(name: str, highest: int = 3) -> tuple[str, ...]:
+    """Keras's classes of that name: Conv -> Conv1D, Conv2D, Conv3D."""
+    return tuple(f"{name}{rank}D" for rank in range(1, highest + 1))
 
 
 def product(dims: Sequence[Dim]) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import POSITIVE, SIZES, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, channels, counted, per_axis, show, spatial
+from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, channels, counted, per_axis, ranks, show, spatial
 from archspec.ops.window import SIDES, Pixels, before_and_after, bordered, explicit
 
 
@@ -17,6 +18,7 @@ class ZeroPad(Op):
     """
 
     name = "zero_pad"
+    keras_layers = ranks("ZeroPadding")
     keeps = ()
     examples = (
         ({}, [(5, 4, 3)]),
@@ -39,6 +41,10 @@ class ZeroPad(Op):
 
     def build(self, keras: Any, name: str) -> Layer:
         return lambda x: bordered(keras, "ZeroPadding", explicit(self.padding, len(x.shape) - 2), name)(x)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        return _one_axis_as_pair(super().from_keras(layer), layer)
 
 
 @declared
@@ -92,6 +98,7 @@ class Crop(Op):
     """
 
     name = "crop"
+    keras_layers = ranks("Cropping")
     keeps = ()
     examples = (
         ({"cropping": 1}, [(5, 4, 3)]),
@@ -117,6 +124,17 @@ class Crop(Op):
 
     def build(self, keras: Any, name: str) -> Layer:
         return lambda x: bordered(keras, "Cropping", explicit(self.cropping, len(x.shape) - 2, "cropping"), name)(x)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        return _one_axis_as_pair(super().from_keras(layer), layer)
+
+
+def _one_axis_as_pair(given: Mapping[str, Any] | None, layer: Any) -> Mapping[str, Any] | None:
+    """((1, 2),) for (1, 2) of a 1-D layer, where Keras has the two sides and the others a pair for each axis."""
+    if given is None or not type(layer).__name__.endswith("1D"):
+        return given
+    return {name: (sides,) if isinstance(sides, tuple) else sides for name, sides in given.items()}
 
 
 @declared

@@ -17,6 +17,7 @@ from archspec.ops.base import (
     channels,
     per_axis,
     product,
+    ranks,
     spatial,
 )
 from archspec.ops.window import keras_padding, padding_schema, ranked, slide
@@ -95,6 +96,8 @@ class Conv(Convolution):
     """
 
     name = "conv"
+    kind = "conv"
+    keras_layers = ranks("Conv")
     examples = (
         ({"filters": 6, "kernel_size": 5, "strides": 2, "padding": 2, "groups": 2}, [(11, 7, 4)]),
         ({"filters": 5}, [(9, 7, 3)]),

@@ -18,6 +18,8 @@ class Dense(Op):
     """
 
     name = "dense"
+    kind = "dense"
+    keras_layers = ("Dense",)
     examples = (
         ({"units": 5}, [(7,)]),
         ({"units": 5, "use_bias": False}, [(7,)]),

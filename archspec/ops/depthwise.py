@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg, declared
-from archspec.ops.base import Dim, Layer, OpError, Shape, Weight, channels, counted, per_axis, show, spatial
+from archspec.ops.base import Dim, Layer, OpError, Shape, Weight, channels, counted, per_axis, ranks, show, spatial
 from archspec.ops.conv import Convolution, Sizes
 from archspec.ops.window import PADDING
 
@@ -44,6 +44,8 @@ class DepthwiseConv(Depthwise):
     """
 
     name = "depthwise_conv"
+    kind = "depthwise"
+    keras_layers = ranks("DepthwiseConv", 2)
     examples = (
         ({"kernel_size": 3, "padding": "same"}, [(9, 7, 4)]),
         ({"kernel_size": [3, 2], "depth_multiplier": 2, "use_bias": False}, [(9, 7, 4)]),
@@ -85,6 +87,8 @@ class SeparableConv(Depthwise):
     """
 
     name = "separable_conv"
+    kind = "separable"
+    keras_layers = ranks("SeparableConv", 2)
     examples = (
         ({"filters": 5, "kernel_size": 3, "padding": "same"}, [(9, 7, 4)]),
         ({"filters": 2, "kernel_size": [3, 2], "depth_multiplier": 3, "use_bias": False}, [(9, 7, 4)]),

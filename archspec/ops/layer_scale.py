@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import NUMBER, arg, declared
@@ -17,6 +18,7 @@ class LayerScale(Op):
     """
 
     name = "layer_scale"
+    keras_layers = ("LayerScale",)  # of keras.applications.convnext
     examples = (
         ({}, [(5, 4, 3)]),
         ({"init_value": 0.1}, [(None, 3)]),
@@ -34,7 +36,7 @@ class LayerScale(Op):
         (x,) = inputs
         size = channels(x, self.name)
         spatial = len(x) - 1
-        return (Weight("kernel", (*(1,) * spatial, size, 1) if spatial in (1, 2) else (size,)),)
+        return (Weight("kernel", (*(1,) * spatial, size, 1) if spatial in (1, 2) else (size,), scale=True),)
 
     def build(self, keras: Any, name: str) -> Layer:
         start = keras.initializers.Constant(self.init_value)
@@ -49,3 +51,7 @@ class LayerScale(Op):
             return keras.layers.EinsumDense(equation, x.shape[1:], kernel_initializer=start, name=name)(x)
 
         return call
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        return None if super().from_keras(layer) is None else {"init_value": float(layer.init_values)}

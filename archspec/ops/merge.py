@@ -71,6 +71,7 @@ class Add(Merge):
     name = "add"
     keeps = ()
     layer = "Add"
+    keras_layers = (layer,)
     verb = "add"
 
 
@@ -83,6 +84,7 @@ class Multiply(Merge):
 
     name = "multiply"
     layer = "Multiply"
+    keras_layers = (layer,)
     verb = "multiply"
 
 
@@ -96,6 +98,7 @@ class Average(Merge):
     name = "average"
     keeps = ()
     layer = "Average"
+    keras_layers = (layer,)
     verb = "average"
 
 
@@ -108,6 +111,7 @@ class Maximum(Merge):
 
     name = "maximum"
     layer = "Maximum"
+    keras_layers = (layer,)
     verb = "take the maximum of"
 
 
@@ -119,6 +123,7 @@ class Concat(Op):
     """
 
     name = "concat"
+    keras_layers = ("Concatenate",)
     keeps = ()
     many = True
     examples = (

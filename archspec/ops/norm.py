@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import BOOLEAN, FRACTION, INTEGER, POSITIVE_NUMBER, Schema, arg, declared
@@ -16,6 +17,7 @@ from archspec.ops.base import (
     Weight,
     channels,
     keras_axis,
+    only_last_axis,
     show,
 )
 
@@ -44,6 +46,8 @@ class BatchNormalization(Normalization):
     """
 
     name = "bn"
+    kind = "bn"
+    keras_layers = ("BatchNormalization",)
     examples = (
         ({}, [(5, 4, 3)]),
         ({"momentum": 0.9, "epsilon": 1e-5, "scale": False}, [(5, 4, 3)]),
@@ -70,6 +74,15 @@ class BatchNormalization(Normalization):
         )
         return layer
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given:
+            only_last_axis(layer)
+            if getattr(layer, "renorm", False):
+                raise OpError("it renormalizes")
+        return given
+
 
 @declared
 class LayerNormalization(Normalization):
@@ -80,6 +93,8 @@ class LayerNormalization(Normalization):
     """
 
     name = "layer_norm"
+    kind = "norm"
+    keras_layers = ("LayerNormalization",)
     examples = (
         ({}, [(5, 4, 3)]),
         ({"epsilon": 1e-6, "center": False}, [(7,)]),
@@ -130,6 +145,13 @@ class LayerNormalization(Normalization):
 
         return call
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given and getattr(layer, "rms_scaling", False):
+            raise OpError("it scales by the root mean square alone")
+        return given
+
 
 @declared
 class GroupNormalization(Normalization):
@@ -140,6 +162,8 @@ class GroupNormalization(Normalization):
     """
 
     name = "group_norm"
+    kind = "norm"
+    keras_layers = ("GroupNormalization",)
     examples = (
         ({"groups": 2}, [(5, 7, 4)]),
         ({"groups": -1, "epsilon": 1e-5, "scale": False}, [(5, 4, 3)]),
@@ -173,3 +197,10 @@ class GroupNormalization(Normalization):
             self.groups, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
         )
         return layer
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given:
+            only_last_axis(layer)
+        return given

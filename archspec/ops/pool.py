@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
 from archspec.declare import BOOLEAN, SIZES, Schema, arg, declared
-from archspec.ops.base import EVERYTHING, Dim, Layer, Op, OpError, Shape, View, Window, per_axis, spatial
+from archspec.ops.base import (
+    EVERYTHING,
+    Dim,
+    Layer,
+    Op,
+    OpError,
+    Shape,
+    View,
+    Window,
+    input_shape,
+    per_axis,
+    ranks,
+    spatial,
+)
 from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, ranked, rounding_up, slide
 
 STRIDES: Schema = {**SIZES, "type": ["integer", "array", "null"]}
@@ -86,6 +100,11 @@ class Pool(Op):
 
         return call
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        return {**given, "strides": None} if given and given["strides"] == given["pool_size"] else given
+
 
 @declared
 class MaxPool(Pool):
@@ -99,6 +118,7 @@ class MaxPool(Pool):
     name = "maxpool"
     keeps = ("inputs", "output")
     layer = "MaxPooling"
+    keras_layers = ranks("MaxPooling")
     examples = (
         ({}, [(9, 7, 3)]),
         ({"pool_size": 3, "strides": 2}, [(9, 7, 3)]),
@@ -140,6 +160,7 @@ class AvgPool(Pool):
     name = "avgpool"
     keeps = ()
     layer = "AveragePooling"
+    keras_layers = ranks("AveragePooling")
     examples = (
         ({}, [(9, 7, 3)]),
         ({"pool_size": 3, "strides": 1, "padding": 1}, [(9, 7, 3)]),
@@ -192,6 +213,15 @@ class GlobalPool(Op):
     def build(self, keras: Any, name: str) -> Layer:
         return lambda x: ranked(keras, self.layer, len(x.shape) - 2)(keepdims=self.keepdims, name=name)(x)
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        if type(layer).__name__ == cls.keras_layers[-1]:  # a reduction of `keras.ops`
+            rank = len(input_shape(layer))
+            axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+            if sorted(axis % (rank + 1) if isinstance(axis, int) else -1 for axis in axes) != list(range(1, rank)):
+                raise OpError(f"it reduces along {layer.axis}, and `{cls.name}` along all spatial axes")
+        return super().from_keras(layer)
+
 
 @declared
 class GlobalAvgPool(GlobalPool):
@@ -203,6 +233,7 @@ class GlobalAvgPool(GlobalPool):
     name = "global_avgpool"
     keeps = ()
     layer = "GlobalAveragePooling"
+    keras_layers = (*ranks(layer), "Mean")
 
     keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)
 
@@ -217,5 +248,6 @@ class GlobalMaxPool(GlobalPool):
     name = "global_maxpool"
     keeps = ("inputs", "output")
     layer = "GlobalMaxPooling"
+    keras_layers = (*ranks(layer), "Max")
 
     keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)

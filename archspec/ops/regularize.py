@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Schema, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, product, show, spatial
+from archspec.ops.base import Layer, Op, OpError, Shape, product, ranks, show, spatial
 from archspec.ops.window import ranked
 
 NOISE_SHAPE: Schema = {"type": ["array", "null"], "items": {**POSITIVE, "type": ["integer", "null"]}, "minItems": 1}
@@ -19,6 +20,7 @@ class Dropout(Op):
     """
 
     name = "dropout"
+    keras_layers = ("Dropout",)
     keeps = ()
     examples = (
         ({"rate": 0.5}, [(5, 4, 3)]),
@@ -52,6 +54,11 @@ class Dropout(Op):
         layer: Layer = keras.layers.Dropout(self.rate, noise_shape=self.noise_shape, name=name)
         return layer
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        return None if given and _drops_samples(layer) else given
+
 
 @declared
 class SpatialDropout(Op):
@@ -61,6 +68,7 @@ class SpatialDropout(Op):
     """
 
     name = "spatial_dropout"
+    keras_layers = ranks("SpatialDropout")
     keeps = ()
     examples = (
         ({"rate": 0.5}, [(5, 4, 3)]),
@@ -89,6 +97,7 @@ class StochasticDepth(Op):
     """
 
     name = "stochastic_depth"
+    keras_layers = ("Dropout",)
     keeps = ()
     examples = (
         ({"rate": 0.2}, [(5, 4, 3)]),
@@ -104,3 +113,14 @@ class StochasticDepth(Op):
             return keras.layers.Dropout(self.rate, noise_shape=one_draw_a_sample, name=name)(x)
 
         return call
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        return given if given and _drops_samples(layer) else None
+
+
+def _drops_samples(dropout: Any) -> bool:
+    """Whether Keras's Dropout has one draw for each sample: a mask of (batch, 1, ..., 1)."""
+    first, *others = dropout.noise_shape or (1,)
+    return first is None and set(others) <= {1}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, channels, counted
+from archspec.ops.base import Layer, Op, OpError, Shape, channels, counted, only_last_axis, plain
 
 Values = float | tuple[float, ...]
 
@@ -13,6 +14,9 @@ Values = float | tuple[float, ...]
 def for_each_channel(item: Schema) -> Schema:
     """`0.5`, or one for each channel: `[0.485, 0.456, 0.406]`."""
     return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
+
+
+PER_CHANNEL = for_each_channel(NUMBER)
 
 
 class Scaling(Op):
@@ -35,6 +39,7 @@ class Rescale(Scaling):
     """
 
     name = "rescale"
+    keras_layers = ("Rescaling",)
     keeps = ()
     examples = (
         ({"scale": 0.5}, [(5, 4, 3)]),
@@ -42,8 +47,8 @@ class Rescale(Scaling):
         ({"scale": 2, "offset": -1.5}, [(7,)]),
     )
 
-    scale: Values = arg(for_each_channel(NUMBER), "factor; a list has one for each channel")
-    offset: Values = arg(for_each_channel(NUMBER), "added after the factor; a list has one for each channel", 0.0)
+    scale: Values = arg(PER_CHANNEL, "factor; a list has one for each channel")
+    offset: Values = arg(PER_CHANNEL, "added after the factor; a list has one for each channel", 0.0)
 
     def build(self, keras: Any, name: str) -> Layer:
         layer: Layer = keras.layers.Rescaling(_plain(self.scale), _plain(self.offset), name=name)
@@ -58,6 +63,7 @@ class Normalize(Scaling):
     """
 
     name = "normalize"
+    keras_layers = ("Normalization",)
     keeps = ()
     examples = (
         ({"mean": [0.5, 0.25, 0], "variance": [1, 2, 4]}, [(5, 4, 3)]),
@@ -65,7 +71,7 @@ class Normalize(Scaling):
         ({"mean": 0.5, "variance": 4}, [(7,)]),
     )
 
-    mean: Values = arg(for_each_channel(NUMBER), "subtracted; a list has one for each channel")
+    mean: Values = arg(PER_CHANNEL, "subtracted; a list has one for each channel")
     variance: Values = arg(
         for_each_channel(POSITIVE_NUMBER),
         "square of what it is divided by; by default only the mean is subtracted",
@@ -86,6 +92,24 @@ class Normalize(Scaling):
             return keras.layers.Normalization(mean=mean, variance=variance, name=name)(x)
 
         return call
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        import numpy as np
+
+        if super().from_keras(layer) is None:
+            return None
+        if layer.invert:
+            raise OpError("it undoes a normalization")
+        if layer.axis:
+            only_last_axis(layer)
+        given = {"mean": layer.input_mean, "variance": layer.input_variance}
+        for name, value in given.items():
+            value = getattr(layer, f"adapt_{name}", None) if value is None else value
+            if value is None:
+                raise OpError("it has no statistics")
+            given[name] = plain(np.asarray(value, "float64").reshape(-1), PER_CHANNEL)
+        return given
 
 
 def _plain(values: Values) -> float | list[float]:

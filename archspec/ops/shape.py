@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import Schema, arg, declared
-from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, counted, product, show
+from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, counted, input_shape, product, show
 
 TARGET_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1}
 
@@ -19,6 +20,7 @@ class Flatten(Op):
     """
 
     name = "flatten"
+    keras_layers = ("Flatten",)
     keeps = ()
     in_place = True
     examples = (
@@ -42,6 +44,11 @@ class Flatten(Op):
         layer: Layer = keras.layers.Flatten(name=name)
         return layer
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        to_a_vector = len(_target(layer) or ()) == 1 and None not in input_shape(layer)
+        return {} if to_a_vector else super().from_keras(layer)
+
 
 @declared
 class Reshape(Op):
@@ -51,6 +58,7 @@ class Reshape(Op):
     """
 
     name = "reshape"
+    keras_layers = ("Reshape",)
     keeps = ()
     in_place = True
     examples = (
@@ -88,3 +96,17 @@ class Reshape(Op):
     def build(self, keras: Any, name: str) -> Layer:
         layer: Layer = keras.layers.Reshape(self.target_shape, name=name)
         return layer
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        target = _target(layer)
+        if target is None or Flatten.from_keras(layer) is not None:
+            return None
+        return {"target_shape": [-1 if size is None else size for size in target]}
+
+
+def _target(layer: Any) -> Shape | None:
+    """The sizes that Keras's Reshape gives, as a layer or as a function of `keras.ops`; None for any other layer."""
+    if type(layer).__name__ != "Reshape":
+        return None
+    return tuple(layer.target_shape if hasattr(layer, "target_shape") else layer.newshape[1:])

@@ -50,6 +50,7 @@ class Softmax(Distribution):
 
     name = "softmax"
     layer = "Softmax"
+    keras_layers = (layer,)
 
     axis: int = arg(INTEGER, AXIS, -1)
 
@@ -62,6 +63,7 @@ class LogSoftmax(Distribution):
     """
 
     name = "log_softmax"
+    keras_layers = ("LogSoftmax",)
 
     axis: int = arg(INTEGER, AXIS, -1)
 
@@ -74,6 +76,7 @@ class Sparsemax(Distribution):
     """
 
     name = "sparsemax"
+    keras_layers = ("Sparsemax",)
 
     axis: int = arg(INTEGER, AXIS, -1)
 
@@ -86,6 +89,7 @@ class Glu(Along):
     """
 
     name = "glu"
+    keras_layers = ("Glu",)
     examples = (
         ({}, [(8,)]),
         ({}, [(None, 4, 6)]),

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from archspec.declare import SIZES, arg, choice, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, counted, per_axis, spatial
+from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, counted, per_axis, ranks, spatial
 from archspec.ops.window import ranked
 
 TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
@@ -21,6 +21,7 @@ class Upsample(Op):
     """
 
     name = "upsample"
+    keras_layers = ranks("UpSampling")
     keeps = ()
     examples = (
         ({}, [(5, 4, 3)]),

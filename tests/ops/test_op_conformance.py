@@ -39,6 +39,19 @@ def test_declared_shape_weights_and_name_are_what_keras_builds(op: type[Op], giv
 
 
 @pytest.mark.parametrize(("op", "given", "inputs"), EXAMPLES)
+def test_a_layer_that_it_builds_is_read_back(op: type[Op], given: Any, inputs: Any) -> None:
+    tensors = [keras.Input(shape) for shape in inputs]
+    layer = op.make(given).build(keras, NAME)(*tensors)._keras_history.operation
+    read = {each.name: each.from_keras(layer) for each in OPS.values() if each.from_keras(layer) is not None}
+    assert len(read) <= 1  # no two operators claim a layer
+    assert read or type(layer).__name__ not in op.keras_layers
+    for name, args in read.items() if op.name != "layer_scale" else ():  # read as a depthwise convolution
+        given_to_layer = layer.input if isinstance(layer.input, list) else [layer.input]
+        again = OPS[name].make(args).build(keras, NAME)(*(given_to_layer if op.many else given_to_layer[:1]))
+        assert again._keras_history.operation.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize(("op", "given", "inputs"), EXAMPLES)
 def test_a_forward_pass_is_finite_and_has_the_declared_shape(op: type[Op], given: Any, inputs: Any) -> None:
     made = op.make(given)
     tensors = [keras.Input(shape) for shape in inputs]

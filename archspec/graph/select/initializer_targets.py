@@ -43,7 +43,9 @@ def _means(layers: str, node: Node) -> bool:
 
 
 def _weights(node: Node, name: str | None) -> list[int]:
-    """The positions of the weights of that name; without one of the kernels, of which layer_scale has none."""
-    kernels = name is None and node.op.name != "layer_scale"
-    weights = enumerate(node.facts.weights)
-    return [i for i, weight in weights if weight.name == name or (kernels and weight.name.endswith("kernel"))]
+    """The positions of the weights of that name, in any layer of the operator; without a name, of the kernels."""
+    return [
+        i
+        for i, weight in enumerate(node.facts.weights)
+        if (weight.is_kernel if name is None else name in (weight.name, weight.name.rpartition("/")[2]))
+    ]

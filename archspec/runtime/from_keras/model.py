@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import ArchspecError, fail
 from archspec.graph.ir import INPUT, Facts, Graph, Node
-from archspec.ops import OPS
-from archspec.runtime.from_keras import activations, maps, operations, values, weighted
-from archspec.runtime.from_keras.reading import NOWHERE, READERS, NotReadable, Reading, unreadable
+from archspec.ops import OPS, Op, OpError
+from archspec.ops.activation import Activation
+from archspec.plugins import load_all_plugins
+from archspec.runtime.from_keras.operations import READERS
+from archspec.runtime.from_keras.reading import NOWHERE, Reading
 from archspec.runtime.from_keras.simplify import simplify
 from archspec.runtime.models.keras_graph import Call, KerasGraph, keras_graph
 
@@ -47,34 +50,63 @@ def _refuse(model: Any, graph: KerasGraph) -> None:
 def _position(call: Call, place: dict[int, int], source: tuple[int, int]) -> int:
     index, output = source
     if output:
-        raise unreadable(call, "it reads the second output of a layer, and those of a page have one")
+        raise _unreadable(call, "it reads the second output of a layer, and those of a page have one")
     return place[index]
 
 
 def _read(call: Call, inputs: tuple[int, ...], nodes: list[Node]) -> int:
+    """The node that stands for a call. Raises ArchspecError (unknown-keras-layer)."""
     reading = Reading(call, inputs, nodes)
     try:
         if not inputs:
-            raise NotReadable("it reads nothing")
+            raise OpError("it reads nothing")
         reader = READERS.get(call.kind)
-        if call.kind == "Reshape" and not hasattr(call.operation, "target_shape"):
-            reader = operations.reshape
-        if reader is not None:
-            return reader(reading)
-        found = operations.activation(reading)
-        return _of_plugins(reading) if found is None else found
-    except NotReadable as error:
-        raise unreadable(call, error.fact, error.help) from None
+        found = reader(reading) if reader else None
+        return _by_operator(reading) if found is None else found
+    except OpError as error:
+        raise _unreadable(call, error.message, error.help) from None
 
 
-def _of_plugins(reading: Reading) -> int:
-    """What an operator recognizes as its own layer, by `Op.from_keras`."""
-    for head, op in OPS.items():
-        args = op.from_keras(reading.layer)
-        if args is not None:
-            return reading.add(head, **args)
-    raise NotReadable("no operator stands for this class")
+def _by_operator(reading: Reading) -> int:
+    """The node for the layer, or for the activation inside it."""
+    import keras
+
+    op, args = _operator(reading.layer)
+    inputs = reading.inputs if op.many else tuple(dict.fromkeys(reading.inputs))
+    if len(inputs) > 1 and not op.many:
+        raise OpError(f"`{op.name}` reads one layer, and it reads {len(inputs)}")
+    node = reading.add(op.name, *inputs, **args)
+    activation = getattr(reading.layer, "activation", None)
+    if activation in (None, keras.activations.linear) or "activation" in args or reading.call.kind == "Activation":
+        return node
+    own = activation if isinstance(activation, keras.layers.Layer) else keras.layers.Activation(activation)
+    op, args = _operator(own)
+    if not issubclass(op, Activation):
+        raise OpError(f"its activation is a layer of class {type(own).__name__}")
+    return reading.add(op.name, node, **args)
 
 
-MODULES = (activations, maps, operations, values, weighted)
-"""Where the readers of Keras's own layers are declared."""
+def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
+    """The operator that recognizes a Keras layer, of archspec or a plugin, and its arguments."""
+    import keras
+
+    function = layer.activation if type(layer).__name__ == "Activation" else None
+    if isinstance(function, keras.layers.Layer):
+        return _operator(function)
+    for load in (lambda: None, load_all_plugins):
+        load()
+        for op in OPS.values():
+            args = op.from_keras(layer)
+            if args is not None:
+                return op, args
+    if function is not None:
+        raise OpError(f"its activation `{getattr(function, '__name__', function)}` is none of keras.activations")
+    raise OpError("no operator stands for this class")
+
+
+def _unreadable(call: Call, fact: str, help: str | None = None) -> ArchspecError:
+    return fail(
+        "unknown-keras-layer",
+        f"the layer `{call.path}` ({call.kind}) cannot be written in a spec: {fact}",
+        help=help or "replace it by layers that docs/operators.md lists, or write an operator with a `from_keras`",
+    )

@@ -1,109 +1,84 @@
-"""How functions of `keras.ops` are read: arithmetic between layers, as in keras.applications.MobileNetV3."""
+"""Calls that one operator does not say: arithmetic with numbers, sums of scaled layers, layers that are left out."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
-from archspec.declare import arguments
-from archspec.ops import OPS
-from archspec.ops.activation import Activation
-from archspec.runtime.from_keras.arguments import plain
-from archspec.runtime.from_keras.maps import reshaped
-from archspec.runtime.from_keras.reading import NotReadable, Reading, reads
-
-MERGES = {"Add": "add", "Multiply": "multiply", "Maximum": "maximum", "Average": "average"}
+from archspec.ops import OpError
+from archspec.ops.base import plain
+from archspec.ops.scale import PER_CHANNEL
+from archspec.runtime.from_keras.reading import Reading
 
 
-@reads(*MERGES)
-def merge(reading: Reading) -> int:
-    """A merge of layers; or of a layer and a number: x + 3, x * 1 / 6."""
-    kind = reading.call.kind
+def merge(reading: Reading) -> int | None:
+    """x + 3, x * 1 / 6; None for a merge of several layers."""
     if len(reading.inputs) > 1:
-        return reading.add(MERGES[kind])
+        return None
     value = _number(reading)
-    if kind == "Add":
+    if reading.call.kind == "Add":
         return reading.add("rescale", scale=1.0, offset=value)
-    if kind == "Multiply":
+    if reading.call.kind == "Multiply":
         return reading.add("rescale", scale=value)
-    raise NotReadable(f"it merges one layer with {value}")
+    raise OpError(f"it merges one layer with {value}")
 
 
-@reads("Subtract")
 def subtract(reading: Reading) -> int:
     if len(reading.inputs) > 1:
         x, y = reading.inputs
         return reading.add("add", x, reading.add("rescale", y, scale=-1.0))
     value = _number(reading)
-    if _given(reading)[0] is value:  # 1 - x
+    if reading.given[0] is value:  # 1 - x
         return reading.add("rescale", scale=-1.0, offset=value)
     return reading.add("rescale", scale=1.0, offset=-value)
 
 
-@reads("Divide", "TrueDivide")
 def divide(reading: Reading) -> int:
     value = _number(reading)
-    if len(reading.inputs) > 1 or _given(reading)[0] is value:
-        raise NotReadable("a page divides by numbers only")
+    if len(reading.inputs) > 1 or reading.given[0] is value:
+        raise OpError("a spec divides by numbers only")
     return reading.add("rescale", scale=1 / value)
-
-
-def _given(reading: Reading) -> list[Any]:
-    """The arguments of the call, in their order."""
-    given = reading.call.node.arguments
-    return [*given.args, *given.kwargs.values()]
 
 
 def _number(reading: Reading) -> Any:
     """The argument that is no layer: a number, or one for each channel."""
     import keras
+    import numpy as np
 
-    found = [value for value in _given(reading) if not isinstance(value, keras.KerasTensor) and value is not None]
+    found = [value for value in reading.given if not isinstance(value, keras.KerasTensor) and value is not None]
     try:
         (value,) = found
-        return value if isinstance(value, float) else plain(value)
+        return value if isinstance(value, float) else plain(np.asarray(value, "float64").reshape(-1), PER_CHANNEL)
     except (TypeError, ValueError):
-        raise NotReadable(f"one of its arguments is neither a layer nor a number: {found}") from None
+        raise OpError(f"one of its arguments is neither a layer nor a number: {found}") from None
 
 
-@reads("Mean", "Max")
-def reduction(reading: Reading) -> int:
-    """The mean or maximum over all positions."""
-    operation = reading.layer
-    rank = len(reading.shape(reading.inputs[0]))
-    axes = operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis]
-    if sorted(axis % (rank + 1) if isinstance(axis, int) else -1 for axis in axes) != list(range(1, rank)):
-        raise NotReadable(f"it reduces along {operation.axis}, and a page over all positions")
-    head = "global_avgpool" if reading.call.kind == "Mean" else "global_maxpool"
-    return reading.add(head, keepdims=bool(operation.keepdims))
-
-
-@reads("Pad")
 def pad(reading: Reading) -> int:
-    operation = reading.layer
-    pixels = [tuple(side) for side in operation.pad_width]
-    values = _given(reading)[1:]
-    fill = [value for value in values if isinstance(value, (int, float)) and value]
-    if operation.mode != "constant" or fill or pixels[0] != (0, 0) or pixels[-1] != (0, 0):
-        raise NotReadable("it pads with something other than zeros, or the channels")
-    return reading.add("zero_pad", padding=tuple(pixels[1:-1]))
+    """`keras.ops.pad` with zeros around the spatial axes."""
+    batch, *pixels, channels = map(tuple, reading.layer.pad_width)
+    fill = [value for value in reading.given[1:] if isinstance(value, (int, float)) and value]
+    if reading.layer.mode != "constant" or fill or batch != (0, 0) or channels != (0, 0):
+        raise OpError("it pads with something other than zeros, or the channels")
+    return reading.add("zero_pad", padding=pixels)
 
 
-def reshape(reading: Reading) -> int:
-    return reshaped(reading, tuple(reading.layer.newshape)[1:])
+def scaled_sum(reading: Reading) -> int:
+    """x + scale y, a layer of keras.applications.inception_resnet_v2."""
+    x, y = reading.inputs
+    return reading.add("add", x, reading.add("rescale", y, scale=float(reading.layer.scale)))
 
 
-def activation(reading: Reading) -> int | None:
-    """A function such as `keras.ops.silu`, with its arguments; None for any other."""
-    head = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reading.call.kind).lower()
-    op = OPS.get(head)
-    if op is None or not issubclass(op, Activation) or len(reading.inputs) != 1:
-        return None
-    given: Mapping[str, Any] = vars(reading.layer)
-    names = [argument.name for argument in arguments(op)]
-    rank = len(reading.shape(reading.inputs[0]))
-    args = {name: given[name] for name in names if name in given}
-    if args.get("axis") == rank:
-        args["axis"] = -1
-    return reading.add(head, **args)
+def nothing(reading: Reading) -> int:
+    """A layer that does nothing at inference, and has no operator, is left out."""
+    return reading.inputs[0]
+
+
+READERS: dict[str, Callable[[Reading], int | None]] = {
+    **dict.fromkeys(("Add", "Multiply", "Maximum", "Average"), merge),
+    "Subtract": subtract,
+    **dict.fromkeys(("Divide", "TrueDivide"), divide),
+    "Pad": pad,
+    "CustomScaleLayer": scaled_sum,
+    **dict.fromkeys(("Identity", "ActivityRegularization", "GaussianNoise", "GaussianDropout"), nothing),
+}
+"""How a call is read, by its class: the node that stands for it, or None to ask the operators."""

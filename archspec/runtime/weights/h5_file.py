@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.weights.keras_units import KINDS
+from archspec.runtime.weights.keras_units import kind_of
 from archspec.runtime.weights.unit import Tensor, Unit
 
 HELP = "give a file that `model.save_weights(...)` or `archspec build` wrote"
-CLASSES = {name.lower(): kind for name, kind in KINDS.items()}
-"""Keras writes the class of a layer as batch_normalization_7."""
 MAX_LAYERS = 100_000
 
 
@@ -113,7 +111,7 @@ def _keras3(path: Path, layers: Any, prefix: str) -> Iterator[Unit]:
             continue
         tensors = _variables(path, group, word)
         if tensors and word != "normalization":
-            yield Unit(CLASSES.get(word.replace("_", ""), "param"), name, tuple(tensors))
+            yield Unit(kind_of(word.replace("_", "")), name, tuple(tensors))
 
 
 def _place(key: str) -> tuple[str, int]:

@@ -7,26 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.graph.ir import Graph
+from archspec.ops import OPS
 from archspec.runtime.models.keras_graph import Call, KerasGraph
 from archspec.runtime.weights.unit import Slot, Tensor, Unit
 
-KINDS = {
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), "conv"),
-    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), "depthwise"),
-    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), "separable"),
-    "Dense": "dense",
-    "BatchNormalization": "bn",
-    "LayerNormalization": "norm",
-    "GroupNormalization": "norm",
-    "MultiHeadAttention": "attention",
-}
 STATISTICS = "Normalization"
 """Keras's layer whose weights are the statistics of its data: in a page they are arguments of `normalize`."""
 
 
-def kind_of(operation: Any) -> str:
-    """The kind of a layer's unit; `param` for one with weights of its own sort."""
-    return KINDS.get(type(operation).__name__, "param")
+def kind_of(layer_class: str) -> str:
+    """The kind of unit that a Keras class has, its name in any case; `param` for weights of its own sort."""
+    wanted = layer_class.lower()
+    return next((op.kind for op in OPS.values() if any(wanted == each.lower() for each in op.keras_layers)), "param")
 
 
 def weighted(graph: KerasGraph) -> Iterator[tuple[int, Call]]:
@@ -41,7 +33,7 @@ def weighted(graph: KerasGraph) -> Iterator[tuple[int, Call]]:
 def model_units(graph: KerasGraph) -> dict[int, Unit]:
     """The units of a model by the position of their call."""
     return {
-        index: Unit(kind_of(call.operation), call.path, tuple(map(_tensor, call.operation.weights)))
+        index: Unit(kind_of(call.kind), call.path, tuple(map(_tensor, call.operation.weights)))
         for index, call in weighted(graph)
     }
 
@@ -49,7 +41,7 @@ def model_units(graph: KerasGraph) -> dict[int, Unit]:
 def model_slots(graph: KerasGraph) -> dict[int, Slot]:
     """The slots of a model by the position of their call."""
     return {
-        index: Slot(kind_of(call.operation), call.path, tuple(call.operation.weights), _flattened(graph, call))
+        index: Slot(kind_of(call.kind), call.path, tuple(call.operation.weights), _flattened(graph, call))
         for index, call in weighted(graph)
     }
 
