@@ -17,13 +17,22 @@ from typing import Any
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Declared, arg, choice, declared
 from archspec.lang.declarations.json_schema import Json, head, one_key, summary
 from archspec.lang.declarations.one_key import from_one_key, to_one_key
+from archspec.ops import weight_names
 
 VARIANCE = {"type": ["number", "null"], "exclusiveMinimum": 0}
 
 
+INITIALIZERS: dict[str, type[Initializer]] = {}
+"""Every initializer under Keras's name; `stft`, which makes a Fourier transform of a dense layer, is left out."""
+
+
 @declared
 class Initializer(Declared):
-    """What a weight starts from; the name and the arguments are those of `keras.initializers`."""
+    """How a weight is initialized; the name and the arguments are those of `keras.initializers`."""
+
+    def __init_subclass__(cls) -> None:
+        if cls.name:
+            INITIALIZERS[cls.name] = cls
 
     def keras_arguments(self) -> dict[str, Any]:
         """What Keras's class of that name takes, without the seed."""
@@ -163,64 +172,31 @@ class Ones(Initializer):
     name = "ones"
 
 
-INITIALIZERS: dict[str, type[Initializer]] = {
-    each.name: each
-    for each in (
-        RandomNormal,
-        TruncatedNormal,
-        RandomUniform,
-        VarianceScaling,
-        GlorotUniform,
-        GlorotNormal,
-        HeNormal,
-        HeUniform,
-        LecunNormal,
-        LecunUniform,
-        Orthogonal,
-        Identity,
-        Constant,
-        Zeros,
-        Ones,
-    )
-}
-"""Every initializer under Keras's name; `stft`, which makes a Fourier transform of a dense layer, is left out."""
+SCHEMA: Json = {"type": ["object", "null"]}
+"""Of the argument `init`; `schema` says more, by the operators that are known."""
 
-WEIGHTS = (
-    "kernel",
-    "bias",
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "gamma",
-    "beta",
-    "moving_mean",
-    "moving_variance",
-    "alpha",
-    "embeddings",
-)
-"""Names of weights, as Keras has them."""
 
-KEYS = {name: summary(each) for name, each in INITIALIZERS.items()} | {
-    name: f"the initializer of every `{name}`" for name in WEIGHTS
-}
-
-SCHEMA: Json = {
-    "type": ["object", "null"],
-    "additionalProperties": {
-        "if": {"type": "string"},
-        "then": {"enum": list(INITIALIZERS)},
-        "else": {
-            "type": "object",
-            "minProperties": 1,
-            "if": {"anyOf": [{"required": [name]} for name in INITIALIZERS]},
-            "then": {"maxProperties": 1, "properties": {name: {"description": doc} for name, doc in KEYS.items()}},
-            "properties": {
-                **{name: head(each) for name, each in INITIALIZERS.items()},
-                **{name: {"description": KEYS[name], **one_key(INITIALIZERS)} for name in WEIGHTS},
+def schema() -> Json:
+    """What `init:` may hold: {OPERATOR or pattern: initializer, or {WEIGHT: initializer}}."""
+    weights = {name: f"the initializer of every `{name}`" for name in weight_names()}
+    names = {name: summary(each) for name, each in INITIALIZERS.items()} | weights
+    return {
+        "additionalProperties": {
+            "if": {"type": "string"},
+            "then": {"enum": list(INITIALIZERS)},
+            "else": {
+                "type": "object",
+                "minProperties": 1,
+                "if": {"anyOf": [{"required": [name]} for name in INITIALIZERS]},
+                "then": {"maxProperties": 1, "properties": {name: {"description": doc} for name, doc in names.items()}},
+                "properties": {
+                    **{name: head(each) for name, each in INITIALIZERS.items()},
+                    **{name: {"description": doc, **one_key(INITIALIZERS)} for name, doc in weights.items()},
+                },
+                "additionalProperties": False,
             },
-            "additionalProperties": False,
         },
-    },
-}
+    }
 
 
 @dataclass(frozen=True)

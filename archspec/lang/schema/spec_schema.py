@@ -22,6 +22,7 @@ from archspec.lang.declarations.json_schema import (
     or_expression,
     record,
 )
+from archspec.lang.recipes import initializers
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.losses import LOSSES
 from archspec.lang.recipes.optimizers import OPTIMIZERS
@@ -158,6 +159,8 @@ def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
         "transforms": TRANSFORMS,
         "protocols": PROTOCOLS,
     }
+    train = record(Recipe, "the recipe", families)
+    train["properties"]["init"] |= initializers.schema()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archspec page",
@@ -227,7 +230,7 @@ def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
                 "description": "what happens to the pixels (0 to 255) before the network, in training, evaluation, "
                 "predict and export alike",
             },
-            "train": record(Recipe, "the recipe", families),
+            "train": train,
             "evaluate": record(EvaluationRecipe, "the test protocol", families),
         },
         "definitions": {

@@ -93,15 +93,20 @@ def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
     function = layer.activation if type(layer).__name__ == "Activation" else None
     if isinstance(function, keras.layers.Layer):
         return _operator(function)
-    for load in (lambda: None, load_all_plugins):
-        load()
-        for op in OPS.values():
-            args = op.from_keras(layer)
-            if args is not None:
-                return op, args
+    found = _recognized(layer)
+    if found is None:
+        load_all_plugins()
+        found = _recognized(layer)
+    if found is not None:
+        return found
     if function is not None:
         raise OpError(f"its activation `{getattr(function, '__name__', function)}` is none of keras.activations")
     raise OpError("no operator stands for this class")
+
+
+def _recognized(layer: Any) -> tuple[type[Op], Mapping[str, Any]] | None:
+    read = ((op, op.from_keras(layer)) for op in OPS.values())
+    return next(((op, args) for op, args in read if args is not None), None)
 
 
 def _unreadable(call: Call, fact: str, help: str | None = None) -> ArchspecError:
