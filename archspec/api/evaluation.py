@@ -137,12 +137,12 @@ def evaluate_all(
     """
     from archspec.lang.schema.protocol_text import parse_protocols
     from archspec.runtime.evaluation.batch_evaluate import evaluate_all
-    from archspec.runtime.system.atomic_write import check_folder
+    from archspec.runtime.system.atomic_write import check_output_folder
 
     writes = cluster is None or cluster.is_chief
     chosen = parse_protocols(protocols)
     if out is not None and writes:
-        check_folder(Path(out))
+        check_output_folder(Path(out))
     found = Evaluations(
         evaluate_all(
             models,

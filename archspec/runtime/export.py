@@ -15,7 +15,7 @@ from archspec.runtime.models.classifier import logits_of, main_output, probabili
 from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model
-from archspec.runtime.system.atomic_write import atomic, check_place, os_errors
+from archspec.runtime.system.atomic_write import atomic, check_writable, os_errors
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend, warnings_hidden
 
 TOLERANCE = 1e-5
@@ -53,7 +53,7 @@ def export(model: str | Path, out: str | Path) -> Export:
     out = Path(out)
     if out.exists() or out.is_symlink():
         raise fail("output-exists", f"`{out}` exists", help="give another `-o`")
-    check_place(out)
+    check_writable(out)
     need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)

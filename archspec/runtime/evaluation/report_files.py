@@ -14,7 +14,7 @@ import numpy as np
 from archspec.format import throughput
 from archspec.runtime.evaluation.evaluate import Evaluation
 from archspec.runtime.evaluation.tables import csv_table, markdown_table
-from archspec.runtime.system.atomic_write import atomic, check_folder, os_errors, write_json, write_text
+from archspec.runtime.system.atomic_write import atomic, check_output_folder, os_errors, write_json, write_text
 
 NUMBERED = 30  # classes up to which every cell shows its number
 NAMED = 60  # classes up to which every row has its name
@@ -27,7 +27,7 @@ def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
         ArchspecError: `output-exists`, `cannot-write`.
     """
     directory = Path(directory)
-    check_folder(directory)
+    check_output_folder(directory)
     with os_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "evaluation.json", evaluation.to_json())
@@ -53,7 +53,7 @@ def write_evaluations(evaluations: Sequence[Evaluation], directory: str | Path) 
         ArchspecError: `output-exists`, `cannot-write`.
     """
     directory = Path(directory)
-    check_folder(directory)
+    check_output_folder(directory)
     for number, each in enumerate(evaluations, 1):
         words = f"{number}-{each.protocol}" if each.members == 1 else f"{number}-ensemble"
         write_evaluation(each, directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60])

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, flushed to the disk, then renamed."""
+"""Atomic writes: a file is written under a temporary name, flushed to the disk, then renamed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import fail
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """The temporary path to write to, in the same folder and with the same suffix; `path` appears at the end.
+    """Yields a temporary path in the same folder, with the same suffix; renames it to `path` at the end.
 
     Raises:
-        ArchspecError: `cannot-write` when the disk is full or the place is not writable. What was at `path` stays.
+        ArchspecError: `cannot-write` when the disk is full or the folder is not writable. An earlier `path` is kept.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     _discard_leftovers(path)
@@ -37,7 +37,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def _discard_leftovers(path: Path) -> None:
-    """Remove what processes that were killed while they wrote `path` have left."""
+    """Remove the temporary files of processes that were killed while they wrote `path`."""
     with contextlib.suppress(OSError):
         for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}"):
             number = leftover.name.removesuffix(path.suffix).split(".")[-2]
@@ -56,7 +56,7 @@ def _runs(process: int) -> bool:
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring new names in it to the disk too, where the file system can."""
+    """Flush the names of new files to the disk too, where the file system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -77,9 +77,9 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def copy(source: Path, path: Path) -> None:
-    """A second name for the file where the file system allows one, else a copy; atomically.
+    """A hard link where the file system allows one, else a copy; atomically.
 
-    Files written by `atomic` are replaced, never changed, so two names for one file do not disturb each other.
+    Files written by `atomic` are replaced, never changed, so two names can share one file.
     """
     with atomic(path) as temporary:
         try:
@@ -90,24 +90,20 @@ def copy(source: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def os_errors(path: Path) -> Iterator[None]:
-    """The operating system's refusals while writing `path`, as one error that names it."""
+    """Turn the operating system's errors while writing `path` into `cannot-write`, which names it."""
     try:
         yield
-    except ArchspecError:
-        raise
-    except OSError as error:
-        raise fail("cannot-write", f"cannot write `{path}`: {reason(error)}", help=_remedy(error)) from error
-    except RuntimeError as error:
-        if "errno" not in str(error):  # HDF5 reports the system's errors as RuntimeError
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "errno" not in str(error):  # HDF5 raises RuntimeError for system errors
             raise
         raise fail("cannot-write", f"cannot write `{path}`: {reason(error)}", help=_remedy(error)) from error
 
 
-def check_place(path: Path) -> None:
-    """Before long work whose result is to be written to `path`: that something can be made there. Changes nothing.
+def check_writable(path: Path) -> None:
+    """Check before long work that `path` can be written afterwards. Changes nothing.
 
     Raises:
-        ArchspecError: `cannot-write` where its nearest folder is a file, or may not be written to.
+        ArchspecError: `cannot-write` when the nearest existing folder is a file, or not writable.
     """
     with os_errors(path):
         place = path if path.is_dir() else path.parent
@@ -116,13 +112,13 @@ def check_place(path: Path) -> None:
         if not place.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(place, os.W_OK | os.X_OK):
-            fixed = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
-            number = errno.EROFS if fixed else errno.EACCES
+            read_only = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
+            number = errno.EROFS if read_only else errno.EACCES
             raise OSError(number, os.strerror(number))
 
 
-def check_folder(path: Path) -> None:
-    """Before long work: that `path` is free for a new folder, or an empty one. Changes nothing.
+def check_output_folder(path: Path) -> None:
+    """Check before long work that `path` can become a folder of results: new or empty. Changes nothing.
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`.
@@ -132,11 +128,11 @@ def check_folder(path: Path) -> None:
             raise fail("output-exists", f"`{path}` exists and is not a folder", help="give another `-o`")
         if any(path.iterdir()):
             raise fail("output-exists", f"the folder `{path}` exists and is not empty", help="give another `-o`")
-    check_place(path)
+    check_writable(path)
 
 
 def reason(error: Exception) -> str:
-    """What the operating system says, in lower case: `no space left on device`."""
+    """The operating system's message, with a small first letter: `no space left on device`."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     for part in text.split(","):
         if "error message = '" in part:  # HDF5
@@ -147,9 +143,9 @@ def reason(error: Exception) -> str:
 
 def _remedy(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return "make the folder first"
+        return "create the folder first"
     full = "space" in str(error) or "quota" in str(error).lower() or "too large" in str(error).lower()
-    return "make room on that disk, or write to another one" if full else "choose a place that you may write to"
+    return "free space on that disk, or write to another one" if full else "choose a path where you may write"
 
 
 def discard(path: Path) -> None:

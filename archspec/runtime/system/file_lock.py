@@ -1,4 +1,4 @@
-"""A run directory belongs to one process at a time: two that train in it would destroy each other's files."""
+"""The lock on a run directory: two processes that train in it would destroy each other's files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAME = ".lock"
 
 @contextlib.contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold RUN/.lock, which says who does, and remove it at the end. A process that is killed lets go of it too.
+    """Hold a lock on RUN/.lock, which names this process, and remove the file at the end. A killed process releases it.
 
-    Where the system or the file system has no locks, nothing is held.
+    Without effect where the operating system or the file system has no locks.
 
     Raises:
         ArchspecError: `run-busy` when another process, or this one, holds it; `cannot-write`.
@@ -31,18 +31,18 @@ def locked(run: Path) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             stack.enter_context(file)
             _take(file, run)
-            here = _is_at(file, path)  # or its holder has just removed it, and it is nobody's lock any more
+            here = _is_at(file, path)  # else its last holder has just removed the file: try again
             if here:
                 stack.callback(discard, path)
                 yield
 
 
 def refuse_busy(run: Path) -> None:
-    """Check that no process trains in a directory. Raises `run-busy`."""
+    """Raises `run-busy` when a process trains in the run directory."""
     try:
         file = (run / NAME).open("r+", encoding="utf-8")
     except OSError:
-        return  # there is none, or it will be said when it is to be written
+        return  # without a lock, or not writable, which a later write reports
     with file:
         _take(file, run)
 
@@ -58,7 +58,7 @@ def _take(file: IO[str], run: Path) -> None:
         raise _busy(file, run) from None
     except OSError:  # a file system without locks
         return
-    with contextlib.suppress(OSError):  # a full disk can do without
+    with contextlib.suppress(OSError):  # the name is optional, on a full disk
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
@@ -74,5 +74,5 @@ def _is_at(file: IO[str], path: Path) -> bool:
 def _busy(file: IO[str], run: Path) -> ArchspecError:
     file.seek(0)
     holder = file.readline(200).strip() or "another process"
-    help = "wait until it ends, or end it: Ctrl-C or SIGTERM leave a checkpoint to go on from with `--resume`"
+    help = "wait for it, or stop it: after Ctrl-C or SIGTERM the run can continue with `--resume`"
     return fail("run-busy", f"`{run}` is being trained by {holder}", help=help)

@@ -1,4 +1,4 @@
-"""How much memory the machine has left."""
+"""The free memory of the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def free_memory() -> int:
-    """Bytes that the machine can still give: `MemAvailable` of Linux, else half of what it has."""
+    """Bytes that programs can still allocate: `MemAvailable` of Linux, elsewhere half of the machine's memory."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))

@@ -1,4 +1,4 @@
-"""Standard error that may go away: training goes on where the terminal was closed, or the pipe has no reader."""
+"""Standard error that may be closed: training continues after the terminal is closed, or a pipe has no reader."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Any, TextIO
 
 
 class ResilientStream:
-    """The stream, without the errors of the system when nobody can read it any more."""
+    """A stream without the operating system's errors when nobody can read it any more."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As that of the stream; what cannot be written is dropped."""
+        """Drops text that cannot be written."""
         with contextlib.suppress(OSError):
             return self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """As that of the stream."""
         with contextlib.suppress(OSError):
             self._stream.flush()
 

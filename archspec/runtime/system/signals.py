@@ -1,55 +1,55 @@
-"""Ctrl-C, SIGTERM and SIGHUP as requests: what is under way comes to its end first, so that what is saved is whole."""
+"""Ctrl-C, SIGTERM and SIGHUP as requests to stop: the current step finishes first, then all is saved."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
-from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-NOTES = {
-    signal.SIGINT: "interrupted: finishing this step, then saving (Ctrl-C again: stop at once)",
-    signal.SIGTERM: "asked to end: finishing this step, then saving",
-}
-if hasattr(signal, "SIGHUP"):  # the terminal was closed
-    NOTES[signal.SIGHUP] = NOTES[signal.SIGTERM]
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""SIGHUP: the terminal was closed. Windows has none."""
 
 
-class Interrupt:
-    """A context in which the first of these signals sets `signal`, and a SIGINT after it raises KeyboardInterrupt.
+@dataclass
+class StopRequest:
+    """Whether a signal asks for the end, and which."""
 
-    A signal that is ignored, as SIGHUP is under `nohup`, stays ignored.
-
-    Outside the main thread, where Python delivers no signals, nothing is requested.
-    """
-
-    def __init__(self, note: Callable[[str], None]) -> None:
-        self.signal: int | None = None
-        self._note = note
-        self._before: dict[int, Any] = {}
+    signal: int | None = None
 
     @property
-    def requested(self) -> bool:
+    def made(self) -> bool:
         return self.signal is not None
 
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in [each for each in NOTES if signal.getsignal(each) != signal.SIG_IGN]:
-                self._before[number] = signal.signal(number, self._on_signal)
-        return self
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
-            return
-        self.signal = number
-        self._note(NOTES[signal.Signals(number)])
+@contextlib.contextmanager
+def stop_requests(note: Callable[[str], None]) -> Iterator[StopRequest]:
+    """In the block the first signal makes a request, and a SIGINT after it raises KeyboardInterrupt.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-        self._before = {}
+    A signal that is ignored, as SIGHUP is under `nohup`, stays ignored. Outside the main thread no request is made:
+    Python delivers no signals there.
+
+    Args:
+        note: receives a line for the user when a request is made.
+    """
+    request = StopRequest()
+
+    def handle(number: int, frame: object) -> None:
+        if request.signal is None:
+            request.signal = number
+            note(
+                "interrupted: finishing this step, then saving (Ctrl-C again: stop at once)"
+                if number == signal.SIGINT
+                else f"got {signal.Signals(number).name}: finishing this step, then saving"
+            )
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    handled = SIGNALS if threading.current_thread() is threading.main_thread() else []
+    before = {each: signal.signal(each, handle) for each in handled if signal.getsignal(each) != signal.SIG_IGN}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""What TensorFlow raises in the middle of a pass, as errors with a remedy."""
+"""TensorFlow's errors during a pass over images, as errors with a remedy."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from archspec.diagnostics import fail
 def tensorflow_failures(
     batch_size: int, broken: Callable[[], Sequence[str]] = lambda: (), *, restore: str = "put it back as it was"
 ) -> Iterator[None]:
-    """What TensorFlow may raise in the middle of a pass, as errors with a remedy.
+    """Turn TensorFlow's errors for memory and for images into errors with a remedy.
 
     Args:
-        batch_size: images.
-        broken: looks which images cannot be read, and says why.
-        restore: the remedy for them.
+        batch_size: images per batch.
+        broken: finds the images that can no longer be read, a line each.
+        restore: the remedy for these.
 
     Raises:
         ArchspecError: `out-of-memory`, `data-changed`.
@@ -27,11 +27,11 @@ def tensorflow_failures(
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        fact = f"a batch of {batch_size} images does not fit into the memory of the device"
-        raise fail("out-of-memory", fact, help=f"a smaller batch, such as {max(batch_size // 2, 1)}") from error
+        fact = f"a batch of {batch_size} images does not fit in the memory of the device"
+        raise fail("out-of-memory", fact, help=f"use a smaller batch, such as {max(batch_size // 2, 1)}") from error
     except tf.errors.OpError as error:
         if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file", "read_file")):
             raise
-        fact = "an image file could be read before, and no longer can"
+        fact = "an image file can no longer be read"
         notes = broken() or [f"TensorFlow says: {str(error.message).splitlines()[0][:300]}"]
         raise fail("data-changed", fact, notes=notes, help=restore) from error

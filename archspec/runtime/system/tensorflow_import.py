@@ -1,7 +1,7 @@
-"""Import TensorFlow without its start-up messages.
+"""Import TensorFlow, and call native libraries, without their messages on standard error.
 
-TensorFlow's native library prints a dozen lines (oneDNN, CUDA libraries that are not there) to file descriptor 2
-before any setting can reach it. Here they are kept aside, and shown only when the import fails.
+Native libraries write to file descriptor 2, which no setting of Python controls: TensorFlow prints a dozen lines when
+it is imported (oneDNN, missing CUDA libraries), and libjpeg a line for each damaged file.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from archspec.diagnostics import fail
 
 
 def import_tensorflow() -> Any:
-    """The module tensorflow. Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see all of its messages."""
+    """The module tensorflow. With TF_CPP_MIN_LOG_LEVEL=0 in the environment it prints all of its messages."""
     if "tensorflow" not in sys.modules and os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
-        with _messages_kept_aside():
+        with _native_messages_kept():
             import tensorflow as tf
 
-            tf.config.list_physical_devices()  # the search for GPUs has messages of its own
+            tf.config.list_physical_devices()  # the search for GPUs prints messages of its own
     import tensorflow as tf
 
     return tf
 
 
 def need_tensorflow_backend() -> None:
-    """Raises `backend` when Keras computes on something else: training, prediction and export are TensorFlow's."""
+    """Raises `backend` when Keras does not run on TensorFlow, which training, prediction and export need."""
     help = "unset KERAS_BACKEND, or set `backend` in keras.json to tensorflow"
     try:
         import_tensorflow()
@@ -39,31 +39,61 @@ def need_tensorflow_backend() -> None:
         raise fail("backend", f"Keras cannot start: {error}", help=help) from error
     name = keras.backend.backend()
     if name != "tensorflow":
-        raise fail("backend", f"Keras runs on {name} here, and this needs TensorFlow", help=help)
+        raise fail("backend", f"this needs TensorFlow, but Keras runs on {name}", help=help)
 
 
 @contextlib.contextmanager
-def _messages_kept_aside() -> Iterator[None]:
-    """File descriptor 2 goes to a file meanwhile, which is printed if an exception leaves the block."""
-    with tempfile.TemporaryFile() as kept:
-        sys.stderr.flush()
-        descriptor = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
+def native_messages_dropped() -> Iterator[None]:
+    """Drop what native libraries print; Python's own standard error still works."""
+    stream = sys.stderr
+    with open(os.devnull, "wb") as nowhere, _descriptor_2_redirected(nowhere) as original:
+        if original is None or not _is_descriptor_2(stream):
             yield
+            return
+        given = (stream.encoding, stream.errors)
+        with open(original, "w", 1, *given, closefd=False) as same, contextlib.redirect_stderr(same):
+            yield
+
+
+@contextlib.contextmanager
+def _native_messages_kept() -> Iterator[None]:
+    """Print what native libraries print only when an exception leaves the block."""
+    with tempfile.TemporaryFile() as kept:
+        try:
+            with _descriptor_2_redirected(kept):
+                yield
         except BaseException:
-            os.dup2(descriptor, 2)
             kept.seek(0)
             os.write(2, kept.read())
             raise
-        finally:
-            os.dup2(descriptor, 2)
-            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _descriptor_2_redirected(file: IO[bytes]) -> Iterator[int | None]:
+    """Let descriptor 2 write to a file. Yields a duplicate of the original; None where standard error is closed."""
+    if sys.stderr is None:
+        yield None
+        return
+    sys.stderr.flush()
+    original = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield original
+    finally:
+        os.dup2(original, 2)
+        os.close(original)
+
+
+def _is_descriptor_2(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() == 2)
+    except (AttributeError, OSError):  # a stream of a test or of a notebook
+        return False
 
 
 @contextlib.contextmanager
 def warnings_hidden() -> Iterator[None]:
-    """TensorFlow's own Python log shows errors only, for calls that warn of what is meant (replicas on a CPU)."""
+    """Limit TensorFlow's Python log to errors, for calls that warn of something intended, such as replicas on a CPU."""
     log = logging.getLogger("tensorflow")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -17,7 +17,7 @@ from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.models.metrics import MetricSums
-from archspec.runtime.system.signals import Interrupt
+from archspec.runtime.system.signals import StopRequest
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
 from archspec.runtime.training.loss_monitor import DivergedError, LossMonitor
 from archspec.runtime.training.nan_debugger import find_non_finite
@@ -43,11 +43,11 @@ class Trainer:
         logger: RunLogger,
         progress: TrainingProgress,
         checkpoints: Checkpoints,
-        interrupt: Interrupt,
+        stop: StopRequest,
         collectives: Collectives,
     ) -> None:
         self.setup, self.logger, self.progress, self.checkpoints = setup, logger, progress, checkpoints
-        self.interrupt, self.collectives = interrupt, collectives
+        self.stop, self.collectives = stop, collectives
         self.schedule = LearningRateSchedule(setup.recipe, setup.length)
         self.early_stopper = EarlyStopper(setup.recipe)
         loss = validation_loss(setup.recipe)
@@ -81,11 +81,11 @@ class Trainer:
         """Whether a worker got a signal to stop. Several workers exchange this only every SYNC_STEPS steps."""
         cluster = self.collectives.cluster
         if cluster is None:
-            return self.interrupt.requested
+            return self.stop.made
         if step is not None and step % SYNC_STEPS:
             return False
-        workers = self.collectives.workers_where(self.interrupt.requested)
-        if workers and not self.interrupt.requested and not self._signal_reported:
+        workers = self.collectives.workers_where(self.stop.made)
+        if workers and not self.stop.made and not self._signal_reported:
             self._signal_reported = True
             names = listed(cluster.name(worker) for worker in workers)
             self.progress.note(f"{names} got a signal to stop: finishing this step, then saving")

@@ -24,7 +24,7 @@ from archspec.runtime.models.classifier import check_classes, classifier_shapes
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.train_config import TrainConfig
-from archspec.runtime.system.signals import Interrupt
+from archspec.runtime.system.signals import stop_requests
 from archspec.runtime.training.example_image import example_image
 from archspec.runtime.training.initial_model import initial_model
 from archspec.runtime.training.loop import Trainer, run_epochs
@@ -175,13 +175,13 @@ def run(prepared: PreparedRun) -> EndedRun:
     """Train until the last epoch, early stopping or a signal. Every error leaves the run ready to be resumed."""
     request, setup, logger, directory = prepared.request, prepared.setup, prepared.logger, prepared.directory
     progress = request.progress
-    with Interrupt(progress.note) as interrupt, progress:
+    with stop_requests(progress.note) as stop, progress:
         progress.start(setup.length.epochs, setup.length.steps_per_epoch, top5=setup.classes > 5)
         try:
             with worker_lost_errors(request.cluster, f" with `--resume {directory}`"):
                 prepared.collectives.check_equal("images", prepared.fingerprints)
                 checkpoints = Checkpoints(directory, prepared.checkpoint_interval)
-                trainer = Trainer(setup, logger, progress, checkpoints, interrupt, prepared.collectives)
+                trainer = Trainer(setup, logger, progress, checkpoints, stop, prepared.collectives)
                 interrupted = run_epochs(trainer, _begin(prepared, trainer))
             with setup.train_step.averaged():
                 seconds = logger.finish(interrupted=interrupted, model=setup.model if interrupted else None)
@@ -193,7 +193,7 @@ def run(prepared: PreparedRun) -> EndedRun:
             logger.failed(error)
             raise _with_resume_note(error, directory) from error
         prepared.collectives.barrier(need_chief=True)
-    return EndedRun(prepared, (interrupt.signal or signal.SIGTERM) if interrupted else None, seconds)
+    return EndedRun(prepared, (stop.signal or signal.SIGTERM) if interrupted else None, seconds)
 
 
 def finish(ended: EndedRun) -> RunResult:

@@ -86,7 +86,7 @@ def test_native_libraries_say_nothing_about_bad_files_and_python_still_speaks(
 def test_what_python_prints_meanwhile_arrives_on_the_real_stderr() -> None:
     program = """
 import os, sys
-from archspec.runtime.system.native_messages import native_messages_dropped
+from archspec.runtime.system.tensorflow_import import native_messages_dropped
 with native_messages_dropped():
     os.write(2, b"native\\n")
     print("python", file=sys.stderr)

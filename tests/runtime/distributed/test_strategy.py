@@ -76,7 +76,7 @@ def test_failures_in_the_middle_of_a_pass_have_a_remedy(tmp_path: Path) -> None:
 
     with pytest.raises(ArchspecError) as caught, tensorflow_failures(64):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-    assert codes_of(caught.value) == [("out-of-memory", "a smaller batch, such as 32")]
+    assert codes_of(caught.value) == [("out-of-memory", "use a smaller batch, such as 32")]
     with pytest.raises(ArchspecError) as caught, tensorflow_failures(64):
         tf.io.read_file(str(tmp_path / "gone.jpg"))
     assert codes_of(caught.value)[0][0] == "data-changed"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archspec.diagnostics import ArchspecError, Diagnostic
-from archspec.runtime.system.atomic_write import check_folder, check_place
+from archspec.runtime.system.atomic_write import check_output_folder, check_writable
 
 
 def refused(check: object, path: Path) -> Diagnostic:
@@ -20,17 +20,17 @@ def refused(check: object, path: Path) -> Diagnostic:
 
 def test_a_place_that_can_be_made_is_fine_and_nothing_is_made(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "new", tmp_path / "deep" / "down" / "new"):
-        check_place(path)
-        check_folder(path)
+        check_writable(path)
+        check_output_folder(path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_can_be_made_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    wrong = refused(check_place, tmp_path / "file" / "a" / "b")
+    wrong = refused(check_writable, tmp_path / "file" / "a" / "b")
     assert wrong.code == "cannot-write"
     assert wrong.message.endswith("b`: not a directory")
-    assert wrong.help == "choose a place that you may write to"
+    assert wrong.help == "choose a path where you may write"
 
 
 @pytest.mark.parametrize(("fixed", "words"), [(0, "permission denied"), (os.ST_RDONLY, "read-only file system")])
@@ -46,7 +46,7 @@ def test_nothing_can_be_made_where_one_may_not_write(
 
     monkeypatch.setattr(os, "access", access)
     monkeypatch.setattr(os, "statvfs", lambda path: type("Answer", (), {"f_flag": fixed}))
-    wrong = refused(check_folder, tmp_path / "new" / "folder")
+    wrong = refused(check_output_folder, tmp_path / "new" / "folder")
     assert (wrong.code, wrong.message) == ("cannot-write", f"cannot write `{tmp_path / 'new' / 'folder'}`: {words}")
     assert asked == [tmp_path]
 
@@ -59,7 +59,7 @@ def test_a_folder_must_be_new_or_empty(tmp_path: Path) -> None:
         (tmp_path / "file", "is not a folder"),
         (tmp_path / "link", "link"),
     ):
-        wrong = refused(check_folder, path)
+        wrong = refused(check_output_folder, path)
         assert wrong.code == "output-exists"
         assert words in wrong.message
         assert wrong.help == "give another `-o`"

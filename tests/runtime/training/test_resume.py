@@ -14,7 +14,7 @@ import pytest
 import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.lang.recipes.recipe import recipe, recipe_json
-from archspec.runtime.system.signals import Interrupt
+from archspec.runtime.system.signals import stop_requests
 from archspec.runtime.training.records.checkpoint import files
 from archspec.runtime.training.records.checkpoint_file import read_checkpoint
 from archspec.runtime.training.train import resume, train
@@ -200,11 +200,11 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """As `nohup` asks for."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Interrupt(print) as interrupt:
+        with stop_requests(print) as stop:
             os.kill(os.getpid(), signal.SIGHUP)
-            assert not interrupt.requested
+            assert not stop.made
             os.kill(os.getpid(), signal.SIGTERM)
-            assert interrupt.signal == signal.SIGTERM
+            assert stop.signal == signal.SIGTERM
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from archspec.runtime.data.files.header import BadImageError
-from archspec.runtime.system.native_messages import native_messages_dropped
+from archspec.runtime.system.tensorflow_import import native_messages_dropped
 
 NAMED = 10  # bad files that are named one by one
 CHUNK = 64  # files a task

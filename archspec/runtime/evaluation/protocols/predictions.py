@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed
 from archspec.runtime.data.images import Images
-from archspec.runtime.system.atomic_write import atomic, check_place, os_errors, reason
+from archspec.runtime.system.atomic_write import atomic, check_writable, os_errors, reason
 
 HELP = "such a file is what `archspec evaluate --save-predictions FILE.npz` writes"
 VERSION = 1
@@ -105,7 +105,7 @@ def check_predictions_path(path: str | Path) -> Path:
     taken = [each for each in (path, path.with_stem(f"{path.stem}-1")) if each.exists()]
     if taken:
         raise fail("output-exists", f"`{taken[0]}` exists", help="give another name")
-    check_place(path)
+    check_writable(path)
     return path
 
 
