@@ -1,7 +1,7 @@
-"""How anything that a page can name is declared: operators, transforms, optimizers, schedules.
+"""How anything that a spec can name is declared: operators, transforms, optimizers, schedules.
 
-A declaration is a frozen dataclass whose fields are made by `arg`: a fragment of JSON Schema, the meaning
-(with units) and the default stand in one place. The schema, the reference page and the errors derive from them.
+A declaration is a frozen dataclass. Its fields are made by `arg`, which holds a fragment of JSON Schema, the meaning
+(with units) and the default. The schema, the reference documentation and the error messages are derived from them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def arg(schema: Schema, doc: str, default: Any = MISSING) -> Any:
 
 
 class Declared:
-    """Base of what a page can name; a subclass is a frozen dataclass with a `name` and a docstring.
+    """Base of what a spec can name; a subclass is a frozen dataclass with a `name` and a docstring.
 
     The first line of the docstring says what it is. The first argument is the bare value: `conv: 64`.
     """

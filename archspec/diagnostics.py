@@ -59,7 +59,7 @@ class Diagnostic:
 
     A `warning` is of what can be meant as it is: no command fails for it.
 
-    Two are equal when they are of one code at one place: the same mistake, seen in another variant of the page.
+    Two are equal when they are of one code at one place: the same mistake, seen in another variant of the spec.
     Without a place the message decides.
     """
 
@@ -138,8 +138,8 @@ def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 # ---- as text -------------------------------------------------------------------------------------------------------
 
-WIDTH = 160  # characters of a source line that are shown; a page of one endless line stays readable
-LONGEST = 500  # characters of a message; a page can hold a name of a megabyte
+WIDTH = 160  # characters of a source line that are shown; a spec of one endless line stays readable
+LONGEST = 500  # characters of a message; a spec can hold a name of a megabyte
 
 
 def render(diagnostic: Diagnostic) -> str:

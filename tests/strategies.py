@@ -1,8 +1,8 @@
-"""Random pages: the whole language drawn as text, with every operator and the arguments that it declares.
+"""Random specs: the whole language drawn as text, with every operator and the arguments that it declares.
 
-A page grows item by item. A draft of an item that the checker refuses is dropped, so that what is drawn always
+A spec grows item by item. A draft of an item that the checker refuses is dropped, so that what is drawn always
 checks, and what the checker lets pass is for Keras to confirm. Hypothesis draws a seed alone: from ten thousand
-small choices it would make many pages twice, and shrink one in minutes.
+small choices it would make many specs twice, and shrink one in minutes.
 """
 
 import json
@@ -43,26 +43,26 @@ INTEGERS = [
     "$copy",
 ]
 ALL_READ = "$(f < n and flag and unit == shortcut and sizes)"
-"""An expression that reads every param, as a page must."""
+"""An expression that reads every param, as a spec must."""
 NUMBERS = {"minimum": [0, 0.5, 1], "exclusiveMinimum": [0.25, 0.5, 1, 2], None: [-0.5, 0, 0.5, 1]}
 
 
-def networks(page: Source) -> list[Network]:
-    """The networks of a page, one for each variant. Raises ArchspecError for one that does not check."""
-    spec = parse(page)
+def networks(spec: Source) -> list[Network]:
+    """The networks of a spec, one for each variant. Raises ArchspecError for one that does not check."""
+    spec = parse(spec)
     found = [Network(spec, variant or spec.name, variant, {}) for variant in spec.variants or (None,)]
     for network in found:
         network.graph()
     return found
 
 
-def pages() -> st.SearchStrategy[str]:
-    """The text of a page that checks, with 1 to 4 networks of at most MAX_LAYERS layers each."""
-    return st.randoms(use_true_random=True).map(page)
+def specs() -> st.SearchStrategy[str]:
+    """The text of a spec that checks, with 1 to 4 networks of at most MAX_LAYERS layers each."""
+    return st.randoms(use_true_random=True).map(spec)
 
 
-def page(random: Random) -> str:
-    """The page of a random generator."""
+def spec(random: Random) -> str:
+    """The spec of a random generator."""
     drawn = _head(random)
     items = Items(random, len(drawn["input"]) - 1, len(drawn.get("variants", ())))
     layers: list[Json] = [{"linear": None, "when": ALL_READ}]
@@ -89,7 +89,7 @@ def page(random: Random) -> str:
 
 
 def _head(random: Random) -> dict[str, Json]:
-    """All of a page but its blocks and layers."""
+    """All of a spec but its blocks and layers."""
     rank = random.choice([0, 1, 1, 2, 2, 2, 2, 3])
     sizes: list[int | None] = list(random.sample(range(5, 10) if rank == 3 else range(7, 13), rank))
     if random.random() < 0.15:
@@ -139,7 +139,7 @@ def _mapping(item: Json) -> dict[str, Json]:
 
 @dataclass
 class Items:
-    """Drafts of items for a page of that rank, with that many variants. Not every one of them checks."""
+    """Drafts of items for a spec of that rank, with that many variants. Not every one of them checks."""
 
     random: Random
     rank: int

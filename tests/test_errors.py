@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.examples import errors
-from tests.examples.pages import BAD, diagnostics
+from tests.examples.specs import BAD, diagnostics
 
 ROOT = Path(__file__).parents[1]
 RAISERS = {"fail", "Diagnostic", "error", "_wrong", "WrongArgument"}
@@ -60,16 +60,16 @@ def test_every_code_is_explained() -> None:
 
 
 def test_every_code_that_is_explained_can_occur() -> None:
-    shown = {each.code for page in BAD for each in diagnostics(page)}
+    shown = {each.code for spec in BAD for each in diagnostics(spec)}
     assert errors.documented() - used() - shown == {"internal"}
 
 
-def test_every_code_of_a_page_has_an_example() -> None:
-    shown = {each.code for page in BAD for each in diagnostics(page)}
-    assert shown - set(errors.PAGE) == set(), "a bad example shows a code that errors.PAGE does not explain"
-    assert set(errors.PAGE) - shown == set()
+def test_every_code_of_a_spec_has_an_example() -> None:
+    shown = {each.code for spec in BAD for each in diagnostics(spec)}
+    assert shown - set(errors.SPEC) == set(), "a bad example shows a code that errors.SPEC does not explain"
+    assert set(errors.SPEC) - shown == set()
 
 
-def test_the_page_of_errors_is_fresh() -> None:
+def test_the_spec_of_errors_is_fresh() -> None:
     path = ROOT / "docs" / "errors.md"
-    assert path.read_text(encoding="utf-8") == errors.page(), "run `python -m tests.examples.accept`"
+    assert path.read_text(encoding="utf-8") == errors.text(), "run `python -m tests.examples.accept`"

@@ -1,1 +1,1 @@
-"""Pages that are right and pages that are wrong, each a test by being there."""
+"""Specs that are right and specs that are wrong, each a test by being there."""

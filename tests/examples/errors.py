@@ -1,6 +1,6 @@
-"""docs/errors.md: every code with its meaning, and with a page and its message where a page can make the mistake.
+"""docs/errors.md: every error code with its meaning, and an example where a spec can cause it.
 
-A new code needs a line in one of the tables below; `python -m tests.examples.accept` writes the page.
+A new code needs a line in one of the tables below; `python -m tests.examples.accept` writes the file.
 """
 
 from __future__ import annotations
@@ -11,59 +11,62 @@ from pathlib import Path
 from archspec import api
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.spec.overrides import parse_settings
-from tests.examples.pages import HERE, diagnostics
+from tests.examples.specs import HERE, diagnostics
 
-PAGE: Mapping[str, tuple[str, str]] = {
+SPEC: Mapping[str, tuple[str, str]] = {
     "yaml-syntax": ("the text is not YAML", "not-yaml-open-bracket"),
-    "empty-page": ("there is nothing in the file, or only comments", "empty"),
-    "not-a-mapping": ("the page is a list or a single value", "list-at-top"),
+    "empty-page": ("the file is empty or holds only comments", "empty"),
+    "not-a-mapping": ("the top level of the spec is a list or a single value", "list-at-top"),
     "several-documents": ("a second YAML document follows the first", "two-documents"),
-    "bad-key": ("a key is no word, but a list, a mapping or nothing", "bad-key"),
+    "bad-key": ("a key is a list, a mapping or empty", "bad-key"),
     "duplicate-key": ("a key, argument, variant or output appears twice", "duplicate-key"),
-    "anchor": ("`&name` or `*name`: blocks are the one way to reuse", "anchor"),
-    "merge-key": ("`<<`: blocks are the one way to reuse", "merge-key"),
-    "tag": ("`!!type`: a value is what it looks like", "tag"),
+    "anchor": ("`&name` or `*name`: YAML anchors are not supported; use a block", "anchor"),
+    "merge-key": ("`<<`: YAML merge keys are not supported; use a block", "merge-key"),
+    "tag": ("`!!type`: YAML tags are not supported", "tag"),
     "number-too-large": ("a number is larger than 10^18", "number-too-large"),
-    "missing-key": ("a page, a structure or a figure lacks something that it needs", "missing-input"),
-    "unknown-key": ("a key that is not part of the language where it stands", "unknown-key"),
+    "missing-key": ("a required key is missing", "missing-input"),
+    "unknown-key": ("a key is not known where it is used", "unknown-key"),
     "wrong-type": (
-        "a value is of another kind than its argument: a word for a number, a list for a word",
+        "a value has the wrong type, such as a string for a number",
         "wrong-type",
     ),
-    "wrong-value": ("a value is out of its range, or none of those that there are", "wrong-value-padding"),
-    "bad-name": ("a name has letters that would not fit into a path or an expression", "bad-name"),
-    "name-taken": ("two things have one name", "name-taken"),
-    "one-head": ("an item of a list of layers has no operator or block, or several", "two-heads-forgotten-dash"),
+    "wrong-value": ("a value is out of range or not one of the allowed choices", "wrong-value-padding"),
+    "bad-name": ("a name has characters that paths or expressions cannot hold", "bad-name"),
+    "name-taken": ("a name is already used or reserved", "name-taken"),
+    "one-head": ("a layer has no operator or block, or more than one", "two-heads-forgotten-dash"),
     "unknown-operator": (
         "no operator, block, optimizer, schedule, transform or protocol has this name",
         "unknown-operator",
     ),
     "unknown-argument": ("the operator or block has no argument of this name", "unknown-argument"),
     "missing-argument": ("an operator or block is used without an argument that has no default", "missing-argument"),
-    "bad-signature": ("in `args`, an argument without a default follows one with a default", "bad-signature"),
+    "bad-signature": ("an argument of a block without a default follows one that has a default", "bad-signature"),
     "row": ("a row has more or fewer cells than there are variants", "row"),
     "unknown-variant": ("there is no variant of this name", "unknown-variant-default"),
-    "one-input": ("an operator is given another number of layers than it reads", "merge-one-branch"),
-    "unknown-layer": ("`from` or `outputs` names a layer that is not there, or comes later", "from-nowhere"),
-    "unused-layer": ("nothing reads a layer, and it is no output", "unused-layer"),
-    "unused-parameter": ("no expression reads a parameter: it is misspelt, or left over", "unused-parameter"),
+    "one-input": ("an operator or block gets the wrong number of inputs", "merge-one-branch"),
+    "unknown-layer": ("`from` or `outputs` names a layer that does not exist or comes later", "from-nowhere"),
+    "unused-layer": ("nothing reads the output of a layer, and it is not an output of the network", "unused-layer"),
+    "unused-parameter": ("no expression uses a parameter", "unused-parameter"),
     "block-cycle": ("a block contains itself", "block-cycle"),
-    "input": ("the input is no list of one to four sizes", "input-expression"),
-    "shape": ("an operator cannot work on the shape that reaches it", "window-larger-than-map"),
-    "expression": ("what stands after `$` is no expression of the language", "expression-function"),
-    "expression-name": ("an expression reads a name that is not defined there", "expression-name"),
-    "expression-too-large": ("an expression is too long, or its numbers go beyond 10^15", "expression-too-large"),
+    "input": ("the input is not a list of one to four sizes", "input-expression"),
+    "shape": ("an operator does not accept its input shape", "window-larger-than-map"),
+    "expression": ("the text after `$` is not a valid expression", "expression-function"),
+    "expression-name": ("an expression uses a name that is not defined there", "expression-name"),
+    "expression-too-large": (
+        "an expression is too long, or a number in it is larger than 10^15",
+        "expression-too-large",
+    ),
     "division-by-zero": ("an expression divides by zero", "division-by-zero"),
     "parameter-cycle": ("a parameter depends on itself", "parameter-cycle"),
-    "empty-network": ("no layer is left", "no-layers"),
-    "too-deep": ("the YAML, or the blocks, are nested too deep", "nested-lists"),
-    "too-many-layers": ("the page expands to more than 100,000 layers", "ten-million-layers"),
+    "empty-network": ("the network has no layers", "no-layers"),
+    "too-deep": ("the YAML or the blocks are nested too deeply", "nested-lists"),
+    "too-many-layers": ("the spec expands to more than 100,000 layers", "ten-million-layers"),
     "too-many-parameters": ("the network has 10^12 parameters or more", "too-many-parameters"),
     "output-too-large": ("an output has more than 10^12 values", "output-too-large"),
-    "recipe": ("two parts of a recipe contradict each other", "recipe-epochs-and-iterations"),
-    "expect": ("the network is not what `expect` says", "expect"),
+    "recipe": ("two settings of a recipe contradict each other", "recipe-epochs-and-iterations"),
+    "expect": ("the network does not have the figures that `expect` states", "expect"),
 }
-"""Code -> meaning, and the bad page that shows it."""
+"""Code -> meaning, and the example in tests/examples/bad."""
 
 
 def _load(reference: str, **settings: object) -> Callable[[], object]:
@@ -72,117 +75,118 @@ def _load(reference: str, **settings: object) -> Callable[[], object]:
 
 REFERENCE: Mapping[str, tuple[str, str, Callable[[], object]]] = {
     "page-not-found": (
-        "the file of a page is not there, or cannot be read",
+        "the file of a spec or recipe does not exist or cannot be read",
         "check ./net.yaml",
         lambda: api.read_spec("./net.yaml"),
     ),
-    "variant-needed": ("the page has several variants, and none is named", "summarize vgg", _load("vgg")),
+    "variant-needed": ("the spec has several variants, and the reference names none", "summarize vgg", _load("vgg")),
     "unknown-parameter": (
-        "`--set` names a parameter that the page has not",
+        "`--set` names a parameter that the spec does not have",
         "summarize vgg:D --set clases=10",
         _load("vgg:D", clases=10),
     ),
     "setting": (
-        "a setting is not NAME=VALUE, or its value cannot be one",
+        "a setting is not NAME=VALUE, or its value is not allowed",
         "summarize vgg:D --set classes",
         lambda: parse_settings(["classes"]),
     ),
 }
-"""Code -> meaning, a command that makes the mistake, and the same as a call."""
+"""Code -> meaning, a command that causes it, and the same as a call."""
 
 OTHER: Mapping[str, str] = {
-    "not-text": "the file of a page is not UTF-8 text",
-    "unknown-family": "no page of this name is shipped; a page of your own is named by its path",
-    "page-too-large": "the file of a page is larger than a megabyte, or holds more than 100,000 values",
-    "build": "Keras refuses a layer that archspec takes for right: please report it",
-    "devices": "more devices are asked for than there are",
-    "devices-late": "TensorFlow already runs, and its CPU can no longer be split into devices",
-    "hosts": "the list of hosts that train together is not as it must be, or one of them is missing",
-    "hosts-differ": "processes that train together were given different networks, recipes, images or checkpoints",
-    "worker-lost": "another process that trains with this one has stopped",
-    "data-not-found": "there is no data of this name",
-    "data-format": "the file or folder is no form of data that archspec reads",
+    "not-text": "the file of a spec is not UTF-8 text",
+    "unknown-family": "no spec of this name ships with archspec; give your own spec by its path",
+    "page-too-large": "the file of a spec is larger than a megabyte or holds more than 100,000 values",
+    "build": "Keras rejects a layer that archspec accepts: please report it",
+    "devices": "more devices are requested than are available",
+    "devices-late": "TensorFlow is initialized already, so its CPU can no longer be split into devices",
+    "hosts": "the list of workers is not valid, or a worker is missing",
+    "hosts-differ": "the workers of a run have different networks, recipes, images or checkpoints",
+    "worker-lost": "another worker of the run has stopped",
+    "data-not-found": "no data set, file or folder has this name",
+    "data-format": "archspec cannot read data in this format",
     "data-empty": "there are no images",
-    "data-one-class": "there are images of one class only",
-    "data-classes": "the classes of the training images and of the validation images differ",
-    "data-shape": "the images have another size or number of channels than the network reads",
-    "data-changed": "an image is no longer what it was when training began, or a run would go on with others",
-    "bad-images": "files are no images, or are damaged: they are named, and `--skip-bad-images` leaves them out",
-    "validation-split": "the share of images for validation is none, or leaves a class without images",
+    "data-one-class": "the images are all of one class",
+    "data-classes": "the training and validation images have different classes",
+    "data-shape": "the size or number of channels of the images does not fit the network",
+    "data-changed": "the images changed during training or since the run began",
+    "bad-images": "files are not images or are damaged; `--skip-bad-images` leaves them out",
+    "validation-split": "the validation split is not a fraction, or leaves a class without images",
     "transform": "a transform does not fit the images or the network's input",
-    "not-a-recipe": "the file given as a recipe is a whole page",
-    "unknown-recipe": "no recipe of this name is shipped; a recipe of your own is named by its path",
-    "class-weight": "`class_weight` names a class that the data has not",
-    "protocol": "a test protocol cannot be applied to this network",
-    "ensemble": "the members of an ensemble do not fit together, or there are too few",
-    "bad-predictions": "a file of saved predictions cannot be read, or holds something else",
-    "classes-mismatch": "the network has another number of outputs than the data has classes",
-    "no-classifier": "the network does not return the scores of classes",
-    "free-input": "the input has a free size, and this needs all of them",
-    "image-too-small": "an image is smaller than the window of a dense network",
-    "image-too-large": "an image needs more memory than there is, and cannot be looked at in tiles",
-    "not-convolutional": "a layer works on the whole image, so that the network cannot slide over a larger one",
-    "diverged": "the loss is no longer a number",
-    "not-a-run": "the folder to go on with is not the directory of a run",
-    "no-checkpoint": "a run has no checkpoint that is whole",
-    "checkpoint-differs": "a checkpoint is of another network, optimizer or page",
-    "checkpoint-every": "the interval of checkpoints is neither a number of steps nor a time",
+    "not-a-recipe": "the file given as a recipe is a whole spec",
+    "unknown-recipe": "no recipe of this name ships with archspec; give your own recipe by its path",
+    "class-weight": "`class_weight` names a class that the data does not have",
+    "protocol": "an evaluation protocol cannot be applied to this network",
+    "ensemble": "the members of an ensemble do not match, or there are too few",
+    "bad-predictions": "a file of saved predictions cannot be read",
+    "classes-mismatch": "the number of outputs of the network is not the number of classes of the data",
+    "no-classifier": "the network is not a classifier",
+    "free-input": "the input has a free size, but a fixed size is needed",
+    "image-too-small": "an image is smaller than the window of a fully convolutional network",
+    "image-too-large": "an image needs more memory than available and cannot be split into tiles",
+    "not-convolutional": "a layer works on the whole image, so the network cannot be made fully convolutional",
+    "diverged": "the loss is NaN or infinite",
+    "not-a-run": "the folder to resume from is not a run directory",
+    "no-checkpoint": "a run has no complete checkpoint",
+    "checkpoint-differs": "a checkpoint belongs to another network, optimizer or spec",
+    "checkpoint-every": "the checkpoint interval is neither a number of steps nor a duration",
     "out-of-memory": "a batch does not fit into memory",
-    "backend": "Keras runs on another backend than TensorFlow, which this needs",
-    "bad-output": "the name of an output file has another suffix than its form needs",
-    "output-exists": "the file or folder to be written is there already",
-    "run-busy": "another process trains in this run directory",
+    "backend": "Keras does not use the TensorFlow backend, which is needed here",
+    "bad-output": "the suffix of an output file does not fit its format",
+    "output-exists": "the output file or folder exists already",
+    "run-busy": "another process uses this run directory",
     "cannot-write": "a file cannot be written: the disk is full, or permission is missing",
-    "model-not-found": "there is no model file of this name",
-    "not-a-model": "the file is no model, or is damaged",
-    "model-unsafe": "the model file would run code of its own when it is loaded",
-    "not-functional": "a Keras model is not functional, so that it has no graph to read",
-    "export-differs": "the exported model computes something else than the model: please report it",
-    "weights-not-found": "there is no file of weights of this name",
-    "weights-unknown": "the suffix of the file is of no known form of weights",
-    "not-weights": "the file holds no weights, or is damaged",
+    "model-not-found": "no model file has this name",
+    "not-a-model": "the file is not a model or is damaged",
+    "model-unsafe": "loading the model file would run code stored in it",
+    "not-functional": "a Keras model is not functional, so it has no graph to read",
+    "export-differs": "the exported model gives other results than the model: please report it",
+    "weights-not-found": "no weight file has this name",
+    "weights-unknown": "the suffix of the file is not that of a known weight format",
+    "not-weights": "the file holds no weights or is damaged",
     "weights-mismatch": "the weights do not fit the network",
-    "bad-pattern": "a pattern of paths is empty or too long, or its partner has more wildcards",
-    "unmatched-pattern": "a pattern of paths fits no layer with weights",
-    "unmatched-weight": "`init` speaks of a weight that its layers do not have",
-    "initializer": "Keras cannot draw this initializer in the shape of the weight",
-    "deepen": "identity layers cannot be added where they are asked for",
+    "bad-pattern": "a path pattern is empty, too long or has an invalid character class or wildcard",
+    "unmatched-pattern": "a path pattern matches no layer with weights",
+    "unmatched-weight": "`init` names a weight that its layers do not have",
+    "initializer": "the Keras initializer does not support the shape of the weight",
+    "deepen": "identity layers cannot be added at this place",
     "nothing-to-train": "all layers are frozen",
-    "init-map": "layers cannot start from others as `--init-map` says",
-    "weights-unsafe": "the file of weights would run code when it is unpickled; it was not",
-    "several-inputs": "a Keras model has several inputs, and a page has one",
-    "shared-layer": "a Keras model uses a layer twice, and the layers of a page share no weights",
-    "unknown-keras-layer": "a Keras model has a layer that no page can say",
-    "decompile": "no page was found for a network: please report it",
+    "init-map": "the layers named by `--init-map` do not fit",
+    "weights-unsafe": "unpickling the weight file would run code, so it was not loaded",
+    "several-inputs": "a Keras model has several inputs, but a spec has one",
+    "shared-layer": "a Keras model uses a layer twice, but layers of a spec cannot share weights",
+    "unknown-keras-layer": "a Keras model has a layer that a spec cannot express",
+    "decompile": "no spec could be written for a network: please report it",
     "unknown-application": "keras.applications has no network of this name",
-    "small-crop": "a warning: crops show less than a quarter of an image, as a resize to 256 does to a network of 32; "
-    "the command goes on",
+    "small-crop": "a warning: crops cover less than a quarter of an image, as a resize to 256 before an input of 32; "
+    "the command continues",
     "download": "weights or images cannot be downloaded",
     "missing-package": "a package that this needs is not installed",
 }
-"""Code -> meaning, of what no page shows."""
+"""Code -> meaning of errors that no example shows."""
 
 INTRODUCTION = """<!-- generated by `python -m tests.examples.accept` from tests/examples: do not edit -->
 
 # Errors
 
-A mistake is shown with its code, the fact, the place, what led there (`note`) and, where one is likely, the remedy
-(`help`). All mistakes of a page that can be seen without expanding it are shown together; those of shapes and of
-values come one by one. A command ends with status 1 when something given to it is wrong, with 2 when called wrongly.
+An error message has a code, a message and a place, then notes on how archspec got there (`note`) and, where possible,
+a remedy (`help`). `archspec check` reports all errors that it can find without expanding the spec at once; it reports
+errors in shapes and computed values one at a time. A command exits with status 1 for an error in its input and with
+status 2 for wrong usage.
 
-`--format json` gives the same to programs: `archspec check --format json` prints a list of objects with `severity`,
-`code`, `message`, `file`, `line`, `column`, `end_line`, `end_column`, `notes` and `help`; lines and columns count from
-1, and places are null where there is no file. A `warning` is of what can be meant as it is: no command ends with status
-1 for it. In Python they are the `diagnostics` of an `archspec.ArchspecError`.
+With `--format json`, `archspec check` prints a list of objects with the keys `severity`, `code`, `message`, `file`,
+`line`, `column`, `end_line`, `end_column`, `notes` and `help`. Lines and columns count from 1; places are null where
+there is no file. A `warning` marks something that may be intended; it does not change the exit status. In Python,
+`archspec.ArchspecError` has the same objects as `diagnostics`.
 
-An `error[internal]` is a bug of archspec's: please report it, with the trace that `ARCHSPEC_DEBUG=1` shows.
+An `error[internal]` is a bug in archspec. Please report it with the traceback that `ARCHSPEC_DEBUG=1` shows.
 """
 
 
-def page() -> str:
+def text() -> str:
     """The text of docs/errors.md."""
-    parts = [INTRODUCTION, "## On a page\n"]
-    parts += [_of_page(code, *entry) for code, entry in PAGE.items()]
+    parts = [INTRODUCTION, "## In a spec\n"]
+    parts += [_of_spec(code, *entry) for code, entry in SPEC.items()]
     parts.append("## In references and settings\n")
     parts += [_of_command(code, *entry) for code, entry in REFERENCE.items()]
     parts.append("## In files, data, training and models\n\n| code | meaning |\n|---|---|")
@@ -192,10 +196,10 @@ def page() -> str:
 
 def documented() -> set[str]:
     """The codes that docs/errors.md explains."""
-    return {*PAGE, *REFERENCE, *OTHER, "internal"}
+    return {*SPEC, *REFERENCE, *OTHER, "internal"}
 
 
-def _of_page(code: str, meaning: str, name: str) -> str:
+def _of_spec(code: str, meaning: str, name: str) -> str:
     path = HERE / "bad" / f"{name}.yaml"
     first = next(each for each in diagnostics(path) if each.code == code)
     text = _excerpt(path)
@@ -204,7 +208,7 @@ def _of_page(code: str, meaning: str, name: str) -> str:
 
 
 def _excerpt(path: Path) -> str:
-    """The page where it is short; of a longer one, or one of long lines, the message shows what matters."""
+    """The text of a short spec; of a longer one the message shows the relevant line."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(lines) if len(lines) <= 16 and max(map(len, lines), default=0) <= 100 else ""
 

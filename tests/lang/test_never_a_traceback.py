@@ -1,6 +1,6 @@
-"""Whatever a page says, archspec checks it or shows a mistake, in bounded time: never a traceback.
+"""Whatever a spec says, archspec checks it or shows a mistake, in bounded time: never a traceback.
 
-Pages that are shipped or that stand among the examples are broken in every way: lines, words and characters deleted,
+Specs that are shipped or that stand among the examples are broken in every way: lines, words and characters deleted,
 doubled, moved and replaced, parts of the tree put elsewhere, random text and random trees.
 """
 
@@ -22,18 +22,18 @@ from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema.spec_schema import MODIFIERS, spec_schema
 from archspec.ops import OPS
-from tests.examples.pages import BAD, GOOD
+from tests.examples.specs import BAD, GOOD
 
 SECONDS = 20
-"""CPU time that a page may take: far above what the limits of the language allow on a slow machine."""
+"""CPU time that a spec may take: far above what the limits of the language allow on a slow machine."""
 
 SHIPPED = ("alexnet", "conv1d", "googlenet", "lenet", "mlp", "resnet", "resnet-digits", "vgg")
 TEXTS = [api.read_spec(family).text for family in SHIPPED]
-TEXTS += [page.read_text(encoding="utf-8-sig") for page in (*GOOD, *BAD) if page.stat().st_size < 3000]
+TEXTS += [spec.read_text(encoding="utf-8-sig") for spec in (*GOOD, *BAD) if spec.stat().st_size < 3000]
 TREES = []
 for _text in TEXTS:
     try:
-        TREES.append(plain(parse_document(Source("page.yaml", _text))))
+        TREES.append(plain(parse_document(Source("spec.yaml", _text))))
     except ArchspecError:
         continue
 
@@ -84,23 +84,23 @@ WORDS = st.sampled_from([*HEADS, *KEYS, *ODD, *NUMBERS, "~", "true", "no", "", "
 
 
 def examine(text: str, folder: Path) -> None:
-    """What `archspec check` and `archspec summarize` do with a page; anything but an ArchspecError fails the test."""
-    page = folder / "page.yaml"
-    page.write_text(text, encoding="utf-8", errors="surrogatepass")
+    """What `archspec check` and `archspec summarize` do with a spec; anything but an ArchspecError fails the test."""
+    spec = folder / "spec.yaml"
+    spec.write_text(text, encoding="utf-8", errors="surrogatepass")
     started = time.process_time()
-    found = api.check(str(page))
+    found = api.check(str(spec))
     for diagnostic in found:
         assert "\n\n" not in render(diagnostic)
         json.dumps(diagnostic.to_json())
     if not found:
-        for network in api.networks(str(page)):
+        for network in api.networks(str(spec)):
             network.resolved_text()
     assert time.process_time() - started < SECONDS
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pages")
+    return tmp_path_factory.mktemp("specs")
 
 
 def thoroughly(number: int) -> settings:
@@ -142,7 +142,7 @@ def changed(text: str, kind: str, here: int, there: int, word: str) -> str:
 
 @given(text=st.sampled_from(TEXTS), changes=st.lists(CHANGES, min_size=1, max_size=4))
 @thoroughly(300)
-def test_broken_pages(folder: Path, text: str, changes: list[tuple[str, int, int, str]]) -> None:
+def test_broken_specs(folder: Path, text: str, changes: list[tuple[str, int, int, str]]) -> None:
     for change in changes:
         text = changed(text, *change)
     examine(text, folder)
@@ -197,7 +197,7 @@ def renamed(tree: Any, path: tuple[Any, ...], word: str) -> Any:
 
 @st.composite
 def trees(draw: st.DrawFn) -> Any:
-    """A page whose parts were replaced by random values, by parts of this or other pages, or renamed."""
+    """A spec whose parts were replaced by random values, by parts of this or other specs, or renamed."""
     tree = draw(st.sampled_from(TREES))
     for _ in range(draw(st.integers(1, 3))):
         paths = places(tree)
@@ -222,7 +222,7 @@ def written(tree: Any) -> str:
 
 @given(tree=trees())
 @thoroughly(300)
-def test_pages_with_parts_replaced(folder: Path, tree: Any) -> None:
+def test_specs_with_parts_replaced(folder: Path, tree: Any) -> None:
     examine(written(tree), folder)
 
 

@@ -1,4 +1,4 @@
-"""What every shipped page owes its reader: it checks, names its source, stays a page, and its names are stable."""
+"""What every shipped spec owes its reader: it checks, names its source, stays a spec, and its names are stable."""
 
 import re
 
@@ -37,19 +37,19 @@ PATHS = {
 
 
 @pytest.mark.parametrize("family", api.families())
-def test_a_shipped_page_checks_and_meets_what_its_paper_prints(family: str) -> None:
+def test_a_shipped_spec_checks_and_meets_what_its_paper_prints(family: str) -> None:
     assert api.check(family) == []
 
 
 @pytest.mark.parametrize("family", api.families())
-def test_a_shipped_page_names_its_source_and_states_what_to_expect(family: str) -> None:
+def test_a_shipped_spec_names_its_source_and_states_what_to_expect(family: str) -> None:
     network = next(iter(api.networks(family)))
     assert re.search(r"[A-Z]\w+.* (19|20)\d\d", network.spec.title), network.spec.title
     assert network.spec.document.get("expect") is not None
 
 
 @pytest.mark.parametrize("family", CORE)
-def test_a_page_of_the_core_fits_on_a_page(family: str) -> None:
+def test_a_spec_of_the_core_fits_on_a_spec(family: str) -> None:
     network = RECIPE.split(api.shipped(family).read_text(encoding="utf-8"))[0]
     assert len(network.rstrip().splitlines()) <= LINES
 

@@ -22,7 +22,7 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%\Z")
 
 
 def expectations(spec: Spec, variant: str | None, graph: Graph) -> list[Diagnostic]:
-    """What the graph of this variant, at the page's own params, does not meet."""
+    """What the graph of this variant, at the spec's own params, does not meet."""
     expect = spec.document.get("expect")
     wrong = []
     for quantity, node in expect if isinstance(expect, MappingNode) else ():
@@ -41,26 +41,36 @@ def _check(quantity: str, node: Node, graph: Graph) -> list[Diagnostic]:
     value, actual = plain(figure), _actual(quantity, graph)
     if isinstance(actual, tuple):
         sizes = tuple(value) if isinstance(value, list) else (value,)
-        help = None if quantity == "output_shape" else "it is that of the last layer whose units do not see everything"
+        help = (
+            None
+            if quantity == "output_shape"
+            else "this is the receptive field of the last layer that does not see the whole input"
+        )
         return [] if sizes == actual else [_unmet(quantity, show(sizes), show(actual), graph, node.span, help)]
     number = _number(value)
     if number is None:
-        help = "write 138M, 3.8G or 60965224"
-        return [Diagnostic("wrong-value", f"`{value}` is not a figure", figure.span, help=help)]
+        help = "write a number such as 138M, 3.8G or 60965224"
+        return [Diagnostic("wrong-value", f"`{value}` is not a number", figure.span, help=help)]
     slack = _slack(value) if tolerance is None else _tolerance(plain(tolerance), number)
     if slack is None and tolerance is not None:
-        message = f"`{plain(tolerance)}` is not a tolerance"
-        return [Diagnostic("wrong-value", message, tolerance.span, help="write a percentage or a figure: 2%, 0.1M")]
+        message = f"`{plain(tolerance)}` is not a valid tolerance"
+        return [
+            Diagnostic(
+                "wrong-value", message, tolerance.span, help="write a percentage or a number, such as 2% or 0.1M"
+            )
+        ]
     if actual is not None and abs(actual - number) <= (slack or 0):
         return []
     within = f" within {plain(tolerance)}" if tolerance is not None else ""
-    shown = "unknown, as a size is free" if actual is None else f"{actual:,}"
-    help = "mend the layers; where the paper itself is off, state `{value: ..., tolerance: ..., reason: ...}`"
+    shown = "unknown because a size is free" if actual is None else f"{actual:,}"
+    help = (
+        "correct the layers; if the figure in the paper is not exact, write `{value: ..., tolerance: ..., reason: ...}`"
+    )
     return [_unmet(quantity, f"{value}{within}", shown, graph, node.span, help)]
 
 
 def _unmet(quantity: str, expected: str, actual: str, graph: Graph, span: Span, help: str | None) -> Diagnostic:
-    message = f"`{quantity}` of `{graph.name}` is {actual}, and {expected} is expected"
+    message = f"`{quantity}` of `{graph.name}` is {actual}, but `expect` says {expected}"
     return Diagnostic("expect", message, span, help=help)
 
 

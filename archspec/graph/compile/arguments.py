@@ -26,7 +26,7 @@ def prepare(item: LayerSpec, first: bool, known: Sequence[str], builder: Builder
     """The arguments that an item gives to a head that has the `known` ones; for the `first` copy its own as well.
 
     A bare value is the first argument. Raises ArchspecError (unknown-argument), as only a head that is an expression
-    can: the reader of the page has seen to the others.
+    can: the reader of the spec has seen to the others.
     """
     head = item.head
     given: dict[str, tuple[ScalarNode | None, Node]] = {}

@@ -92,7 +92,7 @@ class Builder:
         self.outputs[path] = index
 
     def find(self, name: str, prefix: str) -> int | None:
-        """The output that a name means under a prefix: in this block, then in the one around it, up to the page."""
+        """The output that a name means under a prefix: in this block, then in the one around it, up to the spec."""
         while True:
             index = self.outputs.get(prefix + name)
             if index is not None:
@@ -106,8 +106,8 @@ class Builder:
     def check_count(self, count: int, span: Span) -> None:
         """Raises ArchspecError (too-many-layers) for more than MAX_LAYERS nodes, the input not counted."""
         if count > MAX_LAYERS:
-            message = f"this page expands to more than {MAX_LAYERS:,} layers"
-            raise self.error("too-many-layers", message, span, help="is a `repeat` larger than you meant?")
+            message = f"this spec expands to more than {MAX_LAYERS:,} layers"
+            raise self.error("too-many-layers", message, span, help="check the values of `repeat`")
 
     def error(
         self, code: str, message: str, span: Span, *, notes: tuple[str, ...] = (), help: str | None = None
@@ -124,8 +124,10 @@ class Builder:
         self.check_count(index, node.span)
         self.params += node.facts.params
         if self.params >= MAX_PARAMS:
-            message = "this network has 10^12 parameters or more, beyond the limit"
-            raise self.error("too-many-parameters", message, node.span, help="is a size larger than you meant?")
+            message = "this network has 10^12 parameters or more, which is over the limit"
+            raise self.error(
+                "too-many-parameters", message, node.span, help="check for a size that is larger than intended"
+            )
         self.nodes.append(node)
         self.register(node.path, index)
 
@@ -155,9 +157,9 @@ class Builder:
     def _arrives(self, index: int) -> str:
         node = self.nodes[index]
         origin = "the input of the network" if index == 0 else f"`{node.path}`"
-        return f"the input here is {show(node.shape)}, from {origin} (line {node.span.line})"
+        return f"the input is {show(node.shape)}, from {origin} (line {node.span.line})"
 
     def _check_output(self, shape: Shape, span: Span) -> None:
         if math.prod([size for size in shape if size is not None]) > MAX_OUTPUT:
-            message = f"the output here is {show(shape)}: more than 10^12 values"
-            raise self.error("output-too-large", message, span, help="is a size larger than you meant?")
+            message = f"the output of this layer has more than 10^12 values: its shape is {show(shape)}"
+            raise self.error("output-too-large", message, span, help="check for a size that is larger than intended")

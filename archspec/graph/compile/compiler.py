@@ -30,14 +30,14 @@ from archspec.lang.spec.spec import Spec
 from archspec.ops import OPS, Op
 
 MAX_NESTING = 40
-MAX_STEPS = 100_000  # items looked at, layers or not: bounds pages that expand to nothing, slowly
+MAX_STEPS = 100_000  # items looked at, layers or not: bounds specs that expand to nothing, slowly
 
 Flow = tuple[int, ...]
 """What stands above an item: the output of the item before, then what that one read."""
 
 
 def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> Graph:
-    """The static graph of a variant, with `settings` (`--set`) over the page's params.
+    """The static graph of a variant, with `settings` (`--set`) over the spec's params.
 
     Raises ArchspecError for what only expansion can see: shapes, expressions, references, sizes.
     """
@@ -47,7 +47,7 @@ def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, 
 
 
 class Compiler:
-    """One expansion of a page. Without `clones` every copy of a repeated item is expanded by itself."""
+    """One expansion of a spec. Without `clones` every copy of a repeated item is expanded by itself."""
 
     def __init__(self, spec: Spec, variant: str | None, params: Names, *, clones: bool = True) -> None:
         self.spec = spec
@@ -79,7 +79,7 @@ class Compiler:
         self.nesting += 1
         for item in items:
             if self.nesting > MAX_NESTING:
-                message = f"this page nests more than {MAX_NESTING} lists of layers"
+                message = f"layers are nested more than {MAX_NESTING} levels deep"
                 raise self.builder.error("too-deep", message, item.span)
             above = self._item(item, above, self._with_shape(names, above[0]) if top else names, scope)
         self.nesting -= 1
@@ -88,8 +88,8 @@ class Compiler:
     def _item(self, item: LayerSpec, above: Flow, names: Names, scope: Scope) -> Flow:
         self.steps += 1
         if self.steps > MAX_STEPS:
-            message = f"this page expands to more than {MAX_STEPS:,} items"
-            raise self.builder.error("too-many-layers", message, item.span, help="is a `repeat` larger than you meant?")
+            message = f"this spec expands to more than {MAX_STEPS:,} items"
+            raise self.builder.error("too-many-layers", message, item.span, help="check the values of `repeat`")
         if item.head == "row":
             cell = item.cells[self.column]
             return above if cell is None else self._item(cell, above, names, scope)
@@ -116,7 +116,7 @@ class Compiler:
             return tuple(self._resolve(name, scope) for name in item.origin)
         needed = self._needed(item.head)
         if len(above) < needed:
-            message = f"`{item.head}` reads {needed} layers, and only {len(above)} stands above it"
+            message = f"`{item.head}` takes {needed} inputs, but only {len(above)} layer comes before it"
             raise self.builder.error("one-input", message, item.span, help="write `from: [a, b]`")
         return above[:needed]
 
@@ -130,9 +130,9 @@ class Compiler:
         name = item.name
         taken = scope.given.get(name.text) if name else None
         if name and taken:
-            by = "the input of the network" if taken is self.spec.input.span else f"a layer on line {taken.line}"
-            message = f"the name `{name.text}` is taken by {by}"
-            raise self.builder.error("name-taken", message, name.span, help="give each layer a name of its own")
+            by = "the input of the network" if taken is self.spec.input.span else f"the layer on line {taken.line}"
+            message = f"the name `{name.text}` is already used by {by}"
+            raise self.builder.error("name-taken", message, name.span, help="give each layer a unique name")
         return scope.claim(item.word, item.span)
 
     def _chosen(self, item: LayerSpec, names: Names) -> LayerSpec:
@@ -141,16 +141,16 @@ class Compiler:
         if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.find(head)):
             raise self.builder.error(
                 "unknown-operator",
-                f"there is no operator or block `{head}`, the value of `{item.head}`",
+                f"there is no operator or block `{head}` (the value of `{item.head}`)",
                 item.span,
                 help=did_you_mean(str(head), [*OPS, *self.spec.blocks])
                 or (f"the blocks are: {listed(self.spec.blocks)}" if self.spec.blocks else None),
             )
         many, inputs, needed = OPS.get(head, Op).many, len(item.origin), self._needed(head)
         if (inputs < 2) if many else (inputs not in (0, needed)):
-            reads = "two layers or more" if many else f"{needed} layers" if needed > 1 else "one layer"
-            fact = f"`{item.head}` is `{head}` here, which reads {reads}"
-            help = "write `from: [a, b]`" if many or needed > 1 else "merge the layers that `from` names first"
+            inputs_ = "two or more inputs" if many else f"{needed} inputs" if needed > 1 else "one input"
+            fact = f"`{item.head}` is `{head}` here, which takes {inputs_}"
+            help = "write `from: [a, b]`" if many or needed > 1 else "merge the layers listed in `from` first"
             raise self.builder.error("one-input", fact, item.span, help=help)
         return replace(item, head=head)
 
@@ -190,16 +190,16 @@ class Compiler:
         if isinstance(count, float) and count.is_integer():
             count = int(count)
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            message = f"`repeat` must be a whole number, 0 or more, and is `{count}`"
+            message = f"`repeat` must be an integer of at least 0, but is `{count}`"
             raise self.builder.error("wrong-value", message, repeat.span)
         return count
 
     def _truth(self, when: ScalarNode, names: Names) -> bool:
         value = self._scalar(when, names)
         if isinstance(value, str):
-            help = f"write `true` or `false`: in YAML 1.2 `{value}` is a word"
+            help = f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
             words = value in ("yes", "no", "on", "off")
-            message = f"`when` must be true or false, and is `{value}`"
+            message = f"`when` must be true or false, but is `{value}`"
             raise self.builder.error("wrong-type", message, when.span, help=help if words else None)
         return bool(value)
 
@@ -275,7 +275,7 @@ class Compiler:
         kind = self._value(node, names) if node else "project" if project is not None else "identity"
         at = node.span if node else item.span
         if kind not in SHORTCUTS:
-            help = did_you_mean(str(kind), SHORTCUTS) or f"it is one of: {listed(SHORTCUTS)}"
+            help = did_you_mean(str(kind), SHORTCUTS) or f"choose one of: {listed(SHORTCUTS)}"
             raise builder.error("wrong-value", f"`shortcut` cannot be `{kind}`", at, help=help)
         body = self._layers(item.branches["body"], (x,), names, scope)
         same = same_shape(builder, x, body)
@@ -288,7 +288,7 @@ class Compiler:
             x = self._layers(project, (x,), names, scope.inner(scope.claim("project", item.span)))
         elif kind == "pad" and not same:
             x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)
-        remedy = None if project else "give the shortcut layers under `project`, or write `shortcut: pad`"
+        remedy = None if project else "add the layers of the shortcut under `project`, or write `shortcut: pad`"
         return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span, help=remedy)
 
     # ---- values and names --------------------------------------------------------------------------------------

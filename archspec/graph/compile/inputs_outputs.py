@@ -16,7 +16,7 @@ from archspec.ops.base import Shape
 
 
 def input_shape(node: SequenceNode, setting: Any, names: Mapping[str, Any]) -> Shape:
-    """The shape of one sample, of the page or of the setting `input`. Raises ArchspecError when it is none."""
+    """The shape of one sample, of the spec or of the setting `input`. Raises ArchspecError when it is none."""
     if setting is not None:
         return _sizes(setting, None)
     return _sizes([_size(item, names) for item in node.items], node.span)
@@ -48,7 +48,7 @@ def outputs_of(spec: Spec, builder: Builder, last: int) -> tuple[tuple[int, ...]
 def refuse_unused(builder: Builder, outputs: tuple[int, ...]) -> None:
     """Raises ArchspecError (unused-layer) for layers that lead to no output."""
     read = {i for node in builder.nodes for i in node.inputs} | set(outputs)
-    help = "read it with `from:`, list it under `outputs`, or remove it"
+    help = "read it with `from`, list it under `outputs`, or remove it"
     wrong: dict[Diagnostic, None] = {}
     for index, node in enumerate(builder.nodes):
         if index not in read:
@@ -76,5 +76,5 @@ def _sizes(sizes: Any, span: Span | None) -> Shape:
         fine &= size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0)
     if not fine:
         shown = f"[{listed(sizes)}]" if isinstance(sizes, (list, tuple)) else f"`{sizes}`"
-        raise fail("input", f"`input` must be a list of 1 to 4 positive integers, and is {shown}", span, help=INPUT)
+        raise fail("input", f"`input` must be a list of 1 to 4 positive integers, but is {shown}", span, help=INPUT)
     return tuple(sizes)

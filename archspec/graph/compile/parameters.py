@@ -1,4 +1,4 @@
-"""The values of a network's params: the page's, over them the variant's, over them the settings."""
+"""The values of a network's params: the spec's, over them the variant's, over them the settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECIPE_KEYS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
 
 def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> Names:
-    """The final values of all params, in the order of the page, and `input` where it is set.
+    """The final values of all params, in the order of the spec, and `input` where it is set.
 
     Raises ArchspecError: unknown-variant, variant-needed, unknown-parameter, parameter-cycle, and what is wrong
     with an expression.
@@ -42,11 +42,11 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
 
 
 def _elsewhere(name: str) -> str | None:
-    """The remedy for a key of the recipe, or of the page, that is taken for a param."""
+    """The remedy for a key of the recipe, or of the spec, that is taken for a param."""
     if name in RECIPE_KEYS:
         return f"it is a key of the recipe: `--set train.{name}=...`"
     if name in spec_schema()["properties"]:
-        return f"`{name}` is a part of the page, and is changed in a page of your own"
+        return f"`{name}` is a section of the spec; to change it, edit a copy of the spec"
     return None
 
 
@@ -55,11 +55,11 @@ def _check_variant(spec: Spec, variant: str | None) -> None:
         raise fail(
             "variant-needed",
             f"`{spec.name}` has several variants",
-            notes=[f"they are: {listed(spec.variants)}"],
-            help=f"name one: `{spec.name}:{next(iter(spec.variants))}`",
+            notes=[f"the variants are: {listed(spec.variants)}"],
+            help=f"choose one, for example `{spec.name}:{next(iter(spec.variants))}`",
         )
     if variant is not None and variant not in spec.variants:
-        known = f"the variants are: {listed(spec.variants)}" if spec.variants else "this page has no variants"
+        known = f"the variants are: {listed(spec.variants)}" if spec.variants else "this spec has no variants"
         near = did_you_mean(variant, spec.variants)
         raise fail(
             "unknown-variant",

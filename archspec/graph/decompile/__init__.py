@@ -1,6 +1,6 @@
-"""Graph -> page: the reverse of compiling, with what repeats as blocks and `repeat`.
+"""Graph -> spec: the reverse of compiling, with what repeats as blocks and `repeat`.
 
-The law is checked before a page is given away: compiling it gives the same network.
+The law is checked before a spec is given away: compiling it gives the same network.
 """
 
 from __future__ import annotations
@@ -22,36 +22,38 @@ from archspec.lang.spec.spec import parse
 
 @dataclass(frozen=True)
 class Decompiled:
-    """A page, and which of its layers is which node of the graph that it was made from."""
+    """A spec, and which of its layers is which node of the graph that it was made from."""
 
     text: str
     graph: Graph
-    """Of the page."""
+    """Of the spec."""
     nodes: Mapping[int, int]
-    """From nodes of the given graph to those of the page."""
+    """From nodes of the given graph to those of the spec."""
 
 
 def decompile(graph: Graph, name: str, source: str) -> Decompiled:
-    """A page for a network; `source` is the comment at its top, one line or several.
+    """A spec for a network; `source` is the comment at its top, one line or several.
 
-    Raises ArchspecError (decompile) for a network that no page was found for, which is a bug.
+    Raises ArchspecError (decompile) for a network that no spec was found for, which is a bug.
     """
     found = attempt(graph, name, source) or attempt(graph, name, source, blocks=False)
     if found is None:
-        raise fail("decompile", f"no page was found that compiles to `{graph.name}`", help="please report this network")
+        raise fail(
+            "decompile", f"cannot write a spec that compiles to `{graph.name}`", help="please report this network"
+        )
     return found
 
 
 def attempt(graph: Graph, name: str, source: str, *, blocks: bool = True) -> Decompiled | None:
-    """The page with or without blocks; None where it does not compile to the same network, which is a bug."""
-    page = SpecDraft(name, source, graph, [], Structure(graph).items())
+    """The spec with or without blocks; None where it does not compile to the same network, which is a bug."""
+    spec = SpecDraft(name, source, graph, [], Structure(graph).items())
     if blocks:
-        found = Blocks(page.items, frozenset(graph.outputs if len(graph.outputs) > 1 else ()))
+        found = Blocks(spec.items, frozenset(graph.outputs if len(graph.outputs) > 1 else ()))
         found.find()
-        page.blocks = found.blocks
-    name_stages(page.items, {block.name for block in page.blocks})
-    name_classes(page)
-    text = written(page)
+        spec.blocks = found.blocks
+    name_stages(spec.items, {block.name for block in spec.blocks})
+    name_classes(spec)
+    text = written(spec)
     try:
         compiled = compile_spec(parse(Source(f"{name}.yaml", text)))
     except ArchspecError:

@@ -1,4 +1,4 @@
-"""Find what repeats in a page and make blocks of it, the greatest saving of lines first."""
+"""Find what repeats in a spec and make blocks of it, the greatest saving of lines first."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ UNIT = 5
 
 @dataclass
 class Blocks:
-    """The list of a page, shortened by blocks that are found one after the other."""
+    """The list of a spec, shortened by blocks that are found one after the other."""
 
     items: list[LayerDraft]
     kept: frozenset[int] = frozenset()
-    """The nodes that keep their names whatever reads them: the outputs of a page that has several."""
+    """The nodes that keep their names whatever reads them: the outputs of a spec that has several."""
     blocks: list[BlockDraft] = field(default_factory=list)
     keys: dict[Any, int] = field(default_factory=dict)
 

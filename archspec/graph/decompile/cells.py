@@ -1,6 +1,6 @@
 """Cells that read two layers, as in NASNet: blocks with `inputs`, whose layers read each other by name.
 
-They are looked for at the top of a page only, after all other blocks.
+They are looked for at the top of a spec only, after all other blocks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIN_SAVING = 4  # lines; a cell is harder to read than other blocks
 
 @dataclass(frozen=True)
 class _Cell:
-    """A stretch of the page with its items as they would stand in a block, and the nodes that it reads."""
+    """A stretch of the spec with its items as they would stand in a block, and the nodes that it reads."""
 
     start: int
     stop: int

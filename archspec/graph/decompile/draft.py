@@ -1,4 +1,4 @@
-"""What a page is written from: items in lists, each with the nodes of the graph that it stands for."""
+"""What a spec is written from: items in lists, each with the nodes of the graph that it stands for."""
 
 from __future__ import annotations
 

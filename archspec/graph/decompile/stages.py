@@ -1,4 +1,4 @@
-"""Names for the stages of a page, from those that its layers have in common: conv2_block1_1_conv, ... -> conv2."""
+"""Names for the stages of a spec, from those that its layers have in common: conv2_block1_1_conv, ... -> conv2."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Structure:
         self.labels: set[int] = set()
 
     def items(self) -> list[LayerDraft]:
-        """The list of the page. Nodes that more than the next item reads are labelled."""
+        """The list of the spec. Nodes that more than the next item reads are labelled."""
         flow = _Flow([], 0)
         for output in self.graph.outputs:
             self._lead_to(output, flow)

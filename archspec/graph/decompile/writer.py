@@ -1,4 +1,4 @@
-"""Items -> the text of a page."""
+"""Items -> the text of a spec."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BlockDraft:
 
 @dataclass
 class SpecDraft:
-    """A page before it is text."""
+    """A spec before it is text."""
 
     name: str
     source: str
@@ -53,25 +53,25 @@ class SpecDraft:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def written(page: SpecDraft) -> str:
+def written(spec: SpecDraft) -> str:
     """The text. Every item at the top is followed by the shape that leaves it."""
-    names = _labels(page)
-    blocks = {block.name: block for block in page.blocks}
-    head = {"name": page.name, "input": list(page.graph.input_shape)}
-    lines = [*(f"# {line}" for line in page.source.split("\n")), *yaml_style.block(head, 0)]
-    if page.params:
-        lines.append(f"params: {yaml_style.flow(page.params)}")
-    if page.blocks:
+    names = _labels(spec)
+    blocks = {block.name: block for block in spec.blocks}
+    head = {"name": spec.name, "input": list(spec.graph.input_shape)}
+    lines = [*(f"# {line}" for line in spec.source.split("\n")), *yaml_style.block(head, 0)]
+    if spec.params:
+        lines.append(f"params: {yaml_style.flow(spec.params)}")
+    if spec.blocks:
         lines += ["", "blocks:"]
-        for block in page.blocks:
+        for block in spec.blocks:
             lines += yaml_style.block({block.name: _definition(block, blocks, names)}, 2)
     lines += ["", "layers:"]
-    before: Shape = page.graph.input_shape
-    for item in page.items:
+    before: Shape = spec.graph.input_shape
+    for item in spec.items:
         lines += _with_comment(list(yaml_style.block([_value(item, blocks, names)], 2)), item, before)
         before = item.shape
-    if len(page.graph.outputs) > 1:
-        weights = zip(page.graph.outputs, page.graph.loss_weights, strict=True)
+    if len(spec.graph.outputs) > 1:
+        weights = zip(spec.graph.outputs, spec.graph.loss_weights, strict=True)
         lines += ["", *yaml_style.block({"outputs": {names[node]: weight for node, weight in weights}}, 0)]
     return "\n".join(lines) + "\n"
 
@@ -182,11 +182,11 @@ def _branch_name(head: str, branch: Sequence[LayerDraft]) -> str:
     return "x".join(map(str, largest))
 
 
-def _labels(page: SpecDraft) -> dict[int, str]:
-    """The names of the nodes that are read by name: theirs, as far as a page may use them."""
+def _labels(spec: SpecDraft) -> dict[int, str]:
+    """The names of the nodes that are read by name: theirs, as far as a spec may use them."""
     names = {0: "input"}
-    taken = {"input", *OPS, *(block.name for block in page.blocks), *(item.name for item in page.items)}
-    for item in (each for items in (page.items, *(block.items for block in page.blocks)) for each in walk(items)):
+    taken = {"input", *OPS, *(block.name for block in spec.blocks), *(item.name for item in spec.items)}
+    for item in (each for items in (spec.items, *(block.items for block in spec.blocks)) for each in walk(items)):
         if item.labelled:
             word = re.sub(r"\W+", "_", (item.hints or ("",))[-1].rpartition("/")[2]).strip("_") or "layer"
             if re.sub(r"_\d+\Z", "", word) in taken:  # the path of an item without a name

@@ -65,8 +65,10 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     if output not in OUTPUTS:
         raise ValueError(f"output must be one of {OUTPUTS}, and is {output!r}")
     if None in graph.input_shape:
-        message = f"the input of `{graph.name}` is {show(graph.input_shape)}, and its training size is not known"
-        help = "give a page its size by `--set input=[224, 224, 3]`; a model of free size is dense already"
+        message = f"the training size of `{graph.name}` is unknown: its input is {show(graph.input_shape)}"
+        help = (
+            "set the size with `--set input=[224, 224, 3]`; a model that takes any size is fully convolutional already"
+        )
         raise fail("free-input", message, help=help)
     if len(graph.input_shape) < 2:
         raise _not_convolutional(graph, graph.nodes[0], "it has no spatial axes")
@@ -77,7 +79,9 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     scores = at_size(dense, graph.input_shape).output_shape
     single = scores if output in OUTPUTS[2:] else scores[-1:]
     if product(scores) != product(single) or single != graph.output_shape[-1:]:
-        raise _not_convolutional(graph, graph.nodes[graph.outputs[0]], f"it would give {show(scores)} at its own size")
+        raise _not_convolutional(
+            graph, graph.nodes[graph.outputs[0]], f"at the training size it would return {show(scores)}"
+        )
     return dense
 
 
@@ -122,7 +126,7 @@ class _Dense:
             if before_softmax:
                 self._add(last, changed(last.op, axis=-1), (len(self.nodes) - 1,))
         elif end != len(self.nodes) - 1:
-            raise _not_convolutional(graph, graph.nodes[main], "it is followed by layers that do nothing")
+            raise _not_convolutional(graph, graph.nodes[main], "the layers after it have no effect")
         return replace(
             graph,
             name=f"{graph.name}-dense",
@@ -137,9 +141,14 @@ class _Dense:
             return value.index
         node = self.graph.nodes[main]
         if value.kind == FLAT:
-            raise _not_convolutional(self.graph, node, "a flattened map is its output")
-        fact = f"it gives {show(node.shape)}, and dense layers or a global pooling give one score for each class"
-        raise _not_convolutional(self.graph, node, fact, "`--set input=[null, null, 3]` frees the size of such a page")
+            raise _not_convolutional(self.graph, node, "its output is a flattened feature map")
+        fact = f"it returns {show(node.shape)}, not one score per class from dense layers or global pooling"
+        raise _not_convolutional(
+            self.graph,
+            node,
+            fact,
+            "if the spec is fully convolutional already, `--set input=[null, null, 3]` frees its input size",
+        )
 
     def _mean_path(self) -> str:
         taken = {node.path for node in self.graph.nodes}
@@ -156,7 +165,7 @@ class _Dense:
             return self._spread(node, values, shapes)
         if kinds <= {MAP, WHOLE}:
             return self._on_map(index, node, values, shapes, whole=kinds == {WHOLE})
-        fact = "it joins what the dense network has once for each position with what it has once for the whole image"
+        fact = "it merges a value for each position with a value for the whole image"
         raise _not_convolutional(self.graph, node, fact)
 
     def _seen_as(self, value: Value, shape: Shape, values: Sequence[Value]) -> str:
@@ -179,7 +188,7 @@ class _Dense:
             if node.shape == (product(shape),):
                 return Value(inputs[0], SPREAD) if positions == 1 else Value(inputs[0], FLAT, size)  # type: ignore[arg-type]
             if positions > 1:
-                raise self._refused(node, "it moves values from one position to others")
+                raise self._refused(node, "it moves values between positions")
         if name in ("global_avgpool", "global_maxpool"):
             if self._gates(index):
                 return Value(self._add(node, node.op, inputs), WHOLE)
@@ -188,7 +197,7 @@ class _Dense:
         if name == "adaptive_avgpool":
             return self._adaptive(node, values[0], shape)
         if name in ("spatial_pyramid_pool", "take", "position_embedding", "class_token"):
-            raise self._refused(node, "it counts the positions of the whole image")
+            raise self._refused(node, "it depends on the number of positions in the whole image")
         return Value(self._add(node, with_fixed_padding(node.op, shape, same=self.fixed), inputs), MAP)
 
     def _gates(self, pool: int) -> bool:
@@ -206,7 +215,7 @@ class _Dense:
         """Bins of equal sizes are a pooling whose windows do not overlap."""
         sides = list(zip(shape[:-1], node.shape[:-1], strict=True))
         if any(size % bins for size, bins in sides):  # type: ignore[operator]
-            raise self._refused(node, f"its bins over {show(shape)} are not all of one size")
+            raise self._refused(node, f"its bins over {show(shape)} differ in size")
         window = tuple(size // bins for size, bins in sides)  # type: ignore[operator]
         if math.prod(window) == 1:
             return Value(value.index, MAP)
@@ -220,7 +229,7 @@ class _Dense:
         if node.op.name == "flatten":
             return value
         if not _by_element(node.op):
-            raise self._refused(node, "it reads a flattened map, and only a dense layer can slide over one")
+            raise self._refused(node, "it reads a flattened feature map, which only a dense layer can do")
         return Value(self._add(node, node.op, (value.index,)), FLAT, value.window)
 
     def _spread(self, node: Node, values: Sequence[Value], shapes: Sequence[Shape]) -> Value:
@@ -235,7 +244,7 @@ class _Dense:
         view = node.op.view(*shapes)
         units = isinstance(view, tuple) and all(window == Window() for window in view)
         if view is not POINTWISE and not units:
-            raise self._refused(node, f"it looks beyond a single position, and works on {show(shape)}")
+            raise self._refused(node, f"it reads {show(shape)} across positions")
         return Value(self._add(node, self._on_positions(node.op, shape), inputs), SPREAD)
 
     def _on_positions(self, op: Op, shape: Shape) -> Op:
@@ -259,7 +268,7 @@ class _Dense:
             raise self._refused(node, error.message) from None
         old = [weight.size for weight in node.facts.weights]
         if facts.weights and old != [weight.size for weight in facts.weights]:
-            raise self._refused(node, "its weights belong to positions")
+            raise self._refused(node, "its weights depend on the position")
         self.nodes.append(Node(path or node.path, op, inputs, facts, node.span))
         return len(self.nodes) - 1
 
@@ -282,5 +291,6 @@ def _by_element(op: Op) -> bool:
 
 
 def _not_convolutional(graph: Graph, node: Node, fact: str, help: str | None = None) -> ArchspecError:
-    message = f"`{graph.name}` has no dense form: `{node.path}` ({node.op.name or 'input'}) cannot slide"
+    layer = f"`{node.path}` ({node.op.name or 'input'})"
+    message = f"`{graph.name}` cannot be made fully convolutional: {layer} cannot be applied at every position"
     return fail("not-convolutional", message, node.span if node.span.line > 1 else None, notes=[fact], help=help)

@@ -1,4 +1,4 @@
-"""The page of a dense network: a decompiled graph with the preprocessing and the test protocol of the original."""
+"""The spec of a dense network: a decompiled graph with the preprocessing and the test protocol of the original."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH = 110
 def fully_convolutional_spec(
     graph: Graph, *, output: str, preprocess: Sequence[Declared] = (), resize: int | None = None
 ) -> tuple[Graph, Decompiled]:
-    """The dense graph, whose paths are the original's, and its page.
+    """The dense graph, whose paths are the original's, and its spec.
 
     Raises ArchspecError: those of `convolutionalize`.
     """

@@ -40,8 +40,8 @@ def deepen(
     """
     counts = after if isinstance(after, Mapping) else dict.fromkeys(after, 1)
     if kernel_size < 1 or kernel_size % 2 == 0:
-        message = f"a window of {kernel_size} has no centre, and an identity layer needs one"
-        raise fail("deepen", message, help="`kernel_size` is odd: 1, 3 or 5")
+        message = f"`kernel_size` is {kernel_size}, but an identity layer needs an odd window"
+        raise fail("deepen", message, help="use 1, 3 or 5")
     grown = _Growing(graph, kernel_size, normalized)
     wanted = _wanted(graph, counts)
     place: list[int] = []
@@ -62,9 +62,9 @@ def _wanted(graph: Graph, counts: Mapping[str, int]) -> dict[int, int]:
     for pattern, count in counts.items():
         found = [index for index, path in relus.items() if matches(pattern, path)]
         if not found or count < 1:
-            fact = f"{count} layers cannot be added" if found else f"no relu has a path like `{pattern}`"
+            fact = f"cannot add {count} layers" if found else f"no relu matches `{pattern}`"
             note = f"the relus are: {listed(relus.values(), 12)}"
-            why = "an identity layer stands behind a relu: elsewhere its own relu would cut off negative values"
+            why = "identity layers go after a relu: elsewhere their own relu would set negative values to zero"
             raise fail("deepen", fact, notes=[note], help=why)
         wanted.update(dict.fromkeys(found, count))
     return wanted

@@ -21,10 +21,10 @@ from archspec.ops.window import before_and_after, explicit, rounding_up
 PADDING, OVERHANG, SIZE, WHOLE = "padding", "overhang", "size", "whole-image"
 
 MEANING = {
-    PADDING: "zeros at the border of a crop are the neighbouring pixels of a larger image",
-    OVERHANG: "the last window hangs over the end of a crop, and not over that of a larger image",
-    SIZE: "how its windows lie (`padding: same` under a stride) depends on the size of the image",
-    WHOLE: "it sees the whole image where the original sees a crop",
+    PADDING: "the zeros around a crop are neighbouring pixels in a larger image",
+    OVERHANG: "the last window extends past the end of a crop, but not of a larger image",
+    SIZE: "the positions of its windows (`padding: same` with a stride) depend on the image size",
+    WHOLE: "it sees the whole image instead of a crop",
 }
 
 

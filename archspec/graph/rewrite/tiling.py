@@ -67,7 +67,7 @@ def tiles(size: int, positions: int, reach: Reach, longest: int) -> list[Tile]:
             message = (
                 f"a tile of {longest} pixels is too short: each position of the score map sees {reach.size} pixels"
             )
-            raise fail("image-too-large", message, help="a smaller image, or more memory")
+            raise fail("image-too-large", message, help="use a smaller image, or provide more memory")
         found.append(Tile(start, stop, first - start // reach.stride, first, min(last, positions)))
         first = last
     return found

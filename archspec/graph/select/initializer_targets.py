@@ -11,7 +11,7 @@ from archspec.lang.recipes.initializers import Initializer, Rule
 from archspec.ops import OPS
 
 Where = Callable[[str], Span | None]
-"""From what a rule says of layers to its place in a page."""
+"""From what a rule says of layers to its place in a spec."""
 
 Place = tuple[str, int]
 """The path of a layer, and the position of one of its weights."""
@@ -32,7 +32,7 @@ def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda laye
         places = [(node.path, i) for node in meant for i in _weights(node, rule.weight)]
         if meant and not places:
             names = dict.fromkeys(weight.name for node in meant for weight in node.facts.weights)
-            message = f"`{rule.layers}` stands for layers without a weight `{rule.weight or 'kernel'}`"
+            message = f"the layers that match `{rule.layers}` have no weight `{rule.weight or 'kernel'}`"
             raise fail("unmatched-weight", message, where(rule.layers), help=f"their weights are: {listed(names)}")
         found.update(dict.fromkeys(places, rule.initializer))
     return found

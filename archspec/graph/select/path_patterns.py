@@ -25,12 +25,12 @@ def regular(pattern: str) -> re.Pattern[str]:
     wild = sum(map(_wild, tokens))
     if not pattern or len(pattern) > MAX_LENGTH or wild > MAX_WILDCARDS:
         fact = "is empty" if not pattern else f"has more than {MAX_WILDCARDS} wildcards or {MAX_LENGTH} letters"
-        raise fail("bad-pattern", f"the pattern `{pattern[:MAX_LENGTH]}` {fact}", help="write for example `conv1/**`")
+        raise fail("bad-pattern", f"the pattern `{pattern[:MAX_LENGTH]}` {fact}", help="for example, `conv1/**`")
     try:
         return re.compile("".join(map(_part, tokens)) + r"\Z")
     except re.error as error:
-        message = f"the pattern `{pattern}` has letters in brackets that are none: {error.msg}"
-        raise fail("bad-pattern", message, help="write for example `conv[245]`") from None
+        message = f"the pattern `{pattern}` has an invalid character class: {error.msg}"
+        raise fail("bad-pattern", message, help="for example, `conv[245]`") from None
 
 
 def _wild(token: str) -> bool:
@@ -65,8 +65,8 @@ def partner(path: str, pattern: str, other: str) -> str | None:
     tokens = TOKENS.findall(other)
     wild = [i for i, token in enumerate(tokens) if _wild(token)]
     if len(wild) > len(words):
-        fact = f"`{pattern}` has fewer wildcards than `{other}`, which takes its words from it"
-        raise fail("bad-pattern", fact, help="write for example `stage1/**=conv1/**`")
+        fact = f"`{other}` has more wildcards than `{pattern}`, whose matches fill them"
+        raise fail("bad-pattern", fact, help="for example, `stage1/**=conv1/**`")
     for i, word in zip(wild, words, strict=False):
         tokens[i] = word
     return "".join(tokens)
@@ -77,4 +77,4 @@ def unmatched(pattern: str, paths: Iterable[str], span: Span | None = None) -> A
     known = list(paths)
     near = did_you_mean(pattern, known) or did_you_mean(pattern.rstrip("*").rstrip("/"), known)
     notes = [f"the layers with weights are: {listed(known, 12)}"]
-    return fail("unmatched-pattern", f"no layer with weights has a path like `{pattern}`", span, notes=notes, help=near)
+    return fail("unmatched-pattern", f"no layer with weights matches `{pattern}`", span, notes=notes, help=near)

@@ -11,7 +11,7 @@ from archspec.graph.select.path_patterns import matches, unmatched
 from archspec.lang.recipes.recipe import Recipe
 
 Where = Callable[..., Span | None]
-"""From words of a path within `train:` to its place in a page."""
+"""From words of a path within `train:` to its place in a spec."""
 
 
 def check_recipe(graph: Graph, recipe: Recipe, where: Where) -> None:
@@ -28,8 +28,8 @@ def frozen(graph: Graph, patterns: Iterable[str], where: Where = lambda *path: N
     """
     found = {path for pattern in patterns for path in _fitting(graph, pattern, where("freeze"))}
     if found and not any(node.facts.trainable_params for node in graph.layers if node.path not in found):
-        message = f"every layer of `{graph.name}` is frozen, and nothing is left to train"
-        raise fail("nothing-to-train", message, where("freeze"), help="leave out the classifier at least")
+        message = f"every layer of `{graph.name}` is frozen, so nothing is left to train"
+        raise fail("nothing-to-train", message, where("freeze"), help="do not freeze the classifier")
     return found
 
 

@@ -22,14 +22,15 @@ def vgg_a_to_deeper(source: Graph, target: Graph) -> Pairs:
     for place in list(there)[:4]:
         if place not in here:
             stage, index = place
-            fact = f"`{target.name}` has no convolution {index + 1} after {stage} poolings, as `{there[place]}` is"
-            raise fail("init-map", fact, help="give the pairs of layers by patterns: `--init-map TARGET=SOURCE`")
+            which = f"convolution {index + 1} after {stage} poolings"
+            fact = f"`{target.name}` has no counterpart of `{there[place]}`: no {which}"
+            raise fail("init-map", fact, help="map the layers with patterns: `--init-map TARGET=SOURCE`")
         pairs.append((here[place], there[place]))
     dense = [[node.path for node in graph.layers if node.op.name == "dense"] for graph in (target, source)]
     if min(map(len, dense)) < 3:
-        counts = f"here are {len(dense[0])}, there {len(dense[1])}"
+        counts = f"the network has {len(dense[0])}, the source {len(dense[1])}"
         fact = f"`vgg-a-to-deeper` needs three dense layers in both networks; {counts}"
-        raise fail("init-map", fact, help="give the pairs of layers by patterns: `--init-map TARGET=SOURCE`")
+        raise fail("init-map", fact, help="map the layers with patterns: `--init-map TARGET=SOURCE`")
     return pairs + list(zip(dense[0][-3:], dense[1][-3:], strict=True))
 
 

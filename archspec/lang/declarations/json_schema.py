@@ -81,7 +81,7 @@ def one_key(declared: Mapping[str, type[Declared]]) -> Json:
 
 
 def record(declared: type[Any], doc: str, families: Mapping[str, Mapping[str, type[Declared]]]) -> Json:
-    """A section of a page whose keys are the fields of a dataclass.
+    """A section of a spec whose keys are the fields of a dataclass.
 
     `families` are what a field of the schema {"heads": FAMILY} or {"list": FAMILY} chooses from; {"record": CLASS} is a
     section inside.
@@ -111,7 +111,7 @@ def describe(argument: Argument) -> str:
 
 
 def default_text(value: Any) -> str:
-    """A default as a page would write it."""
+    """A default as a spec would write it."""
     if value is None:
         return "none"
     if isinstance(value, bool):

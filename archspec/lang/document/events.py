@@ -1,4 +1,4 @@
-"""YAML's events, and what is no YAML in words that help."""
+"""The events of PyYAML's parser, with its syntax errors as diagnostics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def events(source: Source) -> Iterator[Any]:
         span = Span(source, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
         context = f" {error.context}" if error.context else ""
         raise fail(
-            "yaml-syntax", f"this is not YAML: {error.problem}{context}", span, help=_help(source, span, str(error))
+            "yaml-syntax", f"invalid YAML: {error.problem}{context}", span, help=_help(source, span, str(error))
         ) from None
     except yaml.reader.ReaderError as error:
         raise _not_printable(source, error) from None
@@ -42,14 +42,14 @@ def place(source: Source, start: Any, end: Any = None) -> Span:
 def _not_printable(source: Source, error: Any) -> Exception:
     found = re.search("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", source.text)
     if not found:
-        return fail("yaml-syntax", f"this is not YAML: {error.reason}")
+        return fail("yaml-syntax", f"invalid YAML: {error.reason}")
     before = source.text[: found.start()]
     line, column = before.count("\n") + 1, found.start() - before.rfind("\n")
     return fail(
         "yaml-syntax",
-        f"this is not YAML: the control character #x{ord(found[0]):02x} is not allowed",
+        f"invalid YAML: the control character #x{ord(found[0]):02x} is not allowed",
         Span(source, line, column, line, column + 1),
-        help="remove it; is this another kind of file?",
+        help="remove it, or check that this is the right file",
     )
 
 
@@ -62,13 +62,13 @@ def _help(source: Source, span: Span | None, problem: str) -> str | None:
         return "indent with spaces: YAML does not allow tabs"
     for line in near:
         if re.search(r"[{\[,]\s*[\w$]+:\s*\$\([^)]*[\[\],{}]", line):
-            return 'quote an expression with a comma or bracket inside braces: "$(min(a, b))"'
+            return 'inside braces, quote an expression that has a comma or bracket: "$(min(a, b))"'
         if line.count("{") != line.count("}") or line.count("[") != line.count("]"):
-            return "are the braces and brackets of this line closed?"
+            return "close the braces and brackets on this line"
         if re.search(r"[{,]\s*\w+:[^\s,}]", line):
             return "put a space after each colon: `{filters: 64}`"
     if "quoted scalar" in problem:
-        return "is the quote closed?"
+        return "close the quote"
     if "mapping values are not allowed" in problem:
-        return "put quotes around text with `: ` in it"
-    return "is this line indented like those that it belongs with?" if "block" in problem else None
+        return "put quotes around text that contains `: `"
+    return "check the indentation of this line" if "block" in problem else None

@@ -1,4 +1,4 @@
-"""Plain words of a page as values: YAML 1.2, core schema (section 10.3.2).
+"""Plain words of a spec as values: YAML 1.2, core schema (section 10.3.2).
 
 `1e-4` is a number, `on` is a word, `010` is ten.
 """
@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 LARGEST = 10**18
-"""The largest integer that a page may hold: beyond any size, and small enough for quick arithmetic."""
+"""The largest integer that a spec may hold: beyond any size, and small enough for quick arithmetic."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _OTHER_BASE = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")

@@ -24,7 +24,7 @@ MAX_VALUES = 100_000
 
 
 def read_text(path: Path | str, what: str = "spec") -> Source:
-    """The text of a page, or of a recipe. Raises ArchspecError: page-not-found, page-too-large, not-text."""
+    """The text of a spec, or of a recipe. Raises ArchspecError: page-not-found, page-too-large, not-text."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -34,9 +34,9 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
     except FileNotFoundError:
         near = did_you_mean(path.name, _specs_beside(path))
         shipped = near or (
-            "`archspec list` shows the shipped pages"
+            "`archspec list` shows the specs that ship with archspec"
             if what == "spec"
-            else "give the path of a .yaml file, from the current folder on"
+            else "give the path of a .yaml file, relative to the current folder"
         )
         raise fail("page-not-found", f"there is no file `{path}`", help=shipped) from None
     except (OSError, ValueError) as error:
@@ -45,16 +45,16 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
     if len(data) > MAX_BYTES:
         raise fail(
             "page-too-large",
-            f"`{path}` is larger than {MAX_BYTES:,} bytes, the limit for a page",
-            help="a page is text of a few kilobytes; is this another kind of file?",
+            f"`{path}` is larger than {MAX_BYTES:,} bytes, the limit for a spec",
+            help="a spec is a text file of a few kilobytes; check that this is the right file",
         )
     try:
         return Source(str(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise fail(
             "not-text",
-            f"`{path}` is not UTF-8 text (byte {error.start + 1})",
-            help="save the page as UTF-8; a .keras model goes to `archspec evaluate` or `export`",
+            f"`{path}` is not UTF-8 text: byte {error.start + 1} is invalid",
+            help="save the spec as UTF-8; pass a .keras model to `archspec evaluate` or `archspec export`",
         ) from None
 
 
@@ -77,7 +77,7 @@ def parse_document(source: Source, what: str = "spec", keys: str = SPEC_KEYS) ->
         raise fail("empty-page", f"this {what} is empty", Span(source, 1, 1, 1, 2), help=keys)
     if not isinstance(root, MappingNode):
         kind = "a list" if isinstance(root, SequenceNode) else "a single value"
-        raise fail("not-a-mapping", f"the top level of this {what} is {kind}", root.span, help=keys)
+        raise fail("not-a-mapping", f"the top level of this {what} is {kind}, not a mapping", root.span, help=keys)
     return root
 
 
@@ -109,19 +109,24 @@ def _compose(source: Source) -> Node | None:
             documents += 1
             if documents > 1:
                 at = place(source, event)
-                raise fail("several-documents", "a page is one YAML document", at, help="remove the second `---`")
+                raise fail(
+                    "several-documents",
+                    "this file has more than one YAML document",
+                    at,
+                    help="put each document in a file of its own",
+                )
         if isinstance(event, yaml.NodeEvent):
             _refuse_anchors_and_tags(source, event)
             count += 1
             if count > MAX_VALUES:
-                raise fail("page-too-large", f"this page has more than {MAX_VALUES:,} values", place(source, event))
+                raise fail("page-too-large", f"this spec has more than {MAX_VALUES:,} values", place(source, event))
         if isinstance(event, yaml.CollectionStartEvent):
             if len(stack) == MAX_DEPTH:
                 raise fail(
                     "too-deep",
-                    f"this page is nested deeper than {MAX_DEPTH} levels",
+                    f"this spec is nested more than {MAX_DEPTH} levels deep",
                     place(source, event).first(1),
-                    help="name the inner layers as a block under `blocks`",
+                    help="move the inner layers to a block under `blocks`",
                 )
             stack.append(_Open(event, [], {}))
             continue
@@ -145,7 +150,7 @@ def _scalar(source: Source, event: Any) -> ScalarNode:
     try:
         return ScalarNode(resolve(text), text, span)
     except TooLargeError:
-        help = "write it in quotes if it is a name"
+        help = "if it is a name, put it in quotes"
         raise fail("number-too-large", "this number is larger than 10^18", span, help=help) from None
 
 
@@ -163,19 +168,23 @@ def _put(into: _Open, node: Node) -> None:
         into.entries[into.key.text] = (into.key, node)
         into.key = None
     elif not isinstance(node, ScalarNode) or not node.text:
-        help = "quote it if it is an expression or has brackets" if not isinstance(node, ScalarNode) else None
+        help = (
+            "put the key in quotes if it is an expression or contains brackets"
+            if not isinstance(node, ScalarNode)
+            else None
+        )
         raise fail("bad-key", "a key must be a single word", node.span, help=help)
     elif node.text == "<<":
-        help = "name the repeated layers as a block under `blocks`"
-        raise fail("merge-key", "`<<`: merging mappings is not part of the language", node.span, help=help)
+        help = "define the repeated layers once, as a block under `blocks`"
+        raise fail("merge-key", "`<<`: YAML merge keys are not supported", node.span, help=help)
     elif node.text in into.entries:
         first = into.entries[node.text][0].span.line
         raise fail(
             "duplicate-key",
             f"the key `{node.text}` appears twice",
             node.span,
-            notes=[f"it was first given on line {first}"],
-            help="remove one of the two: YAML would silently keep the last",
+            notes=[f"first given on line {first}"],
+            help="remove one of them",
         )
     else:
         into.key = node
@@ -186,12 +195,12 @@ def _refuse_anchors_and_tags(source: Source, event: Any) -> None:
         written = f"{'*' if isinstance(event, yaml.AliasEvent) else '&'}{event.anchor}"
         raise fail(
             "anchor",
-            f"`{written}`: anchors and aliases are not part of the language",
+            f"`{written}`: YAML anchors and aliases are not supported",
             place(source, event).first(len(written)),
-            help="name the repeated layers as a block under `blocks`",
+            help="define the repeated layers once, as a block under `blocks`",
         )
     tag = getattr(event, "tag", None)
     if tag is not None:
         written = tag.replace("tag:yaml.org,2002:", "!!")
         at = place(source, event).first(len(written))
-        raise fail("tag", f"`{written}`: tags are not part of the language", at, help="remove the tag")
+        raise fail("tag", f"`{written}`: YAML tags are not supported", at, help="remove the tag")

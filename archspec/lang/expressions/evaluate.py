@@ -86,7 +86,7 @@ def _too_large() -> ExpressionError:
 
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ExpressionError(f"arithmetic needs numbers, and got {_shown(value)}")
+        raise ExpressionError(f"arithmetic needs numbers, but got {_shown(value)}")
     return value
 
 
@@ -103,7 +103,7 @@ def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
         return a // b if isinstance(a, int) and isinstance(b, int) and a % b == 0 else a / b
     if isinstance(op, ast.Pow):
         if abs(b) > 64 or (a == 0 and b < 0):
-            raise ExpressionError(f"`{a} ** {b}` is out of bounds", "expression-too-large")
+            raise ExpressionError(f"`{a} ** {b}` is out of range", "expression-too-large")
         result = a**b
         if isinstance(result, complex):
             raise ExpressionError(f"`{a} ** {b}` is not a real number")
@@ -124,11 +124,11 @@ def _compare(left: Any, ops: list[ast.cmpop], rights: list[Any]) -> bool:
 
 def _item(of: Any, index: Any) -> Any:
     if not isinstance(of, (list, tuple)):
-        raise ExpressionError(f"only a list can be indexed, and this is {_shown(of)}")
+        raise ExpressionError(f"only a list can be indexed, but this is {_shown(of)}")
     if isinstance(index, bool) or not isinstance(index, int):
-        raise ExpressionError(f"an index must be an integer, and is {_shown(index)}")
+        raise ExpressionError(f"an index must be an integer, but is {_shown(index)}")
     if not -len(of) <= index < len(of):
-        raise ExpressionError(f"index {index} is outside a list of {len(of)}")
+        raise ExpressionError(f"index {index} is out of range for a list of {len(of)}")
     return of[index]
 
 

@@ -28,7 +28,7 @@ class ExpressionError(ValueError):
 
 
 def is_expression(value: Any) -> bool:
-    """Whether a scalar of a page is an expression: text that starts with `$`."""
+    """Whether a scalar of a spec is an expression: text that starts with `$`."""
     return isinstance(value, str) and value.startswith("$")
 
 
@@ -62,7 +62,7 @@ def make_divisible(value: float, divisor: int) -> int:
     As in the code of MobileNetV2 and EfficientNet (Sandler et al. 2018; Tan & Le 2019, section 3.3).
     """
     if isinstance(divisor, float) or divisor < 1:
-        raise ExpressionError(f"`make_divisible` needs a divisor that is a whole number, 1 or more, not `{divisor}`")
+        raise ExpressionError(f"the divisor of `make_divisible` must be an integer of at least 1, but is `{divisor}`")
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
 
@@ -89,8 +89,8 @@ def names_in(text: str) -> list[str]:
 
 
 ELSEWHERE = {
-    "copy": "`copy` is known in the arguments of an item with `repeat`",
-    "call": "`call` is known inside of a block",
+    "copy": "`copy` is defined only in the arguments of a layer with `repeat`",
+    "call": "`call` is defined only inside a block",
 }
 """Names of the language that are defined in some places only."""
 
@@ -98,7 +98,7 @@ ELSEWHERE = {
 def undefined(name: str, names: Iterable[str]) -> ExpressionError:
     """The error of a name that is none of `names`."""
     known = sorted(names)
-    here = f"; the names here are: {listed(known)}" if known else ""
+    here = f"; the names defined here are: {listed(known)}" if known else ""
     help = ELSEWHERE.get(name) or did_you_mean(name, known) or f"declare it under `params`{here}"
     return ExpressionError(f"the name `{name}` is not defined here", "expression-name", help)
 
@@ -112,8 +112,8 @@ def parsed(text: str) -> ast.expr:
     inside = _PARENTHESES.match(text)
     if not inside:
         if text.startswith("$(") and text.count("(") > text.count(")"):
-            help = 'close it; and inside braces quote an expression with a comma or bracket: "$(min(a, b))"'
-            raise ExpressionError(f"the parenthesis of `{text}` is not closed", help=help)
+            help = 'close it; inside braces or brackets, quote an expression that has a comma: "$(min(a, b))"'
+            raise ExpressionError(f"`{text}` has an unclosed parenthesis", help=help)
         raise ExpressionError(f"`{text}` is not an expression", help="write `$name` or `$(4 * name)`")
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
@@ -155,13 +155,13 @@ def _check(node: ast.AST) -> None:
                 raise ExpressionError(f"there is no function `{function}` in expressions", help=help)
         case ast.operator() | ast.unaryop() | ast.boolop() | ast.expr_context() | ast.cmpop():
             if not isinstance(node, _SIGNS):
-                what = "a comparison" if isinstance(node, ast.cmpop) else "an operation"
-                help = "there are + - * / // % **, == != < <= > >=, in, and, or, not"
-                raise ExpressionError(f"`{_sign(node)}` is not {what} of expressions", help=help)
+                kind = "comparison" if isinstance(node, ast.cmpop) else "operation"
+                help = "the operations are + - * / // % **, == != < <= > >=, in, and, or, not"
+                raise ExpressionError(f"expressions have no {kind} `{_sign(node)}`", help=help)
         case _ if not isinstance(node, _PARTS):
             raise ExpressionError(
                 f"`{ast.unparse(node)}` is not allowed in an expression",
-                help=f"allowed are arithmetic, comparison, `a if b else c`, indexing a list, {listed(FUNCTIONS)}",
+                help=f"use arithmetic, comparison, `a if b else c`, list indexing, {listed(FUNCTIONS)}",
             )
 
 

@@ -1,4 +1,4 @@
-"""What the JSON Schema finds wrong, as diagnostics at their places in the source."""
+"""Mistakes found by the JSON Schema as diagnostics at their places in the source."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from archspec.lang.schema.validator import Mistake
 from archspec.ops import merges
 
 EXPRESSIONS = {"params", "variants", "input", "blocks", "layers", "preprocess", "train", "evaluate"}
-"""The parts of a page whose expressions are checked."""
+"""The parts of a spec whose expressions are checked."""
 
 EXAMPLES = {
     "name": "add a first line such as `name: my-net`",
     "input": "add a line such as `input: [224, 224, 3]`",
-    "layers": "add the list of layers: `layers: [...]`",
+    "layers": "add a list of layers: `layers: [...]`",
     "body": "write `residual: {body: [...]}`",
     "value": FIGURE,
 }
@@ -40,9 +40,9 @@ def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[
             if name not in wrong.known and name not in rest:
                 yield _diagnostic(unknown(name, wrong.known, wrong.path), _key_span(node, name))
     elif wrong.rule == "propertyNames":
-        what = "the name of a branch" if owner(wrong.path) in merges() else "a name"
+        what = "name for a branch" if owner(wrong.path) in merges() else "name"
         at = _key_span(node, str(wrong.value)) or span
-        yield Diagnostic("bad-name", f"{show(wrong.value)} cannot be {what}", at, help=NAMES.get(wrong.asked))
+        yield Diagnostic("bad-name", f"{show(wrong.value)} is not a valid {what}", at, help=NAMES.get(wrong.asked))
     elif wrong.rule == "required":
         # an unknown key that is the missing one misspelt has an error of its own
         if not any(nearest(name, wrong.known) == wrong.asked for name in wrong.value if name not in wrong.known):
@@ -63,12 +63,12 @@ def _missing(wrong: Mistake) -> Fact:
     head, key = owner(wrong.path), word(wrong.path)
     if head:
         return needs(head, wrong.asked)
-    what = "this figure" if wrong.asked == "value" else f"`{key}`" if key else "this page"
+    what = "this figure" if wrong.asked == "value" else f"`{key}`" if key else "this spec"
     return "missing-key", f"{what} has no `{wrong.asked}`", EXAMPLES.get(wrong.asked)
 
 
 def _rest(wrong: Mistake, nodes: Sequence[Node | None]) -> list[str]:
-    """What an expression torn apart has left in these nodes, in parts of a page whose expressions are checked."""
+    """What an expression torn apart has left in these nodes, in parts of a spec whose expressions are checked."""
     return [each for node in nodes for each in leftovers(node)] if set(wrong.path[:1]) <= EXPRESSIONS else []
 
 

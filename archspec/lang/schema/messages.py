@@ -1,4 +1,4 @@
-"""A value that does not fit, in the words of the language: code, fact and remedy."""
+"""Error messages for values that break the JSON Schema: code, message and remedy."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ KINDS = {
     "preprocess": "transform",
     "protocols": "protocol",
 }
-"""What the heads under a key are."""
+"""What the one-key values under a key name."""
 
 NAMES = {
-    NAME: "a name has up to 64 letters, digits, `_` and `-`",
-    TITLE: "such a name has letters, digits, `_`, `-` and `.`",
-    VARIANT: "such a name has up to 64 letters, digits, `_`, `-` and `.`",
-    PATH: "a reference is a name, or names with `/` between them",
-    IDENTIFIER: "such a name has up to 64 letters, digits and `_`, and no digit first",
+    NAME: "use up to 64 letters, digits, `_` and `-`",
+    TITLE: "use letters, digits, `_`, `-` and `.`",
+    VARIANT: "use up to 64 letters, digits, `_`, `-` and `.`",
+    PATH: "write the name of a layer, or names with `/` between them",
+    IDENTIFIER: "use up to 64 letters, digits and `_`, and do not start with a digit",
 }
-INPUT = "write [height, width, channels], [length, channels] or [features]; ~ is a free size"
-FIGURE = "write `{value: 3.8G, tolerance: 2%, reason: why the paper is off}`"
+INPUT = "write [height, width, channels], [length, channels] or [features]; `~` is a free size"
+FIGURE = "write `{value: 3.8G, tolerance: 2%, reason: why the paper differs}`"
 LAYER = "write a layer such as `relu` or `conv: 64`"
 RECORDS = {
-    "warmup": "write for example `warmup: {epochs: 5}`",
-    "early_stopping": "write for example `early_stopping: {monitor: val_loss, patience: 10}`",
+    "warmup": "for example, `warmup: {epochs: 5}`",
+    "early_stopping": "for example, `early_stopping: {monitor: val_loss, patience: 10}`",
 }
 SHORT = {"lr": "learning_rate", "rate": "learning_rate", "wd": "weight_decay"}
-"""What other libraries call arguments of an optimizer."""
+"""Names that other libraries use for arguments of an optimizer."""
 
 BOUNDS = {
     "minimum": "be at least",
@@ -57,7 +57,7 @@ BOUNDS = {
 TYPES = {
     "integer": "an integer",
     "number": "a number",
-    "string": "a word",
+    "string": "a string",
     "boolean": "true or false",
     "array": "a list",
     "object": "a mapping",
@@ -65,7 +65,7 @@ TYPES = {
 
 
 def fact(wrong: Mistake) -> Fact:
-    """What is wrong with a value, and the remedy."""
+    """The error message for a value."""
     special = _of_a_head(wrong) or _of_a_layer(wrong)
     if special:
         return special
@@ -75,28 +75,28 @@ def fact(wrong: Mistake) -> Fact:
         help = RECORDS.get(str(word(wrong.path)))
     if wrong.rule == "type":
         kinds = [asked] if isinstance(asked, str) else list(asked)
-        return "wrong-type", f"{about} must be {_any_of(kinds)}, and is {shown}", help or _type_help(value, kinds)
+        return "wrong-type", f"{about} must be {_any_of(kinds)}, but is {shown}", help or _type_help(value, kinds)
     if wrong.rule == "enum":
         return _of_none(wrong, about, shown)
     if wrong.rule == "pattern":
-        reference = "a reference is the name itself, without `$`" if value[:1] == "$" else None
-        return "bad-name", f"{shown} cannot be a name", reference or NAMES.get(asked)
+        reference = "write the name of the layer without `$`" if value[:1] == "$" else None
+        return "bad-name", f"{shown} is not a valid name", reference or NAMES.get(asked)
     if wrong.rule == "dependencies":
-        return "missing-key", "this figure has a `tolerance` and no `reason`", FIGURE
+        return "missing-key", "this figure has a `tolerance` but no `reason`", FIGURE
     if wrong.rule not in BOUNDS:
         return "wrong-value", f"{about} cannot be {shown}", None
     if wrong.rule == "maxProperties" and word(wrong.path) in KINDS:
         kind = KINDS[str(word(wrong.path))]
-        fact = f"one {kind} is asked for, and here are {len(value)}: {listed(value)}"
+        fact = f"expected one {kind}, but found {len(value)}: {listed(value)}"
         return "wrong-value", fact, f"keep `{next(iter(value))}` or `{list(value)[-1]}`"
     if isinstance(value, (list, dict)):
         what = ("item" if isinstance(value, list) else "key") + "s" * (asked != 1)
-        return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked} {what}, and has {len(value)}", help
-    return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked}, and is {shown}", help
+        return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked} {what}, but has {len(value)}", help
+    return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked}, but is {shown}", help
 
 
 def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fact:
-    """A key that is none of those known at a path."""
+    """The error message for an unknown key."""
     before, colon, after = name.partition(":")
     near = f"put a space after the colon: `{before}: {after}`" if colon else did_you_mean(name, known)
     head, key = owner(path), word(path)
@@ -107,7 +107,7 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fac
     if key in KINDS:
         message = f"there is no {KINDS[key]} `{name}`"
         return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
-    message = f"{f'`{key}`' if key else 'a page'} has no key `{name}`"
+    message = f"{f'`{key}`' if key else 'a spec'} has no key `{name}`"
     return "unknown-key", message, near or f"its keys are: {listed(known)}"
 
 
@@ -121,19 +121,19 @@ def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -
     if path not in (("train",), ("train", "optimizer")):
         return None
     return (
-        f"it is an argument of the optimizer: `optimizer: {{sgd: {{{argument}: ...}}}}`, "
+        f"set it on the optimizer: `optimizer: {{sgd: {{{argument}: ...}}}}`, "
         f"or `--set train.optimizer.sgd.{argument}=...`"
     )
 
 
 def needs(head: str, name: str) -> Fact:
-    """An argument that a head lacks."""
+    """The error message for a missing argument."""
     doc = next(each.doc for each in arguments(heads()[head]) if each.name == name)
     return "missing-argument", f"`{head}` needs the argument `{name}`", f"`{name}`: {doc}"
 
 
 def show(value: Any) -> str:
-    """A value as an error names it."""
+    """A value as error messages show it."""
     if value is None:
         return "empty"
     if isinstance(value, bool):
@@ -145,36 +145,36 @@ def show(value: Any) -> str:
 
 
 def _of_a_head(wrong: Mistake) -> Fact | None:
-    """What stands right after a head, and can be none of its arguments."""
+    """The message for a value after an operator that cannot be its arguments."""
     head = owner(wrong.path)
     if not head:
         return None
     given = arguments(heads()[head])
     if head in merges():
-        help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers"
-        return "wrong-type", f"`{head}` takes named branches, and is given {show(wrong.value)}", help
+        help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
+        return "wrong-type", f"`{head}` takes named branches, but is given {show(wrong.value)}", help
     if not given:
         return "unknown-argument", f"`{head}` takes no arguments", None
     return needs(head, given[0].name) if wrong.value is None else None
 
 
 def _of_a_layer(wrong: Mistake) -> Fact | None:
-    """An item of a list of layers that is none."""
+    """The message for a list item that is not a layer."""
     if "residual" not in wrong.known:
         return None
     if wrong.value == {}:
-        return "one-head", "this item has no head", LAYER
-    return "wrong-type", f"a layer must be a word or a mapping, and this is {show(wrong.value)}", LAYER
+        return "one-head", "this layer has no operator", LAYER
+    return "wrong-type", f"a layer must be the name of an operator or a mapping, but this is {show(wrong.value)}", LAYER
 
 
 def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
-    """A value that is none of those that there are."""
+    """The message for a value outside a fixed set of choices."""
     key, choices = word(wrong.path), list(map(str, wrong.asked))
     near = did_you_mean(str(wrong.value), choices)
     if key in KINDS:
         message = f"there is no {KINDS[key]} {shown}"
         return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(choices)}"
-    return "wrong-value", f"{about} cannot be {shown}", near or f"it is one of: {listed(choices)}"
+    return "wrong-value", f"{about} cannot be {shown}", near or f"choose one of: {listed(choices)}"
 
 
 def _plural(noun: str) -> str:
@@ -188,14 +188,14 @@ def _any_of(kinds: Sequence[str]) -> str:
 
 def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
     if isinstance(value, str) and "$" in value and not is_expression(value):
-        return f"an expression stands in parentheses: `$({value[:60].replace('$', '')})`"
+        return f"write the expression in parentheses: `$({value[:60].replace('$', '')})`"
     if "boolean" in kinds and value in ("yes", "no", "on", "off"):
-        return f"write `true` or `false`: in YAML 1.2 `{value}` is a word"
+        return f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
     if "string" in kinds and isinstance(value, (bool, int, float)):
         return f'write it in quotes: "{show(value)[1:-1]}"'
     if kinds in (["array"], ["array", "null"]) and not isinstance(value, list):
         if value is None:
-            return "write `[]` for none"
+            return "write `[]` for an empty list"
         item = show(value)[1:-1] if isinstance(value, (int, float)) else "..."
-        return f"write a list: `[{item}]`, or one item a line after `- `"
+        return f"write a list: `[{item}]`, or one item per line after `- `"
     return None

@@ -39,7 +39,7 @@ def subject(path: Path) -> str:
     elif name and rest and rest[0] in names:
         about = f"`{rest[0]}` of `{name}`"
     else:
-        about = f"`{word(path)}`" if word(path) else "the page"
+        about = f"`{word(path)}`" if word(path) else "the spec"
     return f"an item of {about}" if path and isinstance(path[-1], int) else about
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of a page (draft-07), derived from the declarations of operators, transforms and recipes.
+"""The JSON Schema of a spec (draft-07), derived from the declarations of operators, transforms and recipes.
 
 What a schema cannot say (which blocks there are, the cells of a row) is checked in spec.py.
 """
@@ -44,26 +44,26 @@ SOURCE = {
     "doi": "10.1109/5.726791",
     "url": "where to read it, or the code",
     "section": "the section that describes the network",
-    "table": "the table that the page follows",
-    "figure": "the figure that the page follows",
-    "note": "what else to know",
+    "table": "the table that the spec follows",
+    "figure": "the figure that the spec follows",
+    "note": "anything else to know",
 }
 
 MODIFIERS: Json = {
-    "name": {"type": "string", "pattern": NAME, "description": "the name of this item in paths and for `from`"},
+    "name": {"type": "string", "pattern": NAME, "description": "the name of this layer, used in paths and by `from`"},
     "from": {
         "type": ["string", "array"],
         "pattern": PATH,
         "items": {"type": "string", "pattern": PATH},
         "minItems": 1,
-        "description": "the earlier named layer that this one reads, or a list of those that it merges",
+        "description": "the name of the earlier layer that this one reads, or a list of layers to merge",
     },
     "repeat": {
         **or_expression({"type": "integer", "minimum": 0}),
-        "description": "number of copies, each reading the one before; 0 is none",
+        "description": "number of copies, each reading the one before; 0 leaves the layer out",
     },
     "first": {"type": "object", "minProperties": 1, "description": "arguments of the first copy only"},
-    "when": {**or_expression({"type": "boolean"}), "description": "keep this item only if the expression is true"},
+    "when": {**or_expression({"type": "boolean"}), "description": "keep this layer only if the expression is true"},
 }
 
 VARIANT: Json = {"type": ["string", "integer", "number"]}
@@ -77,7 +77,7 @@ PARAMETERS: Json = {
     "type": "object",
     "propertyNames": {"pattern": IDENTIFIER},
     "additionalProperties": PARAMETER,
-    "description": "what a variant or `--set NAME=VALUE` may change, with defaults",
+    "description": "parameters with their defaults; variants and `--set NAME=VALUE` change them",
 }
 
 BLOCK: Json = {
@@ -92,15 +92,15 @@ BLOCK: Json = {
                 "then": {"minProperties": 1, "maxProperties": 1, "propertyNames": {"pattern": IDENTIFIER}},
                 "else": {"type": "string", "pattern": IDENTIFIER},
             },
-            "description": "reads as a Python signature: [filters, strides: 1]",
+            "description": "the arguments, as in a Python signature: [filters, strides: 1]",
         },
         "inputs": {
             "type": "array",
             "items": {"type": "string", "pattern": NAME},
             "minItems": 2,
-            "description": "names for the layers that the block reads, where it reads several: [x, previous]",
+            "description": "the names of the inputs of a block that has several: [x, previous]",
         },
-        "layers": {**LAYERS, "description": "what a call of the block stands for; `$channels` is what enters it"},
+        "layers": {**LAYERS, "description": "the layers of the block; `$channels` is the number of input channels"},
     },
 }
 
@@ -110,8 +110,8 @@ RESIDUAL: Json = {
     "additionalProperties": False,
     "description": "body + shortcut (He et al. 2016, section 3)",
     "properties": {
-        "body": {**LAYERS, "description": "the layers beside the shortcut"},
-        "project": {**LAYERS, "description": "the layers of the shortcut, where it is no identity"},
+        "body": {**LAYERS, "description": "the layers in parallel with the shortcut"},
+        "project": {**LAYERS, "description": "the layers of the shortcut if it is not the identity"},
         "shortcut": {
             **or_expression({"enum": list(SHORTCUTS)}),
             "description": "project (option B), pad (A), project_all (C), identity, if_same_shape, none (plain net)",
@@ -129,7 +129,7 @@ FIGURE: Json = {
         "properties": {
             "value": {"type": ["integer", "number", "string"], "description": "138M, 3.8G, or an exact number"},
             "tolerance": {"type": ["string", "number"], "description": "2%, or a figure such as 0.1M"},
-            "reason": {"type": "string", "minLength": 1, "description": "why the paper is off"},
+            "reason": {"type": "string", "minLength": 1, "description": "why the paper differs"},
         },
         "dependencies": {"tolerance": ["reason"]},
     },
@@ -163,15 +163,15 @@ def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
     train["properties"]["init"] |= initializers.schema()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "archspec page",
-        "description": "A network as one page of YAML, like the table in its paper.",
+        "title": "archspec spec",
+        "description": "A family of neural networks in one YAML file, like the table in its paper.",
         "type": "object",
         "required": ["name", "input", "layers"],
         "additionalProperties": False,
         "properties": {
             "name": {"type": "string", "pattern": TITLE, "description": "the family: `vgg`, `resnet`"},
             "source": {
-                "description": "where it comes from: authors, year, arXiv id, table",
+                "description": "the publication: authors, year, arXiv id, table",
                 "if": {"type": "object"},
                 "then": {
                     "properties": {
@@ -198,15 +198,15 @@ def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
                 "minProperties": 1,
                 "additionalProperties": {
                     "if": {"type": "null"},
-                    "else": {**PARAMETERS, "description": "the params that this variant sets"},
+                    "else": {**PARAMETERS, "description": "the parameters that this variant sets"},
                 },
-                "description": "column names for `row`, or a map from variant to the params that it sets",
+                "description": "column names for `row`, or a mapping from each variant to the parameters that it sets",
             },
-            "default": {**VARIANT, "description": "the variant that the family's name alone stands for"},
+            "default": {**VARIANT, "description": "the variant used when a reference names none"},
             "blocks": {
                 "type": "object",
                 "propertyNames": {"pattern": NAME},
-                "description": "named, parametrised lists of layers",
+                "description": "named, parameterized lists of layers",
                 "additionalProperties": BLOCK,
             },
             "layers": {**LAYERS, "description": "the network"},
@@ -220,18 +220,18 @@ def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
             },
             "expect": {
                 "type": "object",
-                "description": "what the paper prints, for every variant or as {VARIANT: FIGURE}",
+                "description": "figures from the paper, for every variant or as {VARIANT: FIGURE}",
                 "additionalProperties": False,
                 "properties": dict.fromkeys(QUANTITIES, EXPECTATION),
             },
             "preprocess": {
                 "type": "array",
                 "items": one_key(TRANSFORMS),
-                "description": "what happens to the pixels (0 to 255) before the network, in training, evaluation, "
-                "predict and export alike",
+                "description": "transforms of the pixels (0 to 255), the same in training, evaluation, "
+                "prediction and export",
             },
             "train": train,
-            "evaluate": record(EvaluationRecipe, "the test protocol", families),
+            "evaluate": record(EvaluationRecipe, "the evaluation protocols", families),
         },
         "definitions": {
             "layers": {"type": "array", "items": {"$ref": "#/definitions/layer"}},
@@ -252,7 +252,7 @@ def _layer() -> Json:
                 "row": {
                     "type": "array",
                     "items": {"if": {"type": "null"}, "else": {"$ref": "#/definitions/layer"}},
-                    "description": "one cell for each variant; ~ is an empty cell",
+                    "description": "one cell for each variant; `~` is an empty cell",
                 },
                 "residual": RESIDUAL,
                 **{name: head(op, branches=op.many) for name, op in OPS.items()},

@@ -18,7 +18,7 @@ from archspec.ops import OPS
 
 
 def validate(document: MappingNode, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
-    """What the schema finds wrong with a page; nothing within nodes whose id is in `explained`."""
+    """What the schema finds wrong with a spec; nothing within nodes whose id is in `explained`."""
     for wrong in mistakes(plain(document), spec_schema()):
         yield from explain(wrong, document, explained)
 

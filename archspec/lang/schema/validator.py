@@ -1,6 +1,6 @@
 """Values against a JSON Schema (draft-07): every mistake with its path, in one pass.
 
-The package jsonschema gives the same verdicts, which the tests compare. Here a page of 64 levels needs two frames of
+The package jsonschema gives the same verdicts, which the tests compare. Here a spec of 64 levels needs two frames of
 the stack for each, and a check a tenth of the time; there it exhausts the stack.
 """
 

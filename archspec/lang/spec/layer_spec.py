@@ -1,4 +1,4 @@
-"""What a page is made of: items of a list of layers, and blocks."""
+"""What a spec is made of: items of a list of layers, and blocks."""
 
 from __future__ import annotations
 

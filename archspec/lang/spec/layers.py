@@ -21,7 +21,7 @@ _FIELDS = {"from": "origin"}
 
 
 class Layers:
-    """Reads lists of layers of one page; what is wrong is reported, and left out of the result.
+    """Reads lists of layers of one spec; what is wrong is reported, and left out of the result.
 
     `columns` is how many cells a row has: the number of variants as written, one written twice included.
 
@@ -70,8 +70,8 @@ class Layers:
         )
         for word in MODIFIERS if row else ():
             if word in node.entries and getattr(row, _FIELDS.get(word, word)):
-                message = f"`{word}` stands both in this cell and beside its row"
-                self._wrong("row", message, node.entries[word][0].span, "keep one of the two")
+                message = f"`{word}` is set both in this cell and on its row"
+                self._wrong("row", message, node.entries[word][0].span, "keep one of them")
         return self._known(_inherit(item, row))
 
     def _wrong(self, code: str, message: str, span: Span, help: str | None = None, notes: tuple[str, ...] = ()) -> None:
@@ -82,7 +82,7 @@ class Layers:
     def _not_one_head(self, node: MappingNode, heads: Mapping[str, Entry]) -> None:
         if not heads:
             at = next(iter(node.entries.values()))[0].span
-            self._wrong("one-head", "this item has no head", at, "write an operator such as `relu` or `conv: 64`")
+            self._wrong("one-head", "this layer has no operator", at, "add an operator such as `relu` or `conv: 64`")
             return
         known = [word for word in heads if word in OPS or word in self.blocks or word in STRUCTURES or word[:1] == "$"]
         if len(known) == 1:
@@ -90,8 +90,8 @@ class Layers:
             return
         found = listed(f"`{word}`" for word in heads)
         second = heads[(known if len(known) > 1 else list(heads))[1]][0].span
-        help = "write each layer as an item of its own, after its own `-`"
-        self._wrong("one-head", f"an item has one head, and this has {len(heads)}: {found}", second, help)
+        help = "write each layer as its own list item, after its own `-`"
+        self._wrong("one-head", f"a layer has one operator, but this one has {len(heads)}: {found}", second, help)
 
     def _not_modifiers(self, head: str, words: Mapping[str, Entry]) -> None:
         """Words beside the head: arguments, which should stand inside of it, or modifiers misspelt."""
@@ -103,15 +103,16 @@ class Layers:
             if word in arguments_ or (not near and nearest(word, arguments_)):
                 inside.append(key)
             else:
-                help = did_you_mean(word, MODIFIERS) or f"beside the head may stand: {listed(MODIFIERS)}"
-                self._wrong("unknown-key", f"`{word}` cannot stand beside the head `{head}`", key.span, help)
+                help = did_you_mean(word, MODIFIERS) or f"the keys of a layer are: {listed(MODIFIERS)}"
+                self._wrong("unknown-key", f"a layer has no key `{word}`", key.span, help)
         if inside:
             found = listed(f"`{key.text}`" for key in inside)
-            what = f"{found} {'is an argument' if len(inside) == 1 else 'are arguments'} of `{head}`"
+            are = "is an argument" if len(inside) == 1 else "are arguments"
+            what = f"{found} {are} of `{head}` and must be written inside it"
             given = [f"{arguments_[0]}: {_text(words[head][1])}"] if _text(words[head][1]) else []
             given += [f"{nearest(key.text, arguments_)}: {_text(words[key.text][1]) or '...'}" for key in inside]
             help = f"write `{head}: {{{', '.join(given)}}}`"
-            self._wrong("unknown-key", f"{what}, and cannot stand beside it", inside[0].span, help)
+            self._wrong("unknown-key", what, inside[0].span, help)
 
     def _arguments(self, head: str) -> list[str]:
         if head in self.blocks:
@@ -140,7 +141,7 @@ class Layers:
             help = did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
             help = f"put a space after the colon: `{before}: {after}`" if colon else help
             if head.startswith("conv") and head[4:].isdecimal():
-                help = f"write `conv: {{filters: ..., kernel_size: {head[4:]}}}`; some pages have a block `{head}`"
+                help = f"write `conv: {{filters: ..., kernel_size: {head[4:]}}}`, or define a block `{head}`"
             self._wrong("unknown-operator", f"there is no operator or block `{head}`", item.span, help)
             return None
         self._one_input(item)
@@ -162,7 +163,7 @@ class Layers:
 
     def _one_input(self, item: LayerSpec) -> None:
         if len(item.origin) > 1:
-            message = f"`{item.head}` reads one layer, and `from` gives it {len(item.origin)}"
+            message = f"`{item.head}` takes one input, but `from` lists {len(item.origin)}"
             self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(merges())}")
 
     def _first(self, item: LayerSpec, known: list[str]) -> None:
@@ -189,7 +190,7 @@ class Layers:
                 self._wrong("row", f"this row has {number}", item.span, help, notes)
             else:
                 help = "name the columns: `variants: [A, B]`"
-                self._wrong("row", "this page has rows, and no `variants`", item.span, help)
+                self._wrong("row", "this spec has a `row` but no `variants`", item.span, help)
             return None
         empty = [isinstance(cell, ScalarNode) and cell.value is None for cell in cells]
         parsed = [None if none else self.item(cell, item) for cell, none in zip(cells, empty, strict=True)]
@@ -209,21 +210,21 @@ class Layers:
         branches = {word: self.read(node) for word, node in given.items() if word not in known}
         self._first(item, [*known, *branches])
         if branches and item.origin:
-            self._wrong("one-input", f"`{head}` has both `from` and branches", item.span, "keep one of the two")
+            self._wrong("one-input", f"`{head}` has both `from` and branches", item.span, "keep one of them")
         elif len(branches) == 1 or len(item.origin) == 1:
-            what = "reads a single layer" if item.origin else "has a single branch"
-            self._wrong("one-input", f"`{head}` {what}", item.span, "a merge needs at least two")
+            what = "has a single input" if item.origin else "has a single branch"
+            self._wrong("one-input", f"`{head}` {what}", item.span, "merge at least two layers")
         elif not branches and not item.origin and (item.value is None or isinstance(item.value, MappingNode)):
-            help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with names of earlier layers"
-            self._wrong("one-input", f"`{head}` has nothing to merge", item.span, help)
+            help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
+            self._wrong("one-input", f"`{head}` has no inputs", item.span, help)
         return replace(item, branches=branches)
 
     def _call(self, item: LayerSpec) -> None:
         """A call of a block: as many inputs as it has, known arguments, and all that have no default."""
         block = self.blocks[item.head]
         if block.inputs and item.origin and len(item.origin) != len(block.inputs):
-            message = f"`{item.head}` reads {len(block.inputs)} layers, and `from` gives it {len(item.origin)}"
-            self._wrong("one-input", message, item.origin[-1].span, f"it reads: {listed(block.inputs)}")
+            message = f"`{item.head}` takes {len(block.inputs)} inputs, but `from` lists {len(item.origin)}"
+            self._wrong("one-input", message, item.origin[-1].span, f"its inputs are: {listed(block.inputs)}")
         elif not block.inputs:
             self._one_input(item)
         parameters = block.parameters
@@ -244,7 +245,7 @@ class Layers:
         for parameter in parameters:
             if parameter.default is None and parameter.name not in given:
                 message = f"the block `{item.head}` needs the argument `{parameter.name}`"
-                note = f"`{parameter.name}` is declared on line {parameter.span.line}, without a default"
+                note = f"`{parameter.name}` is declared on line {parameter.span.line} without a default"
                 self._wrong("missing-argument", message, item.span, None, (note,))
 
 

@@ -1,4 +1,4 @@
-"""The names in the expressions of a page: which are used, and which are known where they stand."""
+"""The names in the expressions of a spec: which are used, and which are known where they stand."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from archspec.lang.expressions.evaluate import ExpressionError, is_expression, n
 from archspec.lang.spec.layer_spec import BlockSpec
 
 RESERVED = {
-    "channels": "the number of channels that enter a block",
-    "shape": "the list of sizes that enter a block",
-    "call": "the number of this call of the block",
-    "copy": "the number of this copy of a `repeat`",
+    "channels": "the number of input channels",
+    "shape": "the input shape",
+    "call": "the number of this call of a block",
+    "copy": "the number of this copy of a layer with `repeat`",
     "input": "the input of the network",
 }
 IN_LAYERS = ("channels", "shape", "copy")
@@ -31,10 +31,10 @@ def check_names(document: MappingNode, blocks: Mapping[str, BlockSpec]) -> Itera
 def _taken(declared: Iterable[ScalarNode]) -> Iterator[Diagnostic]:
     for key in declared:
         if key.text in RESERVED:
-            message = f"`{key.text}` cannot be a parameter: it is {RESERVED[key.text]}"
+            message = f"`{key.text}` cannot be a parameter: the name is reserved for {RESERVED[key.text]}"
             yield Diagnostic("name-taken", message, key.span, help="choose another name")
         elif keyword.iskeyword(key.text):
-            message = f"`{key.text}` cannot be a parameter: it is a word of expressions"
+            message = f"`{key.text}` cannot be a parameter: it is a keyword in expressions"
             yield Diagnostic("name-taken", message, key.span, help="choose another name")
 
 
@@ -70,7 +70,7 @@ def _expressions(node: Node | None) -> Iterator[ScalarNode]:
 
 
 def _declared(document: MappingNode) -> list[ScalarNode]:
-    """The names of params, of the page and of its variants."""
+    """The names of params, of the spec and of its variants."""
     variants = document.get("variants")
     of_variants = [node for _, node in variants] if isinstance(variants, MappingNode) else []
     places = [document.get("params"), *of_variants]
@@ -113,7 +113,7 @@ def _unused(declared: list[ScalarNode], document: MappingNode) -> Iterator[Diagn
     names = {key.text for key in declared}
     for key in declared:
         if key.text.isidentifier() and key.text not in words and key.text not in RESERVED:
-            message = f"nothing on this page reads the parameter `{key.text}`"
+            message = f"the parameter `{key.text}` is never used"
             near = did_you_mean(key.text, words - names) or did_you_mean(key.text, words)
-            help = near or f"write `${key.text}` where it belongs, or remove it"
+            help = near or f"use it as `${key.text}`, or remove it"
             yield Diagnostic("unused-parameter", message, key.span, help=help)

@@ -1,4 +1,4 @@
-"""`--set NAME=VALUE`: of a page's params, and of its sections by a dotted path (`train.epochs=5`)."""
+"""`--set NAME=VALUE`: of a spec's params, and of its sections by a dotted path (`train.epochs=5`)."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise fail("setting", f"`--set {text}` is not NAME=VALUE", help="write for example `--set classes=10`")
+            raise fail("setting", f"`--set {text}` is not NAME=VALUE", help="for example, `--set classes=10`")
         if not value.strip():
-            raise fail("setting", f"`--set {text}` has no value", help=f"`--set {name.strip()}=~` takes it away")
+            raise fail("setting", f"`--set {text}` has no value", help=f"`--set {name.strip()}=~` sets it to null")
         if name.strip() in SECTIONS:
             help = f"`--set {name.strip()}.KEY=VALUE` changes one key"
-            help += ", `--recipe FILE` takes the place of all of it" * (name.strip() == "train")
-            raise fail("setting", f"`{name.strip()}` is a section of the page, and no param", help=help)
+            help += ", `--recipe FILE` replaces the whole section" * (name.strip() == "train")
+            raise fail("setting", f"`{name.strip()}` is a section of the spec, not a parameter", help=help)
         settings[name.strip()] = parse_value(value, f"--set {name.strip()}")
     return settings
 
 
 def normal(name: str, value: Any) -> Any:
-    """A value from Python as a page would hold it: NumPy's numbers and tuples as Python's numbers and lists.
+    """A value from Python as a spec would hold it: NumPy's numbers and tuples as Python's numbers and lists.
 
     Raises ArchspecError: setting.
     """
@@ -67,7 +67,7 @@ def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def section(document: MappingNode, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
-    """A section of the page with its expressions evaluated and the settings applied, or {} where there is neither.
+    """A section of the spec with its expressions evaluated and the settings applied, or {} where there is neither.
 
     Raises ArchspecError when the value of an expression or a setting does not fit.
     """
@@ -92,7 +92,7 @@ def section(document: MappingNode, name: str, settings: Mapping[str, Any], param
 
 
 def place(document: MappingNode, path: tuple[str, ...]) -> Span | None:
-    """Where the last part of a path that the page has stands; None where a setting has added it."""
+    """Where the last part of a path that the spec has stands; None where a setting has added it."""
     while len(path) > 1:
         try:
             nodes, key = find(document, path)
@@ -113,7 +113,7 @@ def recipe_setting(word: str) -> str | None:
 
 
 def _unless_set(document: MappingNode, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
-    """The `place` of a path; None where a setting has spoken, so that it is not the page that is to be changed."""
+    """The `place` of a path; None where a setting has spoken, so that it is not the spec that is to be changed."""
     dotted = ".".join(path)
     touched = any(f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.") for each in settings)
     return None if touched else place(document, path)
@@ -128,7 +128,7 @@ def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str
         if isinstance(here, str) and word in ONE_KEY:
             here = {here: {}}  # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
         elif above in ONE_KEY and word in ONE_KEY[above] and word not in values:
-            values.clear()  # another head takes the place of the one on the page
+            values.clear()  # another head takes the place of the one on the spec
         elif above in ONE_KEY and not isinstance(here, dict) and here is not None:
             first = arguments(ONE_KEY[above][word])[:1] if word in ONE_KEY[above] else ()
             here = {argument.name: here for argument in first}  # the bare value under its name

@@ -1,4 +1,4 @@
-"""A page with its variant chosen and its settings applied: what a run directory and a model file carry."""
+"""A spec with its variant chosen and its settings applied: what a run directory and a model file carry."""
 
 from __future__ import annotations
 
@@ -37,32 +37,34 @@ _Dumper.add_representer(str, _Dumper.text)
 def resolved_text(
     spec: Spec, variant: str | None, params: Mapping[str, Any], sections: Mapping[str, Any], name: str
 ) -> str:
-    """The page as YAML, without variants and rows. `params` are the final ones; `sections` replace whole keys.
+    """The spec as YAML, without variants and rows. `params` are the final ones; `sections` replace whole keys.
 
     Its graph is that of the variant, layer by layer, under the same paths. Params that only other variants read
     are left out.
     """
-    page: dict[str, Any] = {"name": name}
+    plain_spec: dict[str, Any] = {"name": name}
     if spec.title:
-        page["source"] = spec.title
+        plain_spec["source"] = spec.title
     column = list(spec.variants).index(variant) if variant else 0
     for key, value in plain(spec.document).items():
         if key not in ("name", "source", "variants", "default", "expect", "params"):
-            page[key] = _without_rows(value, column)
+            plain_spec[key] = _without_rows(value, column)
     if "input" in params:
-        page["input"] = list(params["input"])
-    page.update(sections)
-    reads = used(parse_document(Source(name, as_yaml(page))))
+        plain_spec["input"] = list(params["input"])
+    plain_spec.update(sections)
+    reads = used(parse_document(Source(name, as_yaml(plain_spec))))
     given = {word: each for word, each in params.items() if word in reads}
     if given:
-        layers = page.pop("layers")
-        page |= {"params": given, "layers": layers}
-    return as_yaml(page)
+        layers = plain_spec.pop("layers")
+        plain_spec |= {"params": given, "layers": layers}
+    return as_yaml(plain_spec)
 
 
-def as_yaml(page: Mapping[str, Any]) -> str:
+def as_yaml(plain_spec: Mapping[str, Any]) -> str:
     """Plain values as YAML of this language, keys in their order."""
-    return yaml.dump(page, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    return yaml.dump(
+        plain_spec, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
+    )
 
 
 def _without_rows(value: Any, column: int) -> Any:

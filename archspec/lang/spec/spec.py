@@ -1,6 +1,6 @@
-"""Document -> Spec: the page as items, blocks and variants, every name in it known.
+"""Document -> Spec: the spec as items, blocks and variants, every name in it known.
 
-What the JSON Schema cannot say is checked here and in layers.py and names.py, for the whole page at once.
+What the JSON Schema cannot say is checked here and in layers.py and names.py, for the whole spec at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from archspec.plugins import load_all_plugins
 
 @dataclass(frozen=True)
 class Spec:
-    """A page that is well formed. `variants` is empty for a page without any."""
+    """A spec that is well formed. `variants` is empty for a spec without any."""
 
     document: MappingNode = field(repr=False)
     name: str
@@ -37,7 +37,7 @@ class Spec:
 
     @property
     def input(self) -> SequenceNode:
-        """The sizes of one sample, as the page gives them."""
+        """The sizes of one sample, as the spec gives them."""
         node = self.document.get("input")
         assert isinstance(node, SequenceNode)  # the schema has seen to it
         return node
@@ -54,7 +54,7 @@ class Spec:
 
     @property
     def title(self) -> str:
-        """Where the page comes from: `source:`, or else the comment at its top, in one line."""
+        """Where the spec comes from: `source:`, or else the comment at its top, in one line."""
         given = self.document.get("source")
         if isinstance(given, ScalarNode):
             return given.text
@@ -83,7 +83,7 @@ class Spec:
 
 
 def parse(text: Source) -> Spec:
-    """The page. Raises ArchspecError with every mistake that can be seen without expanding it."""
+    """The spec. Raises ArchspecError with every mistake that can be seen without expanding it."""
     document = parse_document(text)
     try:
         return _Parser(document).spec()
@@ -140,7 +140,7 @@ class _Parser:
         self.diagnostics.append(diagnostic)
         if len(self.diagnostics) == MAX_MISTAKES:
             *others, last = merged(self.diagnostics)
-            raise ArchspecError(*others, last.with_notes(f"there may be more than these {MAX_MISTAKES} mistakes"))
+            raise ArchspecError(*others, last.with_notes(f"only the first {MAX_MISTAKES} errors are shown"))
 
     def _variants(self) -> dict[str, dict[str, Any]]:
         node = self.document.get("variants")
@@ -158,7 +158,7 @@ class _Parser:
             names = []
         for key in names:
             if not re.fullmatch(VARIANT, key.text):
-                self._wrong("bad-name", f"`{key.text}` cannot be the name of a variant", key.span, NAMES[VARIANT])
+                self._wrong("bad-name", f"`{key.text}` is not a valid name for a variant", key.span, NAMES[VARIANT])
         return variants
 
     def _parameters(self, block: Node) -> tuple[BlockArgument, ...]:
@@ -174,10 +174,10 @@ class _Parser:
                 continue
             optional |= default is not None
             if default is None and optional:
-                message = f"the argument `{key.text}` has no default, and stands after one that has"
+                message = f"the argument `{key.text}` has no default but follows one that has a default"
                 self._wrong("bad-signature", message, key.span, "put the arguments without a default first")
             if key.text in RESERVED and key.text != "input":
-                message = f"`{key.text}` cannot be an argument: it is {RESERVED[key.text]}"
+                message = f"`{key.text}` cannot be an argument: the name is reserved for {RESERVED[key.text]}"
                 self._wrong("name-taken", message, key.span, "choose another name")
             if key.text in parameters:
                 self._wrong("duplicate-key", f"the argument `{key.text}` appears twice", key.span)
@@ -197,24 +197,24 @@ class _Parser:
     def _names_taken(self, blocks: MappingNode) -> None:
         for key, _ in blocks.entries.values():
             if key.text in OPS or key.text in STRUCTURES or key.text in MODIFIERS:
-                what = "an operator" if key.text in OPS else "a word of the language"
-                message = f"`{key.text}` is {what}, and cannot name a block"
+                what = "an operator" if key.text in OPS else "a keyword"
+                message = f"a block cannot be named `{key.text}`: that is {what}"
                 self._wrong("name-taken", message, key.span, "choose another name")
 
     def _inputs_are_free(self, block: BlockSpec) -> None:
         for item in block.layers:
             if item.name and item.name.text in block.inputs:
-                message = f"`{item.name.text}` is an input of the block `{block.name}`"
+                message = f"a layer cannot be named `{item.name.text}`: that is an input of the block `{block.name}`"
                 self._wrong("name-taken", message, item.name.span, "choose another name")
 
     def _variants_exist(self, variants: list[str]) -> None:
-        """`default` and `expect` name variants of the page."""
+        """`default` and `expect` name variants of the spec."""
         default = self.document.get("default")
         named = [default] if isinstance(default, ScalarNode) else []
         for _, figures in self._mapping("expect"):
             if isinstance(figures, MappingNode) and not figures.entries.keys() & set(FIGURE_KEYS):
                 named += [key for key, _ in figures.entries.values()]
-        known = f"the variants are: {listed(variants)}" if variants else "this page has no variants"
+        known = f"the variants are: {listed(variants)}" if variants else "this spec has no variants"
         for name in named:
             if name.text not in variants:
                 help = did_you_mean(name.text, variants) or known

@@ -16,8 +16,8 @@ from archspec.lang.spec.spec import parse
 PAGE = "name: net\ninput: [32, 32, 3]\nlayers: [conv: {filters: 64, kernel_size: 3}]\nexpect: "
 
 
-def unmet(expect: str, page: str = PAGE) -> list[Diagnostic]:
-    spec = parse(Source("net.yaml", page + expect))
+def unmet(expect: str, yaml: str = PAGE) -> list[Diagnostic]:
+    spec = parse(Source("net.yaml", yaml + expect))
     return expectations(spec, None, compile_spec(spec))
 
 
@@ -49,26 +49,26 @@ def test_figures_that_are_met(figure: str) -> None:
 @pytest.mark.parametrize(
     ("figure", "message"),
     [
-        ("{params: 1791}", "`params` of `net` is 1,792, and 1791 is expected"),
-        ("{params: 1.6K}", "`params` of `net` is 1,792, and 1.6K is expected"),
-        ("{params: 1.81K}", "`params` of `net` is 1,792, and 1.81K is expected"),
-        ("{params: 3K}", "`params` of `net` is 1,792, and 3K is expected"),
+        ("{params: 1791}", "`params` of `net` is 1,792, but `expect` says 1791"),
+        ("{params: 1.6K}", "`params` of `net` is 1,792, but `expect` says 1.6K"),
+        ("{params: 1.81K}", "`params` of `net` is 1,792, but `expect` says 1.81K"),
+        ("{params: 3K}", "`params` of `net` is 1,792, but `expect` says 3K"),
         (
             "{params: {value: 2000, tolerance: 207, reason: r}}",
-            "`params` of `net` is 1,792, and 2000 within 207 is expected",
+            "`params` of `net` is 1,792, but `expect` says 2000 within 207",
         ),
         (
             "{params: {value: 2K, tolerance: 10%, reason: r}}",
-            "`params` of `net` is 1,792, and 2K within 10% is expected",
+            "`params` of `net` is 1,792, but `expect` says 2K within 10%",
         ),
-        ("{macs: 1.6G}", "`macs` of `net` is 1,555,200, and 1.6G is expected"),
-        ("{output_shape: [64]}", "`output_shape` of `net` is (30, 30, 64), and (64,) is expected"),
-        ("{receptive_field: [5, 5]}", "`receptive_field` of `net` is (3, 3), and (5, 5) is expected"),
-        ("{params: 1792.5}", "`params` of `net` is 1,792, and 1792.5 is expected"),
-        ("{params: -3}", "`-3` is not a figure"),
-        ("{params: 1.7X}", "`1.7X` is not a figure"),
-        ("{params: [1792]}", "`[1792]` is not a figure"),
-        ("{params: {value: 2K, tolerance: -3, reason: r}}", "`-3` is not a tolerance"),
+        ("{macs: 1.6G}", "`macs` of `net` is 1,555,200, but `expect` says 1.6G"),
+        ("{output_shape: [64]}", "`output_shape` of `net` is (30, 30, 64), but `expect` says (64,)"),
+        ("{receptive_field: [5, 5]}", "`receptive_field` of `net` is (3, 3), but `expect` says (5, 5)"),
+        ("{params: 1792.5}", "`params` of `net` is 1,792, but `expect` says 1792.5"),
+        ("{params: -3}", "`-3` is not a number"),
+        ("{params: 1.7X}", "`1.7X` is not a number"),
+        ("{params: [1792]}", "`[1792]` is not a number"),
+        ("{params: {value: 2K, tolerance: -3, reason: r}}", "`-3` is not a valid tolerance"),
     ],
 )
 def test_figures_that_are_not(figure: str, message: str) -> None:
@@ -79,18 +79,18 @@ def test_figures_that_are_not(figure: str, message: str) -> None:
 
 def test_a_free_size_leaves_the_macs_unknown() -> None:
     (diagnostic,) = unmet("{macs: 1.6M}", PAGE.replace("[32, 32, 3]", "[~, ~, 3]"))
-    assert diagnostic.message == "`macs` of `net` is unknown, as a size is free, and 1.6M is expected"
+    assert diagnostic.message == "`macs` of `net` is unknown because a size is free, but `expect` says 1.6M"
 
 
 def test_figures_by_variant_are_of_that_variant() -> None:
-    page = (
+    yaml = (
         "name: net\ninput: [4]\nvariants: {a: {n: 2}, b: {n: 3}}\nlayers: [dense: $n]\n"
         "expect: {params: {a: 10, b: 16}, output_shape: {b: [3]}}\n"
     )
-    spec = parse(Source("net.yaml", page))
+    spec = parse(Source("net.yaml", yaml))
     found = {variant: expectations(spec, variant, compile_spec(spec, variant)) for variant in spec.variants}
     assert found["a"] == []
-    assert [each.message for each in found["b"]] == ["`params` of `net-b` is 15, and 16 is expected"]
+    assert [each.message for each in found["b"]] == ["`params` of `net-b` is 15, but `expect` says 16"]
 
 
 def test_nothing_is_expected_of_a_network_with_settings() -> None:

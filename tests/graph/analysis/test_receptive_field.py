@@ -15,7 +15,7 @@ from archspec.diagnostics import ArchspecError, Source
 from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
 from archspec.graph.ir import Graph
 from archspec.lang.spec.spec import parse
-from tests.strategies import networks, pages
+from tests.strategies import networks, specs
 
 PUBLISHED = [
     # Araujo et al. 2019, "Computing Receptive Fields of Convolutional Neural Networks", Distill, table of networks:
@@ -170,8 +170,8 @@ def test_units_see_all_of_their_fields_and_nothing_else(small: Network) -> None:
 @settings(
     max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
-@given(pages())
-def test_no_unit_of_a_random_page_sees_beyond_its_field(text: str) -> None:
+@given(specs())
+def test_no_unit_of_a_random_spec_sees_beyond_its_field(text: str) -> None:
     note(text)
     for small in networks(Source("random.yaml", text)):
         graph = small.graph()

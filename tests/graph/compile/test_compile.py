@@ -14,8 +14,8 @@ from archspec.graph.compile.builder import MAX_LAYERS
 from archspec.graph.compile.compiler import Compiler, compile_spec
 from archspec.graph.compile.parameters import parameters
 from archspec.lang.spec.spec import parse
-from tests.examples.pages import GOOD
-from tests.strategies import networks, pages
+from tests.examples.specs import GOOD
+from tests.strategies import networks, specs
 
 HEAD = "name: net\ninput: [16, 12, 3]\n"
 
@@ -38,28 +38,28 @@ def assert_clones_change_nothing(network: api.Network) -> None:
     assert network.graph() == expanded
 
 
-@pytest.mark.parametrize("page", GOOD, ids=lambda page: page.stem)
-def test_clones_change_nothing_on_the_examples(page: Path) -> None:
-    for network in api.networks(str(page)):
+@pytest.mark.parametrize("spec", GOOD, ids=lambda spec: spec.stem)
+def test_clones_change_nothing_on_the_examples(spec: Path) -> None:
+    for network in api.networks(str(spec)):
         assert_clones_change_nothing(network)
 
 
 @pytest.mark.parametrize("reference", ["resnet:50", "resnet-cifar:110", "mlp:3x512"])
-def test_clones_change_nothing_on_shipped_pages(reference: str) -> None:
+def test_clones_change_nothing_on_shipped_specs(reference: str) -> None:
     assert_clones_change_nothing(api.load(reference))
 
 
-@given(pages())
+@given(specs())
 @settings(max_examples=40, deadline=None)
-def test_clones_change_nothing_on_random_pages(text: str) -> None:
+def test_clones_change_nothing_on_random_specs(text: str) -> None:
     for network in networks(Source("random.yaml", text)):
         assert_clones_change_nothing(network)
 
 
 def test_a_copy_that_reads_what_the_one_before_read_is_expanded_once() -> None:
     assert compiled("layers: [{residual: {body: [relu]}, repeat: 1000}]").steps == 2
-    page = "blocks: {unit: {layers: [relu, tanh]}}\nlayers: [{unit: , repeat: 1000, first: {}}]"
-    assert compiled(page.replace(", first: {}", "")).steps == 3
+    spec = "blocks: {unit: {layers: [relu, tanh]}}\nlayers: [{unit: , repeat: 1000, first: {}}]"
+    assert compiled(spec.replace(", first: {}", "")).steps == 3
 
 
 def test_the_depth_of_resnet_1202_costs_nodes_and_no_steps() -> None:
@@ -72,9 +72,9 @@ def test_the_depth_of_resnet_1202_costs_nodes_and_no_steps() -> None:
 def test_true_is_not_one() -> None:
     layers = "blocks: {fc: {args: [bias], layers: [dense: {units: 3, use_bias: $bias}]}}\nlayers: [fc: true, fc: 1]"
     diagnostic = refused(layers)
-    assert diagnostic.message == "`use_bias` of `dense` must be true or false, and is `1`"
+    assert diagnostic.message == "`use_bias` of `dense` must be true or false, but is `1`"
     assert refused("params: {n: true}\nlayers: [dense: 1, dense: $n]").message == (
-        "`units` of `dense` must be an integer, and is `true`"
+        "`units` of `dense` must be an integer, but is `true`"
     )
 
 
@@ -85,7 +85,7 @@ def test_whole_numbers_written_as_fractions_are_integers() -> None:
 
 
 def test_an_error_leads_back_through_the_calls_and_the_variant() -> None:
-    page = """
+    yaml = """
 variants: [A, B]
 blocks:
   inner:
@@ -97,13 +97,13 @@ blocks:
 layers:
   - row: [relu, outer]
 """
-    spec = parse(Source("net.yaml", HEAD + page))
+    spec = parse(Source("net.yaml", HEAD + yaml))
     assert compile_spec(spec, "A")
     with pytest.raises(ArchspecError) as raised:
         compile_spec(spec, "B")
     (diagnostic,) = raised.value.diagnostics
     assert diagnostic.notes == (
-        "the input here is (16, 12, 3), from the input of the network (line 2)",
+        "the input is (16, 12, 3), from the input of the network (line 2)",
         "in block `inner`, used on line 11",
         "in block `outer`, used on line 13",
         "in variant `B`",
@@ -117,7 +117,7 @@ def test_nodes_know_their_lines() -> None:
 
 
 def test_all_unused_layers_are_said_at_once_and_those_of_copies_once() -> None:
-    page = """
+    spec = """
 blocks:
   unit:
     layers:
@@ -129,7 +129,7 @@ layers:
   - {from: input, selu: }
 """
     with pytest.raises(ArchspecError) as raised:
-        compile_spec(parse(Source("net.yaml", HEAD + page)))
+        compile_spec(parse(Source("net.yaml", HEAD + spec)))
     assert [each.message for each in raised.value.diagnostics] == [
         "nothing reads the output of `unit/1/lost`",
         "nothing reads the output of `unit/3/tanh`",  # those before it are read by the `lost` of the next copy
@@ -141,8 +141,8 @@ def test_a_path_cannot_grow_without_end() -> None:
     blocks = ["b0: {layers: [relu]}"]
     for i in range(1, 20):
         blocks.append(f"b{i}: {{layers: [{{name: {'x' * 60}, b{i - 1}: }}]}}")
-    page = "blocks: {" + ", ".join(blocks) + "}\nlayers: [b19]"
-    assert refused(page).message == "the path of this layer is longer than 1,000 characters"
+    spec = "blocks: {" + ", ".join(blocks) + "}\nlayers: [b19]"
+    assert refused(spec).message == "the path of this layer is longer than 1,000 characters"
 
 
 def test_the_limit_on_layers_is_reached_and_not_passed() -> None:
@@ -152,7 +152,7 @@ def test_the_limit_on_layers_is_reached_and_not_passed() -> None:
 
 
 @pytest.mark.parametrize(
-    "page",
+    "spec",
     [
         "layers: [{relu: , repeat: 999999999999999999}]",
         "blocks: {a: {layers: [{relu: , repeat: 99999}]}}\nlayers: [{a: , repeat: 99999}]",
@@ -164,8 +164,8 @@ def test_the_limit_on_layers_is_reached_and_not_passed() -> None:
         "layers: [conv: {filters: 1000000000000, kernel_size: 1000000, padding: same}]",
     ],
 )
-def test_pages_that_would_never_end_are_refused_in_time(page: str) -> None:
+def test_specs_that_would_never_end_are_refused_in_time(spec: str) -> None:
     started = time.process_time()
-    code = refused(page).code
+    code = refused(spec).code
     assert code in ("too-many-layers", "too-many-parameters", "output-too-large")
     assert time.process_time() - started < 10

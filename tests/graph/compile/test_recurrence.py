@@ -25,9 +25,9 @@ blocks:
 
 
 def graph(tmp_path: Path, layers: str) -> Graph:
-    page = tmp_path / "net.yaml"
-    page.write_text(CELL + layers, encoding="utf-8")
-    return api.load(str(page)).graph()
+    spec = tmp_path / "net.yaml"
+    spec.write_text(CELL + layers, encoding="utf-8")
+    return api.load(str(spec)).graph()
 
 
 def read_by(network: Graph, path: str) -> list[str]:
@@ -89,16 +89,16 @@ def test_copies_and_calls_are_numbered_and_not_cloned() -> None:
     assert dilation == [2, 4, 8]
 
 
-@pytest.mark.parametrize("page", ["two-inputs", "copy-and-call"])
-def test_clones_change_nothing(page: str) -> None:
-    network = api.load(str(GOOD / f"{page}.yaml"))
+@pytest.mark.parametrize("spec", ["two-inputs", "copy-and-call"])
+def test_clones_change_nothing(spec: str) -> None:
+    network = api.load(str(GOOD / f"{spec}.yaml"))
     spec = network.spec
     slow = Compiler(spec, None, parameters(spec, None, {}), clones=False)
     assert slow.graph(network.name).nodes == network.graph().nodes
 
 
 def test_cloned_copies_count_as_calls(tmp_path: Path) -> None:
-    page = """
+    spec = """
 name: net
 input: [4, 3, 2]
 blocks:
@@ -107,6 +107,6 @@ blocks:
     layers: [relu, {stochastic_depth: $(call / 10), when: $drop}]
 layers: [{unit: ~, repeat: 5}, {name: last, unit: true}]
 """
-    (tmp_path / "net.yaml").write_text(page, encoding="utf-8")
+    (tmp_path / "net.yaml").write_text(spec, encoding="utf-8")
     network = api.load(str(tmp_path / "net.yaml")).graph()
     assert network["last/unit/stochastic_depth"].op.rate == 0.6  # type: ignore[attr-defined]

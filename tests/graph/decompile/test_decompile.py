@@ -1,4 +1,4 @@
-"""The law of decompiling: the page that is written for a network compiles to the same network."""
+"""The law of decompiling: the spec that is written for a network compiles to the same network."""
 
 from random import Random
 from typing import Any
@@ -23,8 +23,8 @@ from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.spec.spec import parse
 
 
-def graph(page: str) -> Graph:
-    return compile_spec(parse(Source("net.yaml", f"name: net\n{page}")))
+def graph(spec: str) -> Graph:
+    return compile_spec(parse(Source("net.yaml", f"name: net\n{spec}")))
 
 
 def of_layers(layers: str, given: str = "[9, 7, 4]") -> Graph:
@@ -32,7 +32,7 @@ def of_layers(layers: str, given: str = "[9, 7, 4]") -> Graph:
 
 
 @pytest.mark.parametrize("family", families())
-def test_every_page_is_written_again_and_compiles_to_the_same_network(family: str) -> None:
+def test_every_spec_is_written_again_and_compiles_to_the_same_network(family: str) -> None:
     chosen = list(networks(family))
     for network in [*chosen[:2], chosen[-1]]:  # all of them take a quarter of a minute
         found = network.graph()
@@ -48,9 +48,9 @@ def test_every_page_is_written_again_and_compiles_to_the_same_network(family: st
 
 def test_resnet_50_is_the_table_of_its_paper_again() -> None:
     """He et al. 2015, Table 1: four stages of 3, 4, 6 and 3 bottlenecks."""
-    page = decompile(archspec.load("resnet:50").graph(), "again", "from its graph").text
-    assert page.startswith("# from its graph\nname: again\ninput: [224, 224, 3]\nparams: {classes: 1000}\n")
-    lines = [line.split("  #")[0].rstrip() for line in page.split("\n")]
+    spec = decompile(archspec.load("resnet:50").graph(), "again", "from its graph").text
+    assert spec.startswith("# from its graph\nname: again\ninput: [224, 224, 3]\nparams: {classes: 1000}\n")
+    lines = [line.split("  #")[0].rstrip() for line in spec.split("\n")]
     assert "  - {name: conv2_x, bottleneck: 64, repeat: 3}" in lines
     assert "  - {name: conv3_x, bottleneck: 128, repeat: 4, first: {strides: 2}}" in lines
     assert "  - {name: conv4_x, bottleneck: 256, repeat: 6, first: {strides: 2}}" in lines
@@ -69,13 +69,13 @@ def test_resnet_50_is_the_table_of_its_paper_again() -> None:
         ("inception-v3:keras", 100),
     ],
 )
-def test_pages_stay_short(reference: str, lines: int) -> None:
+def test_specs_stay_short(reference: str, lines: int) -> None:
     assert decompile(archspec.load(reference).graph(), "again", "").text.count("\n") <= lines
 
 
-def test_classes_are_a_param_of_the_page() -> None:
-    page = decompile(archspec.load("mobilenet:1.0-224").graph(), "again", "").text
-    spec = parse(Source("again.yaml", page))
+def test_classes_are_a_param_of_the_spec() -> None:
+    text = decompile(archspec.load("mobilenet:1.0-224").graph(), "again", "").text
+    spec = parse(Source("again.yaml", text))
     assert compile_spec(spec, None, {"classes": 7}).output_shape == (7,)
 
 
@@ -84,9 +84,9 @@ def test_rates_that_grow_with_depth_are_written_as_such() -> None:
         f"  - residual: {{body: [conv: {{filters: 4, kernel_size: 1}}, bn, relu, dropout: {0.2 * i / 7}]}}\n"
         for i in range(1, 8)
     )
-    page = decompile(of_layers(layers), "again", "").text
-    assert "repeat: 7" in page
-    assert "$(0.2 * copy / 7)" in page
+    spec = decompile(of_layers(layers), "again", "").text
+    assert "repeat: 7" in spec
+    assert "$(0.2 * copy / 7)" in spec
 
 
 # ---- what has no branches of its own is read by name ----
@@ -132,7 +132,7 @@ OPERATORS = {
 }
 
 
-def random_page(random: Random, size: int) -> str:
+def random_spec(random: Random, size: int) -> str:
     """Chains of a motif and merges of any earlier layers; what nothing reads is summed up or an output."""
     lines: list[str] = []
     read: set[str] = set()
@@ -165,18 +165,18 @@ def random_page(random: Random, size: int) -> str:
                 random.choice(["add: ", "multiply: ", "maximum: "]), *random.sample([last(), earlier(), earlier()], k=2)
             )
     unread = [f"n{i + 1}" for i in range(len(lines) - 1) if f"n{i + 1}" not in read]
-    page = "input: [9, 7, 4]\nlayers:\n"
+    spec = "input: [9, 7, 4]\nlayers:\n"
     if unread and random.random() < 0.5:
-        return page + "\n".join(lines) + f"\noutputs: [{', '.join([last(), *unread])}]"
+        return spec + "\n".join(lines) + f"\noutputs: [{', '.join([last(), *unread])}]"
     if unread:
         add("add: ", *unread, last())
-    return page + "\n".join(lines)
+    return spec + "\n".join(lines)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 50))
 def test_random_networks_are_written_with_blocks_and_compile_to_themselves(random: Random, size: int) -> None:
-    found = graph(random_page(random, size))
+    found = graph(random_spec(random, size))
     assert attempt(found, "again", "") is not None
     assert attempt(found, "again", "", blocks=False) is not None
 
@@ -225,8 +225,8 @@ def test_what_is_read_by_name_has_a_name() -> None:
     blocks = Blocks(found)
     blocks.find()
     assert any(block.inputs for block in blocks.blocks)
-    on_page = list(walk(found))
-    assert {node for item in on_page for node in item.origin} - {0} == {item.node for item in on_page if item.labelled}
+    on_spec = list(walk(found))
+    assert {node for item in on_spec for node in item.origin} - {0} == {item.node for item in on_spec if item.labelled}
     for block in blocks.blocks:
         inside = list(walk(block.items))
         names = {item.name for item in inside if item.name}
@@ -235,10 +235,10 @@ def test_what_is_read_by_name_has_a_name() -> None:
 
 def test_the_cells_of_nasnet_are_blocks_of_two_inputs() -> None:
     """Zoph et al. 2017, Figure 2: N normal cells between reductions, 6 in NASNet-A (6 @ 4032)."""
-    page = decompile(archspec.load("nasnet:large").graph(), "again", "").text
-    assert page.count("inputs: [x, previous]") >= 2
-    assert page.count("repeat: 4") == 2
-    assert page.count("\n") < 170
+    spec = decompile(archspec.load("nasnet:large").graph(), "again", "").text
+    assert spec.count("inputs: [x, previous]") >= 2
+    assert spec.count("repeat: 4") == 2
+    assert spec.count("\n") < 170
 
 
 WORDS = [

@@ -115,8 +115,8 @@ def test_json_has_the_totals_and_the_changes() -> None:
 
 
 def test_the_example_in_the_documentation_is_the_output() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "keras.md").read_text(encoding="utf-8")
-    assert f"```text\n{as_text(between('vgg:C', 'vgg:D'))}\n```" in page
+    spec = (Path(__file__).parents[3] / "docs" / "keras.md").read_text(encoding="utf-8")
+    assert f"```text\n{as_text(between('vgg:C', 'vgg:D'))}\n```" in spec
 
 
 def test_markdown_is_two_tables() -> None:

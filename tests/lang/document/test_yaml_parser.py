@@ -16,7 +16,7 @@ from archspec.lang.document.yaml_parser import MAX_BYTES, MAX_DEPTH, MAX_VALUES,
 
 
 def parse(text: str) -> MappingNode:
-    return parse_document(Source("page.yaml", text))
+    return parse_document(Source("spec.yaml", text))
 
 
 def refused(text: str) -> Diagnostic:
@@ -40,7 +40,7 @@ def test_a_missing_file_a_folder_and_a_path_through_a_file(tmp_path: Path) -> No
     assert unreadable(tmp_path / "file" / "net.yaml") == ("page-not-found", "`PATH` cannot be read: Not a directory")
 
 
-def test_a_name_that_is_nearly_that_of_a_page_beside_it_is_corrected(tmp_path: Path) -> None:
+def test_a_name_that_is_nearly_that_of_a_spec_beside_it_is_corrected(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").touch()
     with pytest.raises(ArchspecError) as raised:
         read_text(tmp_path / "mine.yml")
@@ -56,22 +56,22 @@ def test_a_path_that_no_system_takes() -> None:
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
-    page = tmp_path / "net.yaml"
-    page.touch(mode=0)
-    assert unreadable(page) == ("page-not-found", "`PATH` cannot be read: Permission denied")
+    spec = tmp_path / "net.yaml"
+    spec.touch(mode=0)
+    assert unreadable(spec) == ("page-not-found", "`PATH` cannot be read: Permission denied")
 
 
 def test_a_file_of_100_megabytes_is_refused_without_reading_it(tmp_path: Path) -> None:
-    page = tmp_path / "huge.yaml"
-    with page.open("wb") as file:
+    spec = tmp_path / "huge.yaml"
+    with spec.open("wb") as file:
         file.truncate(100_000_000)
-    assert unreadable(page) == ("page-too-large", f"`PATH` is larger than {MAX_BYTES:,} bytes, the limit for a page")
+    assert unreadable(spec) == ("page-too-large", f"`PATH` is larger than {MAX_BYTES:,} bytes, the limit for a spec")
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:
     image = tmp_path / "image.yaml"
     image.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
-    assert unreadable(image) == ("not-text", "`PATH` is not UTF-8 text (byte 1)")
+    assert unreadable(image) == ("not-text", "`PATH` is not UTF-8 text: byte 1 is invalid")
     model = tmp_path / "model.yaml"
     with zipfile.ZipFile(model, "w") as archive:
         archive.writestr("config.json", os.urandom(1000))
@@ -82,10 +82,10 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_null_characters_are_shown_where_they_are(tmp_path: Path) -> None:
-    page = tmp_path / "null.yaml"
-    page.write_bytes(b"name: net\ninput: [3]\nlayers: [re\x00lu]\n")
-    (diagnostic,) = api.check(str(page))
-    assert diagnostic.message == "this is not YAML: the control character #x00 is not allowed"
+    spec = tmp_path / "null.yaml"
+    spec.write_bytes(b"name: net\ninput: [3]\nlayers: [re\x00lu]\n")
+    (diagnostic,) = api.check(str(spec))
+    assert diagnostic.message == "invalid YAML: the control character #x00 is not allowed"
     assert diagnostic.place == (3, 12)
 
 
@@ -164,9 +164,9 @@ def test_places_with_every_line_end(end: str) -> None:
 
 
 def test_places_of_values() -> None:
-    page = parse("a: [1, {b: two}]\nc: |\n  text\n  more\n")
-    a, c = page.entries["a"], page.entries["c"]
-    assert str(a[0].span) == "page.yaml:1:1"
+    spec = parse("a: [1, {b: two}]\nc: |\n  text\n  more\n")
+    a, c = spec.entries["a"], spec.entries["c"]
+    assert str(a[0].span) == "spec.yaml:1:1"
     assert isinstance(a[1], SequenceNode)
     inner = a[1].items[1]
     assert isinstance(inner, MappingNode)

@@ -29,7 +29,7 @@ def warned(reference: str, side: int | None = None, **settings: Any) -> Diagnost
     ("reference", "size", "percent"), [("vgg:A", 32, "1.6 %"), ("resnet:18", 32, "1.6 %"), ("alexnet", 67, "6.8 %")]
 )
 def test_a_small_network_sees_a_corner_of_an_image_of_256(reference: str, size: int, percent: str) -> None:
-    """(32 / 256)^2 = 1.56 %, (67 / 256)^2 = 6.85 %; at its own size each page sees (224 / 256)^2 = 77 % at least."""
+    """(32 / 256)^2 = 1.56 %, (67 / 256)^2 = 6.85 %; at its own size each spec sees (224 / 256)^2 = 77 % at least."""
     assert warned(reference) is None
     wrong = warned(reference, input=[size, size, 3])
     assert wrong is not None
@@ -95,14 +95,14 @@ def test_images_of_the_size_of_the_network_are_not_warned_of() -> None:
 
 
 def test_check_warns_and_does_not_fail(tmp_path: Path, run: Run) -> None:
-    page = tmp_path / "net.yaml"
+    spec = tmp_path / "net.yaml"
     text = "name: net\ninput: [32, 32, 3]\nlayers: [flatten, dense: 2]\nevaluate: {resize: 256}\n"
-    page.write_text(text, encoding="utf-8")
-    result = run("check", str(page))
-    assert (result.status, result.out) == (0, f"{page}: ok\n")
+    spec.write_text(text, encoding="utf-8")
+    result = run("check", str(spec))
+    assert (result.status, result.out) == (0, f"{spec}: ok\n")
     assert "warning[small-crop]" in result.err
-    assert f"{page}:4:12" in result.err
-    (found,) = json.loads(run("check", "--format", "json", str(page)).out)
+    assert f"{spec}:4:12" in result.err
+    (found,) = json.loads(run("check", "--format", "json", str(spec)).out)
     assert (found["severity"], found["code"], found["line"]) == ("warning", "small-crop", 4)
-    page.write_text(text.replace("dense: 2", "dense: two"), encoding="utf-8")
-    assert run("check", str(page)).status == 1
+    spec.write_text(text.replace("dense: 2", "dense: two"), encoding="utf-8")
+    assert run("check", str(spec)).status == 1

@@ -1,4 +1,4 @@
-"""How long a run is, its learning rates step by step, and what a page's recipe may say: no Keras."""
+"""How long a run is, its learning rates step by step, and what a spec's recipe may say: no Keras."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_setting_changes_the_default_optimizer_and_keeps_its_momentum(tmp_path
     ],
     ids=lambda texts: texts[0].partition("=")[0],
 )
-def test_settings_reach_every_part_and_the_resolved_page_says_the_same(tmp_path: Path, texts: list[str]) -> None:
+def test_settings_reach_every_part_and_the_resolved_spec_says_the_same(tmp_path: Path, texts: list[str]) -> None:
     network = load(tmp_path, "", *texts)
     assert network.recipe != Recipe()
     (tmp_path / "again.yaml").write_text(network.resolved_text(), encoding="utf-8")
@@ -140,7 +140,7 @@ def test_settings_reach_every_part_and_the_resolved_page_says_the_same(tmp_path:
 
 
 @pytest.mark.parametrize("name", api.recipes())
-def test_shipped_recipes_fit_shipped_pages(name: str) -> None:
+def test_shipped_recipes_fit_shipped_specs(name: str) -> None:
     """Every one says where it is from, and fits a network for RGB images."""
     first = (Path(__file__).parents[3] / "specs" / "recipes" / f"{name}.yaml").read_text().splitlines()[0]
     assert re.match(r"# (.*\d{4}, .*arXiv:\d{4}\.\d{4,5}|What works today)", first)
@@ -176,7 +176,7 @@ def test_the_rate_of_an_hour(tmp_path: Path) -> None:
     assert found == pytest.approx([0.1, 3.2, 3.2, 0.32, 0.032, 0.0032])
 
 
-def test_a_recipe_of_a_file_takes_the_place_of_the_pages(tmp_path: Path) -> None:
+def test_a_recipe_of_a_file_takes_the_place_of_the_specs(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     given_ = "  epochs: 7\n  label_smoothing: 0.1\n"
     load(tmp_path, given_)
@@ -198,7 +198,7 @@ def test_a_recipe_of_a_file_takes_the_place_of_the_pages(tmp_path: Path) -> None
         ("train: {epoch: 3}\n", "`train` has no key `epoch`\n  --> {file}:1:9"),
         ("epochs: $clases\n", "the name `clases` is not defined here\n  --> {file}:1:9"),
         (PAGE, "`{file}` is a page, and a recipe is asked for\n  --> {file}:1:1"),
-        ("- epochs\n", "the top level of this recipe is a list\n  --> {file}:1:1"),
+        ("- epochs\n", "the top level of this recipe is a list, not a mapping\n  --> {file}:1:1"),
         ("", "this recipe is empty\n  --> {file}:1:1"),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_mistake_in_a_recipe_has_its_place_in_that_file(tmp_path: Path, text: 
 
 
 def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
-    path = "give the path of a .yaml file, from the current folder on"
+    path = "give the path of a .yaml file, relative to the current folder"
     for name, help in (("goyal-207", "did you mean `goyal-2017`?"), (f"{tmp_path}/mine.yaml", path)):
         with pytest.raises(ArchspecError) as caught:
             api.load("vgg:A", recipe=name)
@@ -246,14 +246,14 @@ def test_restarts_without_end_cost_no_time(tmp_path: Path) -> None:
     assert all(0 <= rate <= 0.01 for rate in rates(load(tmp_path, "", text).recipe, 1000))
 
 
-def test_what_the_page_asks_for_can_be_taken_back(tmp_path: Path) -> None:
+def test_what_the_spec_asks_for_can_be_taken_back(tmp_path: Path) -> None:
     given_ = "  warmup: {epochs: 2}\n  class_weight: balanced\n  early_stopping: {patience: 3}\n  base_batch_size: 64\n"
     names = ("warmup", "class_weight", "early_stopping", "base_batch_size")
     assert load(tmp_path, given_, *(f"train.{name}=~" for name in names)).recipe == Recipe()
 
 
-def test_initial_weights_of_a_page_can_be_taken_back(tmp_path: Path) -> None:
-    """What is left is Keras's own; the same words in a page say the same."""
+def test_initial_weights_of_a_spec_can_be_taken_back(tmp_path: Path) -> None:
+    """What is left is Keras's own; the same words in a spec say the same."""
     given_ = "  init: {conv: he_normal}\n"
     assert load(tmp_path, given_).recipe.init != ()
     assert load(tmp_path, given_, "train.init=~").recipe == Recipe()

@@ -1,4 +1,4 @@
-"""The JSON Schema: valid, fresh, described for editors, and of one mind with archspec about every example page."""
+"""The JSON Schema: valid, fresh, described for editors, and of one mind with archspec about every example spec."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema import spec_schema as schema
 from archspec.lang.schema.schema_path import heads
-from tests.examples.pages import BAD, GOOD, diagnostics
+from tests.examples.specs import BAD, GOOD, diagnostics
 
 SHIPPED = Path(schema.__file__).parents[2] / "schema.json"
 PLAIN = jsonschema.Draft7Validator(schema.spec_schema())
 OF_THE_SCHEMA = {"missing-key", "unknown-key", "unknown-argument", "missing-argument", "wrong-type", "wrong-value"}
 
 
-def document(page: Path) -> Any:
-    return plain(parse_document(Source(page.name, page.read_text(encoding="utf-8-sig"))))
+def document(spec: Path) -> Any:
+    return plain(parse_document(Source(spec.name, spec.read_text(encoding="utf-8-sig"))))
 
 
 def test_the_shipped_file_is_fresh() -> None:
@@ -38,13 +38,13 @@ def test_it_is_valid_draft_07() -> None:
 
 
 @pytest.mark.parametrize("family", api.families())
-def test_shipped_pages_validate_with_any_validator(family: str) -> None:
+def test_shipped_specs_validate_with_any_validator(family: str) -> None:
     PLAIN.validate(plain(parse_document(api.read_spec(family))))
 
 
-@pytest.mark.parametrize("page", GOOD, ids=lambda page: page.stem)
-def test_good_pages_validate_with_any_validator(page: Path) -> None:
-    PLAIN.validate(document(page))
+@pytest.mark.parametrize("spec", GOOD, ids=lambda spec: spec.stem)
+def test_good_specs_validate_with_any_validator(spec: Path) -> None:
+    PLAIN.validate(document(spec))
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_good_pages_validate_with_any_validator(page: Path) -> None:
     ],
 )
 def test_an_editor_underlines_what_archspec_refuses(name: str) -> None:
-    (page,) = [page for page in BAD if page.stem == name]
-    assert list(PLAIN.iter_errors(document(page)))
+    (spec,) = [spec for spec in BAD if spec.stem == name]
+    assert list(PLAIN.iter_errors(document(spec)))
 
 
 def test_what_the_schema_refuses_archspec_refuses() -> None:
-    for page in BAD:
+    for spec in BAD:
         try:
-            refused = list(PLAIN.iter_errors(document(page)))
+            refused = list(PLAIN.iter_errors(document(spec)))
         except ArchspecError:  # no YAML of the language
             continue
         if refused:
-            assert diagnostics(page), page.stem
+            assert diagnostics(spec), spec.stem
 
 
 def properties(fragment: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Our validator and the package jsonschema are of one mind: on every keyword, and on pages whole and broken."""
+"""Our validator and the package jsonschema are of one mind: on every keyword, and on specs whole and broken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.schema.validator import MAX_MISTAKES, mistakes
-from tests.examples.pages import BAD, GOOD
+from tests.examples.specs import BAD, GOOD
 from tests.lang.test_never_a_traceback import trees
 
 SCHEMA = spec_schema()
@@ -78,10 +78,10 @@ def test_every_keyword(schema: Any, values: list[Any]) -> None:
     assert False in verdicts, "each keyword is seen to let something through, and to refuse something"
 
 
-@pytest.mark.parametrize("page", [*GOOD, *BAD], ids=lambda page: page.stem)
-def test_example_pages(page: Any) -> None:
+@pytest.mark.parametrize("spec", [*GOOD, *BAD], ids=lambda spec: spec.stem)
+def test_example_specs(spec: Any) -> None:
     try:
-        document = plain(parse_document(Source(page.name, page.read_text(encoding="utf-8-sig"))))
+        document = plain(parse_document(Source(spec.name, spec.read_text(encoding="utf-8-sig"))))
     except ArchspecError:
         return
     assert of_ours(document, SCHEMA) == of_the_other(document, PLAIN)
@@ -89,7 +89,7 @@ def test_example_pages(page: Any) -> None:
 
 @given(trees())
 @settings(max_examples=150, deadline=None)
-def test_broken_pages(tree: Any) -> None:
+def test_broken_specs(tree: Any) -> None:
     found = mistakes(tree, SCHEMA)
     if len(found) < MAX_MISTAKES:
         assert of_ours(tree, SCHEMA) == of_the_other(tree, PLAIN)

@@ -32,9 +32,9 @@ train:
 
 
 def load(tmp_path: Path, *texts: str, **settings: Any) -> api.Network:
-    page = tmp_path / "net.yaml"
-    page.write_text(PAGE, encoding="utf-8")
-    return api.load(str(page), **parse_settings(texts), **settings)
+    spec = tmp_path / "net.yaml"
+    spec.write_text(PAGE, encoding="utf-8")
+    return api.load(str(spec), **parse_settings(texts), **settings)
 
 
 def error(tmp_path: Path, *texts: str, **settings: Any) -> str:
@@ -87,16 +87,16 @@ def whole(network: api.Network) -> object:
     ("text", "message", "help"),
     [
         ("train.epochs=", "`--set train.epochs=` has no value", "train.epochs=~"),  # as of a shell variable not set
-        ("train={epochs: 3}", "`train` is a section of the page", "`--recipe FILE`"),
-        ("evaluate=9", "`evaluate` is a section of the page", "`--set evaluate.KEY=VALUE`"),
+        ("train={epochs: 3}", "`train` is a section of the spec", "`--recipe FILE`"),
+        ("evaluate=9", "`evaluate` is a section of the spec", "`--set evaluate.KEY=VALUE`"),
         ("train.learning_rate=0.1", "`train` has no key `learning_rate`", "train.optimizer.sgd.learning_rate="),
         ("train.lr=0.1", "`train` has no key `lr`", "train.optimizer.sgd.learning_rate="),
         ("train.optimizer.momentum=0.1", "there is no optimizer `momentum`", "train.optimizer.sgd.momentum="),
         ("train.optimizer.adam.lr=0.1", "`adam` has no argument `lr`", "did you mean `learning_rate`?"),
         ("train.schedule.step.epochs=3", "`epochs` of `step` must be a list", "write a list: `[3]`"),
         ("epochs=3", "has no parameter `epochs`", "`--set train.epochs=...`"),
-        ("preprocess=[scale: 2]", "has no parameter `preprocess`", "a page of your own"),
-        ("train.augment=~", "`augment` must be a list, and is empty", "write `[]` for none"),
+        ("preprocess=[scale: 2]", "has no parameter `preprocess`", "edit a copy of the spec"),
+        ("train.augment=~", "`augment` must be a list, but is empty", "write `[]` for an empty list"),
         ("train.warmup=5", "`warmup` must be a mapping", "`warmup: {epochs: 5}`"),
         ("train.early_stopping=true", "`early_stopping` must be a mapping", "`early_stopping: {monitor: val_loss"),
     ],
@@ -109,7 +109,7 @@ def test_a_wrong_setting_is_answered_with_the_right_one(tmp_path: Path, text: st
     assert help in (found.help or "")
 
 
-def test_a_contradiction_that_a_setting_made_does_not_point_at_the_page(tmp_path: Path) -> None:
+def test_a_contradiction_that_a_setting_made_does_not_point_at_the_spec(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError) as caught:
         _ = load(tmp_path, "train.schedule=step").recipe
     (found,) = caught.value.diagnostics
@@ -133,7 +133,7 @@ def test_sections_are_reached_by_a_dotted_path(tmp_path: Path) -> None:
     assert load(tmp_path, "evaluate.resize=9").protocol.resize == 9
 
 
-def test_another_head_takes_the_place_of_the_one_on_the_page(tmp_path: Path) -> None:
+def test_another_head_takes_the_place_of_the_one_on_the_spec(tmp_path: Path) -> None:
     schedule = load(tmp_path, "train.schedule.step.epochs=[3, 6]").recipe.schedule
     assert (schedule.name, vars(schedule)["epochs"]) == ("step", (3, 6))
     optimizer = load(tmp_path, "train.optimizer.adam=0.003").recipe.optimizer
@@ -155,9 +155,9 @@ def test_numbers_of_python_and_numpy_are_numbers(tmp_path: Path) -> None:
         ("clases=3", "error[unknown-parameter]: `net` has no parameter `clases`\n   = help: did you mean `classes`?"),
         ("trian.epochs=3", "error[unknown-parameter]: `net` has no parameter `trian.epochs`"),
         ("train.epoch=3", "error[unknown-key]: `train` has no key `epoch`\n   = help: did you mean `epochs`?"),
-        ("train.epochs=0", "error[wrong-value]: `epochs` must be at least 1, and is `0`"),
-        ("train.epochs=many", "error[wrong-type]: `epochs` must be an integer, and is `many`"),
-        ("train.epochs.first=1", "error[wrong-type]: `epochs` must be an integer, and is a mapping"),
+        ("train.epochs=0", "error[wrong-value]: `epochs` must be at least 1, but is `0`"),
+        ("train.epochs=many", "error[wrong-type]: `epochs` must be an integer, but is `many`"),
+        ("train.epochs.first=1", "error[wrong-type]: `epochs` must be an integer, but is a mapping"),
         ("train.optimizer.sgdd.momentum=0", "error[unknown-operator]: there is no optimizer `sgdd`"),
         ("train.optimizer=adagrad2", "error[unknown-operator]: there is no optimizer `adagrad2`"),
         ("train.epochs=$clases", "error[expression-name]: the name `clases` is not defined here"),
@@ -165,11 +165,11 @@ def test_numbers_of_python_and_numpy_are_numbers(tmp_path: Path) -> None:
         ("width=$(1 / 0)", "error[division-by-zero]: parameter `width`: division by zero"),
         ("classes=$width", "error[parameter-cycle]: the parameter `"),
         ("classes={a: 1}", "error[setting]: `classes` cannot be set to a mapping"),
-        ("classes=[1", "error[yaml-syntax]: this is not YAML: did not find expected ',' or ']'"),
-        ("classes=&x 3", "error[anchor]: `&x`: anchors and aliases are not part of the language"),
+        ("classes=[1", "error[yaml-syntax]: invalid YAML: did not find expected ',' or ']'"),
+        ("classes=&x 3", "error[anchor]: `&x`: YAML anchors and aliases are not supported"),
         ("classes=1e30", "error[number-too-large]: this number is larger than 10^18"),
-        ("input=5", "error[input]: `input` must be a list of 1 to 4 positive integers, and is `5`"),
-        ("input=[8, 0, 3]", "error[input]: `input` must be a list of 1 to 4 positive integers, and is [8, 0, 3]"),
+        ("input=5", "error[input]: `input` must be a list of 1 to 4 positive integers, but is `5`"),
+        ("input=[8, 0, 3]", "error[input]: `input` must be a list of 1 to 4 positive integers, but is [8, 0, 3]"),
     ],
 )
 def test_a_setting_that_does_not_fit(tmp_path: Path, text: str, message: str) -> None:
@@ -178,12 +178,12 @@ def test_a_setting_that_does_not_fit(tmp_path: Path, text: str, message: str) ->
 
 def test_a_value_that_does_not_fit_its_layer_is_shown_at_the_layer(tmp_path: Path) -> None:
     shown = error(tmp_path, "classes=-3")
-    assert shown.startswith("error[wrong-value]: `units` of `dense` must be at least 1, and is `-6`\n")
+    assert shown.startswith("error[wrong-value]: `units` of `dense` must be at least 1, but is `-6`\n")
     assert "net.yaml:8:12" in shown
 
 
 @pytest.mark.parametrize(
     "value", [object(), {1, 2}, b"ten", 1j, math.inf, math.nan, pytest.param(10**400, id="10^400"), [10**19]]
 )
-def test_a_value_of_python_that_no_page_can_hold(tmp_path: Path, value: Any) -> None:
+def test_a_value_of_python_that_no_spec_can_hold(tmp_path: Path, value: Any) -> None:
     assert error(tmp_path, classes=value).startswith("error[setting]: `classes` cannot be set to a")

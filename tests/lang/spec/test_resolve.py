@@ -1,4 +1,4 @@
-"""The resolved page loads by itself, and gives the same network, layer by layer."""
+"""The resolved spec loads by itself, and gives the same network, layer by layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec import api
 from archspec.diagnostics import ArchspecError, Source
 from archspec.graph.ir import Graph
 from archspec.lang.spec.spec import parse
-from tests.examples.pages import GOOD
+from tests.examples.specs import GOOD
 
 
 def load_text(text: str) -> api.Network:
@@ -34,13 +34,13 @@ def assert_the_same(network: api.Network) -> None:
 
 
 @pytest.mark.parametrize("family", api.families())
-def test_every_variant_of_a_shipped_page(family: str) -> None:
+def test_every_variant_of_a_shipped_spec(family: str) -> None:
     for network in api.networks(family):
         assert_the_same(network)
 
 
 @pytest.mark.parametrize("family", api.families())
-def test_a_shipped_page_with_settings(family: str) -> None:
+def test_a_shipped_spec_with_settings(family: str) -> None:
     (*_, network) = api.networks(family)
     rank, channels = len(network.graph().input_shape), network.graph().input_shape[-1]
     settings: dict[str, Any] = {"classes": 7} if "classes" in network.params else {}
@@ -50,22 +50,22 @@ def test_a_shipped_page_with_settings(family: str) -> None:
             network.spec, network.reference, network.variant, {**settings, "input": [*larger, channels]}
         )
         changed.graph()
-    except ArchspecError:  # a page with a dense layer for one size of image
+    except ArchspecError:  # a spec with a dense layer for one size of image
         changed = api.Network(network.spec, network.reference, network.variant, settings)
     assert len(changed.graph().input_shape) == rank
     assert_the_same(changed)
 
 
-@pytest.mark.parametrize("page", GOOD, ids=lambda page: page.stem)
-def test_every_good_example(page: Path) -> None:
-    for network in api.networks(str(page)):
+@pytest.mark.parametrize("spec", GOOD, ids=lambda spec: spec.stem)
+def test_every_good_example(spec: Path) -> None:
+    for network in api.networks(str(spec)):
         assert_the_same(network)
         text = network.resolved_text()
         assert load_text(text).resolved_text() == text
 
 
 def test_rows_variants_and_what_only_others_read_are_gone() -> None:
-    page = """
+    yaml = """
 name: net
 input: [8, 6, 3]
 params: {a: 3, b: 5}
@@ -76,7 +76,7 @@ layers:
   - row: [~, relu]
 expect: {params: {A: 84}}
 """
-    spec = parse(Source("net.yaml", page))
+    spec = parse(Source("net.yaml", yaml))
     text = api.Network(spec, "net", "A", {}).resolved_text()
     assert (
         text.splitlines()
@@ -96,10 +96,10 @@ expect: {params: {A: 84}}
     "word", ["on", "1e5", "010", "0x10", "~", "null", "true", "1e999", "$width", "a: b", "- x", "x, y", "", " a ", "é"]
 )
 def test_words_that_look_like_other_values_stay_words(word: str) -> None:
-    page = (
+    yaml = (
         "name: net\ninput: [3]\nparams: {word: ~, width: 2}\nlayers: [{relu: , when: $(word == 'x')}, dense: $width]\n"
     )
-    network = api.Network(parse(Source("net.yaml", page)), "net", None, {"word": word})
+    network = api.Network(parse(Source("net.yaml", yaml)), "net", None, {"word": word})
     expected = 2 if word == "$width" else word
     assert network.params["word"] == expected
     assert load_text(network.resolved_text()).params["word"] == expected

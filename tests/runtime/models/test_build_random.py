@@ -1,4 +1,4 @@
-"""Random pages: whatever checks also builds, exactly as the static graph says, computes, and is read back."""
+"""Random specs: whatever checks also builds, exactly as the static graph says, computes, and is read back."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from archspec.api import Network
 from archspec.diagnostics import ArchspecError, Source
 from archspec.runtime.models.build import build_model
 from tests.agreement import assert_agree
-from tests.strategies import networks, pages
+from tests.strategies import networks, specs
 
 FREE = 23  # pixels along an axis of free size
 GROWING = {"exponential"}
@@ -22,7 +22,7 @@ GROWING = {"exponential"}
     phases=[Phase.explicit, Phase.generate],  # a page is readable as it is, and shrinking it takes minutes
     suppress_health_check=list(HealthCheck),
 )
-@given(pages())
+@given(specs())
 def test_every_random_page_that_checks_is_built_exactly_and_computes(text: str) -> None:
     note(text)
     for network in networks(Source("random.yaml", text)):

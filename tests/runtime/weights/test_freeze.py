@@ -131,7 +131,7 @@ def test_nothing_is_left_to_train_or_no_layer_is_meant() -> None:
         freeze(model, page, ["**"])
     with pytest.raises(ArchspecError, match="did you mean `stem`"):
         freeze(model, page, ["stam/**"])
-    with pytest.raises(ArchspecError, match="no layer with weights has a path like `x`"):
+    with pytest.raises(ArchspecError, match="no layer with weights matches `x`"):
         rate_factors(model, page, {"x": 2.0})
 
 

@@ -144,7 +144,7 @@ def test_rules_that_speak_of_nothing_are_told_with_their_line(page: Any, tmp_pat
         "conv: he_norml": ("wrong-value", "did you mean `he_normal`?"),
         "conv: {he_normal: , zeros: }": ("wrong-value", None),
         "conv: {weight: zeros}": ("unknown-key", None),
-        "'conv[z-a]': zeros": ("bad-pattern", "write for example `conv[245]`"),
+        "'conv[z-a]': zeros": ("bad-pattern", "for example, `conv[245]`"),
     }
     for rule, (code, help) in cases.items():
         (diagnostic,) = api.check(str(written(tmp_path, rule)))
