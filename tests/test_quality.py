@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import archspec
+
 ROOT = Path(__file__).parents[1]
+PUBLIC_TYPES = ROOT / "tests" / "typing" / "api.py"
 PLACES = ("archspec", "cli", "specs", "tests", "docs", "benchmarks")
 
 
@@ -30,14 +34,20 @@ def test_mypy_finds_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_types_of_every_public_name_are_checked() -> None:
+    text = PUBLIC_TYPES.read_text(encoding="utf-8")
+    assert [name for name in archspec.__all__ if not re.search(rf"\barchspec\.{name}\b", text)] == []
+
+
 def check_types(folder: Path) -> subprocess.CompletedProcess[str]:
     """mypy over the package as it is when installed: cli/ and specs/ stand inside it, which mypy cannot see here."""
     ignore = shutil.ignore_patterns("__pycache__", "*.npz")
     shutil.copytree(ROOT / "archspec", folder / "archspec", ignore=ignore)
     for part in ("cli", "specs"):
         shutil.copytree(ROOT / part, folder / "archspec" / part, ignore=ignore)
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    return _module("mypy", "-p", "archspec", "--cache-dir", str(ROOT / ".mypy_cache"), cwd=folder)
+    for file in (ROOT / "pyproject.toml", PUBLIC_TYPES):
+        shutil.copy(file, folder)
+    return _module("mypy", "archspec", PUBLIC_TYPES.name, "--cache-dir", str(ROOT / ".mypy_cache"), cwd=folder)
 
 
 def _module(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
