@@ -2,21 +2,27 @@
 
 docs/operators.md  from the operators, transforms, optimizers and schedules
 docs/commands.md   from the command line
+docs/api.md        from the signatures and docstrings of the public API
 docs/protocols.md  its table, from the protocols
 """
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import importlib
 import inspect
+import itertools
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+import archspec
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
@@ -167,7 +173,127 @@ def protocols() -> str:
     return before + start + "\n".join(rows) + "\n" + end + rest.partition(end)[2]
 
 
-PAGES = {"operators.md": operators, "commands.md": commands, "protocols.md": protocols, "../README.md": readme}
+SECTIONS = {
+    "network": "Networks",
+    "spec_files": "Specs and recipes that come with archspec",
+    "analysis": "Summaries, comparisons and plans",
+    "models": "Weights and models",
+    "data": "Data",
+    "training": "Training",
+    "evaluation": "Evaluation and prediction",
+}
+"""Modules of `archspec.api`, in the order of docs/api.md."""
+
+
+def api() -> str:
+    """docs/api.md."""
+    public = {name: getattr(archspec, name) for name in archspec.__all__}
+    parts = [
+        NOTICE,
+        "# Python API\n",
+        "`import archspec` provides these functions and classes. The command line is built on them and uses the same",
+        "names. Importing archspec imports neither Keras nor TensorFlow. Errors in the input raise",
+        "`archspec.ArchspecError`; [errors.md](errors.md) lists the codes.\n",
+    ]
+    for module, title in SECTIONS.items():
+        parts.append(f"## {title}\n")
+        parts += [
+            f"### {name}\n\n{_signature(each, f'archspec.{name}')}\n{_docstring(each)}"
+            for name, each in public.items()
+            if inspect.isfunction(each) and each.__module__ == f"archspec.api.{module}"
+        ]
+    parts.append("## Classes\n")
+    parts += [_class(name, each) for name, each in public.items() if inspect.isclass(each)]
+    parts.append("## Types\n")
+    for module in SECTIONS:
+        for statement, text in _documented(importlib.import_module(f"archspec.api.{module}")):
+            parts += [f"### {ast.unparse(statement.target)}\n", _code(ast.unparse(statement.value)), f"{text}\n"]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+class _Annotation(str):
+    """An annotation that `inspect` shows without quotes."""
+
+    __repr__ = str.__str__
+
+
+def _signature(function: Any, name: str) -> str:
+    """A signature, on one line if it fits."""
+    signature = inspect.signature(function)
+    given = [
+        each.replace(annotation=_Annotation(each.annotation))
+        for each in signature.parameters.values()
+        if each.name != "self"
+    ]
+    parameters = str(inspect.Signature(given))[1:-1]
+    line = f"{name}({parameters}) -> {signature.return_annotation}"
+    if len(line) <= 100:
+        return _code(line)
+    lines = re.split(r", (?=\**\w+:|/|\*,)", parameters)
+    return _code("\n".join([f"{name}(", *(f"    {each}," for each in lines), f") -> {signature.return_annotation}"]))
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```\n"
+
+
+def _docstring(documented: Any) -> str:
+    """A docstring as Markdown, with its `Args:` as a list."""
+    parts = []
+    for block in re.split(r"\n\n(?=\S)", inspect.cleandoc(documented.__doc__ or "")):
+        heading, _, inside = block.partition(":\n")
+        if heading == "Args":
+            entries = re.split(r"^    (?=\S)", inside, flags=re.MULTILINE)[1:]
+            items = (" ".join(entry.split()).partition(": ") for entry in entries)
+            parts.append("Arguments:\n\n" + "\n".join(f"- `{name}`: {meaning}" for name, _, meaning in items))
+        elif heading == "Returns":
+            parts.append(f"Returns: {' '.join(inside.split())}")
+        elif heading == "Raises":
+            parts.append(" ".join(inside.split()).replace("ArchspecError:", "Raises `ArchspecError`:"))
+        else:
+            parts.append(block)
+    return "\n\n".join(parts) + "\n"
+
+
+def _class(name: str, documented: type[Any]) -> str:
+    """A class with its attributes as a table, and its methods."""
+    meanings = {ast.unparse(statement.target): text for statement, text in _documented(documented)}
+    rows, methods = [], []
+    if dataclasses.is_dataclass(documented):
+        for field in dataclasses.fields(documented):
+            meaning = field.metadata.get("doc") or meanings.get(field.name, "")
+            rows.append((field.name, field.type, meaning))
+    for each, value in vars(documented).items():
+        function = getattr(value, "fget", None) or getattr(value, "func", None)
+        if each.startswith("_"):
+            continue
+        if function is not None:
+            rows.append((each, function.__annotations__["return"], inspect.cleandoc(value.__doc__ or "")))
+        elif inspect.isfunction(value):
+            methods.append(f"#### {name}.{each}\n\n{_signature(value, each)}\n{_docstring(value)}")
+    table = [
+        f"| `{each}` | `{kind}` | {' '.join(text.partition(2 * chr(10))[0].split())} |".replace(" | None`", "` or None")
+        for each, kind, text in rows
+    ]
+    head = ["| attribute | type | meaning |", "|---|---|---|"] if rows else []
+    return "\n".join([f"### {name}\n", _docstring(documented), *head, *table, *([""] if rows else []), *methods])
+
+
+def _documented(documented: Any) -> Iterator[tuple[ast.AnnAssign, str]]:
+    """The annotated assignments of a class or a module that a string follows, and that string."""
+    tree: Any = ast.parse(inspect.getsource(documented))
+    for before, after in itertools.pairwise(tree.body if inspect.ismodule(documented) else tree.body[0].body):
+        if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
+            yield before, inspect.cleandoc(ast.literal_eval(after.value))
+
+
+PAGES = {
+    "api.md": api,
+    "operators.md": operators,
+    "commands.md": commands,
+    "protocols.md": protocols,
+    "../README.md": readme,
+}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():

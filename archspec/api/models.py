@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from archspec.api.network import Network, as_network
 from archspec.api.outputs import check_output, write_text
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archspec.runtime.export import Export
     from archspec.runtime.weights import Matching
 
-DenseOutput = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
+DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
 """What a fully convolutional network returns: maps of scores or logits, or their average over the image."""
 DENSE_OUTPUTS: tuple[DenseOutput, ...] = get_args(DenseOutput)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from archspec.api.network import Network, as_network, load
 from archspec.lang.recipes.recipe import Recipe
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from archspec.runtime.training.records.progress import TrainingProgress
     from archspec.runtime.training.run_result import RunResult
 
-Devices = int | str | None
+Devices: TypeAlias = int | str | None
 """None or "all": every visible GPU, or else the CPU. A number: that many. "cpu:2": two logical devices of the CPU."""
 
 
@@ -130,14 +130,14 @@ def resume(
 
 
 def find_cluster(worker: int | None = None, workers: str | None = None, *, evaluation: bool = False) -> Cluster | None:
-    """The workers that train or evaluate together; None for a process that works alone.
+    """Find the workers that train or evaluate together; None for a single worker.
+
+    Without arguments they are read from the environment variable TF_CONFIG, as TensorFlow does.
 
     Args:
         worker: the number of this worker; worker 0 is the chief, which writes the files.
         workers: the addresses of all workers, `host0:port,host1:port`, the same on each of them.
-        evaluation: an `evaluator` of TF_CONFIG works alone: TensorFlow does not count it as part of the cluster.
-
-    Without arguments the environment variable TF_CONFIG tells, as for TensorFlow.
+        evaluation: let an `evaluator` of TF_CONFIG work alone, since TensorFlow does not count it among the workers.
 
     Raises:
         ArchspecError: `hosts`.

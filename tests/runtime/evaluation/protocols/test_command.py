@@ -156,4 +156,4 @@ def test_a_mistake_is_said_once_with_its_remedy(
 def test_weights_that_are_no_numbers_are_wrong_usage(run: Run, model: Path) -> None:
     result = run("evaluate", model, "--ensemble", "--weights", "one")
     assert result.status == 2
-    assert "no list of numbers such as 2,1" in result.err
+    assert "is not a list of numbers such as 2,1" in result.err
