@@ -1,7 +1,7 @@
-"""Places in a source text, and what is wrong there: Span, Diagnostic, render.
+"""Errors and warnings with their places in a source text: Span, Diagnostic, render.
 
-The form follows rustc: the first line says what is wrong, the excerpt shows where, the notes say
-what led there, and only `help` says how to mend it.
+The form follows rustc: the first line states the error, the excerpt shows the place, the notes give the context, and
+`help` the remedy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as one
 
 @dataclass(frozen=True)
 class Source:
-    """A text and the name it is reported under. Compared by identity of the text, printed by name."""
+    """A text, and the name that errors show for it."""
 
     name: str
     text: str = field(repr=False)
@@ -55,41 +55,46 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Diagnostic:
-    """One mistake: its code (docs/errors.md lists them), the fact, the place, what led there, the remedy.
+    """An error or a warning.
 
-    A `warning` is of what can be meant as it is: no command fails for it.
-
-    Two are equal when they are of one code at one place: the same mistake, seen in another variant of the spec.
-    Without a place the message decides.
+    Two diagnostics are equal if they have the same code and place: the same error seen in another variant of the
+    spec. Without a place they are compared by their messages.
     """
 
     code: str
+    """docs/errors.md lists all codes."""
     message: str
+    """States the fact."""
     span: Span | None = None
+    """The place in a file; None if there is none."""
     notes: tuple[str, ...] = ()
+    """The context."""
     help: str | None = None
+    """The remedy."""
     severity: Literal["error", "warning"] = "error"
+    """A warning never makes a command fail."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Diagnostic) and self._mistake == other._mistake
+        return isinstance(other, Diagnostic) and self._identity == other._mistake
 
     def __hash__(self) -> int:
-        return hash(self._mistake)
+        return hash(self._identity)
 
     @property
-    def _mistake(self) -> tuple[str, object]:
+    def _identity(self) -> tuple[str, object]:
         return self.code, self.span or self.message
 
     @property
     def place(self) -> tuple[int, int]:
-        """Line and column, to sort by; (0, 0) without a place."""
+        """Line and column, for sorting; (0, 0) without a place."""
         return (self.span.line, self.span.column) if self.span else (0, 0)
 
     def with_notes(self, *notes: str) -> Diagnostic:
+        """A copy with more notes."""
         return replace(self, notes=self.notes + notes)
 
     def to_json(self) -> dict[str, Any]:
-        """The form of `--format json`: places are null when the mistake has none in a file."""
+        """Plain values, as `--format json` prints them; the place is null if there is none."""
         span = self.span
         return {
             "severity": self.severity,
@@ -106,7 +111,7 @@ class Diagnostic:
 
 
 class ArchspecError(Exception):
-    """Every mistake of a user's reaches the surface as this: one or more diagnostics, never a traceback."""
+    """Raised for every error in the input, with one or more diagnostics."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__(*diagnostics)
@@ -119,12 +124,12 @@ class ArchspecError(Exception):
 def fail(
     code: str, message: str, span: Span | None = None, *, notes: Iterable[str] = (), help: str | None = None
 ) -> ArchspecError:
-    """The error of a single diagnostic, to be raised by the caller."""
+    """An error with a single diagnostic, for the caller to raise."""
     return ArchspecError(Diagnostic(code, message, span, tuple(notes), help))
 
 
 def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """In the order of the source, and the same words on several lines once: a misspelt word is often used often."""
+    """Sort by place, and merge diagnostics that differ in their lines only, such as a misspelt word used often."""
     groups: dict[tuple[str, str], list[Diagnostic]] = {}
     for diagnostic in sorted(diagnostics, key=lambda each: each.place):
         groups.setdefault((diagnostic.code, diagnostic.message), []).append(diagnostic)
@@ -138,12 +143,12 @@ def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 # ---- as text -------------------------------------------------------------------------------------------------------
 
-WIDTH = 160  # characters of a source line that are shown; a spec of one endless line stays readable
-LONGEST = 500  # characters of a message; a spec can hold a name of a megabyte
+WIDTH = 160  # characters shown of a source line
+LONGEST = 500  # characters shown of a message: a spec can contain a name of a megabyte
 
 
 def render(diagnostic: Diagnostic) -> str:
-    """The diagnostic as text, in the form of LANGUAGE.md, without a final line end."""
+    """The diagnostic as lines of text, without a final line end."""
     lines = [f"{diagnostic.severity}[{diagnostic.code}]: {_shown(diagnostic.message)}"]
     span = diagnostic.span
     width = max(2, len(str(span.line)) if span else 0)
@@ -165,7 +170,7 @@ def _shown(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with what a terminal would not print, or obey, as Python writes it: a line end is \\n."""
+    """The text with Python's escapes for characters that do not print or would control a terminal."""
     if text.isprintable():
         return text
     return "".join(
@@ -185,14 +190,14 @@ def _excerpt(text: str, span: Span) -> tuple[str, str]:
     shift = max(0, min(start - WIDTH // 4, len(text) - WIDTH))
     text = text[shift : shift + WIDTH]
     start, stop = start - shift, min(stop - shift, len(text))
-    # tabs are kept above the caret, so that it stays below what it points at in any terminal
+    # tabs are kept in the indentation, so that the carets are aligned in any terminal
     above = "\t".join(map(visible, text.split("\t")))
     indent = "\t".join(" " * _columns(part) for part in text[:start].split("\t"))
     return above, indent + "^" * max(1, _columns(text[start:stop]))
 
 
 def _columns(text: str) -> int:
-    """The width of a text in a terminal: some letters take two columns."""
+    """The width of a text in a terminal, where some characters take two columns."""
     shown = "".join(each if each == "\t" else visible(each) for each in text)
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in shown)
 
@@ -201,13 +206,13 @@ def _columns(text: str) -> int:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """The help line for a misspelt word, or None when nothing known is near."""
+    """The help line for a misspelt word; None if no known word is similar."""
     near = nearest(word, known)
     return f"did you mean `{near}`?" if near else None
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like it, or None."""
+    """The most similar known word, or None."""
     if len(word) > 60:
         return None
     candidates = {name.lower(): name for name in islice(known, 1000)}
@@ -216,7 +221,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def listed(words: Iterable[object], limit: int = 40) -> str:
-    """Words as a phrase: a, b, c. Beyond `limit` the others are counted."""
+    """Words separated by commas; those beyond `limit` are counted: `a, b and 3 more`."""
     each: Sequence[str] = [str(word) for word in words]
     more = f" and {len(each) - limit} more" if len(each) > limit else ""
     return ", ".join(each[:limit]) + more

@@ -36,9 +36,11 @@ class Preview:
     """A PNG that `preview_data` wrote."""
 
     path: Path
+    """The file."""
     images: int
+    """The number of images, one a row."""
     views: int
-    """Of each image."""
+    """The number of views of each image."""
 
 
 def preview_data(

@@ -89,6 +89,7 @@ class FullyConvolutional:
     """A network converted by `convolutionalize_spec`."""
 
     original: Graph
+    """The graph of the original network."""
     graph: Graph
     """The converted graph, whose layers have the paths of the original."""
     spec: str

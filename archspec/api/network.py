@@ -210,8 +210,11 @@ class ModelFile:
     """A `.keras` file that `Network.save` wrote."""
 
     path: Path
+    """The file."""
     parameters: int
+    """The number of parameters of the model."""
     bytes: int
+    """Size of the file."""
     weights: Matching | None
     """How the layers were matched with the weight file; None for initial weights."""
 

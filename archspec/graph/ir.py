@@ -63,12 +63,16 @@ def total(counts: Iterable[int | None]) -> int | None:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network. `outputs` are indices of nodes, the main one first, each with the weight of its loss."""
+    """The static graph of a network. `graph["stage2/conv1"]` is the layer of that path."""
 
     name: str
+    """The name of the Keras model: `vgg-D`."""
     nodes: tuple[Node, ...]
+    """The input and all layers, in topological order."""
     outputs: tuple[int, ...]
+    """Indices of the output nodes, the main one first."""
     loss_weights: tuple[float, ...]
+    """The weight of the loss of each output."""
 
     @property
     def layers(self) -> tuple[Node, ...]:
@@ -87,14 +91,17 @@ class Graph:
 
     @cached_property
     def params(self) -> int:
+        """The number of parameters."""
         return sum(node.facts.params for node in self.nodes)
 
     @cached_property
     def trainable_params(self) -> int:
+        """The number of parameters that training updates."""
         return sum(node.facts.trainable_params for node in self.nodes)
 
     @property
     def non_trainable_params(self) -> int:
+        """The number of parameters that training does not update: moving averages."""
         return self.params - self.trainable_params
 
     @cached_property
@@ -104,7 +111,7 @@ class Graph:
 
     @cached_property
     def activation_bytes(self) -> int | None:
-        """Memory of all outputs for one sample in float32: what training must keep, before any sharing."""
+        """Memory of the outputs of all layers for one sample in float32, in bytes."""
         return total(node.activation_bytes for node in self.nodes)
 
     def __getitem__(self, path: str) -> Node:

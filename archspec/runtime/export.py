@@ -26,13 +26,16 @@ OF_FEW_BITS = {"float16": 2e-3, "bfloat16": 2e-2}
 
 @dataclass(frozen=True)
 class Export:
-    """A SavedModel that was loaded again and gave the network's own probabilities."""
+    """A SavedModel that `export` wrote, loaded and compared with the model."""
 
     directory: Path
+    """The folder of the SavedModel."""
     signatures: tuple[str, ...]
+    """`serving_default`, and `serve_images` for models of images."""
     largest_difference: float
-    """Between its probabilities and the network's, over all that was compared."""
+    """Between its probabilities and those of the model."""
     bytes: int
+    """Size of all files."""
 
 
 def export(model: str | Path, out: str | Path) -> Export:

@@ -24,14 +24,17 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """One file: its classes with their probabilities (0 to 1), the likeliest first, or why it has none."""
+    """The predicted classes of an image file, or the reason why it cannot be read."""
 
     file: str
+    """The path as it was given."""
     classes: tuple[tuple[str, float], ...] = ()
+    """Class names and probabilities, 0 to 1, the most probable first."""
     error: str | None = None
     """`a damaged JPEG`; the command line exits with 1 when a file has one."""
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values, as `--format json` prints them."""
         classes = [{"class": name, "probability": probability} for name, probability in self.classes]
         return {"file": self.file, "classes": classes, "error": self.error}
 

@@ -35,6 +35,7 @@ class Summary:
     """Every layer of a network with its shape, parameters, MACs, memory and receptive field, and the totals."""
 
     graph: Graph
+    """The network."""
     depth: int | None
     """Layers whose paths share their first `depth` components are one row; None for a row a layer."""
 

@@ -12,30 +12,39 @@ from archspec.graph.ir import Graph
 
 @dataclass(frozen=True)
 class Plan:
-    """A training step of `batch_size` images, shared out over `devices`."""
+    """The memory and an upper bound on the speed of a training step."""
 
     name: str
+    """The name of the network."""
     params: int
+    """The number of its parameters."""
     batch_size: int
+    """Images in a step, over all devices."""
     devices: int
+    """The number of devices."""
     images: int
-    """On the device that has the most of them."""
+    """Images in a step on one device, at most."""
     memory: TrainingMemory
+    """What one device needs, in bytes."""
     available: float | None
-    """Bytes of a device."""
+    """Memory of a device, in bytes; None if unknown."""
     largest: int | None
-    """The most images on one device that fit into them."""
+    """The largest number of images on one device that fits into its memory; None if that is unknown."""
     exchanged: int
     """Bytes that each device sends in a step."""
     device: Device | None
+    """The accelerator, if one was given."""
     step: Step | None
+    """The time of a step by the roofline of the accelerator, in seconds; None without one."""
 
     @property
     def fits(self) -> bool | None:
+        """Whether the step fits into the memory of a device; None if that is unknown."""
         return None if self.available is None else self.memory.total <= self.available
 
     @property
     def images_per_second(self) -> float | None:
+        """Upper bound on the speed over all devices; None without an accelerator."""
         return None if self.step is None else self.batch_size / self.step.seconds
 
     def render(self, format: Literal["text", "json"] = "text") -> str:

@@ -49,11 +49,14 @@ class Totals:
 
 @dataclass(frozen=True)
 class Difference:
-    """The layers of two networks, aligned and compared; in order, the equal ones too."""
+    """The layers of two networks, aligned and compared."""
 
     left: Graph
+    """The first network."""
     right: Graph
+    """The second network."""
     changes: tuple[Change, ...]
+    """All layers in order, equal ones included; `sign` says how they differ."""
 
     def render(self, format: Literal["text", "json", "markdown"] = "text", *, context: int = 1) -> str:
         """The changed layers and the totals as text, JSON or Markdown, with `context` equal layers around changes."""

@@ -14,15 +14,19 @@ Layers = Sequence[Slot | Unit]
 
 @dataclass(frozen=True)
 class Matching:
-    """Which unit fills which slot. `how` says what they were matched by; `kept` slots stay as they are."""
+    """How the layers of a model were matched with those of a weight file."""
 
     pairs: tuple[tuple[Slot, Unit], ...]
+    """Each layer of the model and the layer of the file that it gets its weights from."""
     how: str
+    """`by name`, `by order`, ..."""
     kept: tuple[Slot, ...] = ()
+    """Layers of the model that keep their weights."""
     unused: tuple[Unit, ...] = ()
+    """Layers of the file that are not used."""
 
     def describe(self, source: str) -> str:
-        """`weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`."""
+        """One line, such as `weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`."""
         kinds = Counter(slot.kind for slot, _ in self.pairs)
         counts = listed(f"{count} {kind}" for kind, count in kinds.items())
         text = f"weights of {source}, matched {self.how}: {counts}"
