@@ -75,7 +75,7 @@ class Diagnostic:
     """A warning never makes a command fail."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Diagnostic) and self._identity == other._mistake
+        return isinstance(other, Diagnostic) and self._identity == other._identity
 
     def __hash__(self) -> int:
         return hash(self._identity)

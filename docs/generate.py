@@ -207,7 +207,11 @@ def api() -> str:
     parts.append("## Types\n")
     for module in SECTIONS:
         for statement, text in _documented(importlib.import_module(f"archspec.api.{module}")):
-            parts += [f"### {ast.unparse(statement.target)}\n", _code(ast.unparse(statement.value)), f"{text}\n"]
+            parts += [
+                f"### {ast.unparse(statement.target)}\n",
+                _code(ast.unparse(statement.value).replace("'Setting'", "Setting")),
+                f"{text}\n",
+            ]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -234,7 +238,8 @@ def _signature(function: Any, name: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"```python\n{text}\n```\n"
+    quoted = text.replace("'", '"')  # as ruff formats code in Markdown
+    return f"```python\n{quoted}\n```\n"
 
 
 def _docstring(documented: Any) -> str:
