@@ -109,10 +109,10 @@ def environment(distributions: tuple[Path, Path], tmp_path_factory: pytest.TempP
     made = Environment(folder / "venv", folder / "work")
     made.work.mkdir()
     call(sys.executable, "-m", "venv", "--without-pip", made.folder, cwd=folder)
+    made.install(distributions[1])  # first: pip does not install a version that the outer environment has
     (packages,) = made.folder.glob("lib/python*/site-packages")
     outer = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     (packages / "outer.pth").write_text("\n".join(outer))
-    made.install(distributions[1])
     found = call(made.python, "-P", "-c", "import archspec, sys; print(archspec.__file__)", cwd=made.work)
     assert Path(found.strip()).is_relative_to(packages)
     return made
