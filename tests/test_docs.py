@@ -1,4 +1,4 @@
-"""The documentation says what is true: generated pages are fresh, links lead somewhere, every habit has a command."""
+"""The generated documents are fresh, links lead somewhere, and every public name is documented."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def test_generated_pages_are_fresh(generate: ModuleType) -> None:
     for file, page in generate.PAGES.items():
         path = (ROOT / "docs" / file).resolve()
         assert path.read_text(encoding="utf-8") == page(), f"{path.name} is stale: run `python docs/generate.py`"
+
+
+def test_every_public_attribute_and_method_is_documented() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.endswith("|  |")] == []
+    assert "```\n\n\n" not in text
 
 
 def test_links_between_pages_lead_somewhere() -> None:
