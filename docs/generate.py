@@ -247,10 +247,10 @@ def _docstring(documented: Any) -> str:
     parts = []
     for block in re.split(r"\n\n(?=\S)", inspect.cleandoc(documented.__doc__ or "")):
         heading, _, inside = block.partition(":\n")
+        if heading == "Attributes":
+            continue  # which the table of the class shows
         if heading == "Args":
-            entries = re.split(r"^    (?=\S)", inside, flags=re.MULTILINE)[1:]
-            items = (" ".join(entry.split()).partition(": ") for entry in entries)
-            parts.append("Arguments:\n\n" + "\n".join(f"- `{name}`: {meaning}" for name, _, meaning in items))
+            parts.append("Arguments:\n\n" + "\n".join(f"- `{name}`: {text}" for name, text in _entries(inside)))
         elif heading == "Returns":
             parts.append(f"Returns: {' '.join(inside.split())}")
         elif heading == "Raises":
@@ -260,9 +260,18 @@ def _docstring(documented: Any) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _entries(section: str) -> Iterator[tuple[str, str]]:
+    """The names and meanings in an indented section `name: meaning`."""
+    for entry in re.split(r"^    (?=\S)", section, flags=re.MULTILINE)[1:]:
+        names, _, meaning = " ".join(entry.split()).partition(": ")
+        yield from ((name, meaning) for name in names.split(", "))
+
+
 def _class(name: str, documented: type[Any]) -> str:
     """A class with its attributes as a table, and its methods."""
-    meanings = {ast.unparse(statement.target): text for statement, text in _documented(documented)}
+    _, _, attributes = inspect.cleandoc(documented.__doc__ or "").partition("\n\nAttributes:\n")
+    meanings = dict(_entries(attributes))
+    meanings.update((ast.unparse(statement.target), text) for statement, text in _documented(documented))
     rows, methods = [], []
     if dataclasses.is_dataclass(documented):
         for field in dataclasses.fields(documented):
