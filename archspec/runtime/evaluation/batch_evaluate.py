@@ -10,9 +10,9 @@ from typing import Any, Literal
 from archspec.diagnostics import fail, listed, render
 from archspec.lang.schema.protocol_text import protocol_text
 from archspec.protocols import Protocol
-from archspec.runtime.data.class_order import in_the_order_of
+from archspec.runtime.data.classes import match_classes
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.registry import open_data
+from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.distributed.worker_errors import worker_lost_errors
@@ -129,7 +129,7 @@ def _evaluate_all(
         together = together or Together.of(devices, cluster, tell)
         network = Classifier.open(member.path, together.strategy)
         images = images_of(int(network.input_shape[-1] or 0))
-        images = in_the_order_of(images, network.metadata.class_names, network.classes, str(data))
+        images = match_classes(images, network.metadata.class_names, network.classes, str(data))
         rows = []
         chosen = protocols_of(member, network.metadata, network.input_shape, protocols)
         for warning in small_views(network.input_shape, network.metadata, chosen):

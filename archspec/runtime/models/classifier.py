@@ -37,13 +37,6 @@ def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]
     return tuple(input_shape), output_shape[0]
 
 
-def check_classes(network: int, data: int, source: str) -> None:
-    """Raises `classes-mismatch` unless the network has an output for each class of the data, and no more."""
-    if network != data:
-        fact = f"the network has {network} classes, and `{source}` has {data}"
-        raise fail("classes-mismatch", fact, help=f"`--set classes={data}`")
-
-
 def logits_of(model: Any) -> Any:
     """The keras.Model from the same input to logits (batch, classes), which shares the layers of `model`.
 

@@ -14,13 +14,14 @@ from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipes.evaluation_recipe import evaluation_json
 from archspec.lang.recipes.recipe import recipe_json
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
-from archspec.runtime.data.images import Images, typical_side
-from archspec.runtime.data.sources.registry import open_data
+from archspec.runtime.data.files.header import typical_side
+from archspec.runtime.data.images import Images
+from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import Devices, describe, make_strategy, worker_share
 from archspec.runtime.distributed.worker_errors import worker_lost_errors
-from archspec.runtime.models.classifier import check_classes, classifier_shapes
+from archspec.runtime.models.classifier import classifier_shapes
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.train_config import TrainConfig
@@ -249,7 +250,6 @@ def _open_images(request: RunRequest, channels: int, classes: int) -> dict[str, 
         )
 
     images = {"training": opened("train"), "validation": opened("validation")}
-    check_classes(classes, len(images["training"].class_names), config.data)
     return images
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.lang.recipes.recipe import Length, Recipe
-from archspec.runtime.data.files.entry import items_of
-from archspec.runtime.data.files.examine import unreadable
-from archspec.runtime.data.files.unchanged import Unchanged
+from archspec.runtime.data.files.change_detector import ChangeDetector
+from archspec.runtime.data.files.encoded_image import encoded_images
+from archspec.runtime.data.files.file_checks import unreadable
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.pipeline.epoch_plan import plan
@@ -66,7 +66,7 @@ class FileChecks:
         """Files that a training step or the validation cannot read, each with the reason."""
         rows = self._rows(step, step + 1)
         training, validation = self.unchanged
-        return unreadable(items_of(self.training.only(rows))) or training.changed(rows) or validation.changed()
+        return unreadable(encoded_images(self.training.only(rows))) or training.changed(rows) or validation.changed()
 
     def changed(self, first: int, last: int) -> list[str]:
         """Files that have changed since the steps of one epoch from `first` up to `last` read them, with the reason.
@@ -126,7 +126,7 @@ def make_setup(
         )
 
     first = batches(0)  # made here, so that mistakes are reported before anything is written
-    unchanged = Unchanged(training), Unchanged(validation)
+    unchanged = ChangeDetector(training), ChangeDetector(validation)
     return TrainingSetup(
         strategy=train_step.strategy,
         model=train_step.model,

@@ -19,7 +19,7 @@ from PIL import Image
 import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.pipeline.preprocess import preprocess_image
-from archspec.runtime.data.sources.registry import open_data
+from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.evaluation.evaluate import Evaluation, evaluate
 from archspec.runtime.evaluation.report_files import write_evaluation
 from archspec.runtime.export import Export, export

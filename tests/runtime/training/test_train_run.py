@@ -20,7 +20,7 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.format import duration
 from archspec.runtime.data.pipeline.batches import evaluation_batches
-from archspec.runtime.data.sources.registry import open_data
+from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.models.model_file import load_model
 from archspec.runtime.training.records.progress import TrainingProgress
 from archspec.runtime.training.run_result import RunResult

@@ -1,13 +1,12 @@
-"""What identifies a set of images: their contents, classes and order, wherever they lie and whatever they are called.
+"""Fingerprints of sets of images: of contents, classes and order, independent of paths and file names.
 
-run.json keeps one digest of a set, so that a run does not go on with other images than it began with. RUN/images.npz
-keeps the label of each image and eight bytes of its digest, so that those that have changed can be named.
+run.json holds the fingerprint of each part, so that a resumed run notices other images. RUN/images.npz holds the label
+and eight bytes of the digest of each image, so that the changed images can be named.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed
-from archspec.runtime.data.files.entry import digest_of, items_of, read_item
-from archspec.runtime.data.files.examine import named
+from archspec.runtime.data.files.cache import read_arrays
+from archspec.runtime.data.files.encoded_image import digest_of, encoded_images
 from archspec.runtime.data.files.header import BadImageError
 from archspec.runtime.data.images import DIGEST, Images
 from archspec.runtime.system.atomic_write import atomic
 
 Fingerprint = Mapping[str, Any]
-NAMED = 5  # changed images that are named one by one
-HELP = "put them back as they were, or start a new run; `--data` names a folder that has moved"
+NAMED = 5  # changed images that a message names
+HELP = "restore the images, or start a new run; if the data has moved, pass its new place with `--data`"
 
 
 def fingerprint(images: Images) -> dict[str, Any]:
-    """How many images, and SHA-256 of their classes, labels and pixels, or the digests of the files as they are.
+    """The number of images, and SHA-256 of their classes, labels, and digests of files (or pixels in memory).
 
     Raises:
-        ArchspecError: `data-changed` when a file has gone, of images that nobody has read yet.
+        ArchspecError: data-changed, if a file that was not read before cannot be read.
     """
     digest = hashlib.sha256(repr(images.class_names).encode())
     digest.update(images.labels.tobytes())
@@ -45,25 +44,23 @@ def fingerprint(images: Images) -> dict[str, Any]:
 
 
 def _digests(images: Images) -> npt.NDArray[np.uint8]:
-    """uint8 (N, 16): of the files, or of the pixels where these were read from no files."""
+    """uint8 (N, 16): of the files, or of pixels that do not come from files."""
     if images.digests is not None:
         return images.digests
     if images.pixels is not None:
         each = [digest_of(image.tobytes()) for image in images.pixels]
     else:
         try:
-            each = [digest_of(read_item(item)) for item in items_of(images)]
+            each = [digest_of(image.read()) for image in encoded_images(images)]
         except BadImageError as bad:
-            raise fail("data-changed", f"an image file is {bad}", help="leave the images as they are") from None
+            raise fail(
+                "data-changed", f"an image file cannot be read: {bad}", help="do not change the images during a run"
+            ) from None
     return np.frombuffer(b"".join(each), np.uint8).reshape(-1, DIGEST)
 
 
 def keep_contents(path: Path, parts: Mapping[str, Images]) -> None:
-    """Write RUN/images.npz, if it is not there.
-
-    Raises:
-        ArchspecError: `cannot-write`.
-    """
+    """Write RUN/images.npz if it does not exist. Raises cannot-write."""
     if path.exists():
         return
     arrays: dict[str, Any] = {
@@ -74,7 +71,7 @@ def keep_contents(path: Path, parts: Mapping[str, Images]) -> None:
 
 
 def _keys(images: Images) -> dict[str, npt.NDArray[Any]]:
-    """uint64 (N,) and int32 (N,): what is the same where an image and its label are."""
+    """Part of the digest, uint64 (N,), and the label, int32 (N,), of each image."""
     return {"digests": _digests(images)[:, :8].copy().view(np.uint64)[:, 0], "labels": images.labels}
 
 
@@ -86,51 +83,51 @@ def check_unchanged(
     kept: Path,
     note: Callable[[str], None],
 ) -> None:
-    """Check that the images are those that a run began with.
+    """Check that the images are those of the start of a run.
 
     Args:
         before, now: the fingerprints of each part.
-        data: as the user calls the source.
-        parts: the images as they are now, to name those that are others.
-        kept: of `keep_contents`; without it the same is found out, and no image named.
-        note: is told when the run is of a version that kept no contents.
+        data: DATA as the user wrote it.
+        parts: the images now.
+        kept: RUN/images.npz; without it, the message names no images.
+        note: receives a line if the run was written by a version without fingerprints of contents.
 
     Raises:
-        ArchspecError: `data-changed`.
+        ArchspecError: data-changed.
     """
     for part, fingerprint in now.items():
         then = before[part]
         if then["sha256"] == fingerprint["sha256"]:
             continue
         if "of" not in then and fingerprint["of"] == "files" and then["images"] == fingerprint["images"]:
-            note(f"the run is of an earlier version, which kept only the number of the {part} images to compare")
+            note(f"an earlier version of archspec started this run: only the number of {part} images is compared")
             continue
-        fact = f"the {part} images of `{data}` are not those that the run began with"
+        fact = f"the {part} images of `{data}` have changed since the run started"
         notes = []
         if then["images"] != fingerprint["images"]:
-            notes.append(f"then {then['images']:,} images, now {fingerprint['images']:,}")
+            notes.append(f"there were {then['images']:,} images, and now there are {fingerprint['images']:,}")
         raise fail("data-changed", fact, notes=notes + _differences(part, parts[part], kept), help=HELP)
 
 
 def _differences(part: str, images: Images, kept: Path) -> list[str]:
-    """Which images are new, and how many have gone, as far as that is known."""
+    """Notes: which images are new, and how many are missing; none without a file of the start."""
     try:
-        with np.load(kept, allow_pickle=False) as file:
-            then = _together(file[f"{part}_digests"], file[f"{part}_labels"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        arrays = read_arrays(kept)
+        then = _together(arrays[f"{part}_digests"], arrays[f"{part}_labels"])
+    except (OSError, ValueError, KeyError):
         return []
     now = _together(*_keys(images).values())
     new, gone = np.flatnonzero(~np.isin(now, then)), np.count_nonzero(~np.isin(then, now))
     if not len(new) and not gone:
-        return ["they are the same images in another order, or as often as before, or their classes have other names"]
+        return ["they are the same images with another order, other repetitions or other class names"]
     names = [_name(images, row) for row in new[:NAMED].tolist()]
     names += [f"{len(new) - NAMED:,} more"] if len(new) > NAMED else []
     notes = [f"new, or with other contents or another label: {listed(names)}"] if names else []
-    return notes + ([f"{gone:,} of those that it began with {'is' if gone == 1 else 'are'} not there"] if gone else [])
+    return notes + ([f"images that are missing since the run started: {gone:,}"] if gone else [])
 
 
 def _together(digests: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """One number an image, of its contents and its label. Raises ValueError for other arrays."""
+    """One number for the contents and the label of each image, uint64 (N,). Raises ValueError for other arrays."""
     if digests.dtype != np.uint64 or labels.dtype != np.int32 or digests.shape != labels.shape or digests.ndim != 1:
         raise ValueError("not the digests and labels of images")
     together: npt.NDArray[np.uint64] = digests ^ (labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
@@ -139,5 +136,5 @@ def _together(digests: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArra
 
 def _name(images: Images, row: int) -> str:
     if images.files is not None:
-        return f"`{named(items_of(images.only(np.array([row])))[0])}`"
+        return f"`{encoded_images(images.only(np.array([row])))[0]}`"
     return f"`{images.names[row]}`" if images.names else f"image {row + 1:,}"

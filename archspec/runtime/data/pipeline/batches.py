@@ -12,12 +12,12 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.files.contents import reader
-from archspec.runtime.data.files.decode_view import Window, decode_window, sliced, view_window
+from archspec.runtime.data.files.decode_window import Window, decode_window, sliced, view_window
+from archspec.runtime.data.files.encoded_image import reader
+from archspec.runtime.data.files.header import image_sides
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.chain import Chain, chain, split_mixing
 from archspec.runtime.data.pipeline.epoch_plan import plan, plan_batches
-from archspec.runtime.data.pipeline.parallel import batches_at_once, images_at_once, untuned
 from archspec.runtime.data.pipeline.preprocess import (
     check_preprocess,
     preprocess_batch,
@@ -26,6 +26,7 @@ from archspec.runtime.data.pipeline.preprocess import (
     shape_after,
 )
 from archspec.runtime.data.pipeline.sharding import Cut, Share, batched, shared
+from archspec.runtime.data.tf_data import batches_at_once, images_at_once, untuned
 from archspec.transforms import Transform
 from archspec.transforms.affine import Factors
 from archspec.transforms.mix import mixed
@@ -176,7 +177,7 @@ def _in_batches(
 
 def _one_by_one(tf: Any, images: Images, steps: Chain, resample: str) -> Any:
     """The function of rows and their draws that makes a dataset of (image, label), one for each row, in order."""
-    shapes = images.shapes()
+    shapes = image_sides(images)
     with tf.device("/cpu:0"):
         labels = tf.constant(images.labels, tf.int32)
         sides, in_part = map(tf.constant, shapes)

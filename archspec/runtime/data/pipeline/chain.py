@@ -13,7 +13,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape
-from archspec.runtime.data.files.decode_view import Window, window
+from archspec.runtime.data.files.decode_window import Window, window
 from archspec.runtime.data.pipeline.preprocess import center_frame, center_view, preprocess_values, shape_after
 from archspec.transforms import Transform
 from archspec.transforms.affine import Affine, Factors, applied, composed

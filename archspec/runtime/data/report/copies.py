@@ -1,22 +1,22 @@
-"""Images that a source holds more than once, told by their bytes."""
+"""Duplicate images of a data source: files with the same bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from archspec.runtime.data.files.entry import Entry, items_of
-from archspec.runtime.data.files.examine import named
+from archspec.runtime.data.files.encoded_image import EncodedImage, encoded_images
+from archspec.runtime.data.files.image_facts import ImageFacts
 from archspec.runtime.data.images import Images
 
 
 class Copies(NamedTuple):
-    """What is there more than once.
+    """Counts of duplicate images.
 
     Attributes:
-        copies: images whose bytes an earlier one has.
-        shared: images of other parts that the training part has too, so that they measure memory.
-        contradicting: of images that several classes have, the first file and the first one of another class.
+        copies: images with the same bytes as an earlier one.
+        shared: of these, images outside of the training part that are training images too: they measure memorization.
+        contradicting: for each image with several classes, its first file and the first file of another class.
     """
 
     copies: int
@@ -24,25 +24,24 @@ class Copies(NamedTuple):
     contradicting: list[tuple[str, str]]
 
 
-def copies_of(parts: Mapping[str, tuple[Images, list[Entry]]]) -> Copies:
-    """The Copies among the good images of all parts: "train" and others, or one."""
-    first: dict[bytes, tuple[str, str, str]] = {}
+def copies_of(parts: Mapping[str, tuple[Images, list[ImageFacts]]]) -> Copies:
+    """The duplicates among the good images of all parts."""
+    first: dict[bytes, tuple[str, str, EncodedImage]] = {}
     contradicting: dict[bytes, tuple[str, str]] = {}
     copies = shared = 0
-    for part, (images, entries) in parts.items():
-        labels = images.labels.tolist()
+    for part, (images, facts) in parts.items():
         if images.files is None:
             continue
-        for item, entry, label in zip(items_of(images), entries, labels, strict=True):
-            if entry.reason:
+        names = [images.class_names[label] for label in images.labels.tolist()]
+        for image, known, name in zip(encoded_images(images), facts, names, strict=True):
+            if known.reason:
                 continue
-            name = images.class_names[label]
-            there = first.get(entry.digest)
-            if there is None:
-                first[entry.digest] = (part, name, named(item))
+            if known.digest not in first:
+                first[known.digest] = part, name, image
                 continue
+            its_part, its_name, its_image = first[known.digest]
             copies += 1
-            shared += part != there[0] == "train"
-            if there[1] != name:
-                contradicting.setdefault(entry.digest, (there[2], named(item)))
+            shared += part != its_part == "train"
+            if its_name != name:
+                contradicting.setdefault(known.digest, (str(its_image), str(image)))
     return Copies(copies, shared, list(contradicting.values()))

@@ -1,4 +1,4 @@
-"""A contact sheet of what the network will see: each image as in evaluation, then augmented."""
+"""A picture of the network's inputs: each image as in evaluation, then augmented."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.ops.base import Shape, show
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.pipeline.batches import evaluation_batches, training_batches
-from archspec.runtime.data.sources.registry import open_data
+from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.system.atomic_write import atomic
 from archspec.transforms import Transform
 
-LEAST = 96  # pixels: smaller images are enlarged by a whole factor
-GAP, HEADING = 4, 16  # pixels between images, and above them for words
-LETTERS = 11  # pixels, the size of the words
+SMALLEST = 96  # pixels: smaller images are enlarged by an integer factor
+GAP, HEADING = 4, 16  # pixels between images, and above them for text
+FONT_SIZE = 11  # pixels
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
 
 
@@ -39,25 +39,30 @@ def preview(
     skip_bad_images: bool = False,
     report: Report | None = None,
 ) -> tuple[int, int]:
-    """Write the sheet as a PNG: a row for each of `rows` images of all classes, a column for evaluation's view, then
-    `columns - 1` epochs of training. Grey levels are those before `preprocess`. Returns (rows, columns).
+    """Write a PNG with one row for each of `rows` images of all classes. The columns are the view of evaluation, then
+    `columns - 1` epochs of training, in grey levels before `preprocess`.
 
-    Raises what `open_data` and `training_batches` raise, data-shape for what is no image, and cannot-write.
+    Returns:
+        The numbers of rows and columns.
+
+    Raises:
+        ArchspecError: those of `open_data` and `training_batches`; data-shape for other inputs than images;
+            cannot-write.
     """
     if len(input_shape) != 3 or input_shape[-1] not in (1, 3):
-        raise fail("data-shape", f"a preview shows grey or RGB images, and the network takes {show(input_shape)}")
+        raise fail("data-shape", f"a preview needs grey or RGB images, but the network's input is {show(input_shape)}")
     opening: dict[str, Any] = {"skip_bad_images": skip_bad_images, "channels": input_shape[-1], "report": report}
     try:
         images = open_data(data, "train", **opening)
     except ArchspecError as error:
         if error.diagnostics[0].code != "validation-split":
             raise
-        images = open_data(data, "validation", **opening)  # all of what comes in one piece
+        images = open_data(data, "validation", **opening)  # data without a split
     chosen = spread(images.labels, rows)
     subset = replace(
         images.only(chosen),
         class_names=tuple(map(str, range(len(chosen)))),
-        labels=np.arange(len(chosen), dtype=np.int32),  # so that a batch says whose view is whose
+        labels=np.arange(len(chosen), dtype=np.int32),  # the labels of a batch tell its images
     )
     seen: dict[str, Any] = {"input_shape": input_shape, "batch_size": len(chosen), "resize": protocol.resize}
     epochs = list(
@@ -74,7 +79,7 @@ def preview(
     views = [next(iter(evaluation_batches(subset, **seen)))[0].numpy()]
     views += [x.numpy()[np.argsort(own)] for (x, _), own in zip(epochs, rows_of, strict=True)]
     names = [images.class_names[images.labels[row]] for row in chosen]
-    picture = sheet(np.stack(views, 1), names, ["evaluation", *(f"epoch {i + 1}" for i in range(columns - 1))])
+    picture = contact_sheet(np.stack(views, 1), names, ["evaluation", *(f"epoch {i + 1}" for i in range(columns - 1))])
     from PIL import Image
 
     with atomic(path) as temporary:
@@ -83,28 +88,28 @@ def preview(
 
 
 def spread(labels: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
-    """Up to `count` rows, of as many classes as there are: the first image of each, then the second of each."""
+    """Up to `count` row numbers from as many classes as possible: the first image of each, then the second, ..."""
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], labels[order])
-    turn = np.arange(len(labels)) - starts  # the how-manieth of its class
-    return np.sort(order[np.lexsort((labels[order], turn))][:count])
+    position = np.arange(len(labels)) - starts  # in its class
+    return np.sort(order[np.lexsort((labels[order], position))][:count])
 
 
 def _font() -> Any:
-    """DejaVu Sans, which comes with matplotlib and has the letters of most alphabets: Pillow's own has no `ö`."""
+    """DejaVu Sans of matplotlib, which has the letters of most alphabets; Pillow's own font has no `ö`."""
     from matplotlib import get_data_path
     from PIL import ImageFont
 
-    return ImageFont.truetype(os.path.join(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), LETTERS)
+    return ImageFont.truetype(os.path.join(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), FONT_SIZE)
 
 
-def sheet(views: npt.NDArray[np.float32], names: list[str], headings: list[str]) -> npt.NDArray[np.uint8]:
-    """Views (rows, columns, H, W, C), grey levels, with words above each column and each row: uint8 RGB (h, w, 3)."""
+def contact_sheet(views: npt.NDArray[np.float32], names: list[str], headings: list[str]) -> npt.NDArray[np.uint8]:
+    """Views (rows, columns, H, W, C) in grey levels -> uint8 RGB (h, w, 3), with text above each column and row."""
     from PIL import Image, ImageDraw
 
     rows, columns, height, width, channels = views.shape
     levels = np.clip(np.rint(views), 0, 255).astype(np.uint8)
-    factor = max(1, -(-LEAST // max(height, width)))
+    factor = max(1, -(-SMALLEST // max(height, width)))
     levels = levels.repeat(factor, 2).repeat(factor, 3).repeat(3 // channels, 4)
     step_y, step_x = height * factor + GAP + HEADING, width * factor + GAP
     picture = Image.new("RGB", (columns * step_x + GAP, rows * step_y + HEADING + GAP), BACKGROUND)

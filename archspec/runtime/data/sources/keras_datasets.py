@@ -1,4 +1,4 @@
-"""The data sets of keras.datasets: `keras:cifar10`, downloaded by Keras when they are first asked for."""
+"""The image data sets of keras.datasets: `keras:cifar10`. Keras downloads each when it is first used."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from archspec.diagnostics import did_you_mean, fail, listed
-from archspec.runtime.data.images import Images
-from archspec.runtime.data.pipeline.select import Parts
+from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.sources.source import DataSource, Parts, download_failed
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-PREFIX = "keras:"
 DIGITS = tuple("0123456789")
 DATASETS: dict[str, tuple[str, ...]] = {
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -32,36 +31,41 @@ DATASETS: dict[str, tuple[str, ...]] = {
     ),
     "mnist": DIGITS,
 }
-"""Names of the classes, in the order of their numbers."""
+"""The class names of each data set, in the order of their labels."""
 
 
-def open_keras(source: str) -> Parts:
-    """Training and test images in memory, uint8 (N, H, W, 1 or 3). Raises data-not-found and download."""
-    name = source.removeprefix(PREFIX)
-    if name not in DATASETS:
-        help = did_you_mean(name, DATASETS) or f"there are {listed(f'`{PREFIX}{each}`' for each in DATASETS)}"
-        raise fail("data-not-found", f"keras.datasets has no images called `{name}`", help=help)
-    try:
-        (x, y), (x_test, y_test) = _load(name)
-    except Exception as error:  # Keras raises a bare Exception when a download fails
-        raise fail(
-            "download",
-            f"cannot download `{source}`",
-            notes=[f"Keras says: {(str(error).strip().splitlines() or [type(error).__name__])[0][:300]}"],
-            help="download it elsewhere, save x_train, y_train, x_test and y_test with numpy.savez, and give that file",
-        ) from error
-    return {"train": _images(DATASETS[name], x, y), "test": _images(DATASETS[name], x_test, y_test)}
+class KerasDatasets(DataSource):
+    """The data sets `cifar10`, `cifar100`, `mnist` and `fashion_mnist` of Keras, which downloads them."""
+
+    name = "keras"
+    forms = ("keras:NAME",)
+    prefix = "keras:"
+
+    def open(self, data: str, *, channels: int, report: Report) -> Parts:
+        name = data.removeprefix(self.prefix)
+        if name not in DATASETS:
+            known = listed(f"`{self.prefix}{each}`" for each in DATASETS)
+            help = did_you_mean(name, DATASETS) or f"the data sets are {known}"
+            raise fail("data-not-found", f"keras.datasets has no image data set `{name}`", help=help)
+        try:
+            parts = _load(name)
+        except Exception as error:  # Keras raises a bare Exception when a download fails
+            help = "download it elsewhere, save x_train, y_train, x_test, y_test with numpy.savez, and use that file"
+            raise download_failed(f"cannot download `{data}`", "Keras", error, help) from error
+        return Parts.of(
+            {part: _images(DATASETS[name], *arrays) for part, arrays in zip(("train", "test"), parts, strict=True)}
+        )
 
 
 def _load(name: str) -> Any:
-    import_tensorflow()  # quietly, before Keras does
+    import_tensorflow()  # before Keras, to suppress the log lines of the import
     import keras
 
-    with contextlib.redirect_stdout(sys.stderr):  # where Keras reports the download
+    with contextlib.redirect_stdout(sys.stderr):  # Keras prints the progress of downloads to stdout
         return getattr(keras.datasets, name).load_data()
 
 
-def _images(names: tuple[str, ...], x: Any, y: Any) -> Images:
+def _images(class_names: tuple[str, ...], x: Any, y: Any) -> Images:
     pixels = np.asarray(x, np.uint8)
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels
-    return Images(names, np.asarray(y).reshape(-1).astype(np.int32), pixels)
+    return Images(class_names, np.asarray(y).reshape(-1).astype(np.int32), pixels)

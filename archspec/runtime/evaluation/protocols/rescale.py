@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.protocols.crops import Pair
-from archspec.runtime.data.files.contents import reader
 from archspec.runtime.data.files.decode import decode
+from archspec.runtime.data.files.encoded_image import reader
+from archspec.runtime.data.files.header import image_sides
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.pipeline.parallel import images_at_once, untuned
+from archspec.runtime.data.tf_data import images_at_once, untuned
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.transforms.frame import view, whole
 from archspec.transforms.resize import LONGEST, scaled_sides
@@ -57,7 +58,7 @@ def rescaled_images(
 def rescaled_sides(images: Images, rows: Sequence[int], scales: Sequence[Scale]) -> list[npt.NDArray[np.int64]]:
     """At each scale the sides (rows, 2), pixels, that `rescaled_images` will give them; no image is decoded."""
     tf = import_tensorflow()
-    sides, _ = images.shapes()
+    sides, _ = image_sides(images)
     near = _near(tf, tf.constant(sides[np.asarray(rows, np.int64)], tf.int64))
     return [scaled_sides(tf, near, window or (None, None), size).numpy() for size, window in scales]
 

@@ -16,8 +16,8 @@ from archspec.lang.declarations.one_key import to_one_key
 from archspec.ops.base import Shape
 from archspec.protocols import Protocol
 from archspec.protocols.base import passes
+from archspec.runtime.data.files.change_detector import ChangeDetector
 from archspec.runtime.data.files.fingerprint import fingerprint
-from archspec.runtime.data.files.unchanged import Unchanged
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline.batches import evaluation_batches
 from archspec.runtime.data.pipeline.preprocess import check_preprocess
@@ -89,7 +89,7 @@ def run_protocol(
         else:
             steps = view_steps(network, images, missing, plan, batch_size)
         again = "put it back as it was; the same command goes on from there"
-        with tensorflow_failures(batch_size, Unchanged(images).changed, restore=again):
+        with tensorflow_failures(batch_size, ChangeDetector(images).changed, restore=again):
             _record(steps, kept, missing, report, look)
         return Course(kept.posteriors, passes(plan), scales, kept.images_per_second, key)
 

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from archspec.runtime.data.files import contents
+from archspec.runtime.data.files import encoded_image
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.pipeline.sharding import Cut, Share
@@ -134,7 +134,7 @@ def test_a_host_reads_no_file_of_the_others(
         return lambda row: tf.ensure_shape(tf.numpy_function(read_file, [row], tf.string), ())
 
     monkeypatch.setattr("archspec.runtime.data.pipeline.batches.reader", reader)
-    assert contents.reader is not reader
+    assert encoded_image.reader is not reader
     seen: dict[str, Any] = {"input_shape": INPUT, "batch_size": 4, "augment": augment, "seed": 5, "epochs": 1}
     by_host = []
     for share in shares(2, 1):

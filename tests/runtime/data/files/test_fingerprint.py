@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError, Diagnostic
-from archspec.runtime.data.files.entry import digest_of, stamp_of
+from archspec.runtime.data.files.change_detector import ChangeDetector
+from archspec.runtime.data.files.encoded_image import digest_of, stamp_of
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
-from archspec.runtime.data.files.unchanged import Unchanged
 from archspec.runtime.data.images import Images
 
 CLASSES = ("cat", "dog")
@@ -79,22 +79,39 @@ def refused(before: Images, now: Images, kept: Path, *, keep: bool = True) -> Di
         )
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "data-changed"
-    assert diagnostic.message == "the training images of `photos` are not those that the run began with"
+    assert diagnostic.message == "the training images of `photos` have changed since the run started"
     return diagnostic
 
 
+MISSING = "images that are missing since the run started: "
 FOUR = [(b"one", 0), (b"two", 0), (b"three", 1), (b"four", 1)]
 
 
 @pytest.mark.parametrize(
     ("now", "notes"),
     [
-        ([*FOUR[:3], (b"FOUR", 1)], ["new, or with other contents or another label: `x/3`", "1 of those"]),
-        ([*FOUR[:3], (b"four", 0)], ["new, or with other contents or another label: `x/3`", "1 of those"]),
-        ([*FOUR, (b"five", 0)], ["then 4 images, now 5", "new, or with other contents or another label: `x/4`"]),
-        (FOUR[1:], ["then 4 images, now 3", "1 of those that it began with is not there"]),
-        (FOUR[::-1], ["they are the same images in another order"]),
-        ([(b"%d" % i, 0) for i in range(9)], ["then 4 images, now 9", "new, or with other contents", "4 of those"]),
+        (
+            [*FOUR[:3], (b"FOUR", 1)],
+            ["new, or with other contents or another label: `x/3`", MISSING + "1"],
+        ),
+        (
+            [*FOUR[:3], (b"four", 0)],
+            ["new, or with other contents or another label: `x/3`", MISSING + "1"],
+        ),
+        (
+            [*FOUR, (b"five", 0)],
+            ["there were 4 images, and now there are 5", "new, or with other contents or another label: `x/4`"],
+        ),
+        (FOUR[1:], ["there were 4 images, and now there are 3", MISSING + "1"]),
+        (FOUR[::-1], ["they are the same images with another order"]),
+        (
+            [(b"%d" % i, 0) for i in range(9)],
+            [
+                "there were 4 images, and now there are 9",
+                "new, or with other contents",
+                MISSING + "4",
+            ],
+        ),
     ],
 )
 def test_what_has_changed_is_named(tmp_path: Path, now: list[tuple[bytes, int]], notes: list[str]) -> None:
@@ -121,8 +138,8 @@ def test_a_run_of_an_earlier_version_goes_on_with_as_many_images(tmp_path: Path)
     before, kept = {"training": {"images": 4, "sha256": "0" * 64}}, tmp_path / "images.npz"
     now = {"training": fingerprint(images)}
     check_unchanged(before, now, "photos", {"training": images}, kept, notes.append)
-    assert notes == ["the run is of an earlier version, which kept only the number of the training images to compare"]
-    with pytest.raises(ArchspecError, match="then 5 images, now 4"):
+    assert notes == ["an earlier version of archspec started this run: only the number of training images is compared"]
+    with pytest.raises(ArchspecError, match="there were 5 images, and now there are 4"):
         check_unchanged(
             {"training": {"images": 5, "sha256": "0" * 64}}, now, "photos", {"training": images}, kept, notes.append
         )
@@ -143,7 +160,7 @@ def test_images_in_memory_are_their_pixels(tmp_path: Path) -> None:
 
 def test_a_file_is_looked_at_again_by_its_contents(tmp_path: Path) -> None:
     images = written(tmp_path, FOUR)
-    looked = Unchanged(images)
+    looked = ChangeDetector(images)
     assert looked.changed() == []
     os.utime(tmp_path / "0.png", ns=(1, 1))  # touched, and the same
     assert looked.changed() == []
@@ -151,7 +168,7 @@ def test_a_file_is_looked_at_again_by_its_contents(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"TWO")
     os.utime(tmp_path / "1.png", ns=(status.st_atime_ns, status.st_mtime_ns))
     (tmp_path / "3.png").unlink()
-    other = f"{tmp_path / '1.png'}: other contents than when it was first read"
+    other = f"{tmp_path / '1.png'}: its contents have changed"
     gone = f"{tmp_path / '3.png'}: no such file"
     assert looked.changed() == [other, gone]
     assert looked.changed(np.array([3, 0])) == [gone]
@@ -170,8 +187,8 @@ def test_records_of_one_file_are_told_apart(tmp_path: Path) -> None:
         digests=np.stack([np.frombuffer(digest_of(data), np.uint8) for data in (b"one", b"two")]),
         stamps=np.array([stamp_of(str(shard))] * 2, np.int64),
     )
-    looked = Unchanged(images)
+    looked = ChangeDetector(images)
     time.sleep(0.02)
     shard.write_bytes(b"oneTWO")
-    assert looked.changed() == [f"{shard} at byte 3: other contents than when it was first read"]
+    assert looked.changed() == [f"{shard} at byte 3: its contents have changed"]
     assert fingerprint(images) == fingerprint(named([(b"one", 0), (b"two", 1)], "files"))

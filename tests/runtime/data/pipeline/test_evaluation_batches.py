@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from archspec.runtime.data.files.decode import decode
+from archspec.runtime.data.files.header import image_sides
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, preprocess_image, training_batches
 from archspec.transforms import Transform
@@ -96,7 +97,7 @@ def test_windows_of_jpegs_are_evaluations_view_of_the_whole_image(tmp_path: Path
     shard.write_bytes(b"header" + b"".join(contents))
     offsets = np.cumsum([6, *map(len, contents)])
     spans = np.stack([offsets[:-1], np.diff(offsets)], 1)
-    sides, in_part = images.shapes()
+    sides, in_part = image_sides(images)
     parts = Images(images.class_names, labels, files=(str(shard),) * 4, spans=spans, sides=sides, in_part=in_part)
     seen = {"input_shape": (40, 30, 3), "batch_size": 3, "augment": (t("random_crop"), t("random_flip")), "epochs": 2}
     assert_same(batches(training_batches(parts, **seen)), batches(training_batches(images, **seen)))

@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.files.decode import _upright, decode, decode_bytes, read_image
-from archspec.runtime.data.files.decode_view import decode_window, window
-from archspec.runtime.data.files.header import BadImageError, header_of, read_header
+from archspec.runtime.data.files.decode_window import decode_window, window
+from archspec.runtime.data.files.header import BadImageError, header, header_of
 from archspec.runtime.data.images import luminance
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
 from archspec.transforms import TRANSFORMS
@@ -92,7 +92,7 @@ def test_a_jpeg_is_turned_as_pillow_turns_it(value: int, tmp_path: Path) -> None
         assert np.abs(decode_bytes(tf, each, 3).astype(int) - expected).max() <= 1
     path = tmp_path / "turned.jpeg"
     path.write_bytes(contents)
-    assert read_header(str(path)) == expected.shape[:2]
+    assert header(str(path))[:2] == expected.shape[:2]
     for damaged in (lambda old: old[:9], lambda old: old[:4] + b"\xff" * 4 + old[8:], lambda old: b""):
         assert decode_bytes(tf, tiff_in(contents, damaged), 3).shape == (11, 7, 3)
 
@@ -261,7 +261,7 @@ def test_a_file_is_read_or_its_fault_named(tmp_path: Path) -> None:
     whole = encoded("RGB", "PNG")
     path = tmp_path / "picture.anything"
     path.write_bytes(whole)
-    assert read_header(str(path)) == (11, 7)
+    assert header(str(path))[:2] == (11, 7)
     np.testing.assert_array_equal(read_image(tf, str(path), 3), PICTURE)
     for contents, reason in (
         (whole[:-40], "a damaged PNG"),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.runtime.data.pipeline.split import split_rows
-from archspec.runtime.data.sources.registry import Images, class_counts, open_data
+from archspec.runtime.data.images import Images, class_counts
+from archspec.runtime.data.sources.dataset import open_data
+from archspec.runtime.data.sources.split import split_rows
 from tests.refusal import refused
 from tests.runtime.data.image_files import pixels, saved, two_classes
 
@@ -39,7 +40,7 @@ def test_digits_become_rgb_where_the_network_takes_it() -> None:
 
 def test_digits_know_their_own_split() -> None:
     wrong = refused(lambda: open_data("digits", "train", validation_split=0.1))
-    assert (wrong.code, wrong.help) == ("validation-split", "leave --validation-split out")
+    assert (wrong.code, wrong.help) == ("validation-split", "omit `--validation-split`")
 
 
 def test_a_folder_that_is_not_there_is_known_by_the_one_beside_it(tmp_path: Path) -> None:
@@ -49,7 +50,9 @@ def test_a_folder_that_is_not_there_is_known_by_the_one_beside_it(tmp_path: Path
     assert wrong.help == f"did you mean `{tmp_path / 'flowers'}`?"
 
 
-@pytest.mark.parametrize(("source", "help"), [("digit", "did you mean `digits`?"), ("nowhere/at-all", "a source is")])
+@pytest.mark.parametrize(
+    ("source", "help"), [("digit", "did you mean `digits`?"), ("nowhere/at-all", "DATA is one of")]
+)
 def test_what_is_not_there_is_said(source: str, help: str) -> None:
     wrong = refused(lambda: open_data(source, "train"))
     assert wrong.code == "data-not-found"
@@ -82,7 +85,7 @@ def test_a_share_outside_0_to_1_is_refused(tmp_path: Path, share: float) -> None
 
 
 def test_files_cannot_serve_a_network_of_five_channels(tmp_path: Path) -> None:
-    assert refused(lambda: open_data(str(two_classes(tmp_path)), "train", channels=5)).code == "data-shape"
+    assert refused(lambda: open_data(str(two_classes(tmp_path)), "validation", channels=5)).code == "data-shape"
 
 
 def test_images_have_pixels_or_files() -> None:

@@ -1,26 +1,26 @@
-"""Decode of an image no more than what a frame shows of it."""
+"""Decoding of the window of an image that a frame shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from archspec.runtime.data.files.decode import decode, to_channels
+from archspec.runtime.data.files.decode import JPEG_DCT, decode, to_channels
 from archspec.transforms.frame import Frame, manner, resampled, whole_pixels
 
 REDUCTIONS = (1, 2, 4, 8)
-"""By how much libjpeg reduces an image while it decodes it."""
-MARGIN = 2  # pixels around the window, so that the interpolation of its colours knows what lies beside it
+"""Factors by which libjpeg can reduce an image while it decodes it."""
+MARGIN = 2  # pixels around the window: libjpeg interpolates chroma from neighbors
 
 
 class Window(NamedTuple):
-    """What must be decoded to see a Frame, and the frame in it. Of many images: (n, ...) each.
+    """The part of an image to decode for a Frame, and the frame relative to it. For many images: (n, ...) each.
 
     Attributes:
-        box: int32 (..., 4), top, left, height and width, pixels of the image after reduction.
-        reduction: int32 (...), an index of REDUCTIONS.
-        corner, extent, size: of the Frame, pixels of the box.
-        manner: int32 (...), how it is resampled.
+        box: int32 (..., 4), top, left, height and width, in pixels of the reduced image.
+        reduction: int32 (...), index in REDUCTIONS.
+        corner, extent, size: of the Frame, in pixels of the box.
+        manner: int32 (...), how the frame is resampled.
     """
 
     box: Any
@@ -32,7 +32,7 @@ class Window(NamedTuple):
 
 
 def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Window:
-    """The Window of a frame in an image of `sides` (..., 2), which can be decoded `in_part` (...) or only whole."""
+    """The window of a frame in images of `sides` (..., 2); only those with `in_part` (...) can be reduced."""
     reduction = tf.zeros(tf.shape(frame.size)[:-1], tf.int32)
     if resample == "fast":
         shrinks = tf.reduce_min(frame.extent / tf.cast(frame.size, tf.float64), -1)
@@ -46,7 +46,7 @@ def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Wi
         extent = tf.cast(last - first, tf.float64)
         frame = Frame(tf.zeros_like(extent), extent, frame.size)
     else:
-        # the triangle of the antialiasing
+        # the radius of the antialiasing filter
         reach = MARGIN + tf.maximum(frame.extent / tf.cast(frame.size, tf.float64), 1.0)
         first = tf.cast(tf.maximum(tf.floor(frame.corner - reach), 0.0), tf.int32)
         last = tf.minimum(tf.cast(tf.math.ceil(frame.corner + frame.extent + reach), tf.int32), sides)
@@ -56,10 +56,13 @@ def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Wi
 
 
 def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: Any, resample: str) -> Any:
-    """Encoded bytes to the float32 (*size, channels) that the frame of a Window shows.
+    """Encoded bytes -> float32 (*size, channels): what the frame of a window shows.
 
-    in_part: whether they are an upright JPEG; True, no tensor, where all are. Raises tf.errors.InvalidArgumentError,
-    also when the image is smaller than it was.
+    Args:
+        in_part: whether the image is an upright JPEG, a scalar tensor; True if all images are.
+
+    Raises:
+        tf.errors.InvalidArgumentError: for a damaged image, and for one that has become smaller.
     """
 
     def part(reduction: int) -> Callable[[], Any]:
@@ -69,7 +72,7 @@ def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: 
                 seen.box,
                 channels=3 if channels == 3 else 0,
                 ratio=reduction,
-                dct_method="INTEGER_ACCURATE",
+                dct_method=JPEG_DCT,
             )
             return raw if channels == 3 else to_channels(tf, raw, channels)
 
@@ -87,10 +90,10 @@ def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: 
 
 
 def sliced(tf: Any, image: Any, seen: Window) -> Any:
-    """The box of a Window, cut out of the pixels (H, W, C) of a whole image."""
+    """The box of a window, cut out of a decoded image (H, W, C)."""
     return tf.slice(image, tf.concat([seen.box[:2], [0]], 0), tf.concat([seen.box[2:], [-1]], 0), "decoded_window")
 
 
 def view_window(tf: Any, pixels: Any, seen: Window, resample: str) -> Any:
-    """What the frame of a Window shows of the pixels of its box: (*size, C), float32."""
+    """What the frame of a window shows: the pixels of its box -> float32 (*size, C)."""
     return resampled(tf, pixels[None], Frame(seen.corner, seen.extent, seen.size), seen.manner, resample)[0]

@@ -1,4 +1,4 @@
-"""Whether image files are still what they were when they were opened."""
+"""Whether image files have changed since they were opened: ChangeDetector."""
 
 from __future__ import annotations
 
@@ -10,52 +10,51 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.data.files.entry import Item, digest_of, items_of, read_item, stamp_of
-from archspec.runtime.data.files.examine import named
+from archspec.runtime.data.files.encoded_image import EncodedImage, digest_of, encoded_images, stamp_of
 from archspec.runtime.data.files.header import BadImageError
-from archspec.runtime.data.files.scan import NAMED
+from archspec.runtime.data.files.parallel_checks import NAMED
 from archspec.runtime.data.images import Images
 
-CHUNK = 256  # files a task
+CHUNK = 256  # files of a task
 
 
-class Unchanged:
-    """Images in files, to be looked at again: those whose size or times are others are read, and compared."""
+class ChangeDetector:
+    """Finds changed image files: files with another size or time are read, and their digests compared."""
 
     def __init__(self, images: Images) -> None:
         self._images = images
         self._stamps = None if images.stamps is None else images.stamps.copy()
 
     def changed(self, rows: npt.NDArray[np.integer[Any]] | slice = slice(None)) -> list[str]:
-        """The first ten of these images whose contents are others, and why; none for images in memory."""
+        """The first ten of these images that have changed, and why; none of images in memory."""
         stamps, digests = self._stamps, self._images.digests
         if self._images.files is None or stamps is None or digests is None:
             return []
         numbers = np.arange(len(self._images))[rows]
-        items = items_of(self._images.only(numbers))
-        now = _stamps([item.file for item in items])
+        images = encoded_images(self._images.only(numbers))
+        now = _stamps([image.file for image in images])
         found: list[str] = []
         for i in np.flatnonzero((now != stamps[numbers]).any(axis=1)).tolist():
-            reason = _reason(items[i], digests[numbers[i]].tobytes())
+            reason = _reason(images[i], digests[numbers[i]].tobytes())
             if not reason:
-                stamps[numbers[i]] = now[i]  # touched, and not read again for that
+                stamps[numbers[i]] = now[i]  # the file was touched: do not read it again
                 continue
-            found.append(f"{named(items[i])}: {reason}")
+            found.append(f"{images[i]}: {reason}")
             if len(found) == NAMED:
                 break
         return found
 
 
-def _reason(item: Item, digest: bytes) -> str:
+def _reason(image: EncodedImage, digest: bytes) -> str:
     try:
-        return "" if digest_of(read_item(item)) == digest else "other contents than when it was first read"
+        return "" if digest_of(image.read()) == digest else "its contents have changed"
     except BadImageError as bad:
         return str(bad)
 
 
 def _stamps(files: Sequence[str]) -> npt.NDArray[np.int64]:
-    """int64 (N, 3); in parallel, for the sake of files on another machine."""
+    """int64 (N, 3), in parallel: files of a network file system take long."""
     chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        each = pool.map(lambda chunk: [stamp_of(file) for file in chunk], chunks)
-        return np.array([stamp for chunk in each for stamp in chunk], np.int64).reshape(-1, 3)
+        stamps = pool.map(lambda chunk: [stamp_of(file) for file in chunk], chunks)
+        return np.array([stamp for chunk in stamps for stamp in chunk], np.int64).reshape(-1, 3)

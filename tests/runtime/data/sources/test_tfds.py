@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from archspec.runtime.data.files.header import image_sides
 from archspec.runtime.data.images import class_counts
-from archspec.runtime.data.sources.registry import open_data, parts_of
+from archspec.runtime.data.sources.dataset import open_data, open_parts
 from tests.refusal import refused
 
 INSTALLED = importlib.util.find_spec("tensorflow_datasets") is not None
@@ -24,7 +25,7 @@ import json, sys
 import numpy as np
 import tensorflow_datasets as tfds
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.sources.registry import open_data
+from archspec.runtime.data.sources.dataset import open_data
 
 class Shapes(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
@@ -92,14 +93,14 @@ def test_a_version_and_a_configuration_can_be_named(tmp_path: Path, monkeypatch:
 def test_splits_that_say_nothing_are_not_thrown_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     write(tmp_path / "odd" / "1.0.0", {"labeled": [0, 1], "unlabeled": [0, 1]})
-    wrong = refused(lambda: parts_of("tfds:odd", print))
+    wrong = refused(lambda: open_parts("tfds:odd", print))
     assert (wrong.code, "`labeled`, `unlabeled`" in wrong.message) == ("data-format", True)
     write(tmp_path / "whole" / "1.0.0", {"all": [0, 1]})
-    assert list(parts_of("tfds:whole", print)) == [""]
+    assert list(open_parts("tfds:whole", print)) == [""]
     write(tmp_path / "both" / "1.0.0", {"train": [0, 1], "extra": [0, 0, 1]})
     told: list[str] = []
-    assert {name: len(images) for name, images in parts_of("tfds:both", told.append).items()} == {"train": 2}
-    assert any("left out" in line and "both-extra" in line for line in told)
+    assert {name: len(images) for name, images in open_parts("tfds:both", told.append).items()} == {"train": 2}
+    assert any("are ignored" in line and "both-extra" in line for line in told)
 
 
 def test_another_format_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +108,7 @@ def test_another_format_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     write(tmp_path / "pets" / "1.0.0", {"train": [0, 1], "test": [0, 1]}, suffix="array_record")
     for source in ("tfds:pets", str(tmp_path / "pets" / "1.0.0")):
         wrong = refused(lambda source=source: open_data(source, "train"))
-        assert (wrong.code, "of the format array_record" in wrong.message) == ("data-format", True)
+        assert (wrong.code, "has the format array_record" in wrong.message) == ("data-format", True)
         assert "file_format=tfrecord" in (wrong.help or "")
 
 
@@ -122,11 +123,15 @@ def test_the_library_prepares_what_is_then_read_without_it(tmp_path: Path, monke
     for source in sources[:2]:
         assert found[source] == [12, ["round", "square", "star"], sorted(4 * [0, 1, 2])]
     assert [found[source][0] for source in sources[2:]] == 3 * ["data-not-found"]
-    helps = ["did you mean `shapes`?", "did you mean `grey`?", "there is `tfds:shapes:1.0.0`, `tfds:shapes:0.9.0`"]
+    helps = [
+        "did you mean `shapes`?",
+        "did you mean `grey`?",
+        "its versions are `tfds:shapes:1.0.0`, `tfds:shapes:0.9.0`",
+    ]
     assert [found[source][2] for source in sources[2:]] == helps
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     for source in ("tfds:shapes", "tfds:shapes/colour:1.0.0", str(tmp_path / "data" / "shapes" / "colour" / "1.0.0")):
         test = open_data(source, "validation")
         assert class_counts(test) == (2, 2, 2)
         assert test.class_names == ("round", "square", "star")
-        assert sorted(test.shapes()[0].tolist()) == [[20 + i, 30] for i in range(12, 18)]
+        assert sorted(image_sides(test)[0].tolist()) == [[20 + i, 30] for i in range(12, 18)]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from archspec.runtime.data.pipeline.preprocess import preprocess_image
-from archspec.runtime.data.report.preview import sheet, spread
+from archspec.runtime.data.report.preview import contact_sheet, spread
 from tests.cli.conftest import Run, run
 from tests.runtime.data.image_files import two_parts
 
@@ -49,7 +49,7 @@ def test_rows_are_taken_of_every_class_in_turn() -> None:
 
 def test_a_sheet_puts_each_view_in_its_place() -> None:
     views = RNG.uniform(-40, 300, (2, 3, 100, 120, 1)).astype(np.float32)
-    pixels = sheet(views, ["a", "b"], ["x", "y", "z"])
+    pixels = contact_sheet(views, ["a", "b"], ["x", "y", "z"])
     for row in range(2):
         for column in range(3):
             top, left = 32 + row * 120, 4 + column * 124
@@ -61,7 +61,9 @@ def test_a_sheet_puts_each_view_in_its_place() -> None:
 def test_a_sheet_has_letters_for_names_that_are_not_english() -> None:
     """What a font has no letter for, it draws as one and the same box."""
     views = np.zeros((1, 1, 96, 96, 1), np.float32)
-    drawn = {sheet(views, [name], ["evaluation"])[:36].tobytes() for name in "\u0378öжλ☃"}  # the first is no letter
+    drawn = {
+        contact_sheet(views, [name], ["evaluation"])[:36].tobytes() for name in "\u0378öжλ☃"
+    }  # the first is no letter
     assert len(drawn) == 5
 
 

@@ -1,4 +1,4 @@
-"""Mean, standard deviation and principal components of the colours of many images, one image at a time."""
+"""Mean, standard deviation and principal components of the colors of many images, computed image by image."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SHIFT = 128  # grey levels, subtracted first, so that squares of large numbers do not cancel
-COUNT = 10
-"""How many numbers an image leaves: its pixels, the sum of each channel, six sums of products."""
+SHIFT = 128  # grey levels, subtracted first to avoid cancellation of large squares
+SUMS = 10
+"""Sums of an image: its number of pixels, the sum of each channel, six sums of products."""
 PRODUCTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
 @dataclass(frozen=True)
-class Colours:
-    """Statistics of RGB, grey levels 0 to 255, over all pixels.
+class ColorStatistics:
+    """Statistics of RGB over all pixels, in grey levels 0 to 255.
 
     Attributes:
         mean, std: of each channel.
-        deviations: standard deviations along the principal components, greatest first: of `pca_color`.
-        components: unit vectors, one a row, of which the greatest entry is positive.
+        deviations: standard deviations along the principal components, largest first, for `pca_color`.
+        components: the components as unit vectors, one in each row; their largest entries are positive.
     """
 
     mean: tuple[float, ...]
@@ -30,18 +30,17 @@ class Colours:
     components: tuple[tuple[float, ...], ...]
 
 
-def moments(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """What an image (H, W, 3) adds to the sums: float64 (COUNT,)."""
-    shifted = pixels.reshape(-1, 3).astype(np.float32) - SHIFT
-    # whole numbers: a row of 1,024 products is exact in float32, of a wider one good to 1e-7; rows are added in float64
-    rows = shifted.reshape(pixels.shape)
+def color_sums(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The sums of an image (H, W, 3): float64 (SUMS,)."""
+    # sums of integers over a row of up to 1,024 pixels are exact in float32, over a wider row to 1e-7
+    rows = pixels.astype(np.float32) - SHIFT
     products = np.einsum("hwc,hwd->hcd", rows, rows).astype(np.float64).sum(0)
     sums = rows.sum(1).astype(np.float64).sum(0)
-    return np.array([len(shifted), *sums, *(products[pair] for pair in PRODUCTS)])
+    return np.array([rows.shape[0] * rows.shape[1], *sums, *(products[pair] for pair in PRODUCTS)])
 
 
-def colours(total: npt.NDArray[np.float64]) -> Colours | None:
-    """The statistics of a sum of `moments`; None of no pixels."""
+def color_statistics(total: npt.NDArray[np.float64]) -> ColorStatistics | None:
+    """The statistics of a total of `color_sums`; None without pixels."""
     count = total[0]
     if not count:
         return None
@@ -53,7 +52,7 @@ def colours(total: npt.NDArray[np.float64]) -> Colours | None:
     variances, vectors = np.linalg.eigh(covariance)
     components = vectors.T[::-1]
     signs = np.sign(components[np.arange(3), np.abs(components).argmax(1)])
-    return Colours(
+    return ColorStatistics(
         _rounded(mean + SHIFT, 3),
         _rounded(np.sqrt(np.diag(covariance).clip(0)), 3),
         _rounded(np.sqrt(variances[::-1].clip(0)), 3),

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.runtime.data.files import entries as entries_
-from archspec.runtime.data.files import scan as scan_
-from archspec.runtime.data.files.moments import colours, moments
+from archspec.runtime.data.files import image_facts, parallel_checks
+from archspec.runtime.data.files.color_statistics import color_statistics, color_sums
 from archspec.runtime.data.report import manifest as manifest_
 from archspec.runtime.data.report.manifest import make_manifest
 from tests.cli.conftest import Run, run
@@ -48,7 +47,7 @@ def picture(path: Path, height: int, width: int) -> None:
 def test_colours_are_numpys_of_all_pixels_together() -> None:
     images = [RNG.integers(0, 256, (5 + i, 9, 3), np.uint8) // (1 + i % 2) for i in range(4)]
     pixels = np.concatenate([image.reshape(-1, 3) for image in images]).astype(np.float64)
-    found = colours(sum(map(moments, images), np.zeros(10)))
+    found = color_statistics(sum(map(color_sums, images), np.zeros(10)))
     assert found is not None
     np.testing.assert_allclose(found.mean, pixels.mean(0), atol=6e-4)
     np.testing.assert_allclose(found.std, pixels.std(0), atol=6e-4)
@@ -56,7 +55,7 @@ def test_colours_are_numpys_of_all_pixels_together() -> None:
     covariance = np.cov(pixels.T, ddof=0)
     np.testing.assert_allclose(components.T @ np.diag(deviations**2) @ components, covariance, rtol=2e-3, atol=2)
     assert list(deviations) == sorted(deviations, reverse=True)
-    assert colours(np.zeros(10)) is None
+    assert color_statistics(np.zeros(10)) is None
 
 
 def test_a_manifest_says_what_is_there(folder: Path) -> None:
@@ -109,9 +108,9 @@ def test_an_image_of_the_same_size_and_time_is_another(folder: Path) -> None:
     after = make_manifest(str(folder), report=lambda line: None)
     assert after.decoded == 1
     pixels = sum(np.asarray(Image.open(each))[..., 0].size for each in (folder / "train").rglob("*.*"))
-    assert after.colours is not None
-    assert before.colours is not None
-    assert after.colours.mean[0] - before.colours.mean[0] == pytest.approx(20 * 190 / pixels, abs=2e-3)
+    assert after.colors is not None
+    assert before.colors is not None
+    assert after.colors.mean[0] - before.colors.mean[0] == pytest.approx(20 * 190 / pixels, abs=2e-3)
 
 
 def test_what_an_earlier_version_has_kept_is_made_anew(folder: Path, cache: Path) -> None:
@@ -145,7 +144,7 @@ def test_modes_transparency_and_copies_are_counted(folder: Path, run: Run) -> No
     assert result.status == 0
     for line in (
         "modes: RGB 11, grey 1, RGBA 2",
-        "with transparent pixels: 1, whose hidden colours are seen",
+        "with transparent pixels: 1, which archspec reads as opaque",
         "copies of another image: 3; training images outside of `train`: 1",
         "the same image in two classes: 1",
     ):
@@ -153,7 +152,7 @@ def test_modes_transparency_and_copies_are_counted(folder: Path, run: Run) -> No
 
 
 def test_what_was_decoded_before_an_interrupt_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, seen = entries_.decode_bytes, [0]
+    real, seen = image_facts.decode_bytes, [0]
 
     def interrupted(*arguments: Any) -> Any:
         seen[0] += 1
@@ -161,10 +160,10 @@ def test_what_was_decoded_before_an_interrupt_is_kept(folder: Path, monkeypatch:
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(scan_, "CHUNK", 1)
-    monkeypatch.setattr(entries_.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(parallel_checks, "CHUNK", 1)
+    monkeypatch.setattr(parallel_checks.os, "cpu_count", lambda: 1)
     with monkeypatch.context() as patch:
-        patch.setattr(entries_, "decode_bytes", interrupted)
+        patch.setattr(image_facts, "decode_bytes", interrupted)
         with pytest.raises(KeyboardInterrupt):
             make_manifest(str(folder), report=lambda line: None)
     manifest = make_manifest(str(folder), report=lambda line: None)

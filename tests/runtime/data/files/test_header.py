@@ -130,11 +130,11 @@ def test_of_an_mpo_the_first_picture_is_read_as_the_jpeg_it_is() -> None:
 @pytest.mark.parametrize(
     ("contents", "fault"),
     [
-        (bmp(16), "of 16 bits a pixel"),
-        (bmp(1), "of 1 bit a pixel"),
-        (bmp(4), "of 4 bits a pixel"),
-        (bmp(8, compression=1), "that is compressed"),
-        (bmp(32, 3, (0xFF, 0xFF00, 0xFF0000)), "whose channels lie in another order"),
+        (bmp(16), "with 16 bits a pixel"),
+        (bmp(1), "with 1 bit a pixel"),
+        (bmp(4), "with 4 bits a pixel"),
+        (bmp(8, compression=1), "with compression"),
+        (bmp(32, 3, (0xFF, 0xFF00, 0xFF0000)), "with another order of channels"),
         (b"BM" + struct.pack("<IHHIIHHHH", 200, 0, 0, 26, 12, 5, 4, 1, 24) + bytes(200), "of OS/2"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -15,7 +15,8 @@ from PIL import Image
 
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.header import BadImageError
-from archspec.runtime.data.sources.registry import class_counts, open_data
+from archspec.runtime.data.images import class_counts
+from archspec.runtime.data.sources.dataset import open_data
 from tests.refusal import refused
 from tests.runtime.data.image_files import folder, pixels, two_classes
 
@@ -43,16 +44,16 @@ def bad_folder(root: Path) -> Path:
 def test_files_that_are_no_images_are_named_and_left_out_only_when_asked(tmp_path: Path) -> None:
     bad_folder(tmp_path)
     wrong = refused(lambda: open_data(str(tmp_path), "validation"))
-    assert (wrong.code, wrong.help) == ("bad-images", "--skip-bad-images leaves them out")
+    assert (wrong.code, wrong.help) == ("bad-images", "`--skip-bad-images` leaves them out")
     assert wrong.message == "7 of 14 files cannot be read as images"
     assert {note.removeprefix(str(tmp_path) + os.sep).replace(os.sep, "/") for note in wrong.notes} == {
         "cat/notes.txt: not an image",
         "cat/empty.png: an empty file",
         "cat/half.jpg: a damaged JPEG",
         "dog/half.png: a damaged PNG",
-        "dog/t.tiff: a TIFF image, and only JPEG, PNG, BMP, GIF and WebP are read",
+        "dog/t.tiff: a TIFF image; only JPEG, PNG, BMP, GIF and WebP are supported",
         "dog/palette.bmp: a BMP with a palette, which TensorFlow cannot decode",
-        "dog/gone.png: a link to nothing",
+        "dog/gone.png: a broken link",
     }
     lines: list[str] = []
     opened = open_data(str(tmp_path), "validation", skip_bad_images=True, report=lines.append)

@@ -15,12 +15,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from archspec.runtime.data.files import examine
+from archspec.runtime.data.files import file_checks
 from archspec.runtime.data.images import Images, class_counts
 from archspec.runtime.data.pipeline.batches import evaluation_batches
 from archspec.runtime.data.sources import keras_datasets
-from archspec.runtime.data.sources.registry import open_data, parts_of
-from archspec.runtime.data.sources.tfrecord_index import masked_crc
+from archspec.runtime.data.sources.dataset import open_data, open_parts
 from tests.cli.conftest import Run, run
 from tests.refusal import refused
 
@@ -149,7 +148,7 @@ def test_one_size_that_fits_is_kept_decoded_from_records_too(folder: Path, monke
     assert kept.pixels is not None
     assert expected.pixels is not None
     np.testing.assert_array_equal(kept.pixels, expected.pixels)
-    monkeypatch.setattr(examine, "CACHE_BYTES", 0)
+    monkeypatch.setattr(file_checks, "PIXELS_IN_MEMORY", 0)
     assert open_data(source, "train").spans is not None
 
 
@@ -161,7 +160,7 @@ def test_a_second_start_decodes_nothing_and_a_change_is_seen(folder: Path, monke
         raise AssertionError("decoded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("archspec.runtime.data.files.entries.decode_bytes", never)
+        patch.setattr("archspec.runtime.data.files.image_facts.decode_bytes", never)
         patch.setattr("archspec.runtime.data.sources.tfrecord_index._example", never)
         again = open_data(source, "train")
         assert class_counts(again) == class_counts(open_data(str(folder), "train")) == (3, 2)
@@ -169,7 +168,7 @@ def test_a_second_start_decodes_nothing_and_a_change_is_seen(folder: Path, monke
             writer.write(b"\xff\xff")
         with pytest.raises(AssertionError, match="decoded again"):
             open_data(source, "train")
-    assert refused(lambda: open_data(source, "train")).message.endswith("is no tf.train.Example")
+    assert refused(lambda: open_data(source, "train")).message.endswith("is not a tf.train.Example")
 
 
 # ------------------------------------------------------------------------------------------------ tables
@@ -185,20 +184,28 @@ def table(root: Path, text: str) -> str:
     [
         ("", "data-format", "has no column `path`"),
         ("path,klass\na.png,x\n", "data-format", "has no column `label`"),
-        ("path,label\n", "data-empty", "lists no images"),
-        ("path,label\na.png,x,y\n", "data-format", "has 3 cells, and the header 2"),
+        ("path,label\n", "data-empty", "has no rows"),
+        ("path,label\na.png,x,y\n", "data-format", "has 3 cells, but the header has 2"),
         ("path,label\na.png,\n", "data-format", "row 1 of"),
         ("path,label\n,x\n", "data-format", "has no path"),
-        ("path,label\na.png,x\nb.png,x\n", "data-one-class", "has one class, `x`"),
-        ("path,label,split\na.png,x,train\nb.png,y,train\nc.png,z,val\n", "data-classes", "the label `z` in row 3"),
+        ("path,label\na.png,x\nb.png,x\n", "data-one-class", "has only one class, `x`"),
+        (
+            "path,label,split\na.png,x,train\nb.png,y,train\nc.png,z,val\n",
+            "data-classes",
+            "has the label `z`, which no training image has",
+        ),
         ("path,label,split\na.png,x,train\nb.png,y,vall\n", "data-format", "row 2 of"),
-        ("path,label,split\na.png,x,train\nb.png,y,\n", "data-format", "has no split, and others have one"),
-        ("path,label\n../a.png,x\nb.png,y\n", "data-format", "leads out of"),
-        ("path,label\n/etc/passwd,x\nb.png,y\n", "data-format", "leads out of"),
+        ("path,label,split\na.png,x,train\nb.png,y,\n", "data-format", "has no split, but other rows have one"),
+        ("path,label\n../a.png,x\nb.png,y\n", "data-format", "has a path outside"),
+        ("path,label\n/etc/passwd,x\nb.png,y\n", "data-format", "has a path outside"),
         ('path,label\n"a.png,x\n', "data-format", "as CSV"),
-        ("path,label\na.png\nb.png,y\n", "data-format", "has 1 cell, and the header 2"),
+        ("path,label\na.png\nb.png,y\n", "data-format", "has 1 cell, but the header has 2"),
         ("path,label\na\0.png,x\nb.png,y\n", "data-format", "row 1 of"),
-        ("path,label\na.png,x\nb.png,y\n./a.png,y\n", "data-format", "gives `./a.png` the label `y`, and row 1 `x`"),
+        (
+            "path,label\na.png,x\nb.png,y\n./a.png,y\n",
+            "data-format",
+            "gives `./a.png` the label `y`, but row 1 gives it `x`",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_is_refused_with_the_fact(tmp_path: Path, text: str, code: str, fact: str) -> None:
@@ -210,7 +217,7 @@ def test_a_table_that_cannot_be_is_refused_with_the_fact(tmp_path: Path, text: s
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_another_separator_than_the_comma_is_named_as_the_mistake(tmp_path: Path, separator: str) -> None:
     wrong = refused(lambda: open_data(table(tmp_path, f"path{separator}label\na.png{separator}x\n"), "validation"))
-    assert (wrong.code, wrong.help) == ("data-format", "save it with commas between the columns")
+    assert (wrong.code, wrong.help) == ("data-format", "separate the columns by commas")
 
 
 def test_a_table_in_one_piece_is_split_by_share_and_its_numbers_sort_as_numbers(tmp_path: Path) -> None:
@@ -231,23 +238,17 @@ def test_a_table_in_one_piece_is_split_by_share_and_its_numbers_sort_as_numbers(
 
 def test_bytes_that_are_no_text_and_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "t.csv").write_bytes(b"path,label\n\xff,x\n")
-    assert "not UTF-8" in refused(lambda: parts_of(str(tmp_path / "t.csv"), print)).message
+    assert "not UTF-8" in refused(lambda: open_parts(str(tmp_path / "t.csv"), print)).message
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and no more")
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pyarrow", None)
-        wrong = refused(lambda: parts_of(str(tmp_path / "t.parquet"), print))
+        wrong = refused(lambda: open_parts(str(tmp_path / "t.parquet"), print))
         assert (wrong.code, "archspec-keras[parquet]" in (wrong.help or "")) == ("missing-package", True)
     pytest.importorskip("pyarrow")
-    assert refused(lambda: parts_of(str(tmp_path / "t.parquet"), print)).code == "data-format"
+    assert refused(lambda: open_parts(str(tmp_path / "t.parquet"), print)).code == "data-format"
 
 
 # --------------------------------------------------------------------------------------------- TFRecords
-
-
-def test_the_checksum_is_castagnolis() -> None:
-    """RFC 3720, appendix B.4: 32 bytes of zeros have the CRC-32C aa 36 91 8a; masked by hand."""
-    crc = 0x8A9136AA
-    assert masked_crc(bytes(32)) == ((crc >> 15 | crc << 17) % 2**32 + 0xA282EAD8) % 2**32
 
 
 def records(path: Path, *contents: bytes) -> str:
@@ -269,16 +270,16 @@ def test_records_that_cannot_be_are_refused_with_the_fact(tmp_path: Path) -> Non
     assert class_counts(open_data(source, "validation")) == (2, 2)
     whole = Path(source).read_bytes()
     for contents, fact in (
-        (whole[:-30], "is cut off in the record at byte"),
+        (whole[:-30], "is truncated in the record at byte"),
         (b"no record at all", "it does not begin with a record"),
-        (whole + b"x" * 20, f"is damaged: at byte {len(whole):,}"),
+        (whole + b"x" * 20, f"the record at byte {len(whole):,} is damaged"),
     ):
         (tmp_path / "b.tfrecord").write_bytes(contents)
         wrong = refused(lambda: open_data(str(tmp_path / "b.tfrecord"), "validation"))
         assert (wrong.code, fact in wrong.message) == ("data-format", True), wrong.message
     for bad, fact in (
-        (example(picture=png(0), label=1), "has no `image/encoded` or `image`"),
-        (example(image=png(0), label=b"x"), "has no `image/class/label` or `label`"),
+        (example(picture=png(0), label=1), "has no feature `image/encoded` or `image`"),
+        (example(image=png(0), label=b"x"), "has no feature `image/class/label` or `label`"),
     ):
         wrong = refused(lambda bad=bad: open_data(records(tmp_path / "c.tfrecord", good[0], bad), "validation"))
         assert wrong.message.startswith("record 2 of")
@@ -294,7 +295,7 @@ def test_records_that_cannot_be_are_refused_with_the_fact(tmp_path: Path) -> Non
     folder.mkdir()
     records(folder / "train-00001-of-00003", *good)
     wrong = refused(lambda: open_data(str(folder), "train"))
-    assert "lacks 2 of the 3 files `train-...-of-00003`" in wrong.message
+    assert "2 of the 3 files `train-...-of-00003` are missing" in wrong.message
 
 
 # ------------------------------------------------------------------------------------ keras, tensorflow datasets

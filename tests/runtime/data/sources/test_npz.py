@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archspec.runtime.data.images import class_counts
 from archspec.runtime.data.sources import npz
-from archspec.runtime.data.sources.registry import class_counts, open_data
+from archspec.runtime.data.sources.dataset import open_data
 from tests.refusal import refused
 from tests.runtime.data.image_files import pixels, saved
 
@@ -66,25 +67,25 @@ GOOD = {"x": pixels(4, 7, 5, 3), "y": np.array([0, 1, 0, 1])}
 @pytest.mark.parametrize(
     ("change", "code", "fact"),
     [
-        ({"x": pixels(4, 7, 5, 3) * 2.0}, "data-format", "`x` is float64 between"),
-        ({"x": pixels(4, 7, 5, 3).astype(int) - 300}, "data-format", "`x` is int64 between"),
-        ({"x": np.full((4, 7, 5, 3), np.nan)}, "data-format", "`x` has values that are not finite"),
+        ({"x": pixels(4, 7, 5, 3) * 2.0}, "data-format", "`x` is float64 with values from 0 to 510"),
+        ({"x": pixels(4, 7, 5, 3).astype(int) - 300}, "data-format", "`x` is int64 with values from"),
+        ({"x": np.full((4, 7, 5, 3), np.nan)}, "data-format", "`x` has NaN or infinite values"),
         ({"x": pixels(4, 7, 5, 3).astype(complex)}, "data-format", "`x` is complex128"),
         ({"x": pixels(4)}, "data-format", "`x` has shape (4,)"),
         ({"x": np.float32(1)}, "data-format", "`x` is a single value"),
         ({"x": pixels(4, 0, 5, 3)}, "data-format", "`x` has shape (4, 0, 5, 3)"),
-        ({"x": pixels(4, 7, 5, 2)}, "data-shape", "have 2 channels, and the network takes 3"),
-        ({"x": np.full((4, 5, 3), np.inf)}, "data-format", "`x` has values that are not finite"),
-        ({"x": pixels(3, 7, 5, 3)}, "data-format", "`x` has 3 samples and `y` has 4 labels"),
+        ({"x": pixels(4, 7, 5, 2)}, "data-shape", "have 2 channels, but the network's input has 3"),
+        ({"x": np.full((4, 5, 3), np.inf)}, "data-format", "`x` has NaN or infinite values"),
+        ({"x": pixels(3, 7, 5, 3)}, "data-format", "`x` has 3 samples, but `y` has 4 labels"),
         ({"x": np.array([None] * 4)}, "data-format", "holds Python objects"),
         ({"y": np.eye(4)}, "data-format", "`y` is float64 of shape (4, 4)"),
         ({"y": np.array([0, 1, -1, 1])}, "data-format", "`y` has labels from -1 to 1"),
         ({"y": np.array([0, 1, 10**9, 1])}, "data-format", "`y` has labels from 0 to 1000000000"),
         ({"y": np.array(["cat", "dog"] * 2)}, "data-format", "`y` is <U3 of shape (4,)"),
-        ({"y": np.zeros(4, int)}, "data-one-class", "has one class, `0`"),
+        ({"y": np.zeros(4, int)}, "data-one-class", "has only one class, `0`"),
         ({"y": np.zeros(0, int), "x": pixels(0, 7, 5, 3)}, "data-empty", "is empty"),
-        ({"class_names": np.array(["a"])}, "data-format", "a label is 1, and `class_names` names 1 classes"),
-        ({"class_names": np.array(["a", "a"])}, "data-format", "`class_names` names a class twice"),
+        ({"class_names": np.array(["a"])}, "data-format", "the greatest label is 1, but `class_names` has 1 name"),
+        ({"class_names": np.array(["a", "a"])}, "data-format", "`class_names` has a name twice"),
         ({"class_names": np.array([1, 2])}, "data-format", "`class_names` is int64"),
     ],
 )
@@ -104,7 +105,7 @@ def test_an_array_greater_than_the_memory_is_refused_before_it_is_read(
     assert (tmp_path / "zip.npz").stat().st_size < 10_000
     monkeypatch.setattr(npz, "free_memory", lambda: 5_900_000)
     wrong = refused(lambda: open_data(source, "validation"))
-    assert (wrong.code, "`x` takes 0.0 GiB, and" in wrong.message) == ("data-format", True)
+    assert (wrong.code, "`x` needs 0.0 GiB of memory, but" in wrong.message) == ("data-format", True)
     monkeypatch.setattr(npz, "free_memory", lambda: 6_100_000)
     assert len(open_data(source, "validation")) == 2
 
@@ -114,7 +115,7 @@ def test_integers_of_0_and_1_are_said_to_be_taken_as_grey_levels(tmp_path: Path)
     opened = open_data(saved(tmp_path, x=pixels(4, 7, 5, 3) % 2, y=GOOD["y"]), "validation", report=lines.append)
     assert opened.pixels is not None
     assert opened.pixels.max() == 1
-    assert lines == ["`x` is uint8 between 0 and 1, taken as grey levels, of which 255 is white"]
+    assert lines == ["`x` is uint8 with values from 0 to 1: used as grey levels as they are, where 255 is white"]
 
 
 def test_channels_that_come_first_are_known_for_what_they_are(tmp_path: Path) -> None:
@@ -127,13 +128,13 @@ def test_channels_that_come_first_are_known_for_what_they_are(tmp_path: Path) ->
 def test_an_npz_of_test_images_alone_can_be_evaluated_and_not_trained_on(tmp_path: Path) -> None:
     source = saved(tmp_path, x_test=GOOD["x"], y_test=GOOD["y"])
     assert len(open_data(source, "validation")) == 4
-    assert refused(lambda: open_data(source, "train")).code == "data-format"
+    assert refused(lambda: open_data(source, "train")).code == "data-not-found"
 
 
 def test_an_npz_without_the_right_arrays_says_which_it_holds(tmp_path: Path) -> None:
     wrong = refused(lambda: open_data(saved(tmp_path, images=GOOD["x"], y=GOOD["y"]), "train"))
     assert wrong.code == "data-format"
-    assert wrong.notes == ("it holds images, y",)
+    assert wrong.notes == ("it has images, y",)
 
 
 def test_files_that_are_no_npz_are_refused_and_nothing_is_unpickled(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.sources.registry import class_counts, open_data
+from archspec.runtime.data.images import class_counts
+from archspec.runtime.data.sources.dataset import open_data
 from tests.refusal import refused
 from tests.runtime.data.image_files import folder, two_classes
 
@@ -33,7 +34,7 @@ def test_validation_folders_go_by_three_names(tmp_path: Path, name: str) -> None
     assert class_counts(open_data(str(tmp_path), "validation")) == (2, 2)
     wrong = refused(lambda: open_data(str(tmp_path), "train", validation_split=0.5))
     assert wrong.code == "validation-split"
-    assert f"`{name}/`" in wrong.message
+    assert f"`{name}`" in wrong.message
 
 
 def test_images_of_one_size_are_kept_decoded(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_images_that_exceed_the_cache_stay_in_their_files(tmp_path: Path, monkey
     two_classes(tmp_path)
     size = 6 * 11 * 7 * 3
     for most, kept in ((size, True), (size - 1, False)):
-        monkeypatch.setattr("archspec.runtime.data.files.examine.CACHE_BYTES", most)
+        monkeypatch.setattr("archspec.runtime.data.files.file_checks.PIXELS_IN_MEMORY", most)
         assert (open_data(str(tmp_path), "validation").pixels is not None) == kept
 
 
@@ -61,7 +62,7 @@ def test_classes_in_one_piece_are_split_by_share(tmp_path: Path, below: str) -> 
     wrong = refused(lambda: open_data(str(tmp_path), "train"))
     assert (wrong.code, wrong.help) == (
         "validation-split",
-        "--validation-split 0.1 holds out a tenth of every class",
+        "`--validation-split 0.1` holds out 10% of the images of every class",
     )
     assert len(open_data(str(tmp_path), "validation")) == 20
 
@@ -87,7 +88,7 @@ def test_different_classes_are_named(tmp_path: Path) -> None:
     folder(tmp_path / "train", {f"{name}/0": (5, 7, 3) for name in "abc"})
     folder(tmp_path / "val", {f"{name}/0": (5, 7, 3) for name in "bcde"})
     wrong = refused(lambda: open_data(str(tmp_path), "train"))
-    assert (wrong.code, wrong.notes) == ("data-classes", ("only in `train/`: a", "only in `val/`: d, e"))
+    assert (wrong.code, wrong.notes) == ("data-classes", ("only in `train`: `a`", "only in `val`: `d`, `e`"))
 
 
 def test_empty_folders_are_refused(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_empty_folders_are_refused(tmp_path: Path) -> None:
     assert "class `only`" in wrong.message
     folder(tmp_path / "loose", {"picture": (5, 7, 3)})
     wrong = refused(lambda: open_data(str(tmp_path / "loose"), "train"))
-    assert (wrong.code, "folder of its own" in (wrong.help or "")) == ("data-empty", True)
+    assert (wrong.code, "their own folder" in (wrong.help or "")) == ("data-empty", True)
 
 
 def test_an_empty_class_of_validation_and_folders_within_are_reported(tmp_path: Path) -> None:
@@ -108,9 +109,9 @@ def test_an_empty_class_of_validation_and_folders_within_are_reported(tmp_path: 
     folder(tmp_path / "val", {"cat/0": (5, 7, 3), "dog/deeper/0": (5, 7, 3)})
     lines: list[str] = []
     assert class_counts(open_data(str(tmp_path), "validation", report=lines.append)) == (1, 0)
-    assert [line.split(" of ")[0] for line in lines] == [
-        "folders inside class `dog`",
-        f"`{tmp_path / 'val'}` has no files in class `dog`",
+    assert lines == [
+        f"folders inside the class folders of `{tmp_path / 'val'}` are ignored: dog",
+        f"`{tmp_path}` has no validation images of class `dog`",
     ]
 
 

@@ -1,0 +1,113 @@
+"""Checks of image files before training: every image is decoded once, so that a bad one is named at the start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import fail
+from archspec.runtime.data.files.decode import decode_bytes
+from archspec.runtime.data.files.encoded_image import EncodedImage, digest_of, encoded_images
+from archspec.runtime.data.files.header import BadImageError
+from archspec.runtime.data.files.image_facts import ImageFacts, image_facts
+from archspec.runtime.data.files.parallel_checks import NAMED, in_parallel, quietly
+from archspec.runtime.data.images import DIGEST, Images, Report
+from archspec.runtime.system.tensorflow_import import import_tensorflow
+
+TRANSPARENT = "which archspec reads as opaque: save them on a background to choose the hidden colors"
+PIXELS_IN_MEMORY = 512 * 2**20
+"""Images of one size are decoded into memory if they need at most this many bytes."""
+
+
+def checked_files(
+    images: Images, cache: Path | None, channels: int, *, skip_bad_images: bool, report: Report
+) -> Images:
+    """Images in files without the bad ones, their sides known; decoded into memory if they have one size and fit.
+
+    Args:
+        images: in files.
+        cache: of `cache_file`; None to use no cache.
+        channels: 1 or 3, of pixels in memory.
+        skip_bad_images: report bad images instead of raising an error.
+        report: receives progress and warnings.
+
+    Raises:
+        ArchspecError: bad-images, naming the first ten; data-changed.
+    """
+    encoded = encoded_images(images)
+    facts, _ = image_facts(encoded, cache, report)
+    bad = [f"{each}: {known.reason}" for each, known in zip(encoded, facts, strict=True) if known.reason]
+    if bad:
+        _report_bad(bad, "files" if images.spans is None else "records", len(images), skip_bad_images, report)
+    good = np.array([row for row, known in enumerate(facts) if not known.reason], np.int64)
+    encoded, facts = [encoded[row] for row in good], [facts[row] for row in good]
+    if clear := sum(known.transparent for known in facts):
+        report(f"{clear:,} of {len(images):,} images have transparent pixels, {TRANSPARENT}")
+    images = replace(
+        images.only(good),
+        sides=np.array([(known.height, known.width) for known in facts], np.int32).reshape(-1, 2),
+        in_part=np.array([known.in_part for known in facts], np.bool_),
+        digests=np.frombuffer(b"".join(known.digest for known in facts), np.uint8).reshape(-1, DIGEST),
+        stamps=np.array([known.stamp for known in facts], np.int64).reshape(-1, 3),
+    )
+    pixels = _decoded(encoded, facts, channels)
+    if pixels is None:
+        return images
+    return Images(images.class_names, images.labels, pixels, digests=images.digests, names=tuple(map(str, encoded)))
+
+
+def _decoded(
+    images: Sequence[EncodedImage], facts: Sequence[ImageFacts], channels: int
+) -> npt.NDArray[np.uint8] | None:
+    """uint8 (N, H, W, channels), or None if the images have several sizes or do not fit. Raises data-changed."""
+    sizes = {(known.height, known.width) for known in facts}
+    if len(sizes) != 1:
+        return None
+    shape = (len(images), *sizes.pop(), channels)
+    if math.prod(shape) > PIXELS_IN_MEMORY:
+        return None
+    tf, pixels = import_tensorflow(), np.empty(shape, np.uint8)
+
+    def decode(row: int) -> str:
+        try:
+            contents = images[row].read()
+            if digest_of(contents) != facts[row].digest:
+                return "its contents have changed"
+            pixels[row] = decode_bytes(tf, contents, channels)
+        except BadImageError as bad:
+            return str(bad)
+        return ""
+
+    with in_parallel(decode, range(len(images))) as reasons:
+        for image, reason in zip(images, reasons, strict=True):
+            if reason:
+                fact = f"{image} could be decoded before, but not now: {reason}"
+                raise fail("data-changed", fact, help="do not change the images during a run")
+    return pixels
+
+
+def unreadable(images: Sequence[EncodedImage]) -> list[str]:
+    """Which of a few images cannot be decoded now, and why: `FILE: a damaged JPEG`."""
+    tf, found = import_tensorflow(), []
+    with quietly():
+        for image in images:
+            try:
+                decode_bytes(tf, image.read(), channels=3)
+            except BadImageError as bad:
+                found.append(f"{image}: {bad}")
+    return found[:NAMED]
+
+
+def _report_bad(bad: Sequence[str], kind: str, count: int, skip: bool, report: Report) -> None:
+    fact = f"{len(bad):,} of {count:,} {kind} cannot be read as images"
+    notes = [*bad[:NAMED], *([f"and {len(bad) - NAMED:,} more"] if len(bad) > NAMED else [])]
+    if not skip:
+        raise fail("bad-images", fact, notes=notes, help="`--skip-bad-images` leaves them out")
+    report(f"{fact} and are left out")
+    for note in notes:
+        report(f"  {note}")

@@ -1,0 +1,156 @@
+"""What is known of each image file. A file is decoded once, and again when its contents change."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.runtime.data.files.cache import read_cache, write_cache
+from archspec.runtime.data.files.color_statistics import SUMS, color_sums
+from archspec.runtime.data.files.decode import decode_bytes
+from archspec.runtime.data.files.encoded_image import EncodedImage, Stamp, digest_of, stamp_of
+from archspec.runtime.data.files.header import FORMATS, BadImageError, Header, header_of, transparent
+from archspec.runtime.data.files.parallel_checks import in_parallel
+from archspec.runtime.data.images import DIGEST, Report
+from archspec.runtime.system.tensorflow_import import import_tensorflow
+
+VERSION = 4
+"""Of the format of the cache; a cache of another version is ignored."""
+SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
+
+
+class ImageFacts(NamedTuple):
+    """What is known of an image. `reason` says why it cannot be used, and is empty for a good image.
+
+    The other fields, but `stamp` and `digest`, are those of a good image.
+    """
+
+    stamp: Stamp
+    """Of the file: the facts are valid as long as it stays the same."""
+    digest: bytes
+    """Of the encoded bytes (`digest_of`); zeros if they could not be read."""
+    reason: str
+    format: str = ""
+    height: int = 0
+    width: int = 0
+    orientation: int = 1
+    mode: str = ""
+    """As in Header."""
+    transparent: bool = False
+    """Whether a pixel is not opaque."""
+    sums: npt.NDArray[np.float64] = np.zeros(SUMS)
+    """Of `color_sums`."""
+
+    @property
+    def in_part(self) -> bool:
+        """Whether a window of the image can be decoded alone."""
+        return not self.reason and Header(self.height, self.width, self.format, self.orientation).in_part
+
+
+def image_facts(
+    images: Sequence[EncodedImage], cache: Path | None, report: Report, *, forget: bool = False
+) -> tuple[list[ImageFacts], int]:
+    """The facts of each image, and the number of images that had to be decoded: new ones and changed ones.
+
+    A file with another stamp is read again, and decoded only if its contents have changed.
+
+    Args:
+        images: the images, in any order.
+        cache: of `cache_file`; None to use no cache.
+        report: receives progress.
+        forget: remove other images from the cache.
+    """
+    known = _read(cache) if cache else {}
+    stamps = {file: stamp_of(file) for file in {image.file for image in images}}
+    facts = {image: known[image] for image in images if image in known and known[image].stamp == stamps[image.file]}
+    new = [image for image in images if image not in facts]
+
+    def save(others: Mapping[EncodedImage, ImageFacts]) -> None:
+        if cache and facts:
+            _write(cache, {**others, **facts})
+
+    try:
+        saved = time.monotonic()
+        for image, found in _decoded(new, stamps, known, report) if new else ():
+            facts[image] = found
+            if time.monotonic() - saved > SAVE_INTERVAL:
+                save(known)
+                saved = time.monotonic()
+    except BaseException:  # above all Ctrl-C: the next run continues from here
+        save(known)
+        raise
+    if new:
+        save({} if forget else known)
+    decoded = sum(image not in known or facts[image].digest != known[image].digest for image in new)
+    return [facts[image] for image in images], decoded
+
+
+def _decoded(
+    images: Sequence[EncodedImage],
+    stamps: Mapping[str, Stamp],
+    known: Mapping[EncodedImage, ImageFacts],
+    report: Report,
+) -> Iterator[tuple[EncodedImage, ImageFacts]]:
+    """Each image with its facts, in order."""
+    tf = import_tensorflow()
+
+    def examine(image: EncodedImage) -> ImageFacts:
+        stamp, before, digest = stamps[image.file], known.get(image), bytes(DIGEST)
+        try:
+            contents = image.read()
+            digest = digest_of(contents)
+            if before is not None and before.digest == digest:
+                return before._replace(stamp=stamp)
+            header, pixels = header_of(contents), decode_bytes(tf, contents, 3)
+            if pixels.shape[:2] != header[:2]:
+                raise BadImageError("an image with another size than its header says")
+        except BadImageError as bad:
+            return ImageFacts(stamp, digest, str(bad))
+        height, width, format, orientation, mode = header
+        clear = header.alpha and transparent(contents)
+        return ImageFacts(stamp, digest, "", format, height, width, orientation, mode, clear, color_sums(pixels))
+
+    with in_parallel(examine, images, report) as found:
+        yield from zip(images, found, strict=True)
+
+
+def _write(cache: Path, facts: Mapping[EncodedImage, ImageFacts]) -> None:
+    numbers = [
+        (*image[1:], *each.stamp, each.height, each.width, each.orientation, each.transparent)
+        for image, each in facts.items()
+    ]
+    texts = [text for image, each in facts.items() for text in (image.file, each.reason, each.format, each.mode)]
+    write_cache(
+        cache,
+        VERSION,
+        numbers=np.array(numbers, np.int64),
+        digests=np.frombuffer(b"".join(each.digest for each in facts.values()), np.uint8).reshape(-1, DIGEST),
+        moments=np.stack([each.sums for each in facts.values()]),
+        texts=np.frombuffer(b"\0".join(map(os.fsencode, texts)), np.uint8),
+    )
+
+
+def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
+    arrays = read_cache(cache, VERSION)
+    if arrays is None:
+        return {}
+    facts = {}
+    try:
+        texts = [os.fsdecode(text) for text in arrays["texts"].tobytes().split(b"\0")]
+        columns = (texts[start::4] for start in range(4))
+        rows = zip(*columns, arrays["numbers"].tolist(), arrays["digests"], arrays["moments"], strict=True)
+        for file, reason, format, mode, numbers, digest, sums in rows:
+            offset, length, size, mtime, ctime, height, width, orientation, clear = numbers
+            known = (reason, format, height, width, orientation, mode, bool(clear), sums)
+            if format in ("", *FORMATS) and sums.shape == (SUMS,) and digest.shape == (DIGEST,):
+                stamp = (size, mtime, ctime)
+                facts[EncodedImage(file, offset, length)] = ImageFacts(stamp, digest.tobytes(), *known)
+    except (ValueError, KeyError):
+        return {}
+    return facts

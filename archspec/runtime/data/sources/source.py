@@ -1,0 +1,142 @@
+"""The data source contract: a class says which DATA it takes, how help texts write it, and how it is opened.
+
+To add a source to archspec, add a module to this package with a subclass of `DataSource`, and its test. To add one from
+another package, name the module of the subclass in an entry point of the group `archspec.data_sources`:
+
+    [project.entry-points."archspec.data_sources"]
+    webdataset = "my_package.webdataset"
+
+The subclass:
+
+    class WebDataset(DataSource):
+        \"\"\"A WebDataset: image files and their labels in .tar files.\"\"\"
+
+        name = "webdataset"
+        forms = ("wds:FOLDER",)
+        prefix = "wds:"
+
+        def open(self, data: str, *, channels: int, report: Report) -> Parts:
+            folder = data.removeprefix(self.prefix)
+            ...
+            return Parts.of({"train": Images(...), "val": Images(...)})
+
+The help of `--data`, the table in docs/data.md and the error messages derive from these classes. `open_data` does what
+all sources share: it selects or splits the parts, decodes every image file once, converts between grey and RGB, and
+checks the classes. Import tensorflow and optional packages inside `open`: the module is imported for `--help` too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
+
+from archspec.declare import Declared
+from archspec.diagnostics import ArchspecError, fail
+from archspec.plugins import Registry
+from archspec.runtime.data.images import Images, Report
+
+VALIDATION = ("val", "validation", "test")
+"""Names of the part for validation; of several parts the first in this order is used."""
+PARTS = ("train", *VALIDATION, "")
+"""Names of parts; "" is the only part of a data set without a split."""
+
+
+class Parts(Mapping[str, Images]):
+    """The parts of a data set by name (PARTS). Their classes are known; a part is read when it is looked up.
+
+    Images in files are listed, not decoded.
+    """
+
+    def __init__(self, class_names: Mapping[str, tuple[str, ...]], read: Callable[[str], Images]) -> None:
+        """class_names: of each part. read: part -> its images."""
+        self.class_names = class_names
+        self._read = read
+
+    @classmethod
+    def of(cls, images: Mapping[str, Images]) -> Parts:
+        """Parts that have been read."""
+        return cls({part: each.class_names for part, each in images.items()}, images.__getitem__)
+
+    def __getitem__(self, part: str) -> Images:
+        if part not in self.class_names:
+            raise KeyError(part)
+        return self._read(part)
+
+    def __contains__(self, part: object) -> bool:
+        return part in self.class_names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.class_names)
+
+    def __len__(self) -> int:
+        return len(self.class_names)
+
+
+DATA_SOURCES: Registry[DataSource] = Registry("archspec.data_sources")
+"""Every data source under its name; `registry.data_sources` completes it."""
+
+
+class DataSource(Declared):
+    """Base of all data sources. A subclass has a `name`; the first line of its docstring is its help text.
+
+    Class attributes:
+        forms: how DATA is written, for help texts: `digits`, `FILE.npz`, `keras:NAME`; placeholders in capitals.
+        prefix: DATA that starts with it is for this source: `keras:`.
+        suffixes: files that end in one of them, in any case, are for this source: `.npz`.
+        fallback: True for a source that takes what no other source takes.
+        extra: of archspec, which installs a package that the source or one of its forms needs.
+    """
+
+    forms: ClassVar[tuple[str, ...]] = ()
+    prefix: ClassVar[str] = ""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    fallback: ClassVar[bool] = False
+    extra: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__:
+            DATA_SOURCES.add(cls)
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").partition("\n")[0]
+
+    def takes(self, data: str) -> bool:
+        """Whether this source opens DATA: by default by its prefix, or if it is a file with one of its suffixes."""
+        if self.prefix:
+            return data.startswith(self.prefix)
+        return data.lower().endswith(self.suffixes) and os.path.isfile(data)
+
+    def open(self, data: str, *, channels: int, report: Report) -> Parts:
+        """The parts of a data set.
+
+        Args:
+            data: as the user wrote it; `takes(data)` is True.
+            channels: of the network's input, 3 for `data check`. `open_data` converts grey and RGB images; arrays
+                without an axis of channels may need it to tell series from images.
+            report: receives lines for the user.
+
+        Raises:
+            ArchspecError: data-not-found, data-format, data-empty, data-one-class, missing-package or download.
+            OSError: reported as data-not-found.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.open")  # a plugin that forgot it
+
+    def missing_package(self, data: str, package: str, alternative: str) -> ArchspecError:
+        """The error for DATA that needs a package of `extra`, which is not installed."""
+        help = f"`pip install 'archspec-keras[{self.extra}]'`, or {alternative}"
+        return fail("missing-package", f"`{data}` needs {package}, which is not installed", help=help)
+
+
+def single_class(data: str, name: str, help: str | None = None) -> ArchspecError:
+    """The error for data of a single class."""
+    fact = f"`{data}` has only one class, `{name}`; a classifier needs at least two"
+    return fail("data-one-class", fact, help=help)
+
+
+def download_failed(fact: str, library: str, error: Exception, help: str) -> ArchspecError:
+    """The error for a download by a library, with the first line of its message."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return fail("download", fact, notes=[f"{library} says: {reason[:300]}"], help=help)
