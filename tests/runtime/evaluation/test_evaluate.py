@@ -161,7 +161,7 @@ def test_other_classes_are_refused_and_named(model: Path, folder: Path, tmp_path
         evaluate(model, str(tmp_path / "data"))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "classes-mismatch"
-    assert diagnostic.notes == ("the network does not know: gnu", "the data does not have: bee")
+    assert diagnostic.notes == ("only in the data: gnu", "only in the network: bee")
 
 
 def test_a_model_without_names_takes_the_classes_as_they_come(model: Path, folder: Path, tmp_path: Path) -> None:

@@ -84,9 +84,12 @@ def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it
     assert files(out)[0].name == "step-000000030.safetensors"
     said = refused("data-changed", out)
     which = "training" if part == "train" else "validation"
-    assert said.message == f"the {which} images of `{data}` are not those that the run began with"
+    assert said.message == f"the {which} images of `{data}` have changed since the run started"
     if how == "gone":
-        assert said.notes == ("then 60 images, now 59", "1 of those that it began with is not there")
+        assert said.notes == (
+            "there were 60 images, and now there are 59",
+            "images that are missing since the run started: 1",
+        )
     else:
         assert said.notes[0] == f"new, or with other contents or another label: `{victim}`"
     victim.write_bytes(good)
