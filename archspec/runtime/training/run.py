@@ -249,8 +249,7 @@ def _open_images(request: RunRequest, channels: int, classes: int) -> dict[str, 
             report=request.progress.note,
         )
 
-    images = {"training": opened("train"), "validation": opened("validation")}
-    return images
+    return {"training": opened("train"), "validation": opened("validation")}
 
 
 def _make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Mapping[str, Images]) -> TrainingSetup:

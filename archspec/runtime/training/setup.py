@@ -59,7 +59,7 @@ class FileChecks:
     seed: int
     batch_size: int
     length: Length
-    unchanged: tuple[Unchanged, Unchanged]
+    unchanged: tuple[ChangeDetector, ChangeDetector]
     """Of the training and validation images."""
 
     def unreadable(self, step: int) -> list[str]:
