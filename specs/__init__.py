@@ -1,1 +1,1 @@
-"""The shipped pages, one for each paper. See docs/language.md for the language."""
+"""The shipped specs, one for each paper. See docs/language.md for the language."""
