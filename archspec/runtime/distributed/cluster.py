@@ -36,7 +36,7 @@ class Cluster:
 
     def name(self, worker: int) -> str:
         """`worker 1 (two:2222)`."""
-        return f"worker {worker} ({self.workers[worker]})" if worker < len(self.workers) else f"worker {worker}"
+        return f"worker {worker} ({self.workers[worker]})"
 
 
 def find_cluster(
@@ -67,12 +67,11 @@ def _from_tf_config(text: str, *, evaluation: bool) -> Cluster | None:
     try:
         config = json.loads(text)
         cluster: dict[str, list[str]] = config.get("cluster", {})
-        if not cluster:
-            return None
-        chiefs, kind, index = cluster.get("chief", []), config["task"]["type"], int(config["task"]["index"])
-        if evaluation and kind == "evaluator":
+        kind = config["task"]["type"] if cluster else None
+        if not cluster or (evaluation and kind == "evaluator"):
             return None
         if kind in ("chief", "worker"):
+            chiefs, index = cluster.get("chief", []), int(config["task"]["index"])
             return _checked([*chiefs, *cluster.get("worker", [])], index if kind == "chief" else index + len(chiefs))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise fail(
@@ -104,17 +103,19 @@ def connecting(cluster: Cluster, note: Callable[[str], None]) -> Iterator[None]:
     """
     _wait_for_all(cluster, note)
     main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if main else None
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if main}
+    for number in handlers:
+        signal.signal(number, signal.SIG_DFL)
     try:
         yield
     finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
-            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # in place of TensorFlow's handler
+        for number, handler in handlers.items():  # TensorFlow has replaced that of SIGTERM
+            signal.signal(number, handler)
 
 
 def _wait_for_all(cluster: Cluster, note: Callable[[str], None]) -> None:
     """Listen at the port of this worker, which TensorFlow takes afterwards, until all other workers listen too."""
+    note(f"{cluster.name(cluster.index)}: waiting for all {len(cluster.workers)} workers")
     started = noted = time.monotonic()
     missing = set(range(len(cluster.workers))) - {cluster.index}
     with _listen(cluster):

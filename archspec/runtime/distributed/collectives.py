@@ -37,10 +37,9 @@ class Collectives:
         strategy = self._strategy
         local = strategy.num_replicas_in_sync // self._workers
 
-        def add(value: Any) -> Any:
-            return strategy.reduce("SUM", strategy.run(lambda: value / local), axis=None)
-
-        return import_tensorflow().function(add, autograph=False)
+        return import_tensorflow().function(
+            lambda value: strategy.reduce("SUM", strategy.run(lambda: value / local), axis=None), autograph=False
+        )
 
     def all_reduce(self, array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The sum over the workers of arrays (rows, ...) of one shape."""
@@ -49,15 +48,10 @@ class Collectives:
         rows = max(1, MAX_NUMBERS * len(array) // array.size)
         return np.concatenate([self._sum(array[at : at + rows]).numpy() for at in range(0, len(array), rows)])
 
-    def total(self, number: float) -> float:
-        """The sum over the workers, in float32."""
-        return float(self.all_reduce(np.array([number], np.float32))[0])
-
     def workers_where(self, flag: bool) -> list[int]:
         """The workers whose flag is true."""
-        flags = np.zeros(self._workers, np.float32)
-        flags[self._index] = flag
-        return np.flatnonzero(self.all_reduce(flags)).tolist()
+        own = np.eye(self._workers, dtype=np.float32)[self._index]
+        return np.flatnonzero(self.all_reduce(own * flag)).tolist()
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is true on at least one worker."""
@@ -65,10 +59,8 @@ class Collectives:
 
     def broadcast(self, text: str) -> str:
         """The text of the chief, at most MAX_TEXT bytes, on all workers."""
-        codes = np.zeros(MAX_TEXT, np.float32)
-        if self._index == 0:
-            own = text.encode()
-            codes[: len(own)] = list(own)
+        own = text.encode() if self._index == 0 else b""
+        codes = np.frombuffer(own.ljust(MAX_TEXT, b"\0"), np.uint8).astype(np.float32)
         return bytes(self.all_reduce(codes).astype(np.uint8)).rstrip(b"\0").decode()
 
     def barrier(self, *, need_chief: bool = False) -> None:

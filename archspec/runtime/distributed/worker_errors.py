@@ -57,7 +57,9 @@ def worker_lost_errors(cluster: Cluster | None, restart: str) -> Iterator[None]:
             who = listed(map(cluster.name, others)) or "another worker"
             fact = f"{who} {'have' if len(others) > 1 else 'has'} stopped, so this worker stops too"
             help = f"see its output for the reason; start all workers again{restart}"
-        raise fail("worker-lost", fact, notes=[f"TensorFlow says: {_reason(str(error))}"], help=help) from error
+        cause = re.search(r"aborted by: (.+?):?$", str(error), re.MULTILINE)
+        note = f"TensorFlow says: {(cause[1] if cause else str(error).splitlines()[0])[:200]}"
+        raise fail("worker-lost", fact, notes=[note], help=help) from error
 
 
 def lost_workers(text: str) -> list[int]:
@@ -66,12 +68,6 @@ def lost_workers(text: str) -> list[int]:
         return [0]
     unhealthy = re.findall(r"^/job:worker/replica:0/task:(\d+)$", text, re.MULTILINE)
     return sorted({int(task) for task in unhealthy or re.findall(r"/task:(\d+)", text)[:1]})
-
-
-def _reason(text: str) -> str:
-    lines = text.splitlines()
-    line = next((line for line in lines if "ollective ops is aborted" in line), lines[0])
-    return line.strip().rpartition("aborted by: ")[2].rstrip(":")[:200]
 
 
 def check_workers(cluster: Cluster) -> None:

@@ -32,7 +32,6 @@ class Together:
         """Wait for all workers. Raises what `make_strategy` raises."""
         if cluster is None:
             return cls(make_strategy(devices), Collectives(None, None))
-        tell(f"{cluster.name(cluster.index)}: waiting for all {len(cluster.workers)} workers")
         every = make_strategy(devices, cluster, tell)
         return cls(_own(every), Collectives(every, cluster))
 
@@ -60,7 +59,7 @@ class Together:
         report(f"{cluster.name(cluster.index)}: its {len(rows):,} images are done; waiting for the others")
         posteriors = np.zeros((len(images), own.posteriors.shape[1]), np.float32)
         posteriors[rows] = own.posteriors
-        speed = self.collectives.total(own.images_per_second or 0.0)
+        speed = float(self.collectives.all_reduce(np.array([own.images_per_second or 0], np.float32))[0])
         return replace(own, posteriors=self.collectives.all_reduce(posteriors), images_per_second=speed or None)
 
 

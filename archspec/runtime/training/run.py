@@ -116,9 +116,7 @@ def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
     """Wait for the other workers, open the data, build the network, and make the directory of a new run."""
     network, config, progress, resumed = request.network, request.config, request.progress, request.resumed
     interval = parse_interval(config.checkpoint_every)
-    if cluster := request.cluster:
-        progress.quiet = progress.quiet or not request.is_chief
-        progress.note(f"{cluster.name(cluster.index)}: waiting for all {len(cluster.workers)} workers")
+    progress.quiet = progress.quiet or not request.is_chief
     input_shape, classes = classifier_shapes(network.graph(), request.reference)
     check_monitors(config.recipe, classes)
     strategy, collectives = _connect(request)

@@ -87,6 +87,7 @@ with cluster.connecting(two_workers, lambda line: print(line, flush=True)):
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
+        assert process.stdout.readline().endswith(": waiting for all 2 workers\n")
         assert process.stdout.readline().startswith("still waiting for worker 1 (127.0.0.1:")
         process.send_signal(number)
         assert process.wait(timeout=10) == -number
@@ -109,7 +110,7 @@ def test_workers_meet_in_any_order_of_starting() -> None:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)
     assert not all_have_met.broken
-    assert said == []
+    assert sorted(said) == [f"worker {i} ({addresses[i]}): waiting for all 3 workers" for i in range(3)]
 
 
 def listening(address: str) -> socket.socket:
