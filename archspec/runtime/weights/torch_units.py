@@ -46,7 +46,7 @@ def _unit(module: str, tensors: list[Tensor], roles: set[str]) -> Unit:
         kind = "param"
     elif "running_mean" in roles:
         kind = "bn"
-    elif len(first.shape) == 1:
+    elif len(first.shape) < 2:
         kind = "norm" if len(tensors) > 1 else "param"
     else:
         kind = "dense" if len(first.shape) == 2 else "conv"
@@ -66,14 +66,17 @@ def _kernel(weight: Tensor) -> Tensor:
     return Tensor(weight.name, (*window, entering, leaving), read)
 
 
-def _attention(module: str, tensors: Mapping[str, Tensor], modules: Mapping[str, Any]) -> str | None:
+def _attention(module: str, tensors: Mapping[str, Tensor], modules: Mapping[str, Mapping[str, Tensor]]) -> str | None:
     """The name of the output projection where `module` is the joint one of an attention."""
     before, _, last = module.rpartition(".")
     if last not in ATTENTION or "weight" not in tensors:
         return None
     partner = f"{before}.{ATTENTION[last]}" if before else ATTENTION[last]
-    shape = tensors["weight"].shape
-    return partner if partner in modules and len(shape) == 2 and shape[0] == 3 * shape[1] else None
+    output = modules.get(partner, {}).get("weight")
+    if output is None or len(output.shape) != 2 or len(tensors["weight"].shape) != 2:
+        return None
+    rows = 3 * tensors["weight"].shape[1]
+    return partner if all(tensor.shape[0] == rows for tensor in tensors.values()) else None
 
 
 def _attention_unit(module: str, joint: Mapping[str, Tensor], output: Mapping[str, Tensor]) -> Unit:

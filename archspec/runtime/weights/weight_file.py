@@ -14,7 +14,7 @@ from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.weights.applications import application, model_with
 from archspec.runtime.weights.h5_file import h5_file
 from archspec.runtime.weights.keras_units import model_units
-from archspec.runtime.weights.safetensors import safetensors_file
+from archspec.runtime.weights.safetensors_file import safetensors_file
 from archspec.runtime.weights.torch_file import torch_file
 from archspec.runtime.weights.torch_units import torch_units
 from archspec.runtime.weights.tree import natural

@@ -28,7 +28,7 @@ from archspec.runtime.training.records.checkpoint_file import (
     read_checkpoint,
     write_checkpoint,
 )
-from archspec.runtime.weights.safetensors import safetensors_file
+from archspec.runtime.weights.safetensors_file import safetensors_file
 
 STATE = {"progress": {"epoch": 3, "learning_rate": 0.1 + 0.2}, "rows": [{"loss": 1 / 3}], "name": "Größe"}
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import archspec
 from archspec.diagnostics import ArchspecError
@@ -95,16 +96,8 @@ def state_dict(model: Any) -> dict[str, Any]:
 
 
 def write_safetensors(path: Path, state: dict[str, Any]) -> Path:
-    """Sorted by name, as the library does it."""
-    from tests.runtime.weights.test_safetensors import entry, write
-
-    header, data = {}, b""
-    for name in sorted(state):
-        array = np.ascontiguousarray(state[name])
-        dtype = {"float32": "F32", "int64": "I64"}[array.dtype.name]
-        header[name] = entry(list(array.shape), len(data), len(data) + array.nbytes, dtype)
-        data += array.tobytes()
-    return write(path, header, data)
+    save_file({name: np.asarray(array, order="C") for name, array in state.items()}, path)
+    return path
 
 
 def unchanged(model: Any, load: Callable[[], Any]) -> ArchspecError:

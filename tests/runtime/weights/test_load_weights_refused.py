@@ -34,7 +34,13 @@ def test_nothing_is_set_when_the_last_tensor_cannot_be_read(state: dict[str, Any
     error = unchanged(model, lambda: load_weights(model, tmp_path / "x.pth"))
     assert error.diagnostics[0].code == "not-weights"
     path.write_bytes(path.read_bytes()[:-1])
-    assert "cut short" in str(unchanged(model, lambda: load_weights(model, path)))
+    assert "not fully covered" in str(unchanged(model, lambda: load_weights(model, path)))
+
+
+def test_a_scalar_is_no_kernel(state: dict[str, Any], page: str, tmp_path: Path) -> None:
+    path = write_safetensors(tmp_path / "x.safetensors", {**state, "units.0.dw.weight": np.zeros((), "float32")})
+    model = archspec.load(page).build()
+    assert unchanged(model, lambda: load_weights(model, path)).diagnostics[0].code == "weights-mismatch"
 
 
 def test_hdf5_that_points_to_other_files_is_refused(trained: Any, page: str, tmp_path: Path) -> None:
