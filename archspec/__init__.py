@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from archspec.graph.analysis.training_plan import Plan
     from archspec.graph.diff.diff import Difference
     from archspec.runtime.data.report.manifest import Manifest
-    from archspec.runtime.evaluation.evaluate import Evaluation
+    from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.export import Export
     from archspec.runtime.predict import Prediction
     from archspec.runtime.training.run_result import RunResult
@@ -112,7 +112,7 @@ __all__ = [
 
 _RESULTS = {
     "Difference": "graph.diff.diff",
-    "Evaluation": "runtime.evaluation.evaluate",
+    "Evaluation": "runtime.evaluation.result",
     "Export": "runtime.export",
     "Manifest": "runtime.data.report.manifest",
     "Matching": "runtime.weights",

@@ -62,8 +62,8 @@ MAY_IMPORT = {
     "runtime.training.records": MODELS,
     "runtime.training": MODELS + "runtime.weights runtime.dense runtime.distributed runtime.training.optimization "
     "runtime.training.records",
-    "runtime.evaluation.protocols": MODELS + "runtime.dense",
-    "runtime.evaluation": MODELS + "runtime.dense runtime.distributed runtime.evaluation.protocols",
+    "runtime.evaluation.inference": MODELS + "runtime.dense",
+    "runtime.evaluation": MODELS + "runtime.dense runtime.distributed runtime.evaluation.inference",
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation",

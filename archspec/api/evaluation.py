@@ -12,7 +12,7 @@ from archspec.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from archspec.runtime.distributed.cluster import Cluster
-    from archspec.runtime.evaluation.evaluate import Evaluation
+    from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.predict import Prediction
 
 Split = Literal["train", "validation"]
@@ -137,33 +137,34 @@ def evaluate_all(
     """
     from archspec.lang.schema.protocol_text import parse_protocols
     from archspec.runtime.evaluation.batch_evaluate import evaluate_all
+    from archspec.runtime.evaluation.options import EvaluationOptions
     from archspec.runtime.system.atomic_write import check_output_folder
 
     writes = cluster is None or cluster.is_chief
     chosen = parse_protocols(protocols)
     if out is not None and writes:
         check_output_folder(Path(out))
+    options = EvaluationOptions(
+        data,
+        report or _silent,
+        split=split,
+        validation_split=validation_split,
+        seed=seed,
+        skip_bad_images=skip_bad_images,
+        batch_size=batch_size,
+        devices=devices,
+        cluster=cluster,
+    )
     found = Evaluations(
-        evaluate_all(
-            models,
-            data,
-            protocols=chosen,
-            ensemble=ensemble,
-            weights=weights,
-            save=save_predictions,
-            split=split,
-            validation_split=validation_split,
-            seed=seed,
-            batch_size=batch_size,
-            devices=devices,
-            skip_bad_images=skip_bad_images,
-            cluster=cluster,
-            report=report,
-        )
+        evaluate_all(models, options, protocols=chosen, ensemble=ensemble, weights=weights, save=save_predictions)
     )
     if out is not None and writes:
         found.write(out)
     return found
+
+
+def _silent(line: str) -> None:
+    """The default of `report`."""
 
 
 def evaluation_protocols() -> list[str]:

@@ -126,7 +126,7 @@ class Network:
             matching = load_weights(model, weights, graph=graph)
         metadata = Metadata(
             reference=self.reference,
-            page=self.resolved_text(),
+            spec=self.resolved_text(),
             preprocess=self.preprocess,  # type: ignore[arg-type]
             resize=self.protocol.resize,
         )

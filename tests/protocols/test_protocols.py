@@ -151,11 +151,11 @@ def test_the_protocol_of_a_plugin_works_everywhere(tmp_path: Path) -> None:
     run = """
 from archspec import load
 from archspec.lang.schema.protocol_text import parse_protocols, protocol_text
-from archspec.runtime.evaluation.targets import Member
+from archspec.runtime.evaluation.targets import Target
 (protocol,) = parse_protocols(["center-flip: 256"])
 (views,) = protocol.plan((224, 224, 3), None)
 print(protocol_text(protocol), views.passes, views.sizes)
-print(Member.parse("runs/a:center-flip"), load("tiny.yaml").protocol.protocols)
+print(Target.parse("runs/a:center-flip"), load("tiny.yaml").protocol.protocols)
 from archspec.cli.commands.evaluate import command
 from archspec.lang.schema.spec_schema import text
 (option,) = [each for each in command.params if each.name == "protocols"]
@@ -163,6 +163,6 @@ print("center-flip" in option.help, "center-flip" in text())
 """
     assert in_a_process(run, tmp_path).splitlines() == [
         "center-flip: {size: 256} 2 (256,)",
-        "Member(path=PosixPath('runs/a'), protocol=CenterFlip(size=None)) (CenterFlip(size=9),)",
+        "Target(path=PosixPath('runs/a'), protocol=CenterFlip(size=None)) (CenterFlip(size=9),)",
         "True True",
     ]

@@ -43,8 +43,8 @@ def graph_of(model: Any, metadata: Metadata | None = None) -> Graph:
 
     The names of the nodes are those of the model's layers.
     """
-    if metadata is not None and metadata.page is not None:
-        graph = compile_spec(parse(Source("archspec.json", metadata.page)))
+    if metadata is not None and metadata.spec is not None:
+        graph = compile_spec(parse(Source("archspec.json", metadata.spec)))
         names = {layer.name for layer in model.layers}
         if all(node.keras_name in names for node in graph.nodes):
             return graph

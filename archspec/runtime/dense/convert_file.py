@@ -46,5 +46,5 @@ def write_dense(form: DenseModel, path: str | Path) -> Any:
     }
     copy_weights(form.model, built, names)
     resize = smallest_side(form.graph, form.metadata.resize) if len(form.graph.input_shape) == 3 else None
-    save_model(built, path, replace(form.metadata, page=form.page.text, resize=resize))
+    save_model(built, path, replace(form.metadata, spec=form.page.text, resize=resize))
     return built

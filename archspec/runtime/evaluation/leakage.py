@@ -1,30 +1,32 @@
-"""Whether an evaluation counts images that the network was trained on."""
+"""A note where an evaluation includes images that the network was trained on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from archspec.diagnostics import ArchspecError
+from archspec.runtime.evaluation.options import EvaluationOptions
 from archspec.runtime.runs.settings import read_settings
 
 
-def seen_in_training(model: Path, data: str, validation_split: float | None, seed: int) -> str | None:
-    """A line that says so, with the remedy; None where there is nothing to say.
+def seen_in_training(model: Path, options: EvaluationOptions) -> str | None:
+    """A note with the remedy; None where nothing is known to be wrong.
 
-    That is known of a run that held out a share of the same data: other arguments than its own draw another share.
+    A run that held out a share of its data knows which: with another share or seed, the evaluation of the same data
+    includes training images.
 
     Args:
         model: a run directory, or a model file in it.
-        data, validation_split, seed: of `evaluate`.
     """
-    run = model if model.is_dir() else model.parent
+    if options.data is None or options.split != "validation":
+        return None
     try:
-        _, job = read_settings(run)
-    except ArchspecError:
+        _, trained = read_settings(model if model.is_dir() else model.parent)
+    except ArchspecError:  # not a run
         return None
-    if job.validation_split is None or (validation_split, seed) == (job.validation_split, job.seed):
+    if trained.validation_split is None or Path(options.data).resolve() != Path(trained.data).resolve():
         return None
-    if Path(data).resolve() != Path(job.data).resolve():
+    if (options.validation_split, options.seed) == (trained.validation_split, trained.seed):
         return None
-    _, _, *held_out = job.data_arguments
+    _, _, *held_out = trained.data_arguments
     return f"note: `{model}` was trained on part of these images; `{' '.join(held_out)}` leaves those out"

@@ -1,4 +1,4 @@
-"""Evaluation on several hosts: each scores images of its own, and all of them get the posteriors of all."""
+"""Evaluation on several workers: each scores its own images, and all of them get the posteriors of all images."""
 
 from __future__ import annotations
 
@@ -10,61 +10,56 @@ import numpy as np
 
 from archspec.protocols import Protocol
 from archspec.runtime.data.files.fingerprint import fingerprint
-from archspec.runtime.data.images import Images, Report
-from archspec.runtime.distributed.cluster import Cluster
+from archspec.runtime.data.images import Images
 from archspec.runtime.distributed.collectives import Collectives
-from archspec.runtime.distributed.strategy import Devices, make_strategy
+from archspec.runtime.distributed.strategy import make_strategy
 from archspec.runtime.distributed.worker_errors import check_workers
-from archspec.runtime.evaluation.protocols.predictor import Classifier
-from archspec.runtime.evaluation.protocols.runner import Course, run_protocol
+from archspec.runtime.evaluation.inference.predictor import Predictor
+from archspec.runtime.evaluation.inference.runner import Posteriors, run_protocol
+from archspec.runtime.evaluation.options import EvaluationOptions
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 
 @dataclass(frozen=True)
-class Together:
-    """The devices of this host that score, and what binds it to the others; with one host nothing does."""
+class WorkerGroup:
+    """The devices of this worker, and its connection to the other workers if there are any."""
 
+    options: EvaluationOptions
     strategy: Any
     collectives: Collectives
 
     @classmethod
-    def of(cls, devices: Devices, cluster: Cluster | None, tell: Report) -> Together:
-        """Wait for all workers. Raises what `make_strategy` raises."""
+    def connect(cls, options: EvaluationOptions) -> WorkerGroup:
+        """Wait for all workers. Raises ArchspecError as `make_strategy`."""
+        cluster = options.cluster
         if cluster is None:
-            return cls(make_strategy(devices), Collectives(None, None))
-        every = make_strategy(devices, cluster, tell)
-        return cls(_own(every), Collectives(every, cluster))
+            return cls(options, make_strategy(options.devices), Collectives(None, None))
+        strategy = make_strategy(options.devices, cluster, options.report)
+        return cls(options, _local_strategy(strategy), Collectives(strategy, cluster))
 
-    def run(
-        self, network: Classifier, images: Images, protocol: Protocol, *, batch_size: int, report: Report
-    ) -> Course:
-        """`run_protocol` over all images, each scored by one of the hosts; the same on all of them.
+    def run(self, network: Predictor, images: Images, protocol: Protocol) -> Posteriors:
+        """`run_protocol` over all images, each scored by one worker; every worker returns the same posteriors.
 
-        Raises ArchspecError: what that raises, and `hosts-differ`.
+        Raises:
+            ArchspecError: those of `run_protocol`, and `hosts-differ`.
         """
-        cluster = self.collectives.cluster
+        cluster, report = self.options.cluster, self.options.report
+        run = partial(run_protocol, network, protocol=protocol, batch_size=self.options.batch_size, report=report)
         if cluster is None:
-            return run_protocol(network, images, protocol, batch_size=batch_size, report=report)
+            return run(images)
         self.collectives.check_equal("network and protocol", (network.checksum, protocol))
         self.collectives.check_equal("images", fingerprint(images))
         rows = np.arange(cluster.index, len(images), len(cluster.workers))
-        own = run_protocol(
-            network,
-            images.only(rows),
-            protocol,
-            batch_size=batch_size,
-            report=report,
-            look=partial(check_workers, cluster),
-        )
-        report(f"{cluster.name(cluster.index)}: its {len(rows):,} images are done; waiting for the others")
+        own = run(images.only(rows), after_batch=partial(check_workers, cluster))
+        report(f"{cluster.name(cluster.index)}: its {len(rows):,} images are done; waiting for the other workers")
         posteriors = np.zeros((len(images), own.posteriors.shape[1]), np.float32)
         posteriors[rows] = own.posteriors
         speed = float(self.collectives.all_reduce(np.array([own.images_per_second or 0], np.float32))[0])
         return replace(own, posteriors=self.collectives.all_reduce(posteriors), images_per_second=speed or None)
 
 
-def _own(every: Any) -> Any:
-    """A strategy over the devices of this host alone, which needs no other host for a step."""
+def _local_strategy(strategy: Any) -> Any:
+    """A strategy over the devices of this worker, whose steps do not involve other workers."""
     tf = import_tensorflow()
-    devices = every.extended.worker_devices
+    devices = strategy.extended.worker_devices
     return tf.distribute.get_strategy() if len(devices) == 1 else tf.distribute.MirroredStrategy(devices)

@@ -1,23 +1,22 @@
-"""The files of an evaluation: evaluation.json, classes.csv, confusion.csv and the confusion matrix as a picture."""
+"""The files of an evaluation: evaluation.json, classes.csv, confusion.csv and the confusion matrix as a plot."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from archspec.format import throughput
-from archspec.runtime.evaluation.evaluate import Evaluation
+from archspec.format import Table, csv_text, throughput
+from archspec.runtime.evaluation.result import Evaluation
 from archspec.runtime.evaluation.tables import csv_table, markdown_table
 from archspec.runtime.system.atomic_write import atomic, check_output_folder, os_errors, write_json, write_text
 
-NUMBERED = 30  # classes up to which every cell shows its number
-NAMED = 60  # classes up to which every row has its name
+NUMBERED = 30
+"""Largest number of classes for which every cell of the plot shows its count."""
+NAMED = 60
+"""Largest number of classes for which every row of the plot has its name."""
 
 
 def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
@@ -31,23 +30,21 @@ def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
     with os_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "evaluation.json", evaluation.to_json())
-    matrix = zip(evaluation.class_names, evaluation.confusion.tolist(), strict=True)
-    _write_csv(
-        directory / "confusion.csv",
-        [["true / predicted", *evaluation.class_names], *([name, *row] for name, row in matrix)],
-    )
-    rows: list[list[Any]] = [["class", "images", "top1_error", "low", "high", "top5_error"]]
-    for each in evaluation.classes:
-        five = each.images - each.correct_top5 if each.correct_top5 is not None else None
-        top5 = "" if five is None or not each.images else five / each.images
-        rows.append([each.name, each.images, each.error.rate, *each.error.interval, top5])
-    _write_csv(directory / "classes.csv", rows)
+    names = evaluation.class_names
+    confusion = [[name, *counts] for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)]
+    write_text(directory / "confusion.csv", csv_text(["true / predicted", *names], confusion) + "\n")
+    classes = [
+        [each.name, each.images, each.error.rate, *each.error.interval, each.top5_error and each.top5_error.rate]
+        for each in evaluation.classes
+    ]
+    headings = ["class", "images", "top1_error", "low", "high", "top5_error"]
+    write_text(directory / "classes.csv", csv_text(headings, classes) + "\n")
     draw_confusion(directory / "confusion.png", evaluation)
     return directory
 
 
 def write_evaluations(evaluations: Sequence[Evaluation], directory: str | Path) -> Path:
-    """Write table.md, table.csv and a folder with the files of each evaluation, numbered and named by its protocol.
+    """Write table.md, table.csv, and for each evaluation a folder with its files, numbered and named by its protocol.
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`.
@@ -62,39 +59,32 @@ def write_evaluations(evaluations: Sequence[Evaluation], directory: str | Path) 
     return directory
 
 
-def _write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    write_text(path, text.getvalue())
-
-
 def evaluation_text(evaluation: Evaluation) -> str:
-    """The figures for a terminal: error rates, loss, each class, and what it is most often taken for."""
+    """One evaluation for a terminal: error rates, loss, and for each class its error and most frequent confusion."""
     top5 = "" if evaluation.top5_error is None else f", top-5 error {evaluation.top5_error}"
     speed = evaluation.images_per_second
+    rows = []
+    for number, each in enumerate(evaluation.classes):
+        rate, _, interval = str(each.error).partition(" (")
+        wrong = evaluation.confusion[number].copy()
+        wrong[number] = 0
+        confused = evaluation.class_names[wrong.argmax()] if wrong.any() else ""
+        rows.append([each.name, rate, interval.rstrip(")"), f"{each.correct} of {each.images}", confused])
+    headings = ["class", "top-1 error", "95 % interval", "correct", "most often confused with"]
     lines = [
         f"{evaluation.model} on {evaluation.data}: {evaluation.images:,} images, {evaluation.protocol}, "
-        f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} an image",
-        f"top-1 error {evaluation.top1_error}{top5}; in parentheses the 95 % interval",
+        f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} for an image",
+        f"top-1 error {evaluation.top1_error}{top5}; 95 % confidence intervals in parentheses",
         f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
         + ("" if speed is None else f", {throughput(speed)} images/s"),
         "",
+        *Table(headings, rows, headings[1:4]).lines(),
     ]
-    width = max(map(len, evaluation.class_names))
-    rates = [str(each.error).partition(" (") for each in evaluation.classes]
-    shares, intervals = (max(len(rate[part]) for rate in rates) for part in (0, 2))
-    lines.append("top-1 error of each class")
-    for row, (each, (share, _, interval)) in enumerate(zip(evaluation.classes, rates, strict=True)):
-        wrong = evaluation.confusion[row].copy()
-        wrong[row] = 0
-        mistaken = f", most often taken for {evaluation.class_names[wrong.argmax()]}" if wrong.any() else ""
-        right = f"{each.correct} of {each.images} right"
-        lines.append(f"{each.name:<{width}}  {share:>{shares}} {'(' + interval:<{intervals + 1}}  {right}{mistaken}")
     return "\n".join(lines)
 
 
 def draw_confusion(path: Path, evaluation: Evaluation) -> None:
-    """The confusion matrix as a PNG: each row's shares as shades, its counts as numbers, true classes downwards."""
+    """Plot the confusion matrix as a PNG: rows are true classes, shades are shares of the row, numbers are counts."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

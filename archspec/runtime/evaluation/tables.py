@@ -2,52 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from archspec.format import Table, csv_text, rule, throughput
-from archspec.runtime.evaluation.evaluate import Evaluation
+from archspec.runtime.evaluation.metrics import ErrorRate
+from archspec.runtime.evaluation.result import Evaluation, joined
 
-HEADINGS = ("model", "protocol", "Q", "passes", "top-1 error (%)", "top-5 error (%)", "loss", "images/s")
-NUMBERS = HEADINGS[3:]
-"""Columns that are set to the right."""
 NOTE = (
-    "Q: smallest side of the rescaled image, pixels. passes: forward passes an image. "
-    "In parentheses: 95 % intervals of Wilson. loss: cross-entropy, nats."
+    "Q: smallest side of the rescaled image, pixels. passes: forward passes for an image. "
+    "In parentheses: 95 % confidence intervals (Wilson). loss: cross-entropy, nats."
 )
 
 
-def table_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
-    """A row for each evaluation, under HEADINGS."""
-    rows: list[tuple[str, ...]] = []
-    for each in evaluations:
-        speed = each.images_per_second
-        rows.append(
-            (
-                " + ".join(dict.fromkeys(map(_short, each.predictions.models))),
-                each.protocol,
-                each.scales,
-                f"{each.passes:,}",
-                str(each.top1_error).replace(" %", ""),
-                "" if each.top5_error is None else str(each.top5_error).replace(" %", ""),
-                f"{each.loss:.4f}",
-                "" if speed is None else throughput(speed),
-            )
-        )
-    return rows
+class Column(NamedTuple):
+    """A column of the tables for people, and the columns of CSV with the same values at full precision."""
+
+    heading: str
+    text: Callable[[Evaluation], str]
+    names: tuple[str, ...]
+    values: Callable[[Evaluation], tuple[object, ...]]
+    is_number: bool = True
+
+
+def _rate_values(rate: ErrorRate | None) -> tuple[object, ...]:
+    return ("", "", "") if rate is None else (rate.rate, *rate.interval)
+
+
+def _rate_text(rate: ErrorRate | None) -> str:
+    return "" if rate is None else str(rate).replace(" %", "")
 
 
 def _short(model: str) -> str:
-    """The directory of a run for its best model."""
+    """The run directory instead of its best model."""
     return str(Path(model).parent) if Path(model).name == "best.keras" else model
 
 
+COLUMNS = (
+    Column(
+        "model",
+        lambda each: joined(tuple(map(_short, each.predictions.models))),
+        ("model",),
+        lambda each: (each.model,),
+        is_number=False,
+    ),
+    Column("protocol", lambda each: each.protocol, ("protocol",), lambda each: (each.protocol,), is_number=False),
+    Column("Q", lambda each: each.scales, ("scales",), lambda each: (each.scales,), is_number=False),
+    Column("passes", lambda each: f"{each.passes:,}", ("passes", "images"), lambda each: (each.passes, each.images)),
+    Column(
+        "top-1 error (%)",
+        lambda each: _rate_text(each.top1_error),
+        ("top1_error", "top1_low", "top1_high"),
+        lambda each: _rate_values(each.top1_error),
+    ),
+    Column(
+        "top-5 error (%)",
+        lambda each: _rate_text(each.top5_error),
+        ("top5_error", "top5_low", "top5_high"),
+        lambda each: _rate_values(each.top5_error),
+    ),
+    Column("loss", lambda each: f"{each.loss:.4f}", ("loss",), lambda each: (each.loss,)),
+    Column(
+        "images/s",
+        lambda each: "" if each.images_per_second is None else throughput(each.images_per_second),
+        ("images_per_second",),
+        lambda each: (each.images_per_second,),
+    ),
+)
+
+
 def _table(evaluations: Sequence[Evaluation]) -> Table:
-    return Table(HEADINGS, table_rows(evaluations), NUMBERS)
+    rows = [[column.text(each) for column in COLUMNS] for each in evaluations]
+    return Table([each.heading for each in COLUMNS], rows, [each.heading for each in COLUMNS if each.is_number])
 
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:
-    """For a terminal: columns of their widest entry, and what they mean."""
+    """For a terminal: a title, aligned columns, and a note on what they mean."""
     first = evaluations[0]
     title = f"{first.data}: {first.images:,} images of {len(first.class_names):,} classes"
     headings, *rows = _table(evaluations).lines()
@@ -60,14 +91,6 @@ def markdown_table(evaluations: Sequence[Evaluation]) -> str:
 
 
 def csv_table(evaluations: Sequence[Evaluation]) -> str:
-    """CSV with every figure in a column of its own; shares from 0 to 1, at full precision."""
-    columns = ["model", "protocol", "scales", "passes", "images"]
-    columns += [f"{rate}_{what}" for rate in ("top1", "top5") for what in ("error", "low", "high")]
-    lines = []
-    for each in evaluations:
-        rates: list[float | str | None] = []
-        for rate in (each.top1_error, each.top5_error):
-            rates += ["", "", ""] if rate is None else [rate.rate, *rate.interval]
-        start = [each.model, each.protocol, each.scales, each.passes, each.images]
-        lines.append([*start, *rates, each.loss, each.images_per_second])
-    return csv_text([*columns, "loss", "images_per_second"], lines)
+    """CSV with every figure in a column of its own; rates are shares from 0 to 1, at full precision."""
+    rows = [[value for column in COLUMNS for value in column.values(each)] for each in evaluations]
+    return csv_text([name for column in COLUMNS for name in column.names], rows)

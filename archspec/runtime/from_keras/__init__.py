@@ -52,6 +52,6 @@ def spec_of_source(source: str, *, name: str | None = None) -> str:
         return spec_of(model, name=name, source=f"keras.applications.{function}, by `archspec from-keras {source}`.")
     path = Path(source)
     model, metadata = load_model(path)
-    if metadata.page and name is None:
-        return metadata.page
+    if metadata.spec and name is None:
+        return metadata.spec
     return spec_of(model, name=name, source=f"Made by `archspec from-keras {path.name}`.")

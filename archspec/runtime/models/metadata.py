@@ -1,4 +1,4 @@
-"""What a model file knows of its network besides Keras's configuration: the page, the classes, the preprocessing."""
+"""The metadata of a model file: the spec, the classes and the preprocessing of its network."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from archspec.transforms import TRANSFORMS, Transform
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a model file knows of its network besides Keras's configuration; all of it may be missing."""
+    """What archspec adds to Keras's configuration in a model file; each field may be missing."""
 
     reference: str | None = None
-    """As the network was asked for: `resnet:50`."""
-    page: str | None = None
-    """The page with its variant and settings applied, YAML."""
+    """The reference that the network was built from: `resnet:50`."""
+    spec: str | None = None
+    """The spec with its variant and settings applied, YAML."""
     class_names: tuple[str, ...] | None = None
     preprocess: tuple[Transform, ...] = ()
-    """The transforms between pixels of 0 to 255 and the network."""
+    """Transforms from pixel values of 0 to 255 to the network's input."""
     resize: int | None = None
-    """The evaluation protocol: shortest side after resizing, pixels."""
+    """Shortest side of images after resizing in evaluation, pixels."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "format": 1,
             "reference": self.reference,
-            "page": self.page,
+            "spec": self.spec,
             "class_names": self.class_names,
             "preprocess": [to_one_key(transform) for transform in self.preprocess],
             "resize": self.resize,
@@ -42,7 +42,7 @@ class Metadata:
         names = data.get("class_names")
         return cls(
             reference=data.get("reference"),
-            page=data.get("page"),
+            spec=data.get("spec", data.get("page")),  # `page` in files of archspec 0.1.0
             class_names=None if names is None else tuple(names),
             preprocess=tuple(_transform(each) for each in data.get("preprocess", ())),
             resize=data.get("resize"),
@@ -55,6 +55,7 @@ SCHEMA = {
     "properties": {
         "format": {"const": 1},
         "reference": {"type": ["string", "null"]},
+        "spec": {"type": ["string", "null"]},
         "page": {"type": ["string", "null"]},
         "class_names": {"type": ["array", "null"], "items": {"type": "string"}},
         "preprocess": {"type": "array", "items": {"type": "object", "minProperties": 1, "maxProperties": 1}},

@@ -135,7 +135,7 @@ def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
         held.enter_context(run_directory.created(directory, overwrite=request.overwrite))
     metadata = Metadata(
         reference=request.reference,
-        page=_spec_text(request),
+        spec=_spec_text(request),
         class_names=training.class_names,
         preprocess=network.preprocess,
         resize=network.protocol.resize,

@@ -100,7 +100,7 @@ def _pairs(graph: Graph, source: str, maps: Sequence[str], paths: Sequence[str])
 def _page_graph(source: str, name: str) -> Graph:
     """The graph of the source, of which a named map needs the order of layers."""
     try:
-        page = None if source.startswith("keras:") else read_metadata(source).page
+        page = None if source.startswith("keras:") else read_metadata(source).spec
     except ArchspecError as error:
         if error.diagnostics[0].code == "model-not-found":
             raise

@@ -183,10 +183,9 @@ def scored(
     """
 
     def work(cluster: Cluster | None, said: list[str]) -> int:
-        from archspec.lang.schema.protocol_text import parse_protocols
-        from archspec.runtime.evaluation.batch_evaluate import evaluate_all
-        from archspec.runtime.evaluation.protocols.journal import Journal
-        from archspec.runtime.evaluation.protocols.predictions import save_all
+        from archspec import evaluate_all
+        from archspec.runtime.evaluation.inference.journal import Journal
+        from archspec.runtime.evaluation.predictions import save_all
 
         add = Journal.add
 
@@ -198,7 +197,7 @@ def scored(
                 time.sleep(2)
 
         Journal.add = add_and_die  # type: ignore[method-assign]
-        protocols = parse_protocols(["center", "ten-crop: 10"])
+        protocols = ["center", "ten-crop: 10"]
         given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": batch_size, "cluster": cluster}
         found = evaluate_all([model], "digits", report=said.append, **given)
         worker = cluster.index if cluster else 0
@@ -253,7 +252,7 @@ def _keep_busy(core: set[int]) -> None:
 
 
 def posteriors(out: Path, worker: int) -> list[Any]:
-    from archspec.runtime.evaluation.protocols.predictions import load_predictions
+    from archspec.runtime.evaluation.predictions import load_predictions
 
     return [load_predictions(out.with_name(f"{out.name}-{worker}-{row}.npz")).posteriors for row in (1, 2, 3)]
 

@@ -17,11 +17,12 @@ import tensorflow as tf
 from PIL import Image
 
 import archspec
+from archspec import evaluate
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.pipeline.preprocess import preprocess_image
 from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.evaluation.evaluate import Evaluation, evaluate
 from archspec.runtime.evaluation.report_files import write_evaluation
+from archspec.runtime.evaluation.result import Evaluation
 from archspec.runtime.export import Export, export
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
@@ -161,7 +162,7 @@ def test_other_classes_are_refused_and_named(model: Path, folder: Path, tmp_path
         evaluate(model, str(tmp_path / "data"))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "classes-mismatch"
-    assert diagnostic.notes == ("only in the data: gnu", "only in the network: bee")
+    assert diagnostic.notes == ("the network does not know: gnu", "the data does not have: bee")
 
 
 def test_a_model_without_names_takes_the_classes_as_they_come(model: Path, folder: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 METADATA = Metadata(
     reference="some:thing",
-    page="name: some\n",
+    spec="name: some\n",
     class_names=("Ünder", "over", ""),
     preprocess=(TRANSFORMS["scale"].make({"factor": 0.5}), TRANSFORMS["normalize"].make({"mean": [1], "std": [2]})),
     resize=9,

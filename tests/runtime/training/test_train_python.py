@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec.runtime.evaluation.batch_evaluate import evaluate_all
+from archspec import evaluate_all
 from tests.runtime.data.image_files import two_classes
 from tests.runtime.small_specs import PAGE
 from tests.runtime.training.test_train_run import Watcher

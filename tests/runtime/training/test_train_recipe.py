@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec import api
+from archspec import api, evaluate
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.evaluation.evaluate import evaluate
 from archspec.runtime.export import export
 from archspec.runtime.models.model_file import load_model
 from archspec.runtime.predict import predict

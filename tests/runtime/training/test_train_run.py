@@ -178,7 +178,7 @@ def test_the_page_of_the_run_is_the_network_again(finished: tuple[RunResult, Wat
     model, metadata = load_model(result.directory)
     assert again.graph().params == model.count_params()
     assert again.recipe.epochs == 3
-    assert metadata.page == (result.directory / "spec.yaml").read_text()
+    assert metadata.spec == (result.directory / "spec.yaml").read_text()
     assert metadata.class_names == tuple("0123456789")
 
 

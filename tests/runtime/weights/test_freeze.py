@@ -188,7 +188,7 @@ def test_a_network_of_other_classes_is_tuned_behind_frozen_layers(tmp_path: Path
     from archspec.runtime.models.model_file import save_model
 
     source = randomize(old.build())
-    save_model(source, tmp_path / "old.keras", Metadata(page=old.resolved_text()))
+    save_model(source, tmp_path / "old.keras", Metadata(spec=old.resolved_text()))
     arguments = ["train", page, "--data", "digits", "-o", tmp_path / "run", "--init-from", tmp_path / "old.keras"]
     arguments += ["--init-map", "conv1/**", "--init-map", "bn*", "--freeze", "conv1/**", "--freeze", "bn1"]
     done = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)

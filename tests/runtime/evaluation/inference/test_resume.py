@@ -16,12 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from archspec import evaluate_all
 from archspec.diagnostics import ArchspecError
-from archspec.protocols import PROTOCOLS
-from archspec.runtime.evaluation.batch_evaluate import evaluate_all
-from archspec.runtime.evaluation.protocols.journal import HEAD
-from archspec.runtime.evaluation.targets import Member
-from tests.runtime.evaluation.protocols.conftest import SIDES
+from archspec.runtime.evaluation.inference.journal import HEAD
+from tests.runtime.evaluation.conftest import SIDES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -62,11 +60,10 @@ def test_a_killed_evaluation_resumes(model: Path, cache: Path, write_images: Wri
         file.write(b"rows\x01\x00")  # a record that was cut off
 
     said: list[str] = []
-    protocols = [Member.parse(f"{model}:multi-crop").protocol]
-    (resumed,) = evaluate_all([model], str(folder), protocols=protocols, batch_size=BATCH, report=said.append)  # type: ignore[arg-type]
+    (resumed,) = evaluate_all([model], str(folder), protocols=["multi-crop"], batch_size=BATCH, report=said.append)
     assert f"{done:,} of 108 images were done before the last run was stopped" in said
     assert journals(cache) == []  # all is done: nothing stays behind
-    (fresh,) = evaluate_all([model], str(folder), protocols=protocols, batch_size=BATCH, report=said.append)  # type: ignore[arg-type]
+    (fresh,) = evaluate_all([model], str(folder), protocols=["multi-crop"], batch_size=BATCH, report=said.append)
     assert sum("were done before" in line for line in said) == 1
     np.testing.assert_allclose(resumed.predictions.posteriors, fresh.predictions.posteriors, atol=1e-6)
     assert resumed.predictions.images == fresh.predictions.images
@@ -89,11 +86,10 @@ def test_a_table_that_is_stopped_keeps_its_finished_rows(
             interrupted = True
             raise KeyboardInterrupt
 
-    protocols = [Member.parse(f"{model}:{name}").protocol for name in ("ten-crop", "dense")]
     with pytest.raises(KeyboardInterrupt):
-        evaluate_all([model], str(folder), protocols=protocols, report=report)  # type: ignore[arg-type]
+        evaluate_all([model], str(folder), protocols=["ten-crop", "dense"], report=report)
     assert len(journals(cache)) == 1
-    rows = evaluate_all([model], str(folder), protocols=protocols, report=report)  # type: ignore[arg-type]
+    rows = evaluate_all([model], str(folder), protocols=["ten-crop", "dense"], report=report)
     assert said.count("18 of 18 images were done before the last run was stopped") == 1
     assert [row.protocol for row in rows] == ["ten-crop", "dense"]
     assert journals(cache) == []
@@ -107,7 +103,6 @@ def test_another_model_image_or_protocol_begins_anew(
     files = write_images(folder, SIDES)
     used = tmp_path / "used.keras"
     used.write_bytes(model.read_bytes())
-    center = PROTOCOLS["center"].make({})
     said: list[str] = []
 
     def stop(line: str) -> None:
@@ -115,23 +110,23 @@ def test_another_model_image_or_protocol_begins_anew(
         if sum(each.startswith(f"{used}: ") for each in said) == 2:  # at the second model
             raise KeyboardInterrupt
 
-    def resumed(protocol: Any) -> bool:
+    def resumed(protocol: str = "center") -> bool:
         said.clear()
         with pytest.raises(KeyboardInterrupt):
             evaluate_all([used, used], str(folder), protocols=[protocol], report=stop)
         return any("were done before" in line for line in said)
 
-    assert not resumed(center)
-    assert resumed(center)  # the same again, which is stopped at once
+    assert not resumed()
+    assert resumed()  # the same again, which is stopped at once
     with zipfile.ZipFile(used, "a") as archive:
         archive.writestr("note.txt", "another file")
-    assert not resumed(center)
+    assert not resumed()
     changed = next(iter(files))
     ImageOps.invert(Image.open(changed)).save(changed)
-    assert not resumed(center)
+    assert not resumed()
     os.utime(changed, (1, 1))  # the same image
-    assert resumed(center)
-    assert not resumed(PROTOCOLS["center"].make({"size": 14}))
+    assert resumed()
+    assert not resumed("center: 14")
 
 
 @pytest.mark.parametrize("protocol", ["center", "ten-crop"])
@@ -146,8 +141,8 @@ def test_an_image_that_goes_away_is_named_with_the_way_back(
             gone.unlink()
 
     with pytest.raises(ArchspecError) as caught:
-        evaluate_all([model], str(folder), protocols=[PROTOCOLS[protocol].make({})], report=lose)
+        evaluate_all([model], str(folder), protocols=[protocol], report=lose)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "data-changed"
     assert str(gone) in diagnostic.notes[0]
-    assert diagnostic.help == "put it back as it was; the same command goes on from there"
+    assert diagnostic.help == "restore it; the same command continues from there"

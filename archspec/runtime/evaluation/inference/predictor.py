@@ -1,4 +1,4 @@
-"""A trained network as a protocol sees it: posteriors of crops, and of whole images by its dense form."""
+"""A trained network that predicts posteriors: of crops, and of whole images by its fully convolutional form."""
 
 from __future__ import annotations
 
@@ -24,24 +24,28 @@ from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.system import memory as machine
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-Posteriors = Callable[[Any], Any]
-"""From inputs (b, ...) to the softmax output (b, classes), float32; both may be tensors or arrays."""
+Predict = Callable[[Any], Any]
+"""Inputs (B, ...) -> softmax outputs (B, classes), float32; tensors or arrays."""
 
 
 @dataclass(frozen=True, eq=False)
-class Classifier:
-    """A classifier on its devices, and what its file says of its input."""
+class Predictor:
+    """A classifier on its devices, with the metadata of its file."""
 
     path: Path
     model: Any = field(repr=False)
     logits_model: Any = field(repr=False)
     metadata: Metadata
     strategy: Any = field(repr=False)
-    _of_images: dict[str, Posteriors] = field(default_factory=dict, repr=False)
+    _dense_functions: dict[tuple[str, str], Predict] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, path: str | Path, strategy: Any) -> Classifier:
-        """Of a model file or a run directory. Raises what `load_model` and `logits_of` raise."""
+    def open(cls, path: str | Path, strategy: Any) -> Predictor:
+        """Load a model file, or the best model of a run directory.
+
+        Raises:
+            ArchspecError: those of `load_model` and `logits_of`.
+        """
         path = model_path(path)
         with strategy.scope():
             model, metadata = load_model(path)
@@ -62,14 +66,14 @@ class Classifier:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     @cached_property
-    def of_inputs(self) -> Posteriors:
-        """Posteriors of what has gone through `preprocess`."""
+    def of_inputs(self) -> Predict:
+        """Posteriors of preprocessed inputs."""
         tf = import_tensorflow()
         return self._run(lambda x: _softmax(tf, self.logits_model(x, training=False)), self.input_shape)
 
     @cached_property
-    def of_crops(self) -> Posteriors:
-        """Posteriors of crops as large as the input, float32 grey levels (b, H, W, C)."""
+    def of_crops(self) -> Predict:
+        """Posteriors of crops of the input's size, (B, H, W, C), float32 pixel values from 0 to 255."""
         tf = import_tensorflow()
 
         def posteriors(x: Any) -> Any:
@@ -78,35 +82,37 @@ class Classifier:
 
         return self._run(posteriors, self.input_shape)
 
-    def of_images(self, average: str) -> Posteriors:
-        """Posteriors of images of any size, float32 grey levels (b, H, W, C), by the fully convolutional network.
+    def of_images(self, average: str) -> Predict:
+        """Posteriors of images of any size, (B, H, W, C), float32 from 0 to 255, by the fully convolutional network.
 
-        average: `scores` is the softmax of the mean of the map of class scores (Simonyan & Zisserman 2014, section
-            3.2), `posteriors` the mean of the map of softmax outputs.
+        Args:
+            average: `scores` applies the softmax to the mean of the map of class scores (Simonyan & Zisserman 2014,
+                section 3.2); `posteriors` is the mean of the map of softmax outputs.
 
-        Raises what `convolutionalize` raises: `not-convolutional` and others.
+        Raises:
+            ArchspecError: those of `convolutionalize`, such as `not-convolutional`.
         """
-        if average in self._of_images:
-            return self._of_images[average]
+        if ("whole", average) in self._dense_functions:
+            return self._dense_functions["whole", average]
         tf = import_tensorflow()
         free = (None, None, self.input_shape[-1])
-        dense = self._dense  # built now: not while a graph is traced
+        dense = self._dense  # built here, not while the function is traced
 
         def posteriors(x: Any) -> Any:
             x = preprocess_values(tf, x, free, self.metadata.preprocess)
             scores = tf.cast(dense(x, training=False), tf.float32)
-            if scores.shape.rank == 2:  # a network of free size averages by itself
+            if scores.shape.rank == 2:  # a network of free input size averages itself
                 return _softmax(tf, scores)
             if average == "scores":
                 return _softmax(tf, tf.reduce_mean(scores, axis=[1, 2]))
             return tf.reduce_mean(_softmax(tf, scores), axis=[1, 2])
 
-        return self._of_images.setdefault(average, self._run(posteriors, free))
+        return self._dense_functions.setdefault(("whole", average), self._run(posteriors, free))
 
-    def in_tiles(self, average: str) -> Posteriors:
-        """As `of_images`, for images that do not fit into memory as a whole, one after the other on one device."""
+    def in_tiles(self, average: str) -> Predict:
+        """As `of_images`, for images that do not fit into memory as a whole: one at a time, in tiles, on one device."""
         tf, scorer = import_tensorflow(), self.scorer
-        assert scorer is not None  # only it knows that they do not fit
+        assert scorer is not None  # tiles are used only where the scorer has bounded the memory
         free = (None, None, self.input_shape[-1])
 
         def posteriors(x: Any) -> Any:
@@ -115,19 +121,19 @@ class Classifier:
                 return _softmax(tf, scores.mean(axis=(1, 2)))
             return tf.reduce_mean(_softmax(tf, scores), axis=[1, 2])
 
-        return posteriors
+        return self._dense_functions.setdefault(("tiles", average), posteriors)
 
     @cached_property
     def scorer(self) -> DenseScorer | None:
-        """The dense network with the memory that it may take, half of what is free now.
+        """The fully convolutional network with its memory limit, half of the memory that is free now.
 
-        None on a GPU, and where the graph of a network of free size cannot be read.
+        None on a GPU, and where the graph of the network cannot be read.
         """
         if import_tensorflow().config.get_visible_devices("GPU"):
             return None
         try:
             graph = graph_of(self.model, self.metadata)
-        except ArchspecError:  # the dense network of a fixed size cannot be built without it
+        except ArchspecError:  # `_dense` reports it where the network has a fixed size
             return None
         free = None in self.input_shape
         dense = graph if free else convolutionalize_graph(graph, output="logits")
@@ -137,25 +143,25 @@ class Classifier:
 
     @cached_property
     def _dense(self) -> Any:
-        """The keras.Model (b, H, W, C) -> (b, H', W', classes), before the softmax."""
+        """The keras.Model (B, H, W, C) -> (B, H', W', classes), before the softmax."""
         if None in self.input_shape:
             return self.logits_model
         with self.strategy.scope():
             return convolutionalize(self.model, graph=graph_of(self.model, self.metadata), output="logits")
 
-    def _run(self, posteriors: Callable[[Any], Any], shape: Shape) -> Posteriors:
-        """The function as a graph, each batch divided over the replicas."""
+    def _run(self, posteriors: Callable[[Any], Any], shape: Shape) -> Predict:
+        """The function compiled by TensorFlow; each batch is divided over the replicas."""
         tf = import_tensorflow()
         replicas: int = self.strategy.num_replicas_in_sync
         if replicas == 1:
             signature = [tf.TensorSpec((None, *shape), tf.float32)]
-            compiled: Posteriors = tf.function(posteriors, autograph=False, input_signature=signature)
+            compiled: Predict = tf.function(posteriors, autograph=False, input_signature=signature)
             return compiled
         step = tf.function(lambda x: self.strategy.run(posteriors, args=(x,)), autograph=False, reduce_retracing=True)
 
         def divided(x: Any) -> Any:
             count = len(x)
-            rows = np.minimum(np.arange(-(-count // replicas) * replicas), count - 1)  # no replica without any
+            rows = np.minimum(np.arange(-(-count // replicas) * replicas), count - 1)  # no replica without a row
             parts = np.split(rows, replicas)
             given = self.strategy.experimental_distribute_values_from_function(
                 lambda context: tf.gather(x, parts[context.replica_id_in_sync_group])

@@ -1,7 +1,7 @@
-"""What an evaluation has found so far, on the disk after every batch: a crash loses no more than the one under way.
+"""The journal of an evaluation: its posteriors so far, written to disk after every batch.
 
-A journal is a file of records that are only ever appended: rows of images with their posteriors, and a checksum. A
-record that a crash cut off, or that the disk lost, ends what counts when the journal is opened again.
+A journal is an append-only file of records: rows of images with their posteriors, and a checksum. When it is opened
+again, it is cut before the first record that is incomplete or damaged.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from archspec.runtime.data.images import Report
 from archspec.runtime.system.atomic_write import discard, reason
 
 HEAD = struct.Struct("<4sIdI")
-"""Of a record: a word that marks it, how many rows it has, their seconds, and the CRC-32 of all but itself."""
+"""Header of a record: a mark, the number of rows, their seconds, and the CRC-32 of the rest of the record."""
 MARK = b"rows"
-MONTH = 30 * 86400  # seconds after which a journal that nobody went on with is forgotten
+MONTH = 30 * 86400
+"""Seconds after which an abandoned journal is removed."""
 
 
 class Journal:
-    """The posteriors (images, classes), float32, of what is done; made by `journal`."""
+    """The posteriors so far, float32 (images, classes), and which images are done; opened by `journal`."""
 
     def __init__(self, count: int, classes: int, file: BinaryIO | None = None) -> None:
         self.posteriors = np.zeros((count, classes), np.float32)
@@ -43,13 +44,17 @@ class Journal:
 
     @property
     def images_per_second(self) -> float | None:
-        """Over all processes that wrote here, without the first batch of each where there are others; None for none."""
+        """Throughput over all processes that wrote the journal; None without a timed batch."""
         paces = [pace for pace in self._paces if not math.isnan(pace[1])]
         seconds = sum(pace[1] for pace in paces)
         return sum(pace[0] for pace in paces) / seconds if seconds else None
 
     def add(self, rows: npt.NDArray[np.int64], posteriors: npt.NDArray[np.float32], seconds: float) -> None:
-        """Keep the posteriors of some rows, in memory and on the disk; `seconds` that they took, NaN to leave out."""
+        """Add the posteriors of some rows, in memory and on disk.
+
+        Args:
+            seconds: time that they took; NaN to leave them out of the throughput.
+        """
         self._paces.append((len(rows), seconds))
         self.posteriors[rows] = posteriors
         self.done[rows] = True
@@ -60,11 +65,11 @@ class Journal:
             self._file.write(HEAD.pack(MARK, len(rows), seconds, _checksum(len(rows), seconds, body)) + body)
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError:  # a full disk: the evaluation itself goes on
+        except OSError:  # the disk is full: the evaluation continues without a journal
             self._file = None
 
     def _read(self, file: BinaryIO) -> None:
-        """Take over the records that are whole, and cut off the rest."""
+        """Read the records that are whole, and truncate the file after them."""
         count, classes = self.posteriors.shape
         end = 0
         while len(head := file.read(HEAD.size)) == HEAD.size:
@@ -89,22 +94,25 @@ def _checksum(length: int, seconds: float, body: bytes) -> int:
 
 @contextlib.contextmanager
 def journal(key: Any, count: int, classes: int, report: Report) -> Iterator[Journal]:
-    """The journal of an evaluation, kept in the user's cache folder until `forget` is called with its key.
+    """Open the journal of an evaluation, a file in the user's cache folder until `forget` removes it.
 
-    key: plain values that say all that the posteriors depend on. Another process that evaluates the same meanwhile, or
-    a folder that cannot be written, leave it in memory alone; the latter is reported.
+    The journal is in memory only, which is reported, while another process writes the same one, and where the folder
+    is not writable.
+
+    Args:
+        key: plain values that identify everything that the posteriors depend on.
     """
     path = _place(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b")
     except OSError as error:
-        report(f"partial results are not kept: cannot write `{path}`: {reason(error)}")
+        report(f"cannot keep partial results: cannot write `{path}`: {reason(error)}")
         yield Journal(count, classes)
         return
     with file:
         if not _locked(file):
-            report("the same evaluation is under way in another process: this one keeps no partial results")
+            report("another process runs the same evaluation: this one keeps no partial results")
             yield Journal(count, classes)
             return
         file.seek(0)
@@ -112,7 +120,7 @@ def journal(key: Any, count: int, classes: int, report: Report) -> Iterator[Jour
 
 
 def forget(*keys: Any) -> None:
-    """Remove the journals of these keys, and those that have lain untouched for a month."""
+    """Remove the journals of these keys, and abandoned ones that are a month old."""
     for key in keys:
         discard(_place(key))
     with contextlib.suppress(OSError):
@@ -122,10 +130,10 @@ def forget(*keys: Any) -> None:
 
 
 def _locked(file: BinaryIO) -> bool:
-    """Whether this process now is the one that writes the file, until it closes it."""
+    """Lock the file until it is closed. Returns whether no other process has locked it."""
     try:
         import fcntl
-    except ImportError:  # a system without such locks
+    except ImportError:  # Windows
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.runtime.evaluation.protocols.journal import _place, forget, journal
+from archspec.runtime.evaluation.inference.journal import _place, forget, journal
 
 COUNT, CLASSES = 12, 3
 
@@ -83,7 +83,7 @@ def test_two_processes_at_once_do_not_mix() -> None:
             second.add(rows + 3, posteriors(rows + 3), 1.0)
             assert second.done.sum() == 3
     assert len(said) == 1
-    assert "in another process" in said[0]
+    assert "another process runs the same evaluation" in said[0]
     with journal("both", COUNT, CLASSES, said.append) as again:
         assert np.flatnonzero(again.done).tolist() == [0, 1, 2]
     forget("both")
@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch
         kept.add(np.arange(3), posteriors(np.arange(3)), 1.0)
         assert kept.done.sum() == 3
     assert len(said) == 1
-    assert "partial results are not kept" in said[0]
+    assert "cannot keep partial results" in said[0]
 
 
 def test_old_journals_are_forgotten(cache: Path) -> None:

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.lang.schema.protocol_text import parse_protocols
-from archspec.runtime.evaluation.batch_evaluate import evaluate_all
-from archspec.runtime.evaluation.protocols.predictions import load_predictions
+from archspec import evaluate_all
+from archspec.runtime.evaluation.predictions import load_predictions
 from tests.cli.conftest import Run
-from tests.runtime.evaluation.protocols.conftest import NAMES, SIDES
+from tests.runtime.evaluation.conftest import NAMES, SIDES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -49,8 +48,7 @@ def grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def saved(model: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The predictions of three protocols."""
     name = tmp_path_factory.mktemp("saved") / "p.npz"
-    protocols = parse_protocols(["center,ten-crop", "dense: [13, 16]"])
-    evaluate_all([model], str(folder), protocols=protocols, save=name)
+    evaluate_all([model], str(folder), protocols=["center,ten-crop", "dense: [13, 16]"], save_predictions=name)
     assert not name.exists()
     return [name.with_name(f"p-{number}.npz") for number in (1, 2, 3)]
 
@@ -156,4 +154,4 @@ def test_a_mistake_is_said_once_with_its_remedy(
 def test_weights_that_are_no_numbers_are_wrong_usage(run: Run, model: Path) -> None:
     result = run("evaluate", model, "--ensemble", "--weights", "one")
     assert result.status == 2
-    assert "is not a list of numbers such as 2,1" in result.err
+    assert "not a list of numbers such as 2,1" in result.err

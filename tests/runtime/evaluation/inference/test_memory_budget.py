@@ -14,10 +14,10 @@ from archspec.lang.schema.protocol_text import parse_protocols
 from archspec.runtime.data.images import Images
 from archspec.runtime.dense.scorer import DenseScorer
 from archspec.runtime.distributed.strategy import make_strategy
-from archspec.runtime.evaluation.protocols import views
-from archspec.runtime.evaluation.protocols.journal import forget
-from archspec.runtime.evaluation.protocols.predictor import Classifier
-from archspec.runtime.evaluation.protocols.runner import run_protocol
+from archspec.runtime.evaluation.inference import views
+from archspec.runtime.evaluation.inference.journal import forget
+from archspec.runtime.evaluation.inference.predictor import Predictor
+from archspec.runtime.evaluation.inference.runner import run_protocol
 from archspec.runtime.system import memory
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -28,11 +28,11 @@ def images(height: int, width: int, count: int = 3) -> Images:
     return Images(("ant", "bee", "cow", "dog", "fox", "élan"), np.arange(count, dtype=np.int32), pixels)
 
 
-def posteriors(network: Classifier, seen: Images, protocol: str) -> Any:
+def posteriors(network: Predictor, seen: Images, protocol: str) -> Any:
     (parsed,) = parse_protocols([protocol]) or ()
-    course = run_protocol(network, seen, parsed, batch_size=128, report=print)
-    forget(course.key)
-    return course.posteriors
+    found = run_protocol(network, seen, parsed, batch_size=128, report=print)
+    forget(found.journal_key)
+    return found.posteriors
 
 
 def needed(height: int, width: int) -> int:
@@ -59,11 +59,11 @@ def test_images_that_do_not_fit_are_taken_in_tiles_with_the_same_result(
     protocol: str, model: Path, shapes: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, strategy = images(30, 47), make_strategy()
-    expected = posteriors(Classifier.open(model, strategy), seen, protocol)
+    expected = posteriors(Predictor.open(model, strategy), seen, protocol)
     assert not shapes
     # free: twice of what may be used; of that a third of what 60 x 94 needs
     monkeypatch.setattr(memory, "free_memory", lambda: 2 * needed(60, 94) // 3)
-    found = posteriors(Classifier.open(model, strategy), seen, protocol)
+    found = posteriors(Predictor.open(model, strategy), seen, protocol)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert len(shapes) > 2 * 3  # two mirror images of three images, each in several
     assert all(needed(*shape[1:3]) <= needed(60, 94) / 3 for shape in shapes)
@@ -71,14 +71,14 @@ def test_images_that_do_not_fit_are_taken_in_tiles_with_the_same_result(
 
 def test_batches_are_no_larger_than_the_memory(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 2 * 4 * needed(20, 20))
-    network = Classifier.open(model, make_strategy())
+    network = Predictor.open(model, make_strategy())
     inner, sizes = network.of_images("scores"), []
 
     def watched(x: Any) -> Any:
         sizes.append(len(x))
         return inner(x)
 
-    network._of_images["scores"] = watched
+    network._dense_functions["whole", "scores"] = watched
     posteriors(network, images(20, 20, 9), "dense: 20")
     assert max(sizes) <= 4
     assert sum(sizes) == 18
@@ -99,7 +99,7 @@ def test_what_cannot_be_cut_is_refused_before_an_image_is_decoded(
 ) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 2 * 40_000)
     monkeypatch.setattr(views, "rescaled_images", lambda *_: pytest.fail("an image was decoded"))
-    network = Classifier.open(page_with_gate(tmp_path), make_strategy())
+    network = Predictor.open(page_with_gate(tmp_path), make_strategy())
     with pytest.raises(ArchspecError) as caught:
         posteriors(network, images(30, 30), "dense: 600")
     (diagnostic,) = caught.value.diagnostics
@@ -115,7 +115,7 @@ def test_a_free_input_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     inputs = keras.Input((None, None, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(7, 3)(inputs))
     keras.Model(inputs, keras.layers.Dense(6)(pooled)).save(tmp_path / "free.keras")
-    network = Classifier.open(tmp_path / "free.keras", make_strategy())
+    network = Predictor.open(tmp_path / "free.keras", make_strategy())
     with pytest.raises(ArchspecError, match="image-too-large") as caught:
         posteriors(network, images(30, 30), "dense: 300")
     assert "`--protocol 'dense: 32'`" in str(caught.value.diagnostics[0].help)  # sqrt(0.1 / 4.97) 300 = 42.5

@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.evaluation.protocols.ensemble import averages
-from archspec.runtime.evaluation.protocols.predictions import (
+from archspec.runtime.evaluation.ensemble import average, averages
+from archspec.runtime.evaluation.predictions import (
     Predictions,
-    average,
     load_predictions,
     save_all,
     save_predictions,
@@ -98,9 +97,9 @@ def test_the_pace_of_an_ensemble_is_that_of_one_after_the_other() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (predictions(count=5), "were not tested on the same images"),
-        (predictions(class_names=("ant", "bee", "elk")), "were not tested on the same classes"),
-        (predictions(labels=np.zeros(4, np.int32)), "were tested with other classes of 2 images"),
+        (predictions(count=5), "were not evaluated on the same images"),
+        (predictions(class_names=("ant", "bee", "elk")), "were not evaluated on the same classes"),
+        (predictions(labels=np.zeros(4, np.int32)), "were evaluated with different classes of 2 images"),
     ],
 )
 def test_members_that_do_not_fit_are_refused(other: Predictions, message: str) -> None:
@@ -150,13 +149,13 @@ def _labels(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "fact"),
     [
-        (_text, "it is damaged, or something else"),
-        (_other, "it holds no predictions"),
-        (_pickle, "it is damaged, or something else"),
-        (_cut, "it is damaged, or something else"),
-        (_newer, "it is of version 9"),
-        (_short, r"posteriors \(4, 3\) for 1 images and 3 classes"),
-        (_labels, "labels from 0 to 3 for 3 classes"),
+        (_text, "it is damaged, or not a file of predictions"),
+        (_other, "it does not hold predictions"),
+        (_pickle, "it is damaged, or not a file of predictions"),
+        (_cut, "it is damaged, or not a file of predictions"),
+        (_newer, "its format has version 9"),
+        (_short, r"it has posteriors \(4, 3\) for 1 images and 3 classes"),
+        (_labels, "it has labels from 0 to 3 for 3 classes"),
         (lambda path: None, "no such file or directory"),
     ],
 )

@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import archspec
     from archspec.runtime.models.metadata import Metadata
     from archspec.runtime.models.model_file import save_model
-    from tests.runtime.evaluation.protocols.reference import PAGE
+    from tests.runtime.evaluation.reference import PAGE
 
     page = tmp_path_factory.mktemp("model") / "reference.yaml"
     page.write_text(PAGE)
@@ -42,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kernel, bias, dense, dense_bias = built.get_weights()
     built.set_weights([3 * kernel, bias, 5 * dense, dense_bias + np.arange(6) / 5])
     metadata = Metadata(
-        page=network.resolved_text(),
+        spec=network.resolved_text(),
         class_names=NAMES,
         preprocess=network.preprocess,  # type: ignore[arg-type]
         resize=network.protocol.resize,

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archspec import evaluate, evaluate_all
 from archspec.diagnostics import ArchspecError
 from archspec.lang.schema.protocol_text import parse_protocols
 from archspec.runtime.data.images import Images
 from archspec.runtime.distributed.strategy import make_strategy
-from archspec.runtime.evaluation.batch_evaluate import evaluate_all
-from archspec.runtime.evaluation.evaluate import Evaluation, evaluate
-from archspec.runtime.evaluation.protocols import runner as run_module
-from archspec.runtime.evaluation.protocols.journal import forget
-from archspec.runtime.evaluation.protocols.predictor import Classifier
-from archspec.runtime.evaluation.protocols.runner import run_protocol
-from tests.runtime.evaluation.protocols import reference
-from tests.runtime.evaluation.protocols.conftest import NAMES, SIDES
+from archspec.runtime.evaluation.inference import runner as run_module
+from archspec.runtime.evaluation.inference.journal import forget
+from archspec.runtime.evaluation.inference.predictor import Predictor
+from archspec.runtime.evaluation.inference.runner import run_protocol
+from archspec.runtime.evaluation.result import Evaluation
+from tests.runtime.evaluation import reference
+from tests.runtime.evaluation.conftest import NAMES, SIDES
 
 # Keras hands its variables to NumPy in a way that NumPy 2 is about to drop
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -38,8 +38,8 @@ def numpy_network(model: Path) -> reference.Network:
 
 
 @pytest.fixture(scope="module")
-def tested(model: Path) -> Classifier:
-    return Classifier.open(model, make_strategy())
+def tested(model: Path) -> Predictor:
+    return Predictor.open(model, make_strategy())
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,7 @@ def pixels(folder: Path, write_images: Write) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def evaluations(model: Path, folder: Path, pixels: dict[str, Any]) -> dict[str, Evaluation]:
     """Of all cases, in batches that no protocol's views fill evenly."""
-    protocols = parse_protocols(["[" + ", ".join(f"{{{each}}}" for each in reference.CASES) + "]"])
-    found = evaluate_all([model], str(folder), protocols=protocols, batch_size=7)
+    found = evaluate_all([model], str(folder), protocols=list(reference.CASES), batch_size=7)
     return dict(zip(reference.CASES, found, strict=True))
 
 
@@ -110,25 +109,25 @@ def test_figures_are_those_of_the_posteriors(
     batch_size=st.integers(1, 60),
 )
 def test_images_and_batches_may_have_any_size(
-    height: int, width: int, case: str, batch_size: int, tested: Classifier, numpy_network: reference.Network
+    height: int, width: int, case: str, batch_size: int, tested: Predictor, numpy_network: reference.Network
 ) -> None:
     generator = np.random.default_rng(height * 100 + width)
     images = generator.integers(0, 256, (3, height, width, 3), np.uint8)
     given = Images(NAMES, np.zeros(3, np.int32), images)
     (protocol,) = parse_protocols([f"{{{case}}}"]) or ()
     found = run_protocol(tested, given, protocol, batch_size=batch_size, report=print)
-    forget(found.key)  # the next example of these images is computed anew
+    forget(found.journal_key)  # the next example of these images is computed anew
     expected = [reference.CASES[case](numpy_network, image) for image in images]
     np.testing.assert_allclose(found.posteriors, expected, atol=TOLERANCE)
 
 
 def test_no_more_views_than_a_batch_are_in_the_network_at_a_time(
-    tested: Classifier, monkeypatch: pytest.MonkeyPatch
+    tested: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """50 crops of each image at a batch of 8, and larger images count as several views."""
     sizes: list[tuple[int, ...]] = []
 
-    def watched(self: Classifier, name: str, function: Any) -> Any:
+    def watched(self: Predictor, name: str, function: Any) -> Any:
         def call(x: Any) -> Any:
             sizes.append(x.shape)
             return function(x)
@@ -137,7 +136,7 @@ def test_no_more_views_than_a_batch_are_in_the_network_at_a_time(
 
     crops, whole = tested.of_crops, tested.of_images("scores")
     monkeypatch.setitem(tested.__dict__, "of_crops", watched(tested, "crops", crops))
-    monkeypatch.setattr(Classifier, "of_images", lambda self, average: watched(self, "images", whole))
+    monkeypatch.setattr(Predictor, "of_images", lambda self, average: watched(self, "images", whole))
     images = Images(NAMES, np.zeros(4, np.int32), np.zeros((4, 40, 50, 3), np.uint8))
     for text in ("multi-crop", "dense: 18"):
         (protocol,) = parse_protocols([f"{{{text}}}"]) or ()
@@ -165,7 +164,7 @@ def test_a_crop_larger_than_the_input_goes_through_the_dense_network(
             )
 
 
-def test_without_a_protocol_the_first_of_the_page_is_run(
+def test_without_a_protocol_the_first_of_the_spec_is_run(
     model: Path, folder: Path, pixels: dict[str, Any], evaluations: dict[str, Evaluation]
 ) -> None:
     first = evaluate(model, str(folder))
@@ -173,12 +172,12 @@ def test_without_a_protocol_the_first_of_the_page_is_run(
     np.testing.assert_allclose(
         first.predictions.posteriors, evaluations["ten-crop"].predictions.posteriors, atol=TOLERANCE
     )
-    every = evaluate_all([model], str(folder), protocols=None)
+    every = evaluate_all([model], str(folder), protocols=["spec"])
     assert [each.protocol for each in every] == ["ten-crop", "multi-scale: {sizes: [13, 16]}"]
 
 
 @pytest.mark.parametrize("case", ["center", "multi-crop", "dense: 16"])
-def test_two_devices_give_what_one_gives(case: str, tested: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_devices_give_what_one_gives(case: str, tested: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches that do not divide, and one with fewer views than devices; the strategy is a stand-in that counts."""
     images = np.random.default_rng(0).integers(0, 256, (7, 14, 17, 3), np.uint8)
     given = Images(NAMES, np.zeros(7, np.int32), images)
@@ -204,14 +203,14 @@ def test_two_devices_give_what_one_gives(case: str, tested: Classifier, monkeypa
         def experimental_local_results(self, parts: Any) -> Any:
             return parts
 
-    pair = Classifier(tested.path, tested.model, tested.logits_model, tested.metadata, Two())
+    pair = Predictor(tested.path, tested.model, tested.logits_model, tested.metadata, Two())
     monkeypatch.setattr(run_module, "fingerprint", lambda images: "two")
     together = run_protocol(pair, given, protocol, batch_size=3, report=print)
     np.testing.assert_allclose(together.posteriors, alone.posteriors, atol=1e-6)
     assert divided
 
 
-def test_what_has_no_views_says_so(tested: Classifier, tmp_path: Path) -> None:
+def test_what_has_no_views_says_so(tested: Predictor, tmp_path: Path) -> None:
     inputs = keras.Input((12, 2))
     keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs))).save(tmp_path / "series.keras")
     x = np.random.default_rng(0).normal(size=(10, 12, 2)).astype(np.float32)
@@ -246,5 +245,5 @@ def test_a_free_input_needs_the_size_of_a_crop(tmp_path: Path, folder: Path, pix
     expected = reference.softmax(pooled_pixels @ kernel + bias)
     np.testing.assert_allclose(whole.predictions.posteriors, expected, atol=1e-4)
     assert evaluate(tmp_path / "free.keras", str(folder), protocol="center: {size: 12, crop: 10}").images == 18
-    with pytest.raises(ArchspecError, match="the crops of `ten-crop` need a size"):
+    with pytest.raises(ArchspecError, match="`ten-crop` crops to the size of the network's input"):
         evaluate(tmp_path / "free.keras", str(folder), protocol="ten-crop")

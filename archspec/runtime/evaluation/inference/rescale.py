@@ -1,4 +1,4 @@
-"""Images brought to the scales of a protocol, whatever their sizes, in the order of their rows."""
+"""Images rescaled to the scales of a protocol, in the order of their rows."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from archspec.transforms.frame import view, whole
 from archspec.transforms.resize import LONGEST, scaled_sides
 
 Scale = tuple[int | None, Pair | None]
-"""Smallest side, pixels (None: as the window needs), and the window (rows, columns) that the image must cover.
+"""Smallest side, pixels (None: just large enough for the window), and the window (rows, columns) to cover.
 
-Without both the image stays as it is.
+Without both, the image keeps its size.
 """
 
 
 def rescaled_images(
     images: Images, rows: Sequence[int], scales: Sequence[Scale], channels: int
 ) -> Iterator[tuple[npt.NDArray[np.float32], ...]]:
-    """For each of the rows, the image (H, W, C) at each scale, float32 grey levels; antialiased bilinear.
+    """For each row, the image (H, W, C) at each scale, float32 from 0 to 255; antialiased bilinear.
 
-    The smallest side becomes the scale's, or as much more as covers the window. A side beyond 64 times the other is cut
-    to its middle first. Raises tf.errors.OpError for a file that cannot be decoded any more.
+    The smallest side becomes that of the scale, or larger where the image would not cover the window. A side of more
+    than 64 times the other is first cropped to its middle. Raises tf.errors.OpError for a file that can no longer be
+    decoded.
     """
     tf = import_tensorflow()
     with tf.device("/cpu:0"):
@@ -56,7 +57,7 @@ def rescaled_images(
 
 
 def rescaled_sides(images: Images, rows: Sequence[int], scales: Sequence[Scale]) -> list[npt.NDArray[np.int64]]:
-    """At each scale the sides (rows, 2), pixels, that `rescaled_images` will give them; no image is decoded."""
+    """At each scale, the sides (rows, 2), pixels, that `rescaled_images` returns; no image is decoded."""
     tf = import_tensorflow()
     sides, _ = image_sides(images)
     near = _near(tf, tf.constant(sides[np.asarray(rows, np.int64)], tf.int64))
@@ -64,5 +65,5 @@ def rescaled_sides(images: Images, rows: Sequence[int], scales: Sequence[Scale])
 
 
 def _near(tf: Any, sides: Any) -> Any:
-    """What is kept of the sides (..., 2): no more than 64 times the smaller."""
+    """The sides (..., 2) after the crop: at most 64 times the smaller one."""
     return tf.minimum(sides, LONGEST * tf.reduce_min(sides, -1, keepdims=True))

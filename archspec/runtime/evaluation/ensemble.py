@@ -1,0 +1,115 @@
+"""Ensembles: averages of the softmax outputs of several models, or of several protocols of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from archspec.diagnostics import fail, listed
+from archspec.runtime.evaluation.predictions import Predictions
+
+
+def averages(found: Sequence[Sequence[Predictions]], weights: Sequence[float] | None) -> list[Predictions]:
+    """The ensemble of the models for each protocol; of a single model, the ensemble of its protocols.
+
+    Args:
+        found: the predictions of each model under each of its protocols. A model with one protocol joins the ensembles
+            of all protocols of the others.
+        weights: one for each member.
+
+    Raises:
+        ArchspecError: `ensemble`.
+    """
+    if len(found) == 1:
+        groups = [list(found[0])]
+    else:
+        most = max(map(len, found))
+        if any(len(rows) not in (1, most) for rows in found):
+            counts = listed(f"{rows[0].models[0]} {len(rows)}" for rows in found)
+            fact = f"the models have different numbers of protocols: {counts}"
+            raise fail("ensemble", fact, help="give the protocols by `--protocol`, or one for each `MODEL:PROTOCOL`")
+        groups = [[rows[min(number, len(rows) - 1)] for rows in found] for number in range(most)]
+    check_members(len(groups[0]), weights)
+    return [average(group, weights) for group in groups]
+
+
+def check_members(count: int, weights: Sequence[float] | None) -> None:
+    """Raises ArchspecError: `ensemble` for fewer than two members, and for another number of weights."""
+    if count < 2:
+        raise fail("ensemble", "an ensemble has at least two members", help="give more models, or more protocols")
+    if weights is not None and len(weights) != count:
+        fact = f"there are {len(weights)} weights for {count} members"
+        raise fail("ensemble", fact, help="give one weight for each member, in their order")
+
+
+def average(members: Sequence[Predictions], weights: Sequence[float] | None = None) -> Predictions:
+    """The weighted mean of the softmax outputs, with the classes and images in the order of the first member.
+
+    Args:
+        weights: one for each member, positive; by default all are equal.
+
+    Raises:
+        ArchspecError: `ensemble` where the members have different images or classes.
+    """
+    first = members[0]
+    shares = np.ones(len(members)) if weights is None else np.asarray(weights, float)
+    total = np.zeros(first.posteriors.shape)
+    for member, share in zip(members, shares / shares.sum(), strict=True):
+        total += share * aligned(member, first).posteriors
+    speeds = [each.images_per_second for each in members]
+    return replace(
+        first,
+        posteriors=total.astype(np.float32),
+        models=tuple(model for each in members for model in each.models),
+        protocols=tuple(protocol for each in members for protocol in each.protocols),
+        scales=tuple(scale for each in members for scale in each.scales),
+        passes=sum(each.passes for each in members),
+        images_per_second=None if None in speeds else 1 / sum(1 / speed for speed in speeds if speed),
+    )
+
+
+def aligned(predictions: Predictions, first: Predictions) -> Predictions:
+    """The predictions with rows and columns in the order of `first`, matched by the names of images and classes.
+
+    Raises:
+        ArchspecError: `ensemble` where images, classes or labels differ.
+    """
+    found = predictions
+    if predictions.class_names != first.class_names or predictions.images != first.images:
+        rows = _positions(predictions, first, predictions.images, first.images, "images")
+        columns = _positions(predictions, first, predictions.class_names, first.class_names, "classes")
+        found = replace(
+            predictions,
+            posteriors=predictions.posteriors[rows][:, columns],
+            labels=np.argsort(columns)[predictions.labels[rows]].astype(np.int32),
+            class_names=first.class_names,
+            images=first.images,
+        )
+    different = np.flatnonzero(found.labels != first.labels)
+    if len(different):
+        image = different[0]
+        names = [first.class_names[each.labels[image]] for each in (first, found)]
+        pair = f"`{first.models[0]}` and `{predictions.models[0]}`"
+        fact = f"{pair} were evaluated with different classes of {len(different):,} images"
+        note = f"`{first.images[image]}` is {names[0]} for the first, {names[1]} for the second"
+        raise fail("ensemble", fact, notes=[note])
+    return found
+
+
+def _positions(
+    one: Predictions, first: Predictions, names: tuple[str, ...], wanted: tuple[str, ...], what: str
+) -> list[int]:
+    """The position of each wanted name among the names."""
+    positions = {name: number for number, name in enumerate(names)}
+    if len(positions) < len(names) or set(positions) != set(wanted):
+        fact = f"`{first.models[0]}` and `{one.models[0]}` were not evaluated on the same {what}"
+        pairs = ((first, set(wanted) - set(names)), (one, set(names) - set(wanted)))
+        notes = [f"only `{each.models[0]}` has: {_some(sorted(only))}" for each, only in pairs if only]
+        raise fail("ensemble", fact, notes=notes, help="evaluate all members on the same data")
+    return [positions[name] for name in wanted]
+
+
+def _some(names: list[str], shown: int = 5) -> str:
+    return listed(names[:shown]) + (f" and {len(names) - shown:,} more" if len(names) > shown else "")
