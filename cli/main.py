@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
+from archspec.api import recipe_setting
 from archspec.cli.terminal import SentenceGroup, print_diagnostics
 from archspec.diagnostics import ArchspecError, did_you_mean
 from archspec.version import __version__
@@ -88,53 +89,43 @@ def run() -> int:
         status = cli.main(prog_name="archspec", standalone_mode=False)
         if sys.stdout:
             sys.stdout.flush()
-    except click.exceptions.Exit as error:
-        status = error.exit_code
+        return status if isinstance(status, int) else 0
+    except click.NoSuchOption as error:
+        hint = recipe_key(error)
+        (click.UsageError(f"{error.format_message()} {hint}", error.ctx) if hint else error).show()
+        return error.exit_code
     except click.ClickException as error:
-        hint = recipe_key(error) if isinstance(error, click.NoSuchOption) else None
-        (click.UsageError(f"{error.format_message()} {hint}", getattr(error, "ctx", None)) if hint else error).show()
-        status = error.exit_code
+        error.show()
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        status = 130
+        return 130
     except BrokenPipeError:  # `archspec list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        return 0
     except ArchspecError as error:
-        report(error)
-        status = 1
+        arguments = sys.argv[1:]
+        if "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments):
+            click.echo(json.dumps({"errors": [diagnostic.to_json() for diagnostic in error.diagnostics]}))
+        else:
+            print_diagnostics(error.diagnostics)
+        return 1
     except Exception as error:
         if os.environ.get("ARCHSPEC_DEBUG"):
             raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            click.echo("error[cannot-write]: the disk of the output is full", err=True)
-            return 1
-        click.echo(f"error[internal]: {type(error).__name__}: {error}", err=True)
-        click.echo(
-            "  = help: this is a bug in archspec; run it again with ARCHSPEC_DEBUG=1 and report the traceback", err=True
-        )
-        status = 1
-    return status if isinstance(status, int) else 0
+            lines = ["error[cannot-write]: the disk of the output is full"]
+        else:
+            lines = [f"error[internal]: {type(error).__name__}: {error}", f"  = help: {REPORT}"]
+        click.echo("\n".join(lines), err=True)
+        return 1
+
+
+REPORT = "this is a bug in archspec; run it again with ARCHSPEC_DEBUG=1 and report the traceback"
 
 
 def recipe_key(error: click.NoSuchOption) -> str | None:
-    """A hint for `--learning-rate 0.1` or `--weight-decay 5e-4`, where the command has `--set`."""
+    """A hint for `--learning-rate 0.1` or `--weight-decay 5e-4`, if the command has `--set`."""
     options = [option for each in (error.ctx.command.params if error.ctx else ()) for option in each.opts]
-    if "--set" not in options:
-        return None
-    from archspec.api import recipe_setting
-
-    setting = recipe_setting(error.option_name.lstrip("-").replace("-", "_"))
+    setting = recipe_setting(error.option_name.lstrip("-").replace("-", "_")) if "--set" in options else None
     return f"Write `--set {setting}=...`." if setting else None
-
-
-def report(error: ArchspecError) -> None:
-    """Print the diagnostics to standard error, or as JSON to standard output when the command writes JSON."""
-    if wants_json(sys.argv[1:]):
-        click.echo(json.dumps({"errors": [diagnostic.to_json() for diagnostic in error.diagnostics]}))
-        return
-    print_diagnostics(error.diagnostics)
-
-
-def wants_json(arguments: list[str]) -> bool:
-    return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)

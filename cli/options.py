@@ -28,32 +28,6 @@ def complete_reference(ctx: click.Context, param: click.Parameter, incomplete: s
     return _completions(names, incomplete)
 
 
-def reference(function: F) -> F:
-    """The argument REF."""
-    return click.argument("reference", metavar="REF", shell_complete=complete_reference)(function)
-
-
-def settings(function: F) -> F:
-    """`--set NAME=VALUE`, any number of times."""
-    return click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Set a param of the spec (classes=10, input=[64,64,3]) or a key of its recipe (train.epochs=5).",
-    )(function)
-
-
-def recipe(function: F) -> F:
-    """`--recipe FILE`."""
-    return click.option(
-        "--recipe",
-        metavar="FILE",
-        shell_complete=complete_recipe,
-        help="A recipe that replaces `train:` of the spec: a file, or the name of one that comes with archspec.",
-    )(function)
-
-
 def complete_recipe(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Recipes that come with archspec, else files."""
     return _completions(api.recipes(), incomplete)
@@ -62,6 +36,51 @@ def complete_recipe(ctx: click.Context, param: click.Parameter, incomplete: str)
 def _completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
+
+
+reference = click.argument("reference", metavar="REF", shell_complete=complete_reference)
+settings = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a param of the spec (classes=10, input=[64,64,3]) or a key of its recipe (train.epochs=5).",
+)
+recipe = click.option(
+    "--recipe",
+    metavar="FILE",
+    shell_complete=complete_recipe,
+    help="A recipe that replaces `train:` of the spec: a file, or the name of one that comes with archspec.",
+)
+data = click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="Labelled images: `digits`; a folder of class folders or TFRecords; an .npz, .csv, .parquet or TFRecord file; "
+    "`keras:NAME`; `tfds:NAME`.",
+)
+devices = click.option(
+    "--devices",
+    metavar="N|all|cpu:N",
+    help="Number of GPUs to use. Without GPUs, or with `cpu:N`, the number of logical CPU devices.  "
+    "[default: all GPUs, or the CPU]",
+)
+skip_bad_images = click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+
+
+def cluster(function: F) -> F:
+    """`--worker I --workers HOST:PORT,...`."""
+    number = click.option(
+        "--worker",
+        type=click.IntRange(min=0),
+        metavar="I",
+        help="The number of this worker among --workers, counted from 0.",
+    )
+    every = click.option(
+        "--workers", metavar="HOST:PORT,...", help="The addresses of all workers, in the same order on each of them."
+    )
+    return number(every(function))
 
 
 def seed(meaning: str) -> Callable[[F], F]:
@@ -94,51 +113,6 @@ def load(reference: str, texts: tuple[str, ...], recipe: str | None = None) -> a
     if "recipe" in given:
         raise fail("setting", "`recipe` is not a param, so `--set` cannot change it", help="use `--recipe FILE`")
     return api.load(reference, recipe=recipe, **given)
-
-
-def data(function: F) -> F:
-    """`--data SOURCE`."""
-    return click.option(
-        "--data",
-        required=True,
-        metavar="DATA",
-        help="Labelled images: `digits`; a folder of class folders or TFRecords; an .npz, .csv, .parquet or TFRecord "
-        "file; `keras:NAME`; `tfds:NAME`.",
-    )(function)
-
-
-def devices(function: F) -> F:
-    """`--devices N|all|cpu:N`."""
-    return click.option(
-        "--devices",
-        metavar="N|all|cpu:N",
-        help="Number of GPUs to use. Without GPUs, or with `cpu:N`, the number of logical CPU devices.  "
-        "[default: all GPUs, or the CPU]",
-    )(function)
-
-
-def cluster(function: F) -> F:
-    """`--worker I --workers HOST:PORT,...`."""
-    number = click.option(
-        "--worker",
-        type=click.IntRange(min=0),
-        metavar="I",
-        help="The number of this worker among --workers, counted from 0.",
-    )
-    every = click.option(
-        "--workers", metavar="HOST:PORT,...", help="The addresses of all workers, in the same order on each of them."
-    )
-    return number(every(function))
-
-
-def skip_bad_images(function: F) -> F:
-    """`--skip-bad-images`."""
-    return click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")(function)
-
-
-def overwrite(function: F) -> F:
-    """`--overwrite`."""
-    return click.option("--overwrite", is_flag=True, help="Replace an existing file.")(function)
 
 
 def program() -> str:
