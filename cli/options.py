@@ -56,8 +56,7 @@ data = click.option(
     "--data",
     required=True,
     metavar="DATA",
-    help="Labelled images: `digits`; a folder of class folders or TFRecords; an .npz, .csv, .parquet or TFRecord file; "
-    "`keras:NAME`; `tfds:NAME`.",
+    help="Labelled images: a data source, as for `archspec train`.",
 )
 devices = click.option(
     "--devices",

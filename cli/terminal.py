@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import click
 
+from archspec import api
 from archspec.diagnostics import Diagnostic, render
 
 
@@ -18,6 +19,15 @@ class SentenceGroup(click.Group):
         rows = [(name, command.get_short_help_str(limit=1000)) for name, command in commands if command]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+class DataCommand(click.Command):
+    """A command whose help lists the data sources."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        with formatter.section("DATA is one of"):
+            formatter.write_dl(api.data_sources())
 
 
 def progress_line(line: str) -> None:

@@ -7,7 +7,7 @@ functions that need it.
 from __future__ import annotations
 
 from archspec.api.analysis import DiffFormat, PlanFormat, SummaryFormat, accelerators, diff, plan, schema, summarize
-from archspec.api.data import Preview, check_data, preview_data
+from archspec.api.data import Preview, check_data, data_sources, preview_data
 from archspec.api.evaluation import (
     EvaluationFormat,
     Evaluations,
@@ -55,6 +55,7 @@ __all__ = [
     "check_output",
     "convolutionalize",
     "convolutionalize_spec",
+    "data_sources",
     "diff",
     "evaluate",
     "evaluate_all",

@@ -14,11 +14,18 @@ if TYPE_CHECKING:
     from archspec.runtime.data.report.manifest import Manifest
 
 
+def data_sources() -> list[tuple[str, str]]:
+    """How a data source can be written, and what each form means: `FILE.npz`, `keras:NAME`, ... Includes plugins."""
+    from archspec.runtime.data.sources.registry import data_forms
+
+    return data_forms()
+
+
 def check_data(data: str, *, use_cache: bool = True, report: Callable[[str], None] | None = None) -> Manifest:
     """Decode every image of a data source once: bad files, class counts, sizes, colour statistics, duplicates.
 
     Args:
-        data: a source of labelled images, as for `train`.
+        data: a data source of labelled images, one of `data_sources()`.
         use_cache: skip images that have not changed since the last check.
         report: called with lines of progress.
 
@@ -59,7 +66,7 @@ def preview_data(
 
     Args:
         network: a network or a reference.
-        data: a source of labelled images, as for `train`.
+        data: a data source of labelled images, one of `data_sources()`.
         out: the PNG to write.
         rows: the number of images.
         columns: the number of views of each image.

@@ -110,7 +110,7 @@ def evaluate_all(
     Args:
         models: model files, run directories and saved predictions (`.npz`), each with or without a protocol of its
             own: `runs/a`, `runs/a:ten-crop`.
-        data: a source of labelled images, as for `train`; saved predictions need none.
+        data: a data source of labelled images, one of `data_sources()`; saved predictions need none.
         protocols: for the models without one of their own: `ten-crop`, `multi-scale: [256, 384]`, ...; `spec` stands
             for all protocols of each model's spec. By default the first of the model's spec, or `center`.
         ensemble: average the softmax outputs of the models, once for each protocol; of a single model, those of the

@@ -44,7 +44,7 @@ def train(
 
     Args:
         network: a network or a reference.
-        data: a source of labelled images: `digits`, a folder, a file, `keras:NAME`, `tfds:NAME` (docs/data.md).
+        data: a data source of labelled images, one of `data_sources()` (docs/data.md).
         out: the run directory; by default `runs/NAME-YYYYmmdd-HHMMSS`.
         overwrite: replace an earlier run in `out`.
         recipe: a recipe that replaces the network's own.

@@ -19,7 +19,7 @@ from archspec.cli.options import (
     settings,
     skip_bad_images,
 )
-from archspec.cli.terminal import SentenceGroup, print_diagnostics, progress_line
+from archspec.cli.terminal import DataCommand, SentenceGroup, print_diagnostics, progress_line
 
 
 @click.group("data", cls=SentenceGroup)
@@ -27,7 +27,7 @@ def command() -> None:
     """Check all images of a data source, or preview what a network will see."""
 
 
-@command.command("check")
+@command.command("check", cls=DataCommand)
 @click.argument("data", metavar="DATA")
 @click.option("--no-cache", is_flag=True, help="Decode images that have not changed since the last check too.")
 @format_option("text", "json")
@@ -35,7 +35,7 @@ def command() -> None:
 def check(ctx: click.Context, data: str, no_cache: bool, format_: Literal["text", "json"]) -> None:
     """Decode every image of DATA: report bad files, class counts, sizes, colour statistics and duplicates.
 
-    DATA is a data source, as for `archspec train --data`. Exit with status 1 if a file cannot be decoded, if the
+    Exit with status 1 if a file cannot be decoded, if the
     classes of the training and validation images differ, or if a class has no training image.
     """
     manifest = api.check_data(data, use_cache=not no_cache, report=progress_line)

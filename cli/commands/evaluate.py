@@ -16,7 +16,7 @@ from archspec.cli.terminal import progress_line
     "evaluate", epilog="`multi-scale: [256, 384]` gives a protocol its arguments; docs/protocols.md describes them."
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(), metavar="MODEL[:PROTOCOL]...")
-@click.option("--data", metavar="DATA", help="Labelled images: a data source, as for `archspec train --data`.")
+@click.option("--data", metavar="DATA", help="Labelled images: a data source, as for `archspec train`.")
 @click.option(
     "--validation-split",
     type=float,

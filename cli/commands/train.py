@@ -19,9 +19,10 @@ from archspec.cli.options import (
     settings,
     skip_bad_images,
 )
+from archspec.cli.terminal import DataCommand
 
 
-@click.command("train")
+@click.command("train", cls=DataCommand)
 @click.argument("reference", metavar="[REF]", required=False, shell_complete=complete_reference)
 @click.option("--data", metavar="DATA", help="Labelled images; see DATA above.")
 @settings
@@ -101,16 +102,6 @@ def command(
 
     Ctrl-C ends the run after the current step, saves all files and exits with status 130. `archspec train --resume
     RUN` resumes a run that ended early, even after a crash or a power cut.
-
-    \b
-    DATA is one of
-      digits          a data set that comes with archspec: 1,797 handwritten digits, 8x8
-      FOLDER          train/ and val/ with a folder for each class, or class folders and --validation-split
-      FILE.npz        x_train, y_train, x_test, y_test, as in keras.datasets
-      FILE.csv        columns path, label and, optionally, split; .parquet too
-      FILE.tfrecord   records in the format of ImageNet; or a folder of such files
-      keras:cifar10   a data set that keras.datasets downloads
-      tfds:NAME       a data set of TensorFlow Datasets
     """
     found_cluster = api.find_cluster(worker, workers)
     if run is not None:

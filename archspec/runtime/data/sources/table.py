@@ -29,7 +29,7 @@ class Row(NamedTuple):
     split: str = ""
 
 
-class Table(DataSource):
+class TableFile(DataSource):
     """Columns `path`, `label` and optionally `split` (`train`, `val`, ...); a Parquet file needs pyarrow.
 
     Paths are relative to the folder of the table and stay inside it. Classes are sorted by name, or by value if all
