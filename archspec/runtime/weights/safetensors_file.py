@@ -28,7 +28,7 @@ def safetensors_file(path: Path) -> Iterator[dict[str, Tensor]]:
     if length > HEADER_BYTES:
         raise _refused(path, f"its header would have {length:,} bytes, more than {HEADER_BYTES:,}")
     try:
-        file = safetensors.safe_open(path, framework="np")
+        file: Any = safetensors.safe_open(path, framework="np")
     except safetensors.SafetensorError as error:
         raise _refused(path, str(error)) from error
     with file:

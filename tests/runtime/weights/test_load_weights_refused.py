@@ -20,7 +20,7 @@ def test_weights_of_another_network_are_refused_with_a_table(state: dict[str, An
     model = archspec.load(page).build()
     error = unchanged(model, lambda: load_weights(model, path))
     assert error.diagnostics[0].code == "weights-mismatch"
-    assert "≠ units.1.unit.depthwise_conv (depthwise 3x1x8x1 + 8)" in str(error)
+    assert "≠  units.1.unit.depthwise_conv (depthwise 3x1x8x1 + 8)" in str(error)
     assert "units.0.dw (conv 5x1x1x8 + 8)" in str(error)
 
 
