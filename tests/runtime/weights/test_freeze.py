@@ -202,4 +202,4 @@ def test_a_network_of_other_classes_is_tuned_behind_frozen_layers(tmp_path: Path
             np.testing.assert_array_equal(one, other)
     again = CliRunner().invoke(cli, [*map(str, arguments[:4]), "-o", str(tmp_path / "b"), "--init-map", "conv1"])
     assert again.exit_code != 0
-    assert "--init-map says which layers" in str(again.output) + str(again.exception)
+    assert "--init-map selects layers" in str(again.output) + str(again.exception)
