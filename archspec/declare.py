@@ -106,6 +106,11 @@ def arguments(declared: type[Any]) -> tuple[Argument, ...]:
     return tuple(Argument(f.name, f.metadata["schema"], f.metadata["doc"], f.default) for f in fields)
 
 
+def thaw(value: Any) -> Any:
+    """Tuples to lists, at every depth."""
+    return [thaw(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def freeze(value: Any) -> Any:
     """Lists to tuples, at every depth."""
     return tuple(freeze(item) for item in value) if isinstance(value, (list, tuple)) else value

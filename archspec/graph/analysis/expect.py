@@ -47,11 +47,11 @@ def _check(quantity: str, node: Node, graph: Graph) -> list[Diagnostic]:
             else "this is the receptive field of the last layer that does not see the whole input"
         )
         return [] if sizes == actual else [_unmet(quantity, show(sizes), show(actual), graph, node.span, help)]
-    number = _number(value)
-    if number is None:
+    stated = _figure(value)
+    if stated is None:
         help = "write a number such as 138M, 3.8G or 60965224"
         return [Diagnostic("wrong-value", f"`{value}` is not a number", figure.span, help=help)]
-    slack = _slack(value) if tolerance is None else _tolerance(plain(tolerance), number)
+    number, slack = stated[0], stated[1] if tolerance is None else _tolerance(plain(tolerance), stated[0])
     if slack is None and tolerance is not None:
         message = f"`{plain(tolerance)}` is not a valid tolerance"
         return [
@@ -83,27 +83,21 @@ def _actual(quantity: str, graph: Graph) -> Any:
     return getattr(graph, quantity)
 
 
-def _number(value: Any) -> float | None:
-    """What a printed figure says; None if it is none."""
+def _figure(value: Any) -> tuple[float, float] | None:
+    """The number that a printed figure states, and one unit of its last digit, 0 for a plain integer; None if neither.
+
+    1.7M is (1.7 million, 0.1 million).
+    """
     match = _FIGURE.match(str(value))
-    return None if match is None else int(match[1] + (match[2] or "")) * _unit(value)
-
-
-def _slack(value: Any) -> float:
-    """One unit of the last printed digit; nothing for a plain integer."""
-    match = _FIGURE.match(str(value))
-    return _unit(value) if match and (match[2] or match[3]) else 0
-
-
-def _unit(value: Any) -> float:
-    """What the last printed digit counts: 0.1 million for 1.7M."""
-    match = _FIGURE.match(str(value))
-    return UNITS[match[3]] / 10 ** len(match[2] or "") if match else 0
+    if match is None:
+        return None
+    whole, fraction, letter = match.groups(default="")
+    unit = UNITS[letter] / 10 ** len(fraction)
+    return int(whole + fraction) * unit, unit if fraction or letter else 0
 
 
 def _tolerance(tolerance: Any, number: float) -> float | None:
-    """How far off the figure may be; None if the tolerance is none."""
+    """How far off the figure may be; None for an invalid tolerance."""
     percent = _PERCENT.match(tolerance) if isinstance(tolerance, str) else None
-    if percent:
-        return number * float(percent[1]) / 100
-    return _number(tolerance)
+    figure = _figure(tolerance)
+    return number * float(percent[1]) / 100 if percent else figure and figure[0]

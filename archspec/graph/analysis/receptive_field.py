@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from archspec.graph.ir import Graph
@@ -47,11 +48,7 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
         view = node.op.view(*shapes)
         seen = [_through(states[i], view, shape) for i, shape in zip(node.inputs, shapes, strict=True)]
         states.append(seen[0] if len(seen) == 1 else _merged(seen, shapes, node.shape))
-    shown: dict[_State, ReceptiveField | None] = {}  # most layers see what the one before them sees
-    for state in states:
-        if state not in shown:
-            shown[state] = _shown(state)
-    return tuple(shown[state] for state in states)
+    return tuple(map(_shown, states))
 
 
 def _through(state: _State, view: View, shape: Shape) -> _State:
@@ -63,15 +60,11 @@ def _through(state: _State, view: View, shape: Shape) -> _State:
         sizes: Shape = shape[:-1] if len(shape) - 1 == len(state) else (1,) * len(state)
         if any(size is None and axis.stride for size, axis in zip(sizes, state, strict=True)):
             return None
-        return tuple(_standing(axis, size or 1) for size, axis in zip(sizes, state, strict=True))
+        spans = [(axis, ((size or 1) - 1) * axis.stride) for size, axis in zip(sizes, state, strict=True)]
+        return tuple(Axis(axis.size + span, Fraction(0), axis.offset) for axis, span in spans)
     if len(view) != len(state):  # after a reshape to another rank every unit already sees everything
         return state
     return tuple(_slid(axis, window) for axis, window in zip(state, view, strict=True))
-
-
-def _standing(axis: Axis, size: int) -> Axis:
-    """The field of units that each see all of that many units."""
-    return Axis(axis.size + (size - 1) * axis.stride, Fraction(0), axis.offset)
 
 
 def _slid(axis: Axis, window: Window) -> Axis:
@@ -116,6 +109,7 @@ def _hull(axes: Sequence[Axis], count: Dim) -> Axis | None:
     return Axis(max(ends) - min(starts), stride, min(starts))
 
 
+@lru_cache(maxsize=1024)  # most layers see what the layer before them sees
 def _shown(state: _State) -> ReceptiveField | None:
     if state is None:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.graph.analysis.training_memory import FLOAT32, Precision
-from archspec.graph.ir import FLOAT_BYTES, Graph, Node
+from archspec.graph.ir import FLOAT_BYTES, Graph
 from archspec.ops.base import product
 
 
@@ -78,11 +78,7 @@ def training_step(
     for index, node in enumerate(graph.nodes[1:], 1):
         sizes = [product(graph.nodes[i].shape) or 0 for i in (*node.inputs, index)]
         moved = images * sum(sizes) * precision.bytes + node.facts.params * precision.bytes
-        passes = 2 if _reads_input(node) else 3  # no gradient with respect to the images
+        passes = 2 if node.inputs == (0,) else 3  # no gradient with respect to the images
         layers += max(passes * 2 * images * (node.facts.macs or 0) / flops, 3 * moved / device.bandwidth)
     update = graph.trainable_params * FLOAT_BYTES * (3 + 2 * slots) / device.bandwidth
     return Step(layers, update, exchanged_bytes(graph, devices) / (device.link / 2))
-
-
-def _reads_input(node: Node) -> bool:
-    return node.inputs == (0,)

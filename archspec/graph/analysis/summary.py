@@ -53,15 +53,11 @@ def rows(graph: Graph, depth: int | None = None) -> list[Row]:
     """The rows of a graph in topological order; `depth` folds paths to their first components."""
     fields = receptive_fields(graph)
     indices = range(1, len(graph.nodes))
-    folded = {i: _fold(graph.nodes[i].path, depth) for i in range(len(graph.nodes))}
+    folded = ["/".join(node.path.split("/")[:depth]) for node in graph.nodes]
     return [_row(graph, name, list(group), fields, folded) for name, group in groupby(indices, key=lambda i: folded[i])]
 
 
-def _fold(path: str, depth: int | None) -> str:
-    return path if depth is None else "/".join(path.split("/")[:depth])
-
-
-def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: dict[int, str]) -> Row:
+def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: Sequence[str]) -> Row:
     nodes = [graph.nodes[i] for i in group]
     last = nodes[-1]
     inputs = dict.fromkeys(folded[i] for node in nodes for i in node.inputs if i < group[0])

@@ -1,26 +1,27 @@
-"""What a training step needs to have in memory, worked out from the graph before anything is allocated.
+"""Peak memory of a training step, computed from the graph before anything is allocated.
 
-The forward pass leaves behind what the gradients will read (`Op.keeps`). The backward pass goes through the layers in
-reverse, holds the gradients of feature maps that are still to be used and those of all weights so far, and lets go of
-what has been read. The peak is the largest sum on the way.
+The forward pass keeps the tensors that the gradients read (`Op.keeps`). The backward pass visits the layers in reverse.
+It holds the gradients of feature maps that are still needed and of all weights so far, and frees what has been read.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from archspec.graph.ir import FLOAT_BYTES, Graph, Node
 from archspec.ops.base import product
 
+NORMALIZED = ("bn", "layer_norm", "group_norm", "lrn")
 NORMALIZATION = 2
-"""Maps of the output's size that the gradient of a normalization or of LRN holds meanwhile: Keras composes them."""
+"""Temporary maps of the output's size in the gradient of NORMALIZED operators, which Keras composes of others."""
 HEADROOM = 0.15
-"""Of what comes and goes: what allocators cannot use, scratch memory of kernels (benchmarks/training_memory.py)."""
+"""Share of activations and gradients lost to allocators and scratch memory (benchmarks/training_memory.py)."""
 UPDATE = 3
-"""Arrays of a weight's size for its update: its gradient, that with weight decay, its step.
+"""Arrays of a weight's size for its update: the gradient, the gradient with weight decay, and the update itself.
 
-They come to be during the backward pass, and are there until its end: what clips, accumulates or sums gradients over
-devices needs all of them, and without it TensorFlow was measured to hold them too (benchmarks/training_memory.py).
+They exist until the end of the backward pass: clipping, accumulation and the all-reduce need all of them.
+TensorFlow holds them without these too, as measured (benchmarks/training_memory.py).
 """
 
 
@@ -77,7 +78,7 @@ def training_memory(
     if graph.activation_bytes is None:
         return None
     weights = graph.params * FLOAT_BYTES + (graph.trainable_params * precision.bytes if precision.mixed else 0)
-    activations, peak = _Backward(graph, images * precision.bytes).peak()
+    activations, peak = _backward(graph, images * precision.bytes)
     return TrainingMemory(weights, round(slots * graph.trainable_params * FLOAT_BYTES), activations, peak - activations)
 
 
@@ -99,48 +100,39 @@ def largest_batch(graph: Graph, memory: float, slots: float = 1.0, precision: Pr
     return low
 
 
-class _Backward:
-    def __init__(self, graph: Graph, scale: int) -> None:
-        """`scale`: bytes of one value of a feature map, over all images."""
-        self.nodes = graph.nodes
-        self.outputs = graph.outputs
-        self.size = [(product(node.shape) or 0) * scale for node in graph.nodes]
-        self.beside = [round((self._workspace(node)) * scale) for node in graph.nodes]
-        self.home = list(range(len(graph.nodes)))  # the node whose memory an output is in
-        self.first_reader: dict[int, int] = {}  # of each kept map, the layer whose gradient reads it last
-        for index, node in enumerate(graph.nodes):
-            if index and node.op.in_place:
-                self.home[index] = self.home[node.inputs[0]]
-            for kept in self._kept(index, node):
-                self.first_reader.setdefault(self.home[kept], index)
+def _backward(graph: Graph, scale: int) -> tuple[int, int]:
+    """(bytes kept when the backward pass begins, peak bytes during it, including those).
 
-    def _workspace(self, node: Node) -> float:
-        return node.op.workspace(*(self.nodes[i].shape for i in node.inputs)) or 0 if node.inputs else 0
+    `scale`: bytes of one value of a feature map, over all images.
+    """
+    nodes = graph.nodes
+    size = [(product(node.shape) or 0) * scale for node in nodes]
+    workspace = [round(_workspace(graph, node) * scale) for node in nodes]
+    home = list(range(len(nodes)))  # the node whose memory holds an output
+    first_reader: dict[int, int] = {}  # of each kept map, the layer whose gradient reads it last
+    for index, node in enumerate(nodes):
+        if index and node.op.in_place:
+            home[index] = home[node.inputs[0]]
+        kept_inputs = node.inputs if "inputs" in node.op.keeps else ()
+        for kept in (*kept_inputs, *([index] if "output" in node.op.keeps else [])):
+            first_reader.setdefault(home[kept], index)
+    now = most = begin = sum(size[each] for each in first_reader) + sum(workspace)
+    freed = Counter[int]()
+    for each, reader in first_reader.items():
+        freed[reader] += size[each]
+    gradients = {index: size[index] for index in graph.outputs}
+    updates = 0
+    for index in range(len(nodes) - 1, 0, -1):
+        node = nodes[index]
+        arriving = {i: size[i] for i in node.inputs if i and i not in gradients}
+        updates += UPDATE * FLOAT_BYTES * sum(weight.size for weight in node.facts.weights if weight.trainable)
+        temporary = NORMALIZATION * size[index] if node.op.name in NORMALIZED else 0
+        most = max(most, now + sum(gradients.values()) + sum(arriving.values()) + updates + temporary)
+        gradients.update(arriving)
+        gradients.pop(index, None)
+        now -= workspace[index] + freed[index]
+    return begin, most
 
-    @staticmethod
-    def _kept(index: int, node: Node) -> tuple[int, ...]:
-        """The nodes whose maps the gradient of this one reads."""
-        own = (index,) if "output" in node.op.keeps else ()
-        return (*node.inputs, *own) if "inputs" in node.op.keeps else own
 
-    def peak(self) -> tuple[int, int]:
-        """(bytes kept when the backward pass begins, the most that is there at once, those included)."""
-        kept = sum(self.size[home] for home in self.first_reader) + sum(self.beside)
-        freed: dict[int, int] = {}
-        for home, reader in self.first_reader.items():
-            freed[reader] = freed.get(reader, 0) + self.size[home]
-        gradients = {index: self.size[index] for index in self.outputs}
-        now, most, updates = kept, kept, 0
-        for index in range(len(self.nodes) - 1, 0, -1):
-            node = self.nodes[index]
-            arriving = {i: self.size[i] for i in node.inputs if i and i not in gradients}
-            updates += UPDATE * FLOAT_BYTES * sum(weight.size for weight in node.facts.weights if weight.trainable)
-            meanwhile = updates + self._composed(index, node)
-            most = max(most, now + sum(gradients.values()) + sum(arriving.values()) + meanwhile)
-            gradients.update(arriving)
-            gradients.pop(index, None)
-            now -= self.beside[index] + freed.get(index, 0)
-        return kept, most
-
-    def _composed(self, index: int, node: Node) -> int:
-        return NORMALIZATION * self.size[index] if node.op.name in ("bn", "layer_norm", "group_norm", "lrn") else 0
+def _workspace(graph: Graph, node: Node) -> float:
+    return node.op.workspace(*(graph.nodes[i].shape for i in node.inputs)) or 0 if node.inputs else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from archspec.declare import Argument, arguments
@@ -13,7 +14,6 @@ from archspec.ops.base import Shape
 
 MAX_REMEMBERED = 20_000
 
-_ARGUMENTS: dict[str, tuple[Argument, ...]] = {}
 _MADE: dict[tuple[str, str], Op] = {}
 _FACTS: dict[tuple[int, tuple[Shape, ...]], Facts] = {}  # by the identity of an operator in _MADE
 
@@ -26,11 +26,10 @@ class WrongArgument(Exception):  # noqa: N818 - it is caught where the place is 
         self.code, self.message, self.argument, self.help = code, message, argument, help
 
 
+@cache
 def arguments_of(head: str) -> tuple[Argument, ...]:
     """The arguments of an operator."""
-    if head not in _ARGUMENTS:
-        _ARGUMENTS[head] = arguments(OPS[head])
-    return _ARGUMENTS[head]
+    return arguments(OPS[head])
 
 
 def made(head: str, values: Mapping[str, Any]) -> Op:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from archspec.diagnostics import ArchspecError, Source, fail
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.decompile.blocks import Blocks
-from archspec.graph.decompile.classes import name_classes
-from archspec.graph.decompile.stages import name_stages
+from archspec.graph.decompile.names import name_classes, name_stages
 from archspec.graph.decompile.structure import Structure
 from archspec.graph.decompile.writer import SpecDraft, written
 from archspec.graph.diff.isomorphism import same_network
@@ -60,6 +59,3 @@ def attempt(graph: Graph, name: str, source: str, *, blocks: bool = True) -> Dec
         return None
     nodes = same_network(graph, compiled)
     return None if nodes is None else Decompiled(text, compiled, nodes)
-
-
-__all__ = ["Decompiled", "attempt", "decompile"]

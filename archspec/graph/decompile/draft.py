@@ -49,10 +49,6 @@ class LayerDraft:
     expansion: list[LayerDraft] = field(default_factory=list)
     """Of the call of a block: what it stands for."""
 
-    @property
-    def called(self) -> bool:
-        return not self.branches
-
 
 def walk(items: list[LayerDraft]) -> Iterator[LayerDraft]:
     """All items, those in branches too."""

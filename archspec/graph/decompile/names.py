@@ -1,10 +1,15 @@
-"""Names for blocks, by what is in them: conv_bn_relu, bottleneck, inception, squeeze_excite."""
+"""Names in a decompiled spec: of blocks (by their layers), of stages (by Keras's layer names), and `$classes`."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
 from collections.abc import Sequence, Set
 
+from archspec.declare import arguments
 from archspec.graph.decompile.draft import LayerDraft, walk
+from archspec.graph.decompile.writer import SIZES, SpecDraft
 from archspec.ops import OPS
 
 SHORT = {"depthwise_conv": "depthwise", "separable_conv": "separable", "layer_norm": "norm", "zero_pad": "pad"}
@@ -46,3 +51,56 @@ def _unit(residual: LayerDraft) -> str:
     if any("depthwise" in item.head for item in body) or not body:
         return "unit"
     return {2: "basic", 3: "bottleneck"}.get(len(body), "unit")
+
+
+_MADE_BY_KERAS = re.compile(
+    r"(conv\dd|depthwise_conv\dd|separable_conv\dd|dense|batch_normalization|layer_normalization|activation|re_lu"
+    r"|add|multiply|concatenate|average|max_pooling\dd|average_pooling\dd|zero_padding\dd|dropout|reshape)(_\d+)?\Z"
+)
+"""The names of layers that nobody named."""
+_KIND = re.compile(r"_(block|unit|cell|layer|conv|bn|concat|add)?_?\Z")
+"""What names of parts end in, which say nothing of the stage."""
+
+
+def name_stages(items: Sequence[LayerDraft], blocks: Set[str]) -> None:
+    """Give names to the calls of blocks and to merges, where their layers have one in common that no others have."""
+    found = [_common(item) for item in items]
+    often = Counter(found)
+    for item, name in zip(items, found, strict=True):
+        if name and often[name] == 1 and not item.labelled and re.sub(r"_\d+\Z", "", name) not in blocks:
+            item.name = name
+
+
+def _common(item: LayerDraft) -> str:
+    """The name that all layers of an item begin with, or nothing."""
+    if item.head in OPS and not item.branches:
+        return ""
+    hints = [hint for each in walk([item]) for hint in each.hints if not _MADE_BY_KERAS.match(hint)]
+    if len(hints) < 2:
+        return ""
+    prefix = os.path.commonprefix(hints)  # noqa: RUF071 - of characters, as is wanted here
+    if any(hint[len(prefix) : len(prefix) + 1].isalpha() for hint in hints) and prefix[-1:].isalpha():
+        prefix = re.sub(r"[A-Za-z]+\Z", "", prefix)
+    if item.count > 1 and any(hint[len(prefix) :][:1].isdigit() for hint in hints):
+        prefix = re.sub(r"\d+\Z", "", prefix)
+    prefix = _KIND.sub("", prefix)
+    word = re.sub(r"[^A-Za-z0-9_-]+", "_", prefix).strip("_-")
+    fine = len(word) > 2 and not word.isdecimal() and word not in OPS and not _MADE_BY_KERAS.match(word)
+    return word if fine else ""
+
+
+def name_classes(draft: SpecDraft) -> None:
+    """Write `$classes` for the number of units of the classifier, if the network ends in one."""
+    shape = draft.graph.output_shape
+    if len(draft.graph.outputs) > 1 or len(shape) != 1 or not shape[0] or shape[0] < 2:
+        return
+    for item in reversed(draft.items):
+        words = [word for word in SIZES if item.args.get(word) == shape[0]]
+        if words and item.count == 1 and not item.branches:
+            item.args = {**item.args, words[0]: "$classes"}
+            draft.params["classes"] = shape[0]
+            return
+        if item.branches or item.head not in OPS:
+            return
+        if {argument.name for argument in arguments(OPS[item.head])} & set(SIZES):
+            return  # it has a number of channels of its own, unlike softmax or flatten

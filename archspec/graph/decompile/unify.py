@@ -40,11 +40,7 @@ class _Slot:
     @property
     def kind(self) -> str:
         """The word without the number of an argument of a block: `filters_2` is one of `filters`."""
-        return _kind(self.word)
-
-
-def _kind(word: str) -> str:
-    return re.sub(r"_\d+\Z", "", word)
+        return re.sub(r"_\d+\Z", "", self.word)
 
 
 @dataclass

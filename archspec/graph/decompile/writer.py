@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.declare import arguments
+from archspec.declare import arguments, thaw
 from archspec.graph.decompile import yaml_style
 from archspec.graph.decompile.draft import FREE, LayerDraft, walk
 from archspec.graph.ir import Graph
@@ -125,19 +125,15 @@ def _argument(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping
     ((word, value), *others) = given.items()
     first = _signature(item.head, blocks)[0][0]
     bare = word == first and not others and not isinstance(value, dict)
-    return value if bare and _reads_well(item.head, word) else given
-
-
-def _reads_well(head: str, word: str) -> bool:
-    """`conv: 64` and `dropout: 0.5` say what the number is; `bn: 0.9` does not."""
-    return word in (*SIZES, *PLAIN)
+    # `conv: 64` and `dropout: 0.5` say what the number is; `bn: 0.9` does not
+    return value if bare and word in (*SIZES, *PLAIN) else given
 
 
 def _given(item: LayerDraft, blocks: Mapping[str, BlockDraft]) -> dict[str, Any]:
     """The arguments that are not the default ones."""
     defaults = dict(_signature(item.head, blocks))
     return {
-        word: _plain(value)
+        word: thaw(value)
         for word, value in item.args.items()
         if value is not FREE and (word not in defaults or value != defaults[word] or word == "kernel_size")
     }
@@ -150,10 +146,6 @@ def _signature(head: str, blocks: Mapping[str, BlockDraft]) -> list[tuple[str, A
     if head in OPS:
         return [(each.name, FREE if each.required else each.default) for each in arguments(OPS[head])]
     return []
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _branch_names(item: LayerDraft) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from archspec.declare import Declared
+from archspec.declare import Declared, thaw
 from archspec.graph.decompile import Decompiled, decompile
 from archspec.graph.ir import Graph
 from archspec.graph.rewrite.fully_convolutional import convolutionalize
@@ -33,7 +33,10 @@ def fully_convolutional_spec(
     found = decompile(dense, dense.name, comment)
     sections: dict[str, object] = {}
     if preprocess:
-        sections["preprocess"] = [{each.name: _given(each)} for each in preprocess]
+        sections["preprocess"] = [
+            {each.name: {name: thaw(value) for name, value in vars(each).items() if value is not None}}
+            for each in preprocess
+        ]
     if len(graph.input_shape) == 3:
         sections["evaluate"] = {"resize": smallest_side(graph, resize)}
     text = found.text + ("\n" + as_yaml(sections) if sections else "")
@@ -43,10 +46,3 @@ def fully_convolutional_spec(
 def smallest_side(graph: Graph, resize: int | None) -> int:
     """What images are resized to: `resize`, and at least the window of the dense network, pixels."""
     return max(resize or 0, *(size or 0 for size in graph.input_shape[:-1]))
-
-
-def _given(declared: Declared) -> dict[str, object]:
-    values = asdict(declared)  # type: ignore[call-overload]
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value is not None
-    }

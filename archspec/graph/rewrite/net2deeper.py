@@ -57,7 +57,10 @@ def deepen(
 
 def _wanted(graph: Graph, counts: Mapping[str, int]) -> dict[int, int]:
     """How many layers to add behind each node."""
-    relus = {index: node.path for index, node in enumerate(graph.nodes) if _keeps_positive(node.op)}
+    plain_relu = made("relu", {})
+    relus = {
+        index: node.path for index, node in enumerate(graph.nodes) if node.op == plain_relu
+    }  # whose outputs are never negative
     wanted: dict[int, int] = {}
     for pattern, count in counts.items():
         found = [index for index, path in relus.items() if matches(pattern, path)]
@@ -68,11 +71,6 @@ def _wanted(graph: Graph, counts: Mapping[str, int]) -> dict[int, int]:
             raise fail("deepen", fact, notes=[note], help=why)
         wanted.update(dict.fromkeys(found, count))
     return wanted
-
-
-def _keeps_positive(op: Op) -> bool:
-    """Whether it is the relu whose outputs are never negative and that leaves such values as they are."""
-    return op.name == "relu" and op == made("relu", {})
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import fail
 from archspec.graph.compile.inference import arguments_of, infer, made
 from archspec.graph.ir import Facts, Graph
 from archspec.ops.base import Op, OpError, Shape, show
@@ -31,15 +31,11 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
         try:
             facts = infer(changed(node.op), inputs)
         except OpError as error:
-            raise _does_not_fit(graph, node.path, error, input_shape) from None
+            what = f"`{node.path}` of `{graph.name}` does not accept an input of {show(input_shape)}"
+            raise fail("shape", f"{what}: {error.message}", help=error.help) from None
         shapes.append(facts.shape)
         nodes.append(node._replace(facts=facts))
     return replace(graph, nodes=tuple(nodes))
-
-
-def _does_not_fit(graph: Graph, path: str, error: OpError, shape: Shape) -> ArchspecError:
-    message = f"`{path}` of `{graph.name}` does not work on an input of {show(shape)}: {error.message}"
-    return fail("shape", message, help=error.help)
 
 
 def ancestors(graph: Graph, *outputs: int) -> set[int]:

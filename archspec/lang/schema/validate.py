@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from archspec.declare import Schema, arguments
+from archspec.declare import arguments, thaw
 from archspec.diagnostics import Diagnostic
 from archspec.lang.document.nodes import MappingNode, plain
 from archspec.lang.schema.explain import explain
@@ -32,14 +31,6 @@ def validate_section(section: Any, name: str, document: MappingNode | None = Non
 
 def check_value(head: str, argument: str, value: Any) -> Fact | None:
     """Code, fact and remedy of a value that an expression gave to an argument; None if it fits."""
-    found = mistakes(_thaw(value), _argument(head, argument))
+    schema = next(each.schema for each in arguments(OPS[head]) if each.name == argument)
+    found = mistakes(thaw(value), schema)
     return fact(replace(found[0], path=(0, head, argument, *found[0].path))) if found else None
-
-
-@cache
-def _argument(head: str, argument: str) -> Schema:
-    return next(each.schema for each in arguments(OPS[head]) if each.name == argument)
-
-
-def _thaw(value: Any) -> Any:
-    return [_thaw(item) for item in value] if isinstance(value, tuple) else value
