@@ -186,6 +186,7 @@ def test_every_command_works(environment: Environment) -> None:
 
 PLUGIN = (
     "check net.yaml",
+    "data check stripes:20",
     "train net.yaml --data digits -o plugin-run",
     "evaluate plugin-run --data digits --protocol center-flip",
 )
