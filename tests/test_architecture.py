@@ -74,12 +74,6 @@ MAY_IMPORT = {
 }
 """Package or top-level module of archspec -> what it may import besides itself; "" is archspec/__init__.py."""
 
-NOT_YET = {
-    ("runtime.data", "runtime.data.files"),
-    ("runtime.data.sources", "runtime.models"),
-}
-"""Imports that are still to be removed: must become empty."""
-
 SHARED_YET = {"Call", "Constant", "Dense", "Normalize", "Row", "Source", "Step", "Window"}
 """Names of several classes, which are still to be renamed: must become empty."""
 
@@ -158,7 +152,7 @@ def problem(importing: str, each: Import) -> str | None:
     if each.module.split(".")[0] in HEAVY and not each.for_annotations and not importing.startswith("runtime"):
         return "only runtime imports keras or tensorflow"
     for imported in sorted(reached(each) - {importing}):
-        if imported not in MAY_IMPORT[importing].split() and (importing, imported) not in NOT_YET:
+        if imported not in MAY_IMPORT[importing].split():
             return f"{importing or 'archspec'} must not import {imported or 'archspec'}"
         if imported.startswith("runtime") and importing in LAZY and not (each.in_function or each.for_annotations):
             return f"{importing or 'archspec'} imports runtime inside functions only"

@@ -29,6 +29,12 @@ def test_generated_pages_are_fresh(generate: ModuleType) -> None:
         assert path.read_text(encoding="utf-8") == page(), f"{path.name} is stale: run `python docs/generate.py`"
 
 
+def test_every_public_attribute_and_method_is_documented() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.endswith("|  |")] == []
+    assert "```\n\n\n" not in text
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):

@@ -59,6 +59,7 @@ def evaluate(
     batch_size: int = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
+    cluster: Cluster | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Evaluate one model by one protocol: error rates with confidence intervals, loss, confusion matrix.
@@ -79,6 +80,7 @@ def evaluate(
         batch_size=batch_size,
         devices=devices,
         skip_bad_images=skip_bad_images,
+        cluster=cluster,
         report=report,
     )
     return found
@@ -146,7 +148,7 @@ def evaluate_all(
         check_output_folder(Path(out))
     options = EvaluationOptions(
         data,
-        report or _silent,
+        report or (lambda line: None),
         split=split,
         validation_split=validation_split,
         seed=seed,
@@ -161,10 +163,6 @@ def evaluate_all(
     if out is not None and writes:
         found.write(out)
     return found
-
-
-def _silent(line: str) -> None:
-    """The default of `report`."""
 
 
 def evaluation_protocols() -> list[str]:

@@ -45,6 +45,7 @@ class Evaluation:
     """Metrics of a model, or of an ensemble, under a protocol. Rates and accuracies are shares from 0 to 1."""
 
     predictions: Predictions = field(repr=False)
+    """The softmax outputs, the labels and the names of the images."""
 
     @property
     def model(self) -> str:

@@ -18,6 +18,7 @@ class RunResult:
     """A finished or interrupted run, whose files are complete."""
 
     directory: Path
+    """The run directory."""
     signal: int | None
     """The signal that interrupted the run: SIGINT (Ctrl-C), SIGTERM, SIGHUP, or None."""
     epochs: int
