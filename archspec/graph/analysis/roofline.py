@@ -46,7 +46,7 @@ DEVICES = {
 
 
 @dataclass(frozen=True)
-class Step:
+class StepTime:
     """Seconds of a training step at the least: of the layers, of the update, of summing the gradients."""
 
     layers: float
@@ -71,7 +71,7 @@ def training_step(
     devices: int = 1,
     slots: float = 1.0,
     precision: Precision = FLOAT32,
-) -> Step:
+) -> StepTime:
     """A step with so many images on each device. The backward pass costs twice the forward one."""
     flops = device.half_flops if precision.mixed else device.flops
     layers = 0.0
@@ -81,4 +81,4 @@ def training_step(
         passes = 2 if node.inputs == (0,) else 3  # no gradient with respect to the images
         layers += max(passes * 2 * images * (node.facts.macs or 0) / flops, 3 * moved / device.bandwidth)
     update = graph.trainable_params * FLOAT_BYTES * (3 + 2 * slots) / device.bandwidth
-    return Step(layers, update, exchanged_bytes(graph, devices) / (device.link / 2))
+    return StepTime(layers, update, exchanged_bytes(graph, devices) / (device.link / 2))

@@ -15,7 +15,7 @@ from archspec.ops.base import Shape, show
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """A layer, or the layers that share a prefix of their paths. Memory is that of the outputs, in bytes."""
 
     name: str
@@ -40,7 +40,7 @@ class Summary:
     """Layers whose paths share their first `depth` components are one row; None for a row a layer."""
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """The rows in topological order."""
         return rows(self.graph, self.depth)
 
@@ -49,7 +49,7 @@ class Summary:
         return FORMATS[format](self.graph, self.depth)
 
 
-def rows(graph: Graph, depth: int | None = None) -> list[Row]:
+def rows(graph: Graph, depth: int | None = None) -> list[SummaryRow]:
     """The rows of a graph in topological order; `depth` folds paths to their first components."""
     fields = receptive_fields(graph)
     indices = range(1, len(graph.nodes))
@@ -57,11 +57,11 @@ def rows(graph: Graph, depth: int | None = None) -> list[Row]:
     return [_row(graph, name, list(group), fields, folded) for name, group in groupby(indices, key=lambda i: folded[i])]
 
 
-def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: Sequence[str]) -> Row:
+def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: Sequence[str]) -> SummaryRow:
     nodes = [graph.nodes[i] for i in group]
     last = nodes[-1]
     inputs = dict.fromkeys(folded[i] for node in nodes for i in node.inputs if i < group[0])
-    return Row(
+    return SummaryRow(
         name,
         last.op.name if len(nodes) == 1 else f"{len(nodes)} layers",
         tuple(inputs),
@@ -92,7 +92,7 @@ def as_json(graph: Graph, depth: int | None = None) -> str:
     )
 
 
-def _layer(row: Row) -> dict[str, Any]:
+def _layer(row: SummaryRow) -> dict[str, Any]:
     field = row.receptive_field
     return {
         "name": row.name,
@@ -127,7 +127,7 @@ HEADINGS = (
 RIGHT = {"params", "trainable", "MACs", "memory", "receptive field", "stride", "offset", "line"}
 
 
-def _cells(row: Row, above: str, human: bool) -> list[str]:
+def _cells(row: SummaryRow, above: str, human: bool) -> list[str]:
     number: Callable[[int | None], str] = count if human else lambda n: "" if n is None else str(n)
     size: Callable[[int | None], str] = byte_size if human else lambda n: "" if n is None else str(n)
     inputs = _near(row, above) if human else ", ".join(row.inputs)
@@ -147,7 +147,7 @@ def _cells(row: Row, above: str, human: bool) -> list[str]:
     ]
 
 
-def _near(row: Row, above: str) -> str:
+def _near(row: SummaryRow, above: str) -> str:
     """The inputs in short: nothing for the layer above alone, else ↑ for it; ./conv beside the row; or how many."""
     if row.inputs == (above,):
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from archspec.graph.analysis.roofline import Device, Step, exchanged_bytes, training_step
+from archspec.graph.analysis.roofline import Device, StepTime, exchanged_bytes, training_step
 from archspec.graph.analysis.training_memory import FLOAT32, Precision, TrainingMemory, largest_batch, training_memory
 from archspec.graph.ir import Graph
 
@@ -34,7 +34,7 @@ class Plan:
     """Bytes that each device sends in a step."""
     device: Device | None
     """The accelerator, if one was given."""
-    step: Step | None
+    step: StepTime | None
     """The time of a step by the roofline of the accelerator, in seconds; None without one."""
 
     @property

@@ -13,7 +13,7 @@ from archspec.lang.expressions.evaluate import is_expression
 from archspec.lang.spec.layer_spec import LayerSpec
 
 
-class Call(NamedTuple):
+class CallArguments(NamedTuple):
     """The arguments of an item: values that are fixed, those with expressions, and where all of them stand."""
 
     item: LayerSpec
@@ -22,7 +22,7 @@ class Call(NamedTuple):
     places: dict[str, Span]
 
 
-def prepare(item: LayerSpec, first: bool, known: Sequence[str], builder: Builder) -> Call:
+def prepare(item: LayerSpec, first: bool, known: Sequence[str], builder: Builder) -> CallArguments:
     """The arguments that an item gives to a head that has the `known` ones; for the `first` copy its own as well.
 
     A bare value is the first argument. Raises ArchspecError (unknown-argument), as only a head that is an expression
@@ -46,7 +46,7 @@ def prepare(item: LayerSpec, first: bool, known: Sequence[str], builder: Builder
     nodes = {word: node for word, (_, node) in given.items()}
     fixed = {word: freeze(plain(node)) for word, node in nodes.items() if _is_fixed(node)}
     open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
-    return Call(item, fixed, open_, {word: node.span for word, node in nodes.items()})
+    return CallArguments(item, fixed, open_, {word: node.span for word, node in nodes.items()})
 
 
 def _is_fixed(node: Node) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from archspec.declare import freeze
 from archspec.diagnostics import Span, did_you_mean, fail, listed
-from archspec.graph.compile.arguments import Call, prepare
+from archspec.graph.compile.arguments import CallArguments, prepare
 from archspec.graph.compile.builder import Builder, Run
 from archspec.graph.compile.inference import arguments_of
 from archspec.graph.compile.inputs_outputs import input_shape, outputs_of, refuse_unused
@@ -57,7 +57,8 @@ class Compiler:
         self.nesting = self.steps = 0
         self.called: Counter[str] = Counter()  # how often each block was called
         self.counted = 0  # how many expressions read the number of a copy or of a call
-        self._calls: dict[tuple[int, bool], Call] = {}  # by the identity of an item, which the call keeps alive
+        # by the identity of a layer, which the arguments keep alive
+        self._calls: dict[tuple[int, bool], CallArguments] = {}
         self.builder = Builder(input_shape(spec.input, params.get("input"), self.params), spec.input.span, variant)
 
     def graph(self, name: str) -> Graph:
@@ -225,7 +226,7 @@ class Compiler:
             )
         return self.builder.add(item.head, self._values(call, names), inputs, path, item.span, call.places)
 
-    def _call(self, item: LayerSpec, first: bool) -> Call:
+    def _call(self, item: LayerSpec, first: bool) -> CallArguments:
         """The arguments of an item, prepared once; `first` adds to those of the first copy."""
         key = (id(item), first and item.first is not None)
         call = self._calls.get(key)
@@ -237,13 +238,13 @@ class Compiler:
         block = self.spec.blocks.get(head)
         return block.arguments if block else [argument.name for argument in arguments_of(head)]
 
-    def _values(self, call: Call, names: Names) -> dict[str, Any]:
+    def _values(self, call: CallArguments, names: Names) -> dict[str, Any]:
         """The values of the arguments of a call."""
         if not call.open:
             return call.fixed
         return {**call.fixed, **{word: freeze(self._value(node, names)) for word, node in call.open}}
 
-    def _block(self, block: BlockSpec, call: Call, inputs: Flow, names: Names, scope: Scope) -> int:
+    def _block(self, block: BlockSpec, call: CallArguments, inputs: Flow, names: Names, scope: Scope) -> int:
         item = call.item
         calls = self.builder.calls
         if block.name in [name for name, _ in calls]:

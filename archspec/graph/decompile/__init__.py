@@ -1,6 +1,7 @@
-"""Graph -> spec: the reverse of compiling, with what repeats as blocks and `repeat`.
+"""Graph -> spec: the reverse of compiling. Repeated layers become blocks and `repeat`.
 
-The law is checked before a spec is given away: compiling it gives the same network.
+Each spec is compiled again before it is returned, to check that it gives the same network. Imports `graph.compile` and
+`graph.diff`.
 """
 
 from __future__ import annotations

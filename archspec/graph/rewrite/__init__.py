@@ -1,0 +1,4 @@
+"""Graphs made from graphs: fully convolutional, deeper, at another input size, in tiles.
+
+Imports `graph.compile`, `graph.select`, `graph.analysis` and `graph.decompile`.
+"""

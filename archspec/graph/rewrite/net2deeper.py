@@ -57,10 +57,8 @@ def deepen(
 
 def _wanted(graph: Graph, counts: Mapping[str, int]) -> dict[int, int]:
     """How many layers to add behind each node."""
-    plain_relu = made("relu", {})
-    relus = {
-        index: node.path for index, node in enumerate(graph.nodes) if node.op == plain_relu
-    }  # whose outputs are never negative
+    relu = made("relu", {})  # not a leaky one, whose outputs can be negative
+    relus = {index: node.path for index, node in enumerate(graph.nodes) if node.op == relu}
     wanted: dict[int, int] = {}
     for pattern, count in counts.items():
         found = [index for index, path in relus.items() if matches(pattern, path)]
