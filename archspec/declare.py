@@ -7,7 +7,7 @@ A declaration is a frozen dataclass. Its fields are made by `arg`, which holds a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -44,12 +44,14 @@ def choice(*values: str) -> Schema:
     return {"enum": list(values)}
 
 
-def arg(schema: Schema, doc: str, default: Any = MISSING) -> Any:
+def arg(schema: Schema, doc: str, default: Any = MISSING, summary: str | Callable[[Any], str] | None = None) -> Any:
     """Declare an argument: its fragment of JSON Schema, what it means (with units), its default.
 
     The first argument of an operator is its bare value: `conv: 64`.
+
+    summary: how a summary of a recipe names the value unless it is false or None: `weight decay {:g}`, or a function.
     """
-    return dataclasses.field(default=default, metadata={"schema": schema, "doc": doc})
+    return dataclasses.field(default=default, metadata={"schema": schema, "doc": doc, "summary": summary})
 
 
 class Declared:

@@ -26,13 +26,12 @@ import archspec
 from archspec.api import data_sources
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
+from archspec.lang.declarations.section import sections_inside
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.losses import LOSSES, Loss
-from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizer import Optimizer
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import Recipe
-from archspec.lang.recipes.schedule import Warmup
 from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.lang.schema.spec_schema import default_text
 from archspec.ops import OPS
@@ -64,8 +63,8 @@ def operators() -> str:
     parts += [_entry(name, each) for name, each in TRANSFORMS.items()]
     parts.append("## `train:`\n")
     parts.append(_table(Recipe))
-    for name, record in (("warmup", Warmup), ("early_stopping", EarlyStopping)):
-        parts.append(_entry(f"`{name}:`", record))
+    for name, section in sections_inside(Recipe).items():
+        parts.append(_entry(f"`{name}:`", section))
     parts.append("### Optimizers\n")
     parts.append(f"{_doc(Optimizer)}\n\n{_table(Optimizer)}")
     shared = {each.name: each.default for each in arguments(Optimizer)}

@@ -140,7 +140,7 @@ class Network:
         Raises:
             ArchspecError: whatever is wrong with the recipe.
         """
-        return recipe_of(self._section("train"), TRANSFORMS)
+        return recipe_of(self._section("train"))
 
     @cached_property
     def protocol(self) -> EvaluationRecipe:

@@ -80,26 +80,6 @@ def one_key(declared: Mapping[str, type[Declared]]) -> Json:
     }
 
 
-def record(declared: type[Any], doc: str, families: Mapping[str, Mapping[str, type[Declared]]]) -> Json:
-    """A section of a spec whose keys are the fields of a dataclass.
-
-    `families` are what a field of the schema {"heads": FAMILY} or {"list": FAMILY} chooses from; {"record": CLASS} is a
-    section inside.
-    """
-    properties: Json = {}
-    for argument in arguments(declared):
-        if "heads" in argument.schema:
-            fragment = one_key(families[argument.schema["heads"]])
-        elif "record" in argument.schema:
-            fragment = {"if": {"type": "null"}, "else": record(argument.schema["record"], describe(argument), families)}
-        elif "list" in argument.schema:
-            fragment = {"type": "array", "items": one_key(families[argument.schema["list"]])}
-        else:
-            fragment = with_expressions(argument.schema)
-        properties[argument.name] = {**fragment, "description": describe(argument)}
-    return {"description": doc, "type": "object", "properties": properties, "additionalProperties": False}
-
-
 def summary(declared: type[Any]) -> str:
     """The first line of the docstring."""
     return (declared.__doc__ or "").strip().split("\n")[0]

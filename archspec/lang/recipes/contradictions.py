@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.diagnostics import listed
 from archspec.lang.recipes.keras_schedules import PiecewiseConstantDecay
-from archspec.lang.recipes.schedules import Step
+from archspec.lang.recipes.schedules import StepSchedule
 
 if TYPE_CHECKING:
     from archspec.lang.recipes.recipe import Recipe
@@ -57,7 +57,7 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
         if mixing:
             fact = f"`{loss.name}` takes one class an image, and `{mixing[0]}` makes it several"
             yield Contradiction(("loss",), fact, "use `categorical_crossentropy`")
-    if isinstance(schedule, Step) and (schedule.epochs is None) == (schedule.iterations is None):
+    if isinstance(schedule, StepSchedule) and (schedule.epochs is None) == (schedule.iterations is None):
         both = "neither" if schedule.epochs is None else "both"
         fact = f"`step` drops at `epochs` or at `iterations`, and has {both}"
         yield Contradiction(("schedule", "step"), fact, "write for example `step: {epochs: [30, 60]}`")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from archspec.declare import POSITIVE, arg
-from archspec.lang.declarations.one_key import from_one_key, to_one_key
+from archspec.lang.declarations.one_key import from_one_key
+from archspec.lang.declarations.section import list_of, read_section, write_section
 from archspec.protocols import PROTOCOLS, Protocol
 
 
@@ -17,7 +18,7 @@ class EvaluationRecipe:
 
     resize: int | None = arg(POSITIVE, "shortest side after resizing, pixels; by default the input's own", None)
     protocols: tuple[Protocol, ...] = arg(
-        {"list": "protocols"},
+        list_of(PROTOCOLS),
         "the evaluation protocols of the paper; `archspec evaluate` runs the first, and all with `--protocol spec`",
         (),
     )
@@ -25,7 +26,7 @@ class EvaluationRecipe:
 
 def evaluation_recipe(section: Mapping[str, Any]) -> EvaluationRecipe:
     """`evaluate:`, already validated, with its defaults."""
-    return EvaluationRecipe(section.get("resize"), make_protocols(section.get("protocols") or ()))
+    return read_section(EvaluationRecipe, section)
 
 
 def make_protocols(values: Sequence[Any]) -> tuple[Protocol, ...]:
@@ -35,4 +36,4 @@ def make_protocols(values: Sequence[Any]) -> tuple[Protocol, ...]:
 
 def evaluation_json(recipe: EvaluationRecipe) -> dict[str, Any]:
     """`evaluate:` as a spec would say it, with every default filled in."""
-    return {"resize": recipe.resize, "protocols": [to_one_key(each) for each in recipe.protocols]}
+    return write_section(recipe)

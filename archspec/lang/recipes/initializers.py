@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Declared, arg, choice, declared
-from archspec.lang.declarations.json_schema import Json, head, one_key, summary
+from archspec.lang.declarations.json_schema import Json, head, one_key, or_expression, summary
 from archspec.lang.declarations.one_key import from_one_key, to_one_key
 from archspec.ops import weight_names
 
@@ -172,15 +172,12 @@ class Ones(Initializer):
     name = "ones"
 
 
-SCHEMA: Json = {"type": ["object", "null"]}
-"""Of the argument `init`; `schema` says more, by the operators that are known."""
-
-
 def schema() -> Json:
     """What `init:` may hold: {OPERATOR or pattern: initializer, or {WEIGHT: initializer}}."""
     weights = {name: f"the initializer of every `{name}`" for name in weight_names()}
     names = {name: summary(each) for name, each in INITIALIZERS.items()} | weights
     return {
+        **or_expression({"type": ["object", "null"]}),
         "additionalProperties": {
             "if": {"type": "string"},
             "then": {"enum": list(INITIALIZERS)},

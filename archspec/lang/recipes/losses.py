@@ -1,9 +1,9 @@
 """Keras's losses, each under the name that `keras.losses.get` knows, with Keras's arguments and defaults.
 
-The target is the class as a one-hot vector, or what label smoothing and mixup make of it; the prediction is the
-network's probabilities, or its logits where Keras's loss takes `from_logits`. So `from_logits`, `axis` and `reduction`
-are no arguments here. Two losses of Keras are none of a classifier: `circle` compares the images of a batch with
-one another, and `ctc` takes sequences.
+The target y is the one-hot vector of the class, changed by label smoothing and mixup; the prediction p is the network's
+probabilities, or its logits where Keras's loss has `from_logits`. So `from_logits`, `axis` and `reduction` are not
+arguments here. Two losses of Keras do not apply to a classifier: `circle` compares the images of a batch with each
+other, and `ctc` takes sequences.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archspec.declare import BOOLEAN, FRACTION, POSITIVE_NUMBER, Declared, arg, declared
+from archspec.lang.declarations.section import summaries
 from archspec.lang.recipes.bounds import AT_LEAST_0, SHARE, optional
 
 SMOOTHING = "share of the target spread over all classes (Szegedy et al. 2015, arXiv:1512.00567, section 7)"
@@ -26,6 +27,11 @@ class Loss(Declared):
     sparse: ClassVar[bool] = False
     """Whether the target is the index of one class, which mixed labels are not."""
 
+    def summary(self) -> str:
+        """The loss and its label smoothing; empty for the plain cross-entropy."""
+        name = "" if self.name == "categorical_crossentropy" else f"loss {self.name}"
+        return ", ".join(filter(None, [name, *summaries(self)]))
+
 
 @declared
 class CategoricalCrossentropy(Loss):
@@ -34,7 +40,7 @@ class CategoricalCrossentropy(Loss):
     name = "categorical_crossentropy"
     logits = True
 
-    label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0)
+    label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0, "label smoothing {:g}")
 
 
 @declared
@@ -57,7 +63,7 @@ class CategoricalFocalCrossentropy(Loss):
 
     alpha: float = arg(AT_LEAST_0, "factor of all classes", 0.25)
     gamma: float = arg(AT_LEAST_0, "how little easy images count; 0 is the cross-entropy", 2.0)
-    label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0)
+    label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0, "label smoothing {:g}")
 
 
 @declared
@@ -77,7 +83,7 @@ class BinaryCrossentropy(Loss):
     name = "binary_crossentropy"
     logits = True
 
-    label_smoothing: float = arg(FRACTION, HALVES, 0.0)
+    label_smoothing: float = arg(FRACTION, HALVES, 0.0, "label smoothing {:g}")
 
 
 @declared
@@ -90,7 +96,7 @@ class BinaryFocalCrossentropy(Loss):
     apply_class_balancing: bool = arg(BOOLEAN, "weigh ones by alpha, zeros by 1 - alpha", False)
     alpha: float = arg(SHARE, "weight of ones", 0.25)
     gamma: float = arg(AT_LEAST_0, "how little easy images count", 2.0)
-    label_smoothing: float = arg(FRACTION, HALVES, 0.0)
+    label_smoothing: float = arg(FRACTION, HALVES, 0.0, "label smoothing {:g}")
 
 
 @declared

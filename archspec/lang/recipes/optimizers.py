@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from archspec.declare import BOOLEAN, FRACTION, NATURAL, NUMBER, POSITIVE, POSITIVE_NUMBER, arg, declared
 from archspec.lang.recipes.bounds import AT_LEAST_0, INSIDE, optional
-from archspec.lang.recipes.optimizer import Optimizer
+from archspec.lang.recipes.optimizer import Optimizer, decoupled_weight_decay
 
 
 @declared
@@ -66,9 +66,7 @@ class AdamW(Adam):
 
     name = "adamw"
 
-    weight_decay: float | None = arg(
-        optional(AT_LEAST_0), "decoupled: w <- w - learning_rate * weight_decay * w", 0.004
-    )
+    weight_decay: float | None = decoupled_weight_decay("decoupled: w <- w - learning_rate * weight_decay * w", 0.004)
 
 
 @declared
@@ -183,7 +181,7 @@ class Muon(Optimizer):
     adam_beta_2: float = arg(FRACTION, "AdamW's share of the running mean square that is kept", 0.999)
     adam_weight_decay: float = arg(AT_LEAST_0, "the decoupled weight decay of AdamW", 0.004)
     epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
-    weight_decay: float | None = arg(optional(AT_LEAST_0), "the decoupled weight decay of matrices", 0.004)
+    weight_decay: float | None = decoupled_weight_decay("decoupled weight decay of matrices", 0.004)
     exclude_layers: tuple[str, ...] | None = arg(
         {"type": ["array", "null"], "items": {"type": "string"}}, "words in the paths of weights left to AdamW", None
     )

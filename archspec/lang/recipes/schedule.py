@@ -1,4 +1,4 @@
-"""Where a run stands, what every schedule makes of it, and the warm-up before it."""
+"""The base of learning rate schedules, and the warm-up that goes with all of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from archspec.lang.recipes.bounds import AT_LEAST_0, SHARE
 
 @dataclass(frozen=True)
 class Clock:
-    """Where a run stands. An iteration is an update of the weights, the first is 0."""
+    """The current update of a run, counted from 0, and the length of the run."""
 
     iteration: int
     per_epoch: int
-    """Updates an epoch."""
+    """Updates per epoch."""
     total: int
     """Updates of the whole run."""
     warmup: float = 0.0
@@ -22,15 +22,15 @@ class Clock:
 
     @property
     def epoch(self) -> float:
-        """How many epochs are over, with its fraction."""
+        """Epochs so far, with a fraction."""
         return self.iteration / self.per_epoch
 
     def count(self, unit: str) -> float:
-        """How much is over, in `iterations` or `epochs`."""
+        """Time since the start, in `iterations` or `epochs`."""
         return self.epoch if unit == "epochs" else self.iteration
 
     def length(self, unit: str) -> float:
-        """The whole run in `iterations` or `epochs`."""
+        """Length of the run, in `iterations` or `epochs`."""
         return self.total / self.per_epoch if unit == "epochs" else self.total
 
 
@@ -45,21 +45,24 @@ class Schedule(Declared):
 
 @dataclass(frozen=True)
 class Warmup:
-    """Lower rates for the first updates (Goyal et al. 2017, section 2.2; He et al. 2015, 4.2)."""
+    """Lower learning rates for the first updates (Goyal et al. 2017, section 2.2; He et al. 2015, section 4.2)."""
 
-    epochs: float = arg(AT_LEAST_0, "how long, in epochs", 0)
-    iterations: float = arg(AT_LEAST_0, "how long, in updates, instead of epochs", 0)
-    factor: float = arg(SHARE, "the share of the rate that it begins with", 0.0)
-    kind: str = arg(
-        choice("linear", "constant"), "rise in a straight line; or stay at the factor, and jump at the end", "linear"
-    )
+    epochs: float = arg(AT_LEAST_0, "length in epochs", 0)
+    iterations: float = arg(AT_LEAST_0, "length in updates, instead of epochs", 0)
+    factor: float = arg(SHARE, "first learning rate, as a share of the schedule's", 0.0)
+    kind: str = arg(choice("linear", "constant"), "rise linearly; or stay at `factor`, and jump at the end", "linear")
+
+    def summary(self) -> str:
+        """`warm-up for 5 epochs`; empty for none."""
+        number, unit = (self.iterations, "update") if self.iterations else (self.epochs, "epoch")
+        return f"warm-up for {number:g} {unit}{'s' if number != 1 else ''}" if number else ""
 
     def length(self, per_epoch: int) -> float:
-        """Its updates, of `per_epoch` an epoch."""
+        """Its number of updates, with `per_epoch` in an epoch."""
         return self.iterations or self.epochs * per_epoch
 
     def share(self, clock: Clock) -> float:
-        """What the schedule's rate is multiplied by."""
+        """The factor of the schedule's learning rate."""
         if clock.iteration >= clock.warmup:
             return 1.0
         if self.kind == "constant":

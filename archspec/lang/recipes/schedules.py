@@ -26,14 +26,14 @@ MARKS = {"type": ["array", "null"], "items": AT_LEAST_0, "minItems": 1}
 
 
 @declared
-class Constant(Schedule):
+class ConstantSchedule(Schedule):
     """The learning rate stays as it is."""
 
     name = "constant"
 
 
 @declared
-class Step(Schedule):
+class StepSchedule(Schedule):
     """Multiply the learning rate by `gamma` at each of the given epochs or iterations (He et al. 2015, section 4.2)."""
 
     name = "step"
@@ -50,7 +50,7 @@ class Step(Schedule):
 
 
 @declared
-class Cosine(Schedule):
+class CosineSchedule(Schedule):
     """Half a cosine from the learning rate down, after the warm-up (Loshchilov & Hutter 2016, equation 5)."""
 
     name = "cosine"
@@ -63,7 +63,7 @@ class Cosine(Schedule):
 
 
 @declared
-class Plateau(Schedule):
+class PlateauSchedule(Schedule):
     """Multiply the learning rate by `factor` when a figure has not improved for `patience` epochs.
 
     Krizhevsky et al. 2012, section 5; the arguments and their meaning are those of `keras.callbacks.ReduceLROnPlateau`.
@@ -85,10 +85,10 @@ class Plateau(Schedule):
 SCHEDULES: dict[str, type[Schedule]] = {
     each.name: each
     for each in (
-        Constant,
-        Step,
-        Cosine,
-        Plateau,
+        ConstantSchedule,
+        StepSchedule,
+        CosineSchedule,
+        PlateauSchedule,
         ExponentialDecay,
         InverseTimeDecay,
         PolynomialDecay,

@@ -5,7 +5,6 @@ What a schema cannot say (which blocks there are, the cells of a row) is checked
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 
 from archspec.declare import Declared
@@ -20,14 +19,10 @@ from archspec.lang.declarations.json_schema import (
     head,
     one_key,
     or_expression,
-    record,
 )
-from archspec.lang.recipes import initializers
+from archspec.lang.declarations.section import section_schema
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
-from archspec.lang.recipes.losses import LOSSES
-from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import Recipe
-from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.ops import OPS
 from archspec.plugins import load_all_plugins
 from archspec.protocols import PROTOCOLS
@@ -152,15 +147,6 @@ def spec_schema() -> Json:
 @cache
 def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
     """The schema for what is declared now."""
-    families: Mapping[str, Mapping[str, type[Declared]]] = {
-        "optimizers": OPTIMIZERS,
-        "losses": LOSSES,
-        "schedules": SCHEDULES,
-        "transforms": TRANSFORMS,
-        "protocols": PROTOCOLS,
-    }
-    train = record(Recipe, "the recipe", families)
-    train["properties"]["init"] |= initializers.schema()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archspec spec",
@@ -230,8 +216,8 @@ def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
                 "description": "transforms of the pixels (0 to 255), the same in training, evaluation, "
                 "prediction and export",
             },
-            "train": train,
-            "evaluate": record(EvaluationRecipe, "the evaluation protocols", families),
+            "train": section_schema(Recipe, "the recipe"),
+            "evaluate": section_schema(EvaluationRecipe, "the evaluation protocols"),
         },
         "definitions": {
             "layers": {"type": "array", "items": {"$ref": "#/definitions/layer"}},

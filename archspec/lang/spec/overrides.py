@@ -18,7 +18,6 @@ from archspec.lang.recipes.recipe import ONE_KEY, Recipe, recipe
 from archspec.lang.schema.messages import SHORT
 from archspec.lang.schema.schema_path import find
 from archspec.lang.schema.validate import validate_section
-from archspec.transforms import TRANSFORMS
 
 SECTIONS = ("train", "evaluate")
 
@@ -84,7 +83,7 @@ def section(document: MappingNode, name: str, settings: Mapping[str, Any], param
     if name == "train" and not diagnostics:
         diagnostics = [
             Diagnostic("recipe", each.message, _unless_set(document, (name, *each.path), settings), help=each.help)
-            for each in contradictions(recipe(values, TRANSFORMS))
+            for each in contradictions(recipe(values))
         ]
     if diagnostics:
         raise ArchspecError(*merged(diagnostics))

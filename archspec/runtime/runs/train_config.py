@@ -9,7 +9,6 @@ from typing import Any
 
 from archspec.lang.recipes.recipe import Recipe, recipe_json
 from archspec.lang.recipes.recipe import recipe as recipe_of
-from archspec.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class TrainConfig:
     def from_json(cls, data: Mapping[str, Any]) -> TrainConfig:
         """From run.json, which holds more. Raises KeyError, TypeError, ValueError or AttributeError."""
         given = {field.name: data[field.name] for field in dataclasses.fields(cls)}
-        return cls(**{**given, "recipe": recipe_of(data["recipe"], TRANSFORMS)})
+        return cls(**{**given, "recipe": recipe_of(data["recipe"])})
 
     @property
     def data_arguments(self) -> tuple[str, ...]:

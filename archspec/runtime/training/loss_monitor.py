@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from archspec.lang.recipes.recipe import Length
+from archspec.lang.recipes.recipe import RunLength
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.training.progress_state import ProgressState
 from archspec.runtime.training.records.progress import TrainingProgress
@@ -35,7 +35,7 @@ class LossMonitor:
     """
 
     def __init__(
-        self, length: Length, progress: TrainingProgress, waited: Callable[[], float], sync_steps: int | None = None
+        self, length: RunLength, progress: TrainingProgress, waited: Callable[[], float], sync_steps: int | None = None
     ) -> None:
         self.length, self.progress, self.waited, self.sync_steps = length, progress, waited, sync_steps
         self.validation_seconds = 0.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from archspec.lang.recipes.recipe import Length, Recipe
+from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.runtime.data.files.change_detector import ChangeDetector
 from archspec.runtime.data.files.encoded_image import encoded_images
 from archspec.runtime.data.files.file_checks import unreadable
@@ -38,7 +38,7 @@ class TrainingSetup:
     logits_model: keras.Model
     train_step: TrainStep
     recipe: Recipe
-    length: Length
+    length: RunLength
     classes: int
     training: Callable[[int], Any]
     """The batches of all epochs in order, starting from a step of the run."""
@@ -58,7 +58,7 @@ class FileChecks:
     validation: Images
     seed: int
     batch_size: int
-    length: Length
+    length: RunLength
     unchanged: tuple[ChangeDetector, ChangeDetector]
     """Of the training and validation images."""
 

@@ -15,7 +15,7 @@ from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import Sgd
 from archspec.lang.recipes.recipe import ONE_KEY, Recipe
 from archspec.lang.recipes.schedule import Warmup
-from archspec.lang.recipes.schedules import Cosine, Plateau, Step
+from archspec.lang.recipes.schedules import CosineSchedule, PlateauSchedule, StepSchedule
 from archspec.lang.spec.overrides import parse_settings
 from archspec.ops import OPS
 from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule, check_monitors
@@ -43,15 +43,17 @@ def test_no_two_heads_have_one_name() -> None:
 
 def test_steps_drop_at_epochs_or_at_updates() -> None:
     sgd = Sgd(learning_rate=0.5)
-    stepped = Recipe(epochs=4, batch_size=10, optimizer=sgd, schedule=Step((1, 3), 0.1))
+    stepped = Recipe(epochs=4, batch_size=10, optimizer=sgd, schedule=StepSchedule((1, 3), 0.1))
     assert rates(stepped, 20) == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.05, 0.05, 0.005, 0.005])
-    counted = Recipe(iterations=5, batch_size=10, optimizer=sgd, schedule=Step(None, 0.1, (2, 3)))
+    counted = Recipe(iterations=5, batch_size=10, optimizer=sgd, schedule=StepSchedule(None, 0.1, (2, 3)))
     assert rates(counted, 20) == pytest.approx([0.5, 0.5, 0.05, 0.005, 0.005])
 
 
 def test_a_cosine_begins_after_the_warm_up() -> None:
     """Goyal et al. 2017, section 2.2: a straight line up; then half a cosine over the rest."""
-    recipe = Recipe(epochs=4, batch_size=10, optimizer=Sgd(learning_rate=0.5), schedule=Cosine(), warmup=Warmup(1))
+    recipe = Recipe(
+        epochs=4, batch_size=10, optimizer=Sgd(learning_rate=0.5), schedule=CosineSchedule(), warmup=Warmup(1)
+    )
     found = rates(recipe, 20)
     assert found[:3] == pytest.approx([0, 0.25, 0.5])
     assert found[5] == pytest.approx(0.25)  # half of the way down
@@ -220,7 +222,7 @@ def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_is_not_in_the_history_cannot_be_watched() -> None:
-    watching = Recipe(schedule=Plateau(monitor="val_top5"))
+    watching = Recipe(schedule=PlateauSchedule(monitor="val_top5"))
     check_monitors(watching, classes=6)
     with pytest.raises(ArchspecError, match="`schedule` watches `val_top5`"):
         check_monitors(watching, classes=5)

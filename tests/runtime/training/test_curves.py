@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from archspec.lang.recipes.recipe import recipe
 from archspec.runtime.training.records.curves import draw_curves
 from archspec.runtime.training.records.recipe_summary import loss_labels
-from archspec.transforms import TRANSFORMS
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 300])
@@ -51,7 +50,7 @@ def test_the_legend_says_what_only_the_loss_of_training_has(tmp_path: Path, monk
         ),
         ({"loss": "mean_squared_error"}, "mean squared error", "training"),
     ):
-        words = loss_labels(recipe(given, TRANSFORMS))
+        words = loss_labels(recipe(given))
         draw_curves(tmp_path / "curves.png", "some", [row], **words)
         left = drawn[-1].axes[0]
         assert heading in left.get_title(loc="left")

@@ -20,7 +20,7 @@ from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.schedule import Clock
-from archspec.lang.recipes.schedules import SCHEDULES, Plateau
+from archspec.lang.recipes.schedules import SCHEDULES, PlateauSchedule
 from archspec.runtime.models.keras_class import keras_class
 from archspec.runtime.training.optimization.losses import training_loss, validation_loss
 from archspec.runtime.training.optimization.lr_schedule import EarlyStopper, LearningRateSchedule
@@ -212,7 +212,7 @@ def test_plateau_drops_the_rate_where_keras_does(
     callback, model = keras.callbacks.ReduceLROnPlateau(mode="min", **words), Monitored()
     callback.set_model(model)
     callback.on_train_begin()
-    recipe = Recipe(optimizer=OPTIMIZERS["sgd"](learning_rate=0.1), schedule=Plateau(**words), epochs=30)
+    recipe = Recipe(optimizer=OPTIMIZERS["sgd"](learning_rate=0.1), schedule=PlateauSchedule(**words), epochs=30)
     rates = LearningRateSchedule(recipe, recipe.length(128))
     for epoch, value in enumerate(history):
         before = rates.at(epoch)

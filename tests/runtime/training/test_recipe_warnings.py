@@ -12,11 +12,10 @@ import archspec
 from archspec.lang.recipes.recipe import Recipe, recipe
 from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule
 from archspec.runtime.training.records.recipe_warnings import recipe_warnings, sees_raw_pixels
-from archspec.transforms import TRANSFORMS
 
 
 def notes(images: int, *, on_cpu: bool = True, **section: object) -> list[str]:
-    found: Recipe = recipe(section, TRANSFORMS)
+    found: Recipe = recipe(section)
     return recipe_warnings(found, found.length(images), images, on_cpu=on_cpu)
 
 
@@ -61,7 +60,7 @@ def test_a_gpu_has_float16():
 @given(patience=st.integers(0, 9), epochs=st.integers(1, 12), first=st.floats(0.1, 1), images=st.integers(1, 50))
 def test_a_plateau_that_is_said_to_lower_no_rate_lowers_none_and_any_other_may(patience, epochs, first, images):
     """Against the schedule itself, in the worst case: no epoch is better than the first."""
-    given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"plateau": {"patience": patience}}}, TRANSFORMS)
+    given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"plateau": {"patience": patience}}})
     length = given.length(images)
     rates = LearningRateSchedule(given, length)
     used = set()
@@ -74,7 +73,7 @@ def test_a_plateau_that_is_said_to_lower_no_rate_lowers_none_and_any_other_may(p
 
 @given(marks=st.lists(st.integers(0, 12), min_size=1, max_size=3), epochs=st.integers(1, 12))
 def test_a_step_that_is_said_to_come_too_late_is_not_among_the_rates(marks, epochs):
-    given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"step": {"epochs": marks}}}, TRANSFORMS)
+    given = recipe({"batch_size": 10, "epochs": epochs, "schedule": {"step": {"epochs": marks}}})
     length = given.length(25)
     last = LearningRateSchedule(given, length).at(length.steps - 1)
     come = round(-math.log10(last / given.optimizer.learning_rate))
@@ -92,7 +91,7 @@ def test_a_weight_that_is_to_decay_and_is_not_there_is_named():
         ({"weight_decay": 0.1, "decayed": ["kernel", "bias"]}, ""),
         ({"decayed": ["kernle"]}, ""),
     ):
-        found: Recipe = recipe(section, TRANSFORMS)
+        found: Recipe = recipe(section)
         lines = recipe_warnings(found, found.length(1000), 1000, on_cpu=True, weights=names)
         assert [words in line for line in lines] == [True] * bool(words)
 
@@ -111,6 +110,6 @@ def test_pixels_that_nothing_scales_are_talked_of(reference: str, raw: bool):
     network = archspec.load(reference)
     assert sees_raw_pixels(network.graph(), network.preprocess) == raw
     assert sees_raw_pixels(network.graph(), ()) == (raw or reference in ("lenet", "resnet:50"))
-    found: Recipe = recipe({}, TRANSFORMS)
+    found: Recipe = recipe({})
     lines = recipe_warnings(found, found.length(1000), 1000, on_cpu=True, raw=raw)
     assert [" 0 to 255 " in line for line in lines] == [True] * raw

@@ -178,12 +178,11 @@ def test_training_starts_from_the_rules_wherever_they_stand(place: str, tmp_path
 
 def test_a_recipe_keeps_its_rules_in_run_json_and_in_the_resolved_page(page: Any, tmp_path: Path) -> None:
     from archspec.lang.recipes.recipe import recipe, recipe_json
-    from archspec.transforms import TRANSFORMS
 
     rules = ("conv: {random_normal: {variance: 1e-2}}", "fc: {bias: ones, kernel: he_normal}")
     given = page(*rules, "#\n  freeze: [conv1]\n  rate_multipliers: {conv2: 0.1}")
     assert (given.recipe.freeze, given.recipe.rate_multipliers) == (("conv1",), {"conv2": 0.1})
-    assert recipe(recipe_json(given.recipe), TRANSFORMS) == given.recipe
+    assert recipe(recipe_json(given.recipe)) == given.recipe
     (tmp_path / "resolved.yaml").write_text(given.resolved_text())
     assert archspec.load(str(tmp_path / "resolved.yaml")).recipe == given.recipe
 

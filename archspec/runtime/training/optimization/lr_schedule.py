@@ -8,9 +8,9 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.lang.recipes.monitor import improves
-from archspec.lang.recipes.recipe import Length, Recipe
+from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.lang.recipes.schedule import Clock
-from archspec.lang.recipes.schedules import Plateau
+from archspec.lang.recipes.schedules import PlateauSchedule
 
 
 def check_monitors(recipe: Recipe, classes: int) -> None:
@@ -29,7 +29,7 @@ class LearningRateSchedule:
         length: of the run.
     """
 
-    def __init__(self, recipe: Recipe, length: Length) -> None:
+    def __init__(self, recipe: Recipe, length: RunLength) -> None:
         self._recipe, self._length = recipe, length
         self._warmup = recipe.warmup.length(length.iterations_per_epoch) if recipe.warmup else 0.0
         self._base = recipe.optimizer.learning_rate
@@ -54,7 +54,7 @@ class LearningRateSchedule:
     def after(self, row: Mapping[str, Any]) -> str | None:
         """Take note of an epoch's figures, a row of history.csv. Returns a line when the plateau drops the rate."""
         given = self._recipe.schedule
-        if not isinstance(given, Plateau):
+        if not isinstance(given, PlateauSchedule):
             return None
         value = float(row[given.monitor])
         if self._cooldown:

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from archspec.diagnostics import listed
 from archspec.graph.ir import Graph
-from archspec.lang.recipes.recipe import Length, Recipe
-from archspec.lang.recipes.schedules import Plateau, Step
+from archspec.lang.recipes.recipe import Recipe, RunLength
+from archspec.lang.recipes.schedules import PlateauSchedule, StepSchedule
 
 SCALING = frozenset({"rescale", "normalize", "bn", "layer_norm", "group_norm"})
 """Layers after which it does not matter what numbers pixels are."""
 
 
 def recipe_warnings(
-    recipe: Recipe, length: Length, images: int, *, on_cpu: bool, weights: Sequence[str] = (), raw: bool = False
+    recipe: Recipe, length: RunLength, images: int, *, on_cpu: bool, weights: Sequence[str] = (), raw: bool = False
 ) -> list[str]:
-    """Lines about a recipe, its Length on so many training images, the kind of device, and the names of the weights.
+    """Lines about a recipe, its RunLength on so many training images, the kind of device, and the names of the weights.
 
     raw: what `sees_raw_pixels` says.
     """
@@ -40,7 +40,7 @@ def _undecayed(recipe: Recipe, weights: Sequence[str]) -> Iterator[str]:
                 yield f"`decayed` names `{name}`, and no weight of the network has a name that ends so"
 
 
-def _notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> Iterator[str]:
+def _notes(recipe: Recipe, length: RunLength, images: int, *, on_cpu: bool) -> Iterator[str]:
     each, schedule = length.iterations_per_epoch, recipe.schedule
     if recipe.batch_size > images:
         fact = f"all {images:,} training images are in one batch, which the recipe makes of {recipe.batch_size:,}"
@@ -48,14 +48,16 @@ def _notes(recipe: Recipe, length: Length, images: int, *, on_cpu: bool) -> Iter
         yield fact + remedy * (recipe.base_batch_size is not None)
     if recipe.warmup and recipe.warmup.length(each) >= length.iterations:
         yield "the warm-up lasts until the end of the run: no update has the recipe's full rate"
-    if isinstance(schedule, Step):
+    if isinstance(schedule, StepSchedule):
         marks = [(mark * each, f"epoch {mark:g}") for mark in schedule.epochs or ()]
         marks += [(mark, f"update {mark:,.12g}") for mark in schedule.iterations or ()]
         late = [name for at, name in marks if at >= length.iterations]
         if late:
             which = "any drop" if len(late) == len(marks) else "a drop"
             yield f"the run ends before {which} of its `step` schedule at {listed(late)}"
-    if isinstance(schedule, Plateau) and length.epochs < max(schedule.patience, 1) + 2:  # the first epoch is the best
+    if (
+        isinstance(schedule, PlateauSchedule) and length.epochs < max(schedule.patience, 1) + 2
+    ):  # the first epoch is the best
         waits = f"{schedule.patience} epoch{'s' if schedule.patience != 1 else ''}"
         waits += f" without a better {schedule.monitor}"
         yield f"no update has a lower rate: `plateau` waits for {waits}, and the run has {length.epochs}"

@@ -1,0 +1,115 @@
+"""Sections of a spec whose keys are the fields of a dataclass: `train:`, `evaluate:`, `warmup:`.
+
+A field is declared once, by `arg`: its form, its meaning, its default, and how a summary names it. The JSON Schema, the
+reference, reading, writing and summaries derive from that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from archspec.declare import Declared, Schema, arguments, freeze
+from archspec.lang.declarations.json_schema import Json, describe, one_key, with_expressions
+from archspec.lang.declarations.one_key import from_one_key, to_one_key
+
+T = TypeVar("T")
+Family = Mapping[str, type[Declared]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a value that is more than a number, a word or a list of them stands in a spec."""
+
+    schema: Callable[[], Json]
+    """JSON Schema."""
+    read: Callable[[Any], Any]
+    """From a validated value."""
+    write: Callable[[Any], Any]
+    """To plain values again, with every default."""
+    section: type[Any] | None = None
+    """The dataclass of a section inside the section."""
+    family: Family | None = None
+    """What one declaration in the one-key form is chosen from."""
+
+
+def form(schema: Callable[[], Json], read: Callable[[Any], Any], write: Callable[[Any], Any]) -> Schema:
+    """The first argument of `arg` for a value of some other form."""
+    return {"form": Form(schema, read, write)}
+
+
+def one_of(family: Family) -> Schema:
+    """The first argument of `arg` for one declaration in the one-key form: `cosine`, `{cosine: {alpha: 0.1}}`."""
+    return {"form": Form(lambda: one_key(family), lambda value: from_one_key(value, family), to_one_key, family=family)}
+
+
+def list_of(family: Family) -> Schema:
+    """The first argument of `arg` for a list of declarations in the one-key form."""
+
+    def read(values: Any) -> tuple[Any, ...]:
+        return tuple(from_one_key(each, family) for each in values)
+
+    return form(
+        lambda: {"type": "array", "items": one_key(family)}, read, lambda values: [to_one_key(each) for each in values]
+    )
+
+
+def optional_section(declared: type[Any], doc: str) -> Schema:
+    """The first argument of `arg` for a section inside the section, or none."""
+
+    def schema() -> Json:
+        return {"if": {"type": "null"}, "else": section_schema(declared, doc)}
+
+    return {"form": Form(schema, lambda value: read_section(declared, value), write_section, declared)}
+
+
+def section_schema(declared: type[Any], doc: str) -> Json:
+    """JSON Schema of a section."""
+    properties: Json = {}
+    for argument in arguments(declared):
+        found = argument.schema.get("form")
+        schema = found.schema() if found else with_expressions(argument.schema)
+        properties[argument.name] = {**schema, "description": describe(argument)}
+    return {"description": doc, "type": "object", "properties": properties, "additionalProperties": False}
+
+
+def read_section(declared: type[T], section: Mapping[str, Any]) -> T:
+    """A validated section as its dataclass, with the defaults; null stands for the default."""
+    forms = _forms(declared)
+    given = {name: value for name, value in section.items() if value is not None}
+    return declared(
+        **{name: each.read(given[name]) if (each := forms[name]) else freeze(given[name]) for name in given}
+    )
+
+
+def write_section(section: Any) -> dict[str, Any]:
+    """The section as a spec would say it, with every default. `read_section` reads it again."""
+    written = {}
+    for name, found in _forms(type(section)).items():
+        value = getattr(section, name)
+        written[name] = found.write(value) if found and value is not None else value
+    return written
+
+
+def sections_inside(declared: type[Any]) -> dict[str, type[Any]]:
+    """The fields of a section that are sections themselves."""
+    return {name: each.section for name, each in _forms(declared).items() if each and each.section}
+
+
+def one_key_fields(declared: type[Any]) -> dict[str, Family]:
+    """The fields that hold one declaration in the one-key form, and what it is chosen from."""
+    return {name: each.family for name, each in _forms(declared).items() if each and each.family}
+
+
+def _forms(declared: type[Any]) -> dict[str, Form | None]:
+    return {each.name: each.schema.get("form") for each in arguments(declared)}
+
+
+def summaries(section: Any) -> Iterator[str]:
+    """How the fields that are set name themselves, in the order of their declaration: `weight decay 0.0005`."""
+    for field in fields(section):
+        summary, value = field.metadata["summary"], getattr(section, field.name)
+        text = (summary.format(value) if isinstance(summary, str) else summary(value)) if summary and value else ""
+        if text:
+            yield text
