@@ -45,6 +45,12 @@ class Node(NamedTuple):
         return self.path.replace("/", ".")
 
     @property
+    def weighted_layers(self) -> tuple[str, ...]:
+        """Names of the Keras layers with its weights: `a.b`, and `a.b.gate` for weights such as `gate/kernel`."""
+        parts = dict.fromkeys(weight.name.rpartition("/")[0] for weight in self.facts.weights)
+        return tuple(f"{self.keras_name}.{part}" if part else self.keras_name for part in parts)
+
+    @property
     def activation_bytes(self) -> int | None:
         """Memory of the output for one sample in float32; None when a size is free."""
         size = product(self.facts.shape)

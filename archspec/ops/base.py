@@ -38,7 +38,11 @@ class OpError(ValueError):
 
 @dataclass(frozen=True)
 class Weight:
-    """A variable of a layer, under Keras's name, in Keras's layout. Every count of parameters derives from it."""
+    """A variable of a layer, under Keras's name, in Keras's layout. Every count of parameters derives from it.
+
+    An operator of several Keras layers names the weights of each after it: `gate/kernel` is the kernel of the layer
+    `name.gate`; those of its last layer, called `name`, are plain: `kernel`.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -113,7 +117,7 @@ class Op(Declared):
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """The layer's variables in the order of Keras's `layer.weights`."""
+        """The variables in the order of Keras's `layer.weights`; those of several layers, layer by layer."""
         return ()
 
     def macs(self, *inputs: Shape) -> int | None:
@@ -132,7 +136,11 @@ class Op(Declared):
         return POINTWISE
 
     def build(self, keras: Any, name: str) -> Layer:
-        """The Keras layer, whose last layer carries `name`; helpers before it are called `name.something`."""
+        """A function that applies the Keras layer `name`.
+
+        An operator may consist of several Keras layers, with weights or without. The last one is called `name`, the
+        others `name.something`. What reads as several layers in a paper is better a block of a spec.
+        """
         raise NotImplementedError(f"{type(self).__name__}.build")  # a plugin that forgot it
 
     @classmethod

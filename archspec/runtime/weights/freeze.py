@@ -16,8 +16,8 @@ def freeze(model: Any, graph: Graph, patterns: Iterable[str]) -> int:
     too: that is what Keras makes of `trainable = False`. Raises ArchspecError: those of `frozen`.
     """
     paths = frozen(graph, patterns)
-    for path in paths:
-        model.get_layer(graph[path].keras_name).trainable = False
+    for name in (name for path in paths for name in graph[path].weighted_layers):
+        model.get_layer(name).trainable = False
     return len(paths)
 
 
@@ -26,7 +26,8 @@ def rate_factors(model: Any, graph: Graph, factors: Mapping[str, float] | None) 
     of = {
         id(variable): factor
         for path, factor in multipliers(graph, factors or {}).items()
-        for variable in model.get_layer(graph[path].keras_name).trainable_variables
+        for name in graph[path].weighted_layers
+        for variable in model.get_layer(name).trainable_variables
     }
     return [of.get(id(variable), 1.0) for variable in model.trainable_variables]
 

@@ -29,7 +29,7 @@ def initialize(model: Any, graph: Graph, rules: tuple[Rule, ...], seed: int | No
         return
     base = random.randint(0, 2**31 - 1) if seed is None else seed
     for (path, index), initializer in initializers(graph, rules).items():
-        variable = model.get_layer(graph[path].keras_name).weights[index]
+        variable = [each for name in graph[path].weighted_layers for each in model.get_layer(name).weights][index]
         word = f"{base}/{path}/{graph[path].facts.weights[index].name}"
         drawn = made(keras, initializer, zlib.crc32(word.encode()) >> 1)
         try:

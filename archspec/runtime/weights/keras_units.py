@@ -46,13 +46,13 @@ def model_slots(graph: KerasGraph) -> dict[int, Slot]:
     }
 
 
-def in_page_order(slots: dict[int, Slot], keras: KerasGraph, graph: Graph | None) -> list[Slot]:
-    """The slots in the order of the page, which is also the order in which the layers were made.
+def in_spec_order(slots: dict[int, Slot], keras: KerasGraph, graph: Graph | None) -> list[Slot]:
+    """The slots in the order of the spec, which is also the order in which the layers were made.
 
     Without the static graph Keras's numbers of the tensors tell: `keras_tensor_17`.
     """
     if graph is not None:
-        places = {node.keras_name: index for index, node in enumerate(graph.nodes)}
+        places = {name: index for index, node in enumerate(graph.nodes) for name in node.weighted_layers}
         return sorted(slots.values(), key=lambda slot: places.get(slot.name, math.inf))
     return [slot for _, slot in sorted(slots.items(), key=lambda item: _made(keras.calls[item[0]]))]
 

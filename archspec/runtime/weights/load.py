@@ -10,7 +10,7 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
-from archspec.runtime.weights.keras_units import in_page_order, model_slots
+from archspec.runtime.weights.keras_units import in_spec_order, model_slots
 from archspec.runtime.weights.match import Matching, by_name, by_order, head_of
 from archspec.runtime.weights.report import mismatch
 from archspec.runtime.weights.shortcut import told_apart
@@ -31,7 +31,7 @@ def load_into(model: Any, text: str, graph: Graph | None, *, new_head: bool) -> 
         if not source.as_run:
             slots, units = told_apart(slots, keras, source.units)
             source = replace(source, units=units)
-        page = in_page_order(slots, keras, graph)
+        page = in_spec_order(slots, keras, graph)
         as_run = list(slots.values())
         matching = _strict(keras, slots, as_run, page, source)
         if matching is None and new_head:
