@@ -1,4 +1,4 @@
-"""The graph while it grows: adds operators and copies of what is there, remembers names, and keeps the limits."""
+"""The graph under construction: adds operators and copies of nodes, records names, and checks the limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
 from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
-from archspec.ops import Op, OpError
+from archspec.ops import OpError
 from archspec.ops.base import Shape, show
 
 MAX_LAYERS = 100_000
@@ -22,7 +22,7 @@ MAX_CALLS_SHOWN = 6
 
 @dataclass(frozen=True)
 class Run:
-    """One copy of a repeated item: its path, what it read, where its nodes and names start, what it returned."""
+    """One copy of a repeated layer: its path, its inputs, where its nodes and names start, and its output."""
 
     path: str
     inputs: tuple[int, ...]
@@ -32,9 +32,9 @@ class Run:
 
 
 class Builder:
-    """The nodes so far, and the outputs that `from` can read by their paths.
+    """The nodes so far, and the outputs that `from` can read, by path.
 
-    `reads` are the paths that a name was resolved to; `calls` the blocks that we are inside of.
+    `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded.
     """
 
     def __init__(self, shape: Shape, span: Span, variant: str | None) -> None:
@@ -61,19 +61,34 @@ class Builder:
         places: Mapping[str, Span] | None = None,
         help: str | None = None,
     ) -> int:
-        """Add an operator with these arguments, whose values stand at `places`. Raises ArchspecError.
+        """Add an operator with these arguments; `places` are the places of their values. Raises ArchspecError.
 
-        `help` is the remedy where its inputs do not fit, if the operator itself has none.
+        `help` is the remedy for wrong input shapes if the operator has none of its own.
         """
         if len(path) > MAX_PATH:
             raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
         places = places or {}
-        op, facts = self._infer(head, values, inputs, span, places, help)
+        try:
+            op = made(head, values)
+            facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
+        except WrongArgument as wrong:
+            at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
+            raise self.error(wrong.code, wrong.message, at, help=wrong.help) from None
+        except OpError as error:
+            nodes = [self.nodes[i] for i in inputs]
+            origins = ["the input of the network" if i == 0 else f"`{self.nodes[i].path}`" for i in inputs]
+            notes = [
+                f"the input is {show(node.shape)}, from {origin} (line {node.span.line})"
+                for node, origin in zip(nodes, origins, strict=True)
+            ]
+            at = places.get(error.arg or "", span)
+            raise self.error("shape", error.message, at, notes=tuple(notes), help=error.help or help) from None
+        self._check_output(facts.shape, span)
         self._append(Node(path, op, inputs, facts, span))
         return len(self.nodes) - 1
 
     def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
-        """The nodes from the start of a run once more, under a new path and with other inputs: the new output."""
+        """Copy the nodes of a run to a new path and other inputs; return the new output."""
         stop, named = len(self.nodes), len(self.paths)
         shift, cut = stop - run.start, len(run.path)
         now = dict(zip(run.inputs, inputs, strict=True))
@@ -86,13 +101,13 @@ class Builder:
         return run.output + shift if run.output >= run.start else now[run.output]
 
     def register(self, path: str, index: int) -> None:
-        """Let `from` find the output of a path."""
+        """Make an output available to `from` under a path."""
         if path not in self.outputs:
             self.paths.append(path)
         self.outputs[path] = index
 
     def find(self, name: str, prefix: str) -> int | None:
-        """The output that a name means under a prefix: in this block, then in the one around it, up to the spec."""
+        """The output with a name: looked up in the block of the prefix, then in each enclosing one."""
         while True:
             index = self.outputs.get(prefix + name)
             if index is not None:
@@ -112,7 +127,7 @@ class Builder:
     def error(
         self, code: str, message: str, span: Span, *, notes: tuple[str, ...] = (), help: str | None = None
     ) -> ArchspecError:
-        """The error with the block calls that we are inside of, innermost first, and the variant."""
+        """The error, with the enclosing block calls (innermost first) and the variant as notes."""
         inside = [f"in block `{name}`, used on line {at.line}" for name, at in reversed(self.calls)]
         if len(inside) > MAX_CALLS_SHOWN:
             inside[MAX_CALLS_SHOWN - 1 : -1] = [f"... {len(inside) - MAX_CALLS_SHOWN} more blocks"]
@@ -130,34 +145,6 @@ class Builder:
             )
         self.nodes.append(node)
         self.register(node.path, index)
-
-    def _infer(
-        self,
-        head: str,
-        values: Mapping[str, Any],
-        inputs: tuple[int, ...],
-        span: Span,
-        places: Mapping[str, Span],
-        help: str | None,
-    ) -> tuple[Op, Facts]:
-        """The operator, and what it makes of its inputs."""
-        try:
-            op = made(head, values)
-            facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
-        except WrongArgument as wrong:
-            at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
-            raise self.error(wrong.code, wrong.message, at, help=wrong.help) from None
-        except OpError as error:
-            notes = tuple(self._arrives(i) for i in inputs)
-            at = places.get(error.arg or "", span)
-            raise self.error("shape", error.message, at, notes=notes, help=error.help or help) from None
-        self._check_output(facts.shape, span)
-        return op, facts
-
-    def _arrives(self, index: int) -> str:
-        node = self.nodes[index]
-        origin = "the input of the network" if index == 0 else f"`{node.path}`"
-        return f"the input is {show(node.shape)}, from {origin} (line {node.span.line})"
 
     def _check_output(self, shape: Shape, span: Span) -> None:
         if math.prod([size for size in shape if size is not None]) > MAX_OUTPUT:

@@ -1,7 +1,7 @@
-"""Spec -> Graph: expand blocks, repeats, rows and branches, and infer every shape on the way.
+"""Spec -> Graph: expand blocks, repeats, rows and branches, and infer every shape.
 
-A copy of a repeated block that reads the same shape as the copy before it is the same nodes under another
-path, so it is copied and not expanded again: ResNet-1202 compiles in milliseconds.
+If a copy of a repeated block has the same input shape as the copy before it, its nodes are cloned under another path
+instead of expanded again, so ResNet-1202 compiles in milliseconds.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from archspec.lang.spec.spec import Spec
 from archspec.ops import OPS, Op
 
 MAX_NESTING = 40
-MAX_STEPS = 100_000  # items looked at, layers or not: bounds specs that expand to nothing, slowly
+MAX_STEPS = 100_000  # expanded items, layers or not: bounds specs that take long to expand to few layers
 
 Flow = tuple[int, ...]
-"""What stands above an item: the output of the item before, then what that one read."""
+"""The output of the previous layer, then the inputs of that layer."""
 
 
 def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> Graph:
     """The static graph of a variant, with `settings` (`--set`) over the spec's params.
 
-    Raises ArchspecError for what only expansion can see: shapes, expressions, references, sizes.
+    Raises ArchspecError for errors in shapes, expressions, references and sizes.
     """
     params = parameters(spec, variant, settings or {})
     name = f"{spec.name}-{variant}" if variant else spec.name
@@ -47,7 +47,7 @@ def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, 
 
 
 class Compiler:
-    """One expansion of a spec. Without `clones` every copy of a repeated item is expanded by itself."""
+    """One expansion of a spec. With `clones=False`, every copy of a repeated layer is expanded separately."""
 
     def __init__(self, spec: Spec, variant: str | None, params: Names, *, clones: bool = True) -> None:
         self.spec = spec
@@ -112,7 +112,7 @@ class Compiler:
         return (x, *inputs)
 
     def _inputs(self, item: LayerSpec, above: Flow, scope: Scope) -> Flow:
-        """What an item reads: the layers that `from` names, or as many as it needs of those above."""
+        """The inputs of a layer: those that `from` names, or as many of the previous outputs as it takes."""
         if item.origin:
             return tuple(self._resolve(name, scope) for name in item.origin)
         needed = self._needed(item.head)
@@ -122,12 +122,12 @@ class Compiler:
         return above[:needed]
 
     def _needed(self, head: str) -> int:
-        """How many layers a head reads where no `from` says which."""
+        """The number of inputs of an operator or block without `from`."""
         block = self.spec.blocks.get(head)
         return len(block.inputs) if block and block.inputs else 1
 
     def _path(self, item: LayerSpec, scope: Scope) -> str:
-        """A new path for an item. Raises ArchspecError when the name that it was given is taken."""
+        """A new path for a layer. Raises ArchspecError (name-taken) if its name is used already."""
         name = item.name
         taken = scope.given.get(name.text) if name else None
         if name and taken:
@@ -137,7 +137,7 @@ class Compiler:
         return scope.claim(item.word, item.span)
 
     def _chosen(self, item: LayerSpec, names: Names) -> LayerSpec:
-        """The item with the head that its expression chooses: `$unit: 64`."""
+        """The layer with the operator or block that its expression names: `$unit: 64`."""
         head = self._expression(item.head, item.span, names)
         if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.find(head)):
             raise self.builder.error(
@@ -156,17 +156,17 @@ class Compiler:
         return replace(item, head=head)
 
     def _repeat(self, item: LayerSpec, repeat: ScalarNode, inputs: Flow, names: Names, scope: Scope) -> Flow:
-        """Copies, each reading the one before; of several inputs the others move up: the copy before that one."""
+        """Expand copies. Each reads the one before it; with several inputs, also the copies before that one."""
         count, builder = self._count(repeat, names), self.builder
         base = self._path(item, scope)
-        last: Run | None = None  # the copy before, if the next one can be a clone of it
-        called: Counter[str] = Counter()  # the blocks that this one called
+        last: Run | None = None  # the previous copy, if it can be cloned
+        called: Counter[str] = Counter()  # the blocks that the previous copy called
         flow = inputs
         for number in range(1, count + 1):
             path, start, named = f"{base}/{number}", len(builder.nodes), len(builder.paths)
             reads, counted = len(builder.reads), self.counted
             if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.inputs)]:
-                if start == last.start:  # the copy before had no layers, and so has every other
+                if start == last.start:  # the copies have no layers
                     break
                 builder.check_count(start - 1 + (count - number + 1) * (start - last.start), item.span)
                 x = builder.clone(last, path, inputs)
@@ -213,7 +213,7 @@ class Compiler:
             return self._residual(item, inputs[0], names, scope.inner(path))
         call = self._call(item, first)
         if item.head in self.spec.blocks:
-            # a name stands before that of the block: conv3_x/2/bottleneck
+            # the path has the name, then the block: conv3_x/2/bottleneck
             inside = f"{path}/{item.head}" if item.name else path
             block = self.spec.blocks[item.head]
             for name, index in zip(block.inputs, inputs, strict=False):
@@ -227,16 +227,14 @@ class Compiler:
         return self.builder.add(item.head, self._values(call, names), inputs, path, item.span, call.places)
 
     def _call(self, item: LayerSpec, first: bool) -> CallArguments:
-        """The arguments of an item, prepared once; `first` adds to those of the first copy."""
+        """The arguments of a layer, prepared once; `first` adds to those of the first copy."""
         key = (id(item), first and item.first is not None)
         call = self._calls.get(key)
         if call is None:
-            call = self._calls[key] = prepare(item, key[1], self._arguments(item.head), self.builder)
+            block = self.spec.blocks.get(item.head)
+            known = block.arguments if block else [argument.name for argument in arguments_of(item.head)]
+            call = self._calls[key] = prepare(item, key[1], known, self.builder)
         return call
-
-    def _arguments(self, head: str) -> list[str]:
-        block = self.spec.blocks.get(head)
-        return block.arguments if block else [argument.name for argument in arguments_of(head)]
 
     def _values(self, call: CallArguments, names: Names) -> dict[str, Any]:
         """The values of the arguments of a call."""

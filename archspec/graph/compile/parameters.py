@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
-from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression, names_in
+from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression, names_if_valid
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.spec.overrides import SECTIONS, normal
@@ -18,7 +18,7 @@ RECIPE_KEYS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
 
 def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> Names:
-    """The final values of all params, in the order of the spec, and `input` where it is set.
+    """The final values of all parameters, in the order of the spec, and `input` if it is set.
 
     Raises ArchspecError: unknown-variant, variant-needed, unknown-parameter, parameter-cycle, and what is wrong
     with an expression.
@@ -95,12 +95,7 @@ def _evaluated(spec: Spec, variant: str | None, given: Names, settings: Mapping[
 
 
 def _reads(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [name for each in value for name in _reads(each)]
-    try:
-        return names_in(value) if is_expression(value) else []
-    except ExpressionError:
-        return []  # evaluating it says what is wrong
+    return [name for each in value for name in _reads(each)] if isinstance(value, list) else names_if_valid(value)
 
 
 def _value(value: Any, names: Names) -> Any:

@@ -1,7 +1,7 @@
 """The value of an expression: `$name` and `$(4 * filters)`.
 
-Only the forms of grammar.py are evaluated: numbers, text, names, lists, arithmetic, comparison, and / or / not,
-conditional expressions, indexing, and a few functions. Numbers are bounded: `9**9**9` is an error, and not an hour.
+Only the syntax that parse.py allows is evaluated: numbers, text, names, lists, arithmetic, comparison, and / or / not,
+conditional expressions, indexing, and a few functions. Numbers are bounded, so `9**9**9` is an error at once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from archspec.lang.expressions.parse import (
     ExpressionError,
     is_expression,
     make_divisible,
+    names_if_valid,
     names_in,
     parsed,
     undefined,
@@ -149,4 +150,13 @@ def _call(function: str, args: list[Any]) -> Any:
     return FUNCTIONS[function](args[0])
 
 
-__all__ = ["FUNCTIONS", "LARGEST", "ExpressionError", "evaluate", "is_expression", "names_in", "undefined"]
+__all__ = [
+    "FUNCTIONS",
+    "LARGEST",
+    "ExpressionError",
+    "evaluate",
+    "is_expression",
+    "names_if_valid",
+    "names_in",
+    "undefined",
+]

@@ -1,6 +1,6 @@
-"""What may stand after `$`: a name, or Python's syntax for arithmetic and nothing else of Python.
+"""The syntax of expressions: `$name`, or `$(...)` with Python's syntax for arithmetic.
 
-Python's parser makes the tree; whatever holds another form than those listed here is refused before it is evaluated.
+Python's parser makes the tree. Syntax that is not listed here is rejected before anything is evaluated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_LENGTH = 300
 
 
 class ExpressionError(ValueError):
-    """What is wrong with an expression: `code`, message and, where one is likely, the remedy."""
+    """An invalid expression: error code, message and, if known, the remedy."""
 
     def __init__(self, message: str, code: str = "expression", help: str | None = None) -> None:
         super().__init__(message)
@@ -88,6 +88,14 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(node.id for node in tree if isinstance(node, ast.Name) and node not in called))
 
 
+def names_if_valid(value: Any) -> list[str]:
+    """The names that a value reads; none for a value that is not an expression or cannot be parsed."""
+    try:
+        return names_in(value) if is_expression(value) else []
+    except ExpressionError:
+        return []
+
+
 ELSEWHERE = {
     "copy": "`copy` is defined only in the arguments of a layer with `repeat`",
     "call": "`call` is defined only inside a block",
@@ -145,7 +153,7 @@ _SIGNS: tuple[type[ast.AST], ...] = (
 
 
 def _check(node: ast.AST) -> None:
-    """Raises ExpressionError for a form of Python that is none of this language."""
+    """Raises ExpressionError for Python syntax that expressions do not allow."""
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None):
             return

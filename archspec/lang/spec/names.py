@@ -1,4 +1,4 @@
-"""The names in the expressions of a spec: which are used, and which are known where they stand."""
+"""The names in the expressions of a spec: which are used, and which are defined at each place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from archspec.diagnostics import Diagnostic, did_you_mean
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from archspec.lang.expressions.evaluate import ExpressionError, is_expression, names_in, undefined
+from archspec.lang.expressions.evaluate import ExpressionError, is_expression, names_if_valid, names_in, undefined
 from archspec.lang.spec.layer_spec import BlockSpec
 
 RESERVED = {
@@ -21,7 +21,7 @@ IN_LAYERS = ("channels", "shape", "copy")
 
 
 def check_names(document: MappingNode, blocks: Mapping[str, BlockSpec]) -> Iterator[Diagnostic]:
-    """Names that are taken, expressions that cannot be read, names that nobody defines, params that nothing reads."""
+    """Errors for reserved names, invalid expressions, undefined names and unused parameters."""
     declared = _declared(document)
     yield from _taken(declared)
     wrong = list(_undefined(document, blocks, [key.text for key in declared]))
@@ -50,7 +50,7 @@ def _undefined(document: MappingNode, blocks: Mapping[str, BlockSpec], params: S
 
 def used(node: Node | None) -> set[str]:
     """The names that the expressions in a node read."""
-    return {name for each in _expressions(node) for name in _names(each.text)}
+    return {name for each in _expressions(node) for name in names_if_valid(each.text)}
 
 
 def _expressions(node: Node | None) -> Iterator[ScalarNode]:
@@ -99,13 +99,6 @@ def _error(text: str, known: set[str]) -> ExpressionError | None:
     except ExpressionError as error:
         return error
     return undefined(missing, known) if missing is not None else None
-
-
-def _names(text: str) -> list[str]:
-    try:
-        return names_in(text)
-    except ExpressionError:
-        return []
 
 
 def _unused(declared: list[ScalarNode], document: MappingNode) -> Iterator[Diagnostic]:

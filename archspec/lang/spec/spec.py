@@ -1,6 +1,6 @@
-"""Document -> Spec: the spec as items, blocks and variants, every name in it known.
+"""Document -> Spec: layers, blocks and variants, with every name resolved.
 
-What the JSON Schema cannot say is checked here and in layers.py and names.py, for the whole spec at once.
+Rules that JSON Schema cannot express are checked here and in layers.py and names.py. All errors are reported together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from archspec.plugins import load_all_plugins
 
 @dataclass(frozen=True)
 class Spec:
-    """A spec that is well formed. `variants` is empty for a spec without any."""
+    """A well-formed spec. `variants` is empty for a spec without variants."""
 
     document: MappingNode = field(repr=False)
     name: str
@@ -37,14 +37,14 @@ class Spec:
 
     @property
     def input(self) -> SequenceNode:
-        """The sizes of one sample, as the spec gives them."""
+        """The sizes of one sample, as written."""
         node = self.document.get("input")
-        assert isinstance(node, SequenceNode)  # the schema has seen to it
+        assert isinstance(node, SequenceNode)  # checked by the schema
         return node
 
     @property
     def default(self) -> str | None:
-        """The variant that the family's name alone stands for."""
+        """The variant that a reference without a variant means."""
         node = self.document.get("default")
         return node.text if isinstance(node, ScalarNode) else None
 
@@ -54,7 +54,7 @@ class Spec:
 
     @property
     def title(self) -> str:
-        """Where the spec comes from: `source:`, or else the comment at its top, in one line."""
+        """The publication in one line: `source:`, or else the comment at the top."""
         given = self.document.get("source")
         if isinstance(given, ScalarNode):
             return given.text
@@ -73,7 +73,7 @@ class Spec:
         return None
 
     def given(self, name: str, variant: str | None) -> Span | None:
-        """Where the value of a param stands: in the variant, or else among the params."""
+        """The place of the value of a parameter: in the variant, or else under `params`."""
         variants = self.document.get("variants")
         of_variant = variants.get(variant) if variant and isinstance(variants, MappingNode) else None
         for node in (of_variant, self.document.get("params")):
@@ -83,7 +83,7 @@ class Spec:
 
 
 def parse(text: Source) -> Spec:
-    """The spec. Raises ArchspecError with every mistake that can be seen without expanding it."""
+    """Parse a spec. Raises ArchspecError with every error that can be found without expanding it."""
     document = parse_document(text)
     try:
         return _Parser(document).spec()
@@ -117,7 +117,7 @@ class _Parser:
         self._names_taken(blocks)
         items = layers.read(self.document.get("layers"))
         self._variants_exist(list(variants))
-        self._distinct_outputs()
+        self._distinct(self.document.get("outputs"), "output")
         for diagnostic in validate(self.document, layers.explained):
             self._report(diagnostic)
         title, params = self.document.get("name"), self._mapping("params")
@@ -145,17 +145,12 @@ class _Parser:
     def _variants(self) -> dict[str, dict[str, Any]]:
         node = self.document.get("variants")
         variants: dict[str, dict[str, Any]] = {}
+        names = self._distinct(node, "variant")
         if isinstance(node, SequenceNode):
-            names = [item for item in node.items if isinstance(item, ScalarNode)]
-            for item in names:
-                if item.text in variants:
-                    self._wrong("duplicate-key", f"the variant `{item.text}` appears twice", item.span)
-                variants[item.text] = {}
+            variants = {key.text: {} for key in names}
         elif isinstance(node, MappingNode):
             names = [key for key, _ in node.entries.values()]
             variants = {key: plain(params) or {} for key, params in node}
-        else:
-            names = []
         for key in names:
             if not re.fullmatch(VARIANT, key.text):
                 self._wrong("bad-name", f"`{key.text}` is not a valid name for a variant", key.span, NAMES[VARIANT])
@@ -186,13 +181,7 @@ class _Parser:
 
     def _inputs(self, block: Node) -> tuple[str, ...]:
         node = block.get("inputs") if isinstance(block, MappingNode) else None
-        inputs: list[str] = []
-        for item in node.items if isinstance(node, SequenceNode) else ():
-            if isinstance(item, ScalarNode):
-                if item.text in inputs:
-                    self._wrong("duplicate-key", f"the input `{item.text}` appears twice", item.span)
-                inputs.append(item.text)
-        return tuple(inputs)
+        return tuple(each.text for each in self._distinct(node, "input"))
 
     def _names_taken(self, blocks: MappingNode) -> None:
         for key, _ in blocks.entries.values():
@@ -220,10 +209,12 @@ class _Parser:
                 help = did_you_mean(name.text, variants) or known
                 self._wrong("unknown-variant", f"there is no variant `{name.text}`", name.span, help)
 
-    def _distinct_outputs(self) -> None:
-        node = self.document.get("outputs")
-        seen: set[str] = set()
+    def _distinct(self, node: Node | None, what: str) -> list[ScalarNode]:
+        """The scalars of a list, each text once; one that appears twice is reported."""
+        found: dict[str, ScalarNode] = {}
         for item in node.items if isinstance(node, SequenceNode) else ():
-            if isinstance(item, ScalarNode) and item.text in seen:
-                self._wrong("duplicate-key", f"the output `{item.text}` appears twice", item.span)
-            seen.add(item.text if isinstance(item, ScalarNode) else "")
+            if isinstance(item, ScalarNode):
+                if item.text in found:
+                    self._wrong("duplicate-key", f"the {what} `{item.text}` appears twice", item.span)
+                found.setdefault(item.text, item)
+        return list(found.values())
