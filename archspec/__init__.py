@@ -32,6 +32,7 @@ from archspec.api import (
     evaluate_all,
     evaluation_protocols,
     export,
+    export_formats,
     families,
     find_cluster,
     from_keras,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from archspec.graph.diff.diff import Difference
     from archspec.runtime.data.report.manifest import Manifest
     from archspec.runtime.evaluation.result import Evaluation
-    from archspec.runtime.export import Export
+    from archspec.runtime.export.exporter import Export
     from archspec.runtime.predict import Prediction
     from archspec.runtime.training.run_result import RunResult
     from archspec.runtime.weights import Matching
@@ -96,6 +97,7 @@ __all__ = [
     "evaluate_all",
     "evaluation_protocols",
     "export",
+    "export_formats",
     "families",
     "find_cluster",
     "from_keras",
@@ -115,7 +117,7 @@ __all__ = [
 _RESULTS = {
     "Difference": "graph.diff.diff",
     "Evaluation": "runtime.evaluation.result",
-    "Export": "runtime.export",
+    "Export": "runtime.export.exporter",
     "Manifest": "runtime.data.report.manifest",
     "Matching": "runtime.weights",
     "Plan": "graph.analysis.training_plan",

@@ -23,6 +23,7 @@ GROUPS = {
     "archspec.transforms": "transform",
     "archspec.data_sources": "data source",
     "archspec.protocols": "evaluation protocol",
+    "archspec.export_formats": "export format",
 }
 """Group of entry points -> what its modules declare."""
 

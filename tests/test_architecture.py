@@ -64,11 +64,12 @@ MAY_IMPORT = {
     "runtime.training.records",
     "runtime.evaluation.inference": MODELS + "runtime.dense",
     "runtime.evaluation": MODELS + "runtime.dense runtime.distributed runtime.evaluation.inference",
+    "runtime.export": "declare plugins " + MODELS,
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
-    "runtime.distributed runtime.training runtime.training.records runtime.evaluation",
+    "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export",
     "": BASE + "api graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
-    "runtime.training runtime.evaluation",
+    "runtime.training runtime.evaluation runtime.export",
     "cli": "version diagnostics format api",
     "__main__": "cli",
 }

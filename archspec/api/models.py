@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from archspec.graph.rewrite.padding_effects import Effect
     from archspec.runtime.dense.convert_file import DenseModel
-    from archspec.runtime.export import Export
+    from archspec.runtime.export.exporter import Export
     from archspec.runtime.weights import Matching
 
 DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
@@ -151,21 +152,27 @@ def is_model(source: str | Path) -> bool:
     return Path(source).suffix == ".keras" or Path(source).is_dir()
 
 
-def export(model: str | Path, out: str | Path) -> Export:
-    """Export a model as a SavedModel, which TensorFlow serves without archspec.
+def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") -> Export:
+    """Export a trained model for programs without archspec.
 
-    Its signatures are `serving_default`, which takes images as the network does, and `serve_images`, which takes JPEG
-    or PNG bytes and includes the preprocessing. The SavedModel is loaded and compared with the model before it is
-    given its name.
+    What was written is loaded and compared with the model before it gets its name.
 
     Args:
         model: a `.keras` file or a run directory.
-        out: the folder to write.
+        out: the folder or file to write.
+        format: one of `export_formats()`.
 
     Raises:
-        ArchspecError: `output-exists`, `cannot-write`, `no-classifier`, `export-differs`; the errors of reading a
-            model file.
+        ArchspecError: `unknown-format`, `missing-package`, `output-exists`, `cannot-write`, `no-classifier`,
+            `export-differs`; the errors of reading a model file.
     """
-    from archspec.runtime.export import export
+    from archspec.runtime.export.exporter import export
 
-    return export(model, out)
+    return export(model, out, format=format)
+
+
+def export_formats() -> list[tuple[str, str]]:
+    """The export formats, those of plugins included: the name, and a description whose first line is a summary."""
+    from archspec.runtime.export import EXPORT_FORMATS
+
+    return [(name, inspect.cleandoc(each.__doc__ or "")) for name, each in EXPORT_FORMATS.with_plugins().items()]

@@ -9,19 +9,26 @@ import click
 from archspec import api
 from archspec.format import byte_size
 
+FORMATS = dict(api.export_formats())
+HELP = "Export a trained model for programs without archspec.\n\n" + "\n\n".join(
+    f"\b\n--format {name}\n" + "\n".join(f"  {line}".rstrip() for line in text.splitlines() if line)
+    for name, text in FORMATS.items()
+)
 
-@click.command("export")
+
+@click.command("export", help=HELP)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
-def command(model: Path, out: Path) -> None:
-    """Export a model as a SavedModel, which TensorFlow loads and serves without archspec.
-
-    \b
-    Its signatures are
-      serving_default  float images, preprocessed -> probabilities
-      serve_images     JPEG or PNG bytes -> class names with probabilities; includes the preprocessing
-    """
-    done = api.export(model, out)
-    click.echo(f"wrote {done.directory} ({byte_size(done.bytes)}) with {' and '.join(done.signatures)}")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder or file to write.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(FORMATS)),
+    default="savedmodel",
+    show_default=True,
+    help="Export format.",
+)
+def command(model: Path, out: Path, format_: str) -> None:
+    done = api.export(model, out, format=format_)
+    click.echo(f"wrote {done.path} ({byte_size(done.bytes)}) with {' and '.join(done.signatures)}")
     click.echo(f"checked: its probabilities differ from those of the model by at most {done.largest_difference:.1e}")
-    click.echo(f'in Python: tf.saved_model.load("{done.directory}").signatures["{done.signatures[-1]}"]')
+    click.echo(done.usage)

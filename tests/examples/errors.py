@@ -140,6 +140,7 @@ OTHER: Mapping[str, str] = {
     "not-a-model": "the file is not a model or is damaged",
     "model-unsafe": "loading the model file would run code stored in it",
     "not-functional": "a Keras model is not functional, so it has no graph to read",
+    "unknown-format": "there is no export format of this name",
     "export-differs": "the exported model gives other results than the model: please report it",
     "weights-not-found": "no weight file has this name",
     "weights-unknown": "the suffix of the file is not that of a known weight format",

@@ -80,7 +80,7 @@ def test_all_of_the_spec() -> None:
         ("dense: {size: 256}", "error[unknown-argument]: `dense` has no argument `size`\n   = help: did you mean `siz"),
         ("multi-scale: [256, 0]", "error[wrong-value]: an item of `multi-scale` must be at least 1, but is `0`"),
         ("ten-crop: 1.5", "error[wrong-type]: `size` of `ten-crop` must be an integer, but is `1.5`"),
-        ("[center", "error[yaml-syntax]: this is not YAML"),
+        ("[center", "error[yaml-syntax]: invalid YAML"),
         ("spec,center", "error[unknown-operator]: there is no protocol `spec`"),
     ],
 )  # fmt: skip

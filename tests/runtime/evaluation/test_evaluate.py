@@ -17,13 +17,12 @@ import tensorflow as tf
 from PIL import Image
 
 import archspec
-from archspec import evaluate
+from archspec import Export, evaluate, export
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.pipeline.preprocess import preprocess_image
 from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.evaluation.report_files import write_evaluation
 from archspec.runtime.evaluation.result import Evaluation
-from archspec.runtime.export import Export, export
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
 from archspec.runtime.predict import predict
@@ -162,7 +161,7 @@ def test_other_classes_are_refused_and_named(model: Path, folder: Path, tmp_path
         evaluate(model, str(tmp_path / "data"))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "classes-mismatch"
-    assert diagnostic.notes == ("the network does not know: gnu", "the data does not have: bee")
+    assert diagnostic.notes == ("only in the data: gnu", "only in the network: bee")
 
 
 def test_a_model_without_names_takes_the_classes_as_they_come(model: Path, folder: Path, tmp_path: Path) -> None:
@@ -221,7 +220,7 @@ print(json.dumps({"served": served, "floats": {name: value.numpy().tolist() for 
     x = np.random.default_rng(0).normal(size=(7, 9, 11, 3)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     (tmp_path / "files.json").write_text(json.dumps(list(probabilities)))
-    arguments = [exported.directory, tmp_path / "files.json", tmp_path / "x.npy"]
+    arguments = [exported.path, tmp_path / "files.json", tmp_path / "x.npy"]
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
@@ -238,21 +237,23 @@ print(json.dumps({"served": served, "floats": {name: value.numpy().tolist() for 
 def test_an_export_is_checked_described_and_never_overwritten(exported: Export, model: Path) -> None:
     assert exported.signatures == ("serving_default", "serve_images")
     assert exported.largest_difference < 1e-5
-    assert exported.bytes == sum(file.stat().st_size for file in exported.directory.rglob("*") if file.is_file())
-    names = (exported.directory / "assets" / "classes.txt").read_text(encoding="utf-8").splitlines()
+    assert exported.bytes == sum(file.stat().st_size for file in exported.path.rglob("*") if file.is_file())
+    names = (exported.path / "assets" / "classes.txt").read_text(encoding="utf-8").splitlines()
     assert tuple(names) == NAMES
-    assert [path.name for path in exported.directory.parent.iterdir()] == ["saved"]
+    assert [path.name for path in exported.path.parent.iterdir()] == ["saved"]
     with pytest.raises(ArchspecError, match="output-exists"):
-        export(model, exported.directory)
+        export(model, exported.path)
 
 
 def test_an_export_that_differs_is_not_kept(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check can fail: a SavedModel of other preprocessing is found out."""
-    from archspec.runtime import export as module
+    from archspec.runtime.export import savedmodel
 
-    serve_images = module._serve_images
+    serve_images = savedmodel._serve_images
     other = Metadata(class_names=NAMES, resize=20)
-    monkeypatch.setattr(module, "_serve_images", lambda tf, network, _, names: serve_images(tf, network, other, names))
+    monkeypatch.setattr(
+        savedmodel, "_serve_images", lambda tf, network: serve_images(tf, dataclasses.replace(network, metadata=other))
+    )
     with pytest.raises(ArchspecError, match="export-differs"):
         export(model, tmp_path / "saved")
     assert list(tmp_path.iterdir()) == []
@@ -270,7 +271,7 @@ def test_a_network_of_series_is_evaluated_and_exported_without_images(tmp_path: 
         predict(tmp_path / "series.keras", ["some.png"])
     done = export(tmp_path / "series.keras", tmp_path / "saved")
     assert done.signatures == ("serving_default",)
-    served = tf.saved_model.load(str(done.directory)).signatures["serving_default"]
+    served = tf.saved_model.load(str(done.path)).signatures["serving_default"]
     assert list(served(images=tf.constant(x))) == ["logits"]
 
 

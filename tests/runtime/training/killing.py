@@ -56,7 +56,7 @@ def warm_up(folder: Path) -> None:
 
 
 def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    from archspec.runtime.export import export
+    from archspec import export
     from archspec.runtime.system.tensorflow_import import import_tensorflow
     from archspec.runtime.training.train import resume, train
 

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec import api, evaluate
+from archspec import api, evaluate, export
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.export import export
 from archspec.runtime.models.model_file import load_model
 from archspec.runtime.predict import predict
 from archspec.runtime.training.records.progress import TrainingProgress

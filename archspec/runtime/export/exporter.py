@@ -1,0 +1,87 @@
+"""Export a trained network, and check what was written before it gets its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.runtime.export.export_format import EXPORT_FORMATS, ExportedNetwork, ExportFormat
+from archspec.runtime.models.classifier import main_output, probabilities_of
+from archspec.runtime.models.model_file import load_model
+from archspec.runtime.system.atomic_write import atomic, check_writable, os_errors
+from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
+
+TOLERANCE = 1e-5
+"""Largest difference between the exported probabilities and those of the network."""
+LOW_PRECISION = {"float16": 2e-3, "bfloat16": 2e-2}
+"""The same for networks with layers of this precision, where fused operations round differently."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A folder or file that was written, loaded again, and compared with the network."""
+
+    path: Path
+    signatures: tuple[str, ...]
+    """Names of its functions: of a SavedModel `serving_default`, and `serve_images` for networks of images."""
+    largest_difference: float
+    """Between its probabilities and those of the network, over all inputs that were compared."""
+    bytes: int
+    usage: str
+    """How to load it, in one line."""
+
+
+def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") -> Export:
+    """Write a trained network in a format of EXPORT_FORMATS, load it again and compare the outputs.
+
+    It has a temporary name until it was compared.
+
+    Raises:
+        ArchspecError: those of `load_model`; `unknown-format`, `missing-package`, `output-exists`, `cannot-write`,
+            `no-classifier`, `export-differs`.
+    """
+    out, writer = Path(out), find_format(format)
+    if out.exists() or out.is_symlink():
+        raise fail("output-exists", f"`{out}` exists", help="give another `-o`")
+    check_writable(out)
+    need_tensorflow_backend()
+    import_tensorflow()
+    loaded, metadata = load_model(model)
+    loaded = main_output(loaded)  # auxiliary classifiers serve training only (Szegedy et al. 2014, section 5)
+    probabilities = probabilities_of(loaded)
+    names = metadata.class_names or tuple(map(str, range(probabilities.output_shape[-1])))
+    network = ExportedNetwork(loaded, probabilities, metadata, names)
+    with os_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(out) as temporary:
+        signatures = writer.write(network, temporary)
+        difference = _largest_difference(writer, network, temporary)
+        files = temporary.rglob("*") if temporary.is_dir() else [temporary]
+        size = sum(file.stat().st_size for file in files if file.is_file())
+    return Export(out, signatures, difference, size, writer.usage(out, signatures))
+
+
+def find_format(name: str) -> ExportFormat:
+    """The format of that name. Raises ArchspecError: `unknown-format`; `missing-package` where its extra is missing."""
+    found = EXPORT_FORMATS.find(name)
+    if not found:
+        near = did_you_mean(name, EXPORT_FORMATS)
+        notes = [] if near else [f"the export formats are: {listed(EXPORT_FORMATS)}"]
+        raise fail("unknown-format", f"there is no export format `{name}`", notes=notes, help=near)
+    for package in found.packages:
+        if find_spec(package) is None:
+            fact = f"the export format `{name}` needs {package}, which is not installed"
+            raise fail("missing-package", fact, help=f"`pip install 'archspec-keras[{found.extra}]'`")
+    return found()
+
+
+def _largest_difference(writer: ExportFormat, network: ExportedNetwork, path: Path) -> float:
+    """Raises ArchspecError: `export-differs`."""
+    largest = max(writer.differences(network, path), key=lambda each: each if each == each else float("inf"))
+    bound = max(LOW_PRECISION.get(layer.compute_dtype, TOLERANCE) for layer in network.model.layers)
+    if not largest <= bound:
+        fact = f"the outputs of the exported network differ from those of the trained one by up to {largest:.1e}"
+        raise fail("export-differs", fact, help="nothing was written; please report this with the spec of the network")
+    return largest
