@@ -1,4 +1,4 @@
-"""The law that holds archspec together: what the static graph says is what Keras builds, exactly."""
+"""The central property of archspec: the static graph describes exactly what Keras builds."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ OTHERWISE = {"layer_scale", "attention"}
 
 
 def assert_agree(graph: Graph, model: Any) -> None:
-    """Every layer by its path: shape, weights in order, cost, what it reads; then layers, outputs and counts in all."""
+    """Compare each layer: shape, weights in order, MACs, inputs; then the numbers of layers, outputs and weights."""
     layers = {layer.name: layer for layer in model.layers}
     names = {node.keras_name for node in graph.nodes}
     assert len(layers) == len(model.layers)

@@ -39,7 +39,7 @@ def need_tensorflow_backend() -> None:
         raise fail("backend", f"Keras cannot start: {error}", help=help) from error
     name = keras.backend.backend()
     if name != "tensorflow":
-        raise fail("backend", f"this needs TensorFlow, but Keras runs on {name}", help=help)
+        raise fail("backend", f"Keras runs on {name}, but this needs TensorFlow", help=help)
 
 
 @contextlib.contextmanager

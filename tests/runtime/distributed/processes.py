@@ -1,7 +1,7 @@
-"""Two processes on this machine that train and evaluate one network, forked from one that has imported TensorFlow.
+"""Workers on this machine that train and evaluate one network, forked from a process that has imported TensorFlow.
 
-`python -m tests.runtime.distributed.processes FOLDER` prints what came of it as JSON: each phase is a run of
-one or two processes.
+`python -m tests.runtime.distributed.processes FOLDER` prints the outcome of each phase as JSON. A phase is a run of
+one, two or three workers.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from archspec.diagnostics import ArchspecError
 from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.training.records.progress import TrainingProgress
 
-PAGE = """\
+SPEC = """\
 name: small
 input: [8, 8, 1]
 layers:
@@ -44,11 +46,11 @@ train:
   class_weight: {"3": 2.0}
   augment: [random_shift: 1]
 """
-"""1,347 images: seven whole batches, and a last one of 3, which two replicas share as 1 and 2."""
+"""1,347 images: seven full batches, and a last one of 3, which two replicas share as 1 and 2."""
 
 
-class Disturbed(TrainingProgress):
-    """Sends its own process a signal when the second epoch's losses are looked at."""
+class Signalled(TrainingProgress):
+    """Sends a signal to its own process in the second epoch, and keeps the notes."""
 
     def __init__(self, number: int | None = None) -> None:
         super().__init__(quiet=True)
@@ -72,117 +74,120 @@ def free_ports(count: int) -> list[int]:
 
 
 Work = Callable[[Cluster | None, list[str]], int]
-"""What a process does: its words go into the list, and its exit status comes back."""
+"""The work of a worker: it appends what it prints to the list, and returns its exit status."""
 
 
-def processes(folder: Path, workers: int, work: Work, frozen: int | None = None) -> list[Any]:
-    """Of each of so many processes that do it together: its exit status, seconds and words.
+def run_workers(folder: Path, workers: int, work: Work, frozen: int | None = None) -> list[Any]:
+    """The exit status, the seconds and the printed lines of each worker; of one that fails, the parts of its error.
 
-    frozen: the one that will stand still; it is killed when the others have ended.
+    frozen: a worker that stops itself by SIGSTOP; it is killed when the others have ended.
     """
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(workers))
-    children, reports, started = [], [], time.monotonic()
+    reports, started = Path(tempfile.mkdtemp(dir=folder)), time.monotonic()
+    children: dict[int, int] = {}
     for worker in range(workers):
-        report = folder / f"report-{worker}"
-        reports.append(report)
         child = os.fork()
         if child:
-            children.append(child)
+            children[worker] = child
             continue
-        status, said = 70, []
+        status, lines = 70, []
         try:
-            status = work(Cluster(addresses, worker) if workers > 1 else None, said)
+            status = work(Cluster(addresses, worker) if workers > 1 else None, lines)
         except ArchspecError as error:
             (each,) = error.diagnostics
-            status, said = 1, [each.code, each.message, each.help or "", *each.notes]
+            status, lines = 1, [each.code, each.message, each.help or "", *each.notes]
         except BaseException as error:
-            said = [repr(error)]
+            lines = [repr(error)]
         finally:
-            report.write_text(json.dumps(said))
+            (reports / str(worker)).write_text(json.dumps(lines))
             os._exit(status)
     outcome: list[Any] = [None] * workers
-    for ended in range(workers):
-        if frozen is not None and ended == workers - 1:
+    while children:
+        if list(children) == [frozen]:
             os.kill(children[frozen], signal.SIGKILL)
-        child, code = os.wait()
-        number = children.index(child)
-        outcome[number] = [os.waitstatus_to_exitcode(code), round(time.monotonic() - started, 1)]
-    for number, report in enumerate(reports):
-        outcome[number].append(json.loads(report.read_text()) if report.exists() else [])
-        report.unlink(missing_ok=True)
+        for worker, child in list(children.items()):
+            ended, code = os.waitpid(child, os.WNOHANG)
+            if ended:
+                del children[worker]
+                seconds, report = round(time.monotonic() - started, 1), reports / str(worker)
+                printed = json.loads(report.read_text()) if report.exists() else []
+                outcome[worker] = [os.waitstatus_to_exitcode(code), seconds, printed]
+        time.sleep(0.05)
     return outcome
 
 
-def phase(
-    folder: Path, page: Path, out: Path, workers: int, signals: dict[int, int] | None = None, apart: bool = False
+def trained(
+    folder: Path, spec: Path, out: Path, workers: int, signals: dict[int, int] | None = None, apart: bool = False
 ) -> list[Any]:
-    """Train into `out`, or go on with what is there.
+    """Train into `out`, or resume the run that is there.
 
-    apart: each worker but the first has a folder of its own in place of that one.
+    Args:
+        signals: worker -> the signal that it sends to itself in the second epoch.
+        apart: each worker but the first has a folder of its own instead.
     """
-    go_on = out.exists()
+    resumed = out.exists()
 
-    def work(cluster: Cluster | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, lines: list[str]) -> int:
         from archspec.runtime.training.train import resume, train
 
-        progress = Disturbed((signals or {}).get(cluster.index if cluster else 0))
-        progress.lines = said
+        progress = Signalled((signals or {}).get(cluster.index if cluster else 0))
+        progress.lines = lines
         given: dict[str, Any] = {"cluster": cluster, "progress": progress}
-        if go_on:
+        if resumed:
             ended = resume(out, archspec.load, **given)
         else:
             own = out.with_name(f"{out.name}-{cluster.index}") if apart and cluster and cluster.index else out
-            ended = train(archspec.load(str(page)), "digits", out=own, checkpoint_every="3steps", **given)
+            ended = train(archspec.load(str(spec)), "digits", out=own, checkpoint_every="3steps", **given)
         return 128 + ended.signal if ended.signal else 0
 
     stopped = [worker for worker, number in (signals or {}).items() if number == signal.SIGSTOP]
-    return processes(folder, workers, work, stopped[0] if stopped else None)
+    return run_workers(folder, workers, work, stopped[0] if stopped else None)
 
 
-def apart(folder: Path, page: Path, other: Path) -> list[Any]:
-    """Two processes are given different networks."""
+def different(folder: Path, spec: Path, other: Path) -> list[Any]:
+    """Two workers train different networks."""
 
-    def work(cluster: Cluster | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, lines: list[str]) -> int:
         from archspec.runtime.training.train import train
 
-        given = other if cluster and cluster.index else page
-        train(archspec.load(str(given)), "digits", out=folder / "differ", cluster=cluster, progress=Disturbed())
+        given = other if cluster and cluster.index else spec
+        train(archspec.load(str(given)), "digits", out=folder / "differ", cluster=cluster, progress=Signalled())
         return 0
 
-    return processes(folder, 2, work)
+    return run_workers(folder, 2, work)
 
 
-def unfinite_on_one(folder: Path, page: Path) -> list[Any]:
-    """The second worker, as if its memory had failed it, sees a number that is not finite; the other one does not."""
+def non_finite_on_one(folder: Path, spec: Path) -> list[Any]:
+    """The second worker alone finds a variable that is not finite, as with faulty memory."""
 
-    def work(cluster: Cluster | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, lines: list[str]) -> int:
         from archspec.runtime.training import loop
         from archspec.runtime.training.train import train
 
-        found, looks = loop.non_finite, []
+        original, calls = loop.non_finite, []
 
-        def unfinite(arrays: Any) -> list[str]:
-            looks.append(1)
-            return ["kernel"] if cluster and cluster.index and len(looks) == 4 else found(arrays)
+        def non_finite(arrays: Any) -> list[str]:
+            calls.append(1)
+            return ["kernel"] if cluster and cluster.index and len(calls) == 4 else original(arrays)
 
-        loop.non_finite = unfinite
-        out = folder / "unfinite"
-        given: dict[str, Any] = {"cluster": cluster, "progress": Disturbed(), "checkpoint_every": "3steps"}
-        train(archspec.load(str(page)), "digits", out=out, **given)
+        loop.non_finite = non_finite
+        out = folder / "non-finite"
+        given: dict[str, Any] = {"cluster": cluster, "progress": Signalled(), "checkpoint_every": "3steps"}
+        train(archspec.load(str(spec)), "digits", out=out, **given)
         return 0
 
-    return processes(folder, 2, work)
+    return run_workers(folder, 2, work)
 
 
-def scored(
+def evaluated(
     folder: Path, model: Path, out: Path, workers: int, killed: int | None = None, batch_size: int = 64
 ) -> list[Any]:
-    """Evaluate by two protocols and their ensemble; the posteriors of all three are then in files of `out`.
+    """Evaluate by two protocols and their ensemble, and save the posteriors of all three beside `out`.
 
-    killed: a worker that dies after its first batch; the other one then takes two seconds for each.
+    killed: a worker that dies after its first batch; the other one then takes two seconds for each batch.
     """
 
-    def work(cluster: Cluster | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, lines: list[str]) -> int:
         from archspec import evaluate_all
         from archspec.runtime.evaluation.inference.journal import Journal
         from archspec.runtime.evaluation.predictions import save_all
@@ -199,22 +204,22 @@ def scored(
         Journal.add = add_and_die  # type: ignore[method-assign]
         protocols = ["center", "ten-crop: 10"]
         given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": batch_size, "cluster": cluster}
-        found = evaluate_all([model], "digits", report=said.append, **given)
+        found = evaluate_all([model], "digits", report=lines.append, **given)
         worker = cluster.index if cluster else 0
         save_all(out.with_name(f"{out.name}-{worker}.npz"), [each.predictions for each in found])
         return 0
 
-    return processes(folder, workers, work)
+    return run_workers(folder, workers, work)
 
 
-def parted(folder: Path) -> list[Any]:
-    """Two processes part, the chief as soon as it can, on a busy core and its other threads last in line.
+def passed_barrier(folder: Path) -> list[Any]:
+    """The chief exits right after the barrier, on a busy core where its other threads have the lowest priority.
 
-    TensorFlow 2.21 sends from such a thread: who ends right after a sum may end before its part of it is sent.
+    TensorFlow 2.21 sends from such a thread: a worker that exits right after an all-reduce may not have sent its part.
     """
     core = {min(os.sched_getaffinity(0))}
 
-    def work(cluster: Cluster | None, said: list[str]) -> int:
+    def work(cluster: Cluster | None, lines: list[str]) -> int:
         from archspec.runtime.distributed.collectives import Collectives
         from archspec.runtime.distributed.strategy import make_strategy
 
@@ -222,8 +227,11 @@ def parted(folder: Path) -> list[Any]:
         if cluster.is_chief:
             os.sched_setaffinity(0, core)
         collectives = Collectives(make_strategy(None, cluster), cluster)
-        said.extend(
-            [collectives.broadcast(f"of worker {cluster.index}"), str(collectives.workers_where(cluster.index == 1))]
+        lines.extend(
+            [
+                collectives.broadcast(f"text of worker {cluster.index}"),
+                str(collectives.workers_where(cluster.index == 1)),
+            ]
         )
         if cluster.is_chief:
             for thread in map(int, os.listdir("/proc/self/task")):
@@ -238,7 +246,7 @@ def parted(folder: Path) -> list[Any]:
     for each in busy:
         each.start()
     try:
-        return processes(folder, 2, work)
+        return run_workers(folder, 2, work)
     finally:
         for each in busy:
             each.kill()
@@ -268,24 +276,25 @@ def main(folder: Path) -> dict[str, Any]:
     import_tensorflow()
     import numpy as np
 
-    page = folder / "small.yaml"
-    page.write_text(PAGE)
+    spec = folder / "small.yaml"
+    spec.write_text(SPEC)
     blown = folder / "blown.yaml"
     blown.write_text(BLOWN)
     single, two, lost = folder / "single", folder / "two", folder / "lost"
-    outcome: dict[str, Any] = {
-        "single": phase(folder, page, single, 1),
-        "two": phase(folder, page, two, 2),
-        "killed": phase(folder, page, lost, 2, {1: signal.SIGKILL}),
-        "asked to end": phase(folder, page, lost, 2, {1: signal.SIGTERM}),
-        "resumed": phase(folder, page, lost, 2),
-        "parted": [parted(folder) for _ in range(3)],
-        "apart": apart(folder, page, blown),
-        "unfinite": unfinite_on_one(folder, page),
-        "diverged": phase(folder, blown, folder / "diverged", 2),
-        "diverged apart": phase(folder, blown, folder / "apart", 2, apart=True),
-        "frozen chief": phase(folder, page, folder / "frozen", 2, {0: signal.SIGSTOP}),
-        "killed of three": phase(folder, page, folder / "three", 3, {1: signal.SIGKILL}),
+    outcome: dict[str, Any] = {"single": trained(folder, spec, single, 1), "two": trained(folder, spec, two, 2)}
+    with ThreadPoolExecutor(2) as pool:  # most of the time all of these wait for missed heartbeats
+        frozen = pool.submit(trained, folder, spec, folder / "frozen", 2, {0: signal.SIGSTOP})
+        three = pool.submit(trained, folder, spec, folder / "three", 3, {1: signal.SIGKILL})
+        outcome["killed"] = trained(folder, spec, lost, 2, {1: signal.SIGKILL})
+        outcome |= {"frozen chief": frozen.result(), "killed of three": three.result()}
+    outcome |= {
+        "stopped": trained(folder, spec, lost, 2, {1: signal.SIGTERM}),
+        "resumed": trained(folder, spec, lost, 2),
+        "barrier": [passed_barrier(folder) for _ in range(3)],
+        "different networks": different(folder, spec, blown),
+        "non-finite on one": non_finite_on_one(folder, spec),
+        "diverged": trained(folder, blown, folder / "diverged", 2),
+        "diverged apart": trained(folder, blown, folder / "apart", 2, apart=True),
     }
     one, both = result(single), result(two)
     start = {name: array for name, array in one["weights"].items() if name.startswith("variable")}
@@ -296,11 +305,11 @@ def main(folder: Path) -> dict[str, Any]:
     outcome["history"] = max(float(np.abs(rows[0][name] - rows[1][name]).max()) for name in rows[0].dtype.names)
     os.environ["XDG_CACHE_HOME"] = str(folder)
     lone, both_scored, killed = folder / "lone", folder / "scored", folder / "scored-again"
-    outcome["evaluated"] = scored(folder, two, lone, 1)
-    outcome["evaluated by two"] = scored(folder, two, both_scored, 2)
-    outcome["evaluator killed"] = scored(folder, two, killed, 2, killed=1, batch_size=16)
+    outcome["evaluated"] = evaluated(folder, two, lone, 1)
+    outcome["evaluated by two"] = evaluated(folder, two, both_scored, 2)
+    outcome["evaluator killed"] = evaluated(folder, two, killed, 2, killed=1, batch_size=16)
     outcome["kept"] = len(list(folder.glob("archspec/evaluations/*.rows")))
-    outcome["evaluated again"] = scored(folder, two, killed, 2)
+    outcome["evaluated again"] = evaluated(folder, two, killed, 2)
     outcome["left"] = len(list(folder.glob("archspec/evaluations/*.rows")))
     outcome["posteriors"] = max(
         float(np.abs(mine - its).max())

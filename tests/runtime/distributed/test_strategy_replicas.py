@@ -1,6 +1,6 @@
-"""The law of data parallelism: training on several replicas gives the weights of training on one.
+"""Data parallelism: training on several replicas gives the weights of training on one.
 
-Logical CPU devices must be made before TensorFlow runs anything, so all of it happens in one process of its own.
+Logical CPU devices must be created before TensorFlow starts, so the measurements run in a process of their own.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import pytest
 
 from archspec.diagnostics import ArchspecError
 
-EXAMPLES = 31  # in batches of 10 the last one has a single example: fewer than the replicas
+EXAMPLES = 31  # the last batch of 10 has a single example: fewer than the replicas
 
 
 def measure(replicas: int) -> dict[str, Any]:
-    """In the process with so many logical devices: what the tests below assert."""
+    """What the tests below assert, in a process with so many logical devices."""
     import keras
     import numpy as np
 
@@ -34,7 +34,7 @@ def measure(replicas: int) -> dict[str, Any]:
 
     tf = import_tensorflow()
     seen, tf.config.get_visible_devices = tf.config.get_visible_devices, lambda kind: [f"a {kind}"]
-    several = make_strategy(f"cpu:{replicas}")  # whatever GPUs there are
+    several = make_strategy(f"cpu:{replicas}")  # even beside GPUs
     tf.config.get_visible_devices = seen
     single = tf.distribute.MirroredStrategy(["/cpu:0"])
     generator = np.random.default_rng(0)
@@ -59,8 +59,14 @@ def measure(replicas: int) -> dict[str, Any]:
         count_step = loop.make_count_step(strategy, logits_model, confusion=True)
         score, confusion = count(count_step, loop.replica_batches(strategy, batches), 4)
         weights = np.concatenate([weight.ravel() for weight in model.get_weights()])
-        still = not any(getattr(layer, "synchronized", False) for layer in model.layers)
-        return {"scores": scores, "score": vars(score), "confusion": confusion, "weights": weights, "still": still}
+        restored = not any(getattr(layer, "synchronized", False) for layer in model.layers)
+        return {
+            "scores": scores,
+            "score": vars(score),
+            "confusion": confusion,
+            "weights": weights,
+            "restored": restored,
+        }
 
     one, many = train(single), train(several)
     in_step, step_module.replicas_in_step = step_module.replicas_in_step, lambda *_: contextlib.nullcontext()
@@ -71,7 +77,7 @@ def measure(replicas: int) -> dict[str, Any]:
         dropout = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(0.5)])
 
     def masks(together: bool) -> int:
-        """How many different masks the replicas draw."""
+        """The number of different masks that the replicas draw."""
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def draw() -> Any:
@@ -95,7 +101,7 @@ def measure(replicas: int) -> dict[str, Any]:
         "scores": [run["scores"] for run in (one, many)],
         "counted": [run["score"] for run in (one, many)],
         "confusion": [run["confusion"].tolist() for run in (one, many)],
-        "put back": one["still"] and many["still"],
+        "restored": one["restored"] and many["restored"],
         "masks": [masks(together=True), masks(together=False)],
         "late": late,
     }
@@ -118,7 +124,7 @@ def test_weights_are_those_of_one_replica(measured: dict[str, Any]) -> None:
     assert measured["distance"] < 1e-5
 
 
-def test_the_law_fails_without_synchronized_batch_normalization(measured: dict[str, Any]) -> None:
+def test_weights_differ_without_synchronized_batch_normalization(measured: dict[str, Any]) -> None:
     assert measured["apart"] > 1e-3
 
 
@@ -133,21 +139,21 @@ def test_loss_and_counts_are_those_of_one_replica(measured: dict[str, Any]) -> N
     assert sum(map(sum, one)) == measured["counted"][0]["examples"] == EXAMPLES
 
 
-def test_layers_are_put_back_as_they_were(measured: dict[str, Any]) -> None:
-    assert measured["put back"]
+def test_layers_are_restored_afterwards(measured: dict[str, Any]) -> None:
+    assert measured["restored"]
 
 
-def test_each_replica_draws_a_dropout_mask_of_its_own(measured: dict[str, Any]) -> None:
-    """And one for all without `replicas_in_step`, which is why it exists."""
+def test_each_replica_draws_its_own_dropout_mask(measured: dict[str, Any]) -> None:
+    """Without `replicas_in_step` all draw the same one."""
     assert measured["masks"] == [measured["replicas"], 1]
 
 
-def test_devices_cannot_be_asked_for_once_tensorflow_runs(measured: dict[str, Any]) -> None:
+def test_devices_cannot_be_requested_after_tensorflow_has_started(measured: dict[str, Any]) -> None:
     assert measured["late"] == "devices-late"
 
 
 @pytest.mark.parametrize("devices", ["0", "two", "-1", 0, "cpu", "cpu:", "cpu:0", "cpu:x", "gpu:2"])
-def test_what_is_no_number_of_devices_is_refused(devices: Any) -> None:
+def test_other_numbers_of_devices_are_refused(devices: Any) -> None:
     from archspec.runtime.distributed.strategy import make_strategy
 
     with pytest.raises(ArchspecError) as caught:

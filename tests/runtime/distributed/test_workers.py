@@ -1,4 +1,4 @@
-"""Processes over loopback that train and evaluate together, lose each other, and go on."""
+"""Workers over loopback that train and evaluate together, lose each other, and resume."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def test_two_processes_train_to_the_weights_of_one(outcome: dict[str, Any]) -> None:
+def test_two_workers_train_to_the_weights_of_one(outcome: dict[str, Any]) -> None:
     """With batch normalization, momentum, weight decay, accumulation, clipping by the global norm, label smoothing, a
     weighted class, and a last batch of three images; all variables, and all figures of history.csv."""
     assert [process[0] for process in outcome["two"]] == [0, 0]
@@ -29,7 +29,7 @@ def test_two_processes_train_to_the_weights_of_one(outcome: dict[str, Any]) -> N
     assert outcome["history"] < 1e-5
 
 
-def test_a_worker_that_dies_stops_the_others_within_a_minute_by_name(outcome: dict[str, Any]) -> None:
+def test_a_killed_worker_stops_the_others_within_a_minute_and_is_named(outcome: dict[str, Any]) -> None:
     (status, ended, (code, message, help, *_)), (dead, died, _) = outcome["killed"]
     assert (status, dead) == (1, -9)
     assert ended - died < 60
@@ -38,15 +38,15 @@ def test_a_worker_that_dies_stops_the_others_within_a_minute_by_name(outcome: di
     assert "--resume" in help
 
 
-def test_a_chief_that_stands_still_stops_the_others_within_a_minute(outcome: dict[str, Any]) -> None:
+def test_a_frozen_chief_stops_the_others_within_a_minute(outcome: dict[str, Any]) -> None:
     (killed, _, _), (status, ended, (code, message, *_)) = outcome["frozen chief"]
     assert (killed, status, code) == (-9, 1, "worker-lost")
     assert ended < 60
     assert message.startswith("worker 0 (127.0.0.1:")
 
 
-def test_of_three_workers_the_one_that_died_is_named_by_both_others(outcome: dict[str, Any]) -> None:
-    """Not the one that ended because it died."""
+def test_both_other_workers_of_three_name_the_killed_one(outcome: dict[str, Any]) -> None:
+    """Not the worker that stopped because of it."""
     (first, died, _), others = outcome["killed of three"][1], outcome["killed of three"][::2]
     assert first == -9
     for status, ended, (code, message, *_) in others:
@@ -55,15 +55,15 @@ def test_of_three_workers_the_one_that_died_is_named_by_both_others(outcome: dic
         assert message.startswith("worker 1 (127.0.0.1:")
 
 
-def test_all_end_when_one_is_asked_to_and_go_on_to_the_same_bits(outcome: dict[str, Any]) -> None:
-    """SIGTERM reaches worker 1 alone; the run was killed before that, and resumed."""
-    assert [process[0] for process in outcome["asked to end"]] == [143, 143]
+def test_a_signal_to_one_worker_stops_all_and_the_resumed_run_is_bit_identical(outcome: dict[str, Any]) -> None:
+    """SIGTERM reaches worker 1 alone, in a run that was killed before and resumed."""
+    assert [process[0] for process in outcome["stopped"]] == [143, 143]
     assert [process[0] for process in outcome["resumed"]] == [0, 0]
     assert outcome["differences"] == []
 
 
-def test_two_processes_evaluate_to_the_figures_of_one(outcome: dict[str, Any]) -> None:
-    """450 images under two protocols and their ensemble: posteriors of all, on both workers; each scored half."""
+def test_two_workers_evaluate_to_the_posteriors_of_one(outcome: dict[str, Any]) -> None:
+    """Two protocols and their ensemble: both workers get the posteriors of all 450 images, and score half of them."""
     assert [process[0] for process in outcome["evaluated"] + outcome["evaluated by two"]] == [0, 0, 0]
     assert outcome["posteriors"] < 1e-6
     for worker, (_, _, lines) in enumerate(outcome["evaluated by two"]):
@@ -71,7 +71,7 @@ def test_two_processes_evaluate_to_the_figures_of_one(outcome: dict[str, Any]) -
         assert len(done) == 2
 
 
-def test_an_evaluator_that_dies_is_named_and_what_was_done_is_kept(outcome: dict[str, Any]) -> None:
+def test_a_killed_evaluator_is_named_and_finished_batches_are_kept(outcome: dict[str, Any]) -> None:
     (status, ended, (code, message, help, *_)), (dead, died, _) = outcome["evaluator killed"]
     assert (status, dead) == (1, -9)
     assert ended - died < 60
@@ -93,8 +93,8 @@ def test_an_evaluator_that_dies_is_named_and_what_was_done_is_kept(outcome: dict
     assert done_of_other == 16
 
 
-def test_a_loss_that_is_no_number_names_the_layer_on_all(outcome: dict[str, Any]) -> None:
-    """As on one host: `tests.runtime.training.test_resume` says why it is that layer. Both take the steps again."""
+def test_a_nan_loss_names_the_layer_on_all_workers(outcome: dict[str, Any]) -> None:
+    """As with one worker: `tests.runtime.training.test_resume` says why it is that layer. Both repeat the steps."""
     for status, _, (code, message, _, layer, greatest, kept) in outcome["diverged"]:
         assert (status, code) == (1, "diverged")
         assert message.endswith("at step 2 of 9 in epoch 2")
@@ -104,30 +104,30 @@ def test_a_loss_that_is_no_number_names_the_layer_on_all(outcome: dict[str, Any]
     assert outcome["diverged"][0][2] == outcome["diverged"][1][2]
 
 
-def test_a_process_that_ends_first_leaves_no_other_waiting_for_it(outcome: dict[str, Any]) -> None:
-    for pair in outcome["parted"]:
-        assert [(status, said) for status, _, said in pair] == [(0, []), (0, ["of worker 0", "[1]"])]
+def test_a_worker_can_exit_right_after_the_barrier(outcome: dict[str, Any]) -> None:
+    for pair in outcome["barrier"]:
+        assert [(status, said) for status, _, said in pair] == [(0, []), (0, ["text of worker 0", "[1]"])]
 
 
-def test_different_networks_are_refused_before_anything_is_made(outcome: dict[str, Any]) -> None:
-    for status, _, (code, message, *_) in outcome["apart"]:
+def test_different_networks_are_refused_before_they_are_built(outcome: dict[str, Any]) -> None:
+    for status, _, (code, message, *_) in outcome["different networks"]:
         assert (status, code, message) == (1, "hosts-differ", "the workers do not have the same network")
 
 
-def test_what_one_process_alone_sees_ends_all_in_the_same_way(outcome: dict[str, Any]) -> None:
-    (status, _, said), (status_of_other, _, said_of_other) = outcome["unfinite"]
+def test_a_non_finite_variable_on_one_worker_stops_all(outcome: dict[str, Any]) -> None:
+    (status, _, said), (status_of_other, _, said_of_other) = outcome["non-finite on one"]
     assert (status, said[:2]) == (1, ["diverged", "a variable of another worker is not finite after step 8"])
     assert (status_of_other, said_of_other[:2]) == (1, ["diverged", "`kernel` is not finite after step 8"])
 
 
-def test_without_a_shared_folder_the_error_says_that_the_layer_was_not_looked_for(outcome: dict[str, Any]) -> None:
+def test_without_a_shared_folder_a_nan_loss_names_no_layer(outcome: dict[str, Any]) -> None:
     for status, _, (code, message, _, *notes) in outcome["diverged apart"]:
         assert (status, code) == (1, "diverged"), (message, notes)
         assert message.endswith("at step 2 of 9 in epoch 2")
         assert notes == ["to find the layer, all workers must be able to read the checkpoints, in one shared folder"]
 
 
-def test_one_process_writes(outcome: dict[str, Any]) -> None:
+def test_only_the_chief_writes(outcome: dict[str, Any]) -> None:
     chief, other = (process[2] for process in outcome["two"])
     assert any(line.startswith("writing ") for line in chief)
     assert "worker 0 writes the files" in other
