@@ -83,7 +83,10 @@ def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(whole: Path, tmp
     (out / "history.csv").write_text("half")
     (out / ".last.99999999.tmp.keras").touch()
     seen = go_on(out)
-    assert seen.lines[0] == f"`{newest}` cannot be used: its checksum is wrong; resuming from `{before.name}`"
+    assert (
+        seen.lines[0]
+        == f"`{newest}` cannot be used: it is damaged, or not a checkpoint of archspec; resuming from `{before.name}`"
+    )
     assert differences(result(whole), result(out)) == []
 
 

@@ -1,15 +1,13 @@
 """One checkpoint as one file: the safetensors format, with the state of the run and a checksum in its metadata.
 
-u64 length of the header | {"__metadata__": {...}, "conv/kernel": {"dtype", "shape", "data_offsets"}, ...} | data.
-The checksum is SHA-256 over the state, the descriptions of the tensors and the data, so that a file that was cut short
-or damaged anywhere is found out. Nothing in a checkpoint is ever run.
+The checksum is SHA-256 over the state and all arrays, so that a file that was cut short or damaged is rejected.
+Nothing in a checkpoint is ever executed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,114 +19,78 @@ import numpy.typing as npt
 from archspec.runtime.system.atomic_write import atomic
 
 FORMAT = "archspec checkpoint 2"
-HEADER_BYTES = 100_000_000  # the limit of safetensors
-DTYPES = {
-    "float64": "F64",
-    "float32": "F32",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "int64": "I64",
-    "int32": "I32",
-    "int16": "I16",
-    "int8": "I8",
-    "uint64": "U64",
-    "uint32": "U32",
-    "uint16": "U16",
-    "uint8": "U8",
-    "bool": "BOOL",
-}
-NAMES = {short: name for name, short in DTYPES.items()}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run at the end of a step: arrays by name, in a fixed order, and what else it needs to go on, as JSON."""
+    """The state of a run after a step: the arrays of its variables by name, in order, and everything else as JSON."""
 
     arrays: Mapping[str, npt.NDArray[Any]]
     state: Mapping[str, Any]
 
 
 class DamagedCheckpointError(Exception):
-    """Why a file is no whole checkpoint, as a phrase: "its checksum is wrong"."""
+    """A file is not a valid checkpoint; the message is a phrase such as "its checksum is wrong"."""
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the file whole or not at all; it is on the disk when this returns.
+    """Write the file atomically; it is on the disk when this returns.
 
     Raises:
         ArchspecError: `cannot-write`.
     """
-    # not ascontiguousarray, which makes a vector of a scalar
+    from safetensors.numpy import save_file
+
+    # the library writes the memory of an array as it is; ascontiguousarray would make a vector of a scalar
     arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
-    entries, offset = {}, 0
-    for name, array in arrays.items():
-        entries[name] = {
-            "dtype": DTYPES[array.dtype.name],
-            "shape": list(array.shape),
-            "data_offsets": [offset, offset + array.nbytes],
-        }
-        offset += array.nbytes
     state = json.dumps(checkpoint.state)
-    digest = _digest(state, entries)
-    for array in arrays.values():
-        digest.update(_bytes(array))
-    metadata = {"format": FORMAT, "state": state, "sha256": digest.hexdigest()}
-    header = json.dumps({"__metadata__": metadata, **entries}).encode()
-    header += b" " * (-len(header) % 8)
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        for array in arrays.values():
-            file.write(_bytes(array))
+    metadata = {
+        "format": FORMAT,
+        "state": state,
+        # safetensors sorts the names
+        "arrays": json.dumps([(name, array.dtype.name) for name, array in arrays.items()]),
+        "sha256": _digest(state, arrays),
+    }
+    # the library's NumPy interface has no bfloat16
+    stored = {
+        name: array.view(np.uint16) if array.dtype.name == "bfloat16" else array for name, array in arrays.items()
+    }
+    with atomic(path) as temporary:
+        save_file(stored, temporary, metadata)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint of a file, its checksum verified.
+    """Read a file and verify its checksum.
 
     Raises:
-        DamagedCheckpointError: for anything but a whole checkpoint.
+        DamagedCheckpointError: the file is missing, damaged, or not a checkpoint of this format.
     """
+    import ml_dtypes  # a dependency of Keras, which has the type that NumPy lacks
+    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load
+
     try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DamagedCheckpointError((error.strerror or str(error)).lower()) from error
-    length = int.from_bytes(data[:8].tobytes(), "little")
-    if len(data) < 8 or length > min(len(data) - 8, HEADER_BYTES):
-        raise DamagedCheckpointError("it is cut short")
-    try:
-        entries = json.loads(data[8 : 8 + length].tobytes())
-        metadata = entries.pop("__metadata__")
+        tensors = load(path.read_bytes())
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata()
         if metadata["format"] != FORMAT:
             raise DamagedCheckpointError("it was written by an incompatible version of archspec")
-        body = data[8 + length :]
-        digest = _digest(metadata["state"], entries)
-        digest.update(body)
-        if digest.hexdigest() != metadata["sha256"]:
+        types = {"bfloat16": ml_dtypes.bfloat16}
+        arrays = {
+            name: tensors.pop(name).view(types.get(dtype, dtype)) for name, dtype in json.loads(metadata["arrays"])
+        }
+        if tensors or _digest(metadata["state"], arrays) != metadata["sha256"]:
             raise DamagedCheckpointError("its checksum is wrong")
-        return Checkpoint({name: _array(body, entry) for name, entry in entries.items()}, json.loads(metadata["state"]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedCheckpointError("it is no checkpoint of archspec") from error
+        return Checkpoint(arrays, json.loads(metadata["state"]))
+    except OSError as error:
+        raise DamagedCheckpointError((error.strerror or str(error)).lower()) from error
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedCheckpointError("it is damaged, or not a checkpoint of archspec") from error
 
 
-def _digest(state: str, entries: Mapping[str, Any]) -> Any:
-    """SHA-256 of all but the data."""
-    return hashlib.sha256(json.dumps([FORMAT, state, entries], sort_keys=True).encode())
-
-
-def _bytes(array: npt.NDArray[Any]) -> Any:
-    """The memory of an array, little-endian."""
-    return array.reshape(-1).view(np.uint8)
-
-
-def _array(body: npt.NDArray[np.uint8], entry: Mapping[str, Any]) -> npt.NDArray[Any]:
-    name = NAMES[entry["dtype"]]
-    if name == "bfloat16":
-        import ml_dtypes  # which Keras brings; NumPy has no such type
-
-        dtype = np.dtype(ml_dtypes.bfloat16)
-    else:
-        dtype = np.dtype(name)
-    start, stop = entry["data_offsets"]
-    if stop - start != math.prod(entry["shape"]) * dtype.itemsize:
-        raise ValueError("a tensor does not fill its place")
-    array: npt.NDArray[Any] = body[start:stop].copy().view(dtype).reshape(entry["shape"])
-    return array
+def _digest(state: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    entries = [(name, array.dtype.name, array.shape) for name, array in arrays.items()]
+    digest = hashlib.sha256(json.dumps([FORMAT, state, entries]).encode())
+    for array in arrays.values():
+        digest.update(array.tobytes())
+    return digest.hexdigest()
