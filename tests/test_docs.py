@@ -9,6 +9,9 @@ from types import ModuleType
 
 import pytest
 
+import archspec
+from tests.examples import errors
+
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -33,6 +36,15 @@ def test_every_public_attribute_and_method_is_documented() -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if line.endswith("|  |")] == []
     assert "```\n\n\n" not in text
+
+
+def test_the_errors_that_the_api_names_exist() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = {
+        word for line in text.splitlines() if line.startswith("Raises") for word in re.findall(r"`([a-z-]+)`", line)
+    }
+    assert {"output-exists", "worker-lost"} < named
+    assert named - errors.documented() - set(archspec.__all__) == set()
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -78,7 +78,7 @@ def convolutionalize(model: keras.Model, *, graph: Graph | None = None, output: 
             image (Simonyan & Zisserman 2014, section 3.2).
 
     Raises:
-        ArchspecError: `not-dense`, `free-input`; without a graph the errors of `from_keras`.
+        ArchspecError: `not-convolutional`, `free-input`; without a graph the errors of `from_keras`.
     """
     from archspec.runtime.dense.convert import convolutionalize
 

@@ -24,11 +24,13 @@ class Export:
     """A folder or file that was written, loaded again, and compared with the network."""
 
     path: Path
+    """The folder or file."""
     signatures: tuple[str, ...]
     """Names of its functions: of a SavedModel `serving_default`, and `serve_images` for networks of images."""
     largest_difference: float
     """Between its probabilities and those of the network, over all inputs that were compared."""
     bytes: int
+    """Size of all files."""
     usage: str
     """How to load it, in one line."""
 

@@ -55,7 +55,7 @@ def test_a_model_file_becomes_another_whose_page_is_dense(
     crops = [np.asarray(model(x[:, :, start : start + 32])) for start in (0, 4)]
     if output == "scores":
         np.testing.assert_allclose(scores[:, 0], np.stack(crops, axis=1), atol=1e-5)
-    (tmp_path / "dense.yaml").write_text(found.page or "")
+    (tmp_path / "dense.yaml").write_text(found.spec or "")
     assert archspec.load(str(tmp_path / "dense.yaml")).graph().params == network.graph().params
     # its page describes it: the dense form of a dense form is asked for in vain, and told why
     again = run("convolutionalize", tmp_path / "dense.keras")
