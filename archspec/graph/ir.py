@@ -17,7 +17,7 @@ FLOAT_BYTES = 4  # float32
 
 
 class Facts(NamedTuple):
-    """What an operator makes of given input shapes."""
+    """Output shape, weights and cost of an operator for given input shapes."""
 
     shape: Shape
     weights: tuple[Weight, ...]
@@ -41,7 +41,7 @@ class Node(NamedTuple):
 
     @property
     def keras_name(self) -> str:
-        """The path as Keras takes it: Keras 3 refuses `/` in a name (docs/decisions/0002-layer-names.md)."""
+        """The path with dots: Keras 3 rejects `/` in a name (docs/decisions/0002-layer-names.md)."""
         return self.path.replace("/", ".")
 
     @property

@@ -1,4 +1,4 @@
-"""`expect`: what the paper prints, checked against the static graph.
+"""`expect`: figures from the paper, compared with the static graph.
 
 A figure such as `138M` or `3.8G` must be met to one unit of its last printed digit, a plain integer exactly;
 `{value: 3.8G, tolerance: 2%, reason: ...}` widens that, with a reason.
@@ -22,7 +22,7 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%\Z")
 
 
 def expectations(spec: Spec, variant: str | None, graph: Graph) -> list[Diagnostic]:
-    """What the graph of this variant, at the spec's own params, does not meet."""
+    """The figures that the graph of a variant, with the parameters of the spec, does not meet."""
     expect = spec.document.get("expect")
     wrong = []
     for quantity, node in expect if isinstance(expect, MappingNode) else ():

@@ -1,4 +1,4 @@
-"""A plan as people read it."""
+"""The training plan as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.graph.analysis.training_plan import Plan
 
 
 def text(plan: Plan) -> str:
-    """Lines of the memory of a device, what fits, what is exchanged, and how fast it can be."""
+    """The memory of a device, the largest batch, the exchange and the speed, as lines of text."""
     return "\n".join(_lines(plan))
 
 
@@ -46,7 +46,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _milliseconds(seconds: float) -> str:
-    """`0.251 ms`, `34.5 ms`, `1,197 ms`: three digits at least."""
+    """`0.251 ms`, `34.5 ms`, `1,197 ms`: at least three significant digits."""
     return f"{1000 * seconds:,.0f} ms" if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
 
 

@@ -40,7 +40,7 @@ _State = tuple[Axis, ...] | None  # None: unknown, behind a free size
 
 
 def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
-    """Of each node of the graph, in its order; None where it depends on a free size."""
+    """The receptive field of each node, in order; None if it depends on a free size."""
     rank = len(graph.input_shape) - 1
     states: list[_State] = [(Axis(Fraction(1), Fraction(1), Fraction(0)),) * rank]
     for node in graph.layers:
@@ -52,7 +52,7 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
 
 
 def _through(state: _State, view: View, shape: Shape) -> _State:
-    """What the units of a layer see, from what those of its input of that shape see."""
+    """The receptive field of a layer from that of its input, which has the given shape."""
     if state is None or view is None:
         return state
     if isinstance(view, str):
@@ -68,7 +68,7 @@ def _through(state: _State, view: View, shape: Shape) -> _State:
 
 
 def _slid(axis: Axis, window: Window) -> Axis:
-    """The field of units that see a window; unit i begins at unit floor(i * stride - before)."""
+    """The receptive field of units that read a window; unit i begins at unit floor(i * stride - before)."""
     stride, before = Fraction(window.stride), Fraction(window.before)
     period = stride.denominator * before.denominator
     dropped = [(i * stride - before) % 1 for i in range(period)] if period > 1 else [Fraction(0)]
@@ -79,7 +79,7 @@ def _slid(axis: Axis, window: Window) -> Axis:
 
 
 def _merged(states: Sequence[_State], shapes: Sequence[Shape], shape: Shape) -> _State:
-    """The field of units that see one unit of each input; an axis of size 1 is repeated."""
+    """The receptive field of units that read one unit of each input; an axis of size 1 is broadcast."""
     rank = len(states[0] or ())
     merged = []
     for axis in range(rank):
@@ -98,7 +98,7 @@ def _merged(states: Sequence[_State], shapes: Sequence[Shape], shape: Shape) -> 
 
 
 def _hull(axes: Sequence[Axis], count: Dim) -> Axis | None:
-    """One field over several for each of `count` units; None for unequal strides of an unknown number of units."""
+    """The smallest field that covers several for `count` units; None for unequal strides and unknown `count`."""
     strides = {axis.stride for axis in axes}
     stride = Fraction(0) if Fraction(0) in strides else max(strides)
     if len(strides) > 1 and count is None:

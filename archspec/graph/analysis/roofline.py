@@ -1,7 +1,7 @@
-"""How fast a device can train a network at best: the roofline (Williams, Waterman & Patterson 2009).
+"""Upper bound on training speed: the roofline model (Williams, Waterman & Patterson 2009).
 
 A layer takes as long as its arithmetic or its memory traffic does, whichever is longer. No kernel reaches that, so the
-figures are upper bounds; they tell which layers are bound by what, and what a second device could bring.
+figures are upper bounds. They show what limits each layer, and what another device can gain at best.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from archspec.ops.base import product
 
 @dataclass(frozen=True)
 class Device:
-    """What a data sheet says of an accelerator; dense arithmetic, without sparsity."""
+    """An accelerator by its data sheet, for dense arithmetic."""
 
     name: str
     memory: float
     """Bytes."""
     flops: float
-    """FLOP/s that float32 tensors get: TF32 on tensor cores where there are any."""
+    """FLOP/s for float32 tensors: TF32 on tensor cores if there are any."""
     half_flops: float
     """FLOP/s in bfloat16 or float16."""
     bandwidth: float
@@ -47,7 +47,7 @@ DEVICES = {
 
 @dataclass(frozen=True)
 class StepTime:
-    """Seconds of a training step at the least: of the layers, of the update, of summing the gradients."""
+    """Lower bounds on the seconds of a training step: layers, update, and all-reduce of the gradients."""
 
     layers: float
     update: float
@@ -72,7 +72,7 @@ def training_step(
     slots: float = 1.0,
     precision: Precision = FLOAT32,
 ) -> StepTime:
-    """A step with so many images on each device. The backward pass costs twice the forward one."""
+    """The time of a step with `images` images on each device; the backward pass takes twice the forward pass."""
     flops = device.half_flops if precision.mixed else device.flops
     layers = 0.0
     for index, node in enumerate(graph.nodes[1:], 1):

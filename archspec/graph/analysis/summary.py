@@ -76,7 +76,7 @@ def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folde
 
 
 def as_json(graph: Graph, depth: int | None = None) -> str:
-    """The form that other programs rely on; sizes that are free are null, pixels are lists by spatial axis."""
+    """JSON for programs; free sizes are null, receptive fields are lists by spatial axis."""
     return json.dumps(
         {
             "name": graph.name,
@@ -148,7 +148,7 @@ def _cells(row: SummaryRow, above: str, human: bool) -> list[str]:
 
 
 def _near(row: SummaryRow, above: str) -> str:
-    """The inputs in short: nothing for the layer above alone, else ↑ for it; ./conv beside the row; or how many."""
+    """The inputs, shortened: empty for the layer above alone, ↑ for it among others, ./ for the row's own block."""
     if row.inputs == (above,):
         return ""
     if len(row.inputs) > 3:
@@ -173,7 +173,7 @@ def _rows(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
 
 
 def as_text(graph: Graph, depth: int | None = None) -> str:
-    """A table for the terminal. No `inputs` means the layer above, ↑ too, and ./ the row's own block."""
+    """A table for the terminal. Empty `inputs` means the layer above, as does ↑; ./ is the row's own block."""
     headings, *lines = _table(graph, depth).lines()
     line = rule([headings, *lines])
     head = f"{graph.name}: {show(graph.input_shape)} -> {show(graph.output_shape)}"
@@ -211,7 +211,7 @@ FORMATS: dict[str, Callable[[Graph, int | None], str]] = {
 
 
 def axes(values: tuple[Any, ...]) -> str:
-    """One number when all axes agree, else 7×5."""
+    """`7` if all axes are equal, else `7×5`."""
     if not values:
         return "-"
     shown = [f"{value:g}" for value in values]

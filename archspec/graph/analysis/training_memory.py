@@ -32,15 +32,15 @@ class TrainingMemory:
     weights: int
     """All weights in float32, with their copies in half precision."""
     optimizer: int
-    """What the optimizer keeps for each weight, moving averages and accumulated gradients included."""
+    """Optimizer state, including moving averages and accumulated gradients."""
     activations: int
-    """What the forward pass leaves for the gradients."""
+    """Tensors that the forward pass keeps for the gradients."""
     backward: int
-    """What the backward pass needs on top of all that at its peak."""
+    """Additional memory of the backward pass at its peak."""
 
     @property
     def headroom(self) -> int:
-        """What is lost between the pieces."""
+        """Memory lost to fragmentation and scratch space."""
         return round(HEADROOM * (self.activations + self.backward))
 
     @property
@@ -50,7 +50,7 @@ class TrainingMemory:
 
 @dataclass(frozen=True)
 class Precision:
-    """How the numbers are stored: Keras's `dtype_policy`."""
+    """The precision of weights and activations: Keras's `dtype_policy`."""
 
     policy: str = "float32"
 
@@ -61,7 +61,7 @@ class Precision:
 
     @property
     def bytes(self) -> int:
-        """Of one value of a feature map."""
+        """Bytes of one value of a feature map."""
         return FLOAT_BYTES // 2 if self.mixed else FLOAT_BYTES
 
 
@@ -71,7 +71,7 @@ FLOAT32 = Precision()
 def training_memory(
     graph: Graph, images: int, slots: float = 1.0, precision: Precision = FLOAT32
 ) -> TrainingMemory | None:
-    """Memory of a step with so many images on a replica; None when a size of the graph is free.
+    """Memory of a step with `images` images on a replica; None if a size of the graph is free.
 
     `slots`: values that the optimizer keeps for each trainable weight: 1 for SGD with momentum, 2 for Adam.
     """
@@ -83,7 +83,7 @@ def training_memory(
 
 
 def largest_batch(graph: Graph, memory: float, slots: float = 1.0, precision: Precision = FLOAT32) -> int:
-    """The most images on one replica that fit into so many bytes; 0 when not even one does."""
+    """The largest number of images on one replica that fits into `memory` bytes; 0 if none does."""
 
     def fits(images: int) -> bool:
         needed = training_memory(graph, images, slots, precision)

@@ -1,4 +1,4 @@
-"""Whether a training run fits, and how fast it can be: said before anything is allocated."""
+"""The training plan: whether a step fits into memory, and an upper bound on its speed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Plan:
         return FORMATS[format](self)
 
     def as_json(self) -> dict[str, Any]:
-        """What `--format json` writes; bytes and seconds."""
+        """The values that `--format json` prints, in bytes and seconds."""
         return {
             "name": self.name,
             "params": self.params,
@@ -82,7 +82,7 @@ def plan(
     slots: float = 1.0,
     precision: Precision = FLOAT32,
 ) -> Plan | None:
-    """The plan of a run; None when the graph has free sizes. `available`: bytes of a device, by default its own."""
+    """The plan of a run; None if the graph has free sizes. `available`: bytes of a device, else those of `device`."""
     available = device.memory if available is None and device is not None else available
     images = -(-batch_size // devices)
     memory = training_memory(graph, images, slots, precision)

@@ -1,4 +1,4 @@
-"""The arguments of an item, prepared once for all its copies."""
+"""The arguments of a layer, prepared once for all its copies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archspec.lang.spec.layer_spec import LayerSpec
 
 
 class CallArguments(NamedTuple):
-    """The arguments of an item: values that are fixed, those with expressions, and where all of them stand."""
+    """The arguments of a layer: fixed values, values with expressions, and their places."""
 
     item: LayerSpec
     fixed: dict[str, Any]
@@ -50,7 +50,7 @@ def prepare(item: LayerSpec, first: bool, known: Sequence[str], builder: Builder
 
 
 def _is_fixed(node: Node) -> bool:
-    """Whether a value has no expression, and is the same in every copy; a mapping is none, and refused later."""
+    """Whether a value has no expression, so it is the same in every copy; False for a mapping, which is an error."""
     if isinstance(node, SequenceNode):
         return all(map(_is_fixed, node.items))
     return isinstance(node, ScalarNode) and not is_expression(node.value)

@@ -1,4 +1,4 @@
-"""Operators made of plain values, and what they make of shapes: remembered, as networks repeat themselves."""
+"""Operators from plain values and their inferred shapes, cached because networks repeat layers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def arguments_of(head: str) -> tuple[Argument, ...]:
 
 
 def made(head: str, values: Mapping[str, Any]) -> Op:
-    """The operator with these values, which are checked. Raises WrongArgument."""
+    """The operator with these values, which are validated. Raises WrongArgument."""
     key = (head, repr(values))  # True is not 1
     op = _MADE.get(key)
     if op is None:
@@ -54,7 +54,7 @@ def made(head: str, values: Mapping[str, Any]) -> Op:
 
 
 def infer(op: Op, shapes: tuple[Shape, ...]) -> Facts:
-    """What an operator of `made` makes of these shapes. Raises OpError."""
+    """Output shape, weights and cost of an operator of `made` for these input shapes. Raises OpError."""
     key = (id(op), shapes)
     facts = _FACTS.get(key)
     if facts is None:

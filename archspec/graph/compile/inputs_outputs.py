@@ -1,4 +1,4 @@
-"""Where a network begins and ends: its input, its outputs, and that every layer leads to one."""
+"""The input and outputs of a network, and the check that every layer leads to an output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archspec.ops.base import Shape
 
 
 def input_shape(node: SequenceNode, setting: Any, names: Mapping[str, Any]) -> Shape:
-    """The shape of one sample, of the spec or of the setting `input`. Raises ArchspecError when it is none."""
+    """The shape of one sample, from the spec or the setting `input`. Raises ArchspecError (input)."""
     if setting is not None:
         return _sizes(setting, None)
     return _sizes([_size(item, names) for item in node.items], node.span)
@@ -70,7 +70,7 @@ def _size(node: Node, names: Mapping[str, Any]) -> Any:
 
 
 def _sizes(sizes: Any, span: Span | None) -> Shape:
-    """The sizes as a shape; without `span` they came from a setting."""
+    """The sizes as a shape; `span` is None for a setting."""
     fine = isinstance(sizes, (list, tuple)) and 1 <= len(sizes) <= 4
     for size in sizes if fine else ():
         fine &= size is None or (isinstance(size, int) and not isinstance(size, bool) and size > 0)

@@ -1,4 +1,4 @@
-"""The values of a network's params: the spec's, over them the variant's, over them the settings."""
+"""The final values of parameters: those of the variant override `params`, and settings override both."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
 
 
 def _elsewhere(name: str) -> str | None:
-    """The remedy for a key of the recipe, or of the spec, that is taken for a param."""
+    """The remedy for a key of the recipe or of the spec that is used as a parameter."""
     if name in RECIPE_KEYS:
         return f"it is a key of the recipe: `--set train.{name}=...`"
     if name in spec_schema()["properties"]:
@@ -70,7 +70,7 @@ def _check_variant(spec: Spec, variant: str | None) -> None:
 
 
 def _evaluated(spec: Spec, variant: str | None, given: Names, settings: Mapping[str, Any]) -> Names:
-    """The values, each after those that its expressions read."""
+    """The values, evaluated in the order of their dependencies."""
     reads = {name: [each for each in _reads(value) if each in given] for name, value in given.items()}
     if not any(reads.values()):
         order = list(given)

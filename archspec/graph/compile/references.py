@@ -1,4 +1,4 @@
-"""What a name after `from` or under `outputs` could have meant."""
+"""Error messages for names in `from` that match no earlier layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.lang.spec.spec import Spec
 
 
 def not_found(spec: Spec, name: ScalarNode, inside: str | None, visible: Iterable[str]) -> tuple[str, str | None]:
-    """Message and help for a name that no earlier layer has; `inside` is the block that it stands in."""
+    """Message and remedy for a name that no earlier layer has; `inside` is the enclosing block."""
     items = spec.blocks[inside].layers if inside else spec.layers
     named = [item for item in _all(items) if item.name and item.name.text == name.text]
     if any(name in item.origin for item in named):

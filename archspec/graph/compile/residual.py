@@ -1,4 +1,4 @@
-"""The shortcut of option A: subsampled, with zeros for the channels that are new (He et al. 2016, section 4.2)."""
+"""The shortcut of option A: subsampled, with zeros for the new channels (He et al. 2016, section 4.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.graph.compile.scope import Scope
 
 
 def pad(builder: Builder, x: int, body: int, scope: Scope, span: Span) -> int:
-    """The input `x` of a body in the shape of its output, without parameters."""
+    """The input `x` in the output shape of the body, without parameters."""
     shape, wanted = builder.shape(x), builder.shape(body)
     if len(shape) != len(wanted):
         return x
@@ -28,14 +28,14 @@ def pad(builder: Builder, x: int, body: int, scope: Scope, span: Span) -> int:
 
 
 def same_shape(builder: Builder, x: int, body: int) -> bool:
-    """Whether a body keeps the shape of its input `x`: along an axis of free size, whether it keeps every unit."""
+    """Whether the body keeps the shape of its input `x`; along free sizes, whether its stride is 1."""
     shape = builder.shape(x)
     free = [axis for axis, size in enumerate(shape) if size is None]
     return shape == builder.shape(body) and all(_steps(builder, x, body, axis) == 1 for axis in free)
 
 
 def _steps(builder: Builder, x: int, body: int, axis: int) -> int:
-    """How many units of `x` one step in `body` is along an axis of free size: the strides between them."""
+    """The total stride between `x` and `body` along an axis of free size."""
     steps = Fraction(1)
     while body > x:
         node = builder.nodes[body]

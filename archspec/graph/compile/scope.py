@@ -1,4 +1,4 @@
-"""The names that layers get: unique paths under a prefix."""
+"""Unique layer paths under a prefix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.diagnostics import Span
 
 @dataclass
 class Scope:
-    """A prefix of paths, and the names given under it, each with the place that gave it."""
+    """A path prefix, and the names used under it with their places."""
 
     prefix: str
     given: dict[str, Span] = field(default_factory=dict)

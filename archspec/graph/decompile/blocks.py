@@ -1,4 +1,4 @@
-"""Find what repeats in a spec and make blocks of it, the greatest saving of lines first."""
+"""Makes blocks of repeated layers, the block that saves the most lines first."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from archspec.graph.decompile.writer import BlockDraft
 
 MAX_BLOCKS = 20
 UNIT = 5
-"""Lines of a block that papers would call a unit, whose first copy has a stride."""
+"""Lines of a block from which on its first copy may differ, as the first unit of a stage has a stride."""
 
 
 @dataclass
 class Blocks:
-    """The list of a spec, shortened by blocks that are found one after the other."""
+    """The list of layers, shortened by one block after the other."""
 
     items: list[LayerDraft]
     kept: frozenset[int] = frozenset()
@@ -59,7 +59,7 @@ class Blocks:
         self.blocks.append(BlockDraft(name, template.parameters, template.items))
 
     def _inline(self) -> None:
-        """Put blocks that are called once, and not repeated, back where they are called."""
+        """Inline blocks that are called once and not repeated."""
         for block in list(self.blocks):
             calls = [(items, item) for items in self._all_lists() for item in items if item.head == block.name]
             if len(calls) == 1 and calls[0][1].count == 1 and calls[0][1].expansion:

@@ -1,4 +1,4 @@
-"""The stretches of items that a block may stand for, and which of them saves the most lines."""
+"""Candidates for blocks: stretches of layers with the same operators, by the number of lines that a block saves."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_PARAMETERS = 5
 MIN_SAVING = 1.5  # lines
 PARAMETER = 0.2  # lines that an argument of a call costs a reader
 ODD, MAX_ODD = 0.2, 3
-"""The share of stretches that may be left out for a value of theirs, and how often."""
+"""The share of stretches that may be left out because of a differing value, and the number of attempts."""
 
 Keys = dict[Any, int]
-"""The operators of an item and of all in it -> a number that stands for them."""
+"""The operators of a layer, including those in its branches -> an id."""
 
 
 class Place(NamedTuple):

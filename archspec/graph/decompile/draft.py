@@ -1,4 +1,4 @@
-"""What a spec is written from: items in lists, each with the nodes of the graph that it stands for."""
+"""Drafts of layers, each with the nodes of the graph that it represents."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ class LayerDraft:
     branches: list[list[LayerDraft]] = field(default_factory=list)
     """Of a merge; of a residual the body, then the project where there is one."""
     origin: tuple[int | str, ...] = ()
-    """The nodes that `from` names, where it does not read the item above; in a block of several inputs their names."""
+    """The nodes that `from` names, if it does not read the layer above; names in a block with several inputs."""
     node: int = -1
     """Its last node in the graph."""
     labelled: bool = False
-    """Whether another item's `from` names it."""
+    """Whether a `from` names it."""
     name: str = ""
-    """Of a stage, for the reader; in a block of several inputs, what `from` calls it there."""
+    """The name of a stage; in a block with several inputs, its name for `from`."""
     channels: int | None = None
-    """Of what enters it."""
+    """Input channels."""
     shape: tuple[int | None, ...] = ()
-    """Of what leaves it."""
+    """The output shape."""
     grows: bool = False
-    """Of a residual: whether the body has another shape than the input."""
+    """For a residual: whether the output of the body has another shape than the input."""
     count: int = 1
     """Copies, of `repeat`."""
     first: dict[str, Any] = field(default_factory=dict)
     """Arguments of the first copy."""
     hints: tuple[str, ...] = ()
-    """The names of its layers where the graph comes from."""
+    """The names of its layers in the graph."""
     expansion: list[LayerDraft] = field(default_factory=list)
-    """Of the call of a block: what it stands for."""
+    """The layers that a call of a block replaced."""
 
 
 def walk(items: list[LayerDraft]) -> Iterator[LayerDraft]:
-    """All items, those in branches too."""
+    """All layers, including those in branches."""
     for item in items:
         yield item
         for branch in item.branches:

@@ -1,4 +1,4 @@
-"""Items that follow each other alike -> one item with `repeat`."""
+"""Equal layers in a row -> one layer with `repeat`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archspec.graph.diff.isomorphism import rounded
 from archspec.ops import OPS
 
 MAX_FIRST = 2
-"""So many arguments of the first copy may differ from those of the others."""
+"""The number of arguments of the first copy that may differ from the others."""
 TOTALS = (0.2, 0.1, 0.5, 0.3, 0.4, 0.8, 1.0)
-"""What a rate that grows from copy to copy may grow up to, in the words of papers."""
+"""Final values of rates that grow from copy to copy, as in papers."""
 
 
 def collapse(items: list[LayerDraft], units: Set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Several stretches of items with the same operators -> one template, whose arguments are constant or parameters."""
+"""Several stretches of layers with the same operators -> one template with constants and parameters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from archspec.graph.decompile.writer import SIZES, ArgumentDraft
 RELATED = (*SIZES, "groups")
 """Arguments that may share a parameter, or be multiples of one or of the channels that enter."""
 COMMON = 0.5
-"""A value that so many calls give is the default of a parameter."""
+"""The share of calls with one value that makes it the default of a parameter."""
 
 Vector = list[Any]
-"""A value for each stretch; FREE where any will do."""
+"""A value for each stretch; FREE if any value will do."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Items -> the text of a spec."""
+"""A draft -> the text of a spec."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from archspec.ops.base import Shape
 SIZES = ("filters", "units", "channels")
 """Arguments that are numbers of channels."""
 PLAIN = ("rate", "target_shape", "num_heads", "output_size", "bins", "indices")
-"""Other arguments that need no name."""
+"""Other arguments that are clear as a bare value."""
 COLUMN = 76
 """Where comments start."""
 
@@ -32,18 +32,18 @@ class ArgumentDraft:
 
 @dataclass
 class BlockDraft:
-    """A named list of items that calls stand for."""
+    """A named list of layers."""
 
     name: str
     parameters: list[ArgumentDraft]
     items: list[LayerDraft] = field(default_factory=list)
     inputs: tuple[str, ...] = ()
-    """The names of what it reads, where it reads several layers."""
+    """The names of its inputs, if it has several."""
 
 
 @dataclass
 class SpecDraft:
-    """A spec before it is text."""
+    """A spec before it is written as text."""
 
     name: str
     source: str
@@ -54,7 +54,7 @@ class SpecDraft:
 
 
 def written(spec: SpecDraft) -> str:
-    """The text. Every item at the top is followed by the shape that leaves it."""
+    """The text, with the output shape as a comment after each top-level layer."""
     names = _labels(spec)
     blocks = {block.name: block for block in spec.blocks}
     head = {"name": spec.name, "input": list(spec.graph.input_shape)}
@@ -93,7 +93,7 @@ def _definition(block: BlockDraft, blocks: Mapping[str, BlockDraft], names: Mapp
 
 
 def _value(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping[int, str]) -> dict[str, Any]:
-    """The item as YAML has it: its modifiers beside its head."""
+    """The layer as YAML values."""
     name = names[item.node] if item.labelled else item.name
     value: dict[str, Any] = {"name": name} if name else {}
     if item.head:
@@ -109,7 +109,7 @@ def _value(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping[in
 
 
 def _argument(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping[int, str]) -> Any:
-    """What stands after the head."""
+    """The value after the operator."""
     given = _given(item, blocks)
     if item.head == "residual":
         return {
@@ -140,7 +140,7 @@ def _given(item: LayerDraft, blocks: Mapping[str, BlockDraft]) -> dict[str, Any]
 
 
 def _signature(head: str, blocks: Mapping[str, BlockDraft]) -> list[tuple[str, Any]]:
-    """Names and defaults; FREE where there is none."""
+    """Names and defaults; FREE without a default."""
     if head in blocks:
         return [(each.name, each.default) for each in blocks[head].parameters]
     if head in OPS:
@@ -175,7 +175,7 @@ def _branch_name(head: str, branch: Sequence[LayerDraft]) -> str:
 
 
 def _labels(spec: SpecDraft) -> dict[int, str]:
-    """The names of the nodes that are read by name: theirs, as far as a spec may use them."""
+    """Names for the nodes that `from` reads: those of the graph, if they are valid in a spec."""
     names = {0: "input"}
     taken = {"input", *OPS, *(block.name for block in spec.blocks), *(item.name for item in spec.items)}
     for item in (each for items in (spec.items, *(block.items for block in spec.blocks)) for each in walk(items)):

@@ -1,4 +1,4 @@
-"""Values -> YAML as a person writes it: short lists and mappings in one line, long ones over several."""
+"""Values -> compact YAML: short lists and mappings on one line, long ones on several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RESERVED = {"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n
 
 
 def scalar(value: Any) -> str:
-    """One value; text is quoted where YAML would take it for something else."""
+    """One value; text is quoted if YAML would read it as something else."""
     if value is None:
         return "~"
     if isinstance(value, bool):

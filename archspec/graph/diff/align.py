@@ -1,4 +1,4 @@
-"""Two networks side by side: which layer of one stands for which of the other.
+"""The alignment of the layers of two networks.
 
 The alignment is the cheapest one (Needleman & Wunsch 1970) when a layer that is missing costs 1/2, one that is changed
 somewhat less than two that are missing, and an equal one nothing; layers of the same path, and those whose maps have

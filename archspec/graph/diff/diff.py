@@ -1,4 +1,4 @@
-"""The difference of two networks: layers changed, gone and new, and the totals side by side. Needs no TensorFlow."""
+"""The difference of two networks: changed, removed and added layers, and the totals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Change:
 
     @property
     def sign(self) -> str:
-        """`-` is gone, `+` is new, `~` changed, `=` as it was."""
+        """`-` is removed, `+` added, `~` changed, `=` unchanged."""
         if self.left is None or self.right is None:
             return "+" if self.left is None else "-"
         same = self.left.shape == self.right.shape and self.left.facts.weights == self.right.facts.weights
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Totals:
-    """What is compared of whole networks. Memory is that of all outputs for one sample in float32, bytes."""
+    """Totals of a network. Memory: outputs of all layers for one sample in float32, in bytes."""
 
     layers: int
     params: int
@@ -94,7 +94,7 @@ def _view(graph: Graph, node: Node) -> Any:
 def _reads(
     left: Graph, right: Graph, one: Node, other: Node, partner: Mapping[int, int]
 ) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Both lists of inputs, where all of them have partners in the other network, and not each other."""
+    """Both lists of inputs if all inputs have partners in the other network, but not each other."""
     known = set(partner.values())
     if any(i not in partner for i in one.inputs) or any(j not in known for j in other.inputs):
         return None  # a new layer stands between, which is a change of its own

@@ -1,4 +1,4 @@
-"""Whether two networks compute the same: the same layers, read in the same way, under whatever paths.
+"""Whether two networks compute the same function: the same layers, connected in the same way; paths may differ.
 
 Each layer gets a number, its rank, that two layers share exactly when they and all that leads to them are alike. Sums
 and products may list their inputs in any order.

@@ -1,4 +1,4 @@
-"""The difference of two networks as rows of a table: what changed, in as few lines as say it."""
+"""The difference of two networks as rows of a table, as few as possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = tuple[str, str, str, str, str]
 """Sign, layer, operator with its arguments, output shape, parameters."""
 
 MANY = 4
-"""So many layers that changed alike are told in one row."""
+"""The number of layers with the same change that are merged into one row."""
 
 
 def rows(difference: Difference, context: int = 1) -> list[Row]:
@@ -55,7 +55,7 @@ def _kind(change: Change) -> Any:
 
 
 def _everywhere(changes: Sequence[Change]) -> dict[Any, list[Change]]:
-    """The changes of arguments that MANY layers have alike."""
+    """The changes of arguments that at least MANY layers share."""
     kinds: dict[Any, list[Change]] = {}
     for change in changes:
         if (kind := _kind(change)) is not None:

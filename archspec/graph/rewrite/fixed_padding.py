@@ -1,4 +1,4 @@
-"""Padding that depends on the size of the image, fixed to what it is at one size.
+"""Padding that depends on the image size, fixed to its value at one size.
 
 Under a stride `padding: same` puts its zeros where the size demands: 3x3 with stride 2 reads 224 pixels from the first
 on, and 225 from one before it. Windows that are to stand at the same pixels on a larger image need fixed sides.
@@ -15,7 +15,7 @@ from archspec.ops.window import Pixels, before_and_after
 
 
 def with_fixed_padding(op: Op, shape: Shape, *, same: bool = True) -> Op:
-    """The operator with the sides in pixels that it has on `shape`, where a free size would change them.
+    """The operator with padding in pixels as on `shape`, if another size would change it.
 
     Of `avgpool` the `same` stays: its border does not count, and that of pixels does. So it does of every operator
     without `same`.
@@ -32,7 +32,7 @@ def with_fixed_padding(op: Op, shape: Shape, *, same: bool = True) -> Op:
 
 
 def window_of(op: Any, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Sides, strides and dilation of its window along each axis, of a convolution or a pooling."""
+    """Window, strides and dilation of a convolution or pooling along each axis."""
     if hasattr(op, "pool_size"):
         window = per_axis(op.pool_size, rank, "pool_size")
         return window, window if op.strides is None else per_axis(op.strides, rank, "strides"), (1,) * rank
@@ -41,7 +41,7 @@ def window_of(op: Any, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tup
 
 
 def _same_sides(op: Any, shape: Shape) -> Pixels | None:
-    """None where no stride makes them depend on the size."""
+    """The padding in pixels; None without strides, when it does not depend on the size."""
     window, strides, dilation = window_of(op, len(shape) - 1)
     if max(strides) == 1:
         return None
@@ -50,7 +50,7 @@ def _same_sides(op: Any, shape: Shape) -> Pixels | None:
 
 
 def _rounding(op: Any, shape: Shape) -> Op:
-    """Without `ceil_mode` where it cannot be told for a free size, and does nothing at this one."""
+    """The operator without `ceil_mode` if that has no effect at this size and is not defined for a free size."""
     free = (*(None,) * (len(shape) - 1), shape[-1])
     try:
         op.shape(free)

@@ -23,7 +23,7 @@ from archspec.ops.base import POINTWISE, Op, OpError, Shape, Window, product, sh
 from archspec.ops.softmax import Along
 
 OUTPUTS = ("scores", "logits", "mean_scores", "softmax_of_mean")
-"""What the dense network gives.
+"""The output of the fully convolutional network.
 
 scores: (H', W', classes), what the original gives at each position; after its softmax, if it ends in one.
 logits: the same before that softmax.
@@ -35,7 +35,7 @@ softmax_of_mean: (classes,), the softmax of the mean of the logits: the class sc
 SOFTMAX = ("softmax", "log_softmax")
 
 MAP, FLAT, SPREAD, WHOLE = "map", "flat", "spread", "whole"
-"""What a value of the original is in the dense network.
+"""The form of a value of the original in the fully convolutional network.
 
 map: the same layer on a larger map. flat: a flattened map, still a map here. spread: a vector, here one for each
 position. whole: a vector of the whole image in the middle of the network, as the gate of squeeze-and-excitation.
@@ -86,7 +86,7 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
 
 
 LARGER = (1, 2, 3, 4, 8, 16)
-"""Pixels more along each side that tell whether branches meet on any size: every halving of the map has odd sizes."""
+"""Extra pixels per side for testing that branches fit at any size: every halving of the map has odd sizes."""
 
 
 def _takes_any_size(dense: Graph, shape: Shape) -> bool:
@@ -100,11 +100,11 @@ def _takes_any_size(dense: Graph, shape: Shape) -> bool:
 
 @dataclass
 class _Dense:
-    """The dense network while it grows."""
+    """The fully convolutional network under construction."""
 
     graph: Graph
     fixed: bool = True
-    """Whether `padding: same` under a stride is fixed to its pixels at the training size."""
+    """Whether `padding: same` with a stride is fixed to its pixels at the training size."""
     nodes: list[Node] = field(default_factory=list)
     values: dict[int, Value] = field(default_factory=dict)
 
@@ -169,7 +169,7 @@ class _Dense:
         raise _not_convolutional(self.graph, node, fact)
 
     def _seen_as(self, value: Value, shape: Shape, values: Sequence[Value]) -> str:
-        """A map of a single position is one for each position, where others are."""
+        """A map with a single position counts as one value per position if other inputs are of that form."""
         single = value.kind == MAP and len(shape) > 1 and math.prod(shape[:-1]) == 1  # type: ignore[arg-type]
         return SPREAD if single and any(each.kind == SPREAD for each in values) else value.kind
 
@@ -201,7 +201,7 @@ class _Dense:
         return Value(self._add(node, with_fixed_padding(node.op, shape, same=self.fixed), inputs), MAP)
 
     def _gates(self, pool: int) -> bool:
-        """Whether what comes of a global pooling meets a map again, as in squeeze-and-excitation."""
+        """Whether the output of a global pooling is merged with a map again, as in squeeze-and-excitation."""
         reached = {pool}
         for index in sorted(self.used):
             node = self.graph.nodes[index]
@@ -212,7 +212,7 @@ class _Dense:
         return False
 
     def _adaptive(self, node: Node, value: Value, shape: Shape) -> Value:
-        """Bins of equal sizes are a pooling whose windows do not overlap."""
+        """Bins of equal size are a pooling with windows that do not overlap."""
         sides = list(zip(shape[:-1], node.shape[:-1], strict=True))
         if any(size % bins for size, bins in sides):  # type: ignore[operator]
             raise self._refused(node, f"its bins over {show(shape)} differ in size")
@@ -282,7 +282,7 @@ def _side(window: Shape) -> Any:
 
 
 def _by_element(op: Op) -> bool:
-    """Whether it treats every value alike, whatever stands beside it."""
+    """Whether it is element-wise."""
     if isinstance(op, Activation):
         return not isinstance(op, Along)
     if op.name == "dropout":

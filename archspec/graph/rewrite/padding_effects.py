@@ -1,4 +1,4 @@
-"""In what a dense network differs from the original applied at every position: padding, and what sees the whole image.
+"""How a fully convolutional network differs from the original applied at every position: padding and global layers.
 
 Without any of these the score map is exactly what the original gives for each crop. With padding, a unit near the
 border of a crop sees zeros, where in the larger image it sees what is there ("the padding for the same crop comes
@@ -30,7 +30,7 @@ MEANING = {
 
 @dataclass(frozen=True)
 class Effect:
-    """Layers of one kind of effect: a key of MEANING, and their paths."""
+    """The layers with one kind of effect (a key of MEANING)."""
 
     kind: str
     paths: tuple[str, ...]
@@ -41,7 +41,7 @@ class Effect:
 
 
 def dense_effects(graph: Graph, dense: Graph) -> tuple[Effect, ...]:
-    """Why the score map of `dense` is not the original applied to crops; empty where it exactly is.
+    """Why the score map of `dense` differs from the original applied to crops; empty if it does not differ.
 
     Args:
         graph: the original, with its training size.

@@ -1,4 +1,4 @@
-"""Operators with other arguments, and graphs inferred again: what transforms of graphs are made of."""
+"""Operators with other arguments, and graphs with other input sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archspec.ops.base import Op, OpError, Shape, show
 
 
 def changed(op: Op, **values: Any) -> Op:
-    """The operator with some arguments replaced; it can be given to `infer`."""
+    """The operator with some arguments replaced, for `infer`."""
     given = {argument.name: getattr(op, argument.name) for argument in arguments_of(op.name)}
     defaults = {argument.name: argument.default for argument in arguments_of(op.name)}
     given.update(values)
@@ -20,7 +20,7 @@ def changed(op: Op, **values: Any) -> Op:
 
 
 def at_size(graph: Graph, input_shape: Shape) -> Graph:
-    """The same layers on inputs of another size: every shape and cost inferred again.
+    """The same layers with another input size: every shape and cost is inferred again.
 
     Raises ArchspecError (shape) where a layer does not take what reaches it then.
     """
@@ -39,7 +39,7 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
 
 
 def ancestors(graph: Graph, *outputs: int) -> set[int]:
-    """The nodes that these depend on, and they themselves."""
+    """These nodes and all nodes that they depend on."""
     found: set[int] = set()
     todo = list(outputs)
     while todo:

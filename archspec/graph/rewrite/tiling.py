@@ -1,4 +1,4 @@
-"""A large image in overlapping tiles whose score maps, put side by side, are that of the whole image, exactly.
+"""Overlapping tiles of a large image whose score maps, side by side, equal that of the whole image.
 
 A tile begins at a multiple of the network's stride, so that its positions are positions of the image. Those whose
 receptive field leaves the tile at a cut would see padding for pixels that are there: they are left to the next tile.
@@ -36,7 +36,7 @@ class Reach:
 
 
 def reaches(dense: Graph) -> tuple[Reach, ...] | None:
-    """The reach of the score map along each axis; None where positions are no whole pixels apart, or see everything."""
+    """The reach of the score map along each axis; None if its stride is no whole number of pixels, or it is global."""
     found = receptive_fields(dense)[dense.outputs[0]]
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Which weight of a network starts from which initializer: the rules of `init:` on a graph."""
+"""The initializer of each weight of a graph, by the rules of `init:`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from archspec.lang.recipes.initializers import Initializer, Rule
 from archspec.ops import OPS
 
 Where = Callable[[str], Span | None]
-"""From what a rule says of layers to its place in a spec."""
+"""From the key of a rule to its place in a spec."""
 
 Place = tuple[str, int]
 """The path of a layer, and the position of one of its weights."""
 
 
 def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda layers: None) -> dict[Place, Initializer]:
-    """The initializer of every weight that a rule speaks of; of several rules the last one.
+    """The initializer of every weight that a rule selects; the last rule wins.
 
     Raises ArchspecError: `unmatched-pattern` for a pattern that no layer fits (an operator that the network does not
     have is no mistake: another variant may), `unmatched-weight` where no layer of a rule has such a weight.

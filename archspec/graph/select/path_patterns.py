@@ -1,4 +1,4 @@
-"""Patterns of paths: which layers `init`, `freeze`, `rate_multipliers` and `--init-map` speak of.
+"""Path patterns, which select layers for `init`, `freeze`, `rate_multipliers` and `--init-map`.
 
 `*` stands for any letters within a word of the path, `?` for one, `[45]` for one of them, `**` for any words:
 `conv1/**` is `conv1` and all that is inside it, `**/bn` every layer whose last word is `bn`.
@@ -49,12 +49,12 @@ def _part(token: str) -> str:
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a path is one that the pattern stands for."""
+    """Whether a path matches the pattern."""
     return regular(pattern).match(path) is not None
 
 
 def partner(path: str, pattern: str, other: str) -> str | None:
-    """The path that `other` means for a path of `pattern`: its wildcards are what those of `pattern` stand for.
+    """The path that `other` gives for a path of `pattern`: its wildcards are replaced by the matches of `pattern`.
 
     None where the path is none of the pattern. Raises ArchspecError (bad-pattern) when the two have other wildcards.
     """
@@ -73,7 +73,7 @@ def partner(path: str, pattern: str, other: str) -> str | None:
 
 
 def unmatched(pattern: str, paths: Iterable[str], span: Span | None = None) -> ArchspecError:
-    """The error for a pattern that no path fits."""
+    """The error for a pattern that matches no path."""
     known = list(paths)
     near = did_you_mean(pattern, known) or did_you_mean(pattern.rstrip("*").rstrip("/"), known)
     notes = [f"the layers with weights are: {listed(known, 12)}"]

@@ -1,4 +1,4 @@
-"""Which layers of a graph the recipe freezes, and whose learning rate it multiplies."""
+"""The layers of a graph that a recipe freezes, and those whose learning rate it multiplies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.graph.select.path_patterns import matches, unmatched
 from archspec.lang.recipes.recipe import Recipe
 
 Where = Callable[..., Span | None]
-"""From words of a path within `train:` to its place in a spec."""
+"""From the keys of a path within `train:` to its place in a spec."""
 
 
 def check_recipe(graph: Graph, recipe: Recipe, where: Where) -> None:
@@ -22,7 +22,7 @@ def check_recipe(graph: Graph, recipe: Recipe, where: Where) -> None:
 
 
 def frozen(graph: Graph, patterns: Iterable[str], where: Where = lambda *path: None) -> set[str]:
-    """The paths of the layers with weights that some pattern fits.
+    """The paths of the layers with weights that match a pattern.
 
     Raises ArchspecError: `unmatched-pattern`; `nothing-to-train` where no layer that learns is left.
     """
@@ -34,7 +34,7 @@ def frozen(graph: Graph, patterns: Iterable[str], where: Where = lambda *path: N
 
 
 def multipliers(graph: Graph, factors: Mapping[str, float], where: Where = lambda *path: None) -> dict[str, float]:
-    """The factor of the learning rate of each layer that a pattern fits, by its path; the last one that does.
+    """Path -> factor of the learning rate of each layer that matches a pattern; the last pattern wins.
 
     Raises ArchspecError (unmatched-pattern).
     """

@@ -1,4 +1,4 @@
-"""Named maps from the layers of a trained network to those of another one that starts from it."""
+"""Named maps from the layers of a trained network to those of a network that is initialized from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
 
 Pairs = list[tuple[str, str]]
-"""(path of a layer, path of the layer that it starts from)."""
+"""(path of a layer, path of the layer whose weights it takes)."""
 
 
 def vgg_a_to_deeper(source: Graph, target: Graph) -> Pairs:

@@ -1,4 +1,4 @@
-"""How a declaration becomes JSON Schema (draft-07): an operator, a transform, a recipe.
+"""JSON Schema (draft-07) of declarations: operators, transforms, recipes.
 
 One mistake gives one error: the fragments discriminate on the head with `properties` and `if`/`then`, never with
 `oneOf`. Every argument may be an expression instead.
@@ -23,12 +23,12 @@ LAYERS: Json = {"$ref": "#/definitions/layers"}
 
 
 def or_expression(fragment: Mapping[str, Any]) -> Json:
-    """The fragment, or an expression in its place."""
+    """The fragment, or an expression instead."""
     return {"if": EXPRESSION, "else": dict(fragment)}
 
 
 def with_expressions(fragment: Mapping[str, Any]) -> Json:
-    """The fragment, with an expression allowed in place of the value and of each item of a list."""
+    """The fragment, or an expression instead of the value or of a list item."""
     inner = dict(fragment)
     if isinstance(inner.get("items"), Mapping):
         inner["items"] = with_expressions(inner["items"])
@@ -39,9 +39,9 @@ def with_expressions(fragment: Mapping[str, Any]) -> Json:
 
 
 def head(declared: type[Declared], *, branches: bool = False) -> Json:
-    """What may stand after a head: the arguments as a mapping, or the first one as a bare value, or nothing.
+    """The value after a name: a mapping of arguments, the first argument as a bare value, or nothing.
 
-    `branches`: of a merge, whose other keys are named lists of layers.
+    `branches`: for a merge, whose other keys are named lists of layers.
     """
     given = arguments(declared)
     required = [argument.name for argument in given if argument.required]
@@ -86,7 +86,7 @@ def summary(declared: type[Any]) -> str:
 
 
 def describe(argument: Argument) -> str:
-    """What an argument means, and its default."""
+    """The meaning of an argument, and its default."""
     return f"{argument.doc} ({'required' if argument.required else f'default: {default_text(argument.default)}'})"
 
 

@@ -14,7 +14,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def events(source: Source) -> Iterator[Any]:
-    """The events of PyYAML's parser, one by one: the text is not read beyond what is asked for.
+    """The events of PyYAML's parser, read lazily.
 
     Raises ArchspecError: yaml-syntax.
     """

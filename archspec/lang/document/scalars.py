@@ -1,6 +1,6 @@
-"""Plain words of a spec as values: YAML 1.2, core schema (section 10.3.2).
+"""Plain scalars as values: YAML 1.2, core schema (section 10.3.2).
 
-`1e-4` is a number, `on` is a word, `010` is ten.
+`1e-4` is a number, `on` is a string, `010` is ten.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 LARGEST = 10**18
-"""The largest integer that a spec may hold: beyond any size, and small enough for quick arithmetic."""
+"""The largest number in a spec: larger than any size, and small enough for fast arithmetic."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _OTHER_BASE = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -23,13 +23,13 @@ _MAX_DIGITS = 300  # Python refuses to parse an integer of more than 4,300
 
 
 class TooLargeError(ValueError):
-    """A number beyond LARGEST, or beyond what a float can hold."""
+    """A number larger than LARGEST, or too large for a float."""
 
 
 def resolve(text: str) -> Any:
-    """None, bool, int, float or str: what the text of a plain scalar stands for. Raises TooLargeError.
+    """The value of a plain scalar: None, bool, int, float or str. Raises TooLargeError.
 
-    `.inf` and `.nan` stay words: no argument takes them.
+    `.inf` and `.nan` stay strings: no argument takes them.
     """
     if text in _WORDS:
         return _WORDS[text]

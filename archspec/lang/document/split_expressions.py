@@ -1,6 +1,6 @@
-"""Expressions that a comma of YAML has torn apart: `{filters: $(min(a, b))}` without quotes is two entries.
+"""Expressions split at a comma by YAML: `{filters: $(min(a, b))}` without quotes is two entries.
 
-The first part has an error of its own, and what comes of the rest needs none.
+The first part is reported as an error; the leftovers are not.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, Sequence
 
 
 def begins(value: Any) -> bool:
-    """Whether a scalar is the first part of a torn expression."""
+    """Whether a scalar is the first part of a split expression."""
     return isinstance(value, str) and value.startswith("$(") and value.count("(") > value.count(")")
 
 
 def leftovers(node: Node | None) -> set[str]:
-    """The keys of a mapping, or items of a list, that are the rest of an expression torn apart in it."""
+    """The keys of a mapping, or items of a list, that are the rest of a split expression."""
     if isinstance(node, MappingNode):
         values, words = [value for _, value in node], list(node.entries)
     elif isinstance(node, SequenceNode):

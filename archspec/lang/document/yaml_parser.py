@@ -1,7 +1,7 @@
-"""Text -> Document: every value with its place, nothing that can surprise.
+"""Text -> tree of YAML nodes with their places.
 
-Built on YAML's events, so that anchors, tags and duplicate keys are seen (a loader hides them), and in a loop, so
-that deep nesting cannot exhaust the stack. Size, depth and number of values are bounded.
+It uses YAML's events, because a loader hides anchors, tags and duplicate keys. It is a loop, so deep nesting cannot
+exhaust the stack. Size, depth and number of values are bounded.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
 
 
 def _specs_beside(path: Path) -> list[str]:
-    """The names of the YAML files in the folder of a path; none where it cannot be read."""
+    """The names of the YAML files in the folder of a path; empty if it cannot be read."""
     try:
         return sorted(each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml"))
     except OSError:
@@ -67,7 +67,7 @@ def _specs_beside(path: Path) -> list[str]:
 
 
 def parse_document(source: Source, what: str = "spec", keys: str = SPEC_KEYS) -> MappingNode:
-    """The document, whose top level must be a mapping; else `keys` says what the document is.
+    """The document, whose top level must be a mapping; `keys` is the remedy otherwise.
 
     Raises ArchspecError: yaml-syntax, bad-key, merge-key, duplicate-key, anchor, tag, number-too-large, too-deep,
     page-too-large, empty-page, not-a-mapping, several-documents.
@@ -92,7 +92,7 @@ def parse_value(text: str, name: str) -> Any:
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end has not come yet. `key` waits for its value."""
+    """A collection that is not complete yet. `key` is a key without its value."""
 
     event: Any
     items: list[Node]

@@ -100,11 +100,11 @@ ELSEWHERE = {
     "copy": "`copy` is defined only in the arguments of a layer with `repeat`",
     "call": "`call` is defined only inside a block",
 }
-"""Names of the language that are defined in some places only."""
+"""Names that are defined in some places only."""
 
 
 def undefined(name: str, names: Iterable[str]) -> ExpressionError:
-    """The error of a name that is none of `names`."""
+    """The error for a name that is not in `names`."""
     known = sorted(names)
     here = f"; the names defined here are: {listed(known)}" if known else ""
     help = ELSEWHERE.get(name) or did_you_mean(name, known) or f"declare it under `params`{here}"

@@ -25,7 +25,7 @@ EXAMPLES = {
 
 
 def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
-    """The diagnostics of a mistake: without places if there is no document, and none within `explained` nodes."""
+    """The diagnostics of a mistake. Without a document they have no places; inside `explained` nodes there are none."""
     node = key = None
     if document is not None:
         nodes, key = find(document, wrong.path)
@@ -68,7 +68,7 @@ def _missing(wrong: Mistake) -> Fact:
 
 
 def _rest(wrong: Mistake, nodes: Sequence[Node | None]) -> list[str]:
-    """What an expression torn apart has left in these nodes, in parts of a spec whose expressions are checked."""
+    """The leftovers of split expressions in these nodes, in sections whose expressions are checked."""
     return [each for node in nodes for each in leftovers(node)] if set(wrong.path[:1]) <= EXPRESSIONS else []
 
 

@@ -1,4 +1,4 @@
-"""What in the language a path of the JSON Schema points at."""
+"""From a path in the JSON Schema to the operator, argument or key that it points at."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ RECIPES = {name: each for family in ONE_KEY.values() for name, each in family.it
 
 
 def heads() -> dict[str, type[Declared]]:
-    """Every declaration by name, plugins that are loaded included."""
+    """Every declaration by name, including those of loaded plugins."""
     return {**PROTOCOLS, **RECIPES, **TRANSFORMS, **OPS}
 
 
 def word(path: Path) -> str | None:
-    """The nearest key above, the word that the reader sees in the source."""
+    """The last key of the path."""
     return next((part for part in reversed(path) if isinstance(part, str)), None)
 
 
 def owner(path: Path) -> str | None:
-    """The head whose value this is: `conv` for what stands right after `conv:`."""
+    """The declaration whose value the path points at: `conv` for the value of `conv:`."""
     name, at = _head(path)
     return name if at == len(path) else None
 
 
 def subject(path: Path) -> str:
-    """What a mistake is about: `filters` of `conv`, an item of `input`."""
+    """The subject of an error message: `filters` of `conv`, an item of `input`."""
     name, at = _head(path)
     rest = path[at:]
     names = [argument.name for argument in arguments(_declaration(path, name))] if name else []
@@ -44,12 +44,12 @@ def subject(path: Path) -> str:
 
 
 def _declaration(path: Path, name: str) -> type[Declared]:
-    """What a head at a path declares: `dense` is an operator in `layers` and a protocol in `evaluate`."""
+    """The declaration of a name: `dense` is an operator in `layers` and a protocol in `evaluate`."""
     return PROTOCOLS[name] if path[0] == "evaluate" else heads()[name]
 
 
 def find(document: MappingNode, path: Path) -> tuple[list[Node], ScalarNode | None]:
-    """The nodes along a path, and the key under which the last stands if it stands under one."""
+    """The nodes along a path, and the key of the last one if it is in a mapping."""
     nodes: list[Node] = [document]
     key = None
     for part in path:
@@ -63,7 +63,7 @@ def find(document: MappingNode, path: Path) -> tuple[list[Node], ScalarNode | No
 
 
 def _head(path: Path) -> tuple[str | None, int]:
-    """The last head in a path and how far it reaches: a word after an item's index, or after a key of ONE_KEY."""
+    """The last declaration in a path and the position after it: a name after a list index or a key of ONE_KEY."""
     known = heads()
     for at in range(len(path) - 1, 0, -1):
         part, before = path[at], path[at - 1]

@@ -1,6 +1,6 @@
 """The JSON Schema of a spec (draft-07), derived from the declarations of operators, transforms and recipes.
 
-What a schema cannot say (which blocks there are, the cells of a row) is checked in spec.py.
+Rules that JSON Schema cannot express (names of blocks, cells of a row) are checked in lang/spec.
 """
 
 from __future__ import annotations
@@ -140,13 +140,13 @@ EXPECTATION: Json = {
 
 
 def spec_schema() -> Json:
-    """The whole schema, as `archspec schema` writes it, with the plugins that are loaded."""
+    """The whole schema, including loaded plugins."""
     return _spec_schema(tuple(OPS.values()), tuple(TRANSFORMS.values()), tuple(PROTOCOLS.values()))
 
 
 @cache
 def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
-    """The schema for what is declared now."""
+    """The schema of the current declarations."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archspec spec",

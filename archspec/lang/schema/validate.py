@@ -17,20 +17,20 @@ from archspec.ops import OPS
 
 
 def validate(document: MappingNode, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
-    """What the schema finds wrong with a spec; nothing within nodes whose id is in `explained`."""
+    """Errors of a spec against the schema; none inside nodes whose id is in `explained`."""
     for wrong in mistakes(plain(document), spec_schema()):
         yield from explain(wrong, document, explained)
 
 
 def validate_section(section: Any, name: str, document: MappingNode | None = None) -> list[Diagnostic]:
-    """What is wrong with the values of a section; with the `document` that they come from, at their places."""
+    """Errors of the values of a section; with `document`, they have places."""
     found = mistakes(section, spec_schema()["properties"][name], spec_schema())
     moved = [replace(wrong, path=(name, *wrong.path)) for wrong in found]
     return [diagnostic for wrong in moved for diagnostic in explain(wrong, document)]
 
 
 def check_value(head: str, argument: str, value: Any) -> Fact | None:
-    """Code, fact and remedy of a value that an expression gave to an argument; None if it fits."""
+    """The error message for an argument with a computed value; None if the value is valid."""
     schema = next(each.schema for each in arguments(OPS[head]) if each.name == argument)
     found = mistakes(thaw(value), schema)
     return fact(replace(found[0], path=(0, head, argument, *found[0].path))) if found else None

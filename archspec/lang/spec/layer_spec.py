@@ -1,4 +1,4 @@
-"""What a spec is made of: items of a list of layers, and blocks."""
+"""Layers and blocks of a spec, as written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ STRUCTURES = ("row", "residual")
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One item of a list of layers: its head with what stands after it, and its modifiers."""
+    """A layer as written: its operator or block (`head`) with the value after it, and its modifiers."""
 
     head: str
-    """Empty for an item that has only a `from`, and stands for the layer that it names."""
+    """Empty for a layer that has only `from`: it is the layer that `from` names."""
     span: Span
     value: Node | None = None
     name: ScalarNode | None = None
@@ -27,17 +27,17 @@ class LayerSpec:
     cells: tuple[LayerSpec | None, ...] = ()
     """The cells of a `row`."""
     branches: dict[str, tuple[LayerSpec, ...]] = field(default_factory=dict)
-    """Of a merge with named branches; of `residual`: body and project."""
+    """The branches of a merge, or body and project of a `residual`."""
 
     @property
     def word(self) -> str:
-        """Its name, or else its head: what its path is made of. Empty for a `from` alone, without a name."""
+        """The part of a path that it adds: its name, or else its operator. Empty for an unnamed `from` alone."""
         return self.name.text if self.name else self.head
 
 
 @dataclass(frozen=True)
 class BlockArgument:
-    """An argument of a block; `default` is None where it is required."""
+    """An argument of a block; `default` is None if it is required."""
 
     name: str
     default: Node | None
@@ -50,10 +50,10 @@ class BlockSpec:
     span: Span
     parameters: tuple[BlockArgument, ...]
     inputs: tuple[str, ...] = ()
-    """The names of what it reads, where it reads several layers."""
+    """The names of its inputs, if it has several."""
     layers: tuple[LayerSpec, ...] = ()
 
     @property
     def arguments(self) -> list[str]:
-        """Their names, in the order of the signature."""
+        """The names of the arguments, in order."""
         return [parameter.name for parameter in self.parameters]

@@ -1,4 +1,4 @@
-"""Lists of layers -> Items: one head an item, heads that exist, rows as long as the variants, calls that fit."""
+"""Lists of layers -> LayerSpecs: checks operators, rows, branches and calls of blocks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _FIELDS = {"from": "origin"}
 
 
 class Layers:
-    """Reads lists of layers of one spec; what is wrong is reported, and left out of the result.
+    """Reads the lists of layers of one spec. Invalid layers are reported and left out.
 
-    `columns` is how many cells a row has: the number of variants as written, one written twice included.
+    `columns` is the number of cells of a row: the number of variants as written, with duplicates.
 
-    `explained` are the ids of nodes whose mistake is reported here, and needs no word of the JSON Schema.
+    `explained` are the ids of nodes whose error is reported here, so the JSON Schema need not report it.
     """
 
     def __init__(self, variants: Iterable[str], columns: int, blocks: Mapping[str, BlockSpec], report: Report) -> None:
@@ -35,14 +35,14 @@ class Layers:
         self.explained: set[int] = set()
 
     def read(self, node: Node | None) -> tuple[LayerSpec, ...]:
-        """The items of a list; none where the node is no list, which the schema says."""
+        """The layers of a list; none if the node is not a list, which the schema reports."""
         if not isinstance(node, SequenceNode):
             return ()
         items = [self.item(each) for each in node.items]
         return tuple(item for item in items if item)
 
     def item(self, node: Node, row: LayerSpec | None = None) -> LayerSpec | None:
-        """One item; a cell of a `row` has the modifiers of the row as well."""
+        """One layer; a cell of a `row` also has the modifiers of the row."""
         if isinstance(node, ScalarNode):
             bare = LayerSpec(node.text, node.span)
             return self._known(_inherit(bare, row)) if isinstance(node.value, str) and self._complete(bare) else None
@@ -94,7 +94,7 @@ class Layers:
         self._wrong("one-head", f"a layer has one operator, but this one has {len(heads)}: {found}", second, help)
 
     def _not_modifiers(self, head: str, words: Mapping[str, Entry]) -> None:
-        """Words beside the head: arguments, which should stand inside of it, or modifiers misspelt."""
+        """Report keys next to the operator: arguments that belong inside it, or misspelt modifiers."""
         arguments_, inside = self._arguments(head), []
         for word, (key, _) in words.items():
             near = nearest(word, MODIFIERS)
@@ -122,7 +122,7 @@ class Layers:
         return [argument.name for argument in arguments(OPS[head])] if head in OPS else []
 
     def _known(self, item: LayerSpec) -> LayerSpec | None:
-        """The item with its cells or branches, if its head exists and is called as it can be."""
+        """The layer with its cells or branches, if its operator exists and is used correctly."""
         head = item.head
         if head == "row":
             return self._row(item)
@@ -149,7 +149,7 @@ class Layers:
         return item
 
     def _complete(self, bare: LayerSpec) -> bool:
-        """Whether a head may stand alone, as a word; the schema sees only those with a colon."""
+        """Whether an operator without a colon has no required arguments; the schema checks those with one."""
         if bare.head in STRUCTURES:
             needs, help = ("cells", "row: [...]") if bare.head == "row" else ("`body`", "residual: {body: [...]}")
             self._wrong("missing-key", f"`{bare.head}` has no {needs}", bare.span, f"write `{help}`")
@@ -167,7 +167,7 @@ class Layers:
             self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(merges())}")
 
     def _first(self, item: LayerSpec, known: list[str]) -> None:
-        """`first` has arguments of the head."""
+        """Check that `first` holds arguments of the operator."""
         for key, _ in item.first.entries.values() if item.first else ():
             if key.text not in known:
                 self._unknown_argument(f"`{item.head}`", key, known)
@@ -220,7 +220,7 @@ class Layers:
         return replace(item, branches=branches)
 
     def _call(self, item: LayerSpec) -> None:
-        """A call of a block: as many inputs as it has, known arguments, and all that have no default."""
+        """Check a call of a block: the number of inputs, the names of arguments, and required arguments."""
         block = self.blocks[item.head]
         if block.inputs and item.origin and len(item.origin) != len(block.inputs):
             message = f"`{item.head}` takes {len(block.inputs)} inputs, but `from` lists {len(item.origin)}"
@@ -250,7 +250,7 @@ class Layers:
 
 
 def _text(node: Node) -> str:
-    """A scalar as it is written; nothing for other values."""
+    """The text of a scalar; empty for other values."""
     return node.text if isinstance(node, ScalarNode) else ""
 
 

@@ -54,7 +54,7 @@ def used(node: Node | None) -> set[str]:
 
 
 def _expressions(node: Node | None) -> Iterator[ScalarNode]:
-    """The expressions in a node, keys included; `name` and `from` have none."""
+    """The expressions in a node, including keys but not the values of `name` and `from`."""
     if isinstance(node, ScalarNode):
         if is_expression(node.value):
             yield node
@@ -70,7 +70,7 @@ def _expressions(node: Node | None) -> Iterator[ScalarNode]:
 
 
 def _declared(document: MappingNode) -> list[ScalarNode]:
-    """The names of params, of the spec and of its variants."""
+    """The names of parameters, under `params` and `variants`."""
     variants = document.get("variants")
     of_variants = [node for _, node in variants] if isinstance(variants, MappingNode) else []
     places = [document.get("params"), *of_variants]

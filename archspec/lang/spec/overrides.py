@@ -1,4 +1,4 @@
-"""`--set NAME=VALUE`: of a spec's params, and of its sections by a dotted path (`train.epochs=5`)."""
+"""`--set NAME=VALUE`: sets parameters of a spec, and keys of its sections by a dotted path (`train.epochs=5`)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def normal(name: str, value: Any) -> Any:
-    """A value from Python as a spec would hold it: NumPy's numbers and tuples as Python's numbers and lists.
+    """A Python value as in a spec: NumPy numbers become Python numbers, tuples become lists.
 
     Raises ArchspecError: setting.
     """
@@ -52,13 +52,13 @@ def normal(name: str, value: Any) -> Any:
         what = "mapping" if isinstance(value, dict) else type(value).__name__
         raise fail("setting", f"`{name}` cannot be set to a {what}", help="give a number, a word or a list")
     number = int(value) if isinstance(value, numbers.Integral) else float(value)
-    if not abs(number) <= LARGEST:  # which is so of no number at all (NaN) as well
+    if not abs(number) <= LARGEST:  # also true for NaN
         raise fail("setting", f"`{name}` cannot be set to a number larger than 10^18")
     return number
 
 
 def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of params, and those of sections."""
+    """The settings of parameters, and those of sections."""
     of_sections = {
         name: value for name, value in settings.items() if name.partition(".")[0] in SECTIONS and "." in name
     }
@@ -66,7 +66,7 @@ def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def section(document: MappingNode, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
-    """A section of the spec with its expressions evaluated and the settings applied, or {} where there is neither.
+    """A section of the spec with its expressions evaluated and the settings applied; {} if there is neither.
 
     Raises ArchspecError when the value of an expression or a setting does not fit.
     """
@@ -91,7 +91,7 @@ def section(document: MappingNode, name: str, settings: Mapping[str, Any], param
 
 
 def place(document: MappingNode, path: tuple[str, ...]) -> Span | None:
-    """Where the last part of a path that the spec has stands; None where a setting has added it."""
+    """The place of the deepest part of a path that the spec has; None if a setting added it."""
     while len(path) > 1:
         try:
             nodes, key = find(document, path)
@@ -112,14 +112,14 @@ def recipe_setting(word: str) -> str | None:
 
 
 def _unless_set(document: MappingNode, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
-    """The `place` of a path; None where a setting has spoken, so that it is not the spec that is to be changed."""
+    """The `place` of a path; None if a setting changed it, because then the spec is not at fault."""
     dotted = ".".join(path)
     touched = any(f"{dotted}.".startswith(f"{each}.") or f"{each}.".startswith(f"{dotted}.") for each in settings)
     return None if touched else place(document, path)
 
 
 def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str]) -> None:
-    """Set one place of a section, making the mappings on the way. `epochs` replaces `iterations`, and it `epochs`."""
+    """Set one key of a section and create the mappings above it. `epochs` and `iterations` replace each other."""
     _, *inner, last = dotted.split(".")
     above = ""
     for word in inner:
@@ -127,7 +127,7 @@ def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str
         if isinstance(here, str) and word in ONE_KEY:
             here = {here: {}}  # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
         elif above in ONE_KEY and word in ONE_KEY[above] and word not in values:
-            values.clear()  # another head takes the place of the one on the spec
+            values.clear()  # another optimizer, loss or schedule replaces that of the spec
         elif above in ONE_KEY and not isinstance(here, dict) and here is not None:
             first = arguments(ONE_KEY[above][word])[:1] if word in ONE_KEY[above] else ()
             here = {argument.name: here for argument in first}  # the bare value under its name

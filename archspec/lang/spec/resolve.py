@@ -1,4 +1,4 @@
-"""A spec with its variant chosen and its settings applied: what a run directory and a model file carry."""
+"""The resolved spec: one variant with its settings applied, as run directories and model files store it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _Dumper(_Base):  # type: ignore[misc]
-    """Quotes what this language would not read back as text: PyYAML writes YAML 1.1, where `1e5` is a word."""
+    """Quotes strings that the spec language would read as numbers: PyYAML writes YAML 1.1, where `1e5` is a string."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True  # the language has no anchors
@@ -37,10 +37,9 @@ _Dumper.add_representer(str, _Dumper.text)
 def resolved_text(
     spec: Spec, variant: str | None, params: Mapping[str, Any], sections: Mapping[str, Any], name: str
 ) -> str:
-    """The spec as YAML, without variants and rows. `params` are the final ones; `sections` replace whole keys.
+    """The spec as YAML, without variants and rows. `params` are the final values; `sections` replace whole keys.
 
-    Its graph is that of the variant, layer by layer, under the same paths. Params that only other variants read
-    are left out.
+    Its graph is that of the variant, with the same paths. Parameters that only other variants use are left out.
     """
     plain_spec: dict[str, Any] = {"name": name}
     if spec.title:
@@ -61,7 +60,7 @@ def resolved_text(
 
 
 def as_yaml(plain_spec: Mapping[str, Any]) -> str:
-    """Plain values as YAML of this language, keys in their order."""
+    """Plain values as YAML in the spec language, with keys in their order."""
     return yaml.dump(
         plain_spec, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
     )

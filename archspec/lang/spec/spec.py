@@ -129,7 +129,7 @@ class _Parser:
         return Spec(self.document, title.text, plain(params), variants, made, items)
 
     def _mapping(self, key: str) -> MappingNode:
-        """The mapping under a key, empty where there is none."""
+        """The mapping under a key; empty if there is none."""
         node = self.document.get(key)
         return node if isinstance(node, MappingNode) else MappingNode({}, self.document.span)
 
@@ -197,7 +197,7 @@ class _Parser:
                 self._wrong("name-taken", message, item.name.span, "choose another name")
 
     def _variants_exist(self, variants: list[str]) -> None:
-        """`default` and `expect` name variants of the spec."""
+        """Check that `default` and `expect` name variants of the spec."""
         default = self.document.get("default")
         named = [default] if isinstance(default, ScalarNode) else []
         for _, figures in self._mapping("expect"):
