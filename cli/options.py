@@ -62,7 +62,7 @@ devices = click.option(
     "--devices",
     metavar="N|all|cpu:N",
     help="Number of GPUs to use. Without GPUs, or with `cpu:N`, the number of logical CPU devices.  "
-    "[default: all GPUs, or the CPU]",
+    "[default: all GPUs, or one CPU device]",
 )
 skip_bad_images = click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -90,7 +90,7 @@ def seed(meaning: str) -> Callable[[F], F]:
         metavar="N",
         default=0,
         show_default=True,
-        help=f"{meaning}, from 0 to 2^32 - 1.",
+        help=f"{meaning}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Evaluate trained networks by the protocols of papers, and predict the classes of images."""
+"""Evaluate trained networks with the protocols of papers, and predict the classes of images."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def evaluate(
     cluster: Cluster | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Evaluate one model by one protocol: error rates with confidence intervals, loss, confusion matrix.
+    """Evaluate one model with one protocol: error rates with confidence intervals, loss, confusion matrix.
 
     Args:
         protocol: `ten-crop`, `multi-scale: [256, 384]`, ... (docs/protocols.md); by default the first of the model's
@@ -104,7 +104,7 @@ def evaluate_all(
     cluster: Cluster | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Evaluations:
-    """Evaluate several models by several protocols, and ensembles of them, as `archspec evaluate` does.
+    """Evaluate several models with several protocols, and ensembles of them, as `archspec evaluate` does.
 
     Classes are matched by their names. An evaluation that was interrupted continues where it stopped when it is
     started again.

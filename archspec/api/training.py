@@ -37,7 +37,7 @@ def train(
     cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
 ) -> RunResult:
-    """Train a network by its recipe and write a run directory, as `archspec train` does.
+    """Train a network with its recipe and write a run directory, as `archspec train` does.
 
     Ctrl-C, SIGTERM and SIGHUP end the run after the current step. All files are then complete, a checkpoint to resume
     from included, and the result names the signal.

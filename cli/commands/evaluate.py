@@ -21,7 +21,7 @@ from archspec.cli.terminal import progress_line
     "--validation-split",
     type=float,
     metavar="SHARE",
-    help="The share that was held out in training, to select the same images.",
+    help="The share that was held out in training, to evaluate on the same images.",
 )
 @seed("Seed of --validation-split, as in training")
 @click.option(
@@ -49,7 +49,7 @@ from archspec.cli.terminal import progress_line
     help="Save the softmax outputs; the file can be used as a MODEL later.",
 )
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="A folder to write tables, plots and evaluation.json to."
+    "-o", "--out", type=click.Path(path_type=Path), help="A new folder for tables, plots and evaluation.json."
 )
 @devices
 @cluster
@@ -73,7 +73,7 @@ def command(
     skip_bad_images: bool,
     format_: api.EvaluationFormat,
 ) -> None:
-    """Evaluate model files, run directories or saved predictions (.npz) by the evaluation protocols of papers.
+    """Evaluate model files, run directories or saved predictions (.npz) with the evaluation protocols of papers.
 
     Print top-1 and top-5 error with confidence intervals, the errors of each class and the confusion matrix; for
     several models or protocols, one table. An interrupted evaluation continues where it stopped when the same command

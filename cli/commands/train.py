@@ -37,7 +37,7 @@ from archspec.cli.terminal import DataCommand
     "--validation-split",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="Hold out this share of the images for validation, if DATA has no split of its own.",
+    help="For DATA without a split: the share of the images to hold out for validation.",
 )
 @click.option("--init-from", metavar="FILE", help="Start from the weights of a file; see `archspec build --help`.")
 @click.option(
@@ -59,18 +59,18 @@ from archspec.cli.terminal import DataCommand
 @click.option(
     "--checkpoint-every",
     metavar="TIME",
-    help="Write a checkpoint every `10m` or `500steps` too, not only at the end of each epoch.",
+    help="Write checkpoints within epochs too: every `10m` (minutes) or `500steps`.",
 )
 @click.option("--deterministic", is_flag=True, help="Use only operations with bit-identical results in every run.")
 @click.option(
-    "--mlflow", is_flag=True, help="Log to MLflow, as MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME are set."
+    "--mlflow", is_flag=True, help="Log to MLflow too; MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say where."
 )
 @click.option(
     "--resume",
     "run",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Resume a killed or interrupted run from its last checkpoint, to the result of an uninterrupted run.",
+    help="Resume a killed or interrupted run from its last checkpoint. The result is that of an uninterrupted run.",
 )
 @cluster
 @click.pass_context
@@ -98,7 +98,7 @@ def command(
     worker: int | None,
     workers: str | None,
 ) -> None:
-    """Train a network by its recipe, and write a run directory.
+    """Train a network with its recipe, and write a run directory.
 
     Ctrl-C ends the run after the current step, saves all files and exits with status 130. `archspec train --resume
     RUN` resumes a run that ended early, even after a crash or a power cut.
