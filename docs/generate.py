@@ -1,4 +1,4 @@
-"""Write the generated pages of the reference: `python docs/generate.py`. A test says when they are stale.
+"""Write the generated documents of the reference: `python docs/generate.py`. A test fails when they are stale.
 
 docs/operators.md  from the operators, transforms, optimizers and schedules
 docs/commands.md   from the command line

@@ -1,4 +1,4 @@
-"""The main job through the console script: a page becomes a trained, evaluated, exported network."""
+"""The main job with the console script: a spec becomes a trained, evaluated, exported network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.cli.conftest import Run
 
-PAGE = """
+SPEC = """
 name: small
 input: [8, 8, 1]
 params: {classes: 10}
@@ -31,15 +31,15 @@ train: {epochs: 2, batch_size: 64, optimizer: {sgd: {learning_rate: 0.1, momentu
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Path:
+def spec(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
-    path.write_text(PAGE)
+    path.write_text(SPEC)
     return path
 
 
-def test_train_evaluate_predict_export(run: Run, page: Path, tmp_path: Path) -> None:
+def test_train_evaluate_predict_export(run: Run, spec: Path, tmp_path: Path) -> None:
     directory = tmp_path / "run"
-    trained = run("train", page, "--data", "digits", "-o", directory)
+    trained = run("train", spec, "--data", "digits", "-o", directory)
     assert trained.status == 0, trained.err
     assert f"archspec evaluate {directory} --data digits" in trained.out
     assert "epoch 2/2" in trained.err
@@ -47,7 +47,7 @@ def test_train_evaluate_predict_export(run: Run, page: Path, tmp_path: Path) -> 
     assert expected <= {path.name for path in directory.iterdir()}
     assert run("check", directory / "spec.yaml").status == 0
 
-    again = run("train", page, "--data", "digits", "-o", directory)
+    again = run("train", spec, "--data", "digits", "-o", directory)
     assert again.status == 1
     assert "--overwrite" in again.err
 
@@ -93,28 +93,28 @@ print(json.dumps({"names": [name.decode() for name in found["classes"][0].numpy(
     return result
 
 
-def test_build_writes_a_file_that_evaluate_takes(run: Run, page: Path, tmp_path: Path) -> None:
+def test_build_writes_a_file_that_evaluate_takes(run: Run, spec: Path, tmp_path: Path) -> None:
     model = tmp_path / "small.keras"
-    built = run("build", page, "-o", model)
+    built = run("build", spec, "-o", model)
     assert built.status == 0, built.err
     assert "parameters" in built.out
-    assert run("build", page, "-o", model).status == 1  # it exists
-    assert run("build", page, "-o", model, "--overwrite").status == 0
+    assert run("build", spec, "-o", model).status == 1  # it exists
+    assert run("build", spec, "-o", model, "--overwrite").status == 0
     assert run("evaluate", model, "--data", "digits").status == 0
 
 
-def test_classes_that_differ_name_the_setting(run: Run, page: Path, tmp_path: Path) -> None:
+def test_classes_that_differ_name_the_setting(run: Run, spec: Path, tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         for part in ("train", "val"):
             (tmp_path / "pets" / part / name).mkdir(parents=True)
             for number in range(3):
                 pixels = np.random.default_rng(number).integers(0, 256, (11, 9, 3), np.uint8)
                 Image.fromarray(pixels).save(tmp_path / "pets" / part / name / f"{number}.png")
-    wrong = run("train", page, "--data", tmp_path / "pets", "-o", tmp_path / "run")
+    wrong = run("train", spec, "--data", tmp_path / "pets", "-o", tmp_path / "run")
     assert wrong.status == 1
     assert "--set classes=2" in wrong.err
     assert not (tmp_path / "run").exists()
-    right = run("train", page, "--data", tmp_path / "pets", "-o", tmp_path / "run", "--set", "classes=2", "--epochs", 1)
+    right = run("train", spec, "--data", tmp_path / "pets", "-o", tmp_path / "run", "--set", "classes=2", "--epochs", 1)
     assert right.status == 0, right.err
 
 

@@ -20,7 +20,7 @@ from archspec.cli.options import complete_reference, program
 from tests.cli.conftest import Run
 
 
-def test_check_without_a_page_checks_all_shipped_ones(run: Run) -> None:
+def test_check_without_a_spec_checks_all_that_come_with_archspec(run: Run) -> None:
     result = run("check")
     assert result.status == 0
     assert result.out.splitlines() == [f"{family}: ok" for family in api.families()]
@@ -28,9 +28,9 @@ def test_check_without_a_page_checks_all_shipped_ones(run: Run) -> None:
 
 
 def test_check_of_one_variant_and_of_a_file(run: Run, tmp_path: Path) -> None:
-    page = tmp_path / "net.yaml"
-    page.write_text("name: net\ninput: [8, 6, 3]\nlayers: [conv: 4, relu]\n")
-    assert run("check", "vgg:D", page) == (0, f"vgg:D: ok\n{page}: ok\n", "")
+    spec = tmp_path / "net.yaml"
+    spec.write_text("name: net\ninput: [8, 6, 3]\nlayers: [conv: 4, relu]\n")
+    assert run("check", "vgg:D", spec) == (0, f"vgg:D: ok\n{spec}: ok\n", "")
 
 
 def test_a_mistake_is_shown_as_in_the_readme(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,12 +46,12 @@ def test_a_mistake_is_shown_as_in_the_readme(run: Run, tmp_path: Path, monkeypat
 
 
 def test_diagnostics_as_json_carry_the_place(run: Run, tmp_path: Path) -> None:
-    page = tmp_path / "net.yaml"
-    page.write_text("name: net\ninput: [8, 6, 3]\nlayers:\n  - convv: 4\n  - relu\n")
-    result = run("check", page, "--format", "json")
+    spec = tmp_path / "net.yaml"
+    spec.write_text("name: net\ninput: [8, 6, 3]\nlayers:\n  - convv: 4\n  - relu\n")
+    result = run("check", spec, "--format", "json")
     (diagnostic,) = json.loads(result.out)
     assert result.status == 1
-    assert (diagnostic["code"], diagnostic["file"]) == ("unknown-operator", str(page))
+    assert (diagnostic["code"], diagnostic["file"]) == ("unknown-operator", str(spec))
     assert (diagnostic["line"], diagnostic["column"], diagnostic["end_column"]) == (4, 5, 10)
     assert diagnostic["help"] == "did you mean `conv`?"
 
@@ -71,7 +71,7 @@ def test_list_shows_the_sizes_that_the_papers_print(run: Run) -> None:
     assert "Simonyan & Zisserman 2014" in text
 
 
-def test_schema_is_draft_07_and_accepts_a_shipped_page(run: Run, tmp_path: Path) -> None:
+def test_schema_is_draft_07_and_accepts_a_spec(run: Run, tmp_path: Path) -> None:
     schema = json.loads(run("schema").out)
     jsonschema.Draft7Validator.check_schema(schema)
     written = run("schema", "-o", tmp_path / "schema.json")
@@ -124,7 +124,7 @@ def test_csv_has_a_row_for_each_layer(run: Run) -> None:
         (["summarize", "vgg"], 1, "the variants are: A, A-LRN, B, C, D, E"),
         (["summarize", "vgg:D", "--set", "clases=3"], 1, "did you mean `classes`?"),
         (["summarize", "vgg:D", "--set", "classes"], 1, "is not NAME=VALUE"),
-        (["summarize", "no/such/page.yaml"], 1, "there is no file"),
+        (["summarize", "no/such/spec.yaml"], 1, "there is no file"),
         (["build", "vgg:D", "-o", "vgg.h5"], 1, "does not end in `.keras`"),
         (["train", "resnet-digits"], 2, "--data"),
         (["train", "resnet-digits", "--lr", "1"], 2, "`--set train.optimizer.sgd.learning_rate=...`"),
@@ -141,8 +141,9 @@ def test_wrong_usage_says_how_to_mend_it(run: Run, arguments: list[str], status:
     assert "Traceback" not in result.err
 
 
-def test_every_command_has_help_with_a_first_line(run: Run) -> None:
+def test_every_command_has_help_in_whole_sentences(run: Run) -> None:
     text = run("--help").out
+    assert "..." not in text.partition("\nCommands:\n")[2]
     for name in COMMANDS:
         assert name in text
         result = run(name, "--help")
@@ -213,7 +214,7 @@ def test_the_console_script_ends_at_once_and_loses_nothing(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk at hand")
-def test_output_that_does_not_fit_on_the_disk_is_no_bug_of_ours() -> None:
+def test_a_full_disk_is_not_reported_as_a_bug() -> None:
     command = [sys.executable, "-m", "archspec", "summarize", "vgg:D"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -234,7 +235,9 @@ def test_plan_says_whether_training_fits_and_what_would(run: Run) -> None:
     plan = json.loads(run("plan", "vgg:D", "--memory", "2GB", "--device", "h100", "--format", "json").out)
     assert plan["fits"] is False
     assert plan["largest_batch_size"] == 0
-    assert plan["memory"]["optimizer"] == 4 * 138_357_544  # the momentum of SGD; the count is the paper's page's
+    assert (
+        plan["memory"]["optimizer"] == 4 * 138_357_544
+    )  # the momentum of SGD; 138M parameters in Table 2 of the paper
     assert plan["images_per_second"] > 0
 
 
