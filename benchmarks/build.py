@@ -1,8 +1,8 @@
-"""Building a network in process, beside keras.applications building the same one.
+"""Time to build a network, compared with keras.applications building the same one in the same process.
 
     python benchmarks/build.py [--runs 5]
 
-Target: no slower. `archspec.build` includes reading and checking the page. Medians; the two take turns, and which
+Target: no slower. `archspec.build` includes reading and checking the spec. Medians of alternating runs; the one that
 goes first changes from run to run.
 """
 
@@ -31,7 +31,7 @@ NETWORKS: dict[str, Callable[..., Any]] = {
 
 
 def seconds(build: Callable[[], Any]) -> float:
-    """CPU time and memory are both in the clock's time here: variables are initialized."""
+    """Wall-clock seconds of one build, in which all variables are initialized."""
     keras.utils.clear_session()
     gc.collect()
     start = time.perf_counter()

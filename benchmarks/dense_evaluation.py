@@ -1,11 +1,11 @@
-"""Dense evaluation of VGG-A with the mirror image, beside 50 crops, on images of 384 pixels.
+"""Images per second of the dense evaluation of VGG-A with the mirror image, compared with 50 crops, at 384 pixels.
 
     python benchmarks/dense_evaluation.py [--reference vgg:A] [--size 384] [--runs 3]
 
-Target: at least 6 times as many images a second. The multiply-accumulates, as `archspec summarize` counts them, say
-7.2. A batch is as many pixels for both: 50 crops of one image, or 8 images and their mirror images. The two take turns,
-as compiled functions of float32; what is timed is the network alone. Medians of the clock and, since other programs
-disturb that, of the processor's time.
+Target: at least 6 times as many images per second; the MACs that `archspec summarize` counts differ by a factor of
+7.2. Both batches have about as many pixels: 50 crops of one image, or 8 images and their mirror images. Only the
+network is timed, compiled, in float32. Medians of alternating runs, of wall-clock time and of CPU time, which other
+programs disturb less.
 """
 
 from __future__ import annotations

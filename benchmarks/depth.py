@@ -1,9 +1,9 @@
-"""Building ResNets for CIFAR of 110, 302 and 1202 layers: the time of a layer must not grow with their number.
+"""Time per layer to build ResNets for CIFAR of 110, 302 and 1202 layers: it must not grow with the number of layers.
 
     python benchmarks/depth.py [--runs 3]
 
-Target: at 1202 layers at most 1.6 times the CPU time of a layer at 110; a quadratic builder would take 11 times. The
-peer is the network of 110 layers, which takes turns with the others.
+Target: with 1202 layers at most 1.6 times the CPU time per layer with 110; a quadratic algorithm would take 11 times.
+Medians of alternating runs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIMIT = 1.6
 
 
 def milliseconds(units: int) -> float:
-    """Of the CPU, for one of the Keras layers."""
+    """CPU seconds per Keras layer."""
     keras.utils.clear_session()
     gc.collect()
     network = archspec.load("resnet-cifar:110", n=units)

@@ -1,17 +1,17 @@
-"""Images a second and CPU time an image of the input pipeline, beside its peers, in one run.
+"""Images per second and CPU time per image of the input pipeline, compared with its peers in the same run.
 
     python benchmarks/input_pipeline.py [--images 300] [--rounds 3]
 
-Generated photos, 500 x 375, JPEG quality 90, from the page cache. Each pipeline makes whole batches of 32 for a
-network of 224 x 224 (227 x 227 for AlexNet). `decode` is the bound: two threads that decode every photo whole and do
-nothing else, with simplejpeg where it is installed, else Pillow; both are libjpeg-turbo. CPU time is the robust
-figure: it sums all threads and processes. The start of a pipeline, which traces graphs, is subtracted.
+Generated photos, 500 x 375, JPEG quality 90, in the operating system's file cache. Each pipeline makes full batches of
+32 for a network of 224 x 224 (227 x 227 for AlexNet). `decode` is the upper bound: two threads that only decode whole
+photos, with simplejpeg if it is installed, else Pillow; both use libjpeg-turbo. CPU time is the sum over all threads
+and processes, and varies less than images per second. The start of a pipeline, which traces graphs, is subtracted.
 
-With torch, of this interpreter or of that which TORCH_PYTHON names: VGG's jitter and the random resized crop, each with
-the same flip, colours and mean as here, by Pillow and by torchvision in a DataLoader of two workers.
+With torch, in this interpreter or in the one that TORCH_PYTHON names: VGG's scale jitter and the random resized crop,
+with the same flip, colours and mean, with Pillow and with torchvision in a DataLoader of two workers.
 
-Targets: VGG's jitter, `fast`: at least 0.7 of the speed of `decode`. `exact`: at most 0.40 of the CPU time of the naive
-pipeline. CIFAR: at least 30,000 images a second.
+Targets: VGG's scale jitter with `fast`: at least 0.7 times the images per second of `decode`; with `exact`: at most
+0.40 times the CPU time of the naive pipeline. CIFAR: at least 30,000 images per second.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CROP_FLIP = ("random_crop", "random_flip")
 
 
 class Taken(NamedTuple):
-    """What some passes took: wall time and CPU time, seconds, of all threads and processes."""
+    """Wall-clock and CPU seconds of some passes, summed over all threads and processes."""
 
     images: int
     seconds: float
@@ -54,10 +54,10 @@ class Taken(NamedTuple):
 
 
 Passes = Callable[[int], Taken]
-"""That many passes over the photos."""
+"""Numbers of passes over the photos."""
 NAIVE = "VGG jitter, naive tf.data"
 FEW, MANY = 1, 4
-"""A pass costs (MANY passes - FEW passes) / (MANY - FEW): without the start, which traces graphs."""
+"""A pass costs (MANY passes - FEW passes) / (MANY - FEW), which excludes the start, where graphs are traced."""
 
 
 def photos(folder: Path, count: int) -> Images:
@@ -102,7 +102,7 @@ def decode_bound(images: Images) -> tuple[str, Passes]:
 
 
 def measured(run: Callable[[int], int]) -> Passes:
-    """Of a function from a number of passes to how many images they made, in this process."""
+    """The cost in this process of a function that makes some passes and returns the number of images."""
 
     def taken(epochs: int) -> Taken:
         started, cpu_started = time.perf_counter(), cpu_seconds()
@@ -117,7 +117,7 @@ def consume(batches: Iterable[Any]) -> int:
 
 
 def of_epochs(batches: Callable[[int], Any]) -> Passes:
-    """Of a function from a number of epochs to a tf.data.Dataset; each is made before it is measured."""
+    """The cost of a function that returns a tf.data.Dataset of some epochs; building the dataset is not measured."""
     datasets = {epochs: batches(epochs) for epochs in (FEW, MANY)}
     return measured(lambda epochs: consume(datasets[epochs]))
 
@@ -130,7 +130,7 @@ def ours(images: Images, size: int, augment: Sequence[tuple[str, dict[str, Any]]
 
 
 def naive(tf: Any, images: Images) -> Passes:
-    """VGG's jitter as one would write it: decode, resize with antialiasing, crop, flip, subtract the mean."""
+    """VGG's scale jitter in plain tf.data: decode, resize with antialiasing, crop, flip, subtract the mean."""
 
     def one(file: Any, label: Any) -> tuple[Any, Any]:
         image = tf.io.decode_jpeg(tf.io.read_file(file), channels=3)
@@ -147,7 +147,7 @@ def naive(tf: Any, images: Images) -> Passes:
 
 
 def keras_layers(tf: Any, folder: Path) -> Passes:
-    """`image_dataset_from_directory`, then Keras's RandomCrop, RandomFlip and Rescaling. (One crop a batch.)"""
+    """`image_dataset_from_directory`, then Keras's RandomCrop, RandomFlip and Rescaling. (One crop per batch.)"""
     import keras
 
     layers = [keras.layers.RandomCrop(224, 224), keras.layers.RandomFlip("horizontal"), keras.layers.Rescaling(1 / 255)]
@@ -164,7 +164,7 @@ def keras_layers(tf: Any, folder: Path) -> Passes:
 
 @contextmanager
 def torch_peers(images: Images) -> Iterator[dict[str, Passes]]:
-    """Those of benchmarks/torch_pipeline.py, in an interpreter of their own (TORCH_PYTHON); none without torch."""
+    """The pipelines of benchmarks/torch_pipeline.py, in the interpreter TORCH_PYTHON; none without torch."""
     python = os.environ.get("TORCH_PYTHON", sys.executable)
     try:
         found = subprocess.run([python, "-c", "import torch, PIL, numpy"], capture_output=True, text=True)
@@ -230,7 +230,7 @@ def recipes(images: Images) -> dict[str, Passes]:
 
 
 def cpu_seconds() -> float:
-    """Of this process and of its children that have ended."""
+    """CPU seconds of this process and of its children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

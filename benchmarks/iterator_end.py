@@ -1,7 +1,7 @@
-"""How long an iterator of training batches takes to end, beside the same dataset with tf.data's autotuning.
+"""Time to close an iterator of training batches, compared with the same dataset with tf.data's autotuning.
 
-Autotuning's thread sleeps up to a minute between two looks, and an iterator that ends sometimes waits for it: see
-archspec/runtime/data/pipeline/parallel.py. The peer is read for so long that its thread sleeps when it is asked to end.
+The thread of autotuning sleeps for up to a minute between two rounds, and closing an iterator sometimes waits for it:
+see archspec/runtime/data/pipeline/parallel.py. The autotuned dataset is read until its thread sleeps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ITERATORS, SECONDS = 20, 1.0
 
 
 def longest_end(make: Any) -> float:
-    """Seconds that the slowest of some iterators takes to end, when all have been read from and then waited for."""
+    """Seconds to close the slowest of several iterators, after all have been read."""
     iterators = [iter(make()) for _ in range(ITERATORS)]
     for iterator in iterators:
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""What a data set of many small files costs: the first check, the next one, and an epoch; seconds of CPU and memory.
+"""CPU time and memory for a data set of many small files: the first check, the next check, and an epoch.
 
 python benchmarks/many_files.py --files 100000
 """
@@ -28,7 +28,7 @@ train:
 
 
 def write_files(folder: Path, count: int) -> None:
-    """JPEGs of 16 x 16 and, every other one, 16 x 17 pixels, so that they are not kept decoded in memory."""
+    """JPEGs of alternating sizes, 16 x 16 and 16 x 17 pixels, so that they are not kept decoded in memory."""
     random = np.random.default_rng(0)
     for number in range(count):
         place = folder / f"class-{number % CLASSES:03}"
@@ -38,7 +38,7 @@ def write_files(folder: Path, count: int) -> None:
 
 
 def measured(*arguments: str, cache: Path) -> str:
-    """Seconds of CPU and by the clock, and greatest memory, of an archspec command."""
+    """CPU and wall-clock seconds and peak memory of an archspec command."""
     command = [str(Path(sys.executable).with_name("archspec")), *arguments]
     started = time.monotonic()
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What whole processes cost: `archspec summarize` beside keras.applications, and `check`. Not a benchmark by itself."""
+"""The shared part of summarize.py and zoo.py: CPU time and memory of whole processes. Not a benchmark by itself."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def median(costs: list[Cost]) -> Cost:
 
 
 def summarize(reference: str, function: str, runs: int) -> bool:
-    """Print the costs of both; whether the targets are met."""
+    """Print both costs. Returns whether the targets are met."""
     peer = f"import keras; keras.applications.{function}(weights=None).summary()"
     pairs = [(cost("-m", "archspec", "summarize", reference), cost("-c", peer)) for _ in range(runs)]
     ours, theirs = (median(list(costs)) for costs in zip(*pairs, strict=True))
@@ -56,18 +56,18 @@ def summarize(reference: str, function: str, runs: int) -> bool:
     return speed >= LEAST_SPEED and memory >= LEAST_MEMORY
 
 
-def check(pages: Sequence[str], most_seconds: float, runs: int) -> bool:
-    """Print the cost of checking the pages; whether it stays within that CPU time."""
-    found = median([cost("-m", "archspec", "check", *pages) for _ in range(runs)])
-    print(f"archspec check, {len(pages)} pages: {found.cpu:.2f} s of CPU time")
+def check(specs: Sequence[str], most_seconds: float, runs: int) -> bool:
+    """Print the cost of checking the specs. Returns whether it stays within that CPU time."""
+    found = median([cost("-m", "archspec", "check", *specs) for _ in range(runs)])
+    print(f"archspec check, {len(specs)} specs: {found.cpu:.2f} s of CPU time")
     return found.cpu <= most_seconds
 
 
-def main(networks: Mapping[str, str], pages: Sequence[str], most_seconds: float) -> int:
-    """Summarize the networks beside their functions of keras.applications, and check the pages: the exit status."""
+def main(networks: Mapping[str, str], specs: Sequence[str], most_seconds: float) -> int:
+    """Compare summaries with functions of keras.applications, and check the specs. Returns the exit status."""
     parser = argparse.ArgumentParser(description="archspec summarize and check, as whole processes.")
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
     met = [summarize(reference, function, runs) for reference, function in networks.items()]
-    met.append(check(pages, most_seconds, runs))
+    met.append(check(specs, most_seconds, runs))
     return 0 if all(met) else 1

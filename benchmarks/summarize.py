@@ -1,9 +1,9 @@
-"""`archspec summarize` beside keras.applications, and `archspec check` of the first pages. Whole processes.
+"""`archspec summarize` compared with keras.applications, and `archspec check` of eight specs, as whole processes.
 
     python benchmarks/summarize.py [--runs 5]
 
 Targets: at most 1/25 of the time and 1/12 of the peak memory of `keras.applications.X(weights=None).summary()`;
-at most 0.5 s of CPU time to check the eight pages that the project began with. Medians; the two take turns.
+at most 0.5 s of CPU time to check the eight specs that the project began with. Medians of alternating runs.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The peers of benchmarks/input_pipeline.py that need torch: a process of its own, of an interpreter that has it.
+"""The peers of benchmarks/input_pipeline.py that need torch, run as a process by an interpreter that has it.
 
     python benchmarks/torch_pipeline.py < requests
 
-Reads a line of JSON with files, labels, batch, mean and workers, and answers with the versions and the names of its
-pipelines; then, for each line {"name": ..., "epochs": ...}, makes so many passes and answers with images, seconds and
-CPU seconds, those of the loader's workers included. Imports nothing of archspec.
+Reads a line of JSON with files, labels, batch, mean and workers, and prints the versions and the names of its
+pipelines. Then, for each line {"name": ..., "epochs": ...}, makes that many passes and prints the images, the seconds
+and the CPU seconds, including the loader's workers. Does not import archspec.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Read = Callable[[str, np.random.Generator], np.ndarray]
 
 
 class Photos:
-    """So many passes over the files, each by `read`, then a random flip, PCA colour, and the mean subtracted."""
+    """Some passes over the files, each with `read`, then a random flip, PCA colour, and the mean subtracted."""
 
     def __init__(self, given: dict[str, Any], read: Read, epochs: int) -> None:
         self.files, self.labels, self.mean = given["files"], given["labels"], np.float32(given["mean"])
@@ -113,7 +113,7 @@ if torchvision:
 
 
 def cpu_seconds() -> float:
-    """Of this process and of its children that have ended."""
+    """CPU seconds of this process and of its children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

@@ -1,11 +1,11 @@
-"""What the training loop costs: one replica beside plain Keras `fit`, and two logical devices beside one.
+"""Cost of the training loop: one replica compared with Keras's `fit`, and two logical devices compared with one.
 
     python benchmarks/train_scaling.py [--rounds 9] [--steps 20] [--batch-size 64]
 
-Target: seconds of an epoch at most 1.03 of those of `fit` with the same network, optimizer, batches and metrics, by the
-median over rounds in which the two take turns. Two logical devices of one CPU share its cores: what they take more than
-one is the price of splitting the batch, of exchanging gradients and of batch normalization over both; it is printed,
-and has no target. On a machine that others use too, the CPU time says more.
+Target: an epoch takes at most 1.03 times as long as `fit` with the same network, optimizer, batches and metrics;
+median of alternating rounds. Two logical devices of one CPU share its cores: their extra time is the cost of splitting
+the batch, exchanging gradients and synchronizing batch normalization. It is printed and has no target. CPU time varies
+less than wall-clock time on a busy machine.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def batches(options: argparse.Namespace) -> Any:
 
 
 def ours(options: argparse.Namespace, devices: int) -> Callable[[], None]:
-    """An epoch of so many steps, with its loss and accuracies."""
+    """An epoch of some steps, with its loss and accuracies."""
     strategy = make_strategy(devices)
     with strategy.scope():
         model = archspec.build(REFERENCE)
@@ -77,7 +77,7 @@ def fit(options: argparse.Namespace) -> Callable[[], None]:
 
 
 def times(epochs: list[Callable[[], None]], rounds: int) -> list[list[tuple[float, float]]]:
-    """Of each, in every round: seconds by the clock and of the CPU."""
+    """Wall-clock and CPU seconds of each, in every round."""
     measured: list[list[tuple[float, float]]] = [[] for _ in epochs]
     for epoch in epochs:
         epoch()

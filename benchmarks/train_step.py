@@ -1,8 +1,8 @@
-"""A training step of resnet:50 at 64 pixels, beside the same network written by hand in Keras.
+"""Time of a training step of resnet:50 at 64 pixels, compared with the same network written by hand in Keras.
 
     python benchmarks/train_step.py [--steps 15] [--batch-size 16]
 
-Target: ratio of the medians at most 1.03. Both take the same `train_on_batch`; the two take turns, step by step.
+Target: ratio of the medians at most 1.03. Both use `train_on_batch`, in alternating steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST = 1.03
 
 
 def by_hand() -> Any:
-    """ResNet-50 (He et al. 2016, Table 1) as one would write it: no biases, the stride in the first 1x1."""
+    """ResNet-50 (He et al. 2016, Table 1) in plain Keras: no biases, the stride in the first 1x1."""
 
     def conv_bn(x: Any, filters: int, kernel_size: int, strides: int = 1) -> Any:
         x = layers.Conv2D(filters, kernel_size, strides=strides, padding="same", use_bias=False)(x)

@@ -1,9 +1,9 @@
-"""`archspec plan` beside the memory that training steps take on a CPU.
+"""The memory that `archspec plan` predicts, compared with the memory that training steps take on a CPU.
 
     python benchmarks/training_memory.py [REF@BATCH ...]
 
-Target: within 20 % for each network. Each takes three steps in a process of its own; measured is the peak of its
-resident memory less what there was before the network was built.
+Target: within 20 % for each network. Each takes three steps in a process of its own. The measured value is the peak of
+the resident memory, minus the resident memory before the network is built.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MEGA = 1 << 20
 
 
 def measure(reference: str, batch_size: int) -> tuple[float, float]:
-    """(bytes of the plan, bytes at the peak), in this process."""
+    """(predicted bytes, bytes at the peak) of this process."""
     from archspec.runtime.system.tensorflow_import import import_tensorflow
 
     import_tensorflow()

@@ -1,10 +1,10 @@
-"""The largest networks of the zoo summarized, beside keras.applications; and all pages checked. Whole processes.
+"""Summaries of the largest shipped networks compared with keras.applications, and `archspec check` of all specs.
 
     python benchmarks/zoo.py [--runs 5]
 
 Targets: `archspec summarize` takes at most 1/25 of the time and 1/12 of the peak memory of `keras.applications.X(
-weights=None).summary()`; `archspec check` of all shipped pages at most 1.5 s of CPU time. Medians; the two take turns.
-CPU time is the robust figure on a machine that does other things.
+weights=None).summary()`; `archspec check` of all shipped specs at most 1.5 s of CPU time. Whole processes; medians of
+alternating runs. CPU time varies less than wall-clock time on a busy machine.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What each of several hosts reads: its own images of every global batch, and no others.
+"""Images that each of several workers reads: its own share of every global batch, and no others.
 
-    python benchmarks/host_reading.py [--images 512] [--batch-size 64]
+    python benchmarks/worker_reading.py [--images 512] [--batch-size 64]
 
-Generated photos, 500 x 375, JPEG quality 90; the augmentation of VGG for 224 x 224. For 1, 2 and 4 hosts of one device:
-how many images the first host decodes in an epoch, and its CPU time, without the start, which traces graphs. Target:
-with H hosts at most 1.1 / H of the CPU time of one.
+Generated photos, 500 x 375, JPEG quality 90; the augmentation of VGG for 224 x 224. For 1, 2 and 4 workers with one
+device: the number of images that worker 0 decodes in an epoch, and its CPU time without the start, which traces
+graphs. Target: with W workers at most 1.1 / W of the CPU time of one.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ AUGMENT = [
 ]
 
 
-def epochs(images: Images, batch_size: int, hosts: int, count: int) -> tuple[int, float]:
-    """Images that the first host decodes in so many epochs, and its CPU seconds."""
+def epochs(images: Images, batch_size: int, workers: int, count: int) -> tuple[int, float]:
+    """Images that worker 0 decodes in some epochs, and its CPU seconds."""
     given: dict[str, Any] = {"input_shape": (224, 224, 3), "augment": AUGMENT, "preprocess": PREPROCESS, "seed": 1}
     started = time.process_time()
-    batches = training_batches(images, batch_size=batch_size, epochs=count, share=Share(0, 1, hosts), **given)
+    batches = training_batches(images, batch_size=batch_size, epochs=count, share=Share(0, 1, workers), **given)
     decoded = sum(len(x) for x, _, _ in batches)
     return decoded, time.process_time() - started
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Reading on several hosts.")
+    parser = argparse.ArgumentParser(description="Reading on several workers.")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--batch-size", type=int, default=64)
     options = parser.parse_args()
-    print(f"{'hosts':>5} {'images decoded':>15} {'CPU ms for each of the epoch':>29}")
+    print(f"{'workers':>7} {'images decoded':>15} {'CPU ms for each of the epoch':>29}")
     met, alone = True, 0.0
     with tempfile.TemporaryDirectory() as folder:
         images = photos(Path(folder), options.images)
         epochs(images, options.batch_size, 1, 1)  # TensorFlow itself starts
-        for hosts in (1, 2, 4):
-            (few, start), (many, end) = (epochs(images, options.batch_size, hosts, count) for count in (1, MANY))
+        for workers in (1, 2, 4):
+            (few, start), (many, end) = (epochs(images, options.batch_size, workers, count) for count in (1, MANY))
             each = 1000 * (end - start) / (MANY - 1) / options.images
-            print(f"{hosts:5} {(many - few) // (MANY - 1):15} {each:29.2f}")
+            print(f"{workers:7} {(many - few) // (MANY - 1):15} {each:29.2f}")
             alone = alone or each
-            met = met and each <= MOST * alone / hosts
+            met = met and each <= MOST * alone / workers
     return 0 if met else 1
 
 
