@@ -15,7 +15,7 @@ from archspec.runtime.data.files.encoded_image import encoded_images
 from archspec.runtime.data.files.file_checks import unreadable
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
-from archspec.runtime.data.pipeline.epoch_plan import plan
+from archspec.runtime.data.pipeline.epoch_plan import epoch_plan
 from archspec.runtime.data.pipeline.sharding import Share
 from archspec.runtime.models.classifier import classifier_shapes, logits_of
 from archspec.runtime.runs.train_config import TrainConfig
@@ -83,7 +83,7 @@ class FileChecks:
         if self.training.files is None:
             return np.zeros(0, np.int64)
         epoch, start = divmod(first, self.length.steps_per_epoch)
-        order, _ = plan(import_tensorflow(), len(self.training), 0, self.seed, epoch)
+        order, _ = epoch_plan(import_tensorflow(), len(self.training), 0, self.seed, epoch)
         rows: npt.NDArray[np.int64] = order.numpy()
         return rows[start * self.batch_size : (start + last - first) * self.batch_size]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +15,12 @@ from archspec.runtime.data.files.cache import read_cache, write_cache
 from archspec.runtime.data.files.color_statistics import SUMS, color_sums
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import EncodedImage, Stamp, digest_of, stamp_of
-from archspec.runtime.data.files.header import FORMATS, BadImageError, Header, header_of, transparent
+from archspec.runtime.data.files.header import BadImageError, Header, header_of, transparent
 from archspec.runtime.data.files.parallel_checks import in_parallel
 from archspec.runtime.data.images import DIGEST, Report
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-VERSION = 4
+VERSION = 5
 """Of the format of the cache; a cache of another version is ignored."""
 SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
 
@@ -121,36 +121,18 @@ def _decoded(
 
 
 def _write(cache: Path, facts: Mapping[EncodedImage, ImageFacts]) -> None:
-    numbers = [
-        (*image[1:], *each.stamp, each.height, each.width, each.orientation, each.transparent)
-        for image, each in facts.items()
-    ]
-    texts = [text for image, each in facts.items() for text in (image.file, each.reason, each.format, each.mode)]
-    write_cache(
-        cache,
-        VERSION,
-        numbers=np.array(numbers, np.int64),
-        digests=np.frombuffer(b"".join(each.digest for each in facts.values()), np.uint8).reshape(-1, DIGEST),
-        moments=np.stack([each.sums for each in facts.values()]),
-        texts=np.frombuffer(b"\0".join(map(os.fsencode, texts)), np.uint8),
-    )
+    rows = [[*image, *known._replace(digest=known.digest.hex())[:-1]] for image, known in facts.items()]  # type: ignore[arg-type]
+    sums = np.stack([known.sums for known in facts.values()])
+    write_cache(cache, VERSION, rows=np.frombuffer(json.dumps(rows).encode(), np.uint8), sums=sums)
 
 
 def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
-    arrays = read_cache(cache, VERSION)
-    if arrays is None:
-        return {}
-    facts = {}
+    arrays = read_cache(cache, VERSION) or {}
     try:
-        texts = [os.fsdecode(text) for text in arrays["texts"].tobytes().split(b"\0")]
-        columns = (texts[start::4] for start in range(4))
-        rows = zip(*columns, arrays["numbers"].tolist(), arrays["digests"], arrays["moments"], strict=True)
-        for file, reason, format, mode, numbers, digest, sums in rows:
-            offset, length, size, mtime, ctime, height, width, orientation, clear = numbers
-            known = (reason, format, height, width, orientation, mode, bool(clear), sums)
-            if format in ("", *FORMATS) and sums.shape == (SUMS,) and digest.shape == (DIGEST,):
-                stamp = (size, mtime, ctime)
-                facts[EncodedImage(file, offset, length)] = ImageFacts(stamp, digest.tobytes(), *known)
-    except (ValueError, KeyError):
+        rows = zip(json.loads(arrays["rows"].tobytes()), arrays["sums"], strict=True)
+        return {
+            EncodedImage(file, offset, length): ImageFacts(tuple(stamp), bytes.fromhex(digest), *(*known, sums))
+            for (file, offset, length, stamp, digest, *known), sums in rows
+        }
+    except (KeyError, ValueError, TypeError):
         return {}
-    return facts

@@ -1,7 +1,8 @@
-"""What happens to an image on its way to the network, split so that each part costs least.
+"""The steps from an image file to the network's input, arranged for speed.
 
-The leading transforms that choose a Frame cost one decode of a window and one resampling; the last ones that multiply
-and add in each channel, `preprocess` included, cost one pass. Both are worked out for many images at once.
+The transforms at the start that choose a Frame cost one decoded window and one resampling. The last ones that multiply
+and add in each channel, including those of `preprocess`, cost one pass over the pixels. Both are computed for many
+images at once.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from archspec.transforms.frame import Framing, whole
 from archspec.transforms.mix import Mixing
 
 Columns = tuple[int, int]
-"""Of the draws: the first of a transform, and the first of the next."""
+"""The draws of a transform: its first column, and the first column of the next transform."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The transforms of training images, then evaluation's view where they give no size, then `preprocess`.
+    """The augmentation, then the view of evaluation if the augmentation gives no size, then `preprocess`.
 
     Attributes:
-        framing: the leading ones that choose a frame, and their draws.
-        middle: those that compute with pixels.
-        affine: the last ones, which multiply and add, and their draws; from `preprocess` too.
-        rest: what is left of `preprocess`.
-        draws: random numbers an image.
-        center: where evaluation's view comes: "frame", at the start; "view", after `middle`; "none".
-        framed: the shape of an image that its frame shows.
+        framing: the transforms at the start that choose a frame, and their draws.
+        middle: the transforms that compute with pixels.
+        affine: the last transforms, which multiply and add, also of `preprocess`.
+        rest: the rest of `preprocess`.
+        draws: number of random numbers of an image.
+        center: the position of evaluation's view: "frame", at the start; "view", after `middle`; or "none".
+        framed: shape of an image after `framing`.
     """
 
     input_shape: Shape
@@ -49,7 +50,7 @@ class Chain:
     framed: Shape
 
     def windows(self, tf: Any, sides: Any, in_part: Any, draws: Any, resample: str) -> Window:
-        """The Windows of n images of `sides` (n, 2), whose draws are (n, self.draws)."""
+        """The windows of n images of `sides` (n, 2), with draws (n, self.draws)."""
         frame = whole(tf, sides)
         for transform, (first, last) in self.framing:
             frame = transform.frame(tf, frame, draws[:, first:last])
@@ -58,14 +59,14 @@ class Chain:
         return window(tf, frame, sides, in_part, resample)
 
     def factors(self, tf: Any, draws: Any) -> Factors:
-        """The composed Factors of n images, (n, C) each."""
+        """The composed factors of n images, (n, C) each."""
         each = [transform.factors(tf, draws[:, first:last]) for transform, (first, last) in self.affine]
         shape = (tf.shape(draws)[0], self.input_shape[-1])
         factor, offset = composed(tf, each)
         return tuple(None if values is None else tf.broadcast_to(values, shape) for values in (factor, offset))  # type: ignore[return-value]
 
     def finish(self, tf: Any, image: Any, draws: Any, factors: Factors) -> Any:
-        """One image as its frame shows it, to the network's input: float32 input_shape."""
+        """One image after `framing` -> float32 input_shape."""
         image = tf.ensure_shape(image, self.framed)
         for transform, (first, last) in self.middle:
             image = transform.apply(tf, image, draws[first:last])
@@ -81,7 +82,7 @@ def chain(
     preprocess: Sequence[Transform],
     resize: int | None,
 ) -> Chain:
-    """The Chain of images (H, W, C) of the shape `loaded`. Raises transform when one does not fit."""
+    """The chain for images of the shape `loaded`. Raises transform if a transform does not fit."""
     shape = shape_after(loaded, input_shape, augment)
     steps = [transform.for_input(input_shape) for transform in augment]
     places = list(pairwise(accumulate((step.draws for step in steps), initial=0)))
@@ -97,7 +98,7 @@ def chain(
         resize=resize,
         framing=tuple(zip(framing, places[:first], strict=True)),
         middle=tuple(zip(steps[first:end], places[first:end], strict=True)),
-        # multiplying and adding commute with evaluation's view, whose weights add up to 1
+        # affine transforms commute with evaluation's view, a weighted mean
         affine=(
             *((step, place) for step, place in zip(steps[end:], places[end:], strict=True) if isinstance(step, Affine)),
             *((step, (0, 0)) for step in values),
@@ -112,12 +113,12 @@ def chain(
 def split_mixing(
     loaded: Shape, input_shape: Shape, augment: Sequence[Transform]
 ) -> tuple[Sequence[Transform], list[Mixing]]:
-    """The transforms of single images, and those that mix images, which come last. Raises transform where not."""
+    """The transforms of single images, and those that mix images. Raises transform if these do not come last."""
     shape_after(loaded, input_shape, augment)
     mixing = [each for each in augment if isinstance(each, Mixing)]
     alone = len(augment) - len(mixing)
     late = next((each for each in augment[alone:] if not isinstance(each, Mixing)), None)
     if late is not None:
-        fact = f"`{late.name}` comes after `{mixing[0].name}`, which mixes images that are finished"
-        raise fail("transform", fact, help=f"put `{mixing[0].name}` at the end of `augment`")
+        fact = f"`{late.name}` comes after `{mixing[0].name}`, which mixes images and must be last"
+        raise fail("transform", fact, help=f"move `{mixing[0].name}` to the end of `augment`")
     return augment[:alone], mixing

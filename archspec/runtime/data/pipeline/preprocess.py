@@ -1,4 +1,4 @@
-"""The one path from an image to what the network takes: training's end, evaluation, prediction, the exported model."""
+"""The path from an image to the network's input, shared by training, evaluation, prediction and the exported model."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from archspec.transforms.resize import of_size, scaled_sides
 def preprocess_image(
     tf: Any, image: Any, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None = None
 ) -> Any:
-    """One image (H, W, C), uint8 or float32, its sides perhaps unknown, to the network's input, float32.
+    """One image (H, W, C), uint8 or float32, of any size -> float32 input_shape.
 
-    The shortest side is resized to `resize` pixels (by default, and at least, so far that the image covers the input),
-    antialiased bilinear; the middle is cut out; `preprocess` follows.
+    The image is resized, antialiased bilinear, until its smallest side has `resize` pixels and it covers the input;
+    then come the center crop and `preprocess`.
     """
     return preprocess_batch(tf, image[None], input_shape, preprocess, resize)[0]
 
@@ -27,14 +27,17 @@ def preprocess_image(
 def preprocess_batch(
     tf: Any, images: Any, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None = None
 ) -> Any:
-    """As `preprocess_image`, for images (b, H, W, C) of one size; series and volumes are not resized."""
-    if len(input_shape) == 3:
-        images = center_view(tf, images, (input_shape[0], input_shape[1]), resize)
-    return preprocess_values(tf, images, input_shape, preprocess)
+    """As `preprocess_image`, for images (b, H, W, C) of one size."""
+    return preprocess_values(tf, resized(tf, images, input_shape, resize), input_shape, preprocess)
+
+
+def resized(tf: Any, images: Any, input_shape: Shape, resize: int | None) -> Any:
+    """The resize and center crop of `preprocess_image`, for images (b, H, W, C); series and volumes are unchanged."""
+    return center_view(tf, images, (input_shape[0], input_shape[1]), resize) if len(input_shape) == 3 else images
 
 
 def preprocess_values(tf: Any, images: Any, input_shape: Shape, preprocess: Sequence[Transform]) -> Any:
-    """The end of the path, for images that have the size of the input: `preprocess`, to float32 (b, *input_shape)."""
+    """`preprocess`, for images that have the size of the input -> float32 (b, *input_shape)."""
     images = tf.ensure_shape(images, (None, *input_shape))
     for transform in preprocess:
         images = transform.for_input(input_shape).apply_batch(tf, images, tf.zeros((tf.shape(images)[0], 0)))
@@ -42,10 +45,10 @@ def preprocess_values(tf: Any, images: Any, input_shape: Shape, preprocess: Sequ
 
 
 def center_view(tf: Any, images: Any, size: tuple[int | None, int | None], smallest_side: int | None = None) -> Any:
-    """The centre crop of `size` from the images (b, H, W, C), resized until the smallest side is `smallest_side`.
+    """The center crop of `size` from the images (b, H, W, C), resized until the smallest side is `smallest_side`.
 
-    An odd remainder leaves the extra pixel below and to the right. A free side (None) keeps what resizing gives it.
-    Images that need neither come back as they are, uint8 as float32 otherwise.
+    An odd remainder leaves the extra pixel below and to the right. A side of None is not cropped. The result is
+    float32, except for images that need neither resize nor crop, which are returned as they are.
     """
     if smallest_side is None and tuple(images.shape[1:3]) == size:
         return images
@@ -54,25 +57,25 @@ def center_view(tf: Any, images: Any, size: tuple[int | None, int | None], small
 
 
 def center_frame(tf: Any, frame: Frame, size: Sequence[int | None], smallest_side: int | None = None) -> Frame:
-    """The Frame (..., 2) of `center_view`, of images that are seen in `frame`."""
+    """The frame of `center_view` in images whose frame is `frame`."""
     scaled = scaled_sides(tf, frame.size, (size[0], size[1]), smallest_side)
     wanted = of_size(tf, (size[0], size[1]), scaled)
     return frame.resized(tf, scaled).cropped(tf, (scaled - wanted) // 2, wanted)
 
 
 def check_preprocess(input_shape: Shape, preprocess: Sequence[Transform]) -> None:
-    """Raises transform when `preprocess` is random, does not fit the input, or changes its size."""
+    """Raises transform if `preprocess` is random, does not fit the input, or changes its shape."""
     for transform in preprocess:
         if transform.draws or isinstance(transform, Mixing):
-            fact = f"`{transform.name}` is random, and `preprocess` is the same for every image"
-            raise fail("transform", fact, help="put it under `train: augment:`")
-    left_with = shape_after(input_shape, input_shape, preprocess)
-    if left_with != tuple(input_shape):
-        raise fail("transform", f"`preprocess` turns {show(input_shape)} into {show(left_with)}")
+            fact = f"`{transform.name}` is random, but `preprocess` must be the same for every image"
+            raise fail("transform", fact, help="move it to `train: augment:`")
+    result = shape_after(input_shape, input_shape, preprocess)
+    if result != tuple(input_shape):
+        raise fail("transform", f"`preprocess` changes the shape {show(input_shape)} to {show(result)}")
 
 
 def shape_after(image: Shape, input_shape: Shape, chain: Sequence[Transform]) -> Shape:
-    """The shape that an image leaves a chain of transforms with. Raises transform when one does not fit."""
+    """The shape of an image after a chain of transforms. Raises transform if one does not fit."""
     shape = tuple(image)
     for transform in chain:
         try:

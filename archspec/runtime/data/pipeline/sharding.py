@@ -1,4 +1,4 @@
-"""Which images of each global batch one host reads: those of its own replicas, known from the plan beforehand."""
+"""Sharding: the part of each global batch that the replicas of one worker process."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Share:
-    """The replicas of one host: `here` of all the `replicas`, from number `first` on.
+    """The replicas of one worker: `here` of all `replicas`, from number `first`.
 
-    Replica r takes the examples [n r // replicas, n (r + 1) // replicas) of a batch of n; of a batch with fewer
-    examples than replicas each takes all of them.
+    Replica r gets the examples [n r // replicas, n (r + 1) // replicas) of a batch of n examples; of a batch with fewer
+    examples than replicas, each replica gets all.
     """
 
     first: int = 0
@@ -26,7 +26,7 @@ class Share:
     replicas: int = 1
 
     def of(self, examples: Places) -> tuple[Places, Places]:
-        """Where it begins and ends in batches of so many examples."""
+        """Its first example, and the one after its last, in batches of these sizes."""
         few = examples < self.replicas
         starts = np.where(few, 0, examples * self.first // self.replicas)
         return starts, np.where(few, examples, examples * (self.first + self.here) // self.replicas)
@@ -34,7 +34,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Cut:
-    """One pass over `count` images in batches of `batch_size`, of which a host reads its share."""
+    """One pass over `count` images in batches of `batch_size`, of which a worker reads its share."""
 
     count: int
     batch_size: int
@@ -42,32 +42,43 @@ class Cut:
 
     @cached_property
     def examples(self) -> Places:
-        """Of each global batch, int64 (steps,)."""
+        """Size of each global batch, int64 (steps,)."""
         steps = -(-self.count // self.batch_size)
         return np.minimum(self.batch_size, self.count - self.batch_size * np.arange(steps))
 
     @cached_property
     def bounds(self) -> tuple[Places, Places]:
-        """Where the share of each batch begins and ends in it, int64 (steps,) both."""
+        """Start and end of the share in each batch, int64 (steps,) each."""
         return self.share.of(self.examples)
 
     @cached_property
     def sizes(self) -> Places:
-        """Images of the share in each batch."""
+        """Size of the share in each batch, int64 (steps,)."""
         starts, stops = self.bounds
         return stops - starts
 
     @cached_property
     def places(self) -> Places:
-        """Places of the pass that belong to the share, in order."""
+        """Positions in the pass that belong to the share, in order."""
         starts, stops = self.bounds
         places = np.arange(self.count)
         step, within = np.divmod(places, self.batch_size)
         return places[(starts[step] <= within) & (within < stops[step])]
 
 
+def row_batches(tf: Any, cut: Cut, order: Any, skip: Any = 0) -> Any:
+    """A dataset of the rows of the share in each batch, from batch `skip`."""
+    starts, stops = map(tf.constant, cut.bounds)
+
+    def rows(step: Any) -> Any:
+        first = step * cut.batch_size
+        return order[first + starts[step] : first + stops[step]]
+
+    return tf.data.Dataset.range(skip, len(cut.examples)).map(tf.autograph.experimental.do_not_convert(rows))
+
+
 def batched(tf: Any, cut: Cut, order: Any, each: Callable[[Any], Any], skip: Any = 0) -> Any:
-    """The share of each batch of a pass, from batch `skip` on: `each` makes a dataset of some rows."""
+    """A dataset of the share of each batch, from batch `skip`; `each` makes a dataset of single images of some rows."""
     rows = order if cut.share.here == cut.share.replicas else tf.gather(order, cut.places)
     first, last = int(cut.sizes[0]), int(cut.sizes[-1])
     if last <= first:
@@ -76,7 +87,7 @@ def batched(tf: Any, cut: Cut, order: Any, each: Callable[[Any], Any], skip: Any
 
 
 def shared(tf: Any, batches: Any, cut: Cut, skip: Any = 0, *, whole: bool = False) -> Any:
-    """(x, y) to (x, y, examples), from batch `skip` on; of whole batches the share is taken now."""
+    """Batches (x, y) from batch `skip` -> (x, y, size of the global batch); `whole` batches are cut to the share."""
     table = tf.constant(np.stack([cut.examples, *cut.bounds], axis=1))[skip:]
 
     def one(batch: Any, row: Any) -> tuple[Any, Any, Any]:

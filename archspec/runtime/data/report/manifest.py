@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from archspec.diagnostics import fail, listed, printable
 from archspec.runtime.data.files.cache import cache_file
 from archspec.runtime.data.files.color_statistics import SUMS, ColorStatistics, color_statistics, color_sums
-from archspec.runtime.data.files.encoded_image import MISSING, encoded_images
+from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, encoded_images
 from archspec.runtime.data.files.image_facts import ImageFacts, image_facts
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
-from archspec.runtime.data.report.copies import Copies, copies_of
 from archspec.runtime.data.sources.dataset import open_parts
 
 CLASSES = 20  # classes that a line names
@@ -33,6 +33,20 @@ class CheckedPart:
         labels = self.images.labels.tolist()
         counts = Counter(label for label, known in zip(labels, self.facts, strict=True) if not known.reason)
         return {printable(name): counts[label] for label, name in enumerate(self.images.class_names)}
+
+
+class Copies(NamedTuple):
+    """Counts of duplicate images.
+
+    Attributes:
+        copies: images with the same bytes as an earlier one.
+        shared: of these, images outside of the training part that are training images too: they measure memorization.
+        contradicting: for each image with several classes, its first file and the first file of another class.
+    """
+
+    copies: int
+    shared: int
+    contradicting: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ class Manifest:
     @property
     def copies(self) -> Copies:
         """Duplicates among the good images in files."""
-        return copies_of({name: (part.images, part.facts) for name, part in self.parts.items()})
+        return _copies(self.parts)
 
     @property
     def colors(self) -> ColorStatistics | None:
@@ -152,3 +166,24 @@ def _of_pixels(images: Images, data: str) -> list[ImageFacts]:
     height, width = pixels.shape[1:3]
     rgb = to_channels(pixels.astype(np.uint8), 3, data)
     return [ImageFacts(MISSING, bytes(DIGEST), "", "array", height, width, sums=color_sums(image)) for image in rgb]
+
+
+def _copies(parts: Mapping[str, CheckedPart]) -> Copies:
+    """The duplicates among the good images of all parts."""
+    first: dict[bytes, tuple[str, str, EncodedImage]] = {}
+    contradicting: dict[bytes, tuple[str, str]] = {}
+    copies = shared = 0
+    for part, checked in parts.items():
+        names = [checked.images.class_names[label] for label in checked.images.labels.tolist()]
+        for image, known, name in zip(encoded_images(checked.images), checked.facts, names, strict=False):
+            if known.reason:
+                continue
+            if known.digest not in first:
+                first[known.digest] = part, name, image
+                continue
+            its_part, its_name, its_image = first[known.digest]
+            copies += 1
+            shared += part != its_part == "train"
+            if its_name != name:
+                contradicting.setdefault(known.digest, (str(its_image), str(image)))
+    return Copies(copies, shared, list(contradicting.values()))

@@ -65,20 +65,23 @@ class TableFile(DataSource):
             table: Any = parquet.ParquetFile(path)
             header = list(table.schema_arrow.names)
             columns = [header[place] for place in _places(path, header)]
-            number = 0
-            for batch in table.iter_batches(columns=columns):
-                for cells in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
-                    number += 1
-                    yield _row(path, number, ["" if cell is None else str(cell) for cell in cells])
+            batches = (batch.select(columns).columns for batch in table.iter_batches(columns=columns))
+            rows = (cells for batch in batches for cells in zip(*(column.to_pylist() for column in batch), strict=True))
+            for number, cells in enumerate(rows, 1):
+                yield Row(number, *("" if cell is None else str(cell) for cell in cells))
         except ArrowException as error:
             notes = [f"pyarrow says: {str(error).splitlines()[0]}"]
             raise fail("data-format", f"cannot read `{path}` as Parquet", notes=notes) from error
 
 
 def _check_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Raises data-format for a wrong split, a row without a split, and an image with two labels."""
+    """Raises data-format for empty cells, a wrong split, and an image with two labels."""
     seen: dict[str, Row] = {}
     for row in rows:
+        if not row.file or not row.label:
+            raise _wrong(path, row.number, f"has no {'label' if row.file else 'path'}")
+        if "\0" in row.file:
+            raise _wrong(path, row.number, f"has a zero byte in its path: `{row.file}`")
         if row.split not in ("", *SPLITS):
             help = did_you_mean(row.split, SPLITS) or f"splits are {listed(f'`{name}`' for name in SPLITS)}"
             raise _wrong(path, row.number, f"has the split `{row.split}`", help)
@@ -126,7 +129,7 @@ def _csv(path: Path) -> Iterable[Row]:
                     continue
                 if len(cells) != len(header):
                     raise _wrong(path, number, f"has {counted(len(cells), 'cell')}, but the header has {len(header)}")
-                yield _row(path, number, [cells[place].strip() for place in places])
+                yield Row(number, *(cells[place].strip() for place in places))
     except UnicodeDecodeError as error:
         raise fail("data-format", f"`{path}` is not UTF-8 text", help="save it as CSV in UTF-8") from error
     except csv.Error as error:
@@ -143,15 +146,6 @@ def _places(path: Path, header: Sequence[str]) -> list[int]:
                 help = "separate the columns by commas"
             raise fail("data-format", f"`{path}` has no column `{name}`", notes=notes, help=help)
     return [header.index(name) for name in (*COLUMNS, "split") if name in header]
-
-
-def _row(path: Path, number: int, cells: Sequence[str]) -> Row:
-    row = Row(number, *cells)
-    if not row.file or not row.label:
-        raise _wrong(path, number, f"has no {'label' if row.file else 'path'}")
-    if "\0" in row.file:
-        raise _wrong(path, number, f"has a zero byte in its path: `{row.file}`")
-    return row
 
 
 def _wrong(path: Path, number: int, fact: str, help: str | None = None) -> ArchspecError:

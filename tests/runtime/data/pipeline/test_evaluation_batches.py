@@ -163,7 +163,7 @@ def test_data_that_does_not_fit_the_network_is_refused(tmp_path: Path) -> None:
     [
         (t("random_flip"), "`random_flip` is random"),
         (t("subtract_mean", mean=[1, 2]), "`mean` has 2 values for the 3 channels"),
-        (t("pad", pixels=1), "`preprocess` turns (7, 5, 3) into (9, 7, 3)"),
+        (t("pad", pixels=1), "`preprocess` changes the shape (7, 5, 3) to (9, 7, 3)"),
     ],
 )
 def test_a_preprocess_that_cannot_be_is_refused(preprocess: Transform, fact: str) -> None:

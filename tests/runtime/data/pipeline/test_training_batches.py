@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline import batches as pipeline
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
-from archspec.runtime.data.pipeline.epoch_plan import plan
+from archspec.runtime.data.pipeline.epoch_plan import epoch_plan
 from archspec.runtime.training.replica_batches import replica_batches
 from tests.runtime.data.image_sets import AUGMENT, INPUT, SCALE, assert_same, batches, in_files, in_memory, t
 
@@ -22,7 +22,7 @@ from tests.runtime.data.image_sets import AUGMENT, INPUT, SCALE, assert_same, ba
 @given(st.integers(1, 300), st.integers(0, 2**64), st.integers(0, 1000))
 @settings(max_examples=50, deadline=None)
 def test_every_epoch_is_a_permutation_with_draws_in_0_to_1(count: int, seed: int, epoch: int) -> None:
-    order, draws = plan(tf, count, 2, seed, epoch)
+    order, draws = epoch_plan(tf, count, 2, seed, epoch)
     assert sorted(order.numpy().tolist()) == list(range(count))
     assert draws.shape == (count, 2)
     assert 0 <= float(tf.reduce_min(draws)) <= float(tf.reduce_max(draws)) < 1
@@ -31,7 +31,7 @@ def test_every_epoch_is_a_permutation_with_draws_in_0_to_1(count: int, seed: int
 def test_every_image_comes_at_every_place_equally_often() -> None:
     # chi squared over 5 places in 2,000 epochs, mean 4, stays under 23.5 in all but 1 of 10,000 samples; seeding
     # index_shuffle with the number of the epoch gives 8 to 18 times the mean
-    epochs = tf.data.Dataset.range(2000).map(lambda epoch: plan(tf, 5, 0, 7, epoch)[0])
+    epochs = tf.data.Dataset.range(2000).map(lambda epoch: epoch_plan(tf, 5, 0, 7, epoch)[0])
     orders = np.stack(list(epochs.as_numpy_iterator()))
     for image in range(5):
         counts = (orders == image).sum(axis=0)
@@ -39,7 +39,7 @@ def test_every_image_comes_at_every_place_equally_often() -> None:
 
 
 def test_seeds_epochs_and_images_draw_differently() -> None:
-    draws = np.stack([plan(tf, 50, 3, seed, epoch)[1].numpy() for seed in (0, 1, 2**40) for epoch in (0, 1, 2)])
+    draws = np.stack([epoch_plan(tf, 50, 3, seed, epoch)[1].numpy() for seed in (0, 1, 2**40) for epoch in (0, 1, 2)])
     assert len(np.unique(draws)) > 0.999 * draws.size
     assert abs(draws.mean() - 0.5) < 0.02
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import training_batches
-from archspec.runtime.data.pipeline.epoch_plan import plan
+from archspec.runtime.data.pipeline.epoch_plan import epoch_plan
 from archspec.transforms import TRANSFORMS
 from archspec.transforms.frame import whole
 
@@ -106,7 +106,7 @@ def test_in_any_order_a_window_is_what_its_frame_shows_of_the_whole_image(
     cut = TRANSFORMS["center_crop"].make({})  # what `pad` has made greater
     augment = [*leading, *later, cut]
     count, epoch = len(files), 1
-    _, draws = plan(tf, count, sum(each.draws for each in augment), seed, epoch)
+    _, draws = epoch_plan(tf, count, sum(each.draws for each in augment), seed, epoch)
     dataset = training_batches(
         files,
         input_shape=INPUT,
