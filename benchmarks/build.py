@@ -40,7 +40,10 @@ def seconds(build: Callable[[], Any]) -> float:
 
 
 def compare(reference: str, runs: int) -> bool:
-    builders = [lambda: archspec.build(reference), lambda: NETWORKS[reference](weights=None)]
+    builders: list[Callable[[], object]] = [
+        lambda: archspec.build(reference),
+        lambda: NETWORKS[reference](weights=None),
+    ]
     for build in builders:
         build()
     times: list[list[float]] = [[], []]

@@ -80,7 +80,7 @@ def photos(folder: Path, count: int) -> Images:
 
 def decode_bound(images: Images) -> tuple[str, Passes]:
     try:
-        from simplejpeg import decode_jpeg
+        from simplejpeg import decode_jpeg  # type: ignore[import-not-found, unused-ignore]
 
         name = "simplejpeg"
 
@@ -215,7 +215,7 @@ def cifar(count: int = 20_000) -> Passes:
 def recipes(images: Images) -> dict[str, Passes]:
     """The augmentation of four papers, exact and fast."""
     end: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in CROP_FLIP]
-    colour = [("pca_color", {})] if "pca_color" in TRANSFORMS else []
+    colour: list[tuple[str, dict[str, Any]]] = [("pca_color", {})]
     chains = {
         "AlexNet": (227, [("resize_smallest_side", {"size": 256}), ("center_crop", {"size": 256}), *end, *colour]),
         "VGG jitter": (224, [("resize_smallest_side", {"size": [256, 512]}), *end, *colour]),

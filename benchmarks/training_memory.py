@@ -40,7 +40,8 @@ def measure(reference: str, batch_size: int) -> tuple[float, float]:
     assert planned is not None
     strategy = tf.distribute.get_strategy()
     step = TrainStep(strategy, network.build(), network.recipe)
-    images = np.zeros((batch_size, *network.graph().input_shape), np.float32)
+    shape = [side for side in network.graph().input_shape if side is not None]
+    images = np.zeros((batch_size, *shape), np.float32)
     batches = tf.data.Dataset.from_tensors((images, np.zeros(batch_size, np.int32))).repeat(3)
     iterator = iter(replica_batches(strategy, batches))
     for _ in range(3):

@@ -40,14 +40,18 @@ def test_the_types_of_every_public_name_are_checked() -> None:
 
 
 def check_types(folder: Path) -> subprocess.CompletedProcess[str]:
-    """mypy over the package as it is when installed: cli/ and specs/ stand inside it, which mypy cannot see here."""
+    """mypy of a copy of the package, with cli/ and specs/ inside it as when it is installed, and of the benchmarks."""
     ignore = shutil.ignore_patterns("__pycache__", "*.npz")
     shutil.copytree(ROOT / "archspec", folder / "archspec", ignore=ignore)
     for part in ("cli", "specs"):
         shutil.copytree(ROOT / part, folder / "archspec" / part, ignore=ignore)
-    for file in (ROOT / "pyproject.toml", PUBLIC_TYPES):
+    benchmarks = [
+        file for file in (ROOT / "benchmarks").glob("*.py") if file.name != "torch_pipeline.py"
+    ]  # needs torch
+    for file in (ROOT / "pyproject.toml", PUBLIC_TYPES, *benchmarks):
         shutil.copy(file, folder)
-    return _module("mypy", "archspec", PUBLIC_TYPES.name, "--cache-dir", str(ROOT / ".mypy_cache"), cwd=folder)
+    files = sorted(file.name for file in (PUBLIC_TYPES, *benchmarks))
+    return _module("mypy", "archspec", *files, "--cache-dir", str(ROOT / ".mypy_cache"), cwd=folder)
 
 
 def _module(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
