@@ -56,7 +56,7 @@ class Rescale(Scaling):
 
 
 @declared
-class Normalize(Scaling):
+class NormalizeInput(Scaling):
     """(x - mean) / sqrt(variance), as `keras.layers.Normalization` with given statistics.
 
     Shapes: as its input. The statistics are part of the page and are not trained.

@@ -8,7 +8,7 @@ from archspec.protocols.base import AVERAGE, SEVERAL_SIZES, SIZES, Protocol, Vie
 
 
 @declared
-class Dense(Protocol):
+class DenseEvaluation(Protocol):
     """The fully convolutional network over the whole, uncropped image, and its mirror image.
 
     Dense layers become convolutions (Sermanet et al. 2013, section 3.5); the map of class scores is averaged over

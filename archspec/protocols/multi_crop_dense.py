@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.declare import BOOLEAN, arg, declared
 from archspec.ops.base import Shape
 from archspec.protocols.base import AVERAGE, GRID, SEVERAL_SIZES, SIZES, Protocol, ViewSet, crop_window
-from archspec.protocols.dense import Dense
+from archspec.protocols.dense import DenseEvaluation
 from archspec.protocols.multi_crop import MultiCrop
 
 
@@ -23,5 +23,5 @@ class MultiCropDense(Protocol):
 
     def plan(self, input_shape: Shape, resize: int | None) -> tuple[ViewSet, ...]:
         crop_window(self.name, input_shape)  # its errors name this protocol
-        crops, dense = MultiCrop(self.sizes, self.grid, self.flip), Dense(self.sizes, self.flip, self.average)
+        crops, dense = MultiCrop(self.sizes, self.grid, self.flip), DenseEvaluation(self.sizes, self.flip, self.average)
         return crops.plan(input_shape, resize) + dense.plan(input_shape, resize)

@@ -16,7 +16,7 @@ from archspec.lang.spec.spec import parse
 from archspec.ops.base import Shape
 from archspec.protocols import PROTOCOLS, Protocol
 from archspec.protocols.center import Center
-from archspec.protocols.dense import Dense
+from archspec.protocols.dense import DenseEvaluation
 from archspec.runtime.models.metadata import Metadata
 
 
@@ -52,7 +52,7 @@ def protocols_of(
     if protocols:
         return protocols
     free = len(input_shape) == 3 and None in input_shape
-    of_spec = spec_protocols(metadata) or (Dense(flip=False) if free else Center(),)
+    of_spec = spec_protocols(metadata) or (DenseEvaluation(flip=False) if free else Center(),)
     return of_spec if protocols is None else of_spec[:1]
 
 

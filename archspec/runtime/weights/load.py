@@ -17,7 +17,7 @@ from archspec.runtime.weights.shortcut import told_apart
 from archspec.runtime.weights.skeleton import by_graph
 from archspec.runtime.weights.tree import by_tree
 from archspec.runtime.weights.unit import Sizes, Slot, Unit
-from archspec.runtime.weights.weight_file import Source, open_source
+from archspec.runtime.weights.weight_file import WeightSource, open_source
 
 AUXILIARY = "aux"
 """What the modules of auxiliary classifiers start with, in small letters: they are left out where a page has none."""
@@ -65,7 +65,7 @@ def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> 
 
 
 def _strict(
-    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], page: list[Slot], source: Source
+    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], page: list[Slot], source: WeightSource
 ) -> Matching | None:
     named = by_name(page, source.units)
     if named is not None:
@@ -78,7 +78,7 @@ def _strict(
     return _by_order(as_run, page, source, source.units)
 
 
-def _by_order(as_run: list[Slot], page: list[Slot], source: Source, units: list[Unit]) -> Matching | None:
+def _by_order(as_run: list[Slot], page: list[Slot], source: WeightSource, units: list[Unit]) -> Matching | None:
     if source.as_run:
         return by_order(as_run, units)
     for chosen, unused in _choices(units, len(page)):
@@ -98,7 +98,7 @@ def _choices(units: list[Unit], wanted: int) -> Iterator[tuple[list[Unit], list[
 
 
 def _without_head(
-    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], page: list[Slot], source: Source
+    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], page: list[Slot], source: WeightSource
 ) -> Matching | None:
     """The matching without the classifiers, or without that of the model alone: a `notop` file has none."""
     index = head_of(page)

@@ -23,7 +23,7 @@ Shapes = Sequence[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Row:
+class TransferredLayer:
     """A layer with weights, and what it starts from; `problem` says why it cannot."""
 
     path: str
@@ -41,7 +41,7 @@ class Transfer:
     """What starts from what. `unused` are layers of the source that nothing starts from."""
 
     source: str
-    rows: tuple[Row, ...]
+    rows: tuple[TransferredLayer, ...]
     unused: tuple[str, ...]
 
     def table(self) -> list[str]:
@@ -111,17 +111,17 @@ def _page_graph(source: str, name: str) -> Graph:
     return compile_spec(parse(Source(source, page)))
 
 
-def _row(path: str, slot: Slot, source: str | None, units: dict[str, Unit]) -> Row:
+def _row(path: str, slot: Slot, source: str | None, units: dict[str, Unit]) -> TransferredLayer:
     if source is None:
-        return Row(path, slot.shapes, None)
+        return TransferredLayer(path, slot.shapes, None)
     if source not in units:
-        return Row(path, slot.shapes, source, "there is no such layer there")
+        return TransferredLayer(path, slot.shapes, source, "there is no such layer there")
     unit = units[source]
     fits = unit.signature == slot.signature
-    return Row(path, slot.shapes, source, None if fits else f"it has {shown(unit.shapes)} there")
+    return TransferredLayer(path, slot.shapes, source, None if fits else f"it has {shown(unit.shapes)} there")
 
 
-def _refuse_problems(source: str, rows: Sequence[Row], unused: Sequence[str]) -> None:
+def _refuse_problems(source: str, rows: Sequence[TransferredLayer], unused: Sequence[str]) -> None:
     wrong = [row for row in rows if row.problem]
     if wrong:
         count = f"{len(wrong)} layers" if len(wrong) > 1 else "1 layer"
@@ -130,7 +130,7 @@ def _refuse_problems(source: str, rows: Sequence[Row], unused: Sequence[str]) ->
         raise fail("init-map", message, notes=[*_lines(source, rows), *_left_over(unused)], help=help)
 
 
-def _lines(source: str, rows: Sequence[Row]) -> list[str]:
+def _lines(source: str, rows: Sequence[TransferredLayer]) -> list[str]:
     cells = [
         (
             row.path,

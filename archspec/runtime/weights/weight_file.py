@@ -25,7 +25,7 @@ HELP = f"weights are read from files that end in {', '.join(SUFFIXES)}, and from
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightSource:
     """The units of a file, and what they can be matched by besides their order."""
 
     units: list[Unit]
@@ -38,7 +38,7 @@ class Source:
 
 
 @contextmanager
-def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[Source]:
+def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[WeightSource]:
     """The source that `text` names, readable until the end of the block; `names` are those of the layers to fill.
 
     A file of weights alone whose names are others is taken for one of keras.applications; without `names` it is not.
@@ -60,14 +60,14 @@ def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[
         elif path.suffix in (".h5", ".hdf5"):
             with h5_file(path) as units:
                 known = None if names in (None, {unit.name for unit in units}) else model_with(path, units, model_name)
-                yield Source(units) if known is None else of_model(known)
+                yield WeightSource(units) if known is None else of_model(known)
         elif path.suffix in (".pth", ".pt", ".bin"):
             with torch_file(path) as state:
-                yield Source(torch_units(state), as_run=False)
+                yield WeightSource(torch_units(state), as_run=False)
         elif path.suffix == ".safetensors":
             with safetensors_file(path) as state:
                 state = {name: state[name] for name in sorted(state, key=natural)}
-                yield Source(torch_units(state), as_run=False, sorted_by_name=True)
+                yield WeightSource(torch_units(state), as_run=False, sorted_by_name=True)
         else:
             raise fail("weights-unknown", f"`{text}` has a suffix of no known form of weights", help=HELP)
     except OSError as error:
@@ -75,8 +75,8 @@ def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[
         raise fail("weights-not-found", f"cannot read `{text}`: {reason}", help=HELP) from error
 
 
-def of_model(model: Any) -> Source:
+def of_model(model: Any) -> WeightSource:
     """The units of a Keras model, with its graph."""
     graph = keras_graph(model)
     units = model_units(graph)
-    return Source(list(units.values()), graph, tuple(units))
+    return WeightSource(list(units.values()), graph, tuple(units))

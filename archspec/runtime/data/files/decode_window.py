@@ -13,7 +13,7 @@ REDUCTIONS = (1, 2, 4, 8)
 MARGIN = 2  # pixels around the window: libjpeg interpolates chroma from neighbors
 
 
-class Window(NamedTuple):
+class DecodeWindow(NamedTuple):
     """The part of an image to decode for a Frame, and the frame relative to it. For many images: (n, ...) each.
 
     Attributes:
@@ -31,7 +31,7 @@ class Window(NamedTuple):
     manner: Any
 
 
-def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Window:
+def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> DecodeWindow:
     """The window of a frame in images of `sides` (..., 2); only those with `in_part` (...) can be reduced."""
     reduction = tf.zeros(tf.shape(frame.size)[:-1], tf.int32)
     if resample == "fast":
@@ -52,10 +52,10 @@ def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> Wi
         last = tf.minimum(tf.cast(tf.math.ceil(frame.corner + frame.extent + reach), tf.int32), sides)
         frame = frame._replace(corner=frame.corner - tf.cast(first, tf.float64))
     box = tf.concat([first, last - first], -1)
-    return Window(box, reduction, *frame, manner(tf, frame, last - first, resample))
+    return DecodeWindow(box, reduction, *frame, manner(tf, frame, last - first, resample))
 
 
-def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: Any, resample: str) -> Any:
+def decode_window(tf: Any, contents: Any, channels: int, seen: DecodeWindow, in_part: Any, resample: str) -> Any:
     """Encoded bytes -> float32 (*size, channels): what the frame of a window shows.
 
     Args:
@@ -89,11 +89,11 @@ def decode_window(tf: Any, contents: Any, channels: int, seen: Window, in_part: 
     return view_window(tf, pixels, seen, resample)
 
 
-def sliced(tf: Any, image: Any, seen: Window) -> Any:
+def sliced(tf: Any, image: Any, seen: DecodeWindow) -> Any:
     """The box of a window, cut out of a decoded image (H, W, C)."""
     return tf.slice(image, tf.concat([seen.box[:2], [0]], 0), tf.concat([seen.box[2:], [-1]], 0), "decoded_window")
 
 
-def view_window(tf: Any, pixels: Any, seen: Window, resample: str) -> Any:
+def view_window(tf: Any, pixels: Any, seen: DecodeWindow, resample: str) -> Any:
     """What the frame of a window shows: the pixels of its box -> float32 (*size, C)."""
     return resampled(tf, pixels[None], Frame(seen.corner, seen.extent, seen.size), seen.manner, resample)[0]

@@ -12,7 +12,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.files.decode_window import Window, decode_window, sliced, view_window
+from archspec.runtime.data.files.decode_window import DecodeWindow, decode_window, sliced, view_window
 from archspec.runtime.data.files.encoded_image import reader
 from archspec.runtime.data.files.header import image_sides
 from archspec.runtime.data.images import Images
@@ -188,7 +188,7 @@ def _single_images(tf: Any, images: Images, steps: Chain, resample: str) -> Batc
     contents_of = None if images.files is None else reader(tf, images)
     channels, all_in_part = int(steps.input_shape[-1] or 0), bool(shapes[1].all())
 
-    def one(row: Any, draws: Any, label: Any, part: Any, factors: Factors, seen: Window) -> tuple[Any, Any]:
+    def one(row: Any, draws: Any, label: Any, part: Any, factors: Factors, seen: DecodeWindow) -> tuple[Any, Any]:
         if contents_of is None:
             image = view_window(tf, sliced(tf, pixels[row], seen), seen, resample)  # type: ignore[index]
         else:

@@ -14,7 +14,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape
-from archspec.runtime.data.files.decode_window import Window, window
+from archspec.runtime.data.files.decode_window import DecodeWindow, window
 from archspec.runtime.data.pipeline.preprocess import center_frame, center_view, preprocess_values, shape_after
 from archspec.transforms import Transform
 from archspec.transforms.affine import Affine, Factors, applied, composed
@@ -49,7 +49,7 @@ class Chain:
     center: str
     framed: Shape
 
-    def windows(self, tf: Any, sides: Any, in_part: Any, draws: Any, resample: str) -> Window:
+    def windows(self, tf: Any, sides: Any, in_part: Any, draws: Any, resample: str) -> DecodeWindow:
         """The windows of n images of `sides` (n, 2), with draws (n, self.draws)."""
         frame = whole(tf, sides)
         for transform, (first, last) in self.framing:

@@ -20,7 +20,7 @@ COLUMNS = ("path", "label")
 SPLITS = ("train", *VALIDATION)
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table: its number, from 1, and its cells; `split` is "" in a table without that column."""
 
     number: int
@@ -48,7 +48,7 @@ class TableFile(DataSource):
         if not rows:
             raise fail("data-empty", f"`{path}` has no rows")
         _check_rows(path, rows)
-        parts: dict[str, list[Row]] = {}
+        parts: dict[str, list[TableRow]] = {}
         for row in rows:
             parts.setdefault(row.split, []).append(row)
         names = _classes(row.label for row in parts.get("train", rows))
@@ -56,7 +56,7 @@ class TableFile(DataSource):
             raise single_class(str(path), names[0])
         return Parts.of({part: _images(path, names, parts[part]) for part in PARTS if part in parts})
 
-    def _parquet(self, path: Path) -> Iterable[Row]:
+    def _parquet(self, path: Path) -> Iterable[TableRow]:
         try:
             from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ImportError as error:
@@ -68,15 +68,15 @@ class TableFile(DataSource):
             batches = (batch.select(columns).columns for batch in table.iter_batches(columns=columns))
             rows = (cells for batch in batches for cells in zip(*(column.to_pylist() for column in batch), strict=True))
             for number, cells in enumerate(rows, 1):
-                yield Row(number, *("" if cell is None else str(cell) for cell in cells))
+                yield TableRow(number, *("" if cell is None else str(cell) for cell in cells))
         except ArrowException as error:
             notes = [f"pyarrow says: {str(error).splitlines()[0]}"]
             raise fail("data-format", f"cannot read `{path}` as Parquet", notes=notes) from error
 
 
-def _check_rows(path: Path, rows: Sequence[Row]) -> None:
+def _check_rows(path: Path, rows: Sequence[TableRow]) -> None:
     """Raises data-format for empty cells, a wrong split, and an image with two labels."""
-    seen: dict[str, Row] = {}
+    seen: dict[str, TableRow] = {}
     for row in rows:
         if not row.file or not row.label:
             raise _wrong(path, row.number, f"has no {'label' if row.file else 'path'}")
@@ -94,7 +94,7 @@ def _check_rows(path: Path, rows: Sequence[Row]) -> None:
             raise _wrong(path, row.number, fact, "an image has one label: remove one of the rows")
 
 
-def _images(path: Path, names: Sequence[str], rows: Sequence[Row]) -> Images:
+def _images(path: Path, names: Sequence[str], rows: Sequence[TableRow]) -> Images:
     numbers = {name: number for number, name in enumerate(names)}
     root = os.path.abspath(path.parent)
     files = []
@@ -118,7 +118,7 @@ def _classes(labels: Iterable[str]) -> list[str]:
     return sorted(names)
 
 
-def _csv(path: Path) -> Iterable[Row]:
+def _csv(path: Path) -> Iterable[TableRow]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
@@ -129,7 +129,7 @@ def _csv(path: Path) -> Iterable[Row]:
                     continue
                 if len(cells) != len(header):
                     raise _wrong(path, number, f"has {counted(len(cells), 'cell')}, but the header has {len(header)}")
-                yield Row(number, *(cells[place].strip() for place in places))
+                yield TableRow(number, *(cells[place].strip() for place in places))
     except UnicodeDecodeError as error:
         raise fail("data-format", f"`{path}` is not UTF-8 text", help="save it as CSV in UTF-8") from error
     except csv.Error as error:
