@@ -19,17 +19,11 @@ def scalar(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return number(value)
+        return re.sub(r"e([-+])0*(\d)", r"e\1\2", repr(value)).replace("e+", "e")  # 1e-5, not 1e-05
     text = str(value)
     if _WORD.match(text) and text.lower() not in _RESERVED and not text.endswith(" "):
         return text
     return f'"{text}"' if "'" in text or "\\" not in text else f"'{text}'"
-
-
-def number(value: float) -> str:
-    """1e-05 as 1e-5; 0.001 and 3 as they are."""
-    text = repr(value)
-    return re.sub(r"e([-+])0*(\d)", r"e\1\2", text).replace("e+", "e")
 
 
 def flow(value: Any) -> str:

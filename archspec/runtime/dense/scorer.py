@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
+from archspec.format import byte_size
 from archspec.graph.ir import Graph
 from archspec.graph.rewrite.fully_convolutional import convolutionalize as dense_graph
 from archspec.graph.rewrite.padding_effects import Effect, dense_effects
@@ -136,7 +137,7 @@ class DenseScorer:
     def _grid(self, sized: Graph, shape: Shape, bytes_each: int) -> list[list[Tile]]:
         """The tiles of each axis: as long as the memory allows. Raises ArchspecError."""
         reach: tuple[Reach, ...] | None = reaches(self.graph) if can_tile(self.effects) else None
-        needed = f"an image of {show(shape)} needs {_gb(bytes_each)}, and {_gb(self.memory)} may be used"
+        needed = f"an image of {show(shape)} needs {byte_size(bytes_each)}, and {byte_size(self.memory)} may be used"
         if reach is None:
             notes = [str(effect) for effect in self.effects if not can_tile((effect,))]
             help = "a smaller image, or more memory"
@@ -161,7 +162,3 @@ class DenseScorer:
 def bytes_of(sized: Graph) -> int:
     """What one image takes at its peak, bytes: of a graph of known size."""
     return int(peak_bytes(sized) * WORKSPACE)
-
-
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

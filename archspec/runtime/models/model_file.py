@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, fail
+from archspec.format import byte_size
 from archspec.runtime.models.build import deep_recursion
 from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
 from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
@@ -115,8 +116,8 @@ def _inspect(path: Path) -> tuple[Metadata, int]:
             for name, size in sizes.items():
                 bound = {MEMBER: MEMBER_BYTES, "config.json": CONFIG_BYTES}.get(name, 64 * total + (1 << 20))
                 if size > bound:
-                    message = f"`{name}` in `{path}` would unpack to {size / 1e6:.0f} MB"
-                    raise fail("not-a-model", message, notes=[f"the file has {total / 1e6:.1f} MB"], help=HELP)
+                    message = f"`{name}` in `{path}` would unpack to {byte_size(size)}"
+                    raise fail("not-a-model", message, notes=[f"the file has {byte_size(total)}"], help=HELP)
             config = json.loads(archive.read("config.json"))
             description = json.loads(archive.read(MEMBER)) if MEMBER in sizes else Metadata().to_json()
     except OSError as error:

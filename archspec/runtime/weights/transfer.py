@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, Source, did_you_mean, fail
+from archspec.format import Table
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.ir import Graph
 from archspec.graph.select.path_patterns import partner, unmatched
@@ -140,12 +141,7 @@ def _lines(source: str, rows: Sequence[TransferredLayer]) -> list[str]:
         )
         for row in rows
     ]
-    cells.insert(0, ("layer", "weights", f"in {source}", ""))
-    widths = [max(len(each[i]) for each in cells) for i in range(3)]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(each, widths, strict=False)), each[3]]).rstrip()
-        for each in cells
-    ]
+    return Table(("layer", "weights", f"in {source}", ""), cells).lines()
 
 
 def _left_over(unused: Sequence[str]) -> list[str]:

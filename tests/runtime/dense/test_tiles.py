@@ -120,7 +120,7 @@ def test_a_network_that_sees_the_whole_image_is_not_cut_into_tiles(gate: str) ->
 def test_a_tile_that_holds_no_position_is_refused() -> None:
     page = graph(CONV + END)
     scorer = DenseScorer.of(randomize(build_model(page)), graph=page, memory=2_000)
-    with pytest.raises(ArchspecError, match=r"needs .* and 0.0 MB may be used") as error:
+    with pytest.raises(ArchspecError, match=r"needs .* and 2.0 kB may be used") as error:
         scorer(np.zeros((1, 100, 100, 2), np.float32))
     assert "each position of the score map sees 12 pixels" in error.value.diagnostics[0].notes[0]
 

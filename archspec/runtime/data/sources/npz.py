@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.format import byte_size
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.source import VALIDATION, DataSource, Parts, single_class
@@ -92,7 +93,7 @@ class _Arrays:
     def _check_size(self, name: str, size: int) -> None:
         """Raises data-format for more bytes than free memory: a compressed file of 1 MB can hold a gigabyte."""
         if size > (free := free_memory()):
-            fact = f"`{name}` needs {size / 2**30:,.1f} GiB of memory, but {free / 2**30:,.1f} GiB are free"
+            fact = f"`{name}` needs {byte_size(size)} of memory, but {byte_size(free)} are free"
             raise self.error(fact, help="save the images as files, which are read when they are needed")
 
     def labels(self, name: str) -> npt.NDArray[np.int32]:

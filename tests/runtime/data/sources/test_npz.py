@@ -105,7 +105,7 @@ def test_an_array_greater_than_the_memory_is_refused_before_it_is_read(
     assert (tmp_path / "zip.npz").stat().st_size < 10_000
     monkeypatch.setattr(npz, "free_memory", lambda: 5_900_000)
     wrong = refused(lambda: open_data(source, "validation"))
-    assert (wrong.code, "`x` needs 0.0 GiB of memory, but" in wrong.message) == ("data-format", True)
+    assert (wrong.code, "`x` needs 6.0 MB of memory, but 5.9 MB are free" in wrong.message) == ("data-format", True)
     monkeypatch.setattr(npz, "free_memory", lambda: 6_100_000)
     assert len(open_data(source, "validation")) == 2
 
