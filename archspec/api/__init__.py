@@ -31,7 +31,7 @@ from archspec.api.models import (
 )
 from archspec.api.network import ModelFile, Network, Setting, build, check, load, networks
 from archspec.api.outputs import check_output, write_text
-from archspec.api.spec_files import families, read_recipe, read_spec, recipes, shipped, split_reference
+from archspec.api.spec_files import families, read_spec, recipes, split_reference
 from archspec.api.training import find_cluster, resume, train
 from archspec.lang.spec.overrides import parse_settings, recipe_setting
 
@@ -74,13 +74,11 @@ __all__ = [
     "plan",
     "predict",
     "preview_data",
-    "read_recipe",
     "read_spec",
     "recipe_setting",
     "recipes",
     "resume",
     "schema",
-    "shipped",
     "split_reference",
     "summarize",
     "train",

@@ -110,8 +110,8 @@ class FullyConvolutional:
         if out.suffix != ".keras":
             return write_text(out, self.spec, overwrite=overwrite)
         if self.trained is None:
-            message = f"`{self.original.name}` was converted from a spec and has no weights for `{out}`"
-            raise fail("bad-output", message, help="`archspec build` a model first, then convert its file")
+            message = f"`{self.original.name}` is a spec and has no weights for `{out}`"
+            raise fail("bad-output", message, help="`archspec build REF -o model.keras`, then convert that file")
         from archspec.runtime.dense.convert_file import write_dense
 
         write_dense(self.trained, out)
@@ -141,10 +141,10 @@ def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput =
 
     network = as_network(source if isinstance(source, Network) else str(source))
     graph = network.graph()
-    dense, page = fully_convolutional_spec(
+    dense, decompiled = fully_convolutional_spec(
         graph, output=output, preprocess=network.preprocess, resize=network.protocol.resize
     )
-    return FullyConvolutional(graph, dense, page.text, dense_effects(graph, dense))
+    return FullyConvolutional(graph, dense, decompiled.text, dense_effects(graph, dense))
 
 
 def is_model(source: str | Path) -> bool:

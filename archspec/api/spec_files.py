@@ -23,11 +23,6 @@ def recipes() -> list[str]:
     return sorted(path.stem for path in (_folder() / "recipes").glob("*.yaml"))
 
 
-def shipped(family: str) -> Path:
-    """The path of the spec of a family that comes with archspec."""
-    return _folder() / f"{family}.yaml"
-
-
 def split_reference(reference: str) -> tuple[str, str | None]:
     """Split a reference into spec and variant: `vgg:D` -> ("vgg", "D"). An existing path may contain a colon."""
     spec, colon, variant = reference.rpartition(":")

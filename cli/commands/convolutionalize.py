@@ -8,7 +8,6 @@ import click
 
 from archspec import api
 from archspec.cli.options import complete_reference, load, overwrite, settings
-from archspec.diagnostics import fail
 from archspec.format import byte_size
 
 
@@ -46,9 +45,6 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: ap
         raise click.UsageError("--set changes a spec; MODEL is already built.")
     if out is not None:
         api.check_output(out, ".yaml", ".yml", ".keras", overwrite=overwrite)
-        if out.suffix == ".keras" and not trained:
-            message = f"`{source}` is a spec and has no weights for `{out}`"
-            raise fail("bad-output", message, help=f"`archspec build {source} -o model.keras`, then convert that file")
     found = api.convolutionalize_spec(source if trained else load(source, settings), output=output)
     if out is None:
         click.echo(found.spec, nl=False)

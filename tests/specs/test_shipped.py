@@ -50,7 +50,7 @@ def test_a_shipped_spec_names_its_source_and_states_what_to_expect(family: str) 
 
 @pytest.mark.parametrize("family", CORE)
 def test_a_spec_of_the_core_fits_on_a_spec(family: str) -> None:
-    network = RECIPE.split(api.shipped(family).read_text(encoding="utf-8"))[0]
+    network = RECIPE.split(api.read_spec(family).text)[0]
     assert len(network.rstrip().splitlines()) <= LINES
 
 

@@ -104,7 +104,7 @@ def test_a_page_has_the_trained_parameters_of_torchvision(reference: str) -> Non
 
 @pytest.mark.parametrize("family", LINES)
 def test_a_page_of_the_zoo_stays_a_page(family: str) -> None:
-    assert len(api.shipped(family).read_text(encoding="utf-8").splitlines()) <= LINES[family]
+    assert len(api.read_spec(family).text.splitlines()) <= LINES[family]
 
 
 def torchvision_bottlenecks(units: list[int], width: int, groups: int) -> Iterator[tuple[int, ...]]:

@@ -64,7 +64,9 @@ def test_a_model_file_becomes_another_whose_page_is_dense(
 
 
 def test_mistakes_are_told(run: Run, tmp_path: Path) -> None:
-    assert "`lenet` is a spec and has no weights" in run("convolutionalize", "lenet", "-o", tmp_path / "a.keras").err
+    assert (
+        "`lenet-5` is a spec and has no weights" in run("convolutionalize", "lenet:5", "-o", tmp_path / "a.keras").err
+    )
     assert "bad-output" in run("convolutionalize", "lenet", "-o", tmp_path / "a.h5").err
     assert "model-not-found" in run("convolutionalize", tmp_path / "none.keras").err
     done = run("convolutionalize", "vit:B-16")
