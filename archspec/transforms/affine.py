@@ -1,4 +1,4 @@
-"""What multiplies and adds in each channel: an Affine. Several in a row compose, and cost one pass over an image."""
+"""Affine transforms, which multiply and add in each channel. A sequence of them costs one pass over an image."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from archspec.transforms.base import Transform
 
 Factors = tuple[Any, Any]
-"""(factor, offset), float32 (..., C) or (..., 1): x factor + offset; a None multiplies by 1, or adds nothing."""
+"""(factor, offset) of x factor + offset, float32 (..., C) or (..., 1); None for a factor of 1 or an offset of 0."""
 
 
 class Affine(Transform):
-    """Base of the transforms that compute x factor + offset in each channel, and nothing else."""
+    """Base of the transforms that only compute x factor + offset in each channel."""
 
     def factors(self, tf: Any, draws: Any) -> Factors:
-        """The Factors of images whose draws are (..., self.draws), float32 in [0, 1)."""
-        raise NotImplementedError(f"{type(self).__name__}.factors")  # a plugin that forgot it
+        """The factors of images with draws (..., self.draws), float32 in [0, 1)."""
+        raise NotImplementedError(f"{type(self).__name__}.factors")  # not implemented by a plugin
 
 
 def composed(tf: Any, each: Sequence[Factors]) -> Factors:
-    """One after the other: (x f + o) g + p = x f g + (o g + p)."""
+    """The composition: (x f + o) g + p = x f g + (o g + p)."""
     factor, offset = None, None
     for multiplied, added in each:
         if multiplied is not None:
@@ -32,9 +32,9 @@ def composed(tf: Any, each: Sequence[Factors]) -> Factors:
 
 
 def applied(tf: Any, image: Any, factors: Factors) -> Any:
-    """One image (H, W, C) times factor plus offset, (C,) each, as float32.
+    """One image (H, W, C) -> float32, times factor plus offset, (C,) each.
 
-    A row at a time: TensorFlow broadcasts along three channels at half the speed.
+    Rows are flattened: TensorFlow is twice as fast as with broadcasting along three channels.
     """
     shape = tf.shape(image)
     rows = tf.reshape(tf.cast(image, tf.float32), (shape[0], -1))

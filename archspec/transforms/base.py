@@ -1,14 +1,15 @@
-"""The transform contract: one class declares a transform's arguments, the shapes that it gives, and what it computes.
+"""The transform contract: a class declares a transform's arguments, the shapes that it gives, and its computation.
 
-A transform never imports tensorflow: `apply` receives the module as an argument. What is random in it is a
-function of `draws`, numbers that it is handed, and of nothing else: the same draws give the same image, on any
-number of threads, in a batch or alone. The JSON Schema, the reference page and the tests derive from these classes.
+A transform never imports tensorflow: `apply` receives the module as an argument. Its random numbers are its argument
+`draws`, so that the same draws give the same image in any thread, in a batch or alone. The JSON Schema, the operator
+reference and the tests derive from these classes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from archspec.declare import Declared
 from archspec.ops.base import OpError, Shape, show
@@ -19,14 +20,16 @@ TRANSFORMS: Registry[Transform] = Registry("archspec.transforms")
 
 
 class Transform(Declared):
-    """Base of all transforms; a subclass is a frozen dataclass with a `name` and a docstring.
+    """Base of all transforms. A subclass is a frozen dataclass with a `name` and a docstring.
 
     Class attributes:
-        draws: how many random numbers it takes for an image; 0 for one that is not random.
-        sizes: True when it brings an image to a size, so that training need not resize it again.
+        needs: "image" for (H, W, C), "rgb" for (H, W, 3), "any" for other inputs too.
+        draws: number of random numbers for an image; 0 if the transform is not random.
+        sizes: whether it gives images a size, so that training does not resize them again.
         examples: pairs (arguments, shape of the image) for the reference and the conformance tests.
     """
 
+    needs: ClassVar[Literal["any", "image", "rgb"]] = "any"
     draws: ClassVar[int] = 0
     sizes: ClassVar[bool] = False
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Shape]]] = ()
@@ -37,36 +40,44 @@ class Transform(Declared):
 
     @property
     def batched(self) -> bool:
-        """Whether all images of a batch leave with one shape, so that `apply_batch` can serve."""
+        """Whether `apply_batch` can be used: whether all images of a batch get the same shape."""
         return True
 
     def for_input(self, input_shape: Shape) -> Self:
-        """The same transform, with the defaults that follow from the network's input filled in."""
+        """The transform with the defaults that depend on the network's input."""
         return self
 
     def shape(self, image: Shape) -> Shape:
-        """The shape that an image (H, W, C) leaves with; None for a free side. Raises OpError when it does not fit."""
+        """Shape of an image -> shape of the result; None for an unknown side. Raises OpError if the image does not fit."""
+        if self.needs != "any" and len(image) != 3:
+            raise OpError(f"`{self.name}` needs images (height, width, channels), but the shape is {show(image)}")
+        if self.needs == "rgb" and image[2] != 3:
+            help = (
+                f"remove `{self.name}`, or use a network with three input channels, as which grey images are read too"
+            )
+            raise OpError(f"`{self.name}` needs three channels (RGB), but the shape is {show(image)}", help=help)
         return image
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
-        """Images (b, H, W, C), uint8 or float32, transformed; draws (b, self.draws) are float32 in [0, 1)."""
-        raise NotImplementedError(f"{type(self).__name__}.apply_batch")  # a plugin that forgot it
+        """Images (b, H, W, C), uint8 or float32, and draws (b, self.draws), float32 in [0, 1) -> transformed images."""
+        raise NotImplementedError(f"{type(self).__name__}.apply_batch")  # not implemented by a plugin
 
     def apply(self, tf: Any, image: Any, draws: Any) -> Any:
-        """One image (H, W, C), whose sides may be unknown before it arrives; draws (self.draws,) as above."""
+        """One image (H, W, C), H and W perhaps unknown in the graph, and draws (self.draws,) -> the transformed image."""
         return self.apply_batch(tf, image[None], draws[None])[0]
 
 
-def sides(image: Shape, name: str) -> tuple[int | None, int | None]:
-    """Height and width, pixels. Raises OpError when it is no image."""
-    if len(image) != 3:
-        raise OpError(f"`{name}` needs images (height, width, channels), and got {show(image)}")
-    return image[0], image[1]
+def check_range(values: tuple[float, float], argument: str, most: float = math.inf) -> None:
+    """Raises OpError if the range [low, high] is empty or exceeds `most`."""
+    if values[0] > values[1]:
+        raise OpError(f"the range [{values[0]:g}, {values[1]:g}] is empty", argument, "write [low, high]")
+    if values[1] > most:
+        raise OpError(f"the range [{values[0]:g}, {values[1]:g}] exceeds {most:g}", argument)
 
 
 def uniform_integer(tf: Any, draws: Any, count: Any) -> Any:
-    """Draws in [0, 1) to integers in 0 .. count - 1, each equally likely.
+    """Draws in [0, 1) -> integers from 0 to count - 1, uniformly distributed.
 
-    float32 draws have 23 bits, so that draw * count rounds to less than count.
+    float32 draws have 23 bits, so draw * count rounds to less than count.
     """
     return tf.cast(draws * tf.cast(count, tf.float32), tf.int32)

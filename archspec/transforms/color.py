@@ -1,4 +1,4 @@
-"""The colours of an image: pca_color, color_jitter. Grey levels are 0 to 255."""
+"""Transforms of color: pca_color, color_jitter. Grey levels are 0 to 255."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 from archspec.declare import NUMBER, arg, declared
-from archspec.ops.base import OpError, Shape, show
 from archspec.transforms.affine import Affine, Factors
-from archspec.transforms.base import Transform, sides
+from archspec.transforms.base import Transform
 
 AMOUNT = {"type": "number", "minimum": 0}
 THREE = {"type": "array", "items": NUMBER, "minItems": 3, "maxItems": 3}
@@ -16,40 +15,31 @@ MATRIX = {"type": "array", "items": THREE, "minItems": 3, "maxItems": 3}
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
-def rgb(image: Shape, name: str) -> Shape:
-    """The image. Raises OpError when it has not three channels."""
-    sides(image, name)
-    if image[2] != 3:
-        fact = f"`{name}` needs three channels, red, green and blue, and got {show(image)}"
-        help = f"leave `{name}` out, or give the network three channels, as which grey images are read too"
-        raise OpError(fact, help=help)
-    return image
-
-
 @declared
 class PcaColor(Affine):
-    """Add to each pixel a random colour along the principal components of RGB (Krizhevsky et al. 2012, section 4.1).
+    """Add a random color along the principal components of RGB to all pixels (Krizhevsky et al. 2012, section 4.1).
 
-    Shapes: (H, W, 3) -> the same, float32; unclipped. The colour, one for an image, is
-    sum_i a_i deviations_i components_i with a_i drawn from N(0, std); `archspec data check` prints both for a data set.
+    Shapes: (H, W, 3) -> the same, float32, not clipped. The color of an image is
+    sum_i a_i deviations_i components_i with a_i drawn from N(0, std). `archspec data check` prints the deviations and
+    components of a data set.
     """
 
     name = "pca_color"
+    needs = "rgb"
     draws = 4
     examples = (({}, (5, 7, 3)), ({"std": 0.5, "deviations": [9, 4, 1]}, (9, 4, 3)))
 
     std: float = arg(AMOUNT, "standard deviation of the three draws", 0.1)
     deviations: tuple[float, ...] = arg(
-        THREE, "standard deviations along the components, grey levels; by default ImageNet's", (55.46, 4.794, 1.148)
+        THREE,
+        "standard deviations along the components, grey levels; the default is ImageNet's",
+        (55.46, 4.794, 1.148),
     )
     components: tuple[tuple[float, ...], ...] = arg(
         MATRIX,
-        "three unit vectors (red, green, blue), one a row; by default ImageNet's",
+        "three unit vectors (red, green, blue), one in each row; the default is ImageNet's",
         ((-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.814, 0.4203)),
     )
-
-    def shape(self, image: Shape) -> Shape:
-        return rgb(image, self.name)
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         return tf.cast(images, tf.float32) + self.factors(tf, draws)[1][:, None, None, :]
@@ -64,24 +54,25 @@ class ColorJitter(Transform):
     """Change brightness, contrast, saturation and hue by random amounts, in this order.
 
     Shapes: (H, W, 3) -> the same, float32, clipped to 0 to 255 after each step. Each factor is drawn from
-    [max(0, 1 - amount), 1 + amount], the turn of the hue from [-hue, hue]; as torchvision's ColorJitter, whose order
-    is random. Brightness multiplies; contrast blends with the mean luminance; saturation blends with the grey image.
+    [max(0, 1 - amount), 1 + amount], and the rotation of the hue from [-hue, hue]. torchvision's ColorJitter has the
+    same steps in random order. Brightness multiplies, contrast blends with the mean luminance, saturation blends with
+    the grey image.
     """
 
     name = "color_jitter"
+    needs = "rgb"
     draws = 4
     examples = (
         ({"brightness": 0.4}, (5, 7, 3)),
         ({"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}, (9, 4, 3)),
     )
 
-    brightness: float = arg(AMOUNT, "greatest relative change of brightness", 0.0)
-    contrast: float = arg(AMOUNT, "greatest relative change of contrast", 0.0)
-    saturation: float = arg(AMOUNT, "greatest relative change of saturation", 0.0)
-    hue: float = arg({"type": "number", "minimum": 0, "maximum": 0.5}, "greatest turn of the hue, 0.5 is half round", 0)
-
-    def shape(self, image: Shape) -> Shape:
-        return rgb(image, self.name)
+    brightness: float = arg(AMOUNT, "largest relative change of brightness", 0.0)
+    contrast: float = arg(AMOUNT, "largest relative change of contrast", 0.0)
+    saturation: float = arg(AMOUNT, "largest relative change of saturation", 0.0)
+    hue: float = arg(
+        {"type": "number", "minimum": 0, "maximum": 0.5}, "largest rotation of the hue; 0.5 is a half turn", 0
+    )
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         images = tf.cast(images, tf.float32)
@@ -105,7 +96,7 @@ class ColorJitter(Transform):
 
 
 def normal(tf: Any, draws: Any) -> Any:
-    """Draws in [0, 1), (b, 2 n), to as many independent ones of the standard normal distribution (Box and Muller)."""
+    """Draws (b, 2 n) in [0, 1) -> independent standard normal samples, (b, 2 n) (Box and Muller)."""
     half = draws.shape[-1] // 2
     radius = tf.sqrt(-2 * tf.math.log1p(-draws[:, :half]))
     angle = 2 * math.pi * draws[:, half:]
@@ -113,27 +104,27 @@ def normal(tf: Any, draws: Any) -> Any:
 
 
 def blended(tf: Any, images: Any, other: Any, factor: Any) -> Any:
-    """other + factor (images - other), clipped to grey levels."""
+    """other + factor (images - other), clipped to 0 to 255."""
     return tf.clip_by_value(other + factor * (images - other), 0.0, 255.0)
 
 
 def brightened(tf: Any, images: Any, factor: Any) -> Any:
-    """Blended with black."""
+    """The images blended with black."""
     return blended(tf, images, tf.zeros_like(images), factor)
 
 
 def contrasted(tf: Any, images: Any, factor: Any) -> Any:
-    """Blended with the mean of the luminance, one for an image."""
+    """The images blended with the mean luminance of each."""
     return blended(tf, images, tf.reduce_mean(luminance(tf, images), (1, 2), keepdims=True), factor)
 
 
 def saturated(tf: Any, images: Any, factor: Any) -> Any:
-    """Blended with the grey image."""
+    """The images blended with the grey images."""
     return blended(tf, images, luminance(tf, images), factor)
 
 
 def luminance(tf: Any, images: Any) -> Any:
-    """(b, H, W, 3) -> (b, H, W, 1); of other numbers of channels their mean."""
+    """(b, H, W, 3) -> (b, H, W, 1); for other numbers of channels, their mean."""
     if images.shape[-1] != 3:
         return tf.reduce_mean(images, -1, keepdims=True)
     return tf.reduce_sum(images * tf.constant(LUMINANCE), -1, keepdims=True)

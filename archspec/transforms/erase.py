@@ -1,4 +1,4 @@
-"""Hide a part of an image: random_erasing, cutout."""
+"""Transforms that hide a part of an image: random_erasing, cutout."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from archspec.declare import POSITIVE, arg, declared
-from archspec.ops.base import OpError, Shape
-from archspec.transforms.base import Transform, sides, uniform_integer
+from archspec.ops.base import Shape
+from archspec.transforms.base import Transform, check_range, uniform_integer
 from archspec.transforms.flip import PROBABILITY
 
 RANGE = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}
@@ -16,21 +16,18 @@ GREY = {"type": "number", "minimum": 0, "maximum": 255}
 
 @declared
 class Cutout(Transform):
-    """Hide a square whose centre is anywhere in the image; it may reach over the border (DeVries & Taylor 2017, 3.1).
+    """Hide a square with its center anywhere in the image (DeVries & Taylor 2017, section 3.1).
 
-    Shapes: (H, W, C) -> (H, W, C).
+    Shapes: (H, W, C) -> (H, W, C). The part of the square beyond the border is cut off.
     """
 
     name = "cutout"
+    needs = "image"
     draws = 2
     examples = (({"size": 4}, (11, 7, 3)), ({"size": 3, "value": 128}, (5, 7, 1)))
 
     size: int = arg(POSITIVE, "side of the square, pixels: 16 for CIFAR-10, 8 for CIFAR-100")
     value: float = arg(GREY, "its grey level, 0 to 255", 0.0)
-
-    def shape(self, image: Shape) -> Shape:
-        sides(image, self.name)
-        return image
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         centre = uniform_integer(tf, draws, tf.shape(images)[1:3])
@@ -40,27 +37,27 @@ class Cutout(Transform):
 
 @declared
 class RandomErasing(Transform):
-    """Hide, with probability `p`, a rectangle of random area and shape inside the image (Zhong et al. 2017, section 3).
+    """Hide a rectangle of random area and shape with probability `p` (Zhong et al. 2017, section 3).
 
-    Shapes: (H, W, C) -> (H, W, C). A rectangle that would exceed a side is cut to it, where the paper draws again.
+    Shapes: (H, W, C) -> (H, W, C). A rectangle with a side longer than the image's is cut to it; the paper draws again.
     """
 
     name = "random_erasing"
+    needs = "image"
     draws = 5
     examples = (({}, (11, 7, 3)), ({"p": 1, "area": [0.2, 0.3], "value": 0}, (9, 5, 1)))
 
     p: float = arg(PROBABILITY, "probability, 0 to 1", 0.5)
-    area: tuple[float, float] = arg(RANGE, "[least, greatest] share of the image's area", (0.02, 0.4))
+    area: tuple[float, float] = arg(RANGE, "[smallest, largest] share of the image's area", (0.02, 0.4))
     ratio: tuple[float, float] = arg(
-        RANGE, "[least, greatest] height / width, drawn on a logarithmic scale", (0.3, 3.33)
+        RANGE, "[smallest, largest] height / width, drawn on a logarithmic scale", (0.3, 3.33)
     )
     value: float = arg(GREY, "its grey level, 0 to 255", 127.0)
 
     def shape(self, image: Shape) -> Shape:
-        sides(image, self.name)
         check_range(self.area, "area", 1.0)
         check_range(self.ratio, "ratio")
-        return image
+        return super().shape(image)
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         old = tf.shape(images)[1:3]
@@ -69,18 +66,10 @@ class RandomErasing(Transform):
         return filled(tf, images, uniform_integer(tf, draws[:, 3:5], old - size + 1), size, self.value)
 
 
-def check_range(values: tuple[float, float], argument: str, most: float = math.inf) -> None:
-    """Raises OpError when [low, high] is empty or exceeds `most`."""
-    if values[0] > values[1]:
-        raise OpError(f"the range [{values[0]:g}, {values[1]:g}] is empty", argument, "write [low, high]")
-    if values[1] > most:
-        raise OpError(f"the range [{values[0]:g}, {values[1]:g}] goes beyond {most:g}", argument)
-
-
 def rectangles(tf: Any, old: Any, area: tuple[float, float], ratio: tuple[float, float], draws: Any) -> Any:
-    """(height, width) int32 (..., 2) of rectangles for images of sides `old` (..., 2), which they may exceed.
+    """(height, width) of random rectangles, int32 (..., 2), for images of sides `old` (..., 2), which they may exceed.
 
-    draws (..., 2): the share of the area, uniform; the ratio height / width, uniform in its logarithm.
+    draws (..., 2): for the share of the area (uniform), and for height / width (uniform in its logarithm).
     """
     low, high = math.log(ratio[0]), math.log(ratio[1])
     pixels = (area[0] + (area[1] - area[0]) * draws[..., 0]) * tf.cast(tf.reduce_prod(old, -1), tf.float32)
@@ -90,7 +79,7 @@ def rectangles(tf: Any, old: Any, area: tuple[float, float], ratio: tuple[float,
 
 
 def filled(tf: Any, images: Any, first: Any, size: Any, value: float) -> Any:
-    """Images (b, H, W, C) with `value` in the rectangle of each: its corner `first` and `size`, int32 (b, 2)."""
+    """Images (b, H, W, C) with `value` in a rectangle of each, of corner `first` and `size`, int32 (b, 2) each."""
     shape = tf.shape(images)
 
     def inside(axis: int) -> Any:

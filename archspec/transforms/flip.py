@@ -1,12 +1,11 @@
-"""Mirror images: random_flip."""
+"""Random mirroring: random_flip."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from archspec.declare import arg, choice, declared
-from archspec.ops.base import Shape
-from archspec.transforms.base import Transform, sides
+from archspec.transforms.base import Transform
 
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 
@@ -19,15 +18,12 @@ class RandomFlip(Transform):
     """
 
     name = "random_flip"
+    needs = "image"
     draws = 1
     examples = (({}, (11, 7, 3)), ({"mode": "vertical", "p": 0.8}, (11, 7, 1)))
 
     mode: str = arg(choice("horizontal", "vertical"), "`horizontal` (left to right) or `vertical`", "horizontal")
     p: float = arg(PROBABILITY, "probability, 0 to 1", 0.5)
-
-    def shape(self, image: Shape) -> Shape:
-        sides(image, self.name)
-        return image
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         mirrored = tf.reverse(images, [2 if self.mode == "horizontal" else 1])

@@ -1,21 +1,26 @@
-"""What part of an image is seen, at what size: a Frame. Resizing and cropping compose into one, computed at once."""
+"""Frames: the part of an image that is visible, and its size. Resizes and crops are combined into one resampling."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
 
+from archspec.declare import POSITIVE
+from archspec.ops.base import Shape
 from archspec.transforms.base import Transform
 
-EDGE = 1e-3  # pixels: rounding to float32 must not lead outside
+SIDES = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 2, "maxItems": 2}
+Sides = int | tuple[int, int] | None
+EDGE = 1e-3  # pixels: float32 rounding must not reach outside of the image
 
 
 class Frame(NamedTuple):
-    """A rectangle of an image, resampled to a size; (rows, columns) throughout. Of many images: (n, 2) each.
+    """A rectangle of an image that is resampled to a size, as (rows, columns). For many images: (n, 2) each.
 
     Attributes:
-        corner: float64 (..., 2), top and left of the rectangle, pixels of the image; the first pixel covers 0 to 1.
-        extent: float64 (..., 2), its height and width, pixels of the image.
-        size: int64 (..., 2), the pixels that it becomes.
+        corner: float64 (..., 2), top and left of the rectangle, in pixels of the image; the first pixel covers 0 to 1.
+        extent: float64 (..., 2), its height and width, in pixels of the image.
+        size: int64 (..., 2), number of pixels of the result.
     """
 
     corner: Any
@@ -23,22 +28,24 @@ class Frame(NamedTuple):
     size: Any
 
     def resized(self, tf: Any, size: Any) -> Frame:
-        """The same rectangle with another number of pixels."""
+        """The same rectangle, resampled to another size."""
         return self._replace(size=tf.cast(size, tf.int64))
 
     def cropped(self, tf: Any, offset: Any, size: Any) -> Frame:
-        """The window of `size` at `offset`, both in the pixels that the frame has now."""
+        """The window of `size` at `offset`, both in pixels of this frame's result."""
         step = self.extent / tf.cast(self.size, tf.float64)
         offset, size = (tf.cast(pair, tf.float64) for pair in (offset, size))
         return Frame(self.corner + offset * step, size * step, tf.cast(size + tf.zeros_like(step), tf.int64))
 
 
 class Framing(Transform):
-    """Base of the transforms that choose a Frame and compute nothing else, so that several cost one resampling."""
+    """Base of the transforms that only choose a Frame, so that several of them cost one resampling."""
+
+    needs = "image"
 
     def frame(self, tf: Any, frame: Frame, draws: Any) -> Frame:
-        """The frame after this transform; draws (..., self.draws) are float32 in [0, 1), a row for each frame."""
-        raise NotImplementedError(f"{type(self).__name__}.frame")  # a plugin that forgot it
+        """The frame after this transform; draws (..., self.draws) are float32 in [0, 1), one row for each frame."""
+        raise NotImplementedError(f"{type(self).__name__}.frame")  # not implemented by a plugin
 
     def apply(self, tf: Any, image: Any, draws: Any) -> Any:
         framed = self.frame(tf, whole(tf, tf.shape(image)[:2]), draws)
@@ -51,19 +58,39 @@ class Framing(Transform):
         return tf.ensure_shape(view(tf, images, framed), (images.shape[0], *declared))
 
 
+class SizedFraming(Framing):
+    """Base of the framing transforms whose result has a given `size`, by default that of the network's input."""
+
+    sizes = True
+
+    size: Sides
+
+    @property
+    def window(self) -> tuple[int | None, int | None]:
+        """Height and width of the result; None for an unknown side."""
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+    def for_input(self, input_shape: Shape) -> Self:
+        height, width, _ = super().shape(input_shape)
+        return self if self.size is not None else replace(self, size=(height, width))  # type: ignore[type-var]
+
+    def shape(self, image: Shape) -> Shape:
+        return (*self.window, super().shape(image)[2])
+
+
 def whole(tf: Any, sides: Any) -> Frame:
-    """All of images of those sides (..., 2), as they are."""
+    """The frame of whole images of `sides` (..., 2)."""
     sides = tf.cast(sides, tf.int64)
     extent = tf.cast(sides, tf.float64)
     return Frame(tf.zeros_like(extent), extent, sides)
 
 
 def view(tf: Any, images: Any, frame: Frame, resample: str = "exact") -> Any:
-    """What the frame shows of the images (b, H, W, C): (b, *size, C) float32; a copy where nothing is to be resampled.
+    """Images (b, H, W, C) -> float32 (b, *size, C), what the frame shows of them.
 
-    resample: `exact` is antialiased bilinear at fractional places: it equals `tf.image.resize(antialias=True)` of the
-    whole image, then the crop, to 0.02 grey levels. `fast` rounds the rectangle to whole pixels, and takes means of
-    areas to shrink it and bilinear interpolation to enlarge it: faster, and up to half a pixel of the images off.
+    resample: `exact` is antialiased bilinear at fractional positions. It equals `tf.image.resize(antialias=True)` of
+    the whole image, then the crop, to 0.02 grey levels. `fast` rounds the rectangle to whole pixels, shrinks it by
+    means of areas, and enlarges it by bilinear interpolation: it is up to half a pixel off.
     """
     return resampled(tf, images, frame, manner(tf, frame, tf.shape(images)[1:3], resample), resample)
 
@@ -74,8 +101,8 @@ COPY, ENLARGE, SHRINK = range(3)
 def manner(tf: Any, frame: Frame, sides: Any, resample: str) -> Any:
     """How frames of images of `sides` (..., 2) are computed, int32 (...): COPY, ENLARGE or SHRINK.
 
-    An image that is enlarged needs no antialiasing, and its interpolation takes half the time; it must read nothing
-    outside, so that at the border of an image SHRINK enlarges too.
+    ENLARGE is interpolation without antialiasing, which takes half the time. It must not read outside of the image, so
+    SHRINK also enlarges frames at the border.
     """
     size, last = tf.cast(frame.size, tf.float64), tf.cast(sides, tf.float64) - 1
     kept = tf.reduce_all((frame.extent == size) & (frame.corner == tf.round(frame.corner)), -1)
@@ -88,13 +115,13 @@ def manner(tf: Any, frame: Frame, sides: Any, resample: str) -> Any:
 
 
 def _first_and_last(frame: Frame, size: Any) -> tuple[Any, Any]:
-    """The first and the last place that is read, in the middle of a pixel of the result."""
+    """The positions in the image of the centers of the first and the last pixel of the result."""
     half = frame.extent / size / 2 - 0.5
     return frame.corner + half, frame.corner + frame.extent - half - 1
 
 
 def resampled(tf: Any, images: Any, frame: Frame, manner: Any, resample: str) -> Any:
-    """As `view`, for a frame of which the `manner` is known."""
+    """As `view`, for a frame with a known `manner`."""
     size = tf.cast(frame.size, tf.int32)
 
     def between(begin: Any, end: Any) -> Any:
@@ -138,7 +165,7 @@ def resampled(tf: Any, images: Any, frame: Frame, manner: Any, resample: str) ->
 
 
 def whole_pixels(tf: Any, frame: Frame, sides: Any) -> tuple[Any, Any]:
-    """Where frames begin and end, int32 (..., 2), in whole pixels of images of `sides`; at least one pixel."""
+    """Start and end of frames, int32 (..., 2) each, in whole pixels of images of `sides`; at least one pixel."""
     sides = tf.cast(sides, tf.int32)
     begin = tf.minimum(tf.cast(tf.round(frame.corner), tf.int32), sides - 1)
     end = tf.maximum(tf.cast(tf.round(frame.corner + frame.extent), tf.int32), begin + 1)

@@ -1,25 +1,24 @@
-"""Images mixed with another of their batch, and their labels with its label: mixup, cutmix."""
+"""Transforms that mix each image and its label with another of the batch: mixup, cutmix."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from archspec.declare import POSITIVE_NUMBER, arg, declared
-from archspec.ops.base import Shape
-from archspec.transforms.base import Transform, sides
+from archspec.transforms.base import Transform
 from archspec.transforms.flip import PROBABILITY
 
-HALVINGS = 40  # of the interval that holds a quantile: to 1e-12
+HALVINGS = 40  # bisection steps for a quantile: to 1e-12
 
 
 class Mixing(Transform):
-    """Base of the transforms that mix each image with the one at the mirrored place of its batch, which is random.
+    """Base of the transforms that mix image i of a batch of n with image n - 1 - i, which is random.
 
-    They come last, after `preprocess`, and leave a lone image as it is.
+    They come last, after `preprocess`. A batch of one image is not changed.
     """
 
     batch_draws: ClassVar[int] = 0
-    """How many random numbers it takes for a batch."""
+    """Number of random numbers for a batch."""
 
     p: float
 
@@ -27,50 +26,48 @@ class Mixing(Transform):
         return images
 
     def mix(self, tf: Any, images: Any, targets: Any, draws: Any) -> tuple[Any, Any]:
-        """Images (b, ...) float32 and their targets (b, classes), which add up to 1; draws (self.batch_draws,)."""
-        raise NotImplementedError(f"{type(self).__name__}.mix")  # a plugin that forgot it
+        """Images (b, ...), float32, and targets (b, classes), sum 1 -> the same, mixed; draws (self.batch_draws,)."""
+        raise NotImplementedError(f"{type(self).__name__}.mix")  # not implemented by a plugin
 
 
 @declared
 class Mixup(Mixing):
-    """Blend each image with another of its batch, and their labels in the same shares (Zhang et al. 2017, section 2).
+    """Blend each image and its label with another of the batch (Zhang et al. 2017, section 2).
 
-    Shapes: any -> the same, float32. The share of the image is drawn from Beta(alpha, alpha), once for each batch;
-    the loss is the cross-entropy with both labels by their shares, and top-1 counts the label with the greater one.
+    Shapes: any -> the same, float32. The share of the image is drawn from Beta(alpha, alpha), once for each batch. The
+    loss is the cross-entropy with both labels, weighted by their shares; top-1 counts the label with the larger share.
     """
 
     name = "mixup"
     batch_draws = 2
     examples = (({}, (5, 7, 3)), ({"alpha": 1, "p": 0.5}, (9, 2)))
 
-    alpha: float = arg(POSITIVE_NUMBER, "of the Beta distribution: 1 is uniform, smaller ones mix less", 0.2)
+    alpha: float = arg(POSITIVE_NUMBER, "of the Beta distribution: 1 is uniform, smaller values mix less", 0.2)
     p: float = arg(PROBABILITY, "probability that a batch is mixed, 0 to 1", 1.0)
 
     def mix(self, tf: Any, images: Any, targets: Any, draws: Any) -> tuple[Any, Any]:
         share = beta_quantile(tf, self.alpha, draws[0])
-        # of a pair each is the other's partner: with the smaller share they would only change places
+        # images are mixed in pairs: a smaller share would only exchange the two
         share = tf.where(draws[1] < self.p, tf.maximum(share, 1 - share), 1.0)
         return blended(images, share), blended(targets, share)
 
 
 @declared
 class Cutmix(Mixing):
-    """Replace a rectangle of each image by that of another of its batch; labels count by area (Yun et al. 2019, 3.1).
+    """Replace a rectangle of each image by that of another of the batch (Yun et al. 2019, section 3.1).
 
-    Shapes: (H, W, C) -> the same, float32. The share that is kept is drawn from Beta(alpha, alpha), once for each
-    batch; the rectangle has the aspect ratio of the image and its centre anywhere in it, and is cut at the border.
+    Shapes: (H, W, C) -> the same, float32. The share of the area that is kept, which is also the share of the label, is
+    drawn from Beta(alpha, alpha), once for each batch. The rectangle has the aspect ratio of the image and its center
+    anywhere in it, and is cut off at the border.
     """
 
     name = "cutmix"
+    needs = "image"
     batch_draws = 4
     examples = (({}, (5, 7, 3)), ({"alpha": 0.5, "p": 0.5}, (9, 4, 1)))
 
     alpha: float = arg(POSITIVE_NUMBER, "of the Beta distribution: 1 is uniform", 1.0)
     p: float = arg(PROBABILITY, "probability that a batch is mixed, 0 to 1", 1.0)
-
-    def shape(self, image: Shape) -> Shape:
-        sides(image, self.name)
-        return image
 
     def mix(self, tf: Any, images: Any, targets: Any, draws: Any) -> tuple[Any, Any]:
         kept = tf.where(draws[1] < self.p, beta_quantile(tf, self.alpha, draws[0]), 1.0)
@@ -85,12 +82,12 @@ class Cutmix(Mixing):
 
 
 def blended(values: Any, share: Any) -> Any:
-    """share of each of (b, ...), and the rest of the one at the mirrored place."""
+    """share * value i + (1 - share) * value n - 1 - i, for n values (n, ...)."""
     return share * values + (1 - share) * values[::-1]
 
 
 def beta_quantile(tf: Any, alpha: float, probability: Any) -> Any:
-    """Where the distribution function of Beta(alpha, alpha) is `probability`, a scalar: float32 in [0, 1]."""
+    """The quantile of Beta(alpha, alpha) at `probability`, a scalar: float32 in [0, 1]."""
     probability = tf.cast(probability, tf.float64)
     shape = tf.constant(alpha, tf.float64)
 
@@ -105,7 +102,7 @@ def beta_quantile(tf: Any, alpha: float, probability: Any) -> Any:
 
 
 def mixed(tf: Any, chain: list[Mixing], images: Any, targets: Any, draws: Any) -> tuple[Any, Any]:
-    """A batch after one of the chain, each equally likely; draws (1 + the most that one takes,) in [0, 1)."""
+    """A batch after one transform of the chain, drawn uniformly; draws (1 + max(batch_draws),) in [0, 1)."""
 
     def by(transform: Mixing) -> Any:
         return lambda: transform.mix(tf, images, targets, draws[1 : 1 + transform.batch_draws])

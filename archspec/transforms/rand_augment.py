@@ -1,4 +1,4 @@
-"""Several random operations of one strength: rand_augment."""
+"""Random operations of one magnitude: rand_augment."""
 
 from __future__ import annotations
 
@@ -8,51 +8,48 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import arg
-from archspec.ops.base import Shape
 from archspec.transforms.base import Transform, uniform_integer
-from archspec.transforms.color import blended, brightened, contrasted, rgb, saturated
+from archspec.transforms.color import blended, brightened, contrasted, saturated
 from archspec.transforms.erase import GREY
 from archspec.transforms.flip import PROBABILITY
 
-STRONGEST = 30  # the greatest magnitude
-MOST = 4  # operations on an image
+STRONGEST = 30  # the largest magnitude
+MOST = 4  # largest number of operations
 Operation = Callable[..., Any]
-"""(tf, images (1, H, W, 3) float32, level 0 to 1, sign -1.0 or 1.0, grey of what is uncovered) -> images."""
+"""(tf, images (1, H, W, 3) float32, level 0 to 1, sign -1.0 or 1.0, grey level of uncovered pixels) -> images."""
 
 
 @dataclass(frozen=True)
 class RandAugment(Transform):
-    """Apply `count` operations, each drawn from 14, all of one magnitude (Cubuk et al. 2019, section 3).
+    """Apply `count` operations, each drawn from 14, with the same magnitude (Cubuk et al. 2019, section 3).
 
-    Shapes: (H, W, 3) -> the same, float32. The operations and their ranges are torchvision's: nothing, brightness,
-    color, contrast and sharpness (by up to 0.9), posterize (to 4 bits), solarize, autocontrast, equalize, shear_x and
-    shear_y (0.3), translate_x and translate_y (150 / 331 of the side), rotate (30 degrees); the sign is drawn.
-    The magnitudes of timm and of the authors' EfficientNets are out of 10: three times as much here.
+    Shapes: (H, W, 3) -> the same, float32. The operations and their largest effects are torchvision's: identity;
+    brightness, color, contrast and sharpness (by 0.9); posterize (to 4 bits); solarize; autocontrast; equalize; shear_x
+    and shear_y (0.3); translate_x and translate_y (150 / 331 of the side); rotate (30 degrees). The sign is random.
+    Magnitudes go up to 30; those of timm and of the authors' EfficientNets, up to 10, must be multiplied by 3.
     """
 
     name = "rand_augment"
+    needs = "rgb"
     draws = 2 * MOST
     examples = (({}, (11, 7, 3)), ({"count": 3, "magnitude": 20, "value": 0, "p": 0.5}, (9, 14, 3)))
 
-    count: int = arg({"type": "integer", "minimum": 1, "maximum": MOST}, "operations on an image", 2)
-    magnitude: float = arg({"type": "number", "minimum": 0, "maximum": STRONGEST}, "strength, 0 to 30", 9)
-    value: float = arg(GREY, "grey level of what a movement uncovers, 0 to 255", 128.0)
-    p: float = arg(PROBABILITY, "probability that an operation that was drawn is applied, 0 to 1; timm has 0.5", 1.0)
+    count: int = arg({"type": "integer", "minimum": 1, "maximum": MOST}, "number of operations on an image", 2)
+    magnitude: float = arg({"type": "number", "minimum": 0, "maximum": STRONGEST}, "strength of operations, 0 to 30", 9)
+    value: float = arg(GREY, "grey level of pixels that a movement uncovers, 0 to 255", 128.0)
+    p: float = arg(PROBABILITY, "probability that a drawn operation is applied, 0 to 1; timm uses 0.5", 1.0)
 
     @property
     def batched(self) -> bool:
         return False
 
-    def shape(self, image: Shape) -> Shape:
-        return rgb(image, self.name)
-
     def apply(self, tf: Any, image: Any, draws: Any) -> Any:
         level, images = self.magnitude / STRONGEST, tf.cast(image, tf.float32)[None]
-        for turn in range(self.count):
-            choice = uniform_integer(tf, draws[2 * turn], len(OPERATIONS))
-            halved = 2 * draws[2 * turn + 1]
+        for number in range(self.count):
+            choice = uniform_integer(tf, draws[2 * number], len(OPERATIONS))
+            halved = 2 * draws[2 * number + 1]
             sign = tf.where(halved < 1, -1.0, 1.0)
-            choice = tf.where(halved - tf.floor(halved) < self.p, choice, 0)  # what is left of the draw, in [0, 1)
+            choice = tf.where(halved - tf.floor(halved) < self.p, choice, 0)  # the rest of the draw is uniform too
 
             def branch(operation: Operation, images: Any = images, sign: Any = sign) -> Callable[[], Any]:
                 return lambda: operation(tf, images, level, sign, self.value)
@@ -70,7 +67,7 @@ def _enhanced(function: Callable[[Any, Any, Any], Any]) -> Operation:
 
 
 def _sharpened(tf: Any, images: Any, factor: Any) -> Any:
-    """Blended with the image smoothed by 3 x 3, whose border is left as it is."""
+    """The images blended with their smoothed version (3 x 3), which has the original border."""
     kernel = tf.constant([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
     inner = tf.nn.depthwise_conv2d(images, tf.tile(kernel[:, :, None, None], (1, 1, 3, 1)), (1, 1, 1, 1), "VALID")
     shape = tf.shape(images)
@@ -90,13 +87,13 @@ def _solarized(tf: Any, images: Any, level: float, sign: Any, value: float) -> A
 
 
 def _autocontrasted(tf: Any, images: Any, level: float, sign: Any, value: float) -> Any:
-    """Each channel stretched to 0 to 255; one of a single level is left as it is."""
+    """Each channel stretched to 0 to 255; a constant channel is unchanged."""
     low, high = (reduce(images, (1, 2), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
     return tf.where(high > low, (images - low) * 255 / tf.maximum(high - low, 1e-6), images)
 
 
 def _equalized(tf: Any, images: Any, level: float, sign: Any, value: float) -> Any:
-    """Each channel through the table that makes its histogram flat, as Pillow's ImageOps.equalize."""
+    """Histogram equalization of each channel, as Pillow's ImageOps.equalize."""
     levels = tf.cast(tf.clip_by_value(tf.round(images), 0.0, 255.0), tf.int32)
 
     def channel(index: int) -> Any:
@@ -110,9 +107,9 @@ def _equalized(tf: Any, images: Any, level: float, sign: Any, value: float) -> A
 
 
 def _moved(place: Callable[..., tuple[Any, ...]]) -> Operation:
-    """The affine map of `place(tf, height, width, level, sign)`: from places of the result to places of the image.
+    """The operation of an affine map from positions in the result to positions in the image.
 
-    (a, b, c, d, e, f): x' = a x + b y + c, y' = d x + e y + f, pixels.
+    place(tf, height, width, level, sign) returns (a, b, c, d, e, f): x' = a x + b y + c, y' = d x + e y + f, in pixels.
     """
 
     def operation(tf: Any, images: Any, level: float, sign: Any, value: float) -> Any:
@@ -135,7 +132,7 @@ def _moved(place: Callable[..., tuple[Any, ...]]) -> Operation:
 def _rotation(tf: Any, height: Any, width: Any, level: float, sign: Any) -> tuple[Any, ...]:
     angle = math.radians(30 * level) * sign
     cosine, sine = tf.cos(angle), tf.sin(angle)
-    x, y = (width - 1) / 2, (height - 1) / 2  # the middle stays
+    x, y = (width - 1) / 2, (height - 1) / 2  # rotation about the center
     return cosine, -sine, x - cosine * x + sine * y, sine, cosine, y - sine * x - cosine * y
 
 
@@ -156,4 +153,4 @@ OPERATIONS: dict[str, Operation] = {
     "translate_y": _moved(lambda tf, height, width, level, sign: (1, 0, 0, 0, 1, TRANSLATION * level * sign * height)),
     "rotate": _moved(_rotation),
 }
-"""The operations under torchvision's names, in the order in which a draw chooses them."""
+"""The operations by torchvision's names; a draw selects one by its position."""

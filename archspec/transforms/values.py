@@ -1,4 +1,4 @@
-"""The grey levels of an image: scale, subtract_mean, normalize."""
+"""Transforms of grey levels: scale, subtract_mean, normalize."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def one_or_each_channel(item: Schema) -> Schema:
 
 @declared
 class Scale(Affine):
-    """Multiply by `factor`, then add `offset`: (x factor + offset). By default grey levels 0 to 255 become 0 to 1.
+    """Multiply by `factor`, then add `offset`. The default scales grey levels 0 to 255 to 0 to 1.
 
     Shapes: any -> the same, float32.
     """
@@ -24,8 +24,8 @@ class Scale(Affine):
     name = "scale"
     examples = (({}, (5, 7, 3)), ({"factor": 0.5, "offset": -1}, (9, 2)))
 
-    factor: float = arg(NUMBER, "what grey levels are multiplied by", 1 / 255)
-    offset: float = arg(NUMBER, "what is added afterwards", 0.0)
+    factor: float = arg(NUMBER, "multiplies the values", 1 / 255)
+    offset: float = arg(NUMBER, "added to the product", 0.0)
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:
         return tf.cast(images, tf.float32) * self.factor + self.offset
@@ -36,7 +36,7 @@ class Scale(Affine):
 
 @declared
 class SubtractMean(Affine):
-    """Subtract the mean of each channel, taken over the training images (Simonyan & Zisserman 2014, section 2.1).
+    """Subtract the mean of each channel over the training images (Simonyan & Zisserman 2014, section 2.1).
 
     Shapes: any -> the same, float32.
     """
@@ -45,7 +45,8 @@ class SubtractMean(Affine):
     examples = (({"mean": [123.68, 116.78, 103.94]}, (5, 7, 3)), ({"mean": 3}, (9, 2)))
 
     mean: float | tuple[float, ...] = arg(
-        one_or_each_channel(NUMBER), "mean of each channel, in the units that arrive here: grey levels 0 to 255"
+        one_or_each_channel(NUMBER),
+        "mean of each channel, in the units of the input: grey levels, unless `scale` comes first",
     )
 
     def shape(self, image: Shape) -> Shape:
@@ -63,7 +64,7 @@ class SubtractMean(Affine):
 class Normalize(Affine):
     """Subtract the mean and divide by the standard deviation of each channel: (x - mean) / std.
 
-    Shapes: any -> the same, float32. Both are in the units that arrive here: after `scale`, 0 to 1.
+    Shapes: any -> the same, float32. Both are in the units of the input: 0 to 1 after `scale`.
     """
 
     name = "normalize"
@@ -86,7 +87,7 @@ class Normalize(Affine):
 
 
 def _values(tf: Any, values: float | tuple[float, ...]) -> Any:
-    """One for each channel, or one for all of them: float32 (C,) or (1,)."""
+    """float32 (C,), one for each channel, or (1,)."""
     return tf.constant(values if isinstance(values, tuple) else (values,), tf.float32)
 
 
