@@ -48,7 +48,7 @@ class Transform(Declared):
         return self
 
     def shape(self, image: Shape) -> Shape:
-        """Shape of an image -> shape of the result; None for an unknown side. Raises OpError if the image does not fit."""
+        """Shape of an image -> shape of the result; None for an unknown side. Raises OpError for unsuitable images."""
         if self.needs != "any" and len(image) != 3:
             raise OpError(f"`{self.name}` needs images (height, width, channels), but the shape is {show(image)}")
         if self.needs == "rgb" and image[2] != 3:
@@ -63,7 +63,7 @@ class Transform(Declared):
         raise NotImplementedError(f"{type(self).__name__}.apply_batch")  # not implemented by a plugin
 
     def apply(self, tf: Any, image: Any, draws: Any) -> Any:
-        """One image (H, W, C), H and W perhaps unknown in the graph, and draws (self.draws,) -> the transformed image."""
+        """One image (H, W, C), H and W perhaps unknown, and draws (self.draws,) -> the transformed image."""
         return self.apply_batch(tf, image[None], draws[None])[0]
 
 

@@ -56,9 +56,9 @@ class Mixup(Mixing):
 class Cutmix(Mixing):
     """Replace a rectangle of each image by that of another of the batch (Yun et al. 2019, section 3.1).
 
-    Shapes: (H, W, C) -> the same, float32. The share of the area that is kept, which is also the share of the label, is
-    drawn from Beta(alpha, alpha), once for each batch. The rectangle has the aspect ratio of the image and its center
-    anywhere in it, and is cut off at the border.
+    Shapes: (H, W, C) -> the same, float32. The share of the area that is kept is drawn from Beta(alpha, alpha), once
+    for each batch. The rectangle has the aspect ratio of the image and its center anywhere in it, and is cut off at the
+    border. The labels are weighted by the areas that result.
     """
 
     name = "cutmix"
