@@ -1,16 +1,17 @@
-"""The directory of a training run: what it holds, how it comes to be, and that nothing in it is overwritten.
+"""The directory of a training run. No run is overwritten unless that is asked for.
 
-page.yaml     the page with its variant and settings applied: `archspec train RUN/page.yaml` repeats the run
+spec.yaml     the spec with its variant and settings applied: `archspec train RUN/spec.yaml` repeats the run
 run.json      recipe, seed, devices, threads, versions, data, classes, times, the best epoch
-history.csv   one row an epoch
-times.csv     how long it took, and images per second
-tensorboard/  the same figures for TensorBoard
-curves.png    the same figures as a picture
+history.csv   the metrics, one row per epoch
+times.csv     seconds, images per second and data wait, one row per epoch
+tensorboard/  the metrics for TensorBoard
+curves.png    the metrics as a picture
 best.keras    the network of the best epoch: highest validation top-1, then lowest validation loss
-last.keras    the network as it stood at the end
-images.npz    a digest of each image, to name those that have changed when the run is to go on
-checkpoints/  the last two, to go on from: `archspec train --resume RUN`
-.lock         which process trains in it, as long as one does (`run_lock`)
+last.keras    the network after the last step
+example.png   a validation image to try `archspec predict` on, if the images come from memory
+images.npz    a digest of each image, to name those that have changed when the run is resumed
+checkpoints/  the last two checkpoints: `archspec train --resume RUN`
+.lock         names the process that trains in the directory (`file_lock`)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -43,68 +45,61 @@ FILES = (
     EXAMPLE,
     "checkpoints",
 )
-"""What a new run replaces, besides run.json."""
+"""The files that a new run replaces, besides run.json."""
 
 
 def choose(out: str | Path | None, name: str) -> Path:
-    """`out`, or `runs/NAME-YYYYmmdd-HHMMSS`, with a number behind it while that is taken."""
+    """`out`, or `runs/NAME-YYYYmmdd-HHMMSS`, with a number appended if that exists."""
     if out is not None:
         return Path(out)
     stem = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return next(path for path in _numbered(stem) if not path.exists())
-
-
-def _numbered(stem: Path) -> Iterator[Path]:
-    yield stem
-    number = 2
-    while True:
-        yield stem.with_name(f"{stem.name}-{number}")
-        number += 1
+    names = itertools.chain([stem.name], (f"{stem.name}-{number}" for number in itertools.count(2)))
+    return next(path for name in names if not (path := stem.with_name(name)).exists())
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Check that a run can be written to `path`, and change nothing.
+    """Check that a run can be written to `path`. Changes nothing.
 
     Raises:
-        ArchspecError: `output-exists` when something is there; with `overwrite`, when it is not a run directory;
-            `run-busy` when another process trains in it.
+        ArchspecError: `output-exists` if something is there, or, with `overwrite`, something other than a run;
+            `run-busy` if another process trains in it.
     """
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():
-        raise fail("output-exists", f"`{path}` exists and is not a folder", help="give another `--out`")
+        raise fail("output-exists", f"`{path}` exists and is not a folder", help="choose another `--out`")
     if all(entry.name in (SPEC, IMAGES) or _is_leftover(entry.name) for entry in path.iterdir()):
-        return  # or a run was killed before it began: run.json comes last
+        return  # empty, or a run was killed before it began: run.json is written last
     if not overwrite:
-        help = "give another `--out`, or `--overwrite` to replace that run"
+        help = "choose another `--out`, or replace that run with `--overwrite`"
         raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)
     if not (path / "run.json").is_file():
-        message = f"the folder `{path}` is not the directory of a run, and is not overwritten"
-        raise fail("output-exists", message, help="give another `--out`")
+        message = f"the folder `{path}` is not a run directory, and is not overwritten"
+        raise fail("output-exists", message, help="choose another `--out`")
     refuse_busy(path)
 
 
 @contextlib.contextmanager
 def created(path: Path, *, overwrite: bool = False) -> Iterator[None]:
-    """Make the folder, and remove from it the files of an earlier run; it is held until the end of the context.
+    """Make the folder, remove the files of an earlier run, and lock it until the end of the context.
 
     Call `refuse_existing` before.
 
     Raises:
-        ArchspecError: `cannot-write`; `run-busy` and `output-exists` when another run has begun there since.
+        ArchspecError: `cannot-write`; `run-busy` and `output-exists` if another run has started there since.
     """
     with os_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     with locked(path):
         if not overwrite and (path / "run.json").exists():
-            raise fail("output-exists", f"another process has just trained in `{path}`", help="give another `--out`")
-        for name in (*FILES, "run.json"):  # last, so that a folder that is half removed is still known for what it is
+            raise fail("output-exists", f"another process has started a run in `{path}`", help="choose another `--out`")
+        for name in (*FILES, "run.json"):  # run.json last: a half removed run is still recognized
             discard(path / name)
         yield
 
 
 def _is_leftover(name: str) -> bool:
-    """Whether a killed process has left that file half-written."""
+    """Whether a killed process may have left that file."""
     return name.startswith(".") and (".tmp" in name or name == LOCK)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.runs.train_config import TrainConfig
 
-HELP = "give the directory of a run that `archspec train` wrote"
+HELP = "give a run directory that `archspec train` wrote"
 
 
 def read_settings(run: Path) -> tuple[dict[str, Any], TrainConfig]:
-    """run.json, and the job in it.
+    """run.json, and the settings of `train` in it.
 
     Raises:
         ArchspecError: `not-a-run`.
@@ -29,14 +29,12 @@ def read_settings(run: Path) -> tuple[dict[str, Any], TrainConfig]:
         return settings, TrainConfig.from_json(settings)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise fail(
-            "not-a-run", f"`{run}` is not the directory of a run: cannot read run.json: {reason}", help=HELP
-        ) from error
+        raise fail("not-a-run", f"`{run}` is not a run directory: cannot read run.json: {reason}", help=HELP) from error
     except (ValueError, KeyError, TypeError, AttributeError, ArchspecError) as error:
         message = f"`{path}` was written by an incompatible version of archspec"
         raise fail("not-a-run", message, help=HELP) from error
 
 
 def is_finished(settings: Mapping[str, Any]) -> bool:
-    """Whether the run came to its end by itself, without an error."""
+    """Whether the run has finished, without a signal or an error."""
     return bool(settings["finished"]) and not settings["interrupted"] and "errors" not in settings

@@ -13,7 +13,7 @@ from archspec.lang.recipes.recipe import recipe as recipe_of
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The arguments of `train` that decide the result, besides the network and the devices."""
+    """The options of `train` that determine the result, besides the network and the devices."""
 
     data: str
     recipe: Recipe
@@ -31,7 +31,7 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrainConfig:
-        """From run.json, which holds more. Raises KeyError, TypeError, ValueError or AttributeError."""
+        """From the contents of run.json. Raises KeyError, TypeError, ValueError or AttributeError."""
         given = {field.name: data[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**given, "recipe": recipe_of(data["recipe"])})
 

@@ -1,4 +1,4 @@
-"""One of the validation images, for the command that a user may try next."""
+"""One of the validation images, to try `archspec predict` on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.runtime.system.atomic_write import atomic
 
 
 def example_image(directory: Path, images: Images) -> Path | None:
-    """A file with one of the images, written into the run when they come from memory; None for what is no image."""
+    """A file with one of the images, written to the run directory if they come from memory; None for other data."""
     if images.files is not None:
         return Path(images.files[0]) if images.spans is None else None
     pixels = images.pixels

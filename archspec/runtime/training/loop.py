@@ -10,9 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.collectives import Collectives
@@ -206,9 +203,7 @@ def _epoch(trainer: Trainer, state: ProgressState, batches: Any) -> tuple[Progre
         trained = time.perf_counter()
         trainer.progress.validating()
         with setup.train_step.averaged():
-            validation, _ = count(
-                trainer.count_step, trainer.validation, setup.validation_steps, trainer.stop_requested
-            )
+            validation = count(trainer.count_step, trainer.validation, setup.validation_steps, trainer.stop_requested)
     if trainer.stop_requested():
         save()
         return state, True
@@ -253,20 +248,17 @@ def _share(part: float, whole: float) -> float | None:
 
 def count(
     count_step: Callable[[Any], Any], batches: Any, steps: int, stop: Callable[[int], bool] = lambda step: False
-) -> tuple[MetricSums, npt.NDArray[np.int64]]:
-    """One pass over distributed batches: the metrics, and the confusion matrix if `count_step` makes one.
+) -> MetricSums:
+    """The metrics of one pass over distributed batches.
 
     stop: called before each step, counted from 0; true ends the pass.
     """
-    metrics, table = MetricSums(), np.zeros((), np.int64)
-    iterator = iter(batches)
+    metrics, iterator = MetricSums(), iter(batches)
     for step in range(steps):
         if stop(step):
             break
-        vector, confusion = count_step(iterator)
-        metrics += MetricSums.of(vector)
-        table = table + np.rint(confusion.numpy()).astype(np.int64)
-    return metrics, table
+        metrics += MetricSums.of(count_step(iterator))
+    return metrics
 
 
 def _diverged(trainer: Trainer, diverged: DivergedError) -> ArchspecError:

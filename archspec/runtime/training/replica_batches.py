@@ -1,4 +1,4 @@
-"""Global batches over replicas, and what is counted of them: exact with any number of replicas and any last batch."""
+"""Splits global batches over replicas, and counts metrics, exactly for any number of replicas and any last batch."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from archspec.runtime.models.metrics import cross_entropy, metric_sums
 
 
 def replica_batches(strategy: Any, batches: Any, share: Share | None = None) -> Any:
-    """A dataset of what each replica of this host takes of each global batch (x, y), one replica after the other.
+    """A dataset of the parts of global batches (x, y) for the replicas of this worker, one replica after the other.
 
-    It is (x, y, examples, copies), `examples` the global number; `next_of_replicas` takes a step's.
+    Its elements are (x, y, examples, copies), with the global number of examples; `next_of_replicas` takes one for each
+    replica.
 
-    A batch with fewer examples than replicas goes to each of them whole: its mean and its moments stay what they are,
-    and no replica sees an empty batch (on a CPU a convolution of no examples has the wrong shape). `copies` then says
-    how often each example is counted; else it is 1.
+    A batch with fewer examples than replicas goes to each of them whole: its mean and moments are unchanged, and no
+    replica gets an empty batch (on a CPU a convolution of no examples has the wrong shape). `copies` is then the number
+    of replicas, else 1.
 
-    share: of several hosts, what this one has: `batches` are (x, y, examples) of its own replicas alone.
+    share: with several workers, the share of this one; `batches` are (x, y, examples) of its replicas alone.
     """
     import tensorflow as tf
 
@@ -48,16 +49,16 @@ def replica_batches(strategy: Any, batches: Any, share: Share | None = None) -> 
 
 
 def next_of_replicas(strategy: Any, iterator: Any) -> Any:
-    """The next element for each replica of this host, of an iterator over `replica_batches`.
+    """The next element for each replica of this worker, of an iterator over `replica_batches`.
 
-    TensorFlow's distributed iterators cannot serve: each has autotuning, which no option reaches (`untuned`).
+    TensorFlow's distributed iterators are not used: each has autotuning, which no option can switch off (`untuned`).
     """
     if strategy.num_replicas_in_sync == 1:
         return next(iterator)
     here = len(strategy.extended.worker_devices)
     parts = [next(iterator) for _ in range(here)]
 
-    def distributed(which: int) -> Any:  # TensorFlow numbers replicas host by host
+    def distributed(which: int) -> Any:  # TensorFlow numbers replicas worker by worker
         return strategy.experimental_distribute_values_from_function(
             lambda context: parts[context.replica_id_in_sync_group % here][which]
         )
@@ -66,29 +67,22 @@ def next_of_replicas(strategy: Any, iterator: Any) -> Any:
 
 
 def make_count_step(
-    strategy: Any, logits_model: Any, *, confusion: bool = False, loss: Callable[[Any, Any], Any] | None = None
+    strategy: Any, logits_model: Any, loss: Callable[[Any, Any], Any] | None = None
 ) -> Callable[[Any], Any]:
-    """`step(iterator)` evaluates one global batch: the vector of its MetricSums and, if asked, its confusion matrix.
+    """`step(iterator)` evaluates the next global batch of `replica_batches`, and returns its `metric_sums`.
 
-    The iterator is one over `replica_batches`. The loss is the cross-entropy, or `loss(logits, labels)`. The confusion
-    matrix is float32 (classes, classes), to be rounded: the row is the true class, the column the predicted one.
+    loss: `loss(logits, labels)`, the cross-entropy by default.
     """
     import tensorflow as tf
-
-    classes: int = logits_model.outputs[0].shape[-1]
 
     def replica_step(x: Any, y: Any, examples: Any, copies: Any) -> Any:
         logits = tf.cast(logits_model(x, training=False), tf.float32)
         losses = cross_entropy(tf, logits, y) if loss is None else loss(logits, y)
-        counted = metric_sums(tf, logits, y, losses, copies)
-        if not confusion:
-            return counted, tf.zeros(())
-        first = tf.argmax(logits, axis=-1, output_type=y.dtype)
-        return counted, tf.math.confusion_matrix(y, first, classes, dtype=tf.float32) / copies
+        return metric_sums(tf, logits, y, losses, copies)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(iterator: Any) -> Any:
-        counted, table = strategy.run(replica_step, args=next_of_replicas(strategy, iterator))
-        return strategy.reduce("SUM", counted, axis=None), strategy.reduce("SUM", table, axis=None)
+        sums = strategy.run(replica_step, args=next_of_replicas(strategy, iterator))
+        return strategy.reduce("SUM", sums, axis=None)
 
     return step  # type: ignore[no-any-return]

@@ -1,9 +1,9 @@
 """One step of training: the same update of the weights on any number of replicas and with any size of the last batch.
 
 The loss of a step is the mean over the global batch: each replica sums its own examples' losses and divides by the
-number in the whole batch, and gradients are summed over replicas. Keras's `fit` takes the mean of the replicas' means,
-which is another number when a batch does not divide evenly. Clipping, accumulation, loss scaling and averaging come
-after that sum, so that they see the gradient of the whole batch.
+number in the whole batch, and gradients are summed over replicas. (Keras's `fit` takes the mean of the replicas' means,
+which differs if a batch does not divide evenly.) Clipping, accumulation, loss scaling and EMA come after that sum, so
+that they use the gradient of the whole batch.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from archspec.runtime.weights.freeze import RateFactors
 
 
 class TrainStep:
-    """What a step changes, and the step: `step(iterator, rate, update)`.
+    """The train step of a model: `step(iterator, learning_rate, update)`.
 
     Args:
         strategy: of `make_strategy`; the model was built in its scope.
-        model: a classifier, with auxiliary ones or without; its weights are those that training starts from.
-        recipe: what is minimized, and how.
+        model: a classifier, perhaps with auxiliary classifiers.
+        recipe: loss, optimizer and weight decay.
         loss_weights: of the model's outputs, the main one first.
-        class_weight: float (classes,), what the loss of an image of each class is multiplied by.
-        rate_factors: of the learning rate, for each trainable variable of the model.
+        class_weight: factor of the loss of an image of each class, float (classes,).
+        rate_factors: factor of the learning rate of each trainable variable.
     """
 
     def __init__(
@@ -60,37 +60,37 @@ class TrainStep:
             self._weights = [weight for _, weight in used]
             self._logits = heads[0] if len(used) == 1 else _together(model, [head for head, _ in used])
             self.optimizer = make_optimizer(recipe.optimizer, self._trained, recipe.decayed)
-            self._sums = Accumulated(self._trained) if recipe.accumulated > 1 else None
+            self._sums = GradientSums(self._trained) if recipe.accumulated > 1 else None
             self._ema = Ema(strategy, model, recipe.optimizer) if recipe.optimizer.use_ema else None
             self._scale = LossScale(recipe)
         self._rates = RateFactors(strategy, self._trained, rate_factors or [1.0] * len(self._trained))
         with tf.device("/cpu:0"):
             self._timed = _has_clock()
             self.waited = tf.Variable(0.0 if self._timed else float("nan"), trainable=False, dtype=tf.float64)
-            """Seconds that steps have waited for their batches; NaN where operations are to be deterministic."""
+            """Seconds that steps have waited for their batches; NaN with `--deterministic`, which has no clock."""
         self._step = tf.function(self._traced, autograph=False)
 
-    def __call__(self, iterator: Any, rate: float, update: bool = True) -> Any:
+    def __call__(self, iterator: Any, learning_rate: float, update: bool = True) -> Any:
         """Train on the next global batch of `replica_batches`. Returns its `metric_sums` of the minimized loss.
 
         Args:
-            rate: the learning rate of the update.
-            update: whether the weights are updated now, by the gradients of all batches since the last time.
+            learning_rate: of the update.
+            update: whether to update the weights now, by the gradients of all batches since the last update.
         """
         import tensorflow as tf
 
-        return self._step(iterator, tf.constant(rate, tf.float32), tf.constant(update))
+        return self._step(iterator, tf.constant(learning_rate, tf.float32), tf.constant(update))
 
     def variables(self) -> list[Any]:
-        """Every variable, Keras's or TensorFlow's, that a step reads or changes: model, optimizer, the loop's own."""
+        """Every variable that a step reads or changes: of the model, the optimizer, accumulation, EMA and scale."""
         own = [part.variables for part in (self._sums, self._ema, self._scale) if part is not None]
         return [*self.model.variables, *self.optimizer.variables, *(each for part in own for each in part)]
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """The averaged weights in place of the model's, where the recipe asks for them; put back at the end.
+        """The model has the EMA of its weights inside the context, if the recipe uses one.
 
-        Validate and save the network inside; save the state of the training outside.
+        Validate and save the network inside; save checkpoints outside.
         """
         if self._ema is None:
             yield
@@ -118,7 +118,7 @@ class TrainStep:
         return strategy.reduce("SUM", scores, axis=None)
 
     def _next(self, iterator: Any) -> Any:
-        """The next batch, its wait measured inside the graph, where nothing else waits."""
+        """The next batch. The time that it takes is measured inside the graph, where nothing else is waited for."""
         import tensorflow as tf
 
         if not self._timed:
@@ -137,7 +137,7 @@ class TrainStep:
         self._sums.clear(self.strategy)
 
     def _replica(self, x: Any, y: Any, examples: Any, copies: Any) -> Any:
-        """The gradients of the global batch, all-reduced; with accumulation times its number of examples."""
+        """The all-reduced gradients of the global batch; with accumulation, times its number of examples."""
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
@@ -160,7 +160,7 @@ class TrainStep:
         return gradients, examples, metric_sums(tf, every[0], y, losses, copies)
 
     def _updated(self, gradients: Sequence[Any], examples: Any) -> None:
-        """Update everything by gradients that are summed over the replicas; not at all where they are not finite."""
+        """Update the weights by gradients summed over replicas; with a dynamic loss scale only if they are finite."""
         import tensorflow as tf
 
         ready, finite = self.strategy.run(self._ready, args=(gradients, examples))
@@ -204,7 +204,7 @@ class TrainStep:
 
 
 def _has_clock() -> bool:
-    """TensorFlow has none under `enable_op_determinism`."""
+    """Whether `tf.timestamp` works; not under `enable_op_determinism`."""
     import tensorflow as tf
 
     try:
@@ -214,8 +214,8 @@ def _has_clock() -> bool:
     return True
 
 
-class Accumulated:
-    """Gradients of several batches, each times its number of examples, until the weights are updated."""
+class GradientSums:
+    """Sums of the gradients of several batches, each times its number of examples."""
 
     def __init__(self, trained: Sequence[Any]) -> None:
         import tensorflow as tf
@@ -228,13 +228,13 @@ class Accumulated:
         return [*self.gradients, self.examples]
 
     def add(self, strategy: Any, gradients: Sequence[Any], examples: Any) -> None:
-        """One batch more."""
+        """Add a batch."""
         for variable, gradient in zip(self.gradients, gradients, strict=True):
             strategy.extended.update(variable, lambda mine, its: mine.assign_add(its), args=(gradient,))
         self.examples.assign_add(examples)
 
     def clear(self, strategy: Any) -> None:
-        """Begin anew."""
+        """Set all sums to zero."""
         for variable in self.variables:
             strategy.extended.update(variable, lambda mine: mine.assign(mine * 0))
 

@@ -1,4 +1,4 @@
-"""Layers that keep their weights while others learn, and layers that learn more slowly."""
+"""Freezes layers, and multiplies the learning rate of layers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from archspec.graph.select.recipe_targets import frozen, multipliers
 
 
 def freeze(model: Any, graph: Graph, patterns: Iterable[str]) -> int:
-    """Take the layers whose paths the patterns fit out of training, before its step is made. Returns how many.
+    """Freeze the layers whose paths match the patterns, before the train step is made. Returns their number.
 
-    Batch normalization that is frozen normalizes by its moving statistics and leaves them as they are, in training
-    too: that is what Keras makes of `trainable = False`. Raises ArchspecError: those of `frozen`.
+    Frozen batch normalization uses its moving statistics and does not update them, in training too, as in Keras with
+    `trainable = False`. Raises ArchspecError: those of `frozen`.
     """
     paths = frozen(graph, patterns)
     for name in (name for path in paths for name in graph[path].weighted_layers):
@@ -33,10 +33,10 @@ def rate_factors(model: Any, graph: Graph, factors: Mapping[str, float] | None) 
 
 
 class RateFactors:
-    """Updates of single weights, multiplied: with w' = w + d the weight becomes w + factor d.
+    """Multiplies the updates of single weights: an update w + d becomes w + factor * d.
 
-    That is another learning rate for those weights, for every optimizer whose step is proportional to its rate, as all
-    of Keras's are; momentum and decoupled decay are included.
+    This equals another learning rate for those weights, for every optimizer whose update is proportional to its
+    learning rate, as for all of Keras; momentum and decoupled weight decay are included.
     """
 
     def __init__(self, strategy: Any, variables: Sequence[Any], factors: Sequence[float]) -> None:
@@ -45,7 +45,7 @@ class RateFactors:
         self.changed = [(variable, factor) for variable, factor in pairs if factor != 1]
 
     def before(self) -> list[Any]:
-        """The weights before an update."""
+        """Copies of the weights, to be passed to `after`."""
         import tensorflow as tf
 
         if not self.changed:
@@ -54,7 +54,7 @@ class RateFactors:
         return list(copies)
 
     def after(self, before: Sequence[Any]) -> None:
-        """Multiply the update that was made since `before`."""
+        """Multiply the update since `before`."""
         for (variable, factor), old in zip(self.changed, before, strict=True):
             self.strategy.extended.update(
                 variable.value, lambda mine, its, by=factor: mine.assign(its + by * (mine - its)), args=(old,)

@@ -1,4 +1,4 @@
-"""Set the weights of a new model to what the rules of `init:` say."""
+"""Initializes the weights of a new model by the rules of `init:`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from archspec.runtime.models.keras_class import keras_class
 
 
 def initialize(model: Any, graph: Graph, rules: tuple[Rule, ...], seed: int | None = None) -> None:
-    """Draw the weights that the rules speak of; the others stay as they are.
+    """Draw the weights that the rules name; other weights are unchanged.
 
-    What a weight draws depends on the seed, its path and its name alone, so that another layer changes nothing. Without
-    a seed it is drawn from Python's `random`, as Keras does: `keras.utils.set_random_seed` fixes it.
+    The values depend on the seed, the path and the name of the weight alone, not on other layers. Without a seed one is
+    drawn from Python's `random`, which `keras.utils.set_random_seed` seeds.
 
     Raises ArchspecError: those of `archspec.graph.select.initializer_targets.initializers`; `initializer` for one that
     Keras cannot
@@ -38,11 +38,11 @@ def initialize(model: Any, graph: Graph, rules: tuple[Rule, ...], seed: int | No
             shape = "x".join(map(str, variable.shape))
             message = f"`{initializer.name}` cannot fill `{path}`, whose weight is {shape}"
             note = str(error).strip().split("\n")[0]
-            raise fail("initializer", message, notes=[f"Keras says: {note}"], help="another initializer") from error
+            raise fail("initializer", message, notes=[f"Keras says: {note}"], help="use another initializer") from error
 
 
 def made(keras: Any, initializer: Initializer, seed: int) -> Any:
-    """The initializer of Keras's; those that draw nothing take no seed."""
+    """The Keras initializer; constant ones take no seed."""
     kind = keras_class(keras.initializers, initializer.name)
     given = initializer.keras_arguments()
     fixed = initializer.name in ("zeros", "ones", "constant", "identity")

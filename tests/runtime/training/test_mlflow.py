@@ -174,7 +174,7 @@ def test_a_server_that_is_away_costs_nothing_but_is_said_once(page: str, tmp_pat
     seen = Watcher(at_step=back)
     train(archspec.load(page), "digits", out=tmp_path / "run", mlflow=True, progress=seen)
     assert [line for line in seen.lines if "MLflow" in line] == [
-        "MLflow does not take this run's figures, and training goes on without: the server is away"
+        "cannot log to MLflow, training continues without it: the server is away"
     ]
     (run_id,) = server.runs
     assert json.loads((tmp_path / "run" / "run.json").read_text())["mlflow"] == run_id

@@ -9,7 +9,7 @@ import pytest
 from archspec.declare import arguments
 from archspec.lang.recipes.optimizer import Optimizer
 from archspec.lang.recipes.optimizers import OPTIMIZERS
-from archspec.runtime.training.optimization.optimizer import BY_THE_LOOP, make_optimizer
+from archspec.runtime.training.optimization.optimizer import BY_THE_TRAIN_STEP, make_optimizer
 
 SETTINGS = ({}, {"momentum": 0.9}, {"momentum": 0.9, "centered": True}, {"amsgrad": True})
 CASES = [
@@ -38,7 +38,7 @@ def whole_numbers(kind: type[Optimizer]) -> dict[str, int]:
     given = {}
     for each in arguments(kind):
         no_integer = {"exclusiveMinimum", "exclusiveMaximum"} <= set(each.schema)  # between 0 and 1
-        if "number" in each.schema.get("type", ()) and each.name not in BY_THE_LOOP and not no_integer:
+        if "number" in each.schema.get("type", ()) and each.name not in BY_THE_TRAIN_STEP and not no_integer:
             given[each.name] = 0 if 0 in (each.schema.get("minimum"), each.schema.get("maximum")) else 1
     return given
 

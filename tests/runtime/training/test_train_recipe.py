@@ -90,8 +90,7 @@ def test_the_scaled_rate_is_said_and_used(run: tuple[RunResult, Notes]) -> None:
     result, notes = run
     assert [row["learning_rate"] for row in history(result.directory)] == pytest.approx([0.1, 0.1])
     assert (
-        "learning rates x 2, as 100 images are in an update and the recipe's rates are for 50 (`base_batch_size`): "
-        "0.05 becomes 0.1"
+        "learning rate x 2: an update has 100 images, and the recipe is for 50 (`base_batch_size`); 0.05 becomes 0.1"
     ) in notes.lines
 
 
@@ -153,7 +152,8 @@ def test_another_recipe_accumulates_and_stops_early(page: str, tmp_path: Path) -
     assert result.epochs == len(rows) == 3
     assert [row["learning_rate"] for row in rows] == pytest.approx([0.01, 0.01, 0.005])
     assert "stopped after epoch 3 by `early_stopping`" in notes.lines
-    assert "5 epochs (20 updates) in batches of 100, 4 batches an update" in notes.lines[1]
+    assert notes.lines[1].startswith("5 epochs (20 updates) in batches of 100, adamw at 0.01, ")
+    assert "4 batches per update" in notes.lines[1]
     assert keras.config.dtype_policy() == before
     model, _ = load_model(result.directory)
     assert model.get_layer("main").compute_dtype == "bfloat16"

@@ -100,16 +100,16 @@ def refused(network: archspec.Network, source: Path, *maps: str) -> Any:
 def test_what_does_not_fit_is_refused_with_the_table_and_nothing_is_set(trained: Path, tmp_path: Path) -> None:
     other_classes = refused(small("vgg:A", classes=5), trained, "**")
     assert other_classes.code == "init-map"
-    assert other_classes.message.startswith("1 layer cannot start")
-    assert any("dense " in note and "it has 512x7 + 7 there" in note for note in other_classes.notes)
+    assert other_classes.message.startswith("1 layer cannot be initialized")
+    assert any("dense " in note and "the source has 512x7 + 7" in note for note in other_classes.notes)
     missing = refused(small("vgg:D"), trained, "conv3_9/**")
-    assert "there is no such layer there" in "".join(missing.notes)
+    assert "the source has no such layer" in "".join(missing.notes)
     shape = refused(small("vgg:D"), trained, "conv3_2/**")  # 64 filters on 64 channels in D, 128 on 64 in A
-    assert "it has 3x3x8x16 + 16 there" in "".join(shape.notes)
+    assert "the source has 3x3x8x16 + 16" in "".join(shape.notes)
     assert refused(small("vgg:D"), trained, "cnv3/**").code == "unmatched-pattern"
     assert refused(small("vgg:D"), trained, "vgg-a-to-deper").help == "did you mean `vgg-a-to-deeper`?"
     small("vgg:A").build().save_weights(tmp_path / "a.weights.h5")
     no_page = refused(small("vgg:D"), tmp_path / "a.weights.h5", "vgg-a-to-deeper")
-    assert "it has no page" in no_page.message
+    assert "has no spec" in no_page.message
     flat = refused(archspec.load("resnet-cifar:20"), trained, "vgg-a-to-deeper")
     assert flat.code == "init-map"

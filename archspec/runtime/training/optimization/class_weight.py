@@ -1,4 +1,4 @@
-"""`class_weight:` of a recipe as a factor for each class of the data."""
+"""`class_weight` of a recipe as a factor for each class of the data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from archspec.diagnostics import did_you_mean, fail, listed
 def class_weights(
     given: Any, class_names: Sequence[str], labels: npt.NDArray[np.integer[Any]]
 ) -> npt.NDArray[np.float32] | None:
-    """Float (classes,), what the loss of an image of each class is multiplied by, or None where nothing is given.
+    """The factor of the loss of an image of each class, float32 (classes,), or None.
 
-    `balanced` is N / (classes * n) for a class with n of the N images, as scikit-learn's `compute_class_weight`; a
-    mapping names classes or their indices, and leaves the others at 1, as `class_weight` of Keras's `fit`.
+    `balanced` is N / (classes * n) for a class with n of the N images, as in scikit-learn's `compute_class_weight`. A
+    mapping names classes or their indices; other classes have factor 1, as with `class_weight` of Keras's `fit`.
 
-    Raises ArchspecError (class-weight) for a class that is not there.
+    Raises ArchspecError (`class-weight`) for an unknown class.
     """
     if given is None:
         return None
@@ -35,5 +35,7 @@ def class_weights(
             weights[int(word)] = weight
         else:
             help = did_you_mean(word, class_names) or f"the classes are: {listed(class_names)}"
-            raise fail("class-weight", f"`class_weight` names the class `{word}`, which the data has not", help=help)
+            raise fail(
+                "class-weight", f"`class_weight` names the class `{word}`, and the data has no such class", help=help
+            )
     return weights

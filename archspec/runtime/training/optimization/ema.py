@@ -1,7 +1,7 @@
-"""The exponential moving average of a network's weights, which validation and the saved network use.
+"""The exponential moving average (EMA) of a network's weights, which validation and the saved network use.
 
-Polyak & Juditsky 1992; as `use_ema` of Keras's optimizers, and over the statistics of normalization as well, which
-belong to the weights that they were measured with.
+Polyak & Juditsky 1992. As with `use_ema` of Keras's optimizers, and of the moving statistics of normalization as well,
+which belong to the weights that they were measured with.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from archspec.lang.recipes.optimizer import Optimizer
 
 
 class Ema:
-    """average <- momentum average + (1 - momentum) w after each update; after the first one it is w.
+    """ema <- momentum * ema + (1 - momentum) * w after each update; w after the first one.
 
     Args:
-        strategy: the one in whose scope the model was built, and this is made.
-        model: whose weights are averaged, trained or not.
+        strategy: of the scope in which the model was built.
+        model: all of its weights are averaged, trainable or not.
         given: `ema_momentum` and `ema_overwrite_frequency`.
     """
 
@@ -28,7 +28,7 @@ class Ema:
         self.variables = [tf.Variable(tf.convert_to_tensor(each), trainable=False) for each in self.weights]
 
     def update(self, iterations: Any) -> None:
-        """After an update of the weights; `iterations` counts it already."""
+        """Call after an update of the weights. `iterations` includes that update."""
         import tensorflow as tf
 
         count = tf.convert_to_tensor(iterations)
@@ -49,7 +49,7 @@ class Ema:
             self.strategy.extended.update(weight, lambda mine, its: mine.assign(its), args=(average,))
 
     def swap(self) -> None:
-        """Exchange the weights and their averages. Twice is not at all."""
+        """Exchange the weights and their EMA; a second call restores them."""
         import tensorflow as tf
 
         for average, weight in zip(self.variables, self.weights, strict=True):

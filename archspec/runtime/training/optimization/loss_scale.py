@@ -1,7 +1,7 @@
-"""The factor of the loss that keeps small gradients above the least number of float16 (Micikevicius et al. 2018, 3.2).
+"""The loss scale, which keeps small gradients above the smallest float16 (Micikevicius et al. 2018, section 3.2).
 
-With `mixed_float16` the factor follows what the gradients bear, as `keras.optimizers.LossScaleOptimizer` does it:
-where one is not finite the update is left out and the factor halved; after 2000 updates in a row it is doubled.
+With `mixed_float16` the scale is dynamic, as in `keras.optimizers.LossScaleOptimizer`: if a gradient is not finite the
+update is skipped and the scale halved; after 2000 updates without that it is doubled.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 from archspec.lang.recipes.recipe import Recipe
 
 INITIAL = 2.0**15
-GROWTH = 2000  # updates without an overflow after which the factor is doubled
+GROWTH = 2000  # updates without an overflow, after which the scale is doubled
 
 
 class LossScale:
-    """The recipe's `loss_scale_factor`, the dynamic one of `mixed_float16`, or none. Made in the strategy's scope."""
+    """The `loss_scale_factor` of a recipe, the dynamic scale of `mixed_float16`, or 1. Made in the strategy's scope."""
 
     def __init__(self, recipe: Recipe) -> None:
         import tensorflow as tf
@@ -30,15 +30,15 @@ class LossScale:
             self.variables = [self._factor, self._fine]
 
     def scaled(self, loss: Any) -> Any:
-        """The loss times the factor."""
+        """The loss times the scale."""
         return loss * self._factor if self.dynamic else loss * (self._fixed or 1.0)
 
     def inverse(self) -> Any:
-        """What the gradients are multiplied by."""
+        """The factor that undoes the scale in the gradients."""
         return 1.0 / self._factor if self.dynamic else 1.0 / (self._fixed or 1.0)
 
     def adapt(self, finite: Any) -> None:
-        """After the gradients of an update are known."""
+        """Adapt the dynamic scale. `finite`: whether all gradients of the update were."""
         import tensorflow as tf
 
         fine = tf.where(finite, tf.identity(self._fine) + 1, 0)

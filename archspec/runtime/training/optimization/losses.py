@@ -1,4 +1,4 @@
-"""The loss of each example of a batch: what the recipe declares, on logits and on hard or mixed labels."""
+"""The loss function of a recipe, on logits and on hard or mixed labels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from archspec.runtime.models.metrics import cross_entropy
 Losses = Callable[[Any, Any], Any]
 """From logits float32 (B, classes) and labels, int (B,) or float (B, classes), to losses float32 (B,)."""
 OVER_THE_BATCH = frozenset({"dice", "tversky"})
-"""Losses for which Keras sums over the whole batch unless it is told to stay within an example."""
+"""Losses that Keras sums over the whole batch by default, instead of over each example."""
 
 
 def training_loss(recipe: Recipe) -> Losses:
-    """The loss that the recipe minimizes."""
+    """The loss that training minimizes."""
     return _losses(recipe.loss, recipe.label_smoothing)
 
 

@@ -1,4 +1,4 @@
-"""The learning rate of each step of a run, and when to stop: what is known on the host, and what it has seen so far."""
+"""The learning rate of each step of a run, and early stopping."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from archspec.lang.recipes.schedules import PlateauSchedule
 
 
 def check_monitors(recipe: Recipe, classes: int) -> None:
-    """Raises ArchspecError (recipe) when the recipe watches a figure that a run of so many classes has not."""
+    """Raises ArchspecError (`recipe`) if the recipe monitors a metric that a run with so many classes does not have."""
     for given, key in ((recipe.early_stopping, "early_stopping"), (recipe.schedule, "schedule")):
         if getattr(given, "monitor", None) == "val_top5" and classes <= 5:
-            fact = f"`{key}` watches `val_top5`, which is 1 for {classes} classes and not in the history"
-            raise fail("recipe", fact, help="watch `val_top1` or `val_loss`")
+            fact = f"`{key}` monitors `val_top5`, which is not recorded for {classes} classes"
+            raise fail("recipe", fact, help="monitor `val_top1` or `val_loss`")
 
 
 class LearningRateSchedule:
-    """The course of the learning rate. `at(step)` for each step, counted from 0; `after(row)` for each epoch.
+    """The learning rate: call `at(step)` for each step, counted from 0, and `after(row)` after each epoch.
 
     Args:
-        recipe: its optimizer's rate, schedule, warm-up and scale.
+        recipe: its optimizer, schedule, warm-up and scale determine the learning rate.
         length: of the run.
     """
 
@@ -37,7 +37,7 @@ class LearningRateSchedule:
         self._wait = self._cooldown = 0
 
     def at(self, step: int) -> float:
-        """The rate of the update that a step belongs to. Raises ArchspecError (recipe) where it overflows."""
+        """The learning rate of the update that a step belongs to. Raises ArchspecError (`recipe`) if it overflows."""
         length, recipe = self._length, self._recipe
         iteration = length.iteration(step, recipe.accumulated)
         clock = Clock(iteration, length.iterations_per_epoch, length.iterations, self._warmup)
@@ -47,12 +47,12 @@ class LearningRateSchedule:
         except OverflowError:
             rate = math.inf
         if not math.isfinite(rate):
-            fact = f"the learning rate of update {iteration + 1:,} is beyond all numbers"
-            raise fail("recipe", fact, help=f"look at the arguments of `{recipe.schedule.name}`")
+            fact = f"the learning rate of update {iteration + 1:,} overflows float64"
+            raise fail("recipe", fact, help=f"check the arguments of `{recipe.schedule.name}`")
         return rate
 
     def after(self, row: Mapping[str, Any]) -> str | None:
-        """Take note of an epoch's figures, a row of history.csv. Returns a line when the plateau drops the rate."""
+        """Use the metrics of an epoch, a row of history.csv. Returns a line if `plateau` lowers the learning rate."""
         given = self._recipe.schedule
         if not isinstance(given, PlateauSchedule):
             return None
@@ -74,17 +74,17 @@ class LearningRateSchedule:
         return f"epoch {row['epoch']}: {best}; the learning rate drops to {self._base * self._recipe.scale:g}"
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on as if nothing had happened."""
+        """The state for `restore`, as JSON."""
         return {"base": self._base, "best": self._best, "wait": self._wait, "cooldown": self._cooldown}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take the state that `state` gave."""
+        """Restore the result of `state`."""
         self._base, self._best = state["base"], state["best"]
         self._wait, self._cooldown = state["wait"], state["cooldown"]
 
 
 class EarlyStopper:
-    """`early_stopping:` of a recipe, or never. `after(row)` for each epoch says whether to stop."""
+    """`early_stopping` of a recipe: call `after(row)` after each epoch."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._given = recipe.early_stopping
@@ -92,7 +92,7 @@ class EarlyStopper:
         self._wait = 0
 
     def after(self, row: Mapping[str, Any]) -> bool:
-        """Take note of an epoch's figures, a row of history.csv. As `keras.callbacks.EarlyStopping.on_epoch_end`."""
+        """Whether to stop after a row of history.csv, as `keras.callbacks.EarlyStopping.on_epoch_end`."""
         given = self._given
         epoch = row["epoch"] - 1
         if given is None or epoch < given.start_from_epoch:
@@ -107,9 +107,9 @@ class EarlyStopper:
         return self._wait >= given.patience and epoch > 0
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on as if nothing had happened."""
+        """The state for `restore`, as JSON."""
         return {"best": self._best, "wait": self._wait}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take the state that `state` gave."""
+        """Restore the result of `state`."""
         self._best, self._wait = state["best"], state["wait"]

@@ -1,4 +1,4 @@
-"""The Keras optimizer of a declaration, and which weights its decay holds down."""
+"""The Keras optimizer of a declaration, and the weights that its decay applies to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.declare import arguments
 from archspec.lang.recipes.optimizer import Optimizer
 from archspec.runtime.models.keras_class import keras_class
 
-BY_THE_LOOP = frozenset(
+BY_THE_TRAIN_STEP = frozenset(
     {
         "clipnorm",
         "clipvalue",
@@ -23,19 +23,19 @@ BY_THE_LOOP = frozenset(
         "gradient_accumulation_steps",
     }
 )
-"""Arguments that the training loop sees to: Keras clips each replica's gradients before it sums them, for one."""
+"""Arguments that `TrainStep` implements. Keras, for one, clips the gradients of each replica before it sums them."""
 
 
 def make_optimizer(declared: Optimizer, variables: Sequence[Any], decayed_names: Sequence[str]) -> Any:
-    """The Keras optimizer of that declaration, built for variables whose gradients are summed over replicas already.
+    """The Keras optimizer of a declaration, built for variables whose gradients are already summed over replicas.
 
-    Its decoupled weight decay holds down the variables that `decayed` names.
+    Its decoupled weight decay applies to the variables whose names end in one of `decayed_names`.
     """
     import keras
 
-    given = {name: value for name, value in dataclasses.asdict(declared).items() if name not in BY_THE_LOOP}
+    given = {name: value for name, value in dataclasses.asdict(declared).items() if name not in BY_THE_TRAIN_STEP}
     given = {**given, **_as_floats(declared, given)}
-    if given.get("exclude_layers"):  # which Keras takes for regular expressions
+    if given.get("exclude_layers"):  # regular expressions in Keras
         given["exclude_layers"] = [re.escape(word) for word in given["exclude_layers"]]
     optimizer = keras_class(keras.optimizers, declared.name)(**given)
     kept = decayed(variables, decayed_names)
@@ -43,18 +43,18 @@ def make_optimizer(declared: Optimizer, variables: Sequence[Any], decayed_names:
         var_list=[variable for variable, decays in zip(variables, kept, strict=True) if not decays]
     )
     optimizer.build(list(variables))
-    # the loop has summed them, to clip what is summed; Keras has no public word for that
+    # TrainStep has summed the gradients, to clip the sum; Keras has no public option for that
     assert callable(optimizer._all_reduce_sum_gradients)
     optimizer._all_reduce_sum_gradients = list
     return optimizer
 
 
 def _as_floats(declared: Optimizer, given: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers that a page may write as integers: Keras refuses a `learning_rate` of 1, and a `momentum` of 0."""
+    """Numbers that a spec may write as integers: Keras rejects a `learning_rate` of 1 and a `momentum` of 0."""
     numbers = [each.name for each in arguments(type(declared)) if "number" in each.schema.get("type", ())]
     return {name: float(given[name]) for name in numbers if isinstance(given.get(name), int)}
 
 
 def decayed(variables: Sequence[Any], names: Sequence[str] = ("kernel",)) -> list[bool]:
-    """Which variables weight decay holds down: those whose Keras name ends in one of the names."""
+    """Which variables weight decay applies to: those whose Keras name ends in one of the names."""
     return [variable.name.endswith(tuple(names)) for variable in variables]

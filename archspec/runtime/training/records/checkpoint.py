@@ -1,7 +1,7 @@
-"""The checkpoints of a run: when one is due, which are kept, and what the variables of a run are in one.
+"""The checkpoints of a run: when one is due, which are kept, and how variables are captured and restored.
 
-RUN/checkpoints/step-000001200.safetensors, after so many steps; the last two are kept, so that a damaged one costs no
-more than the way from the one before.
+RUN/checkpoints/step-000001200.safetensors is named after its step. The last two are kept, so that a run can be resumed
+even if the newest is damaged.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True)
 class CheckpointInterval:
-    """How often a checkpoint is due inside an epoch: after so many steps or seconds; never when both are None."""
+    """How often to write a checkpoint inside an epoch: in steps or seconds; never if both are None."""
 
     steps: int | None = None
     seconds: float | None = None
 
 
 def parse_interval(text: str | None) -> CheckpointInterval:
-    """`500steps`, `90s`, `10m` or `2h`; None is only at the end of each epoch.
+    """Parse `500steps`, `90s`, `10m` or `2h`; None means only at the end of each epoch.
 
     Raises:
         ArchspecError: `checkpoint-every`.
@@ -49,7 +49,7 @@ def parse_interval(text: str | None) -> CheckpointInterval:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps?|s|m|h)\s*", text)
     number = float(match[1]) if match else 0.0
     if not match or not number or (match[2].startswith("step") and not number.is_integer()):
-        message = f"`{text}` is neither a number of steps nor a time"
+        message = f"`{text}` is not a number of steps or a time"
         raise fail("checkpoint-every", message, help="give `500steps`, `90s`, `10m` or `2h`")
     if match[2].startswith("step"):
         return CheckpointInterval(steps=int(number))
@@ -57,7 +57,7 @@ def parse_interval(text: str | None) -> CheckpointInterval:
 
 
 class Checkpoints:
-    """The folder of a run's checkpoints. `clock` gives seconds."""
+    """The folder of a run's checkpoints. `clock` returns seconds."""
 
     def __init__(self, run: Path, every: CheckpointInterval, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder = run / FOLDER
@@ -66,16 +66,16 @@ class Checkpoints:
         self._written = clock()
 
     def due(self, step: int) -> bool:
-        """Whether one is due after that step (from 1, over all epochs), besides those at the end of an epoch."""
+        """Whether to write a checkpoint after a step of the run, from 1; one is also written after each epoch."""
         if self.every.steps is not None:
             return step % self.every.steps == 0
         return self.every.seconds is not None and self._clock() - self._written >= self.every.seconds
 
     def save(self, step: int, checkpoint: Checkpoint) -> Path:
-        """Write one, then remove all but the last two.
+        """Write a checkpoint, then remove all but the last two.
 
         Raises:
-            ArchspecError: `cannot-write`; those before stay.
+            ArchspecError: `cannot-write`; earlier checkpoints are kept.
         """
         with os_errors(self.folder):
             if not self.folder.is_dir():
@@ -90,12 +90,12 @@ class Checkpoints:
 
 
 def files(run: Path) -> list[Path]:
-    """Those of a run, the newest first."""
+    """The checkpoint files of a run, newest first."""
     return sorted((run / FOLDER).glob("step-*.safetensors"), reverse=True)
 
 
 def latest(run: Path, note: Callable[[str], None]) -> Checkpoint:
-    """The newest whole checkpoint of a run; `note` is told of damaged ones.
+    """The newest valid checkpoint of a run; `note` is called with a line about each damaged one.
 
     Raises:
         ArchspecError: `no-checkpoint`.
@@ -110,12 +110,12 @@ def latest(run: Path, note: Callable[[str], None]) -> Checkpoint:
         for reason in reasons:
             note(f"{reason}; resuming from `{path.name}`")
         return checkpoint
-    message = f"`{run}` has no checkpoint to go on from"
-    raise fail("no-checkpoint", message, notes=reasons, help="start the run again: `archspec train`")
+    message = f"`{run}` has no valid checkpoint"
+    raise fail("no-checkpoint", message, notes=reasons, help="start a new run with `archspec train`")
 
 
 def capture(variables: Sequence[Any]) -> dict[str, npt.NDArray[Any]]:
-    """The values of variables, Keras's or TensorFlow's, by their paths, in their order; copies on the host."""
+    """Copies of the values of Keras or TensorFlow variables, by their paths, in order."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     for variable in variables:
         path = getattr(variable, "path", None) or variable.name
@@ -127,25 +127,25 @@ def capture(variables: Sequence[Any]) -> dict[str, npt.NDArray[Any]]:
 
 
 def sizes(variables: Sequence[Any]) -> npt.NDArray[np.float32]:
-    """Of each variable the mean of its absolute values, float32 (variables,): what tells sets of weights apart."""
+    """The mean absolute value of each variable, float32 (variables,), to compare sets of weights."""
     arrays = capture(variables).values()
     return np.array([np.abs(each.astype(np.float64)).mean() if each.size else 0 for each in arrays], np.float32)
 
 
 def restore(variables: Sequence[Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Give variables their values back, by their order, on every replica.
+    """Assign the values of a checkpoint to variables, by their order, on every replica.
 
     Raises:
-        ArchspecError: `checkpoint-differs` when they are not those of the checkpoint; then none is changed.
+        ArchspecError: `checkpoint-differs` if shapes, types or the number differ; then no variable is changed.
     """
     values = list(arrays.items())
     differing = [
-        f"`{name}` is {value.dtype} {value.shape}, and the network has {variable.dtype} {tuple(variable.shape)}"
+        f"`{name}` is {value.dtype} {value.shape}, and {variable.dtype} {tuple(variable.shape)} in the network"
         for variable, (name, value) in zip(variables, values, strict=False)
         if tuple(variable.shape) != value.shape or np.dtype(_dtype_name(variable)) != value.dtype
     ]
     if len(values) != len(variables):
-        differing.insert(0, f"it has {len(values)} variables, and the network with its optimizer {len(variables)}")
+        differing.insert(0, f"it has {len(values)} variables; the network and its optimizer have {len(variables)}")
     if differing:
         message = "the checkpoint is of another network or optimizer"
         help = "do not change spec.yaml or run.json of a run; start a new run instead"
@@ -155,7 +155,7 @@ def restore(variables: Sequence[Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
 
 
 def _dtype_name(variable: Any) -> Any:
-    """Keras names its types, TensorFlow has objects for them; bfloat16 is known to NumPy only as an object."""
+    """Keras has names of types, TensorFlow objects; NumPy does not know the name bfloat16."""
     dtype = getattr(variable.dtype, "name", variable.dtype)
     if dtype == "bfloat16":
         import ml_dtypes
@@ -165,5 +165,5 @@ def _dtype_name(variable: Any) -> Any:
 
 
 def non_finite(arrays: Mapping[str, npt.NDArray[Any]]) -> list[str]:
-    """Names of arrays that hold NaN or infinity."""
+    """Names of the arrays that contain NaN or infinity."""
     return [name for name, array in arrays.items() if array.dtype.kind not in "iub" and not np.isfinite(array).all()]

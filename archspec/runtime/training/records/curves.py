@@ -1,4 +1,4 @@
-"""The learning curves of a run as a picture: loss and top-1 accuracy, training and validation."""
+"""The learning curves of a run: loss and top-1 accuracy, of training and validation."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def draw_curves(
     unit: str = "nats",
     differs: str = "",
 ) -> None:
-    """Draw the rows of history.csv into a PNG, atomically. Nothing for no rows.
+    """Draw the rows of history.csv into a PNG, atomically. Without rows nothing is written.
 
-    loss, unit: what is minimized. differs: what is in the loss of training only, `label smoothing 0.1`.
+    loss, unit: name and unit of the loss. differs: what only the training loss has, such as `label smoothing 0.1`.
 
     Raises:
         ArchspecError: `cannot-write`.
@@ -57,7 +57,7 @@ def draw_curves(
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     losses = [row[column] for row in rows for column in ("loss", "val_loss") if math.isfinite(row[column])]
-    if max(losses) > 20 * min(losses) > 0:  # one bad epoch would press the rest flat
+    if max(losses) > 20 * min(losses) > 0:  # one bad epoch would flatten the rest
         left.set_yscale("log")
         left.yaxis.set_major_formatter("{x:g}")
         how = f"{unit}, logarithmic" if unit else "logarithmic"

@@ -1,4 +1,4 @@
-"""A run's recipe, figures and files on an MLflow tracking server, which MLflow's own environment variables name."""
+"""Logs the recipe, metrics and files of a run to the MLflow server that MLflow's environment variables name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY_LENGTH, VALUE_LENGTH = 250, 6000
 """Limits of a parameter: characters of its name, bytes of its value."""
 PARAMS_A_REQUEST, METRICS_A_REQUEST = 100, 1000
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-"""Where the environment says nothing else: MLflow's own 7 retries of 120 s would hold training up."""
+"""Defaults for the environment: MLflow's own, 7 retries of 120 s, would delay training."""
 
 
 def need_mlflow() -> None:
@@ -30,13 +30,13 @@ def need_mlflow() -> None:
 
 
 class MlflowLog:
-    """One MLflow run. A server that fails ends nothing: it is said once, and each later call sends what is missing.
+    """One MLflow run. If the server fails, training continues; later calls send what is missing.
 
     Args:
-        name: of the run, where it is new.
-        params: of the run; nested mappings become `outer.inner`.
-        run_id: of the run to go on with; None for a new one.
-        note: is told of the first failure.
+        name: of a new run.
+        params: parameters of the run; nested mappings become `outer.inner`.
+        run_id: of an earlier run to continue; None for a new one.
+        note: called with a line about the first failure.
     """
 
     def __init__(self, name: str, params: Mapping[str, Any], run_id: str | None, note: Callable[[str], None]) -> None:
@@ -44,29 +44,29 @@ class MlflowLog:
         self._name, self._params, self._note = name, dict(flat(params)), note
         self._client: Any = None
         self._there: set[tuple[str, int]] | None = None
-        """Names and epochs of the figures that the server has; None where it must be asked."""
+        """Names and epochs of the metrics that the server has; None if it must be asked."""
         self._warned = False
 
     def send(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The figures of all epochs that the server does not have, by their columns in history.csv."""
+        """Send the metrics that the server does not have, named after the columns of history.csv."""
         self._try(lambda: self._send(rows))
 
     def end(self, status: str, files: Sequence[Path]) -> None:
-        """Send the files that are there, and close the run as FINISHED, KILLED or FAILED."""
+        """Send the files that exist, and close the run as FINISHED, KILLED or FAILED."""
         self._try(lambda: self._end(status, files))
 
     def _try(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception as error:  # whatever the client of a server raises: training is worth more
+        except Exception as error:  # whatever the client raises: training must continue
             self._there = None
             if not self._warned:
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
-                self._note(f"MLflow does not take this run's figures, and training goes on without: {reason}")
+                self._note(f"cannot log to MLflow, training continues without it: {reason}")
             self._warned = True
 
     def _open(self) -> set[tuple[str, int]]:
-        """Create the run or go on with it, and complete its parameters. Returns the figures it has."""
+        """Create or continue the run, and complete its parameters. Returns the metrics that it has."""
         if self._client is None:
             for name, value in {**PATIENCE, "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}.items():
                 os.environ.setdefault(name, value)
@@ -114,7 +114,7 @@ class MlflowLog:
 
 
 def _experiment(client: Any) -> str:
-    """The identity of the experiment that the environment names, made where it is not there yet."""
+    """The ID of the experiment that the environment names; it is created if necessary."""
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     if not name:
         return os.environ.get("MLFLOW_EXPERIMENT_ID") or "0"
@@ -123,7 +123,7 @@ def _experiment(client: Any) -> str:
 
 
 def flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names such as `train.optimizer.sgd.momentum`, as `--set` takes them, and values as text, within MLflow's limits.
+    """Names as for `--set`, such as `train.optimizer.sgd.momentum`, and values as text, within MLflow's limits.
 
     A mapping with other keys than identifiers (classes, patterns of layers) stays one value, as JSON.
     """

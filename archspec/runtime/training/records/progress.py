@@ -1,4 +1,4 @@
-"""What a user sees while a network trains: a live table in a terminal, plain lines elsewhere, on standard error."""
+"""The progress display of training: a live table in a terminal, plain lines elsewhere, on standard error."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ DISPENSABLE = (
 
 
 class TrainingProgress:
-    """Shows steps and epochs; a context manager, which ends the live table.
+    """Displays steps and epochs; a context manager, whose end removes the live table.
 
     Args:
-        console: where to; standard error by default.
-        quiet: show nothing but notes.
+        console: standard error by default.
+        quiet: print notes only.
     """
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
@@ -48,11 +48,11 @@ class TrainingProgress:
         self._top5 = True
 
     def note(self, text: str) -> None:
-        """A line of its own: a warning, or what runs."""
+        """Print a line."""
         self.console.print(text, markup=False)
 
     def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True) -> None:
-        """Training begins. `top5`: whether there are more than five classes, so that the figure says something."""
+        """Call at the start of training. `top5`: whether to show top-5 accuracy, which needs more than five classes."""
         self._epochs, self._steps, self._top5 = epochs, steps_per_epoch, top5
         if self.quiet or not self.console.is_terminal:
             return
@@ -60,11 +60,11 @@ class TrainingProgress:
         self._live.start()
 
     def steps(
-        self, epoch: int, done: int, score: MetricSums, images_per_second: float, waiting: float, seconds_left: float
+        self, epoch: int, done: int, metrics: MetricSums, images_per_second: float, waiting: float, seconds_left: float
     ) -> None:
-        """`done` steps of an epoch (from 1) are over; the score is the epoch's so far.
+        """Call after `done` steps of an epoch (from 1), with the metrics of the epoch so far.
 
-        waiting: share of the time that steps waited for data; NaN where it is not measured.
+        waiting: share of the time that steps waited for data; NaN if not measured.
         """
         if self._live is None:
             return
@@ -72,9 +72,9 @@ class TrainingProgress:
             f"{epoch}/{self._epochs}",
             f"{done}/{self._steps}",
             " " * LEAST_BAR,
-            f"{score.loss:.4f}",
-            f"{100 * score.top1:.1f} %",
-            f"{100 * score.top5:.1f} %",
+            f"{metrics.loss:.4f}",
+            f"{100 * metrics.top1:.1f} %",
+            f"{100 * metrics.top5:.1f} %",
             f"{images_per_second:,.0f}",
             "-" if math.isnan(waiting) else f"{100 * waiting:.0f} %",
             duration(seconds_left),
@@ -89,12 +89,12 @@ class TrainingProgress:
         self._live.update(table)
 
     def validating(self) -> None:
-        """The epoch's training steps are over."""
+        """Call after the last training step of an epoch."""
         if self._live is not None:
             self._live.update("validating")
 
     def epoch(self, row: Mapping[str, Any], *, best: bool) -> None:
-        """An epoch is over: a row of history.csv with that of times.csv, and whether it is the best so far."""
+        """Call after an epoch, with its rows of history.csv and times.csv, and whether it is the best so far."""
         if self.quiet:
             return
         self.note(_epoch_line(row, self._epochs, best, self.console.width if self.console.is_terminal else None))
@@ -111,7 +111,7 @@ class TrainingProgress:
 
 
 def _epoch_line(row: Mapping[str, Any], epochs: int, best: bool, width: int | None) -> str:
-    """The figures of an epoch in one line; a terminal of some width gets those that fit into it, or the fewest."""
+    """The metrics of an epoch in one line; with a width as many as fit, else the fewest."""
     wait = "" if row["data_wait"] is None else f"data wait {100 * row['data_wait']:.0f} %  "
     trained = (
         f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
@@ -130,7 +130,7 @@ def _epoch_line(row: Mapping[str, Any], epochs: int, best: bool, width: int | No
 
 
 def _fitting(cells: Mapping[str, str], width: int) -> dict[str, str]:
-    """The columns of a row that fit side by side into a terminal of that width."""
+    """The columns that fit into a terminal of that width."""
     kept, dispensable = dict(cells), list(DISPENSABLE)
     while dispensable and _width(kept) > width:
         kept.pop(dispensable.pop(0), None)
@@ -138,5 +138,5 @@ def _fitting(cells: Mapping[str, str], width: int) -> dict[str, str]:
 
 
 def _width(cells: Mapping[str, str]) -> int:
-    """Of the table with this row, with two blanks between its columns."""
+    """Width of the table with this row."""
     return sum(2 + max(len(name), len(text)) for name, text in cells.items()) - 2

@@ -1,4 +1,4 @@
-"""What of a recipe will not come about in this run, or not as it reads: said before the run, since nothing is wrong."""
+"""Warnings before a run: recipe settings that have no effect, or not the expected one."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.lang.recipes.schedules import PlateauSchedule, StepSchedule
 
 SCALING = frozenset({"rescale", "normalize", "bn", "layer_norm", "group_norm"})
-"""Layers after which it does not matter what numbers pixels are."""
+"""Layers that scale or normalize pixels, or whatever enters them."""
 
 
 def recipe_warnings(
     recipe: Recipe, length: RunLength, images: int, *, on_cpu: bool, weights: Sequence[str] = (), raw: bool = False
 ) -> list[str]:
-    """Lines about a recipe, its RunLength on so many training images, the kind of device, and the names of the weights.
+    """Lines that start with `note:`.
 
-    raw: what `sees_raw_pixels` says.
+    Args:
+        length: of the run.
+        images: number of training images.
+        weights: names of the trainable weights.
+        raw: the result of `sees_raw_pixels`.
     """
     lines = [*_notes(recipe, length, images, on_cpu=on_cpu), *_undecayed(recipe, weights)]
     if raw:
-        fact = "the page has no `preprocess`: the network sees grey levels of 0 to 255 as they are"
-        lines.append(f"{fact} (`preprocess: [scale]` makes them 0 to 1)")
+        lines.append(
+            "the spec has no `preprocess`: pixels are fed as 0 to 255 (`preprocess: [scale]` makes them 0 to 1)"
+        )
     return [f"note: {line}" for line in lines]
 
 
 def sees_raw_pixels(graph: Graph, preprocess: Sequence[object]) -> bool:
-    """Whether pixels of images reach the network as they are: neither the page nor its first layers scale them."""
+    """Whether neither the spec nor the first layers scale the pixels of images."""
     first = {type(node.op).name for node in graph.layers if 0 in node.inputs}
     return len(graph.input_shape) == 3 and not preprocess and not first & SCALING
 
@@ -37,29 +42,29 @@ def _undecayed(recipe: Recipe, weights: Sequence[str]) -> Iterator[str]:
     if weights and (recipe.weight_decay or recipe.optimizer.weight_decay):
         for name in recipe.decayed:
             if not any(weight.endswith(name) for weight in weights):
-                yield f"`decayed` names `{name}`, and no weight of the network has a name that ends so"
+                yield f"`decayed` names `{name}`, and no weight of the network has a name that ends in it"
 
 
 def _notes(recipe: Recipe, length: RunLength, images: int, *, on_cpu: bool) -> Iterator[str]:
     each, schedule = length.iterations_per_epoch, recipe.schedule
     if recipe.batch_size > images:
-        fact = f"all {images:,} training images are in one batch, which the recipe makes of {recipe.batch_size:,}"
-        remedy = f"; its rates are for that many: `--batch-size {images}` scales them down"
+        fact = f"all {images:,} training images are in one batch, as the batch size is {recipe.batch_size:,}"
+        remedy = f"; `--batch-size {images}` scales the learning rates down"
         yield fact + remedy * (recipe.base_batch_size is not None)
     if recipe.warmup and recipe.warmup.length(each) >= length.iterations:
-        yield "the warm-up lasts until the end of the run: no update has the recipe's full rate"
+        yield "the warm-up lasts until the end of the run: no update has the full learning rate"
     if isinstance(schedule, StepSchedule):
         marks = [(mark * each, f"epoch {mark:g}") for mark in schedule.epochs or ()]
         marks += [(mark, f"update {mark:,.12g}") for mark in schedule.iterations or ()]
         late = [name for at, name in marks if at >= length.iterations]
         if late:
             which = "any drop" if len(late) == len(marks) else "a drop"
-            yield f"the run ends before {which} of its `step` schedule at {listed(late)}"
+            yield f"the run ends before {which} of the `step` schedule, at {listed(late)}"
     if (
         isinstance(schedule, PlateauSchedule) and length.epochs < max(schedule.patience, 1) + 2
     ):  # the first epoch is the best
         waits = f"{schedule.patience} epoch{'s' if schedule.patience != 1 else ''}"
         waits += f" without a better {schedule.monitor}"
-        yield f"no update has a lower rate: `plateau` waits for {waits}, and the run has {length.epochs}"
+        yield f"`plateau` never lowers the learning rate: it waits for {waits}, and the run has {length.epochs}"
     if on_cpu and recipe.dtype_policy == "mixed_float16":
-        yield "a CPU computes in float16 many times slower than in float32; `mixed_bfloat16` suits it better"
+        yield "on a CPU float16 is many times slower than float32; `mixed_bfloat16` is faster"

@@ -1,4 +1,4 @@
-"""What a run writes as it goes: one row an epoch, the curves, the best and the last network, and how it ended."""
+"""Writes the files of a run: metrics, curves, the best and the last network, and run.json."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from archspec.runtime.training.records.tensorboard import ScalarLog
 
 Row = dict[str, Any]
 """A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes).
-Accuracies are shares (0 to 1), losses nats, the learning rate that of the epoch's last step.
+Accuracies are shares (0 to 1), losses nats; the learning rate is that of the last step of the epoch.
 A row of times.csv: epoch, seconds, images_per_second, data_wait (share of the training time that steps waited for
-images); what a run that was killed and resumed does not repeat."""
+images). A resumed run does not reproduce these."""
 
 DRAWN_EVERY = 60.0
-"""Seconds after which an epoch's end draws the curves anew: drawing takes as long as a short epoch."""
+"""Least seconds between two drawings of the curves: drawing takes as long as a short epoch."""
 
 
 class RunLogger:
-    """The files of a run in progress.
+    """Writes the files of a run.
 
     Args:
         directory: a folder made by `run_directory.created`.
-        title: of the curves.
+        title: title of the curves.
         spec: the resolved spec, YAML.
-        settings: what run.json says from the start.
-        metadata: what the model files carry.
-        writes: False for all but one of several processes, which then only remember.
-        mlflow: where the figures go too.
-        loss: how the curves call it, as `draw_curves` takes it.
+        settings: contents of run.json at the start.
+        metadata: metadata of the model files.
+        writes: False on all workers but the chief: they keep the metrics in memory only.
+        mlflow: also logs the metrics.
+        loss: labels of the curves, keyword arguments of `draw_curves`.
 
-    Every method raises ArchspecError (`cannot-write`) when the disk is full; what was written before stays.
+    Every method raises ArchspecError (`cannot-write`) when the disk is full; files that were written before are kept.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class RunLogger:
         self._to_mlflow()
 
     def _to_mlflow(self) -> None:
-        """Send what is missing there; run.json names the MLflow run as soon as there is one."""
+        """Send what the server does not have; run.json gets the ID of the MLflow run."""
         if self._mlflow is None:
             return
         self._mlflow.send(self.rows)
@@ -98,7 +98,7 @@ class RunLogger:
             self._mlflow.end(status, [self.directory / name for name in ("run.json", "history.csv", "curves.png")])
 
     def add(self, row: Row, times: Row) -> bool:
-        """Remember an epoch; `write` brings it to the disk. Returns whether it is the best so far."""
+        """Add an epoch, which `write` will write. Returns whether it is the best so far."""
         best = self.best is None or _goodness(row) > _goodness(self.best)
         if best:
             self.best = row
@@ -107,10 +107,10 @@ class RunLogger:
         return best
 
     def write(self, model: Any) -> None:
-        """Write the last epoch and the network after it. To do it twice changes nothing.
+        """Write the last epoch and the network after it. A second call changes nothing.
 
         Args:
-            model: None where it has gone on since that epoch, and is not to be written.
+            model: None if it has been trained further since that epoch.
         """
         if not self.writes:
             return
@@ -134,11 +134,11 @@ class RunLogger:
         self._drawn = time.monotonic()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state for `restore`, as JSON."""
         return {"rows": self.rows, "times": self.times, "best": self.best, "seconds": self._seconds()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Forget all but what a checkpoint has kept. The next `write` writes TensorBoard's files anew."""
+        """Restore the result of `state`. The next `write` writes the TensorBoard files from the start."""
         self.rows, self.times = list(state["rows"]), list(state["times"])
         self.best = state["best"]
         self._seconds_before, self._started = state["seconds"], time.monotonic()
@@ -149,10 +149,10 @@ class RunLogger:
         return self._seconds_before + time.monotonic() - self._started
 
     def finish(self, *, interrupted: bool, model: Any = None) -> float:
-        """Draw the curves and say in run.json how it ended. Returns the seconds since the start.
+        """Draw the curves and complete run.json. Returns the seconds since the start.
 
         Args:
-            model: the network as it stands, where that is not yet in last.keras.
+            model: the network, if last.keras does not have its weights yet.
         """
         if not self.writes:
             return self._seconds()
@@ -174,7 +174,7 @@ class RunLogger:
         return seconds
 
     def failed(self, error: ArchspecError) -> None:
-        """Say in run.json what ended the run, as far as the disk allows, and if it has begun."""
+        """Write the error to run.json, if the run has begun and the disk has room."""
         if not self.writes or not (self.directory / "spec.yaml").exists():
             return
         with contextlib.suppress(ArchspecError):
@@ -190,7 +190,7 @@ def _goodness(row: Row) -> tuple[float, float]:
 
 
 def versions() -> dict[str, str]:
-    """Of what decides the numbers: archspec, keras, tensorflow, numpy, python."""
+    """Versions of everything that determines the results: archspec, keras, tensorflow, numpy, python."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -207,7 +207,7 @@ def versions() -> dict[str, str]:
 
 
 def threads() -> dict[str, int | None]:
-    """Numbers of threads, 0 where TensorFlow chooses; they change the last bits of the results."""
+    """Numbers of threads (0: TensorFlow chooses); they change the last bits of the results."""
     import tensorflow as tf
 
     return {
@@ -218,5 +218,5 @@ def threads() -> dict[str, int | None]:
 
 
 def timestamp() -> str:
-    """Local time with its offset, ISO 8601, seconds."""
+    """Local time with UTC offset, ISO 8601, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")

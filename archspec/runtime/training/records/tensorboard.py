@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard, written by TensorFlow alone: the tensorboard package is needed only to look at them."""
+"""Scalars for TensorBoard. TensorFlow writes them; the tensorboard package is needed only to view them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.runtime.system.atomic_write import discard
 
 
 class ScalarLog:
-    """Scalars of several runs under one folder, which TensorBoard lays over each other by their tags.
+    """Scalars of several runs in one folder, which TensorBoard overlays by their tags.
 
     Raises:
         ArchspecError: `cannot-write`, from `write`.
@@ -20,15 +20,15 @@ class ScalarLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows = 0
-        """Epochs that were written."""
+        """Number of epochs that were written."""
         self._writers: dict[str, Any] = {}
 
     def write(self, run: str, step: int, scalars: Mapping[str, float]) -> None:
-        """The scalars of one step, on the disk when this returns."""
+        """Write the scalars of one step; they are on the disk when this returns."""
         import tensorflow as tf
 
         kind = tf.compat.v1.SummaryMetadata
-        # what `tf.summary.scalar` says, which imports tensorboard for no more than this
+        # as `tf.summary.scalar`, which would import tensorboard
         metadata = kind(plugin_data=kind.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR")
         try:
             if run not in self._writers:
@@ -42,11 +42,11 @@ class ScalarLog:
             # "{{node of TensorFlow}} file; No space left on device"
             reason = str(error.message).splitlines()[0].rpartition("; ")[2].lower()
             raise fail(
-                "cannot-write", f"cannot write `{self.folder}`: {reason}", help="make room on that disk"
+                "cannot-write", f"cannot write `{self.folder}`: {reason}", help="free space on that disk"
             ) from error
 
     def restart(self) -> None:
-        """Remove what was written: a run goes on from an earlier epoch."""
+        """Remove what was written, because a run resumes at an earlier epoch."""
         self.close()
         discard(self.folder)
         self.rows = 0
