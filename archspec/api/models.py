@@ -135,7 +135,7 @@ def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput =
 
         form = dense_form(source, output=output)
         return FullyConvolutional(
-            form.graph, form.dense, form.page.text, dense_effects(form.graph, form.dense), trained=form
+            form.graph, form.dense, form.spec.text, dense_effects(form.graph, form.dense), trained=form
         )
     from archspec.graph.rewrite.fully_convolutional_spec import fully_convolutional_spec
 

@@ -40,13 +40,13 @@ class Prediction:
 
 
 def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) -> list[Prediction]:
-    """The `top` likeliest classes of each image file, in the order of the files.
+    """The `top` most likely classes of each image file, in the order of the files.
 
-    Images go the way of evaluation: resized, centre-cropped and preprocessed as the model file says. A file that
-    cannot be read gets an error of its own, and the others are predicted.
+    As in evaluation, images are resized, cropped at the centre and preprocessed as the model file says. A file that
+    cannot be read gets an error, and the others are predicted.
 
     Args:
-        model: a `.keras` file, or a run directory, whose best model is taken.
+        model: a `.keras` file, or a run directory for its best model.
 
     Raises:
         ArchspecError: those of `load_model`; `data-shape` when the network does not take images, `no-classifier`.
@@ -68,27 +68,26 @@ def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) ->
     def probabilities(x: Any) -> Any:
         return network(x, training=False)
 
-    predictions = []
-    batch_size = 1 if None in input_shape else BATCH_SIZE  # images of a free size do not stack
+    predictions: list[Prediction] = []
+    batch_size = 1 if None in input_shape else BATCH_SIZE  # images of different sizes do not stack
     for start in range(0, len(images), batch_size):
-        files = [str(file) for file in images[start : start + batch_size]]
-        prepared: dict[int, Any] = {}
-        errors: dict[int, str] = {}
-        for index, file in enumerate(files):
+        batch: dict[str, Any] = {}
+        for file in map(str, images[start : start + batch_size]):
             try:
                 with quietly():
-                    pixels = read_image(tf, file, input_shape[-1])
-                prepared[index] = prepare(pixels)
+                    batch[file] = prepare(read_image(tf, file, input_shape[-1]))
             except BadImageError as error:
-                errors[index] = str(error)
-        rows = probabilities(tf.stack(list(prepared.values()))).numpy() if prepared else ()
-        row_of = dict(zip(prepared, rows, strict=True))
-        for index, file in enumerate(files):
-            if index in errors:
-                predictions.append(Prediction(file, error=errors[index]))
+                batch[file] = str(error)
+        inputs = {file: x for file, x in batch.items() if not isinstance(x, str)}
+        outputs = probabilities(tf.stack(list(inputs.values()))).numpy() if inputs else ()
+        output_of = dict(zip(inputs, outputs, strict=True))
+        for file in map(str, images[start : start + batch_size]):
+            if file in output_of:
+                order = np.argsort(-output_of[file], kind="stable")[:top]
+                classes = tuple((names[i], float(output_of[file][i])) for i in order)
+                predictions.append(Prediction(file, classes))
             else:
-                order = np.argsort(-row_of[index], kind="stable")[:top]
-                predictions.append(Prediction(file, tuple((names[i], float(row_of[index][i])) for i in order)))
+                predictions.append(Prediction(file, error=batch[file]))
     return predictions
 
 

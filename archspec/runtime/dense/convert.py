@@ -1,4 +1,4 @@
-"""Dense networks of trained classifiers: the same weights, in layers that slide over images of any size."""
+"""Fully convolutional (dense) networks of trained classifiers: the same weights, for images of any size."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ from archspec.runtime.models.metadata import Metadata
 
 
 def convolutionalize(model: Any, *, graph: Graph | None = None, output: str = "scores") -> Any:
-    """The dense keras.Model of a classifier, with its weights: (None, None, None, C) -> scores at every position.
+    """The dense keras.Model of a classifier, with its weights: (B, H, W, C) -> scores at every position.
 
     Args:
-        model: of `archspec.build`, of a file, or any functional Keras model whose layers docs/operators.md lists.
-        graph: of the page that `model` was built from; else it is read from the model.
-        output: one of `archspec.graph.rewrite.fully_convolutional.OUTPUTS`. `scores` is (batch, H', W', classes)
-            after the softmax
-            of each position, `logits` before it; `softmax_of_mean` (batch, classes) is what Simonyan & Zisserman,
-            section 3.2, average over the image.
+        model: a functional Keras model whose layers docs/operators.md lists.
+        graph: the graph that `model` was built from; by default it is read from the model.
+        output: one of `archspec.graph.rewrite.fully_convolutional.OUTPUTS`. `scores` is (B, H', W', classes) after the
+            softmax at each position, `logits` before it; `softmax_of_mean` is (B, classes), the softmax of the mean of
+            the score map (Simonyan & Zisserman 2014, section 3.2).
 
-    The new model shares nothing with the old one. Raises ArchspecError: those of
-    `archspec.graph.rewrite.fully_convolutional.convolutionalize`, and of `read_model` without a graph.
+    Returns:
+        A new model, which shares no variables with the old one.
+
+    Raises:
+        ArchspecError: those of `archspec.graph.rewrite.fully_convolutional.convolutionalize`, and of `read_model`
+            without a graph.
     """
     graph = graph or graph_of(model)
     dense = build_model(dense_graph(graph, output=output))
@@ -39,9 +42,9 @@ def convolutionalize(model: Any, *, graph: Graph | None = None, output: str = "s
 
 
 def graph_of(model: Any, metadata: Metadata | None = None) -> Graph:
-    """The static graph of a model: of its page where the file has one, else read from its layers.
+    """The static graph of a model: of the spec in its metadata if it has one, else read from its layers.
 
-    The names of the nodes are those of the model's layers.
+    Its nodes have the names of the model's layers.
     """
     if metadata is not None and metadata.spec is not None:
         graph = compile_spec(parse(Source("archspec.json", metadata.spec)))
@@ -52,7 +55,7 @@ def graph_of(model: Any, metadata: Metadata | None = None) -> Graph:
 
 
 def unique_names(graph: Graph) -> Graph:
-    """A path for each node: of the nodes that one Keras layer was read into, that with weights keeps its name."""
+    """Give each node its own path. Of several nodes read from one Keras layer, the one with weights keeps the name."""
     owners = {node.path: index for index, node in enumerate(graph.nodes)}
     owners.update({node.path: index for index, node in enumerate(graph.nodes) if node.facts.weights})
     taken = set(owners)
@@ -70,13 +73,16 @@ def unique_names(graph: Graph) -> Graph:
 def copy_weights(
     source: Any, target: Any, names: Mapping[str, str] | None = None, *, leave: Collection[str] = ()
 ) -> None:
-    """Fill every layer of `target` with the numbers of the layer of `source` of that name, in their order.
+    """Copy the weights of each layer of `source` to the layer of `target` with the same name.
+
+    The shapes may differ; the order of the numbers stays.
 
     Args:
-        names: from the layers of `target` to those of `source`, where they differ.
-        leave: layers of `target` that stay as they are.
+        names: layer of `target` -> layer of `source`, where the names differ.
+        leave: layers of `target` to skip.
 
-    Raises ArchspecError (weights-mismatch) where a layer is missing or has another count of numbers.
+    Raises:
+        ArchspecError: `weights-mismatch` where a layer is missing, or its weights have another number of elements.
     """
     layers = {call.path.replace("/", "."): call.operation for call in keras_graph(source).calls}
     pairs = []
@@ -86,9 +92,8 @@ def copy_weights(
         name = (names or {}).get(layer.name, layer.name)
         found = layers.get(name)
         weights = getattr(found, "weights", [])
-        sizes = [_size(variable) for variable in weights]
-        if sizes != [_size(variable) for variable in layer.weights]:
-            message = f"the layer `{layer.name}` cannot be filled from `{source.name}`"
+        if _sizes(weights) != _sizes(layer.weights):
+            message = f"the weights of the layer `{layer.name}` cannot be copied from `{source.name}`"
             here, there = (listed_shapes(each) for each in (layer.weights, weights))
             note = f"it needs {here}; " + (f"`{name}` there has {there}" if found else f"there is no `{name}`")
             raise fail("weights-mismatch", message, notes=[note])
@@ -101,5 +106,5 @@ def listed_shapes(variables: Any) -> str:
     return " + ".join("x".join(map(str, variable.shape)) for variable in variables) or "nothing"
 
 
-def _size(variable: Any) -> int:
-    return math.prod(variable.shape)
+def _sizes(variables: Any) -> list[int]:
+    return [math.prod(variable.shape) for variable in variables]

@@ -1,4 +1,4 @@
-"""A trained network made deeper by identity layers: the same function, to be trained on."""
+"""A trained network made deeper by identity layers, which computes the same function, to train further."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ def deepen(
     kernel_size: int = 3,
     normalized: bool = False,
 ) -> Any:
-    """The deeper keras.Model: it computes what `model` does, exactly; normalized, to the rounding of one division.
+    """The deeper keras.Model, whose outputs equal those of `model`; with `normalized`, up to rounding.
 
     Args:
         after, kernel_size, normalized: as `archspec.graph.rewrite.net2deeper.deepen` takes them.
-        graph: of the page that `model` was built from; else it is read from the model.
+        graph: the graph that `model` was built from; by default it is read from the model.
 
-    In training, batch normalization that was added works by the moments of the batch, and is no identity then. Raises
-    ArchspecError: those of `archspec.graph.rewrite.net2deeper.deepen`, and of `read_model` without a graph.
+    In training, added batch normalization uses the moments of the batch, and is then not an identity.
+
+    Raises:
+        ArchspecError: those of `archspec.graph.rewrite.net2deeper.deepen`, and of `read_model` without a graph.
     """
     graph = graph or graph_of(model)
     deeper = deeper_graph(graph, after, kernel_size=kernel_size, normalized=normalized)
@@ -46,7 +48,7 @@ def _make_identity(layer: Any) -> None:
 
 
 def _identity(name: str, shape: tuple[int, ...], epsilon: float) -> Any:
-    """What a weight of that name is in an identity layer."""
+    """The value of the weight of that name in an identity layer."""
     if name == "kernel":
         kernel = np.zeros(shape, np.float32)
         kernel[tuple(side // 2 for side in shape[:-2])] = np.eye(shape[-1], dtype=np.float32)
@@ -54,5 +56,5 @@ def _identity(name: str, shape: tuple[int, ...], epsilon: float) -> Any:
     if name == "gamma":
         return np.ones(shape, np.float32)
     if name == "moving_variance":
-        return np.full(shape, 1 - epsilon, np.float32)  # to which the layer adds epsilon
+        return np.full(shape, 1 - epsilon, np.float32)  # the layer adds epsilon
     return np.zeros(shape, np.float32)  # bias, beta, moving_mean

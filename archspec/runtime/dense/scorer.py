@@ -1,4 +1,4 @@
-"""Score maps of whole images, whatever their size: small ones padded or refused, large ones in tiles."""
+"""Score maps of whole images of any size: small images are padded or refused, large ones are taken in tiles."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from archspec.runtime.system import memory as machine
 
 Small = Literal["error", "pad"]
 WORKSPACE = 2.0
-"""What inference takes at its peak over the outputs that are alive: 1.1 to 1.6 on ResNet-18 and SqueezeNet, so 2."""
+"""Peak memory of inference, relative to the outputs that are alive: measured 1.1 to 1.6 (ResNet-18, SqueezeNet)."""
 
 
 @dataclass(frozen=True)
 class DenseScorer:
-    """The dense form of a classifier, to be applied to images of any size, one size a batch."""
+    """The fully convolutional form of a classifier, for images of any size; all images of a batch have one size."""
 
     model: Any
     """(None, None, None, C) -> (batch, H', W', classes)."""
     graph: Graph
-    """Of that model."""
+    """The graph of the model."""
     window: tuple[int, ...]
-    """The training size, pixels."""
+    """The input size of the classifier, pixels."""
     effects: tuple[Effect, ...]
     memory: int
-    """What the outputs of layers may take, bytes."""
+    """Limit on the outputs of layers, bytes."""
 
     @classmethod
     def of(
@@ -51,9 +51,13 @@ class DenseScorer:
         output: Literal["scores", "logits"] = "scores",
         memory: int | None = None,
     ) -> DenseScorer:
-        """Of a trained classifier; `memory` in bytes is by default half of what the machine has free.
+        """Make the scorer of a trained classifier.
 
-        Raises ArchspecError: those of `archspec.runtime.dense.convert.convolutionalize`.
+        Args:
+            memory: limit, bytes; by default half of the free memory of the machine.
+
+        Raises:
+            ArchspecError: those of `archspec.runtime.dense.convert.convolutionalize`.
         """
         graph = graph or graph_of(model)
         dense = dense_graph(graph, output=output)
@@ -65,15 +69,16 @@ class DenseScorer:
         )
 
     def __call__(self, images: npt.NDArray[np.float32], *, small: Small = "error") -> npt.NDArray[np.float32]:
-        """The score maps (batch, H', W', classes) of images (batch, H, W, C), float32 as the network takes them.
+        """The score maps (B, H', W', classes) of preprocessed images (B, H, W, C), float32.
+
+        Where the memory is short, images are taken one by one, then in tiles, with the same result.
 
         Args:
-            small: of an image with a side below the training size: `error`, or `pad`, zeros on both sides up to it.
+            small: for images with a side below the classifier's input size: `error`, or `pad` with zeros on both sides.
 
-        Where the memory does not suffice images go one by one, then in tiles, with the same result.
-
-        Raises ArchspecError, before anything is allocated: `image-too-small`, `image-too-large` for one that cannot be
-            tiled, because its positions see more than a tile holds, or the whole image.
+        Raises:
+            ArchspecError: before anything is allocated, `image-too-small`; `image-too-large` for an image that cannot
+                be tiled, because the receptive field exceeds a tile or covers the whole image.
         """
         images = self._padded(images, small)
         shape: Shape = tuple(images.shape[1:])
@@ -97,7 +102,8 @@ class DenseScorer:
     def check(self, shape: Shape) -> int:
         """Bytes that an image (H, W, C) needs as a whole.
 
-        Raises ArchspecError: `shape`, and `image-too-large` where a call would, because tiles do not help either.
+        Raises:
+            ArchspecError: `shape`; `image-too-large` where a call would raise it.
         """
         sized = at_size(self.graph, shape)
         if bytes_of(sized) > self.memory:
@@ -127,21 +133,24 @@ class DenseScorer:
             except ArchspecError:
                 sides = "x".join(map(str, images.shape[1:-1]))
                 window = "x".join(map(str, self.window))
-                message = f"an image of {sides} is too small for `{self.graph.name}`, whose window has {window} pixels"
-                help = 'resize it to that, or let zeros surround it: `small="pad"`'
+                message = (
+                    f"an image of {sides} is too small for `{self.graph.name}`, which takes at least {window} pixels"
+                )
+                help = 'resize the image, or pad it with zeros by `small="pad"`'
                 raise fail("image-too-small", message, help=help) from None
             return images
         border = [(more // 2, more - more // 2) for more in missing]
         return np.pad(images, [(0, 0), *border, (0, 0)])
 
     def _grid(self, sized: Graph, shape: Shape, bytes_each: int) -> list[list[Tile]]:
-        """The tiles of each axis: as long as the memory allows. Raises ArchspecError."""
+        """The tiles of each axis, as large as the memory allows. Raises ArchspecError: `image-too-large`."""
         reach: tuple[Reach, ...] | None = reaches(self.graph) if can_tile(self.effects) else None
-        needed = f"an image of {show(shape)} needs {byte_size(bytes_each)}, and {byte_size(self.memory)} may be used"
+        limit = f"the limit is {byte_size(self.memory)}"
+        needed = f"an image of {show(shape)} needs {byte_size(bytes_each)} of memory, and {limit}"
         if reach is None:
             notes = [str(effect) for effect in self.effects if not can_tile((effect,))]
-            help = "a smaller image, or more memory"
-            raise fail("image-too-large", f"{needed}; this network cannot look at it in tiles", notes=notes, help=help)
+            help = "use a smaller image, or more memory"
+            raise fail("image-too-large", f"{needed}; this network cannot be applied in tiles", notes=notes, help=help)
         share = (self.memory / bytes_each) ** (1 / len(reach))
         try:
             while True:
@@ -152,7 +161,7 @@ class DenseScorer:
                 if bytes_of(at_size(self.graph, (*largest, shape[-1]))) <= self.memory:
                     return grid
                 if max(lengths) == 1:
-                    raise fail("image-too-large", "the outputs for a single pixel need more", help="more memory")
+                    raise fail("image-too-large", "a tile of a single pixel exceeds the limit", help="use more memory")
                 share *= 0.9
         except ArchspecError as error:
             (diagnostic,) = error.diagnostics
@@ -160,5 +169,5 @@ class DenseScorer:
 
 
 def bytes_of(sized: Graph) -> int:
-    """What one image takes at its peak, bytes: of a graph of known size."""
+    """Peak memory for one image, bytes, by a graph of known size."""
     return int(peak_bytes(sized) * WORKSPACE)

@@ -1,4 +1,4 @@
-"""Graph -> one flat functional `keras.Model` whose layers carry the paths of the graph."""
+"""Build a graph as one flat functional `keras.Model`, whose layers have the paths of the graph."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from archspec.graph.ir import Graph, Node
 from archspec.runtime.models.fast_initializers import call_with_one_pass
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-FRAMES_A_LAYER = 12  # Keras walks a functional model recursively: what one layer of depth needs, generously
+FRAMES_PER_LAYER = 12
+"""Stack frames for one layer of depth, generously: Keras walks a functional model recursively."""
 
 
 def build_model(graph: Graph) -> Any:
-    """The `keras.Model`. Layer `a/b` of the graph is called `a.b`, helpers before it `a.b.pad`.
+    """The `keras.Model` of a graph. Layer `a/b` of the graph is named `a.b`, and helpers before it `a.b.pad`.
 
-    Raises ArchspecError (build) when Keras refuses a layer that the static graph let pass.
+    Raises:
+        ArchspecError: `build` where Keras rejects a layer that the static graph accepts.
     """
     import keras
 
@@ -31,7 +33,7 @@ def build_model(graph: Graph) -> Any:
         for node in graph.layers:
             inputs = [tensors[i] for i in node.inputs]
             output = _apply(keras, node, inputs)
-            # the facts of equal layers are one object, so that each kind of layer is looked into once
+            # equal layers share one object of facts, so each kind of layer is inspected once
             if composed.get(id(node.facts), True):
                 composed[id(node.facts)] = _name_functions(keras, node, inputs, output)
             tensors.append(output)
@@ -51,14 +53,14 @@ def _apply(keras: Any, node: Node, inputs: list[Any]) -> Any:
         return call_with_one_pass(keras, node.op.build(keras, node.keras_name), inputs)
     except (ValueError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise fail("build", f"Keras refuses `{node.path}`: {reason}", node.span) from error
+        raise fail("build", f"Keras rejects `{node.path}`: {reason}", node.span) from error
 
 
 def _name_functions(keras: Any, node: Node, inputs: list[Any], output: Any) -> bool:
-    """Name the functions of `keras.ops` that a layer is composed of: `norm1.exp`. Returns whether there are any.
+    """Name the functions of `keras.ops` that a layer is composed of, `norm1.exp`. Returns whether there are any.
 
-    Keras names them by what the process has built before, which could be the name of a layer, and would make two
-    files of one network differ.
+    Keras numbers them over the whole process. Such a name could equal that of a layer, and two files of the same
+    network would differ.
     """
     functions = [each for each in _between(inputs, output) if not isinstance(each, keras.Layer)]
     taken: Counter[str] = Counter()
@@ -71,14 +73,14 @@ def _name_functions(keras: Any, node: Node, inputs: list[Any], output: Any) -> b
 
 
 def _between(inputs: list[Any], output: Any) -> list[Any]:
-    """The Keras operations from tensors to a tensor, the first ones first."""
+    """The Keras operations that compute a tensor from others, in order."""
     known, found = {id(tensor) for tensor in inputs}, []
     waiting = [output]
     while waiting:
         tensor = waiting.pop()
         if id(tensor) not in known:
             known.add(id(tensor))
-            operation = tensor._keras_history.operation  # Keras has no public word for what made a tensor
+            operation = tensor._keras_history.operation  # Keras has no public name for it
             found.append(operation)
             waiting += operation.input if isinstance(operation.input, list) else [operation.input]
     return found[::-1]
@@ -86,9 +88,9 @@ def _between(inputs: list[Any], output: Any) -> list[Any]:
 
 @contextmanager
 def deep_recursion(layers: int) -> Iterator[None]:
-    """Room on the stack for models of many layers: Keras builds, saves and loads them recursively."""
+    """Raise the recursion limit for models of many layers, which Keras builds, saves and loads recursively."""
     limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, 1_000 + FRAMES_A_LAYER * layers))
+    sys.setrecursionlimit(max(limit, 1_000 + FRAMES_PER_LAYER * layers))
     try:
         yield
     finally:
@@ -97,7 +99,7 @@ def deep_recursion(layers: int) -> Iterator[None]:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """No cyclic garbage collection meanwhile: what is built stays, and to search it all takes a fifth of the time."""
+    """Disable the cyclic garbage collector, which would take a fifth of the time and find nothing."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -109,10 +111,10 @@ def _without_collection() -> Iterator[None]:
 
 @contextmanager
 def without_weights() -> Iterator[None]:
-    """Models built inside declare their variables and allocate none; never predict with them.
+    """Models built inside have variables without memory, and must not be called.
 
-    Keras keeps a list of such variables and allocates them all when any layer is built later, however large they are,
-    so its session is cleared at the end. The dtype policy stays.
+    Keras would allocate these variables when another layer is built later, so its session is cleared at the end. The
+    dtype policy is kept.
     """
     import keras
 
@@ -126,7 +128,7 @@ def without_weights() -> Iterator[None]:
 
 
 def seed_everything(seed: int) -> None:
-    """Fix what initial weights, dropout and NumPy draw from now on."""
+    """Seed the random numbers of initial weights, dropout and NumPy."""
     import_tensorflow()
     import keras
 

@@ -1,7 +1,7 @@
 """A network as a classifier: its input shape, its classes and its logits.
 
-A page ends in `softmax`; the loss is computed from what enters it, which loses no precision where a probability is
-near 0 or 1. A page that ends in a linear layer gives its logits as they are.
+A spec ends in `softmax`. The loss is computed from the logits before it, which is precise where a probability is near
+0 or 1. A network that ends in a linear layer outputs logits.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.ops.base import show
 
-HELP = "a classifier ends in `dense: $classes` and `softmax`"
+HELP = "end a classifier in `dense: $classes` and `softmax`"
 
 
 def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]:
-    """The input shape of a network and its number of classes, from the static graph: before anything is built.
+    """The input shape of a network and its number of classes, from the static graph.
 
     Raises:
-        ArchspecError: `free-input` when a side of the input is free, `no-classifier` when the output is not (classes,).
+        ArchspecError: `free-input` for a free side of the input, `no-classifier` for an output that is not (classes,).
     """
     input_shape, output_shape = graph.input_shape, graph.output_shape
     if None in input_shape:
@@ -38,9 +38,9 @@ def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]
 
 
 def logits_of(model: Any) -> Any:
-    """The keras.Model from the same input to logits (batch, classes), which shares the layers of `model`.
+    """The keras.Model from the same input to logits (B, classes), which shares the layers of `model`.
 
-    Of several outputs it is the first, the main one; what leads to the others alone is left out.
+    Of several outputs the first one is the main one; the layers of the others are left out.
 
     Raises:
         ArchspecError: `no-classifier` when the network has several inputs, an output that is not (classes,) with at
@@ -53,7 +53,7 @@ def logits_of(model: Any) -> Any:
 
 
 def logits_models(model: Any) -> list[Any]:
-    """The same for each output: the main one, then the auxiliary classifiers. Raises as `logits_of`."""
+    """The logits models of all outputs: the main one, then the auxiliary classifiers. Raises as `logits_of`."""
     return [logits_of(model), *(_logits_model(model, number) for number in range(1, len(model.outputs)))]
 
 
@@ -76,7 +76,7 @@ def _logits_model(model: Any, number: int) -> Any:
         if activation is keras.activations.softmax:
             if isinstance(layer, keras.layers.Activation):
                 return keras.Model(model.inputs[0], layer.input)
-            # inside a dense layer: no page builds that, but Keras's own examples do
+            # a dense layer with softmax, as in the examples of Keras
             return keras.Model(model.inputs[0], keras.ops.log(keras.ops.clip(output, 1e-30, 1.0)))
         end = getattr(activation, "__name__", str(activation))
     else:
@@ -85,14 +85,14 @@ def _logits_model(model: Any, number: int) -> Any:
 
 
 def _last_layer(model: Any, number: int) -> Any:
-    """The layer that gives an output; None when it is no layer but an operation."""
+    """The layer that computes an output; None for an operation that is not a layer."""
     if not hasattr(model, "output_names"):  # Sequential
         return model.layers[-1]
     return next((layer for layer in model.layers if layer.name == model.output_names[number]), None)
 
 
 def probabilities_of(model: Any) -> Any:
-    """The keras.Model from the same input to probabilities (batch, classes): `model` itself when it ends in softmax.
+    """The keras.Model from the same input to probabilities (B, classes); `model` itself if it ends in softmax.
 
     Raises:
         ArchspecError: `no-classifier`, as `logits_of`.
@@ -100,17 +100,13 @@ def probabilities_of(model: Any) -> Any:
     import keras
 
     logits_model = logits_of(model)
-    if not _ends_in_softmax(model, logits_model):
+    if logits_model.outputs[0] is model.outputs[0]:  # no softmax at the end
         return keras.Model(model.inputs[0], keras.ops.softmax(logits_model.outputs[0]))
     return main_output(model)
 
 
 def main_output(model: Any) -> Any:
-    """`model` without what leads to its auxiliary outputs alone."""
+    """`model` without its auxiliary outputs and their layers."""
     import keras
 
     return model if len(model.outputs) == 1 else keras.Model(model.inputs[0], model.outputs[0])
-
-
-def _ends_in_softmax(model: Any, logits_model: Any) -> bool:
-    return logits_model.outputs[0] is not model.outputs[0]

@@ -1,7 +1,7 @@
 """Grouped convolutions on a TensorFlow CPU: split, convolve, concatenate.
 
-TensorFlow's CPU kernels have no grouped convolution, so Keras sends each one through XLA, which is 6 to 60 times
-slower than its groups computed one by one, and cannot be traced into a SavedModel that trains or runs everywhere.
+TensorFlow's CPU kernels have no grouped convolution, so Keras compiles each one by XLA. That is 6 to 60 times slower
+than computing the groups one by one, and the compiled operation limits where a SavedModel runs.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 
 
 def speed_up_grouped_convolutions(model: Any, *, always: bool = False) -> int:
-    """Compute each convolution with `groups` > 1 as its groups, where no GPU is visible. Returns how many there are.
+    """Compute each convolution with `groups` > 1 group by group, where no GPU is visible. Returns their number.
 
-    The layer stays Keras's own: its weights, its configuration and its file are the same; only what this process
-    runs for it changes, to the same sums (Krizhevsky et al. 2012, section 3.2, trained the groups on two GPUs).
+    Weights, configuration and file of the layer stay the same; only the computation in this process changes. Its
+    results are equal (Krizhevsky et al. 2012, section 3.2, trained the groups on two GPUs).
 
     Args:
         model: a built keras.Model; convolutions in nested models are found too.
-        always: with a GPU as well, for a graph that shall run on any device.
+        always: also where a GPU is visible, for a SavedModel that runs on any device.
     """
     import keras
     import tensorflow as tf
@@ -31,21 +31,21 @@ def speed_up_grouped_convolutions(model: Any, *, always: bool = False) -> int:
             found += speed_up_grouped_convolutions(layer, always=always)
         elif isinstance(layer, kinds) and layer.groups > 1 and layer.data_format == "channels_last":
             layer.convolution_op = _by_group(keras, layer)
-            if isinstance(layer, keras.layers.Conv1D):  # whose own `call` does not ask `convolution_op`
+            if isinstance(layer, keras.layers.Conv1D):  # its own `call` does not use `convolution_op`
                 layer.call = super(keras.layers.Conv1D, layer).call
             found += 1
     return found
 
 
 def _by_group(keras: Any, layer: Any) -> Any:
-    """What stands in for `layer.convolution_op`: (..., C), (k..., C / groups, filters) -> (..., filters)."""
+    """A replacement for `layer.convolution_op`: (..., C), (k..., C / groups, filters) -> (..., filters)."""
     ops, groups, strides, dilation = keras.ops, layer.groups, layer.strides, layer.dilation_rate
-    # the one case that TensorFlow has a kernel for: one input channel a group, in 2-D, with a square step
+    # the only case with a kernel in TensorFlow: 2-D, one input channel in each group, equal strides
     depthwise = layer.rank == 2 and strides[0] == strides[1] and (max(strides) == 1 or max(dilation) == 1)
 
     def convolution_op(inputs: Any, kernel: Any) -> Any:
         padding = layer.padding
-        if padding == "causal":  # as Conv1D.call does: pad the past
+        if padding == "causal":  # as in Conv1D.call
             inputs = ops.pad(inputs, ((0, 0), (dilation[0] * (layer.kernel_size[0] - 1), 0), (0, 0)))
             padding = "valid"
         arguments = {"strides": strides, "padding": padding, "dilation_rate": dilation}

@@ -1,7 +1,7 @@
-"""Initial values of large kernels drawn in one pass over memory: the bits of Keras's, in less time and memory.
+"""Initial values of large kernels, bit-identical to those of Keras, in less time and memory.
 
-Keras draws a uniform distribution as u, then u (b - a), then that + a, each a new array: three times the 411 MB of the
-first dense layer of VGG. In a tf.function TensorFlow does all of it in the memory of the first.
+Keras draws a uniform distribution as u, u (b - a) and u (b - a) + a, each a new array: three times the 411 MB of the
+first dense layer of VGG. A tf.function fuses them in the memory of the first.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 LARGE = 1 << 20
-"""Numbers in a kernel from which on it pays."""
+"""Smallest number of weights for which it is faster."""
 
 
 def call_with_one_pass(keras: Any, layer: Any, inputs: Sequence[Any]) -> Any:
-    """`layer(*inputs)`, which makes its kernel. The layer keeps the initializer that it has."""
+    """`layer(*inputs)`, which creates the kernel. The layer keeps its own initializer."""
     stock = getattr(layer, "kernel_initializer", None)
     if type(stock) is not keras.initializers.GlorotUniform or keras.backend.backend() != "tensorflow":
         return layer(*inputs)
@@ -33,7 +33,9 @@ def _draw(keras: Any, stock: Any, shape: Sequence[int], dtype: Any = None) -> An
     if math.prod(shape) < LARGE or len(shape) != 2 or dtype not in (None, "float32") or not isinstance(stock.seed, int):
         return stock(shape, dtype=dtype)
     limit = math.sqrt(3 / ((shape[0] + shape[1]) / 2))  # Glorot & Bengio 2010, equation 16
-    seed = tf.constant([stock.seed % (tf.int32.max - 1), 0], tf.int32)  # as Keras makes TensorFlow's seed of its own
+    seed = tf.constant(
+        [stock.seed % (tf.int32.max - 1), 0], tf.int32
+    )  # as Keras derives TensorFlow's seed from its own
     return _uniform()(tf.constant(shape), seed, tf.constant(limit))
 
 

@@ -1,7 +1,7 @@
-"""Convolutions with millions of weights on a TensorFlow CPU: as sums of matrix products, one a pixel of the window.
+"""Convolutions with millions of weights on a TensorFlow CPU: a matrix product for each pixel of the window.
 
-TensorFlow's CPU kernel brings all weights into another order each time it is called. For the 7x7x512x4096 of VGG's
-first fully connected layer, which slides over few positions, that takes three times as long as the convolution itself.
+TensorFlow's CPU kernel reorders all weights in each call. For the 7x7x512x4096 of VGG's first fully connected layer,
+which slides over few positions, that takes three times as long as the convolution itself.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import math
 from typing import Any
 
 WEIGHTS = 4_000_000
-"""From so many on."""
+"""Smallest number of weights of a wide convolution."""
 PIXELS = 64
-"""Of a window, at most: each is a matrix product of its own."""
+"""Largest number of pixels of its window: each is a matrix product."""
 
 
 def speed_up_wide_windows(model: Any) -> int:
-    """Compute such convolutions of stride 1 without padding that way, where no GPU is visible. Returns how many.
+    """Compute wide convolutions of stride 1 without padding by matrix products, where no GPU is visible.
 
-    Only in networks of free input size, which are not trained: gradients would be slow. The layer stays Keras's own, as
-    in `archspec.runtime.models.fast_grouped_conv`; sums may differ in their last digits.
+    This changes only networks of free input size, which are not trained, because gradients would be slow. As in
+    `fast_grouped_conv` only the computation changes; sums may differ in their last digits. Returns how many changed.
     """
     import keras
     import tensorflow as tf
@@ -41,7 +41,7 @@ def _fits(layer: Any) -> bool:
 
 
 def _by_pixel(keras: Any, window: tuple[int, int]) -> Any:
-    """What stands in for `layer.convolution_op`: (B, H, W, C), (h, w, C, F) -> (B, H - h + 1, W - w + 1, F)."""
+    """A replacement for `layer.convolution_op`: (B, H, W, C), (h, w, C, F) -> (B, H - h + 1, W - w + 1, F)."""
 
     def convolution_op(inputs: Any, kernel: Any) -> Any:
         ops = keras.ops

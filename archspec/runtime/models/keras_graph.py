@@ -1,4 +1,4 @@
-"""A functional Keras model as a flat list of calls, nested models opened: its weights and its page are read from it."""
+"""A functional Keras model as a flat list of calls, with nested models expanded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Call:
 
     operation: Any
     path: str
-    """The name of the layer, after those of the models that it is nested in: `block/conv`."""
+    """The name of the layer, prefixed by the names of the models that it is nested in: `block/conv`."""
     inputs: tuple[tuple[int, int], ...]
-    """(position of the call that is read, which of its outputs), in the order of the arguments."""
+    """(index of the call, index of its output) for each argument."""
     node: Any
-    """Keras's record of the call: its arguments."""
+    """Keras's node of the call, which has its arguments."""
     shape: tuple[int | None, ...]
-    """Of the first output, for one sample."""
+    """Shape of the first output, without the batch axis."""
 
     @property
     def kind(self) -> str:
@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True)
 class KerasGraph:
-    """The calls in the order in which Keras runs them: by depth, each after what it reads."""
+    """The calls in the order in which Keras runs them, each after its inputs."""
 
     calls: tuple[Call, ...]
     inputs: tuple[int, ...]
@@ -40,14 +40,15 @@ class KerasGraph:
 
 
 def keras_graph(model: Any) -> KerasGraph:
-    """The flat graph of a functional or sequential model, without dead ends.
+    """The flat graph of a functional or sequential model, without layers that no output depends on.
 
-    Raises ArchspecError (not-functional) for a model whose graph Keras does not know: a subclass with its own `call`.
+    Raises:
+        ArchspecError: `not-functional` for a subclass of keras.Model with its own `call`.
     """
     functional = _functional(model)
     if functional is None:
-        message = f"the model `{model.name}` is a {type(model).__name__}, whose graph Keras does not know"
-        remedy = "functional and sequential models that were built on an input can be read"
+        message = f"the model `{model.name}` is a {type(model).__name__}, which has no Keras graph"
+        remedy = "use a functional model, or a sequential model that was built on an input"
         raise fail("not-functional", message, help=remedy)
     calls: list[Call] = []
     inputs = []
@@ -67,7 +68,7 @@ def _trace(
     add: Callable[[Call], None],
     position: Callable[[], int],
 ) -> list[tuple[int, int]]:
-    """Run through the nodes of a functional model in Keras's own order. Returns where its outputs are."""
+    """Add the calls of a functional model in Keras's order. Returns the (call, output) indices of its outputs."""
     places = {id(tensor): source for tensor, source in zip(model.inputs, sources, strict=True)}
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
@@ -86,7 +87,7 @@ def _trace(
 
 
 def _functional(operation: Any) -> Any:
-    """The operation as a functional model, if it is one: a sequential model keeps one inside."""
+    """The operation as a functional model if it is one, or contains one as a sequential model does; else None."""
     import keras
 
     if isinstance(operation, keras.Sequential):

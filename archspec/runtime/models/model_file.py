@@ -1,6 +1,6 @@
-"""Model files: a `.keras` file with one more member, `archspec.json`, which says what the network is and sees.
+"""Model files: `.keras` files with one more member, `archspec.json`, which holds the metadata of the network.
 
-Keras ignores the member, so that the file loads with Keras alone; archspec loads Keras's own files too.
+Keras ignores the member and loads the file; archspec also loads the files of Keras.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ __all__ = ["Metadata", "load_model", "model_path", "read_metadata", "save_model"
 MEMBER = "archspec.json"
 MEMBER_BYTES = 16 << 20
 CONFIG_BYTES = 256 << 20
-"""Bounds on what is unpacked: a page is at most some kilobytes, the configuration of a 1202-layer network 3 MB."""
+"""Limits on unpacked sizes. A spec has a few kilobytes, the configuration of a 1202-layer network 3 MB."""
 
 
 def save_model(model: Any, path: str | Path, metadata: Metadata) -> None:
-    """Write the network to a `.keras` file, whole or not at all.
+    """Write the network to a `.keras` file, atomically.
 
     Raises:
         ArchspecError: `cannot-write`.
@@ -42,7 +42,7 @@ def save_model(model: Any, path: str | Path, metadata: Metadata) -> None:
 
 
 def model_path(path: str | Path) -> Path:
-    """The file meant: the path itself, or of a run directory its best model, or else its last.
+    """The model file of a path: the file itself, or the best model of a run directory, or else the last one.
 
     Raises:
         ArchspecError: `model-not-found` or `not-a-model`.
@@ -65,9 +65,9 @@ def model_path(path: str | Path) -> Path:
 
 
 def load_model(path: str | Path) -> tuple[Any, Metadata]:
-    """The keras.Model of a `.keras` file or a run directory, and what archspec knows of it.
+    """The keras.Model of a `.keras` file or a run directory, and its metadata.
 
-    A file that Keras alone wrote has the default metadata. No code is ever run from a file.
+    A file written by Keras has the default metadata. Loading never runs code from the file.
 
     Raises:
         ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe` for a file that holds Python code.
@@ -94,7 +94,7 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
 
 
 def read_metadata(path: str | Path) -> Metadata:
-    """What a model file says of itself, without its network; a run directory's is that of its best model.
+    """The metadata of a model file, or of the best model of a run directory, without loading the network.
 
     Raises:
         ArchspecError: as `load_model`.
@@ -102,16 +102,16 @@ def read_metadata(path: str | Path) -> Metadata:
     return _inspect(model_path(path))[0]
 
 
-HELP = "a model file is what `archspec train`, `archspec build` or `model.save(...)` of Keras wrote"
+HELP = "give a file that `archspec train`, `archspec build` or `model.save(...)` of Keras wrote"
 
 
 def _inspect(path: Path) -> tuple[Metadata, int]:
-    """The metadata and the number of layers, without Keras. Refuses what is not a model of a bearable size."""
+    """The metadata and the number of layers, without Keras. Raises ArchspecError: `not-a-model`."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
             if "config.json" not in sizes:
-                raise fail("not-a-model", f"`{path}` is a zip file without a Keras model in it", help=HELP)
+                raise fail("not-a-model", f"`{path}` is a zip file that does not contain a Keras model", help=HELP)
             total = path.stat().st_size
             for name, size in sizes.items():
                 bound = {MEMBER: MEMBER_BYTES, "config.json": CONFIG_BYTES}.get(name, 64 * total + (1 << 20))
@@ -128,8 +128,8 @@ def _inspect(path: Path) -> tuple[Metadata, int]:
     try:
         metadata = Metadata.from_json(description)
     except ValueError as error:
-        message = f"this version of archspec cannot read what `{path}` says of itself: {error}"
-        help = "it may need a newer archspec, or the package that declares its transforms"
+        message = f"this version of archspec cannot read the metadata of `{path}`: {error}"
+        help = "install a newer archspec, or the package that declares its transforms"
         raise fail("not-a-model", message, help=help) from error
     if not path.name.endswith(".keras"):
         raise fail("not-a-model", f"the name of `{path}` does not end in `.keras`", help="rename it")
@@ -140,13 +140,13 @@ def _inspect(path: Path) -> tuple[Metadata, int]:
 def _unreadable(path: Path, error: Exception) -> ArchspecError:
     text = str(error)
     if "safe_mode" in text or "unsafe" in text.lower():
-        message = f"`{path}` holds Python code, which archspec never runs from a file"
-        return fail("model-unsafe", message, help="replace its Lambda layers by layers of Keras and save it again")
+        message = f"`{path}` contains Python code, and archspec never runs code from a file"
+        return fail("model-unsafe", message, help="replace its Lambda layers by other Keras layers, and save it again")
     note = f"Keras says: {_first_sentence(error)}"
     return fail("not-a-model", f"`{path}` cannot be loaded", notes=[note], help=HELP)
 
 
 def _first_sentence(error: Exception) -> str:
-    """In lower case, and no longer than a line or two."""
+    """The first sentence of an error, in lower case, at most 200 characters."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0][:200]
     return text[:1].lower() + text[1:].rstrip(".")

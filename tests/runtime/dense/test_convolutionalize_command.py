@@ -34,7 +34,7 @@ def test_a_page_of_the_dense_form_is_printed_or_written(run: Run, tmp_path: Path
 
 
 @pytest.mark.parametrize(("output", "shape"), [("scores", (1, 2, 10)), ("softmax_of_mean", (10,))])
-def test_a_model_file_becomes_another_whose_page_is_dense(
+def test_a_model_file_becomes_another_whose_spec_is_dense(
     run: Run, tmp_path: Path, output: str, shape: tuple[int, ...]
 ) -> None:
     """LeNet-5 moves by 4 pixels: an image of 32 x 36 has two positions."""

@@ -75,7 +75,7 @@ HEAD = "name: net\ninput: [8, 8, 2]\nlayers:\n"
 
 def test_what_cannot_slide_is_named() -> None:
     assert "spatial_pyramid_pool" in refused(HEAD + "  - spatial_pyramid_pool: [2, 1]\n  - dense: 3\n")
-    assert "positions of the whole image" in refused(HEAD + "  - spatial_pyramid_pool: [2, 1]\n  - dense: 3\n")
+    assert "positions in the whole image" in refused(HEAD + "  - spatial_pyramid_pool: [2, 1]\n  - dense: 3\n")
     assert "moves values" in refused(HEAD + "  - reshape: [-1, 2]\n  - global_avgpool\n  - dense: 3\n")
     assert "only a dense layer can slide" in refused(HEAD + "  - flatten\n  - bn\n  - dense: 3\n")
     assert "a flattened map is its output" in refused(HEAD + "  - flatten\n")

@@ -77,7 +77,7 @@ def test_what_cannot_be_an_identity_is_refused() -> None:
         with pytest.raises(ArchspecError, match="no relu matches"):
             deeper_graph(page, after)
     assert deeper_graph(page, ["relu_2"]).identities == ("relu_2_identity/conv",)
-    with pytest.raises(ArchspecError, match="a window of 2 has no centre"):
+    with pytest.raises(ArchspecError, match="an identity layer needs an odd window"):
         deeper_graph(page, ["relu_2"], kernel_size=2)
     with pytest.raises(ArchspecError, match="0 layers cannot be added"):
         deeper_graph(page, {"relu_2": 0})

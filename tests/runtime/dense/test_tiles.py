@@ -100,7 +100,9 @@ def test_an_image_smaller_than_the_window_is_refused_or_padded() -> None:
     model = randomize(build_model(page))
     scorer = DenseScorer.of(model, graph=page)
     x = np.random.default_rng(0).normal(size=(2, 9, 15, 2)).astype("float32")
-    with pytest.raises(ArchspecError, match="an image of 9x15 is too small for `net-dense`, whose window has 12x12"):
+    with pytest.raises(
+        ArchspecError, match="an image of 9x15 is too small for `net-dense`, which takes at least 12x12"
+    ):
         scorer(x)
     padded = np.pad(x, ((0, 0), (1, 2), (0, 0), (0, 0)))
     np.testing.assert_array_equal(scorer(x, small="pad"), scorer(padded))
@@ -111,7 +113,7 @@ def test_an_image_smaller_than_the_window_is_refused_or_padded() -> None:
 def test_a_network_that_sees_the_whole_image_is_not_cut_into_tiles(gate: str) -> None:
     page = graph(f"{CONV}  - multiply: {gate}\n{END}")
     scorer = DenseScorer.of(randomize(build_model(page)), graph=page, memory=20_000)
-    with pytest.raises(ArchspecError, match="cannot look at it in tiles") as error:
+    with pytest.raises(ArchspecError, match="cannot be applied in tiles") as error:
         scorer(np.zeros((1, 100, 100, 2), np.float32))
     assert error.value.diagnostics[0].code == "image-too-large"
     assert "whole-image" in error.value.diagnostics[0].notes[0]
@@ -120,7 +122,7 @@ def test_a_network_that_sees_the_whole_image_is_not_cut_into_tiles(gate: str) ->
 def test_a_tile_that_holds_no_position_is_refused() -> None:
     page = graph(CONV + END)
     scorer = DenseScorer.of(randomize(build_model(page)), graph=page, memory=2_000)
-    with pytest.raises(ArchspecError, match=r"needs .* and 2.0 kB may be used") as error:
+    with pytest.raises(ArchspecError, match=r"needs .* of memory, and the limit is 2.0 kB") as error:
         scorer(np.zeros((1, 100, 100, 2), np.float32))
     assert "each position of the score map sees 12 pixels" in error.value.diagnostics[0].notes[0]
 

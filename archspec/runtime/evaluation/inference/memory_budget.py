@@ -78,5 +78,5 @@ def _with_fitting_size(error: ArchspecError, scorer: DenseScorer, shape: Shape, 
     fits = math.floor(size * share) // STEP * STEP
     if fits < max(window or (1, 1)):
         return error
-    help = f"a smaller size, such as `--protocol 'dense: {fits}'`, or more memory"
+    help = f"use a smaller size, such as `--protocol 'dense: {fits}'`, or more memory"
     return fail(diagnostic.code, diagnostic.message, notes=diagnostic.notes, help=help)

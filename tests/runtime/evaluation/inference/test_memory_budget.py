@@ -104,10 +104,10 @@ def test_what_cannot_be_cut_is_refused_before_an_image_is_decoded(
         posteriors(network, images(30, 30), "dense: 600")
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "image-too-large"
-    assert "cannot look at it in tiles" in diagnostic.message
+    assert "cannot be applied in tiles" in diagnostic.message
     assert any("whole-image" in note for note in diagnostic.notes)
     # 600 x 600 needs two maps of 299 x 299 x 5 float32, doubled: 7.15 MB; sqrt(0.04 / 7.15) 600 = 44.8
-    assert diagnostic.help == "a smaller size, such as `--protocol 'dense: 32'`, or more memory"
+    assert diagnostic.help == "use a smaller size, such as `--protocol 'dense: 32'`, or more memory"
 
 
 def test_a_free_input_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
