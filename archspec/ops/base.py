@@ -136,12 +136,20 @@ class Op(Declared):
         return POINTWISE
 
     def build(self, keras: Any, name: str) -> Layer:
-        """A function that applies the Keras layer `name`.
+        """A function that applies the Keras layer `name`; by default one of `keras_layers`, with these arguments.
 
         An operator may consist of several Keras layers, with weights or without. The last one is called `name`, the
         others `name.something`. What reads as several layers in a paper is better a block of a spec.
         """
-        raise NotImplementedError(f"{type(self).__name__}.build")  # a plugin that forgot it
+        if not self.keras_layers:
+            raise NotImplementedError(f"{type(self).__name__}.build")  # a plugin that forgot it
+        first, arguments = self.keras_layers[0], {**vars(self), "name": name}
+        if self.many:
+            return lambda *inputs: getattr(keras.layers, first)(**arguments)(list(inputs))
+        if first.endswith("1D"):
+            return lambda x: getattr(keras.layers, self.keras_layers[len(x.shape) - 3])(**arguments)(x)
+        layer: Layer = getattr(keras.layers, first)(**arguments)
+        return layer
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from archspec.declare import BOOLEAN, POSITIVE, arg, declared
-from archspec.ops.base import EVERYTHING, POINTWISE, Layer, Op, Shape, View, Weight, channels, product
+from archspec.ops.base import EVERYTHING, POINTWISE, Op, Shape, View, Weight, channels, product
 
 
 @declared
@@ -43,7 +41,3 @@ class Dense(Op):
 
     def view(self, *inputs: Shape) -> View:
         return EVERYTHING if len(inputs[0]) == 1 else POINTWISE
-
-    def build(self, keras: Any, name: str) -> Layer:
-        layer: Layer = keras.layers.Dense(self.units, use_bias=self.use_bias, name=name)
-        return layer

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from archspec.declare import INTEGER, arg, declared
-from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Layer, Op, OpError, Shape, View, keras_axis, show
+from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Op, OpError, Shape, View, keras_axis, show
 
 
 def at_least_two(inputs: Sequence[Shape], op: str) -> None:
@@ -25,8 +25,6 @@ class Merge(Op):
     """What the merges by element share."""
 
     many = True
-    layer: ClassVar[str]
-    """Keras's layer."""
     verb: ClassVar[str]
     """What it does, in an error."""
     examples = (
@@ -57,9 +55,6 @@ class Merge(Op):
                 raise OpError(f"cannot {self.verb} {phrase(inputs)}")
         return tuple(reversed(sizes))
 
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda *inputs: getattr(keras.layers, self.layer)(name=name)(list(inputs))
-
 
 @declared
 class Add(Merge):
@@ -70,8 +65,7 @@ class Add(Merge):
 
     name = "add"
     keeps = ()
-    layer = "Add"
-    keras_layers = (layer,)
+    keras_layers = ("Add",)
     verb = "add"
 
 
@@ -83,8 +77,7 @@ class Multiply(Merge):
     """
 
     name = "multiply"
-    layer = "Multiply"
-    keras_layers = (layer,)
+    keras_layers = ("Multiply",)
     verb = "multiply"
 
 
@@ -97,8 +90,7 @@ class Average(Merge):
 
     name = "average"
     keeps = ()
-    layer = "Average"
-    keras_layers = (layer,)
+    keras_layers = ("Average",)
     verb = "average"
 
 
@@ -110,8 +102,7 @@ class Maximum(Merge):
     """
 
     name = "maximum"
-    layer = "Maximum"
-    keras_layers = (layer,)
+    keras_layers = ("Maximum",)
     verb = "take the maximum of"
 
 
@@ -156,6 +147,3 @@ class Concat(Op):
     def view(self, *inputs: Shape) -> View:
         rank = len(inputs[0])
         return POINTWISE if self.axis in (-1, rank) else EVERYTHING
-
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda *inputs: keras.layers.Concatenate(axis=self.axis, name=name)(list(inputs))

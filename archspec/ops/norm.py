@@ -36,6 +36,16 @@ class Normalization(Op):
         gamma = (Weight("gamma", shape),) if self.scale else ()
         return (*gamma, Weight("beta", shape)) if self.center else gamma
 
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given and "axis" not in given:
+            only_last_axis(layer)
+        for flag in ("renorm", "rms_scaling"):
+            if given and getattr(layer, flag, False):
+                raise OpError(f"`{cls.name}` has no `{flag}`")
+        return given
+
 
 @declared
 class BatchNormalization(Normalization):
@@ -67,21 +77,6 @@ class BatchNormalization(Normalization):
         shape = (channels(inputs[0], self.name),)
         moving = (Weight("moving_mean", shape, False), Weight("moving_variance", shape, False))
         return (*self.learned(*shape), *moving)
-
-    def build(self, keras: Any, name: str) -> Layer:
-        layer: Layer = keras.layers.BatchNormalization(
-            momentum=self.momentum, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
-        )
-        return layer
-
-    @classmethod
-    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
-        given = super().from_keras(layer)
-        if given:
-            only_last_axis(layer)
-            if getattr(layer, "renorm", False):
-                raise OpError("it renormalizes")
-        return given
 
 
 @declared
@@ -145,13 +140,6 @@ class LayerNormalization(Normalization):
 
         return call
 
-    @classmethod
-    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
-        given = super().from_keras(layer)
-        if given and getattr(layer, "rms_scaling", False):
-            raise OpError("it scales by the root mean square alone")
-        return given
-
 
 @declared
 class GroupNormalization(Normalization):
@@ -191,16 +179,3 @@ class GroupNormalization(Normalization):
 
     def view(self, *inputs: Shape) -> View:
         return EVERYTHING
-
-    def build(self, keras: Any, name: str) -> Layer:
-        layer: Layer = keras.layers.GroupNormalization(
-            self.groups, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
-        )
-        return layer
-
-    @classmethod
-    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
-        given = super().from_keras(layer)
-        if given:
-            only_last_axis(layer)
-        return given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from archspec.declare import BOOLEAN, SIZES, Schema, arg, declared
 from archspec.ops.base import (
@@ -21,7 +21,7 @@ from archspec.ops.base import (
     ranks,
     spatial,
 )
-from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, ranked, rounding_up, slide
+from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, rounding_up, slide
 
 STRIDES: Schema = {**SIZES, "type": ["integer", "array", "null"]}
 Sizes = int | tuple[int, ...]
@@ -30,8 +30,6 @@ Sizes = int | tuple[int, ...]
 class Pool(Op):
     """What the poolings over a window share. Pixels of padding must be fewer than the window is wide."""
 
-    layer: ClassVar[str]
-    """Keras's layer without its rank."""
     pool_size: Sizes
     strides: Sizes | None
     padding: Any
@@ -85,7 +83,7 @@ class Pool(Op):
             rank = len(x.shape) - 2
             window = per_axis(self.pool_size, rank, "pool_size")
             strides = window if self.strides is None else per_axis(self.strides, rank, "strides")
-            layer = partial(ranked(keras, self.layer, rank), window, strides=strides)
+            layer = partial(getattr(keras.layers, self.keras_layers[rank - 1]), window, strides=strides)
             if self.padding == "same":
                 return layer(padding="same", name=name)(x)
             pixels = explicit(0 if self.padding == "valid" else self.padding, rank)
@@ -117,7 +115,6 @@ class MaxPool(Pool):
 
     name = "maxpool"
     keeps = ("inputs", "output")
-    layer = "MaxPooling"
     keras_layers = ranks("MaxPooling")
     examples = (
         ({}, [(9, 7, 3)]),
@@ -159,7 +156,6 @@ class AvgPool(Pool):
 
     name = "avgpool"
     keeps = ()
-    layer = "AveragePooling"
     keras_layers = ranks("AveragePooling")
     examples = (
         ({}, [(9, 7, 3)]),
@@ -192,8 +188,6 @@ class AvgPool(Pool):
 class GlobalPool(Op):
     """What the poolings over the whole feature map share."""
 
-    layer: ClassVar[str]
-    """Keras's layer without its rank."""
     keepdims: bool
     examples = (
         ({}, [(9, 7, 3)]),
@@ -209,9 +203,6 @@ class GlobalPool(Op):
 
     def view(self, *inputs: Shape) -> View:
         return EVERYTHING
-
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda x: ranked(keras, self.layer, len(x.shape) - 2)(keepdims=self.keepdims, name=name)(x)
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -232,8 +223,7 @@ class GlobalAvgPool(GlobalPool):
 
     name = "global_avgpool"
     keeps = ()
-    layer = "GlobalAveragePooling"
-    keras_layers = (*ranks(layer), "Mean")
+    keras_layers = (*ranks("GlobalAveragePooling"), "Mean")
 
     keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)
 
@@ -247,7 +237,6 @@ class GlobalMaxPool(GlobalPool):
 
     name = "global_maxpool"
     keeps = ("inputs", "output")
-    layer = "GlobalMaxPooling"
-    keras_layers = (*ranks(layer), "Max")
+    keras_layers = (*ranks("GlobalMaxPooling"), "Max")
 
     keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)

@@ -7,7 +7,6 @@ from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Schema, arg, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, product, ranks, show, spatial
-from archspec.ops.window import ranked
 
 NOISE_SHAPE: Schema = {"type": ["array", "null"], "items": {**POSITIVE, "type": ["integer", "null"]}, "minItems": 1}
 
@@ -50,10 +49,6 @@ class Dropout(Op):
         size = product(inputs[0])
         return None if size is None else size / 4  # the mask, a byte for each value
 
-    def build(self, keras: Any, name: str) -> Layer:
-        layer: Layer = keras.layers.Dropout(self.rate, noise_shape=self.noise_shape, name=name)
-        return layer
-
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
         given = super().from_keras(layer)
@@ -81,9 +76,6 @@ class SpatialDropout(Op):
     def shape(self, *inputs: Shape) -> Shape:
         spatial(inputs[0], self.name)
         return inputs[0]
-
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda x: ranked(keras, "SpatialDropout", len(x.shape) - 2)(self.rate, name=name)(x)
 
 
 @declared

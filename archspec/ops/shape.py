@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import Schema, arg, declared
-from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, counted, input_shape, product, show
+from archspec.ops.base import EVERYTHING, Op, OpError, Shape, View, counted, input_shape, product, show
 
 TARGET_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1}
 
@@ -39,10 +39,6 @@ class Flatten(Op):
 
     def view(self, *inputs: Shape) -> View:
         return EVERYTHING
-
-    def build(self, keras: Any, name: str) -> Layer:
-        layer: Layer = keras.layers.Flatten(name=name)
-        return layer
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -92,10 +88,6 @@ class Reshape(Op):
 
     def view(self, *inputs: Shape) -> View:
         return EVERYTHING
-
-    def build(self, keras: Any, name: str) -> Layer:
-        layer: Layer = keras.layers.Reshape(self.target_shape, name=name)
-        return layer
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:

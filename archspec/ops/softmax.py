@@ -49,8 +49,8 @@ class Softmax(Distribution):
     """
 
     name = "softmax"
+    keras_layers = ("Softmax",)
     layer = "Softmax"
-    keras_layers = (layer,)
 
     axis: int = arg(INTEGER, AXIS, -1)
 
