@@ -1,4 +1,4 @@
-"""Activations of each value by itself: all of `keras.activations` under their own names, and prelu."""
+"""Element-wise activations: the functions of `keras.activations` under their names, and prelu."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ AXES: Schema = {"type": ["array", "null"], "items": INTEGER, "minItems": 1}
 class Activation(Op):
     """A function of `keras.activations`, under its name and with its arguments.
 
-    With the default arguments it is Keras's Activation layer; with others Keras's layer for it, where there
-    is one, or the function of `keras.ops` closed by an Identity.
+    With the default arguments, it builds Keras's Activation layer; with others, the Keras layer of the function or,
+    where there is none, the function of `keras.ops` followed by an Identity layer with the name.
     """
 
     layer: ClassVar[str | None] = None
-    """Keras's layer that takes its arguments."""
+    """The Keras layer that takes its arguments."""
 
     def build(self, keras: Any, name: str) -> Layer:
         arguments = vars(self)
@@ -50,13 +50,13 @@ class Activation(Op):
 
 
 BY_OUTPUT = ("elu", "exponential", "relu", "relu6", "selu", "sigmoid", "tanh")
-"""Those whose gradient TensorFlow computes from the output, so that the input need not be kept."""
+"""Activations whose gradient TensorFlow computes from the output, so that it does not keep the input."""
 
 
 def activation(
     name: str, doc: str, layer: str | None = None, example: Mapping[str, Any] | None = None, **args: Any
 ) -> None:
-    """Declare the activation `name` with its arguments; `example` gives them other values than the default ones."""
+    """Declare the activation `name` with its arguments; `example` has values other than the defaults."""
     examples: list[Any] = [] if example is None else [(example, [(7, 3)])]
     if all(field.default is not MISSING for field in args.values()):
         examples.insert(0, ({}, [(5, 4, 3)]))
@@ -94,18 +94,18 @@ activation(
     "gelu",
     "x P(X <= x) for a standard normal X (Hendrycks & Gimpel 2016, section 2).",
     example={"approximate": True},
-    approximate=arg(BOOLEAN, "by a tanh, as in the paper", False),
+    approximate=arg(BOOLEAN, "use the approximation by tanh from the paper", False),
 )
 activation(
     "hard_shrink",
     "x where |x| exceeds the threshold, 0 elsewhere.",
     example={"threshold": 0.25},
-    threshold=arg(NUMBER, "largest size that becomes 0", 0.5),
+    threshold=arg(NUMBER, "largest |x| that becomes 0", 0.5),
 )
-activation("hard_sigmoid", "x / 6 + 1/2, cut off at 0 and 1.")
+activation("hard_sigmoid", "x / 6 + 1/2, clipped to [0, 1].")
 activation("hard_silu", "x hard_sigmoid(x) (Howard et al. 2019, section 5.2).")
-activation("hard_swish", "x hard_sigmoid(x): another name of `hard_silu`.")
-activation("hard_tanh", "x, cut off at -1 and 1.")
+activation("hard_swish", "The same as `hard_silu`: x hard_sigmoid(x).")
+activation("hard_tanh", "x, clipped to [-1, 1].")
 activation(
     "leaky_relu",
     "x above 0, negative_slope x below (Maas et al. 2013, section 2).",
@@ -122,8 +122,8 @@ activation(
     "ReLU",
     {"negative_slope": 0.1, "max_value": 6, "threshold": 0.5},
     negative_slope=arg(NOT_NEGATIVE, "slope below the threshold", 0.0),
-    max_value=arg(CEILING, "largest output; null for none", None),
-    threshold=arg(NOT_NEGATIVE, "values below it are damped", 0.0),
+    max_value=arg(CEILING, "largest output; null for no limit", None),
+    threshold=arg(NOT_NEGATIVE, "values below it are multiplied by negative_slope, after subtracting it", 0.0),
 )
 activation("relu6", "min(max(x, 0), 6) (Krizhevsky 2010).", "ReLU")
 activation("selu", "1.0507 x above 0, 1.7581 (exp(x) - 1) below (Klambauer et al. 2017, equation 2).")
@@ -131,26 +131,26 @@ activation("sigmoid", "1 / (1 + exp(-x)).")
 activation("silu", "x sigmoid(x) (Ramachandran et al. 2017).")
 activation(
     "soft_shrink",
-    "x, moved by the threshold towards 0, and 0 where that is nearer.",
+    "x moved towards 0 by the threshold; 0 where |x| is below it.",
     example={"threshold": 0.25},
-    threshold=arg(NOT_NEGATIVE, "what is taken from the size", 0.5),
+    threshold=arg(NOT_NEGATIVE, "how far x is moved towards 0", 0.5),
 )
 activation("softplus", "log(exp(x) + 1).")
 activation("softsign", "x / (|x| + 1).")
-activation("sparse_plus", "0 up to -1, x from 1 on, (x + 1)^2 / 4 between.")
-activation("sparse_sigmoid", "(x + 1) / 2, cut off at 0 and 1 (Blondel et al. 2019).")
+activation("sparse_plus", "0 for x <= -1, x for x >= 1, (x + 1)^2 / 4 between.")
+activation("sparse_sigmoid", "(x + 1) / 2, clipped to [0, 1] (Blondel et al. 2019).")
 activation(
     "squareplus", "(x + sqrt(x^2 + b)) / 2 (Barron 2021).", example={"b": 1}, b=arg(NOT_NEGATIVE, "smoothness", 4)
 )
-activation("swish", "x sigmoid(x) (Ramachandran et al. 2017): another name of `silu`.")
+activation("swish", "The same as `silu`: x sigmoid(x) (Ramachandran et al. 2017).")
 activation("tanh", "Hyperbolic tangent.")
 activation("tanh_shrink", "x - tanh(x).")
 activation(
     "threshold",
     "x above the threshold, default_value elsewhere.",
     example={"threshold": 0.5, "default_value": -1},
-    threshold=arg(NUMBER, "largest value that is replaced"),
-    default_value=arg(NUMBER, "what replaces it"),
+    threshold=arg(NUMBER, "values up to this one are replaced"),
+    default_value=arg(NUMBER, "the replacement"),
 )
 
 
@@ -159,7 +159,8 @@ class PRelu(Op):
     """x above 0, alpha x below, with a learned alpha (He et al. 2015, section 2.1).
 
     Shapes: as its input.
-    Weights: alpha (H, W, C), with size 1 along the shared axes; the paper's one for each channel is `prelu: [1, 2]`.
+    Weights: alpha (H, W, C), with size 1 along the shared axes. One alpha for each channel, as in the paper, is
+    `prelu: [1, 2]`.
     """
 
     name = "prelu"
@@ -171,10 +172,10 @@ class PRelu(Op):
         ({"shared_axes": [-2]}, [(5, 4, 3)]),
     )
 
-    shared_axes: tuple[int, ...] | None = arg(AXES, "axes that share alpha, as Keras counts them: 0 is the batch", None)
+    shared_axes: tuple[int, ...] | None = arg(AXES, "axes that share alpha, counted as in Keras", None)
 
     def shared(self, x: Shape) -> tuple[int, ...]:
-        """The indices in `x` of the shared axes."""
+        """Indices of the shared axes in `x`."""
         return tuple(keras_axis(axis, x, "shared_axes") for axis in self.shared_axes or ())
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -184,7 +185,7 @@ class PRelu(Op):
         for index, size in enumerate(x):
             if index not in shared and size is None:
                 help = f"share alpha along it: `shared_axes: {list(range(1, len(x)))}`"
-                raise OpError(f"`prelu` needs a known size along its axes, and got {show(x)}", "shared_axes", help)
+                raise OpError(f"`prelu` needs known sizes, and its input is {show(x)}", "shared_axes", help)
             sizes.append(1 if index in shared or size is None else size)
         return (Weight("alpha", tuple(sizes)),)
 
@@ -194,7 +195,7 @@ class PRelu(Op):
 
     def build(self, keras: Any, name: str) -> Layer:
         def call(x: Any) -> Any:
-            # Keras would take a negative axis for one further left
+            # Keras resolves negative axes one position too far left
             axes = [index + 1 for index in self.shared(tuple(x.shape)[1:])]
             return keras.layers.PReLU(shared_axes=axes or None, name=name)(x)
 

@@ -1,4 +1,4 @@
-"""Pooling into a given number of bins, whatever the size of the feature map: adaptive_avgpool, spatial_pyramid_pool."""
+"""Pooling into a fixed number of bins for feature maps of any size: adaptive_avgpool, spatial_pyramid_pool."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ BINS: Schema = {"type": "array", "items": POSITIVE, "minItems": 1}
 
 
 class Binned(Op):
-    """What the poolings into bins share. Bin i of n covers floor(i H / n) up to, not including, ceil((i + 1) H / n)."""
+    """Base of the poolings into bins. Bin i of n covers rows floor(i H / n) to ceil((i + 1) H / n) - 1."""
 
     function: ClassVar[str]
-    """What becomes of a bin: a reduction of `keras.ops`."""
+    """The reduction of `keras.ops` that is applied to each bin."""
     outside: ClassVar[float]
-    """What a value outside a bin counts as."""
+    """The value that replaces those outside a bin."""
 
     def view(self, *inputs: Shape) -> View:
         return EVERYTHING
@@ -35,7 +35,7 @@ class Binned(Op):
             ranges = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
             before = (slice(None),) * axis
             return [reduce(x[(*before, slice(*each))], axis=axis, keepdims=True) for each in ranges]
-        # the size is known when the model runs: positions along the axis say which bin they are in
+        # the size is known only when the model runs: select the bin by the position along the axis
         column = x[tuple(slice(None) if i in (0, axis) else slice(0, 1) for i in range(len(x.shape)))]
         position = ops.cumsum(ops.ones_like(column, dtype="int32"), axis=axis) - 1
         free = ops.max(position, axis=axis, keepdims=True) + 1
@@ -52,9 +52,9 @@ class Binned(Op):
 
 @declared
 class AdaptiveAvgPool(Binned):
-    """Mean over each of `output_size` bins, which share the feature map as evenly as they can.
+    """Mean over `output_size` bins along each axis, as even as possible (`AdaptiveAvgPool` of PyTorch).
 
-    Shapes: (H, W, C) -> (output_size, output_size, C). As PyTorch's AdaptiveAvgPool; bins may overlap by a pixel.
+    Shapes: (H, W, C) -> (output_size, output_size, C). Neighbouring bins may overlap by a pixel.
     """
 
     name = "adaptive_avgpool"
@@ -83,10 +83,10 @@ class AdaptiveAvgPool(Binned):
 
 @declared
 class SpatialPyramidPool(Binned):
-    """Maximum over the bins of several grids, as one vector: dense layers behind it take images of any size.
+    """Maximum over the bins of several grids, concatenated: dense layers after it accept images of any size.
 
-    Shapes: (H, W, C) -> (sum of the squares of bins times C,); the grids in the order of `bins`, each row by row.
-    He et al. 2014, section 2.2; where it divides, a bin is the paper's window of ceil(H / n) and stride floor(H / n).
+    Shapes: (H, W, C) -> (C sum(bins^2),); the grids in the order of `bins`, each row by row.
+    He et al. 2014, section 2.2. Where n divides H, the bins are the windows of the paper.
     """
 
     name = "spatial_pyramid_pool"

@@ -30,16 +30,16 @@ class Attention(Op):
         ({"num_heads": 2}, [(None, 4)]),
     )
 
-    num_heads: int = arg(POSITIVE, "heads, each with an attention of its own")
-    key_dim: int | None = arg(KEY_DIM, "channels of a head; by default the input channels over `num_heads`", None)
-    dropout: float = arg(FRACTION, "in training, share of the attention that is zeroed", 0.0)
+    num_heads: int = arg(POSITIVE, "number of attention heads")
+    key_dim: int | None = arg(KEY_DIM, "channels of each head; by default input channels / `num_heads`", None)
+    dropout: float = arg(FRACTION, "fraction of the attention weights set to zero in training", 0.0)
     use_bias: bool = arg(BOOLEAN, "add biases to the projections", True)
 
     def head(self, x: Shape) -> int:
-        """Channels of a head. Raises OpError when the input is no sequence, or its channels cannot be shared out."""
+        """Channels of each head. Raises OpError when the input is not a sequence or its channels cannot be split."""
         if len(x) != 2:
-            help = "a feature map becomes a sequence by `reshape: [-1, $channels]`"
-            raise OpError(f"`attention` needs (length, channels), and got {show(x)}", help=help)
+            help = "turn a feature map into a sequence with `reshape: [-1, $channels]`"
+            raise OpError(f"`attention` needs (length, channels), and its input is {show(x)}", help=help)
         entering = channels(x, self.name)
         if self.key_dim is not None:
             return self.key_dim
@@ -71,7 +71,7 @@ class Attention(Op):
 
     def workspace(self, *inputs: Shape) -> float | None:
         length, inner = inputs[0][0], self.num_heads * self.head(inputs[0])
-        # query, key, value and what the heads say; the scores before and after the softmax
+        # query, key, value and the output of the heads; the scores before and after the softmax
         return None if length is None else 4 * length * inner + 2 * self.num_heads * length**2
 
     def view(self, *inputs: Shape) -> View:
@@ -93,6 +93,6 @@ class Attention(Op):
             return None
         several = len({id(tensor) for tensor in layer._inbound_nodes[0].input_tensors}) > 1
         if several or layer.value_dim != layer.key_dim or getattr(layer, "use_gate", False):
-            raise OpError("it is no self-attention with keys and values of one size")
+            raise OpError("it is no self-attention whose keys and values have the same size")
         by_default = layer.num_heads * layer.key_dim == input_shape(layer)[-1]
         return {**given, "key_dim": None} if by_default else given

@@ -1,9 +1,8 @@
 """The operator contract: one class declares an operator's arguments, shapes, weights, cost and Keras layer.
 
-An operator is arithmetic on integers. It never imports keras: `build` receives the module as an
-argument and uses `keras.layers` and `keras.ops` alone, so that a page builds on every backend. The JSON
-Schema, the reference page, the did-you-mean lists and the conformance tests are derived from these
-classes.
+Shapes, weights and costs are arithmetic on integers. An operator never imports keras: `build` receives the module as an
+argument and uses only `keras.layers` and `keras.ops`, so that a spec builds on every backend. The JSON Schema, the
+reference, the did-you-mean hints and the conformance tests are derived from these classes.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from archspec.declare import Declared, Schema, arguments
 from archspec.plugins import Registry
 
 Dim = int | None
-"""A size; None where it is free (an input of any height)."""
+"""A size; None for a free one (an input of any height)."""
 Shape = tuple[Dim, ...]
-"""The shape of one sample, channels last: (H, W, C). The batch is left out."""
+"""The shape of one sample, channels last, without the batch axis: (H, W, C)."""
 Layer = Callable[..., Any]
-"""What `build` returns: from Keras tensors to a Keras tensor. One positional tensor for each input."""
+"""The result of `build`: a function from Keras tensors, one for each input, to a Keras tensor."""
 
 
 class OpError(ValueError):
-    """An operator cannot do what is asked. The compiler adds the place in the source.
+    """The arguments or inputs of an operator do not fit. The compiler adds the place in the spec.
 
     `message` states the fact, `arg` names the argument to point at, `help` states the remedy.
     """
@@ -62,11 +61,10 @@ class Weight:
 
 @dataclass(frozen=True)
 class Window:
-    """What one output unit sees along one axis of the input, in units of that input.
+    """The inputs that one output unit reads along one axis.
 
     Output unit i reads inputs floor(i * stride - before) + (0, dilation, 2 * dilation, ..., (size - 1) * dilation).
-    An upsampling by k has stride 1 / k, and interpolates between inputs from a fractional `before`;
-    a crop has a negative one.
+    Upsampling by k has stride 1 / k and, if it interpolates, a fractional `before`. A crop has a negative `before`.
     """
 
     size: int = 1
@@ -76,9 +74,9 @@ class Window:
 
 
 EVERYTHING = "everything"
-"""Receptive field of flatten, dense and global pooling: every unit sees the whole input."""
+"""Receptive field of flatten, dense and global pooling: every output unit reads the whole input."""
 POINTWISE = None
-"""Receptive field of activations, normalization by channel, merges: unit i sees unit i."""
+"""Receptive field of activations, batch normalization and merges: output unit i reads input unit i."""
 View = tuple[Window, ...] | str | None
 
 OPS: Registry[Op] = Registry("archspec.ops")
@@ -89,18 +87,16 @@ class Op(Declared):
     """Base of all operators; a subclass is a frozen dataclass with a `name` and a docstring.
 
     Class attributes:
-        name: the head in a page, as in papers.
+        name: its name in a spec, as in papers.
         many: True for merges, which take any number of inputs (at least two).
         examples: pairs (arguments, input shapes) for the reference and the conformance tests.
-        keeps: which feature maps training keeps for the gradient: `archspec plan` adds them up.
-        backends_differ: why this operator's examples skip the comparison on some backend (rarely).
     """
 
     many: ClassVar[bool] = False
     keeps: ClassVar[tuple[str, ...]] = ("inputs",)
-    """What the forward pass leaves in memory for this layer's gradient: "inputs", "output", both or neither."""
+    """Feature maps that training keeps for the gradient: "inputs", "output", both or none (`archspec plan`)."""
     in_place: ClassVar[bool] = False
-    """Whether the output is the input's memory under another shape."""
+    """Whether the output shares the memory of the input."""
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Sequence[Shape]]]] = ()
     keras_layers: ClassVar[tuple[str, ...]] = ()
     """Keras classes that `from_keras` reads: layers such as Conv2D, and the operations of `keras.ops` such as Mean."""
@@ -113,7 +109,7 @@ class Op(Declared):
             OPS.add(cls)
 
     def shape(self, *inputs: Shape) -> Shape:
-        """Output shape. Raises OpError when the inputs do not fit."""
+        """The output shape. Raises OpError when the inputs do not fit."""
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -128,11 +124,11 @@ class Op(Declared):
         return 0
 
     def workspace(self, *inputs: Shape) -> float | None:
-        """Values in float32 that training keeps for the gradient of one sample besides what `keeps` names."""
+        """float32 values that training keeps for the gradient of one sample, besides the feature maps in `keeps`."""
         return 0
 
     def view(self, *inputs: Shape) -> View:
-        """The part of its input that one output unit sees: a Window for each spatial axis, or EVERYTHING."""
+        """The part of the input that one output unit reads: a Window for each spatial axis, POINTWISE or EVERYTHING."""
         return POINTWISE
 
     def build(self, keras: Any, name: str) -> Layer:
@@ -211,7 +207,7 @@ def show(shape: Sequence[Dim]) -> str:
 
 
 def spatial(shape: Shape, op: str) -> tuple[Dim, ...]:
-    """The spatial axes of an image-like shape. Raises OpError for a vector or more than 3-D."""
+    """The sizes of the spatial axes, one to three. Raises OpError for other shapes."""
     if not 2 <= len(shape) <= 4:
         fact = "a vector" if len(shape) == 1 else f"{len(shape)} axes"
         raise OpError(
@@ -222,14 +218,14 @@ def spatial(shape: Shape, op: str) -> tuple[Dim, ...]:
 
 
 def channels(shape: Shape, op: str) -> int:
-    """The last axis, which must be known. Raises OpError when it is free."""
+    """The number of channels. Raises OpError when it is free."""
     if not shape or shape[-1] is None:
         raise OpError(f"`{op}` needs a known number of channels, and got {show(shape)}")
     return shape[-1]
 
 
 def per_axis(value: Any, rank: int, argument: str) -> tuple[Any, ...]:
-    """`3` -> (3, 3); `[1, 3]` as it is. Raises OpError when the list has another length than the rank."""
+    """One value for each spatial axis: 3 -> (3, 3). Raises OpError when there are more or fewer values than axes."""
     if not isinstance(value, tuple):
         return (value,) * rank
     if len(value) != rank:
@@ -238,16 +234,16 @@ def per_axis(value: Any, rank: int, argument: str) -> tuple[Any, ...]:
 
 
 def keras_axis(axis: int, shape: Shape, argument: str = "axis") -> int:
-    """The index in `shape` of an axis as Keras counts it: 0 is the batch, 1 the first of the sample, -1 the last.
+    """The index in `shape` of an axis that counts the batch axis as 0, as Keras does; -1 is the last.
 
-    Raises OpError for the batch and beyond the ends.
+    Raises OpError for the batch axis and for axes that do not exist.
     """
     index = axis - 1 if axis >= 0 else axis + len(shape)
     if 0 <= index < len(shape):
         return index
-    fact = "the batch" if index == -1 else "none of them"
-    help = f"the axes are 1 to {len(shape)}, or -1 for the last, the channels"
-    raise OpError(f"`{argument}: {axis}` must be an axis of {show(shape)}, and is {fact}", argument, help)
+    fact = "the batch axis" if index == -1 else f"not an axis of {show(shape)}"
+    help = f"use an axis from 1 to {len(shape)}, or -1 for the channels"
+    raise OpError(f"`{argument}: {axis}` is {fact}", argument, help)
 
 
 def counted(number: int, noun: str) -> str:

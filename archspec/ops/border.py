@@ -1,4 +1,4 @@
-"""What widens or narrows a feature map without arithmetic: zero_pad, same_pad, crop, pad_channels."""
+"""Padding and cropping of feature maps: zero_pad, same_pad, crop, pad_channels."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class ZeroPad(Op):
 
 @declared
 class SamePad(Op):
-    """The zeros that `padding: same` puts around a feature map, as a layer before a window with `padding: valid`.
+    """The zeros of `padding: same` as a layer of its own, for a window with `padding: valid` after it.
 
-    A pooling after it counts them as values, which its own `padding: same` does not (NASNet in Keras).
+    An average pooling counts these zeros, unlike those of its own `padding: same` (NASNet in Keras).
 
     Shapes: (H, W, C) -> (H + top + bottom, W + left + right, C), so that (H + top + bottom - kernel_size) / strides + 1
     = ceil(H / strides).
@@ -70,12 +70,12 @@ class SamePad(Op):
     strides: int | tuple[int, ...] = arg(SIZES, "step of the window that follows, pixels", 1)
 
     def sides(self, x: Shape) -> Pixels:
-        """Zeros on each side of each spatial axis. Raises OpError for a free size, on which they would depend."""
+        """Zeros on each side of each spatial axis. Raises OpError for free sizes on which they depend."""
         axes = spatial(x, self.name)
         windows = per_axis(self.kernel_size, len(axes), "kernel_size")
         steps = per_axis(self.strides, len(axes), "strides")
         if any(n is None and s > 1 for n, s in zip(axes, steps, strict=True)):
-            raise OpError(f"`{self.name}` needs known sizes where it steps by more than 1, and got {show(x)}")
+            raise OpError(f"`{self.name}` with `strides` above 1 needs known sizes, and its input is {show(x)}")
         return tuple(before_and_after(n, k, s, 1, "same") for n, k, s in zip(axes, windows, steps, strict=True))
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -92,7 +92,7 @@ class SamePad(Op):
 
 @declared
 class Crop(Op):
-    """Rows and columns cut off at the borders of the feature map.
+    """Remove rows and columns at the borders of the feature map.
 
     Shapes: (H, W, C) -> (H - top - bottom, W - left - right, C).
     """
@@ -108,7 +108,7 @@ class Crop(Op):
         ({"cropping": [[1, 0], [0, 2], [1, 1]]}, [(5, 4, 7, 3)]),
     )
 
-    cropping: Any = arg(SIDES, "what is cut off on each side, pixels")
+    cropping: Any = arg(SIDES, "rows and columns removed on each side, pixels")
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -139,7 +139,7 @@ def _one_axis_as_pair(given: Mapping[str, Any] | None, layer: Any) -> Mapping[st
 
 @declared
 class PadChannels(Op):
-    """Channels of zeros after those of the input: the shortcut without parameters (He et al. 2016, option A).
+    """Append channels of zeros: the shortcut without parameters (He et al. 2016, option A).
 
     Shapes: (H, W, C) -> (H, W, channels).
     """

@@ -1,4 +1,4 @@
-"""Convolution, and what it shares with the depthwise ones."""
+"""Convolution, and the base class of all convolutions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Sizes = int | tuple[int, ...]
 
 
 class Convolution(Op):
-    """What the convolutions share: how the window slides, and how Keras is told."""
+    """Base of the convolutions: the sliding window, and the Keras layer."""
 
     kernel_size: Sizes
     strides: Sizes
@@ -44,7 +44,7 @@ class Convolution(Op):
         return (Weight("bias", (filters,)),) if self.use_bias else ()
 
     def check_steps(self, rank: int) -> None:
-        """Raises OpError for strides together with dilation, which Keras refuses."""
+        """Raises OpError for strides combined with dilation, which Keras refuses."""
         if self.strides == 1 or self.dilation_rate == 1:
             return
         if (
@@ -62,7 +62,7 @@ class Convolution(Op):
         return self.slide(inputs[0])[1]
 
     def keras_layer(self, keras: Any, layer: str, name: str, **arguments: Any) -> Layer:
-        """The Keras layer of the input's rank, after a layer `name.pad` where `padding` needs one."""
+        """The Keras layer for the rank of the input, with a layer `name.pad` before it where `padding` needs one."""
 
         def call(x: Any) -> Any:
             rank = len(x.shape) - 2
@@ -86,7 +86,7 @@ class Convolution(Op):
 
 @declared
 class Conv(Convolution):
-    """Convolution, optionally grouped or dilated; 1-D, 2-D or 3-D as its input is.
+    """Convolution, optionally grouped or dilated; 1-D, 2-D or 3-D like its input.
 
     Shapes: (H, W, C) -> (H', W', filters), H' = floor((H + 2p - d (kernel_size - 1) - 1) / strides) + 1,
     or ceil(H / strides) for `padding: same`.
@@ -123,7 +123,7 @@ class Conv(Convolution):
         rank = len(spatial(x, self.name))
         self.check_steps(rank)
         if self.padding == "causal" and rank != 1:
-            raise OpError(f"`padding: causal` needs a 1-D input, and this one has {rank} spatial axes", "padding")
+            raise OpError(f"`padding: causal` needs a 1-D input, and the input has {rank} spatial axes", "padding")
         entering = channels(x, self.name)
         if self.groups > 1:
             for number, what in ((entering, "input channels"), (self.filters, "filters")):

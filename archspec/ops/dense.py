@@ -8,7 +8,7 @@ from archspec.ops.base import EVERYTHING, POINTWISE, Op, Shape, View, Weight, ch
 
 @declared
 class Dense(Op):
-    """Fully connected layer over the last axis; on a feature map the same at every position, like a 1x1 convolution.
+    """Fully connected layer over the last axis; applied at every position of a feature map, like a 1x1 convolution.
 
     Shapes: (C,) -> (units,); (H, W, C) -> (H, W, units).
     Weights: kernel (C, units), bias (units,).

@@ -1,4 +1,4 @@
-"""Convolutions of each channel by itself: depthwise_conv, separable_conv."""
+"""Convolutions of each channel separately: depthwise_conv, separable_conv."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from archspec.ops.window import PADDING
 
 
 class Depthwise(Convolution):
-    """What the convolutions by channel share: they are 1-D or 2-D, and step alike along both axes."""
+    """Base of the convolutions by channel: 1-D or 2-D, with equal strides along both axes."""
 
     depth_multiplier: int
 
     def positions(self, x: Shape) -> tuple[Dim, ...]:
-        """Output sizes along the spatial axes. Raises OpError for what Keras cannot do on every device."""
+        """Output sizes along the spatial axes. Raises OpError for convolutions that Keras cannot do on every device."""
         rank = len(spatial(x, self.name))
         if rank > 2:
             raise OpError(
-                f"`{self.name}` is 1-D or 2-D, and got {show(x)}: {counted(rank, 'spatial axis')}",
+                f"`{self.name}` is 1-D or 2-D, and its input {show(x)} has {counted(rank, 'spatial axis')}",
                 help="use `conv` with as many `groups` as input channels",
             )
         if len(set(per_axis(self.strides, rank, "strides"))) > 1:
             raise OpError(
-                f"`{self.name}` steps alike along both axes, and `strides` is {list(per_axis(self.strides, rank, ''))}",
+                f"`{self.name}` needs equal `strides` along both axes: {list(per_axis(self.strides, rank, ''))}",
                 "strides",
                 "use `conv` with as many `groups` as input channels",
             )
@@ -35,7 +35,7 @@ class Depthwise(Convolution):
 
 @declared
 class DepthwiseConv(Depthwise):
-    """Convolution of each channel by itself; 1-D or 2-D as its input is.
+    """Convolution of each channel separately; 1-D or 2-D like its input.
 
     Shapes: (H, W, C) -> (H', W', C depth_multiplier), H' as for `conv`.
     Weights: kernel (kernel_size, kernel_size, C, depth_multiplier), bias (C depth_multiplier,).
@@ -77,7 +77,7 @@ class DepthwiseConv(Depthwise):
 
 @declared
 class SeparableConv(Depthwise):
-    """Depthwise convolution followed by a 1x1 convolution, with one bias; 1-D or 2-D as its input is.
+    """Depthwise convolution followed by a 1x1 convolution, with one bias; 1-D or 2-D like its input.
 
     Shapes: (H, W, C) -> (H', W', filters), H' as for `conv`.
     Weights: depthwise_kernel (kernel_size, kernel_size, C, depth_multiplier),
@@ -101,7 +101,7 @@ class SeparableConv(Depthwise):
     strides: Sizes = arg(SIZES, "step of the window, pixels, the same along both axes", 1)
     padding: Any = arg(PADDING, "`valid`, `same`, or pixels", "valid")
     dilation_rate: Sizes = arg(SIZES, "distance between the window's samples, pixels", 1)
-    depth_multiplier: int = arg(POSITIVE, "channels between the two for each input channel", 1)
+    depth_multiplier: int = arg(POSITIVE, "channels between the two convolutions for each input channel", 1)
     use_bias: bool = arg(BOOLEAN, "add a bias to each output channel", True)
 
     def shape(self, *inputs: Shape) -> Shape:

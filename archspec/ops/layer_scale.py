@@ -11,7 +11,7 @@ from archspec.ops.base import Layer, Op, Shape, Weight, channels
 
 @declared
 class LayerScale(Op):
-    """Each channel times a learned factor that starts near zero (Touvron et al. 2021, CaiT, section 2.1).
+    """Multiply each channel by a learned factor that starts near zero (Touvron et al. 2021, CaiT, section 2.1).
 
     Shapes: (..., C) -> (..., C).
     Weights: kernel, one value a channel: (1, C, 1) in 1-D, (1, 1, C, 1) in 2-D, else (C,).
@@ -26,7 +26,7 @@ class LayerScale(Op):
         ({}, [(5, 4, 2, 3)]),
     )
 
-    init_value: float = arg(NUMBER, "the factor at the start of training", 1e-6)
+    init_value: float = arg(NUMBER, "initial value of the factors", 1e-6)
 
     def shape(self, *inputs: Shape) -> Shape:
         channels(inputs[0], self.name)
@@ -43,7 +43,7 @@ class LayerScale(Op):
 
         def call(x: Any) -> Any:
             spatial = len(x.shape) - 2
-            if spatial in (1, 2):  # ten times faster on a CPU than the product by einsum
+            if spatial in (1, 2):  # ten times faster on a CPU than einsum
                 depthwise = getattr(keras.layers, f"DepthwiseConv{spatial}D")
                 return depthwise(1, use_bias=False, depthwise_initializer=start, name=name)(x)
             axes = "bdhw"[: len(x.shape) - 1]

@@ -10,10 +10,10 @@ from archspec.ops.base import Layer, Op, Shape, channels, product
 
 @declared
 class LocalResponseNormalization(Op):
-    """Normalization of each unit by its neighbours in other channels (Krizhevsky et al. 2012, section 3.3).
+    """Normalization across neighbouring channels (Krizhevsky et al. 2012, section 3.3).
 
     Shapes: (..., C) -> (..., C); x / (bias + alpha sum(x^2))^beta, the sum over 2 depth_radius + 1 channels.
-    alpha multiplies the plain sum, as in the paper and `tf.nn.lrn`; Caffe and PyTorch divide it by the window.
+    alpha multiplies the plain sum, as in the paper and `tf.nn.lrn`; Caffe and PyTorch divide it by the window size.
     """
 
     name = "lrn"
@@ -34,7 +34,7 @@ class LocalResponseNormalization(Op):
 
     def workspace(self, *inputs: Shape) -> float | None:
         size = product(inputs[0])
-        return None if size is None else 2 * size  # what the logarithm reads and what the exponential gives
+        return None if size is None else 2 * size  # the input of the logarithm and the output of the exponential
 
     def build(self, keras: Any, name: str) -> Layer:
         def call(x: Any) -> Any:

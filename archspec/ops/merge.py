@@ -1,4 +1,4 @@
-"""Merges of two or more inputs, which broadcast as Keras's do: (1, 1, C) with (H, W, C)."""
+"""Merges of two or more inputs, with broadcasting as in Keras: (1, 1, C) with (H, W, C)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Op, OpError, Shape, Vi
 
 def at_least_two(inputs: Sequence[Shape], op: str) -> None:
     if len(inputs) < 2:
-        raise OpError(f"`{op}` needs at least two inputs, and got {len(inputs)}")
+        raise OpError(f"`{op}` needs at least two inputs, and has {len(inputs)}")
 
 
 def phrase(inputs: Sequence[Shape]) -> str:
@@ -22,11 +22,11 @@ def phrase(inputs: Sequence[Shape]) -> str:
 
 
 class Merge(Op):
-    """What the merges by element share."""
+    """Base of the element-wise merges."""
 
     many = True
     verb: ClassVar[str]
-    """What it does, in an error."""
+    """The verb in its errors: cannot `add` ..."""
     examples = (
         ({}, [(5, 4, 3), (5, 4, 3)]),
         ({}, [(5, 4, 3), (1, 1, 3), (3,)]),
@@ -42,7 +42,7 @@ class Merge(Op):
         return first
 
     def broadcast(self, one: Shape, other: Shape, inputs: Sequence[Shape]) -> Shape:
-        """Sizes from the last axis on: equal, or 1, or free, which stays free. A missing axis is as one of size 1."""
+        """Axes are compared from the last one on: equal, 1, or free, which stays free. A missing axis counts as 1."""
         sizes: list[Dim] = []
         for a, b in zip_longest(reversed(one), reversed(other), fillvalue=1):
             if a is None or b is None:
@@ -108,7 +108,7 @@ class Maximum(Merge):
 
 @declared
 class Concat(Op):
-    """The inputs side by side along an axis, the channels by default (Szegedy et al. 2015, section 4).
+    """Concatenate the inputs along an axis, by default the channels (Szegedy et al. 2015, section 4).
 
     Shapes: (H, W, C1), (H, W, C2), ... -> (H, W, C1 + C2 + ...).
     """
@@ -123,7 +123,7 @@ class Concat(Op):
         ({"axis": -2}, [(None, 4, 3), (None, 1, 3)]),
     )
 
-    axis: int = arg(INTEGER, "axis, as Keras counts it: 0 is the batch, -1 the channels", -1)
+    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
 
     def shape(self, *inputs: Shape) -> Shape:
         first = inputs[0]
@@ -138,7 +138,7 @@ class Concat(Op):
             if not fits:
                 raise OpError(
                     f"cannot concatenate {phrase(inputs)} along axis {self.axis}",
-                    help="all sizes but those along the axis must be equal",
+                    help="the sizes along all other axes must be equal",
                 )
             size = x[index]
             total = None if total is None or size is None else total + size

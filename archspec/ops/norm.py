@@ -26,7 +26,7 @@ GROUPS: Schema = {"type": "integer", "minimum": -1}
 
 
 class Normalization(Op):
-    """What the normalizations with a learned scale and shift share."""
+    """Base of the normalizations with a learned scale and shift."""
 
     center: bool
     scale: bool
@@ -64,7 +64,7 @@ class BatchNormalization(Normalization):
         ({"center": False}, [(7,)]),
     )
 
-    momentum: float = arg(FRACTION, "share of the moving statistics that a step keeps", 0.99)
+    momentum: float = arg(FRACTION, "weight of the old value in the moving statistics at each step", 0.99)
     epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
     center: bool = arg(BOOLEAN, "add a learned beta", True)
     scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
@@ -81,10 +81,10 @@ class BatchNormalization(Normalization):
 
 @declared
 class LayerNormalization(Normalization):
-    """Normalization of each sample over an axis, the channels by default (Ba et al. 2016, section 3).
+    """Normalization of each sample over one or more axes, by default the channels (Ba et al. 2016, section 3).
 
     Shapes: (..., C) -> (..., C).
-    Weights: gamma, beta of the sizes of the axes: (C,) by default.
+    Weights: gamma, beta with the sizes of the axes: (C,) by default.
     """
 
     name = "layer_norm"
@@ -97,18 +97,18 @@ class LayerNormalization(Normalization):
     )
 
     epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
-    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, as Keras counts them: 0 is the batch, -1 the channels", -1)
+    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, counted as in Keras: -1 is the channels", -1)
     center: bool = arg(BOOLEAN, "add a learned beta", True)
     scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
 
     def axes(self, x: Shape) -> tuple[int, ...]:
-        """The indices in `x` of the axes. Raises OpError when there is no such axis, or it is named twice."""
+        """Indices of the axes in `x`. Raises OpError for an axis that does not exist or is given twice."""
         if self.axis == -1:
             return (len(x) - 1,)
         given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         axes = tuple(sorted(keras_axis(axis, x) for axis in given))
         if len(set(axes)) < len(axes):
-            raise OpError(f"`axis` names an axis of {show(x)} twice", "axis")
+            raise OpError(f"`axis` contains an axis of {show(x)} twice", "axis")
         return axes
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -117,7 +117,7 @@ class LayerNormalization(Normalization):
         for axis in self.axes(x):
             size = x[axis]
             if size is None:
-                raise OpError(f"`layer_norm` needs a known size along its axis, and got {show(x)}", "axis")
+                raise OpError(f"`layer_norm` needs a known size along its axis, and its input is {show(x)}", "axis")
             sizes.append(size)
         return self.learned(*sizes)
 
@@ -131,7 +131,7 @@ class LayerNormalization(Normalization):
 
     def build(self, keras: Any, name: str) -> Layer:
         def call(x: Any) -> Any:
-            # Keras sorts a list before it resolves the negative axes, which would mix up gamma's sizes
+            # Keras sorts the axes before it resolves negative ones, which would swap the sizes of gamma
             axis = -1 if self.axis == -1 else [index + 1 for index in self.axes(tuple(x.shape)[1:])]
             layer = keras.layers.LayerNormalization(
                 axis=axis, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
@@ -158,7 +158,7 @@ class GroupNormalization(Normalization):
         ({"groups": 1, "center": False}, [(None, None, 4)]),
     )
 
-    groups: int = arg(GROUPS, "groups of channels; -1 for as many as channels (instance normalization)", 32)
+    groups: int = arg(GROUPS, "number of groups; -1 for one group for each channel (instance normalization)", 32)
     epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
     center: bool = arg(BOOLEAN, "add a learned beta", True)
     scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)

@@ -28,7 +28,7 @@ Sizes = int | tuple[int, ...]
 
 
 class Pool(Op):
-    """What the poolings over a window share. Pixels of padding must be fewer than the window is wide."""
+    """Base of the poolings over a window. Padding in pixels must be smaller than the window."""
 
     pool_size: Sizes
     strides: Sizes | None
@@ -43,16 +43,16 @@ class Pool(Op):
         (x,) = inputs
         rank = len(spatial(x, self.name))
         if self.ceil_mode and self.padding == "same":
-            raise OpError("`ceil_mode` has no effect with `padding: same`", "ceil_mode", "remove one of the two")
+            raise OpError("`ceil_mode` has no effect with `padding: same`", "ceil_mode", "remove one of them")
         sizes = self.slide(x)[0]
         if not isinstance(self.padding, str):
             windows = per_axis(self.pool_size, rank, "pool_size")
             for window, sides in zip(windows, explicit(self.padding, rank), strict=True):
                 if max(sides) >= window:
                     raise OpError(
-                        f"a window of {window} would see nothing but padding, which is {max(sides)} wide",
+                        f"a window of {window} would cover only padding, which is {max(sides)} wide",
                         "padding",
-                        f"pad by less than the window: {window - 1} at most",
+                        f"pad by at most {window - 1}",
                     )
         return (*sizes, x[-1])
 
@@ -60,22 +60,22 @@ class Pool(Op):
         return self.slide(inputs[0])[1]
 
     def overhang(self, x: Shape, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> Pixels:
-        """Pixels that `ceil_mode` adds after each axis, where the last window hangs over the end."""
+        """Pixels that `ceil_mode` adds after each axis, so that the last window fits."""
         if not self.ceil_mode:
             return ((0, 0),) * len(window)
         sizes = zip(x[:-1], window, strides, pixels, strict=True)
         return tuple((0, rounding_up(size, w, s, *sides)) for size, w, s, sides in sizes)
 
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
-        """The tensor `x` with a border of `pixels`, of what this pooling takes for outside."""
+        """The tensor `x` with a border of `pixels`, filled with the value that this pooling assumes outside."""
         raise NotImplementedError
 
     def hanging_over(self, keras: Any, x: Any, more: Pixels, pool: Layer, name: str) -> Any:
-        """The pooling `pool`, a layer to be called with a name, of `x` with the overhang `more`."""
+        """`pool`, which makes the layer from a name, applied to `x` with the overhang `more`."""
         raise NotImplementedError
 
     def equals_same(self, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> bool:
-        """Whether Keras's `same` means these pixels."""
+        """Whether `same` in Keras gives this padding."""
         return False
 
     def build(self, keras: Any, name: str) -> Layer:
@@ -109,7 +109,7 @@ class MaxPool(Pool):
     """Maximum over a window; overlapping where `strides` is smaller than `pool_size`.
 
     Shapes: (H, W, C) -> (H', W', C), H' = floor((H + 2p - pool_size) / strides) + 1, or ceil(H / strides) for
-    `padding: same`; `ceil_mode` rounds up, as Caffe does. What is padded is never the maximum.
+    `padding: same`; `ceil_mode` rounds up, as in Caffe. The padding is never the maximum.
     Overlapping: Krizhevsky et al. 2012, section 3.4.
     """
 
@@ -133,7 +133,7 @@ class MaxPool(Pool):
     pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
     strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
     padding: Any = arg(PADDING, "`valid`, `same`, or pixels", "valid")
-    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may hang over the end (Caffe, PyTorch)", False)
+    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may reach past the end (Caffe, PyTorch)", False)
 
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         # zeros would win over negative inputs
@@ -150,8 +150,8 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """Mean over a window.
 
-    Shapes: (H, W, C) -> (H', W', C), H' as for `maxpool`. Padding in pixels counts as zeros in the mean (as in Caffe
-    and PyTorch); that of `same` does not count (as in Keras), nor what hangs over the end in `ceil_mode`.
+    Shapes: (H, W, C) -> (H', W', C), H' as for `maxpool`. The mean counts padding in pixels as zeros, as in Caffe and
+    PyTorch. It leaves out the padding of `same`, as in Keras, and the pixels past the end in `ceil_mode`.
     """
 
     name = "avgpool"
@@ -170,13 +170,13 @@ class AvgPool(Pool):
     pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
     strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
     padding: Any = arg(PADDING, "`valid`, `same`, or pixels, which count as zeros", "valid")
-    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may hang over the end (Caffe, PyTorch)", False)
+    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may reach past the end (Caffe, PyTorch)", False)
 
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         return bordered(keras, "ZeroPadding", pixels, name)(x)
 
     def hanging_over(self, keras: Any, x: Any, more: Pixels, pool: Layer, name: str) -> Any:
-        # the mean of what is inside is the mean with zeros outside over the share that is inside
+        # the mean over the pixels inside is the mean with zeros outside, divided by the fraction inside
         inside = keras.ops.ones_like(x[..., :1])
         mean, share = (
             pool(name=f"{name}.{part}")(keras.ops.pad(each, ((0, 0), *more, (0, 0))))
@@ -186,7 +186,7 @@ class AvgPool(Pool):
 
 
 class GlobalPool(Op):
-    """What the poolings over the whole feature map share."""
+    """Base of the poolings over the whole feature map."""
 
     keepdims: bool
     examples = (
@@ -216,7 +216,7 @@ class GlobalPool(Op):
 
 @declared
 class GlobalAvgPool(GlobalPool):
-    """Mean of each channel over the whole feature map, whatever its size (Lin et al. 2013, section 3.2).
+    """Mean of each channel over the whole feature map, of any size (Lin et al. 2013, section 3.2).
 
     Shapes: (H, W, C) -> (C,), or (1, 1, C) with `keepdims`.
     """
@@ -225,12 +225,12 @@ class GlobalAvgPool(GlobalPool):
     keeps = ()
     keras_layers = (*ranks("GlobalAveragePooling"), "Mean")
 
-    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)
+    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, with size 1", False)
 
 
 @declared
 class GlobalMaxPool(GlobalPool):
-    """Maximum of each channel over the whole feature map, whatever its size.
+    """Maximum of each channel over the whole feature map, of any size.
 
     Shapes: (H, W, C) -> (C,), or (1, 1, C) with `keepdims`.
     """
@@ -239,4 +239,4 @@ class GlobalMaxPool(GlobalPool):
     keeps = ("inputs", "output")
     keras_layers = (*ranks("GlobalMaxPooling"), "Max")
 
-    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, of size 1", False)
+    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, with size 1", False)

@@ -1,4 +1,4 @@
-"""Dropout, of units, of whole channels and of whole samples."""
+"""Dropout of units, channels and samples: dropout, spatial_dropout, stochastic_depth."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NOISE_SHAPE: Schema = {"type": ["array", "null"], "items": {**POSITIVE, "type": 
 
 @declared
 class Dropout(Op):
-    """In training, zero a share of the units and scale up the rest (Srivastava et al. 2014, section 4).
+    """In training, set a fraction of the units to zero and scale up the rest (Srivastava et al. 2014, section 4).
 
-    Shapes: as its input. It does nothing at inference.
+    Shapes: as its input. It has no effect at inference.
     """
 
     name = "dropout"
@@ -27,9 +27,11 @@ class Dropout(Op):
         ({"rate": 0}, [(7,)]),
     )
 
-    rate: float = arg(FRACTION, "share of the units that is zeroed")
+    rate: float = arg(FRACTION, "fraction of the units set to zero")
     noise_shape: tuple[int | None, ...] | None = arg(
-        NOISE_SHAPE, "shape of the mask, the batch first: 1 where units share it, null for the input's own size", None
+        NOISE_SHAPE,
+        "shape of the mask, batch axis first: 1 where units share a draw, null for the size of the input",
+        None,
     )
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -39,15 +41,15 @@ class Dropout(Op):
             fits = len(sizes) == len(x) and all(noise in (None, 1, size) for noise, size in zip(sizes, x, strict=True))
             if not fits or batch not in (None, 1):
                 raise OpError(
-                    f"a mask of {show(self.noise_shape)} does not fit {show((None, *x))}",
+                    f"`noise_shape` {show(self.noise_shape)} does not fit the input {show((None, *x))}",
                     "noise_shape",
-                    "each value is null or 1, or the size of the input there; the first is that of the batch",
+                    "each value must be null, 1 or the size of the input along that axis; the first is the batch axis",
                 )
         return x
 
     def workspace(self, *inputs: Shape) -> float | None:
         size = product(inputs[0])
-        return None if size is None else size / 4  # the mask, a byte for each value
+        return None if size is None else size / 4  # the mask: one byte for each value
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -57,9 +59,9 @@ class Dropout(Op):
 
 @declared
 class SpatialDropout(Op):
-    """In training, zero a share of the channels, each at all its positions (Tompson et al. 2015, section 3.2).
+    """In training, set a fraction of the channels to zero, at all positions (Tompson et al. 2015, section 3.2).
 
-    Shapes: as its input, which has spatial axes. It does nothing at inference.
+    Shapes: as its input, which must have spatial axes. It has no effect at inference.
     """
 
     name = "spatial_dropout"
@@ -71,7 +73,7 @@ class SpatialDropout(Op):
         ({"rate": 0.25}, [(5, 4, 2, 3)]),
     )
 
-    rate: float = arg(FRACTION, "share of the channels that is zeroed")
+    rate: float = arg(FRACTION, "fraction of the channels set to zero")
 
     def shape(self, *inputs: Shape) -> Shape:
         spatial(inputs[0], self.name)
@@ -80,12 +82,12 @@ class SpatialDropout(Op):
 
 @declared
 class StochasticDepth(Op):
-    """In training, zero all of a sample with probability `rate` and scale up the others: the last layer of a branch.
+    """In training, set a whole sample to zero with probability `rate` and scale up the others (drop path).
 
-    Huang et al. 2016, section 3, which draws once for a whole batch and scales at test time; as drop path (Larsson et
-    al. 2017) it is usual today for each sample by itself.
+    It is the last layer of a residual branch (Huang et al. 2016, section 3; Larsson et al. 2017). The paper draws once
+    for a batch and scales at test time; today each sample has its own draw.
 
-    Shapes: as its input. It does nothing at inference.
+    Shapes: as its input. It has no effect at inference.
     """
 
     name = "stochastic_depth"
@@ -97,7 +99,7 @@ class StochasticDepth(Op):
         ({"rate": 0}, [(None, None, 3)]),
     )
 
-    rate: float = arg(FRACTION, "probability that a sample loses the branch")
+    rate: float = arg(FRACTION, "probability that the branch of a sample is set to zero")
 
     def build(self, keras: Any, name: str) -> Layer:
         def call(x: Any) -> Any:

@@ -12,7 +12,7 @@ Values = float | tuple[float, ...]
 
 
 def for_each_channel(item: Schema) -> Schema:
-    """`0.5`, or one for each channel: `[0.485, 0.456, 0.406]`."""
+    """One value, or one for each channel: `[0.485, 0.456, 0.406]`."""
     return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
 
 
@@ -20,7 +20,7 @@ PER_CHANNEL = for_each_channel(NUMBER)
 
 
 class Scaling(Op):
-    """What the fixed scalings share: each argument is one value, or one for each channel."""
+    """Base of the fixed scalings: each argument is one value, or one for each channel."""
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -33,7 +33,7 @@ class Scaling(Op):
 
 @declared
 class Rescale(Scaling):
-    """x scale + offset, as `keras.layers.Rescaling`: `{scale: 0.00784314, offset: -1}` takes 0..255 to -1..1.
+    """x scale + offset, as `keras.layers.Rescaling`: `{scale: 0.00784314, offset: -1}` maps 0..255 to -1..1.
 
     Shapes: as its input.
     """
@@ -47,8 +47,8 @@ class Rescale(Scaling):
         ({"scale": 2, "offset": -1.5}, [(7,)]),
     )
 
-    scale: Values = arg(PER_CHANNEL, "factor; a list has one for each channel")
-    offset: Values = arg(PER_CHANNEL, "added after the factor; a list has one for each channel", 0.0)
+    scale: Values = arg(PER_CHANNEL, "factor, or one for each channel")
+    offset: Values = arg(PER_CHANNEL, "added after scaling; one value, or one for each channel", 0.0)
 
     def build(self, keras: Any, name: str) -> Layer:
         layer: Layer = keras.layers.Rescaling(_plain(self.scale), _plain(self.offset), name=name)
@@ -59,7 +59,7 @@ class Rescale(Scaling):
 class NormalizeInput(Scaling):
     """(x - mean) / sqrt(variance), as `keras.layers.Normalization` with given statistics.
 
-    Shapes: as its input. The statistics are part of the page and are not trained.
+    Shapes: as its input. The statistics are part of the spec and are not trained.
     """
 
     name = "normalize"
@@ -71,10 +71,10 @@ class NormalizeInput(Scaling):
         ({"mean": 0.5, "variance": 4}, [(7,)]),
     )
 
-    mean: Values = arg(PER_CHANNEL, "subtracted; a list has one for each channel")
+    mean: Values = arg(PER_CHANNEL, "mean, which is subtracted; one value, or one for each channel")
     variance: Values = arg(
         for_each_channel(POSITIVE_NUMBER),
-        "square of what it is divided by; by default only the mean is subtracted",
+        "variance; the result is divided by its square root",
         1.0,
     )
 
@@ -84,7 +84,7 @@ class NormalizeInput(Scaling):
 
     def build(self, keras: Any, name: str) -> Layer:
         def call(x: Any) -> Any:
-            # Keras takes both as single values, or both as lists
+            # Keras accepts two single values or two lists
             mean, variance = (
                 list(value) if isinstance(value, tuple) else [value] * x.shape[-1]
                 for value in (self.mean, self.variance)
@@ -100,7 +100,7 @@ class NormalizeInput(Scaling):
         if super().from_keras(layer) is None:
             return None
         if layer.invert:
-            raise OpError("it undoes a normalization")
+            raise OpError("`invert` undoes a normalization")
         if layer.axis:
             only_last_axis(layer)
         given = {"mean": layer.input_mean, "variance": layer.input_variance}

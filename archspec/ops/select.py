@@ -1,4 +1,4 @@
-"""A choice of channels, or of one position: select_channels, take."""
+"""Selection of channels or of one position: select_channels, take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, chann
 
 @declared
 class SelectChannels(Op):
-    """The channels of the given positions, counted from 0: partial connections, as in LeNet-5.
+    """Select channels by index, from 0: partial connections, as in LeNet-5.
 
     Shapes: (H, W, C) -> (H, W, len(indices)).
     Source: LeCun et al. 1998, Table I.
@@ -25,7 +25,7 @@ class SelectChannels(Op):
     )
 
     indices: tuple[int, ...] = arg(
-        {"type": "array", "items": NATURAL, "minItems": 1}, "positions of the channels to keep, in order"
+        {"type": "array", "items": NATURAL, "minItems": 1}, "indices of the channels to keep, in order"
     )
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -33,9 +33,9 @@ class SelectChannels(Op):
         entering = channels(x, self.name)
         if max(self.indices) >= entering:
             raise OpError(
-                f"there is no channel {max(self.indices)} among {entering}",
+                f"the input has {entering} channels, and no channel {max(self.indices)}",
                 "indices",
-                f"channels are counted from 0 to {entering - 1}",
+                f"channels are numbered from 0 to {entering - 1}",
             )
         return (*x[:-1], len(self.indices))
 
@@ -45,7 +45,7 @@ class SelectChannels(Op):
 
 @declared
 class Take(Op):
-    """One position along an axis, which disappears: the class token of a sequence is `take: 0`.
+    """Select one position along an axis and remove the axis: `take: 0` is the class token of a sequence.
 
     Shapes: (L, C) -> (C,); (H, W, C) -> (W, C).
     """
@@ -58,17 +58,19 @@ class Take(Op):
         ({"indices": 2, "axis": 2}, [(None, 5, 3)]),
     )
 
-    indices: int = arg(INTEGER, "the position, from 0; -1 is the last")
-    axis: int = arg(INTEGER, "axis, as Keras counts it: 0 is the batch, -1 the channels", 1)
+    indices: int = arg(INTEGER, "position, from 0; -1 is the last")
+    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", 1)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         index = keras_axis(self.axis, x)
         if len(x) == 1:
-            raise OpError("`take` of a vector would leave nothing", help="use `select_channels`, which keeps the axis")
+            raise OpError(
+                "`take` cannot remove the only axis of a vector", help="use `select_channels`, which keeps the axis"
+            )
         size = x[index]
         if size is not None and not -size <= self.indices < size:
-            raise OpError(f"there is no position {self.indices} among {size}", "indices")
+            raise OpError(f"axis {self.axis} has {size} positions, and no position {self.indices}", "indices")
         return (*x[:index], *x[index + 1 :])
 
     def view(self, *inputs: Shape) -> View:

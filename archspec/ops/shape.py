@@ -1,4 +1,4 @@
-"""What only moves values: flatten, reshape."""
+"""Changes of shape: flatten, reshape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TARGET_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum":
 
 @declared
 class Flatten(Op):
-    """All values as one vector, row by row, the channels innermost.
+    """Flatten the feature map to a vector, row by row, channels last.
 
     Shapes: (H, W, C) -> (H W C,).
     """
@@ -48,9 +48,9 @@ class Flatten(Op):
 
 @declared
 class Reshape(Op):
-    """The same values in another shape, row by row, the channels innermost.
+    """Change the shape and keep the values in order: row by row, channels last.
 
-    Shapes: (H, W, C) -> target_shape, where one size may be -1: what is left.
+    Shapes: (H, W, C) -> target_shape, where one size may be -1 and follows from the others.
     """
 
     name = "reshape"
@@ -75,7 +75,7 @@ class Reshape(Op):
         rest = math.prod(value for value in target if value != -1)
         if size is None:
             if -1 not in target:
-                help = "one size of `target_shape` may be -1: what is left"
+                help = "set the size of `target_shape` that is free to -1"
                 raise OpError(f"cannot reshape {show(x)} into {show(target)}: a size is free", "target_shape", help)
             return tuple(None if value == -1 else value for value in target)
         if size % rest or (-1 not in target and size != rest):

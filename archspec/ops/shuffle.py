@@ -1,4 +1,4 @@
-"""Groups of channels: channel_split takes one of them, channel_shuffle deals them out."""
+"""Groups of channels: channel_split selects one, channel_shuffle interleaves them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.ops.base import Layer, Op, OpError, Shape, channels
 
 
 def group_size(x: Shape, groups: int, op: str) -> int:
-    """Channels of each group. Raises OpError when the groups cannot be equal."""
+    """Channels of each group. Raises OpError when the channels cannot be split equally."""
     entering = channels(x, op)
     if entering % groups:
         raise OpError(
@@ -22,7 +22,7 @@ def group_size(x: Shape, groups: int, op: str) -> int:
 
 @declared
 class ChannelSplit(Op):
-    """One of several equal groups of channels: a branch that reads half of them.
+    """Select one of several equal groups of channels, for example one half for a branch.
 
     Shapes: (..., C) -> (..., C / groups).
     Ma et al. 2018, section 3.2.
@@ -36,14 +36,16 @@ class ChannelSplit(Op):
         ({"index": 2, "groups": 4}, [(8,)]),
     )
 
-    index: int = arg(NATURAL, "which group, from 0")
-    groups: int = arg(POSITIVE, "groups of channels", 2)
+    index: int = arg(NATURAL, "index of the group, from 0")
+    groups: int = arg(POSITIVE, "number of groups", 2)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         size = group_size(x, self.groups, self.name)
         if self.index >= self.groups:
-            raise OpError(f"there is no group {self.index} among {self.groups}", "index", "groups count from 0")
+            raise OpError(
+                f"there are {self.groups} groups, and no group {self.index}", "index", "groups are numbered from 0"
+            )
         return (*x[:-1], size)
 
     def build(self, keras: Any, name: str) -> Layer:
@@ -56,7 +58,7 @@ class ChannelSplit(Op):
 
 @declared
 class ChannelShuffle(Op):
-    """Channels dealt out like cards, so that each group of a grouped convolution sees all groups before it.
+    """Interleave the groups of channels, so that the next grouped convolution reads from all groups.
 
     Shapes: (..., C) -> (..., C); channel j of group i, of n channels each, goes to position groups j + i.
     Zhang et al. 2018, section 3.1.
@@ -70,7 +72,7 @@ class ChannelShuffle(Op):
         ({"groups": 4}, [(8,)]),
     )
 
-    groups: int = arg(POSITIVE, "groups of channels")
+    groups: int = arg(POSITIVE, "number of groups")
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -84,7 +86,7 @@ class ChannelShuffle(Op):
             if None in sizes:
                 order = [i * of_group + j for j in range(of_group) for i in range(self.groups)]
                 return keras.layers.Identity(name=name)(ops.take(x, order, axis=-1))
-            # three times as fast as to take them one by one
+            # three times as fast as selecting the channels one by one
             dealt = ops.swapaxes(ops.reshape(x, (-1, *sizes, self.groups, of_group)), -1, -2)
             return keras.layers.Identity(name=name)(ops.reshape(dealt, (-1, *sizes, entering)))
 

@@ -8,11 +8,11 @@ from archspec.declare import INTEGER, arg, declared
 from archspec.ops.activation import Activation
 from archspec.ops.base import EVERYTHING, POINTWISE, Layer, OpError, Shape, View, keras_axis, show
 
-AXIS = "axis, as Keras counts it: 0 is the batch, -1 the channels"
+AXIS = "axis, counted as in Keras: 0 is the batch axis, -1 the channels"
 
 
 class Along(Activation):
-    """What the activations along an axis share."""
+    """Base of the activations along an axis."""
 
     axis: int
     examples = (
@@ -26,7 +26,7 @@ class Along(Activation):
 
 
 class Distribution(Along):
-    """What the distributions along an axis share."""
+    """Base of the activations whose output is a distribution along an axis."""
 
     keeps = ("output",)
 
@@ -36,14 +36,14 @@ class Distribution(Along):
             raise OpError(
                 f"`{self.name}` of a single value is constant: the input is {show(x)}",
                 "axis",
-                "use `sigmoid`, or two values or more",
+                "use `sigmoid`, or at least two values",
             )
         return x
 
 
 @declared
 class Softmax(Distribution):
-    """exp(x) over the sum of exp(x) along an axis: positive values that add up to 1.
+    """exp(x) / sum(exp(x)) along an axis: positive values that sum to 1.
 
     Shapes: as its input.
     """
@@ -70,7 +70,7 @@ class LogSoftmax(Distribution):
 
 @declared
 class Sparsemax(Distribution):
-    """The point nearest to x whose values are at least 0 and add up to 1 along an axis (Martins & Astudillo 2016).
+    """Euclidean projection onto the probability simplex along an axis: sparse (Martins & Astudillo 2016).
 
     Shapes: as its input.
     """
@@ -103,9 +103,9 @@ class Glu(Along):
         index = keras_axis(self.axis, x)
         size = x[index]
         if size is not None and size % 2:
-            raise OpError(f"`glu` cannot halve {size} values: the input is {show(x)}", "axis")
+            raise OpError(f"`glu` needs an even size along its axis, and the input is {show(x)}", "axis")
         return (*x[:index], None if size is None else size // 2, *x[index + 1 :])
 
     def build(self, keras: Any, name: str) -> Layer:
-        # not by Activation, which claims the shape of its input
+        # not Keras's Activation layer, which declares the shape of its input as its output
         return lambda x: keras.layers.Identity(name=name)(keras.ops.glu(x, axis=self.axis))

@@ -1,4 +1,4 @@
-"""Learned vectors for a sequence: class_token, position_embedding. Both are Keras's Embedding."""
+"""Learned vectors for a sequence: class_token, position_embedding. Both build Keras's Embedding layer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from archspec.ops.base import EVERYTHING, Layer, Op, OpError, Shape, View, Weigh
 
 
 class Embedded(Op):
-    """What the learned vectors share. They take from their input its sizes, not its values."""
+    """Base of the learned vectors. They use the shape of their input, not its values."""
 
     def sizes(self, x: Shape) -> tuple[int, int]:
-        """How many vectors, of how many channels. Raises OpError when the input is no sequence."""
+        """Number of vectors and of their channels. Raises OpError when the input is not a sequence."""
         if len(x) != 2:
-            help = "a feature map becomes a sequence by `reshape: [-1, $channels]`"
-            raise OpError(f"`{self.name}` needs (length, channels), and got {show(x)}", help=help)
+            help = "turn a feature map into a sequence with `reshape: [-1, $channels]`"
+            raise OpError(f"`{self.name}` needs (length, channels), and its input is {show(x)}", help=help)
         return self.length(x), channels(x, self.name)
 
     def length(self, x: Shape) -> int:
-        """How many vectors."""
+        """Number of vectors."""
         raise NotImplementedError
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -32,7 +32,7 @@ class Embedded(Op):
         return EVERYTHING
 
     def embedding(self, keras: Any, x: Any, name: str) -> Layer:
-        """Keras's layer, from positions (batch, length) to vectors (batch, length, channels)."""
+        """The Keras layer: positions (batch, length) -> vectors (batch, length, channels)."""
         normal = keras.initializers.RandomNormal(stddev=0.02)
         layer: Layer = keras.layers.Embedding(*self.sizes(tuple(x.shape)[1:]), embeddings_initializer=normal, name=name)
         return layer
@@ -40,7 +40,7 @@ class Embedded(Op):
 
 @declared
 class ClassToken(Embedded):
-    """One learned vector, to stand before the sequence: the network's answer is read from it.
+    """One learned vector that is put before the sequence; the classifier reads its output.
 
     Shapes: (L, C) -> (1, C).
     Weights: embeddings (1, C).
@@ -63,7 +63,7 @@ class ClassToken(Embedded):
 
 @declared
 class PositionEmbedding(Embedded):
-    """A learned vector for each position of a sequence, to be added to it.
+    """A learned vector for each position, which is added to the sequence.
 
     Shapes: (L, C) -> (L, C).
     Weights: embeddings (L, C).
@@ -76,7 +76,9 @@ class PositionEmbedding(Embedded):
 
     def length(self, x: Shape) -> int:
         if x[0] is None:
-            raise OpError(f"`{self.name}` needs a known length, and got {show(x)}", help="give `input` a fixed size")
+            raise OpError(
+                f"`{self.name}` needs a known length, and its input is {show(x)}", help="give `input` a fixed size"
+            )
         return x[0]
 
     def build(self, keras: Any, name: str) -> Layer:

@@ -1,4 +1,4 @@
-"""Enlarging a feature map."""
+"""Upsampling of feature maps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, counted, 
 from archspec.ops.window import ranked
 
 TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
-"""Inputs that an output unit reads along each axis."""
+"""Interpolation -> inputs that an output unit reads along each axis."""
 
 
 @declared
 class Upsample(Op):
-    """Enlargement by whole factors, repeating values or interpolating between them.
+    """Upsampling by integer factors, by repetition or interpolation.
 
-    Shapes: (H, W, C) -> (size H, size W, C). Interpolation other than `nearest` is for 2-D inputs.
+    Shapes: (H, W, C) -> (size H, size W, C). Interpolation other than `nearest` needs a 2-D input.
     """
 
     name = "upsample"
@@ -31,7 +31,7 @@ class Upsample(Op):
     )
 
     size: int | tuple[int, ...] = arg(SIZES, "factor; [height, width] for two", 2)
-    interpolation: str = arg(choice(*TAPS), "how values between the inputs arise", "nearest")
+    interpolation: str = arg(choice(*TAPS), "how values between the inputs are computed", "nearest")
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -39,7 +39,7 @@ class Upsample(Op):
         if self.interpolation != "nearest" and len(axes) != 2:
             raise OpError(
                 f"`interpolation: {self.interpolation}` needs a 2-D input, "
-                f"and this one has {counted(len(axes), 'spatial axis')}",
+                f"and the input has {counted(len(axes), 'spatial axis')}",
                 "interpolation",
                 "use `interpolation: nearest`",
             )

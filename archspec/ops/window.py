@@ -17,7 +17,7 @@ SIDES: Schema = {
 
 
 def padding_schema(*words: str) -> Schema:
-    """A fragment that takes one of `words`, or SIDES. `if` decides which of the two an error speaks of."""
+    """A fragment for one of `words` or SIDES; `if` selects the alternative that an error is about."""
     return {
         "description": f"{', '.join(f'`{word}`' for word in words)}, or {SIDES['description']}",
         "if": {"type": "string"},
@@ -32,18 +32,18 @@ Pixels = tuple[tuple[int, int], ...]
 
 
 def explicit(sides: Any, rank: int, argument: str = "padding") -> Pixels:
-    """Pixels on each side as ((before, after), ...) for each axis: `1`, `[1, 2]` and `[[0, 1], [0, 1]]` alike.
+    """Pixels on each side, ((before, after), ...) for each axis, from `1`, `[1, 2]` or `[[0, 1], [0, 1]]`.
 
-    Raises OpError when a list has another length than the rank.
+    Raises OpError when a list does not have one item for each axis.
     """
     each = per_axis(sides, rank, argument)
     return tuple(side if isinstance(side, tuple) else (side, side) for side in each)
 
 
 def before_and_after(size: Dim, window: int, stride: int, dilation: int, padding: str) -> tuple[int, int]:
-    """Pixels that `same` or `causal` padding adds to an axis (`tf.nn.convolution`): the odd one goes after.
+    """Pixels that `valid`, `same` or `causal` padding adds before and after an axis (`tf.nn.convolution`).
 
-    For a free size, what `same` adds when the stride divides it.
+    `same` puts an odd pixel after the axis, and assumes that the stride divides a free size.
     """
     extent = (window - 1) * dilation + 1
     if padding == "causal":
@@ -58,14 +58,14 @@ def before_and_after(size: Dim, window: int, stride: int, dilation: int, padding
 
 
 def rounding_up(size: Dim, window: int, stride: int, before: int, after: int) -> int:
-    """Pixels to add after an axis so that its output size is rounded up and not down (`ceil_mode`).
+    """Pixels to add after an axis so that its output size is rounded up (`ceil_mode`).
 
-    As in Caffe and PyTorch the last window must start inside the axis or the padding before it.
-    Raises OpError for a free size where that depends on the size.
+    As in Caffe and PyTorch, the last window must start inside the axis or the padding before it.
+    Raises OpError for a free size on which the number depends.
     """
     if size is None:
         if after + stride > window:
-            help = "give `input` a fixed size, or use a window that is wider than `strides` and the padding"
+            help = "give `input` a fixed size, or use a window that is larger than `strides` plus the padding"
             raise OpError("`ceil_mode` needs a known size with this window", "ceil_mode", help)
         return stride - 1
     total = size + before + after
@@ -75,7 +75,7 @@ def rounding_up(size: Dim, window: int, stride: int, before: int, after: int) ->
     return max(0, steps * stride + window - total)
 
 
-@lru_cache(maxsize=4096)  # the layers of a deep network slide over few different shapes
+@lru_cache(maxsize=4096)  # a deep network has few different shapes
 def slide(
     x: Shape,
     kernel: Any,
@@ -88,8 +88,7 @@ def slide(
     """Output sizes and the Window of each spatial axis of `x`, (..., C).
 
     H' = floor((H + before + after - extent) / stride) + 1 with extent = (kernel - 1) * dilation + 1, which is
-    ceil(H / stride) for `same`; `ceil_mode` rounds up. Raises OpError where the window is larger than what it
-    slides over.
+    ceil(H / stride) for `same`; `ceil_mode` rounds up. Raises OpError when the window is larger than the padded input.
     """
     rank = len(x) - 1
     kernels = per_axis(kernel, rank, kernel_arg)
@@ -106,7 +105,7 @@ def slide(
             raise OpError(
                 f"a window of {extent} does not fit into {size}{padded}: the input is {show(x)}",
                 kernel_arg,
-                "use a smaller window, `padding: same`, a larger input or fewer strides before this layer",
+                "use a smaller window, `padding: same`, a larger input or smaller strides before this layer",
             )
         if ceil_mode:
             after += rounding_up(size, extent, s, before, after)
@@ -116,7 +115,7 @@ def slide(
 
 
 def is_same(kernel: Sequence[int], strides: Sequence[int], padding: Pixels, dilation: Sequence[int]) -> bool:
-    """Whether pixels equal Keras's `same` at any input size: stride 1, an odd window, half of it on each side."""
+    """Whether the padding equals `same` for any input size: stride 1, an odd window, half of it on each side."""
     return all(
         s == 1 and (k - 1) * d % 2 == 0 and pixels == ((k - 1) * d // 2,) * 2
         for k, s, pixels, d in zip(kernel, strides, padding, dilation, strict=True)
@@ -137,9 +136,9 @@ def bordered(keras: Any, layer: str, pixels: Pixels, name: str) -> Any:
 def keras_padding(
     keras: Any, padding: Any, kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], name: str
 ) -> tuple[Mapping[str, Any], Any]:
-    """How to say `padding` to a convolution: its own argument, and a layer to put before it, or None.
+    """The `padding` argument of a Keras convolution, and the padding layer before it or None.
 
-    Padding in pixels needs a layer of its own unless it is none at all or equals `same`.
+    Padding in pixels needs a layer of its own unless it is zero or equals `same`.
     """
     if isinstance(padding, str):
         return {"padding": padding}, None

@@ -1,11 +1,11 @@
-"""`init:` of a recipe: which initializer each weight starts from, by operator or by path.
+"""`init:` of a recipe: the initializer of each weight, by operator or by path.
 
     init:
       conv: he_normal                                # the kernels of every convolution
       dense: {random_normal: {stddev: 0.01}}         # Keras's initializers, with Keras's arguments
       "conv[245]": {bias: ones}                      # other weights by name, of layers by a pattern of paths
 
-Where several rules speak of a weight the last one decides. Weights that none speaks of are initialized as by Keras.
+The last rule for a weight applies. Weights without a rule are initialized as in Keras.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Initializer(Declared):
             INITIALIZERS[cls.name] = cls
 
     def keras_arguments(self) -> dict[str, Any]:
-        """What Keras's class of that name takes, without the seed."""
+        """The arguments of the Keras class, without the seed."""
         return dict(vars(self))
 
 
 @declared
 class _Normal(Initializer):
-    mean: float = arg(NUMBER, "mean of the distribution", 0.0)
-    stddev: float = arg(POSITIVE_NUMBER, "its standard deviation", 0.05)
-    variance: float | None = arg(VARIANCE, "its variance, in place of `stddev`, where the paper says so", None)
+    mean: float = arg(NUMBER, "mean", 0.0)
+    stddev: float = arg(POSITIVE_NUMBER, "standard deviation", 0.05)
+    variance: float | None = arg(VARIANCE, "variance, instead of `stddev`", None)
 
     def keras_arguments(self) -> dict[str, Any]:
         stddev = self.stddev if self.variance is None else self.variance**0.5
@@ -59,7 +59,7 @@ class RandomNormal(_Normal):
 
 @declared
 class TruncatedNormal(_Normal):
-    """Normal distribution whose values beyond two standard deviations are drawn again."""
+    """Normal distribution; values beyond two standard deviations are drawn again."""
 
     name = "truncated_normal"
 
@@ -70,70 +70,70 @@ class RandomUniform(Initializer):
 
     name = "random_uniform"
 
-    minval: float = arg(NUMBER, "the smallest value", -0.05)
-    maxval: float = arg(NUMBER, "what all values are below", 0.05)
+    minval: float = arg(NUMBER, "lower bound", -0.05)
+    maxval: float = arg(NUMBER, "upper bound, exclusive", 0.05)
 
 
 @declared
 class VarianceScaling(Initializer):
-    """A variance of scale / n, where n counts the inputs or outputs of a unit (He et al. 2015, section 2.2: 2 / n)."""
+    """Variance scale / n, where n is the number of inputs or outputs of a unit (He et al. 2015, section 2.2: 2 / n)."""
 
     name = "variance_scaling"
 
     scale: float = arg(POSITIVE_NUMBER, "the factor", 1.0)
-    mode: str = arg(choice("fan_in", "fan_out", "fan_avg"), "what n is: inputs, outputs, or their mean", "fan_in")
+    mode: str = arg(choice("fan_in", "fan_out", "fan_avg"), "n: number of inputs, of outputs, or their mean", "fan_in")
     distribution: str = arg(
         choice("truncated_normal", "untruncated_normal", "uniform"),
-        "`untruncated_normal` is the papers' normal distribution",
+        "distribution; papers usually mean `untruncated_normal`",
         "truncated_normal",
     )
 
 
 @declared
 class GlorotUniform(Initializer):
-    """Uniform, of variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 16); Keras's own for kernels."""
+    """Uniform with variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 16); Keras's default."""
 
     name = "glorot_uniform"
 
 
 @declared
 class GlorotNormal(Initializer):
-    """Truncated normal, of variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 12)."""
+    """Truncated normal with variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 12)."""
 
     name = "glorot_normal"
 
 
 @declared
 class HeNormal(Initializer):
-    """Truncated normal, of variance 2 / inputs (He et al. 2015, equation 10)."""
+    """Truncated normal with variance 2 / inputs (He et al. 2015, equation 10)."""
 
     name = "he_normal"
 
 
 @declared
 class HeUniform(Initializer):
-    """Uniform, of variance 2 / inputs."""
+    """Uniform with variance 2 / inputs."""
 
     name = "he_uniform"
 
 
 @declared
 class LecunNormal(Initializer):
-    """Truncated normal, of variance 1 / inputs (LeCun et al. 1998, section 4.6)."""
+    """Truncated normal with variance 1 / inputs (LeCun et al. 1998, section 4.6)."""
 
     name = "lecun_normal"
 
 
 @declared
 class LecunUniform(Initializer):
-    """Uniform, of variance 1 / inputs."""
+    """Uniform with variance 1 / inputs."""
 
     name = "lecun_uniform"
 
 
 @declared
 class Orthogonal(Initializer):
-    """The columns are orthogonal (Saxe et al. 2013)."""
+    """Matrix with orthogonal columns (Saxe et al. 2013)."""
 
     name = "orthogonal"
 
@@ -198,12 +198,12 @@ def schema() -> Json:
 
 @dataclass(frozen=True)
 class Rule:
-    """One initializer for weights of the layers of an operator, or of those whose paths a pattern fits."""
+    """One initializer for weights of the layers of an operator, or of the layers that match a pattern."""
 
     layers: str
     """The name of an operator, or a pattern of paths."""
     weight: str | None
-    """Keras's name; None for the kernels."""
+    """Name of the weight in Keras; None for the kernels."""
     initializer: Initializer
 
 
@@ -219,7 +219,7 @@ def rules(section: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 
 def rules_json(given: tuple[Rule, ...]) -> dict[str, Any]:
-    """The rules as a page would say them, with every default."""
+    """The rules as in a spec, with every default."""
     section: dict[str, Any] = {}
     for rule in given:
         if rule.weight is None:

@@ -1,7 +1,7 @@
-"""Keras model -> page: `archspec from-keras`.
+"""Keras model -> spec: `archspec from-keras`.
 
-Each layer becomes the operator that builds it, and the graph becomes a page, whose network is the same: its layers
-read each other alike, and the weights of the model fit it one to one.
+Each layer becomes the operator that builds it, and the graph becomes a spec of the same network. The weights of the
+model fit one to one. It may import graph, models and weights.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 
 
 def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -> str:
-    """The page of a functional keras.Model, as text.
+    """The spec of a functional keras.Model, as text.
 
     Args:
         model: with one input, of layers that docs/operators.md lists.
-        name: of the page; by default the name of the model.
-        source: the comment at its top.
+        name: of the spec; by default the name of the model.
+        source: the comment on its first line.
 
     Raises ArchspecError: not-functional, several-inputs, shared-layer, unknown-keras-layer, bad-name.
     """
     if name is not None and not NAME.match(name):
-        message = f"`{name}` cannot be the name of a page"
+        message = f"`{name}` cannot be the name of a spec"
         raise fail("bad-name", message, help="use letters, digits, `_` and `-`")
     graph = read_model(model)
     comment = source or f"Made by `archspec from-keras` from the model `{model.name}`."
@@ -41,10 +41,11 @@ def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -
 
 
 def spec_of_source(source: str, *, name: str | None = None) -> str:
-    """The page of a `.keras` file, or of `keras:NAME`, a function of keras.applications.
+    """The spec of a `.keras` file, or of `keras:NAME`, a function of keras.applications.
 
-    A file of archspec's carries its page, which is given as it is, unless another name is wanted. Raises ArchspecError
-    as `spec_of`, and model-not-found, not-a-model, model-unsafe, unknown-application.
+    A file that archspec wrote contains its spec, which is returned unchanged unless `name` is given.
+
+    Raises ArchspecError: those of `spec_of`, and model-not-found, not-a-model, model-unsafe, unknown-application.
     """
     import_tensorflow()
     if source.startswith("keras:"):

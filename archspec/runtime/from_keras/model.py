@@ -37,20 +37,20 @@ def read_model(model: Any) -> Graph:
 
 def _refuse(model: Any, graph: KerasGraph) -> None:
     if len(graph.inputs) != 1:
-        message = f"the model `{model.name}` has {len(graph.inputs)} inputs, and a page has one"
-        raise fail("several-inputs", message, help="make a model of the part behind one of them")
+        message = f"the model `{model.name}` has {len(graph.inputs)} inputs, and a spec has one"
+        raise fail("several-inputs", message, help="make a model of the part after one of the inputs")
     calls: dict[int, Call] = {}
     for call in graph.calls:
         first = calls.setdefault(id(call.operation), call)
         if first is not call and getattr(call.operation, "weights", None):
-            message = f"the layer `{first.path}` is used more than once, and layers of a page share no weights"
-            raise fail("shared-layer", message, help="give each use a layer of its own")
+            message = f"the layer `{first.path}` is used more than once, and layers of a spec cannot share weights"
+            raise fail("shared-layer", message, help="create a separate layer for each use")
 
 
 def _position(call: Call, place: dict[int, int], source: tuple[int, int]) -> int:
     index, output = source
     if output:
-        raise _unreadable(call, "it reads the second output of a layer, and those of a page have one")
+        raise _unreadable(call, "it reads the second output of a layer, and layers of a spec have one output")
     return place[index]
 
 
@@ -59,7 +59,7 @@ def _read(call: Call, inputs: tuple[int, ...], nodes: list[Node]) -> int:
     reading = Reading(call, inputs, nodes)
     try:
         if not inputs:
-            raise OpError("it reads nothing")
+            raise OpError("it has no input")
         reader = READERS.get(call.kind)
         found = reader(reading) if reader else None
         return _by_operator(reading) if found is None else found

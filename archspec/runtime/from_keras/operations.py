@@ -1,4 +1,4 @@
-"""Calls that one operator does not say: arithmetic with numbers, sums of scaled layers, layers that are left out."""
+"""Calls that no single operator expresses: arithmetic with numbers, sums of scaled layers, layers without effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def merge(reading: Reading) -> int | None:
         return reading.add("rescale", scale=1.0, offset=value)
     if reading.call.kind == "Multiply":
         return reading.add("rescale", scale=value)
-    raise OpError(f"it merges one layer with {value}")
+    raise OpError(f"it merges a layer with the number {value}")
 
 
 def subtract(reading: Reading) -> int:
@@ -36,12 +36,12 @@ def subtract(reading: Reading) -> int:
 def divide(reading: Reading) -> int:
     value = _number(reading)
     if len(reading.inputs) > 1 or reading.given[0] is value:
-        raise OpError("a spec divides by numbers only")
+        raise OpError("a spec can divide only by numbers")
     return reading.add("rescale", scale=1 / value)
 
 
 def _number(reading: Reading) -> Any:
-    """The argument that is no layer: a number, or one for each channel."""
+    """The constant argument of the call: a number, or one for each channel."""
     import keras
     import numpy as np
 
@@ -58,7 +58,7 @@ def pad(reading: Reading) -> int:
     batch, *pixels, channels = map(tuple, reading.layer.pad_width)
     fill = [value for value in reading.given[1:] if isinstance(value, (int, float)) and value]
     if reading.layer.mode != "constant" or fill or batch != (0, 0) or channels != (0, 0):
-        raise OpError("it pads with something other than zeros, or the channels")
+        raise OpError("it pads the channels, or with values other than zero")
     return reading.add("zero_pad", padding=pixels)
 
 
@@ -69,7 +69,7 @@ def scaled_sum(reading: Reading) -> int:
 
 
 def nothing(reading: Reading) -> int:
-    """A layer that does nothing at inference, and has no operator, is left out."""
+    """A layer that has no effect at inference and no operator is left out."""
     return reading.inputs[0]
 
 
@@ -81,4 +81,4 @@ READERS: dict[str, Callable[[Reading], int | None]] = {
     "CustomScaleLayer": scaled_sum,
     **dict.fromkeys(("Identity", "ActivityRegularization", "GaussianNoise", "GaussianDropout"), nothing),
 }
-"""How a call is read, by its class: the node that stands for it, or None to ask the operators."""
+"""Class of a call -> reader, which returns the node for the call, or None if an operator reads the layer."""

@@ -1,6 +1,6 @@
-"""Pairs of layers that a page says in one: a border of zeros and a convolution, a pooling and a reshape.
+"""Sequences of layers that one operator expresses: zero padding and a convolution, a pooling and a reshape.
 
-Each rule leaves every output as it is, and looks at layers that nothing else reads.
+No rule changes an output. A layer that another layer reads as well is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from archspec.graph.ir import Graph, Node
 from archspec.ops.base import Op
 
 Found = tuple[int, Op] | None
-"""How many nodes before it a node takes in, and the operator that stands for all of them."""
+"""Number of previous nodes that are merged into a node, and the operator that replaces all of them."""
 
 
 def simplify(graph: Graph) -> Graph:
@@ -23,7 +23,7 @@ def simplify(graph: Graph) -> Graph:
     for index in (*graph.outputs, *(source for node in graph.nodes for source in node.inputs)):
         readers[index] += 1
     nodes: list[Node] = []
-    place: list[int] = []  # where each old node is among the new ones
+    place: list[int] = []  # index of each old node among the new ones
     for node in graph.nodes:
         inputs = tuple(place[source] for source in node.inputs)
         found = next((found for rule in RULES if (found := rule(node, nodes, inputs))), None)
@@ -38,12 +38,12 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _old(place: Sequence[int], new: int) -> int:
-    """The last old node that is at a place among the new ones."""
+    """The last old node at an index of the new nodes."""
     return len(place) - 1 - place[::-1].index(new)
 
 
 def _above(nodes: Sequence[Node], inputs: tuple[int, ...], name: str, steps: int = 1) -> Any:
-    """The operator of that name `steps` nodes back, where each reads the one before."""
+    """The operator `steps` nodes back, if it has that name and each node between reads only the previous one."""
     if inputs != (len(nodes) - 1,) or len(nodes) <= steps:
         return None
     chain = all(nodes[-i].inputs == (len(nodes) - i - 1,) for i in range(1, steps))

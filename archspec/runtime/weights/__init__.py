@@ -1,7 +1,7 @@
-"""Weights of other files and models for a network: matched layer by layer, checked, and set all or none.
+"""Weights of files and of other models: matched layer by layer, checked, and set all or none.
 
-A layer is matched by its name in archspec's own files, by its place in the graph in models of Keras, and by order and
-shape within its operator class in state dicts. Every file is read without running anything that it holds.
+Layers are matched by name in files of archspec, by graph in Keras models, and by order and shape in state dicts. No
+code in a file is run. It may import graph, lang, system and models.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def load_weights(model: Any, source: str | Path, *, graph: Graph | None = None, 
     Args:
         model: of `archspec.build`, or any functional Keras model.
         source: .keras, .weights.h5, .h5, .pth, .pt, .bin or .safetensors; `keras:NAME` downloads.
-        graph: of the page; gives the order of layers where the model was loaded from a file.
-        new_head: leave the classifier as it is where the one of the file has another number of classes.
+        graph: of the spec; gives the order of the layers when the model was loaded from a file.
+        new_head: keep the classifier of the model if the file has another number of classes.
 
     Returns what was matched with what: `Matching.describe` says it in a line.
 
     Raises ArchspecError: weights-mismatch with a table of what fits and what does not, weights-not-found,
-        weights-unknown, not-weights, weights-unsafe, unknown-application, download. The model is then unchanged.
+        weights-unknown, not-weights, weights-unsafe, unknown-application, download. The model is unchanged on errors.
     """
     return load_into(model, str(source), graph, new_head=new_head)

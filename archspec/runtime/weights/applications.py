@@ -1,4 +1,4 @@
-"""The models of keras.applications: built with the weights that they download, or to read a weight file of theirs."""
+"""The models of keras.applications: with downloaded weights, or with the weights of an HDF5 file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.models.build import without_weights
 from archspec.runtime.weights.unit import Unit
 
-PAGES: dict[str, str] = {
+FUNCTIONS: dict[str, str] = {
     "vgg-D": "VGG16",
     "vgg-E": "VGG19",
     "resnet-keras-50": "ResNet50",
@@ -54,7 +54,7 @@ PAGES: dict[str, str] = {
     "convnext-large": "ConvNeXtLarge",
     "convnext-xlarge": "ConvNeXtXLarge",
 }
-"""Which function builds the network of which page and variant."""
+"""Reference -> function of keras.applications that builds the same network."""
 
 
 def functions() -> dict[str, Any]:
@@ -84,32 +84,32 @@ def _function(name: str, known: Mapping[str, Any]) -> str:
 
 
 def application(name: str, model_name: str) -> Any:
-    """The model of keras.applications with its ImageNet weights: `imagenet` takes the one that the page is of.
+    """The model of keras.applications with its ImageNet weights; `imagenet` selects the function for the model's name.
 
     Raises ArchspecError: unknown-application, download.
     """
     known = functions()
-    if name == "imagenet" and model_name not in PAGES:
-        message = f"no function of keras.applications is known to build `{model_name}`"
-        raise fail("unknown-application", message, help="name one, for example `keras:ResNet50`")
-    wanted = PAGES[model_name] if name == "imagenet" else _function(name, known)
+    if name == "imagenet" and model_name not in FUNCTIONS:
+        message = f"keras.applications has no network known to equal `{model_name}`"
+        raise fail("unknown-application", message, help="name a function, for example `keras:ResNet50`")
+    wanted = FUNCTIONS[model_name] if name == "imagenet" else _function(name, known)
     try:
         return known[wanted](weights="imagenet")
-    except Exception as error:  # what the network, the proxy or the disk makes Keras raise has no common class
+    except Exception as error:  # errors of network, proxy and disk have no common class
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise fail(
             "download",
             f"cannot download the weights of {wanted}",
             notes=[f"Keras says: {reason[:300]}"],
-            help="download the file elsewhere, and give it by its name: `--weights FILE.h5`",
+            help="download the file on another machine and pass it: `--weights FILE.h5`",
         ) from error
 
 
 def model_with(path: Path, units: Sequence[Unit], model_name: str) -> Any:
-    """The model whose weights are in an HDF5 file, with them; None where neither the file nor its name tells.
+    """The Keras model of an HDF5 file, with its weights; None if neither the file nor its name identifies it.
 
-    A file that Keras wrote of a whole model describes it. One of keras.applications is called after its function
-    (resnet50_weights_tf_dim_ordering_tf_kernels.h5), or has the layers of the function that the page is of.
+    A file of a whole model contains its configuration. A file of keras.applications has the name of the function
+    (resnet50_weights_tf_dim_ordering_tf_kernels.h5), or the layers of the function for `model_name`.
     """
     described = _described(path)
     if described is not None:
@@ -117,7 +117,7 @@ def model_with(path: Path, units: Sequence[Unit], model_name: str) -> Any:
     known = functions()
     squeezed = re.sub(r"[^a-z0-9]", "", path.name.lower())
     named = [name for name in known if name.lower() in squeezed]
-    function = max(named, key=len) if named else PAGES.get(model_name)
+    function = max(named, key=len) if named else FUNCTIONS.get(model_name)
     if function is None or sum(unit.kind != "param" for unit in units) < 2:
         return None
     top = "notop" not in squeezed
@@ -125,13 +125,13 @@ def model_with(path: Path, units: Sequence[Unit], model_name: str) -> Any:
     try:
         model = known[function](weights=None, include_top=top, classes=classes)
         model.load_weights(path)
-    except (ValueError, TypeError):  # other layers than the name promises
+    except (ValueError, TypeError):  # it has other layers than its name says
         return None
     return model
 
 
 def _described(path: Path) -> Any:
-    """The model of a whole-model file: its configuration is in it, and no code."""
+    """The model of a file that contains its configuration."""
     import h5py
     import keras
 
@@ -140,5 +140,5 @@ def _described(path: Path) -> Any:
             return None
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception:  # Keras refuses code, and layers that it does not know: the order of the weights is still there
+    except Exception:  # Keras refuses code and unknown layers; the order of the weights is still known
         return None

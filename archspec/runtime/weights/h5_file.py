@@ -32,9 +32,9 @@ def h5_file(path: Path) -> Iterator[list[Unit]]:
         elif _is_group(file, "layers"):
             units = list(_keras3(path, file["layers"], ""))
         else:
-            raise fail("not-weights", f"`{path}` holds no weights of Keras", help=HELP)
+            raise fail("not-weights", f"`{path}` contains no weights of Keras", help=HELP)
         if not units:
-            raise fail("not-weights", f"`{path}` holds no weights", help=HELP)
+            raise fail("not-weights", f"`{path}` contains no weights", help=HELP)
         yield units
 
 
@@ -45,7 +45,7 @@ def _is_group(group: Any, name: str) -> bool:
 
 
 def _names(attributes: Any, name: str) -> list[str]:
-    """The texts of an attribute, which Keras splits into several when it is long: layer_names0, layer_names1, ..."""
+    """The strings of an attribute. Keras splits long ones into several: layer_names0, layer_names1, ..."""
     found: list[str] = []
     parts = [name] if name in attributes else []
     while f"{name}{len(parts)}" in attributes:
@@ -55,14 +55,14 @@ def _names(attributes: Any, name: str) -> list[str]:
     return found
 
 
-# ---- the form before Keras 3: a list of layers, each with a list of weights ----------------------------------------
+# ---- the format before Keras 3: a list of layers, each with a list of weights ----------------------------------------
 
 
 def _legacy(path: Path, root: Any) -> list[Unit]:
     units = []
     for layer in _names(root.attrs, "layer_names")[:MAX_LAYERS]:
         if not _is_group(root, layer):
-            raise fail("not-weights", f"`{path}` lacks the layer `{layer}` that it lists", help=HELP)
+            raise fail("not-weights", f"`{path}` lists the layer `{layer}`, and does not contain it", help=HELP)
         group = root[layer]
         tensors = [_tensor(path, group, name) for name in _names(group.attrs, "weight_names")]
         units += _sublayers(layer, tensors)
@@ -70,7 +70,7 @@ def _legacy(path: Path, root: Any) -> list[Unit]:
 
 
 def _sublayers(layer: str, tensors: list[Tensor]) -> list[Unit]:
-    """One unit for a layer, several where it is a model of its own."""
+    """One unit for a layer, several for a nested model."""
     parts: dict[str, list[Tensor]] = {}
     for tensor in tensors:
         parts.setdefault(tensor.name.rpartition("/")[0], []).append(tensor)
@@ -98,7 +98,7 @@ def _kind(tensors: list[Tensor]) -> str:
     return "norm" if rank == 1 else "dense" if rank == 2 else "conv"
 
 
-# ---- the form of Keras 3: layers/conv2d_7/vars/0, in which the class and a number stand for the layer --------------
+# ---- the format of Keras 3: layers/conv2d_7/vars/0, named by class and number --------------
 
 
 def _keras3(path: Path, layers: Any, prefix: str) -> Iterator[Unit]:
@@ -121,13 +121,13 @@ def _place(key: str) -> tuple[str, int]:
 
 
 def _named(group: Any, key: str) -> str:
-    """The name of the layer, which Keras writes beside its variables."""
+    """The name of the layer, an attribute of its variables."""
     name = group["vars"].attrs.get("name") if _is_group(group, "vars") else None
     return name if isinstance(name, str) else key
 
 
 def _variables(path: Path, group: Any, word: str) -> list[Tensor]:
-    """The variables of a layer; those of an attention are in layers inside it."""
+    """The variables of a layer; those of an attention are in nested layers."""
     parts = [group]
     if word == "multi_head_attention":
         inner = ("query_dense", "key_dense", "value_dense", "output_dense")
@@ -141,7 +141,7 @@ def _variables(path: Path, group: Any, word: str) -> list[Tensor]:
 
 
 def _tensor(path: Path, group: Any, name: str) -> Tensor:
-    """A dataset that lies in the file itself. Raises ArchspecError for one that points outside."""
+    """A dataset inside the file. Raises ArchspecError for one that links to another file."""
     import h5py
 
     link = group.get(name, getlink=True)

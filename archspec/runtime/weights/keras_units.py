@@ -1,4 +1,4 @@
-"""The layers of a Keras model that have weights: as slots to fill, or as units to read."""
+"""The layers with weights of a Keras model: as slots to fill, or as units to read."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from archspec.runtime.models.keras_graph import Call, KerasGraph
 from archspec.runtime.weights.unit import Slot, Tensor, Unit
 
 STATISTICS = "Normalization"
-"""Keras's layer whose weights are the statistics of its data: in a page they are arguments of `normalize`."""
+"""The Keras layer whose weights are statistics of the data; in a spec they are arguments of `normalize`."""
 
 
 def kind_of(layer_class: str) -> str:
-    """The kind of unit that a Keras class has, its name in any case; `param` for weights of its own sort."""
+    """The kind of a layer's weights by its Keras class, in upper or lower case; `param` for other classes."""
     wanted = layer_class.lower()
     return next((op.kind for op in OPS.values() if any(wanted == each.lower() for each in op.keras_layers)), "param")
 
 
 def weighted(graph: KerasGraph) -> Iterator[tuple[int, Call]]:
-    """The position and call of each layer with weights, once each, in the order of the calls."""
+    """The position and call of each layer with weights, in the order of the calls; shared layers once."""
     seen = set()
     for index, call in enumerate(graph.calls):
         if getattr(call.operation, "weights", None) and call.kind != STATISTICS and id(call.operation) not in seen:
@@ -49,7 +49,7 @@ def model_slots(graph: KerasGraph) -> dict[int, Slot]:
 def in_spec_order(slots: dict[int, Slot], keras: KerasGraph, graph: Graph | None) -> list[Slot]:
     """The slots in the order of the spec, which is also the order in which the layers were made.
 
-    Without the static graph Keras's numbers of the tensors tell: `keras_tensor_17`.
+    Without the static graph, the numbers that Keras gives to tensors tell the order: `keras_tensor_17`.
     """
     if graph is not None:
         places = {name: index for index, node in enumerate(graph.nodes) for name in node.weighted_layers}
@@ -70,7 +70,7 @@ TRANSPARENT = ("Dropout", "Activation", "ReLU", "Identity", "GaussianDropout", "
 
 
 def _flattened(graph: KerasGraph, call: Call) -> tuple[int, ...] | None:
-    """The shape of the map that was flattened before this layer, through layers without weights."""
+    """The shape of the feature map that was flattened before this layer, with only layers without weights between."""
     if call.kind not in ("Dense", "BatchNormalization"):
         return None
     while len(call.inputs) == 1:

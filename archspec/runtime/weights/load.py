@@ -1,4 +1,4 @@
-"""Match a source with a model, read all of it, then set it."""
+"""Match the weights of a source with the layers of a model, read all of them, then set them."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from archspec.runtime.weights.unit import Sizes, Slot, Unit
 from archspec.runtime.weights.weight_file import WeightSource, open_source
 
 AUXILIARY = "aux"
-"""What the modules of auxiliary classifiers start with, in small letters: they are left out where a page has none."""
+"""Prefix, in lower case, of auxiliary classifiers in state dicts; they are left out if the spec has none."""
 
 
 def load_into(model: Any, text: str, graph: Graph | None, *, new_head: bool) -> Matching:
-    """The work of `load_weights`."""
+    """See `load_weights`."""
     keras = keras_graph(model)
     slots = model_slots(keras)
     with open_source(text, model.name, {slot.name for slot in slots.values()}) as source:
         if not source.as_run:
             slots, units = told_apart(slots, keras, source.units)
             source = replace(source, units=units)
-        page = in_spec_order(slots, keras, graph)
+        ordered = in_spec_order(slots, keras, graph)
         as_run = list(slots.values())
-        matching = _strict(keras, slots, as_run, page, source)
+        matching = _strict(keras, slots, as_run, ordered, source)
         if matching is None and new_head:
-            matching = _without_head(keras, slots, as_run, page, source)
+            matching = _without_head(keras, slots, as_run, ordered, source)
         if matching is None:
-            order = as_run if source.as_run else page
+            order = as_run if source.as_run else ordered
             raise fail(
                 "weights-mismatch",
                 f"the weights of `{text}` do not fit `{model.name}`",
@@ -60,14 +60,14 @@ def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> 
         wanted, given = slots[here].shapes[0], units[there].shapes[0]
         others = Counter(slot.signature for i, slot in enumerate(slots) if i != here)
         if not new_head and others == Counter(unit.signature for i, unit in enumerate(units) if i != there):
-            return f"`--set classes={given[-1]}` for the {given[-1]} classes of the file instead of {wanted[-1]}"
-    return "is it the variant that these weights are of? `archspec list` shows them all"
+            return f"use `--set classes={given[-1]}`: the file has {given[-1]} classes, and the network {wanted[-1]}"
+    return "check that the weights are of this variant; `archspec list` shows all variants"
 
 
 def _strict(
-    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], page: list[Slot], source: WeightSource
+    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], ordered: list[Slot], source: WeightSource
 ) -> Matching | None:
-    named = by_name(page, source.units)
+    named = by_name(ordered, source.units)
     if named is not None:
         return named
     if source.graph is not None:
@@ -75,22 +75,22 @@ def _strict(
         found = by_graph(keras, slots, source.graph, units)
         if found is not None:
             return found
-    return _by_order(as_run, page, source, source.units)
+    return _by_order(as_run, ordered, source, source.units)
 
 
-def _by_order(as_run: list[Slot], page: list[Slot], source: WeightSource, units: list[Unit]) -> Matching | None:
+def _by_order(as_run: list[Slot], ordered: list[Slot], source: WeightSource, units: list[Unit]) -> Matching | None:
     if source.as_run:
         return by_order(as_run, units)
-    for chosen, unused in _choices(units, len(page)):
-        found = None if source.sorted_by_name else by_order(page, chosen)
-        found = found or by_tree(page, chosen)
+    for chosen, unused in _choices(units, len(ordered)):
+        found = None if source.sorted_by_name else by_order(ordered, chosen)
+        found = found or by_tree(ordered, chosen)
         if found is not None:
             return replace(found, unused=tuple(unused))
     return None
 
 
 def _choices(units: list[Unit], wanted: int) -> Iterator[tuple[list[Unit], list[Unit]]]:
-    """All units; then, where there are more than layers, those without the auxiliary classifiers, and these."""
+    """Units to match and to leave out: all and none; then without auxiliary classifiers, if there are too many."""
     yield units, []
     auxiliary = [unit for unit in units if any(word.lower().startswith(AUXILIARY) for word in unit.name.split("."))]
     if auxiliary and len(units) > wanted:
@@ -98,13 +98,13 @@ def _choices(units: list[Unit], wanted: int) -> Iterator[tuple[list[Unit], list[
 
 
 def _without_head(
-    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], page: list[Slot], source: WeightSource
+    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], ordered: list[Slot], source: WeightSource
 ) -> Matching | None:
-    """The matching without the classifiers, or without that of the model alone: a `notop` file has none."""
-    index = head_of(page)
+    """The matching without the classifiers, or without that of the model alone, for files without a classifier."""
+    index = head_of(ordered)
     if index is None:
         return None
-    head = page[index]
+    head = ordered[index]
     place = next(position for position, slot in slots.items() if slot is head)
     there = head_of(source.units)
     for other in [there, None] if there is not None else [None]:
@@ -118,8 +118,8 @@ def _without_head(
             found = by_graph(
                 keras, rest, source.graph, placed, (place, None if other is None else source.positions[other])
             )
-        run, listed = ([slot for slot in order if slot is not head] for order in (as_run, page))
-        found = by_name(listed, units) or found or _by_order(run, listed, source, units)
+        run, rest = ([slot for slot in order if slot is not head] for order in (as_run, ordered))
+        found = by_name(rest, units) or found or _by_order(run, rest, source, units)
         if found is not None:
             unused = () if other is None else (source.units[other],)
             return replace(found, kept=(head,), unused=(*found.unused, *unused))
@@ -127,7 +127,7 @@ def _without_head(
 
 
 def array_of(slot: Slot, unit: Unit, index: int) -> Any:
-    """The array for a variable. The shapes have the same numbers in the same order: see `unit`."""
+    """The array for a variable. Both shapes hold the same numbers in the same order: see `unit`."""
     array = unit.tensors[index].read()
     if unit.channels_first and slot.flattened is not None:
         array = _channels_last(array, slot, slot.flattened)
@@ -135,9 +135,9 @@ def array_of(slot: Slot, unit: Unit, index: int) -> Any:
 
 
 def _channels_last(array: Any, slot: Slot, flattened: Sizes) -> Any:
-    """Of a dense layer behind a flattened map, the rows from the order (C, H, W) to (H, W, C).
+    """Reorder the rows of a dense layer after a flattened feature map from (C, H, W) to (H, W, C).
 
-    Batch normalization of the flattened map has all its vectors in that order; the bias of a dense layer has not.
+    All vectors of a batch normalization after the flattened map are in that order; the bias of a dense layer is not.
     """
     if slot.kind == "dense" and array.ndim == 1:
         return array

@@ -1,4 +1,4 @@
-"""Pair the layers of a model with those of a file by name or by order; every pair has equal signatures."""
+"""Pair the layers of a model with those of a file, by name or by order. The layers of a pair have equal signatures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Matching:
 
 
 def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
-    """The matching where the file has the layers of the model under the same names, and no others."""
+    """The matching if the file has exactly the layers of the model, under the same names."""
     found = {unit.name: unit for unit in units}
     wanted, given = ({each.name: signature(each.kind, each.shapes) for each in layers} for layers in (slots, units))
     if len(units) != len(slots) or wanted != given:
@@ -45,14 +45,14 @@ def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
 
 
 def by_order(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
-    """The matching in which all layers follow each other alike; else one in which those of each kind or class do."""
+    """The matching if all layers have the same order, or those of each kind, or those of each operator class."""
     if [slot.signature for slot in slots] == [unit.signature for unit in units]:
         return Matching(tuple(zip(slots, units, strict=True)), "by order")
     return _within(slots, units, _kind) or _within(slots, units, _operator_class)
 
 
 def _within(slots: Sequence[Slot], units: Sequence[Unit], key: Callable[[Slot | Unit], str]) -> Matching | None:
-    """The matching in which the layers of each class follow each other alike."""
+    """The matching if the layers of each class have the same order."""
     positions, sources = _positions(slots, key), _positions(units, key)
     if positions.keys() != sources.keys():
         return None
@@ -77,7 +77,7 @@ def _kind(layer: Slot | Unit) -> str:
 
 
 def _operator_class(layer: Slot | Unit) -> str:
-    """Convolutions, depthwise ones and dense layers are one class: a file may have one for the other."""
+    """Convolutions, depthwise convolutions and dense layers are one class: a file may have one in place of another."""
     return str(layer.signature[0])
 
 
@@ -90,7 +90,7 @@ def _called_head(name: str) -> bool:
 
 
 def head_of(layers: Layers) -> int | None:
-    """The position of the classifier: the last dense layer or convolution, in a state dict of those called so."""
+    """The position of the classifier: the last dense layer or convolution, preferably with one of the names HEADS."""
     found = [index for index, layer in enumerate(layers) if layer.signature[0] == "kernel"]
     called = [index for index in found if isinstance(layers[index], Unit) and _called_head(layers[index].name)]
     return next(reversed(called or found), None)

@@ -1,4 +1,4 @@
-"""What was matched and what was not, as lines of text."""
+"""Matched and unmatched layers as lines of text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from archspec.format import Table
 from archspec.runtime.weights.unit import Slot, Unit, shown
 
 MAX_LINES = 24
-"""Of a table of mismatches; what is left out is counted."""
+"""Of a table of mismatches; the last line counts the rest."""
 AROUND = 2
-"""Matching rows that are shown before and after a mismatch."""
+"""Rows of matching layers before and after a mismatch."""
 
 Row = tuple[str, str, str]
-"""A sign that is empty where the layers fit, the layer here, the layer in the file."""
+"""A sign, empty if the layers fit; the layer of the network; the layer in the file."""
 
 
 def mismatch(slots: Sequence[Slot], units: Sequence[Unit]) -> list[str]:
@@ -25,10 +25,10 @@ def mismatch(slots: Sequence[Slot], units: Sequence[Unit]) -> list[str]:
     fit, rows = _aligned(slots, units)
     notes = [f"{fit} of the network's {len(slots)} layers with weights fit; the file has {len(units)}"]
     wanted, given = (Counter(layer.kind for layer in layers) for layers in (slots, units))
-    notes.append(f"here {_counts(wanted)}; in the file {_counts(given)}")
+    notes.append(f"the network has {_counts(wanted)}; the file has {_counts(given)}")
     return [
         *notes,
-        "in order (- is missing in the file, + is missing here, ≠ has another shape):",
+        "in order (-: missing in the file, +: missing in the network, ≠: different shape):",
         *_table(_around(rows)),
     ]
 
@@ -38,7 +38,7 @@ def _counts(kinds: Counter[str]) -> str:
 
 
 def _aligned(slots: Sequence[Slot], units: Sequence[Unit]) -> tuple[int, list[Row]]:
-    """How many fit, and the rows, class by class."""
+    """The number of layers that fit, and the rows, class by class."""
     rows: list[Row] = []
     fit = 0
     layers: list[Slot | Unit] = [*slots, *units]
@@ -60,7 +60,7 @@ def _here(layer: Slot | Unit | None) -> str:
 
 
 def _around(rows: Sequence[Row]) -> list[Row]:
-    """The mismatches with some rows around them, and how many are left out."""
+    """The mismatches with some rows around them, and the number of rows left out."""
     near = {j for i, row in enumerate(rows) if row[0] for j in range(i - AROUND, i + AROUND + 1)}
     chosen: list[Row] = []
     last = -1

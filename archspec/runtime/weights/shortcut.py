@@ -1,6 +1,6 @@
-"""Layers of a shortcut, which can have the shape of one of the body: a state dict tells them apart by names alone.
+"""Layers on a shortcut. They can have the shapes of layers of the body; in a state dict, only names tell them apart.
 
-Libraries register the projection of a shortcut first, last, or between the others, so that order says nothing.
+Libraries register the projection of a shortcut before, after or between the other layers, so the order says nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from archspec.runtime.models.keras_graph import KerasGraph
 from archspec.runtime.weights.unit import Slot, Unit
 
 MODULES = {"downsample", "shortcut", "skip", "skipbn", "project", "projection"}
-"""What modules on a shortcut are called: torchvision and timm, and the ResNets for CIFAR that go around."""
+"""Names of modules on a shortcut in torchvision, timm and common ResNets for CIFAR."""
 SEQUENCES = {"proj"}
-"""The same where it holds other modules: torchvision's RegNet. As a layer it is the end of an attention."""
+"""Names of shortcuts that contain other modules (RegNet of torchvision). A layer of that name ends an attention."""
 
 
 def told_apart(slots: dict[int, Slot], graph: KerasGraph, units: list[Unit]) -> tuple[dict[int, Slot], list[Unit]]:
-    """Slots and units with `shortcut` set, where the names of a state dict say which of its layers are on one."""
+    """Slots and units with `shortcut` set, if the names of a state dict tell which layers are on a shortcut."""
     named = called_shortcut(unit.name for unit in units)
     if not named:
         return slots, units
@@ -31,7 +31,7 @@ def told_apart(slots: dict[int, Slot], graph: KerasGraph, units: list[Unit]) -> 
 
 
 def called_shortcut(names: Iterable[str]) -> set[str]:
-    """Those of the names, such as `layer1.0.downsample.0`, that lie on a shortcut."""
+    """The names, such as `layer1.0.downsample.0`, of layers on a shortcut."""
     paths = [tuple(name.split(".")) for name in names]
     children: dict[tuple[str, ...], set[str]] = {}
     for path in paths:
@@ -39,7 +39,7 @@ def called_shortcut(names: Iterable[str]) -> set[str]:
             children.setdefault(path[:end], set()).add(path[end])
 
     def stage(parent: tuple[str, ...]) -> bool:
-        """Whether it holds a list of blocks: what is called so beside it lies between stages (ConvNeXt, Swin)."""
+        """Whether it contains a list of blocks; such a name beside it lies between stages (ConvNeXt, Swin)."""
         lists = ((*parent, child) for child in children[parent])
         return any(
             number.isdecimal() and (*each, number) in children for each in lists for number in children.get(each, ())
@@ -56,8 +56,8 @@ def called_shortcut(names: Iterable[str]) -> set[str]:
 
 
 def on_shortcuts(slots: Mapping[int, Slot], graph: KerasGraph) -> set[int]:
-    """The positions of slots on the lesser branch of an addition of two: fewer layers, then fewer weights."""
-    reached: list[int] = []  # of each call, the calls that it depends on and itself, as bits
+    """The positions of slots on the smaller branch of an addition: fewer layers, then fewer weights."""
+    reached: list[int] = []  # for each call, a bit set of the calls that it depends on, and itself
     found: set[int] = set()
     for index, call in enumerate(graph.calls):
         sources = [position for position, _ in call.inputs]

@@ -1,8 +1,8 @@
-"""Pair the layers of two Keras models by their graphs, whatever the names and order of layers.
+"""Pair the layers of two Keras models by their graphs, independent of names and order.
 
-Layers without weights that read one input are looked through; a sum or product may list its inputs in any order. Two
-layers can stand for each other only when all that leads to them can: that is an integer, the rank of the layer in a
-dictionary that both models share, so that comparing them costs nothing.
+Layers without weights and with one input are ignored, and so is the order of the inputs of a sum or product. Two layers
+match only if all layers before them match. Each such history has a number in a dictionary that both models share, so
+that comparing two layers is comparing two integers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archspec.runtime.weights.unit import Signature, Slot, Unit
 
 COMMUTATIVE = ("Add", "Multiply", "Average", "Maximum", "Minimum")
 SUMS = {"CustomScaleLayer": "Add"}
-"""Classes of keras.applications that are sums: x + scale y."""
+"""Classes of keras.applications that compute sums: x + scale y."""
 
 
 def by_graph(
@@ -26,9 +26,9 @@ def by_graph(
     units: Mapping[int, Unit],
     heads: tuple[int | None, int | None] = (None, None),
 ) -> Matching | None:
-    """The matching under which the two graphs are the same, if there is one.
+    """The matching that makes the two graphs equal, if there is one.
 
-    `heads` are the positions of layers that are left out with all that comes after them.
+    `heads` are the positions of layers that are left out, with all layers after them.
     """
     ranks: dict[Hashable, int] = {}
     one, two = (
@@ -42,13 +42,13 @@ def by_graph(
 
 
 class _Skeleton:
-    """What is left of a graph without the layers that are looked through. A node is the position of its call."""
+    """A graph without the layers that are ignored. A node is the position of its call."""
 
     def __init__(
         self, graph: KerasGraph, found: Mapping[int, Signature], head: int | None, ranks: dict[Hashable, int]
     ) -> None:
         self.graph, self.found = graph, found
-        self.node: list[int] = []  # of each call, the node that its output stands for
+        self.node: list[int] = []  # for each call, the node of its output
         self.reads: dict[int, tuple[int, ...]] = {}
         self.rank: dict[int, int] = {}
         for index, call in enumerate(graph.calls):
@@ -81,13 +81,13 @@ class _Skeleton:
         return node not in self.found and self.merge(node) in COMMUTATIVE
 
     def sorted_reads(self, node: int) -> tuple[int, ...]:
-        """What a node reads, in an order that is the same in both models."""
+        """The inputs of a node, in an order that is the same in both models."""
         reads = self.reads[node]
         return tuple(sorted(reads, key=self.rank.__getitem__)) if self.commutes(node) else reads
 
 
 def _walk(one: _Skeleton, two: _Skeleton) -> dict[int, int] | None:
-    """From the outputs back to the inputs. Returns the position in the second for each weighted one in the first."""
+    """Walk from the outputs to the inputs. Returns position in `one` -> position in `two` for layers with weights."""
     if len(one.ends) != len(two.ends):
         return None
     todo = list(zip(one.ends, two.ends, strict=True))
@@ -96,7 +96,7 @@ def _walk(one: _Skeleton, two: _Skeleton) -> dict[int, int] | None:
         a, b = todo.pop()
         if a in partner:
             if partner[a] != b:
-                return None  # two branches are alike, and each order of them contradicts something else
+                return None  # two equal branches, and neither assignment is consistent
             continue
         if one.rank[a] != two.rank[b]:
             return None

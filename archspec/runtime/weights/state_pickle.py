@@ -1,8 +1,8 @@
 """Read the pickle of a PyTorch state dict without running it.
 
-A pickle is a program for a small stack machine, and Python's own machine calls whatever the program names. This one
-knows the steps that build dictionaries, lists, text and numbers, and four calls that describe tensors; at any other
-name it stops. No class is looked up, nothing is imported.
+A pickle is a program for a stack machine, and Python's machine calls every function that it names. This machine has the
+opcodes for dictionaries, lists, text and numbers, and four functions that describe tensors; it refuses all other names.
+It looks up no class and imports nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_STEPS = 5_000_000  # of a pickle; a state dict of ten thousand tensors has s
 
 
 class PickleError(ValueError):
-    """Not the pickle of a state dict. `unsafe` is the name that it calls, if that is why."""
+    """The data is not the pickle of a state dict. `unsafe` is the forbidden name, if it has one."""
 
     def __init__(self, message: str, unsafe: str | None = None) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class PickleError(ValueError):
 
 @dataclass(frozen=True)
 class Storage:
-    """Numbers of one type, side by side. `key` tells where in the file they are."""
+    """A flat array of numbers. `key` identifies it in the file."""
 
     dtype: str
     key: str
@@ -34,7 +34,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class View:
-    """A tensor: a window on a storage. `offset` and `strides` count items."""
+    """A tensor: a view of a storage. `offset` and `strides` count items."""
 
     storage: Storage
     offset: int
@@ -44,7 +44,7 @@ class View:
 
 @dataclass(frozen=True)
 class Name:
-    """A name of a module that the pickle refers to; it is never looked up."""
+    """A global name in the pickle, which is never looked up."""
 
     text: str
 
@@ -87,15 +87,15 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter": _parameter,
 }
 NAMES = {f"torch.{name}" for name in DTYPES} | set(CALLS)
-"""All that a state dict may name."""
+"""The names that a state dict may contain."""
 
 _MARK = object()
 
 
 def read_pickle(file: IO[bytes], storage: Callable[[tuple[Any, ...]], Storage]) -> Any:
-    """The value of the pickle at the position of `file`, which is left behind it.
+    """The value of the pickle at the position of `file`, which is then after the pickle.
 
-    `storage` gives what a persistent id stands for. Raises PickleError.
+    `storage` returns the storage for a persistent id. Raises PickleError.
     """
     machine = _Machine(storage)
     try:
@@ -107,7 +107,7 @@ def read_pickle(file: IO[bytes], storage: Callable[[tuple[Any, ...]], Storage]) 
             machine.step(opcode.name, argument)
     except PickleError:
         raise
-    except Exception as error:  # damaged: whatever the stack, the memo or the arguments do not hold
+    except Exception as error:  # damaged: the stack, the memo or the arguments have no such item
         raise PickleError(f"not a whole pickle ({type(error).__name__})") from error
     raise PickleError("a pickle without an end")
 
@@ -164,7 +164,7 @@ class _Machine:
             case "REDUCE":
                 function, arguments = self.top(2)
                 stack.append(CALLS[function.text](*arguments))
-            case "BUILD":  # the versions of modules, which a state dict carries as an attribute
+            case "BUILD":  # the versions of the modules, an attribute of a state dict
                 stack.pop()
                 self.of(dict)
             case "BINPERSID":
@@ -173,7 +173,7 @@ class _Machine:
                 raise PickleError(f"the step {name}, which no state dict needs")
 
     def top(self, count: int) -> list[Any]:
-        """The last values, taken off the stack."""
+        """The last values, removed from the stack."""
         values = self.stack[-count:]
         if len(values) < count or any(value is _MARK for value in values):
             raise PickleError("a stack that is too short")
@@ -181,14 +181,14 @@ class _Machine:
         return values
 
     def marked(self) -> list[Any]:
-        """The values after the last mark, taken off the stack with it."""
+        """The values after the last mark, removed from the stack with the mark."""
         start = next(i for i in range(len(self.stack) - 1, -1, -1) if self.stack[i] is _MARK)
         values = self.stack[start + 1 :]
         del self.stack[start:]
         return values
 
     def of(self, kind: type) -> Any:
-        """The value on top, which stays there."""
+        """The value on top of the stack, which is not removed."""
         if not isinstance(self.stack[-1], kind):
             raise PickleError(f"something other than a {kind.__name__}")
         return self.stack[-1]

@@ -1,4 +1,4 @@
-"""Files of `torch.save`: `.pth` and `.pt`, in the zip form and the one before PyTorch 1.6. Nothing in them is run."""
+"""Files of `torch.save`, in the zip format and the format before PyTorch 1.6. No code in them is run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from archspec.runtime.weights.arrays import array_of, item_size
 from archspec.runtime.weights.state_pickle import DTYPES, Name, PickleError, Storage, View, read_pickle
 from archspec.runtime.weights.unit import Tensor
 
-PICKLE_BYTES = 64 << 20  # of the part without numbers; that of a network of ten thousand tensors is 2 MB
+PICKLE_BYTES = 64 << 20  # of the part without numbers; a network of ten thousand tensors has 2 MB
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first number in a file of PyTorch before 1.6."""
 INSIDE = ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model", "module", "net")
-"""Where a training checkpoint keeps the weights."""
+"""Keys under which training checkpoints keep the weights."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
-"""What wrappers put before every name: DataParallel, torch.compile, and trainers."""
+"""Prefixes that wrappers add to every name: DataParallel, torch.compile, trainers."""
 
 Bytes = Callable[[str], bytes]
 
@@ -44,7 +44,7 @@ def torch_file(path: Path) -> Iterator[dict[str, Tensor]]:
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """What a damaged or foreign file makes the readers raise, as an error that names it."""
+    """Turn the exceptions of a damaged or foreign file into an error that names it."""
     try:
         yield
     except PickleError as error:
@@ -54,7 +54,7 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _zip_form(archive: zipfile.ZipFile) -> tuple[Any, Bytes]:
-    """NAME/data.pkl beside NAME/data/0, NAME/data/1, ..., which are stored as they are."""
+    """NAME/data.pkl, and the storages NAME/data/0, NAME/data/1, ..., uncompressed."""
     names = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(names) != 1:
         raise PickleError("a zip file without a data.pkl")
@@ -77,11 +77,11 @@ def _zip_form(archive: zipfile.ZipFile) -> tuple[Any, Bytes]:
 
 
 def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
-    """A magic number, a version and facts of the machine; the pickle; the keys; each storage after its size."""
+    """A magic number, a version, properties of the machine; the pickle; the keys; each storage after its size."""
     nothing: Callable[[Any], Storage] = _storage
     if read_pickle(file, nothing) != MAGIC:
         raise PickleError("no file of PyTorch")
-    for _ in ("version", "facts of the machine"):
+    for _ in ("version", "properties of the machine"):
         read_pickle(file, nothing)
     storages: dict[str, Storage] = {}
 

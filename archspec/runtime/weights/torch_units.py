@@ -1,7 +1,7 @@
-"""A PyTorch state dict as units, in Keras's layout: the names of torchvision and timm, `layer1.0.conv1.weight`.
+"""A PyTorch state dict as units in the layout of Keras. Names are as in torchvision and timm: `layer1.0.conv1.weight`.
 
-Kernels of convolutions go from (out, in, H, W) to (H, W, in, out), those of dense layers from (out, in) to (in, out).
-The rows of a dense layer behind a flattened map are still in the order (C, H, W): see `Unit.channels_first`.
+Convolution kernels are transposed from (out, in, H, W) to (H, W, in, out), dense kernels from (out, in) to (in, out).
+The rows of a dense layer after a flattened map remain in the order (C, H, W): see `Unit.channels_first`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 from archspec.runtime.weights.unit import Tensor, Unit
 
 ORDER = ("weight", "bias", "running_mean", "running_var")
-"""Of the tensors of a module, which is also that of Keras's weights."""
+"""Order of the tensors of a module, the same as that of Keras's weights."""
 COUNTERS = ("num_batches_tracked",)
 ATTENTION = {"in_proj": "out_proj", "qkv": "proj"}
-"""Names of the joint projection of query, key and value, and of the output: torch.nn.MultiheadAttention, timm."""
+"""Joint projection of query, key and value -> output projection: torch.nn.MultiheadAttention, timm."""
 
 
 def torch_units(state: Mapping[str, Tensor]) -> list[Unit]:
@@ -67,7 +67,7 @@ def _kernel(weight: Tensor) -> Tensor:
 
 
 def _attention(module: str, tensors: Mapping[str, Tensor], modules: Mapping[str, Mapping[str, Tensor]]) -> str | None:
-    """The name of the output projection where `module` is the joint one of an attention."""
+    """The name of the output projection if `module` is the joint projection of an attention."""
     before, _, last = module.rpartition(".")
     if last not in ATTENTION or "weight" not in tensors:
         return None

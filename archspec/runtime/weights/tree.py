@@ -1,8 +1,8 @@
-"""Find the order of execution in a state dict that is not in it: `.safetensors` files are sorted by name.
+"""Reconstruct the order of the layers of a state dict that is sorted by name, as `.safetensors` files are.
 
-Names are paths (`layer1.0.conv1`). The layers of a module follow each other, numbers in their order, other names in
-any. Of the orders in which the signatures are those of the model's layers, the one is taken in which a normalization
-follows the convolution of its module.
+Names are paths (`layer1.0.conv1`). The layers of a module are consecutive; numbered children keep their order, others
+may have any. Of the orders in which the signatures equal those of the model, the search takes the one in which most
+normalizations follow the convolution of their module.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ MAX_STEPS = 200_000  # of the search; a state dict of a thousand layers needs so
 
 @dataclass
 class _Module:
-    """A node of the tree: a layer itself, or the modules in it by name."""
+    """A node of the tree: a layer, or modules by name."""
 
     unit: int | None = None
     inner: dict[str, _Module] = field(default_factory=dict)
     kinds: tuple[Any, ...] = ()
-    """What it is made of, whatever the names: modules that are alike keep their order."""
+    """Its contents without names: equal modules keep their order."""
 
 
 def by_tree(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
-    """The matching in which the layers of each module follow each other; None when there is none."""
+    """The matching in which the layers of each module are consecutive, if there is one."""
     if len(slots) != len(units):
         return None
     root = _Module()
@@ -56,7 +56,7 @@ def _describe(module: _Module, given: Sequence[Signature]) -> None:
 
 
 class _Order(NamedTuple):
-    """Units in an order that fits, and how odd it is: how many normalizations stand before their convolution."""
+    """Units in an order that fits, and the number of normalizations before their convolution."""
 
     oddities: int
     order: list[int]
@@ -68,7 +68,7 @@ class _Search:
         self.known: dict[tuple[int, tuple[str, ...], int], _Order | None] = {}
 
     def place(self, module: _Module, start: int) -> _Order | None:
-        """The least odd order of a module that fits from position `start` on."""
+        """The best order of a module that fits from position `start` on: the fewest oddities."""
         own = [] if module.unit is None else [module.unit]
         if own and self.wanted[start : start + 1] != [self.given[own[0]]]:
             return None
@@ -76,7 +76,7 @@ class _Search:
         return None if inside is None else _Order(inside.oddities, own + inside.order)
 
     def inside(self, module: _Module, names: tuple[str, ...], start: int) -> _Order | None:
-        """The same of the modules in it that are still to be placed."""
+        """The same for the modules in it that are not placed yet."""
         if not names:
             return _Order(0, [])
         key = (id(module), names, start)
@@ -95,7 +95,7 @@ class _Search:
         return self.known.get(key)
 
     def next(self, module: _Module, names: tuple[str, ...]) -> Iterator[str]:
-        """Those that may come first: of numbers the lowest, of modules that are alike the one with the first name."""
+        """The children that may come first: the lowest number, and the first name of each set of equal modules."""
         seen: set[object] = set()
         for name in names:
             alike = {module.inner[name].kinds, *(["number"] if name.isdecimal() else [])}
@@ -104,7 +104,7 @@ class _Search:
             seen |= alike
 
     def oddities(self, module: _Module, name: str, rest: tuple[str, ...]) -> int:
-        """How many kernels of the module come after the normalization of as many channels."""
+        """The number of kernels of the module that come after the normalization of their channels."""
         unit = module.inner[name].unit
         if unit is None or self.given[unit][0] != "bn":
             return 0

@@ -1,7 +1,7 @@
-"""What weights are matched by: the tensors of one layer, their class and a signature that ignores axes of size 1.
+"""The weights of one layer, and the signature by which layers are matched.
 
-A 1x1 convolution and a dense layer, a depthwise convolution and one with as many groups as channels hold the same
-numbers in the same order. Their signatures are equal, and `reshape` turns one into the other.
+Some layers of different kinds have the same numbers in the same order: a 1x1 convolution and a dense layer, a depthwise
+convolution and one with a group for each channel. Their signatures are equal, and `reshape` converts the weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONVOLUTIONS = ("conv", "depthwise")
 
 @dataclass(frozen=True)
 class Tensor:
-    """An array of a file or model, in Keras's layout. `read` gives it as float32; nothing is read before."""
+    """An array of a file or model, in the layout of Keras. `read` returns it as float32."""
 
     name: str
     shape: Sizes
@@ -30,17 +30,17 @@ class Tensor:
 class Unit:
     """The weights of one layer, in the order of Keras's `layer.weights`.
 
-    Kinds: conv, depthwise, dense, separable, bn, norm (by layer or group), attention, and param for anything that is
-    one array of its own (PReLU, layer scale, embeddings).
+    Kinds: conv, depthwise, dense, separable, bn, norm (layer or group), attention, and param for other arrays (PReLU,
+    layer scale, embeddings).
     """
 
     kind: str
     name: str
     tensors: tuple[Tensor, ...]
     channels_first: bool = False
-    """Whether a map that is flattened before this layer has its channels first, as in PyTorch."""
+    """Whether a feature map that is flattened before this layer has its channels first, as in PyTorch."""
     shortcut: bool = False
-    """Whether its name says that it is on a shortcut: see `shortcut`."""
+    """Whether the layer is on a shortcut, if the names of the file tell: see `shortcut`."""
 
     @property
     def shapes(self) -> tuple[Sizes, ...]:
@@ -53,15 +53,14 @@ class Unit:
 
 @dataclass(frozen=True)
 class Slot:
-    """A layer of the model that takes weights."""
+    """A layer of the model whose weights are to be set."""
 
     kind: str
     name: str
     variables: tuple[Any, ...] = field(repr=False)
     flattened: Sizes | None = None
-    """(H, W, C) of the map that was flattened before this layer, where it is the first with weights after it."""
+    """(H, W, C) of the feature map that was flattened before this layer, if no layer with weights is between."""
     shortcut: bool = False
-    """Whether it is on a shortcut, where the names of the file tell which of its layers are."""
 
     @property
     def shapes(self) -> tuple[Sizes, ...]:
@@ -71,13 +70,9 @@ class Slot:
     def signature(self) -> Signature:
         return signature(self.kind, self.shapes, shortcut=self.shortcut)
 
-    @property
-    def operator_class(self) -> str:
-        return str(self.signature[0])
-
 
 def signature(kind: str, shapes: tuple[Sizes, ...], *, shortcut: bool = False) -> Signature:
-    """Equal for layers that can exchange their weights; its first item is the operator class."""
+    """Equal for layers with exchangeable weights; the first item is the operator class."""
     return (*_signature(kind, shapes), "on a shortcut") if shortcut else _signature(kind, shapes)
 
 
@@ -90,7 +85,7 @@ def _signature(kind: str, shapes: tuple[Sizes, ...]) -> Signature:
         return (kind, *shapes)
     kernel, *others = shapes
     *window, entering, leaving = kernel
-    if kind == "depthwise" or leaving == 1:  # not every file says which of the two a kernel is of
+    if kind == "depthwise" or leaving == 1:  # not every file tells which of the two a kernel belongs to
         entering, leaving = 1, entering * leaving
     return ("kernel", *(window if any(size > 1 for size in window) else ()), entering, leaving, *others)
 

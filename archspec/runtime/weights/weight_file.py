@@ -1,4 +1,4 @@
-"""Where weights come from: a file by its suffix, or `keras:NAME` for what keras.applications downloads."""
+"""Sources of weights: a file, recognized by its suffix, or `keras:NAME`, which keras.applications downloads."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from archspec.runtime.weights.tree import natural
 from archspec.runtime.weights.unit import Unit
 
 SUFFIXES = (".keras", ".weights.h5", ".h5", ".hdf5", ".pth", ".pt", ".bin", ".safetensors")
-HELP = f"weights are read from files that end in {', '.join(SUFFIXES)}, and from `keras:imagenet` or `keras:NAME`"
+HELP = f"give a file that ends in {', '.join(SUFFIXES)}, or `keras:imagenet`, or `keras:NAME`"
 
 
 @dataclass(frozen=True)
 class WeightSource:
-    """The units of a file, and what they can be matched by besides their order."""
+    """The units of a file, and how they can be matched."""
 
     units: list[Unit]
     graph: KerasGraph | None = None
-    """Of a Keras model; the units are then those of `positions`, in their order."""
+    """The graph of a Keras model; unit i belongs to the call `positions[i]`."""
     positions: tuple[int, ...] = ()
     as_run: bool = True
-    """Whether the order is that of Keras's graph (by depth); a state dict has that of its modules, as a page has."""
+    """Whether the units are in the order of Keras's graph, by depth; a state dict has the order of modules."""
     sorted_by_name: bool = False
 
 
 @contextmanager
 def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[WeightSource]:
-    """The source that `text` names, readable until the end of the block; `names` are those of the layers to fill.
+    """The source that `text` names, readable until the end of the block.
 
-    A file of weights alone whose names are others is taken for one of keras.applications; without `names` it is not.
+    A weight file whose layers do not have the `names` of the layers to fill is assumed to be of keras.applications.
 
     Raises ArchspecError: weights-not-found, weights-unknown, not-weights, weights-unsafe, download.
     """
@@ -69,7 +69,7 @@ def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[
                 state = {name: state[name] for name in sorted(state, key=natural)}
                 yield WeightSource(torch_units(state), as_run=False, sorted_by_name=True)
         else:
-            raise fail("weights-unknown", f"`{text}` has a suffix of no known form of weights", help=HELP)
+            raise fail("weights-unknown", f"`{text}` does not have the suffix of a weight file", help=HELP)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise fail("weights-not-found", f"cannot read `{text}`: {reason}", help=HELP) from error
