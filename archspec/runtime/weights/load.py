@@ -118,8 +118,8 @@ def _without_head(
             found = by_graph(
                 keras, rest, source.graph, placed, (place, None if other is None else source.positions[other])
             )
-        run, rest = ([slot for slot in order if slot is not head] for order in (as_run, ordered))
-        found = by_name(rest, units) or found or _by_order(run, rest, source, units)
+        run, headless = ([slot for slot in order if slot is not head] for order in (as_run, ordered))
+        found = by_name(headless, units) or found or _by_order(run, headless, source, units)
         if found is not None:
             unused = () if other is None else (source.units[other],)
             return replace(found, kept=(head,), unused=(*found.unused, *unused))

@@ -95,4 +95,4 @@ def test_a_failing_download_is_said(page: str, monkeypatch: pytest.MonkeyPatch) 
     error = unchanged(model, lambda: load_weights(model, "keras:vgg16"))
     assert error.diagnostics[0].code == "download"
     assert "Name or service not known" in str(error)
-    assert "download the file elsewhere" in str(error)
+    assert "download the file on another machine" in str(error)

@@ -119,7 +119,7 @@ def test_the_table_shows_what_is_missing_and_what_differs() -> None:
     assert "-  body_bn (bn 5 + 5 + 5 + 5)" in text
     assert "≠  head (dense 5x7 + 7)" in text
     assert "fc (dense 5x10 + 10)" in text
-    assert "= stem (conv 3x3x3x5)" in text
+    assert "=  stem (conv 3x3x3x5)" in text
 
 
 @pytest.mark.parametrize(
