@@ -20,6 +20,7 @@ def versions_and_names() -> None:
     assert_type(archspec.recipes(), list[str])
     assert_type(archspec.accelerators(), list[str])
     assert_type(archspec.evaluation_protocols(), list[str])
+    assert_type(archspec.export_formats(), list[tuple[str, str]])
     assert_type(archspec.data_sources(), list[tuple[str, str]])
     assert_type(archspec.schema(), str)
 
