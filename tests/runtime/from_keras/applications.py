@@ -81,7 +81,7 @@ def main(names: list[str]) -> int:
         rows.append(compare(name))
         print(f"{rows[-1].text()} {time.monotonic() - start:.1f} s", flush=True)
     if not names:
-        head = ["| function | layers of the model | lines of the page | difference |", "|---|---:|---:|---:|"]
+        head = ["| function | layers of the model | lines of the spec | difference |", "|---|---:|---:|---:|"]
         table = "\n".join([*head, *(row.text() for row in rows)]) + "\n"
         DOCUMENT.write_text(TABLE.sub(lambda _: table, DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
     return int(any(not row.difference <= LIMIT for row in rows))
