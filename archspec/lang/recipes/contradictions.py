@@ -1,4 +1,4 @@
-"""What two parts of a recipe say against each other, which no schema of one part sees."""
+"""Contradictions between parts of a recipe, which the schema of a part cannot see."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Contradiction(NamedTuple):
-    """Where in `train:`, the fact, the remedy."""
+    """The path under `train:`, the fact, the remedy."""
 
     path: tuple[str, ...]
     message: str
@@ -27,47 +27,45 @@ MIXING = ("mixup", "cutmix")
 
 
 def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
-    """All of a recipe."""
+    """All contradictions in a recipe."""
     optimizer, loss, schedule = recipe.optimizer, recipe.loss, recipe.schedule
     if recipe.epochs is not None and recipe.iterations is not None:
-        yield Contradiction(
-            ("iterations",), "a recipe has `epochs` or `iterations`, and this one has both", "remove one"
-        )
+        yield Contradiction(("iterations",), "`epochs` and `iterations` exclude each other", "remove one")
     clips = [name for name in CLIPS if getattr(optimizer, name) is not None]
     if len(clips) > 1:
-        fact = f"gradients are clipped in one way, and here in {len(clips)}: {listed(clips)}"
+        fact = f"gradients are clipped in {len(clips)} ways: {listed(clips)}"
         yield Contradiction(("optimizer", optimizer.name, clips[1]), fact, "remove all but one")
     if optimizer.ema_overwrite_frequency and not optimizer.use_ema:
-        fact = "the weights are to be overwritten by their average, and there is none"
+        fact = "`ema_overwrite_frequency` needs `use_ema: true`"
         path: tuple[str, ...] = ("optimizer", optimizer.name, "ema_overwrite_frequency")
         yield Contradiction(path, fact, "add `use_ema: true`")
     if recipe.weight_decay and optimizer.weight_decay:
-        fact = f"weights decay twice: by `weight_decay: {recipe.weight_decay:g}` in the gradient, and by "
-        fact += f"{optimizer.weight_decay:g} in `{optimizer.name}`, decoupled"
+        fact = f"weight decay is applied twice: coupled by `weight_decay: {recipe.weight_decay:g}`, and decoupled by "
+        fact += f"{optimizer.weight_decay:g} in `{optimizer.name}`"
         alone = f"`{optimizer.name}: {{weight_decay: {recipe.weight_decay:g}}}`"
         help = f"write {alone} and remove the other, or set one to 0: `--set train.weight_decay=0`"
         yield Contradiction(("weight_decay",), fact, help)
     smoothing = getattr(loss, "label_smoothing", 0.0)
     if smoothing and recipe.label_smoothing:
-        fact = f"labels are smoothed twice: here, and in `{loss.name}`"
+        fact = f"label smoothing is applied twice: here, and in `{loss.name}`"
         yield Contradiction(("label_smoothing",), fact, "remove one")
     if loss.sparse:
         mixing = [each.name for each in recipe.augment if each.name in MIXING]
         mixing += ["label_smoothing"] if recipe.label_smoothing else []
         if mixing:
-            fact = f"`{loss.name}` takes one class an image, and `{mixing[0]}` makes it several"
+            fact = f"`{loss.name}` needs one class per image, and `{mixing[0]}` mixes classes"
             yield Contradiction(("loss",), fact, "use `categorical_crossentropy`")
     if isinstance(schedule, StepSchedule) and (schedule.epochs is None) == (schedule.iterations is None):
-        both = "neither" if schedule.epochs is None else "both"
-        fact = f"`step` drops at `epochs` or at `iterations`, and has {both}"
+        what = "needs `epochs` or `iterations`" if schedule.epochs is None else "has both `epochs` and `iterations`"
+        fact = f"`step` {what}"
         yield Contradiction(("schedule", "step"), fact, "write for example `step: {epochs: [30, 60]}`")
     if isinstance(schedule, PiecewiseConstantDecay):
         at = ("schedule", schedule.name)
         if len(schedule.values) != len(schedule.boundaries) + 1:
             fact = f"{len(schedule.values)} values for {len(schedule.boundaries)} boundaries"
-            yield Contradiction(at, fact, "there is one value more than boundaries")
+            yield Contradiction(at, fact, "give one value more than boundaries")
         if any(one >= other for one, other in pairwise(schedule.boundaries)):
-            yield Contradiction(at, "the boundaries do not rise", None)
+            yield Contradiction(at, "the boundaries are not in ascending order", None)
     warmup = recipe.warmup
     if warmup and warmup.epochs and warmup.iterations:
         yield Contradiction(("warmup", "iterations"), "`warmup` has both `epochs` and `iterations`", "remove one")

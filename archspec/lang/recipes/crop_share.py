@@ -1,4 +1,4 @@
-"""How much of an image the crops of a page show: those for 224 pixels show a corner to a network of 32."""
+"""Warns about small crops: a resize to 256 pixels before a crop of 32 shows a network the corner of an image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.recipe import Recipe
 
 LEAST = 1 / 4
-"""Share of an image, by area, below which a crop of it is no longer what the papers mean: 224 of 256 is 0.77."""
+"""Share of an image, by area, below which a crop is reported; the papers' 224 of 256 pixels is 0.77."""
 MARGIN = 8 / 7
 """Shortest side of a training image, in units of the crop's: 256 of 224."""
 Where = Callable[..., Span | None]
-"""From the path of a section's key to its place in a page."""
+"""From the path of a key to its place in a spec."""
 
 
 def small_crop(
@@ -26,11 +26,11 @@ def small_crop(
     where: Where = lambda *path: None,
     side: int | None = None,
 ) -> Diagnostic | None:
-    """A warning where evaluation's centre crop, or the crop of training images, shows less than a quarter of an image.
+    """A warning if the crop of evaluation or of training shows less than a quarter of an image.
 
     Args:
-        input_shape: (H, W, C), pixels; of others nothing is said.
-        side: of the training images the shortest, pixels, where it is known: what a crop without a resize is taken of.
+        input_shape: (H, W, C), pixels; for other inputs there is no warning.
+        side: shortest side of the training images, pixels, if known; used for crops without a resize.
     """
     if len(input_shape) != 3 or input_shape[0] is None or input_shape[1] is None:
         return None
@@ -49,17 +49,17 @@ def small_crop(
     if not facts:
         return None
     size = "x".join(map(str, crop))
-    message = f"a network for {size} sees a small part of each image: {', and '.join(facts)}"
+    message = f"a network for {size} pixels sees a small part of each image: {', and '.join(facts)}"
     return Diagnostic("small-crop", message, span, help=f"`{' '.join(settings)}`", severity="warning")
 
 
 def _share(crop: tuple[int, int], side: int | None) -> float:
-    """Of the square of that side, by area: what an image has at least."""
+    """Share of the square of that side, by area."""
     return 1.0 if side is None else min(1.0, crop[0] / side) * min(1.0, crop[1] / side)
 
 
 def _trained(crop: tuple[int, int], augment: Sequence[Declared], side: int | None) -> tuple[float, int | None]:
-    """The share of an image that training sees at most, and the shortest side of what it was cropped from, pixels."""
+    """The largest share of an image that training crops, and the shortest side before the crop, pixels."""
     share, cropped_from = 1.0, side
     for transform in augment:
         if transform.name == "random_resized_crop":  # which chooses its share by itself
@@ -77,7 +77,7 @@ def _trained(crop: tuple[int, int], augment: Sequence[Declared], side: int | Non
 
 
 def _smaller(augment: Sequence[Declared], crop: tuple[int, int]) -> list[Any]:
-    """The transforms as a page says them, resized in proportion to the crop, and not cropped before."""
+    """The transforms as in a spec, with the resize in proportion to the crop, and without a centre crop."""
     side = round(MARGIN * min(crop))
     chain: list[Any] = []
     for transform in augment:

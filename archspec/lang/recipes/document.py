@@ -1,4 +1,4 @@
-"""A recipe in a file of its own: what stands under `train:` in a page, with the same places and the same errors."""
+"""A recipe in a file of its own, with the same errors as `train:` of a spec."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from archspec.diagnostics import Source, fail
 from archspec.lang.document.nodes import MappingNode, ScalarNode
 from archspec.lang.document.yaml_parser import parse_document
 
-OF_A_PAGE = ("name", "input", "layers")
+SPEC_KEYS = ("name", "input", "layers")
 
 
 def parse_recipe(text: Source) -> MappingNode:
-    """A document with the recipe under `train`, where a page has it; the file may begin with `train:` or leave it out.
+    """A document with the recipe under `train`, as in a spec; in the file the key `train` may be left out.
 
-    Raises ArchspecError: what `parse_document` raises, and not-a-recipe for a whole page.
+    Raises ArchspecError: those of `parse_document`, and `not-a-recipe` for a whole spec.
     """
     root = parse_document(text, "recipe", "a recipe is a mapping such as `epochs: 90` and `optimizer: {sgd: 0.1}`")
-    if set(OF_A_PAGE) <= set(root.entries):
-        fact = f"`{text.name}` is a page, and a recipe is asked for"
-        raise fail("not-a-recipe", fact, root.span.first(1), help="give a file with what stands under its `train:`")
+    if set(SPEC_KEYS) <= set(root.entries):
+        fact = f"`{text.name}` is a spec, not a recipe"
+        raise fail(
+            "not-a-recipe", fact, root.span.first(1), help="give a file that holds what the spec has under `train:`"
+        )
     if set(root.entries) == {"train"}:
         return root
     return MappingNode({"train": (ScalarNode("train", "train", root.span), root)}, root.span)

@@ -1,6 +1,6 @@
-"""Keras's schedules, under Keras's names and with Keras's arguments; a test compares their rates with Keras's own.
+"""Keras's learning rate schedules, with Keras's names and arguments; a test compares them with Keras's own.
 
-`initial_learning_rate` and the length of a decay may be left out; `unit` says what steps and boundaries count.
+`initial_learning_rate` and the length of a decay may be left out; `unit` is the unit of steps and boundaries.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from archspec.declare import BOOLEAN, POSITIVE_NUMBER, arg, choice, declared
 from archspec.lang.recipes.bounds import AT_LEAST_0, optional
 from archspec.lang.recipes.schedule import Clock, Schedule
 
-COUNTED = arg(choice("iterations", "epochs"), "what its steps and boundaries count", "iterations")
-INITIAL: Any = arg(optional(AT_LEAST_0), "the first rate; the optimizer's own where none is given", None)
+COUNTED = arg(choice("iterations", "epochs"), "unit of steps and boundaries", "iterations")
+INITIAL: Any = arg(optional(AT_LEAST_0), "the first learning rate; by default that of the optimizer", None)
 
 
 @declared
@@ -24,7 +24,7 @@ class ExponentialDecay(Schedule):
     name = "exponential_decay"
 
     decay_rate: float = arg(POSITIVE_NUMBER, "the factor")
-    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "how long one factor takes; by default the run", None)
+    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "length of one factor; by default the run", None)
     staircase: bool = arg(BOOLEAN, "drop at once at the end of each decay_steps", False)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
@@ -43,7 +43,7 @@ class InverseTimeDecay(Schedule):
     name = "inverse_time_decay"
 
     decay_rate: float = arg(AT_LEAST_0, "how much is added to the divisor in that time")
-    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "how long one decay takes; by default the run", None)
+    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "length of one decay; by default the run", None)
     staircase: bool = arg(BOOLEAN, "drop at once at the end of each decay_steps", False)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
@@ -59,10 +59,10 @@ class PolynomialDecay(Schedule):
 
     name = "polynomial_decay"
 
-    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "how long it takes; by default the run", None)
-    end_learning_rate: float = arg(AT_LEAST_0, "the last rate", 0.0001)
+    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "length of the decay; by default the run", None)
+    end_learning_rate: float = arg(AT_LEAST_0, "last learning rate", 0.0001)
     power: float = arg(AT_LEAST_0, "1 is a straight line", 1.0)
-    cycle: bool = arg(BOOLEAN, "begin again, longer each time, instead of staying there", False)
+    cycle: bool = arg(BOOLEAN, "restart, longer each time, instead of staying at the end", False)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
 
@@ -81,11 +81,13 @@ class CosineDecay(Schedule):
     name = "cosine_decay"
 
     decay_steps: float | None = arg(
-        optional(POSITIVE_NUMBER), "how long the decay takes; by default what the warm-up leaves of the run", None
+        optional(POSITIVE_NUMBER), "length of the decay; by default the run after the warm-up", None
     )
-    alpha: float = arg(AT_LEAST_0, "the last rate as a share of the highest", 0.0)
-    warmup_target: float | None = arg(optional(POSITIVE_NUMBER), "the highest rate; without it there is no rise", None)
-    warmup_steps: float = arg(AT_LEAST_0, "how long the rise takes", 0)
+    alpha: float = arg(AT_LEAST_0, "last learning rate, as a share of the highest", 0.0)
+    warmup_target: float | None = arg(
+        optional(POSITIVE_NUMBER), "highest learning rate; without it there is no rise", None
+    )
+    warmup_steps: float = arg(AT_LEAST_0, "length of the rise", 0)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
 
@@ -106,10 +108,10 @@ class CosineDecayRestarts(Schedule):
 
     name = "cosine_decay_restarts"
 
-    first_decay_steps: float = arg(POSITIVE_NUMBER, "how long the first takes")
+    first_decay_steps: float = arg(POSITIVE_NUMBER, "length of the first cosine")
     t_mul: float = arg({"type": "number", "minimum": 1}, "how much longer each is", 2.0)
     m_mul: float = arg(POSITIVE_NUMBER, "how much higher each begins", 1.0)
-    alpha: float = arg(AT_LEAST_0, "the last rate as a share of the first", 0.0)
+    alpha: float = arg(AT_LEAST_0, "last learning rate, as a share of the first", 0.0)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
 

@@ -1,4 +1,4 @@
-"""What watches a figure of the history: its arguments, as Keras's callbacks have them."""
+"""Monitoring a metric of the history, with the arguments of Keras's callbacks."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 from archspec.declare import NATURAL, arg, choice
 
 FIGURES = ("loss", "top1", "val_loss", "val_top1", "val_top5")
-MONITOR: Any = arg(choice(*FIGURES), "the figure of an epoch that is watched", "val_loss")
-MODE: Any = arg(choice("auto", "min", "max"), "whether lower or higher is better; `auto`: lower for a loss", "auto")
+MONITOR: Any = arg(choice(*FIGURES), "the metric that is monitored", "val_loss")
+MODE: Any = arg(choice("auto", "min", "max"), "whether lower or higher is better; `auto` is lower for a loss", "auto")
 MIN_DELTA = {"type": "number", "minimum": 0}
 PATIENCE = NATURAL
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """End when a figure no longer improves; arguments and meaning are those of `keras.callbacks.EarlyStopping`.
+    """Stop when a metric no longer improves, as `keras.callbacks.EarlyStopping`.
 
-    The best network of the run is kept in best.keras in any case.
+    The best network of the run is always saved in best.keras.
     """
 
     monitor: str = MONITOR
-    min_delta: float = arg(MIN_DELTA, "the least change that is an improvement", 0)
-    patience: int = arg(PATIENCE, "epochs without improvement before it ends", 0)
+    min_delta: float = arg(MIN_DELTA, "smallest change that counts as an improvement", 0)
+    patience: int = arg(PATIENCE, "epochs without improvement before the run stops", 0)
     mode: str = MODE
     baseline: float | None = arg(
         {"type": ["number", "null"]}, "a value that must be reached before an improvement counts", None
     )
-    start_from_epoch: int = arg(NATURAL, "epochs before it begins to watch", 0)
+    start_from_epoch: int = arg(NATURAL, "epochs before monitoring starts", 0)
 
 
 def improves(value: float, best: float | None, monitor: str, mode: str, min_delta: float) -> bool:

@@ -1,7 +1,7 @@
-"""The course of the learning rate: the short forms of papers, beside Keras's schedules.
+"""Learning rate schedules: the short forms of papers, and Keras's schedules.
 
-Every schedule is arithmetic on a Clock, so that a rate is known before anything is built. `plateau` alone looks at how
-the training goes.
+Every schedule is a function of a Clock, so that learning rates are known before anything is built; only
+`plateau` depends on metrics.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class StepSchedule(Schedule):
     name = "step"
 
     epochs: tuple[float, ...] | None = arg(MARKS, "epochs after which it drops", None)
-    gamma: float = arg(POSITIVE_NUMBER, "what the rate is multiplied by at each of them", 0.1)
+    gamma: float = arg(POSITIVE_NUMBER, "factor of the learning rate at each drop", 0.1)
     iterations: tuple[float, ...] | None = arg(MARKS, "updates after which it drops, instead of epochs", None)
 
     def rate(self, base: float, clock: Clock) -> float:
@@ -55,7 +55,7 @@ class CosineSchedule(Schedule):
 
     name = "cosine"
 
-    alpha: float = arg(SHARE, "the last rate as a share of the first", 0.0)
+    alpha: float = arg(SHARE, "last learning rate, as a share of the first", 0.0)
 
     def rate(self, base: float, clock: Clock) -> float:
         rest = max(clock.iteration - clock.warmup, 0) / max(clock.total - clock.warmup, 1e-9)
@@ -64,7 +64,7 @@ class CosineSchedule(Schedule):
 
 @declared
 class PlateauSchedule(Schedule):
-    """Multiply the learning rate by `factor` when a figure has not improved for `patience` epochs.
+    """Multiply the learning rate by `factor` when a metric has not improved for `patience` epochs.
 
     Krizhevsky et al. 2012, section 5; the arguments and their meaning are those of `keras.callbacks.ReduceLROnPlateau`.
     """
@@ -73,13 +73,13 @@ class PlateauSchedule(Schedule):
 
     monitor: str = MONITOR
     factor: float = arg(
-        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "what it is multiplied by", 0.1
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "factor of the learning rate", 0.1
     )
-    patience: int = arg(PATIENCE, "epochs without improvement before it drops", 10)
+    patience: int = arg(PATIENCE, "epochs without improvement before the learning rate drops", 10)
     mode: str = MODE
-    min_delta: float = arg(MIN_DELTA, "the least change that is an improvement", 1e-4)
-    cooldown: int = arg(PATIENCE, "epochs after a drop that count for nothing", 0)
-    min_lr: float = arg(AT_LEAST_0, "the rate never drops below", 0.0)
+    min_delta: float = arg(MIN_DELTA, "smallest change that counts as an improvement", 1e-4)
+    cooldown: int = arg(PATIENCE, "epochs after a drop that are ignored", 0)
+    min_lr: float = arg(AT_LEAST_0, "lower bound of the learning rate", 0.0)
 
 
 SCHEDULES: dict[str, type[Schedule]] = {

@@ -199,7 +199,7 @@ def test_a_recipe_of_a_file_takes_the_place_of_the_specs(tmp_path: Path) -> None
         ("epochs: 3\niterations: 4\n", "this one has both\n  --> {file}:2:1"),
         ("train: {epoch: 3}\n", "`train` has no key `epoch`\n  --> {file}:1:9"),
         ("epochs: $clases\n", "the name `clases` is not defined here\n  --> {file}:1:9"),
-        (PAGE, "`{file}` is a page, and a recipe is asked for\n  --> {file}:1:1"),
+        (PAGE, "`{file}` is a spec, not a recipe\n  --> {file}:1:1"),
         ("- epochs\n", "the top level of this recipe is a list, not a mapping\n  --> {file}:1:1"),
         ("", "this recipe is empty\n  --> {file}:1:1"),
     ],

@@ -113,7 +113,7 @@ def test_a_contradiction_that_a_setting_made_does_not_point_at_the_spec(tmp_path
     with pytest.raises(ArchspecError) as caught:
         _ = load(tmp_path, "train.schedule=step").recipe
     (found,) = caught.value.diagnostics
-    assert "`step` drops at `epochs` or at `iterations`, and has neither" in found.message
+    assert "`step` needs `epochs` or `iterations`" in found.message
     assert found.span is None
 
 
