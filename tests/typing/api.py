@@ -22,6 +22,7 @@ def versions_and_names() -> None:
     assert_type(archspec.evaluation_protocols(), list[str])
     assert_type(archspec.export_formats(), list[tuple[str, str]])
     assert_type(archspec.data_sources(), list[tuple[str, str]])
+    assert_type(archspec.export_formats(), list[tuple[str, str]])
     assert_type(archspec.schema(), str)
 
 
@@ -75,7 +76,7 @@ def models(network: archspec.Network) -> None:
     converted = archspec.convolutionalize_spec(network, output="scores")
     assert_type(converted, archspec.FullyConvolutional)
     assert_type(converted.write("dense.yaml", overwrite=True), Path)
-    assert_type(archspec.export("runs/a", Path("saved")), archspec.Export)
+    assert_type(archspec.export("runs/a", Path("saved"), format="savedmodel"), archspec.Export)
 
 
 def data(network: archspec.Network) -> None:
