@@ -150,7 +150,7 @@ def run(replicas: int) -> Any:
     return json.loads(ran.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module", params=REPLICAS)
+@pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.slow), 3])  # 3 do not divide a batch of 10
 def measured(request: pytest.FixtureRequest) -> Any:
     return run(request.param)
 
