@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from archspec.declare import POSITIVE, SIZES, arg, declared
 from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, channels, counted, per_axis, ranks, show, spatial
 from archspec.ops.window import SIDES, Pixels, before_and_after, bordered, explicit
 
 
+class Border(Op):
+    """Base of the operators that add pixels at the borders, or remove them."""
+
+    layer: ClassVar[str] = "ZeroPadding"
+    """The Keras layer without its rank."""
+    sign: ClassVar[int] = 1
+    """1 to add pixels, -1 to remove them."""
+
+    def sides(self, x: Shape) -> Pixels:
+        """Pixels on each side of each spatial axis. Raises OpError when they do not fit the input."""
+        raise NotImplementedError
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        sides = self.sides(x)
+        sizes = (None if n is None else n + self.sign * sum(side) for n, side in zip(x, sides, strict=False))
+        return (*sizes, x[-1])
+
+    def view(self, *inputs: Shape) -> View:
+        return tuple(Window(before=self.sign * before) for before, _ in self.sides(inputs[0]))
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda x: bordered(keras, self.layer, self.sides(tuple(x.shape)[1:]), name)(x)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given is None or not type(layer).__name__.endswith("1D"):
+            return given
+        # a 1-D layer of Keras has the two sides, the others a pair for each axis
+        return {name: (sides,) if isinstance(sides, tuple) else sides for name, sides in given.items()}
+
+
 @declared
-class ZeroPad(Op):
+class ZeroPad(Border):
     """Zeros around the feature map.
 
     Shapes: (H, W, C) -> (H + top + bottom, W + left + right, C).
@@ -30,25 +63,12 @@ class ZeroPad(Op):
 
     padding: Any = arg(SIDES, "zeros on each side, pixels", 1)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        axes = spatial(x, self.name)
-        sides = explicit(self.padding, len(axes))
-        return (*(None if n is None else n + sum(side) for n, side in zip(axes, sides, strict=True)), x[-1])
-
-    def view(self, *inputs: Shape) -> View:
-        return tuple(Window(before=before) for before, _ in explicit(self.padding, len(inputs[0]) - 1))
-
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda x: bordered(keras, "ZeroPadding", explicit(self.padding, len(x.shape) - 2), name)(x)
-
-    @classmethod
-    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
-        return _one_axis_as_pair(super().from_keras(layer), layer)
+    def sides(self, x: Shape) -> Pixels:
+        return explicit(self.padding, len(spatial(x, self.name)))
 
 
 @declared
-class SamePad(Op):
+class SamePad(Border):
     """The zeros of `padding: same` as a layer of its own, for a window with `padding: valid` after it.
 
     An average pooling counts these zeros, unlike those of its own `padding: same` (NASNet in Keras).
@@ -70,7 +90,6 @@ class SamePad(Op):
     strides: int | tuple[int, ...] = arg(SIZES, "step of the window that follows, pixels", 1)
 
     def sides(self, x: Shape) -> Pixels:
-        """Zeros on each side of each spatial axis. Raises OpError for free sizes on which they depend."""
         axes = spatial(x, self.name)
         windows = per_axis(self.kernel_size, len(axes), "kernel_size")
         steps = per_axis(self.strides, len(axes), "strides")
@@ -78,26 +97,17 @@ class SamePad(Op):
             raise OpError(f"`{self.name}` with `strides` above 1 needs known sizes, and its input is {show(x)}")
         return tuple(before_and_after(n, k, s, 1, "same") for n, k, s in zip(axes, windows, steps, strict=True))
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        sides = self.sides(x)
-        return (*(None if n is None else n + sum(side) for n, side in zip(x, sides, strict=False)), x[-1])
-
-    def view(self, *inputs: Shape) -> View:
-        return tuple(Window(before=before) for before, _ in self.sides(inputs[0]))
-
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda x: bordered(keras, "ZeroPadding", self.sides(tuple(x.shape)[1:]), name)(x)
-
 
 @declared
-class Crop(Op):
+class Crop(Border):
     """Remove rows and columns at the borders of the feature map.
 
     Shapes: (H, W, C) -> (H - top - bottom, W - left - right, C).
     """
 
     name = "crop"
+    layer = "Cropping"
+    sign = -1
     keras_layers = ranks("Cropping")
     keeps = ()
     examples = (
@@ -110,31 +120,13 @@ class Crop(Op):
 
     cropping: Any = arg(SIDES, "rows and columns removed on each side, pixels")
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def sides(self, x: Shape) -> Pixels:
         axes = spatial(x, self.name)
         sides = explicit(self.cropping, len(axes), "cropping")
         for n, side in zip(axes, sides, strict=True):
             if n is not None and n <= sum(side):
                 raise OpError(f"cannot crop {counted(sum(side), 'pixel')} from {n}: the input is {show(x)}", "cropping")
-        return (*(None if n is None else n - sum(side) for n, side in zip(axes, sides, strict=True)), x[-1])
-
-    def view(self, *inputs: Shape) -> View:
-        return tuple(Window(before=-before) for before, _ in explicit(self.cropping, len(inputs[0]) - 1, "cropping"))
-
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda x: bordered(keras, "Cropping", explicit(self.cropping, len(x.shape) - 2, "cropping"), name)(x)
-
-    @classmethod
-    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
-        return _one_axis_as_pair(super().from_keras(layer), layer)
-
-
-def _one_axis_as_pair(given: Mapping[str, Any] | None, layer: Any) -> Mapping[str, Any] | None:
-    """((1, 2),) for (1, 2) of a 1-D layer, where Keras has the two sides and the others a pair for each axis."""
-    if given is None or not type(layer).__name__.endswith("1D"):
-        return given
-    return {name: (sides,) if isinstance(sides, tuple) else sides for name, sides in given.items()}
+        return sides
 
 
 @declared

@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from archspec import api
-from archspec.runtime.weights.applications import PAGES
+from archspec.runtime.weights.applications import FUNCTIONS
 from tests.zoo import parity
 from tests.zoo.cases import CASES
 from tests.zoo.compare import BOUND, compare
@@ -42,7 +42,7 @@ def test_every_function_of_keras_applications_has_a_network() -> None:
 
 def test_the_pages_that_take_the_downloaded_weights_are_those_compared() -> None:
     compared = {api.load(case.reference).name: case.function for case in CASES if not case.arguments}
-    assert compared == PAGES
+    assert compared == FUNCTIONS
 
 
 @pytest.mark.parametrize("name", SMALLEST)
