@@ -196,7 +196,7 @@ def test_a_recipe_of_a_file_takes_the_place_of_the_specs(tmp_path: Path) -> None
     ("text", "message"),
     [
         ("epochs: 3\noptimizer: {sdg: 0.1}\n", "there is no optimizer `sdg`\n  --> {file}:2:13"),
-        ("epochs: 3\niterations: 4\n", "this one has both\n  --> {file}:2:1"),
+        ("epochs: 3\niterations: 4\n", "`epochs` and `iterations` exclude each other\n  --> {file}:2:1"),
         ("train: {epoch: 3}\n", "`train` has no key `epoch`\n  --> {file}:1:9"),
         ("epochs: $clases\n", "the name `clases` is not defined here\n  --> {file}:1:9"),
         (PAGE, "`{file}` is a spec, not a recipe\n  --> {file}:1:1"),
