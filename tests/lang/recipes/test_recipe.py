@@ -106,7 +106,7 @@ def test_a_setting_of_epochs_replaces_iterations(tmp_path: Path) -> None:
     recipe = load(tmp_path, given_, "train.epochs=3", "train.schedule.step.epochs=[1, 2]").recipe
     assert (recipe.epochs, recipe.iterations) == (3, None)
     assert vars(recipe.schedule) == {"epochs": (1, 2), "gamma": 0.1, "iterations": None}
-    with pytest.raises(ArchspecError, match="and this one has both"):
+    with pytest.raises(ArchspecError, match="exclude each other"):
         _ = load(tmp_path, given_, "train.epochs=3", "train.iterations=5").recipe
 
 
