@@ -1,28 +1,28 @@
-"""How a camera was held: the EXIF orientation of a file, read and applied in the graph, so that it travels with it."""
+"""The EXIF orientation of an image, read and applied in the TensorFlow graph, so that exported models apply it too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-LONGEST = 65536  # bytes of EXIF that are looked at
-ENTRY = 12  # bytes of an entry of a TIFF directory: tag, type, count, value
+LONGEST = 65536  # bytes of EXIF that are read
+ENTRY = 12  # bytes of an entry in a TIFF directory: tag, type, count, value
 TAG = 0x0112
 EXIF = b"Exif\x00\x00"
-HEAD = 10  # bytes that tell what a segment or chunk is
+HEAD = 10  # bytes at the start of a segment or chunk that identify it
 
 Look = Callable[[Any], tuple[Any, Any]]
-"""From the first HEAD bytes of a segment, int64: where EXIF begins in it, or -1; how far the next one is, or 0."""
+"""The first HEAD bytes of a segment, int64 -> (offset of EXIF in it or -1, distance to the next segment or 0)."""
 
 
 def orientation(tf: Any, contents: Any) -> Any:
-    """The EXIF orientation of an encoded image (a scalar string tensor), int32: 1, upright, to 8; 1 where it has none.
+    """The EXIF orientation of an encoded image (a scalar string tensor), int32 from 1 to 8; 1 without EXIF.
 
-    1 upright, 2 mirrored, 3 by 180 degrees, 4 upside down, 5 transposed, 6 to be turned clockwise, 7 transposed across,
-    8 to be turned counter-clockwise (Exif 2.3, section 4.6.4). JPEG, PNG (before its pixels, as Pillow) and WebP have
-    it. A damaged directory counts as none.
+    1 is upright, 2 mirrored, 3 rotated by 180 degrees, 4 flipped vertically, 5 transposed, 6 must be rotated clockwise,
+    7 is transposed along the other diagonal, 8 must be rotated counter-clockwise (Exif 2.3, section 4.6.4). JPEG, PNG
+    (before the pixels, as in Pillow) and WebP are read. A damaged directory gives 1.
     """
-    start = tf.strings.join([tf.strings.substr(contents, 0, 16), bytes(16)])  # however short the file is
+    start = tf.strings.join([tf.strings.substr(contents, 0, 16), bytes(16)])  # padded, for short files
 
     def within(first: int, look: Look) -> Callable[[], Any]:
         return lambda: _in(tf, contents, first, look)
@@ -36,28 +36,28 @@ def orientation(tf: Any, contents: Any) -> Any:
 
 
 def _jpeg(tf: Any, head: Any) -> tuple[Any, Any]:
-    """A segment: 0xff, its kind, its length with the two bytes that say it. The scan ends the search."""
+    """A segment: 0xff, kind, length (including its own two bytes). The search ends at the start of scan."""
     exif = (head[1] == 0xE1) & tf.reduce_all(head[4:] == list(EXIF))
     ends = (head[0] != 0xFF) | (head[1] == 0xDA) | (head[1] == 0xD9)
     return tf.where(exif, 4, -1), tf.where(ends, tf.zeros_like(head[2]), 2 + 256 * head[2] + head[3])
 
 
 def _png(tf: Any, head: Any) -> tuple[Any, Any]:
-    """A chunk: length of the data, kind, data, checksum. The pixels end the search."""
+    """A chunk: length of the data, kind, data, checksum. The search ends at the pixels."""
     exif, pixels = (tf.reduce_all(head[4:8] == list(kind)) for kind in (b"eXIf", b"IDAT"))
     length = tf.reduce_sum(head[:4] * [1 << 24, 1 << 16, 1 << 8, 1])
     return tf.where(exif, 8, -1), tf.where(pixels, tf.zeros_like(length), 12 + length)
 
 
 def _webp(tf: Any, head: Any) -> tuple[Any, Any]:
-    """A chunk: kind, length of the data, data, filled to an even length."""
+    """A chunk: kind, length of the data, data, padded to an even length."""
     exif = tf.reduce_all(head[:4] == list(b"EXIF"))
     length = tf.reduce_sum(head[4:8] * [1, 1 << 8, 1 << 16, 1 << 24])
     return tf.where(exif, 8, -1), 8 + length + length % 2
 
 
 def _in(tf: Any, contents: Any, first: int, look: Look) -> Any:
-    """The orientation in the EXIF of a file whose segments begin at `first`."""
+    """The orientation in a file whose segments begin at `first`."""
     size = tf.cast(tf.strings.length(contents), tf.int64)
 
     def going(offset: Any, found: Any) -> Any:
@@ -81,17 +81,17 @@ def _in(tf: Any, contents: Any, first: int, look: Look) -> Any:
 
 
 def _in_tiff(tf: Any, tiff: Any) -> Any:
-    """The value of the tag in the first directory of a TIFF header, int32; 1 where it is missing or impossible."""
+    """The value of the tag in the first TIFF directory, int32; 1 if it is missing or invalid."""
     data = tf.cast(tf.io.decode_raw(tiff, tf.uint8), tf.int32)
-    data = tf.concat([data, tf.zeros(8, tf.int32)], 0)  # at least a header
+    data = tf.concat([data, tf.zeros(8, tf.int32)], 0)  # padded, for a damaged header
     length = tf.size(data)
     little = data[0] == ord("I")
 
     def number(pairs: Any) -> Any:
-        """Numbers of two bytes, in the order of the file."""
+        """Two-byte numbers in the byte order of the file."""
         return tf.where(little, pairs[..., 0] + 256 * pairs[..., 1], 256 * pairs[..., 0] + pairs[..., 1])
 
-    # an offset of 64 KiB or more is beyond what a segment holds
+    # a segment holds less than 64 KiB, so two bytes of the offset suffice
     offset = tf.where(little, number(data[4:6]), number(data[6:8]))
     offset = tf.minimum(offset, length - 2)
     count = tf.minimum(number(data[offset : offset + 2]), (length - offset - 2) // ENTRY)
@@ -102,17 +102,17 @@ def _in_tiff(tf: Any, tiff: Any) -> Any:
 
 
 def transposed(tf: Any, image: Any) -> Any:
-    """(H, W, C) to (W, H, C); by a gather, for oneDNN prints an error about tf.transpose of uint8."""
+    """(H, W, C) -> (W, H, C), by a gather: with tf.transpose of uint8, oneDNN prints an error."""
     height, width, channels = tf.unstack(tf.shape(image))
     places = tf.range(width)[:, None] + width * tf.range(height)
     return tf.gather(tf.reshape(image, (-1, channels)), places)
 
 
 def turned(tf: Any, image: Any, value: Any) -> Any:
-    """An image (H, W, C) of that EXIF orientation, upright: (H, W, C), or (W, H, C) from 5 on."""
+    """An image (H, W, C) with an EXIF orientation -> the upright image, (H, W, C), or (W, H, C) from orientation 5."""
 
     def upright() -> Any:
-        # each is a transposition, or none, after the mirrorings
+        # each orientation is a transposition, or none, after the flips
         rows = (value == 3) | (value == 4) | (value == 7) | (value == 8)
         columns = (value == 2) | (value == 3) | (value == 6) | (value == 7)
         turned = tf.cond(value >= 5, lambda: transposed(tf, image), lambda: image)

@@ -19,7 +19,7 @@ def data_sources() -> tuple[DataSource, ...]:
 
 
 def data_forms() -> list[tuple[str, str]]:
-    """How DATA can be written, and what each form is: for help texts and documentation."""
+    """Each form of DATA, such as `keras:NAME`, and its description, for help texts and documentation."""
     return [(", ".join(each.forms), each.summary()) for each in data_sources()]
 
 

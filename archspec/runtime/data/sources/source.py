@@ -1,4 +1,4 @@
-"""The data source contract: a class says which DATA it takes, how help texts write it, and how it is opened.
+"""The data source contract: a class declares which DATA it opens, how help texts write it, and how to open it.
 
 To add a source to archspec, add a module to this package with a subclass of `DataSource`, and its test. To add one from
 another package, name the module of the subclass in an entry point of the group `archspec.data_sources`:
@@ -84,7 +84,7 @@ class DataSource(Declared):
         forms: how DATA is written, for help texts: `digits`, `FILE.npz`, `keras:NAME`; placeholders in capitals.
         prefix: DATA that starts with it is for this source: `keras:`.
         suffixes: files that end in one of them, in any case, are for this source: `.npz`.
-        fallback: True for a source that takes what no other source takes.
+        fallback: True for a source that is asked after all others.
         extra: of archspec, which installs a package that the source or one of its forms needs.
     """
 

@@ -80,7 +80,7 @@ class Tfds(DataSource):
             builder.download_and_prepare()
             return Path(builder.data_path)
         except Exception as error:  # network, disk and data sets raise errors without a common base class
-            help = "the catalog of TensorFlow Datasets says what the data set needs"
+            help = "the catalog of TensorFlow Datasets lists the requirements of the data set"
             raise download_failed(f"cannot prepare `{data}`", "TensorFlow Datasets", error, help) from error
 
 
