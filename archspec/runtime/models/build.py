@@ -13,6 +13,7 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph, Node
 from archspec.runtime.models.fast_initializers import call_with_one_pass
+from archspec.runtime.system.processor import choose_onednn
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 FRAMES_PER_LAYER = 12
@@ -25,6 +26,7 @@ def build_model(graph: Graph) -> Any:
     Raises:
         ArchspecError: `build` where Keras rejects a layer that the static graph accepts.
     """
+    choose_onednn()
     import keras
 
     composed: dict[int, bool] = {}

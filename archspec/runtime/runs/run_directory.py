@@ -1,7 +1,7 @@
 """The directory of a training run. No run is overwritten unless that is asked for.
 
 spec.yaml     the spec with its variant and settings applied: `archspec train RUN/spec.yaml` repeats the run
-run.json      recipe, seed, devices, threads, versions, data, classes, times, the best epoch
+run.json      recipe, seed, devices, processor, threads, versions, data, classes, times, the best epoch
 history.csv   the metrics, one row per epoch
 times.csv     seconds, images per second and data wait, one row per epoch
 tensorboard/  the metrics for TensorBoard

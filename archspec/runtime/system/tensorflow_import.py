@@ -15,10 +15,15 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.system.processor import choose_onednn
 
 
 def import_tensorflow() -> Any:
-    """The module tensorflow. With TF_CPP_MIN_LOG_LEVEL=0 in the environment it prints all of its messages."""
+    """The module tensorflow, with oneDNN if the processor gains by it (`choose_onednn`).
+
+    With TF_CPP_MIN_LOG_LEVEL=0 in the environment it prints all of its messages.
+    """
+    choose_onednn()
     if "tensorflow" not in sys.modules and os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
         with _native_messages_kept():
             import tensorflow as tf

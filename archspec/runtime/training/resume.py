@@ -26,16 +26,17 @@ class ResumedRun:
         """The new contents of run.json.
 
         Args:
-            machine: devices, threads and versions; the keys that have changed may change the last bits of the results.
+            machine: devices, processor, threads and versions. The results of the resumed run agree with those of an
+                uninterrupted one to rounding only when one of them has changed.
             now: of `timestamp`.
             note: called with a line for each key that has changed.
         """
         before = {**self.settings, **(self.settings["resumed"][-1] if self.settings["resumed"] else {})}
         for key in machine:
-            if before[key] != machine[key]:
+            if key in before and before[key] != machine[key]:  # earlier versions did not record the processor
                 note(
                     f"{key} changed from {_text(before[key])} to {_text(machine[key])}: "
-                    "results will not be bit-identical to an uninterrupted run"
+                    "results will agree with those of an uninterrupted run to rounding only"
                 )
         settings = {key: value for key, value in self.settings.items() if key not in ("errors", "interrupted")}
         return {**settings, "resumed": [*self.settings["resumed"], {"at": now, **machine}]}

@@ -25,6 +25,7 @@ from archspec.runtime.models.classifier import classifier_shapes
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.train_config import TrainConfig
+from archspec.runtime.system.processor import processor
 from archspec.runtime.system.signals import stop_requests
 from archspec.runtime.training.example_image import example_image
 from archspec.runtime.training.initial_model import initial_model
@@ -274,7 +275,7 @@ def _settings(
 ) -> dict[str, Any]:
     """The contents of run.json at the start."""
     network, config = request.network, request.config
-    machine = {"devices": devices, "threads": threads(), "versions": versions()}
+    machine = {"devices": devices, "processor": processor(), "threads": threads(), "versions": versions()}
     if request.resumed:
         return {
             **request.resumed.updated_settings(machine, timestamp(), request.progress.note),

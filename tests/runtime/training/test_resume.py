@@ -220,6 +220,7 @@ def test_the_same_seed_twice_gives_the_same_bits_and_the_machine_is_written_down
     settings = json.loads((out / "run.json").read_text())
     assert settings["threads"]["processors"] == os.cpu_count()
     assert settings["versions"]["tensorflow"]
+    assert settings["processor"]["name"]
     assert (settings["seed"], settings["devices"]) == (0, "1 CPU")
     train(archspec.load(page), "digits", out=tmp_path / "other", checkpoint_every="4steps", seed=1, progress=Watcher())
     assert "history" in differences(result(whole), result(tmp_path / "other"))
