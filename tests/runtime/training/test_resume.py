@@ -241,5 +241,5 @@ def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> N
         assert said in err
     status, _, err = run("train", page, "--data", "digits", "--checkpoint-every", "soon", "-o", tmp_path / "never")
     assert status == 1
-    assert err.startswith("error[checkpoint-every]: `soon` is neither a number of steps nor a time")
+    assert err.startswith("error[checkpoint-every]: `soon` is not a number of steps or a time")
     assert not (tmp_path / "never").exists()
