@@ -24,8 +24,8 @@ from archspec.runtime.system.tensorflow_import import import_tensorflow
 tf = import_tensorflow()
 
 import archspec  # noqa: E402
+from archspec.graph.compile.inference import at_size  # noqa: E402
 from archspec.graph.rewrite.fully_convolutional import convolutionalize as dense_graph  # noqa: E402
-from archspec.graph.rewrite.reinfer import at_size  # noqa: E402
 
 GRID = 5
 TARGET = 6.0

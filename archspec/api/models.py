@@ -15,7 +15,7 @@ from archspec.graph.ir import Graph
 if TYPE_CHECKING:
     import keras
 
-    from archspec.graph.rewrite.padding_effects import Effect
+    from archspec.graph.rewrite.padding import Effect
     from archspec.runtime.dense.convert_file import DenseModel
     from archspec.runtime.export.exporter import Export
     from archspec.runtime.weights import Matching
@@ -128,7 +128,7 @@ def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput =
     Raises:
         ArchspecError: the errors of `convolutionalize`; those of `load`, or of reading a model file.
     """
-    from archspec.graph.rewrite.padding_effects import dense_effects
+    from archspec.graph.rewrite.padding import dense_effects
 
     if not isinstance(source, Network) and is_model(source):
         from archspec.runtime.dense.convert_file import dense_form
@@ -137,7 +137,7 @@ def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput =
         return FullyConvolutional(
             form.graph, form.dense, form.spec.text, dense_effects(form.graph, form.dense), trained=form
         )
-    from archspec.graph.rewrite.fully_convolutional_spec import fully_convolutional_spec
+    from archspec.graph.rewrite.fully_convolutional import fully_convolutional_spec
 
     network = as_network(source if isinstance(source, Network) else str(source))
     graph = network.graph()

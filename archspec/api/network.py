@@ -16,7 +16,7 @@ from archspec.graph.analysis.expect import expectations
 from archspec.graph.compile.compiler import compile_spec, parameters
 from archspec.graph.ir import Graph
 from archspec.graph.select.recipe_targets import check_recipe
-from archspec.lang.declarations.one_key import from_one_key
+from archspec.lang.declarations.section import from_one_key
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.recipes.crop_share import small_crop
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation_recipe

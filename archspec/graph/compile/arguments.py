@@ -9,7 +9,7 @@ from archspec.declare import freeze
 from archspec.diagnostics import Span, did_you_mean, listed
 from archspec.graph.compile.builder import Builder
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
-from archspec.lang.expressions.evaluate import is_expression
+from archspec.lang.expressions import is_expression
 from archspec.lang.spec.layer_spec import LayerSpec
 
 

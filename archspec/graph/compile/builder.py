@@ -1,10 +1,11 @@
-"""The graph under construction: adds operators and copies of nodes, records names, and checks the limits."""
+"""The graph under construction: operators, copies of nodes, padded shortcuts; their paths and the limits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
@@ -12,6 +13,29 @@ from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.ops import OpError
 from archspec.ops.base import Shape, show
+
+
+@dataclass
+class Scope:
+    """A path prefix, and the names used under it with their places."""
+
+    prefix: str
+    given: dict[str, Span] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def inner(self, path: str) -> Scope:
+        """The scope of what is inside of a path."""
+        return Scope(f"{path}/")
+
+    def claim(self, word: str, span: Span) -> str:
+        """A new path under the prefix: `conv`, then `conv_2`, `conv_3`."""
+        unique = word
+        while unique in self.given:
+            count = self.counts[word] = self.counts.get(word, 1) + 1
+            unique = f"{word}_{count}"
+        self.given[unique] = span
+        return self.prefix + unique
+
 
 MAX_LAYERS = 100_000
 MAX_PARAMS = 10**12
@@ -150,3 +174,39 @@ class Builder:
         if math.prod([size for size in shape if size is not None]) > MAX_OUTPUT:
             message = f"the output of this layer has more than 10^12 values: its shape is {show(shape)}"
             raise self.error("output-too-large", message, span, help="check for a size that is larger than intended")
+
+
+def pad(builder: Builder, x: int, body: int, scope: Scope, span: Span) -> int:
+    """The input `x` in the output shape of the body, without parameters."""
+    shape, wanted = builder.shape(x), builder.shape(body)
+    if len(shape) != len(wanted):
+        return x
+    strides = []
+    for axis, (size, smaller) in enumerate(zip(shape[:-1], wanted[:-1], strict=True)):
+        free = size is None or smaller is None
+        strides.append(_steps(builder, x, body, axis) if free else max(1, -(-size // smaller)))  # type: ignore[operator]
+    if max(strides, default=1) > 1:
+        path = scope.claim("subsample", span)
+        x = builder.add("maxpool", {"pool_size": 1, "strides": tuple(strides)}, (x,), path, span)
+    if (wanted[-1] or 0) > (shape[-1] or 0):
+        path = scope.claim("pad_channels", span)
+        x = builder.add("pad_channels", {"channels": wanted[-1]}, (x,), path, span)
+    return x
+
+
+def same_shape(builder: Builder, x: int, body: int) -> bool:
+    """Whether the body keeps the shape of its input `x`; along free sizes, whether its stride is 1."""
+    shape = builder.shape(x)
+    free = [axis for axis, size in enumerate(shape) if size is None]
+    return shape == builder.shape(body) and all(_steps(builder, x, body, axis) == 1 for axis in free)
+
+
+def _steps(builder: Builder, x: int, body: int, axis: int) -> int:
+    """The total stride between `x` and `body` along an axis of free size."""
+    steps = Fraction(1)
+    while body > x:
+        node = builder.nodes[body]
+        view = node.op.view(*(builder.shape(i) for i in node.inputs))
+        steps *= view[axis].stride if isinstance(view, tuple) and axis < len(view) else 1
+        body = node.inputs[0]
+    return max(1, int(steps))

@@ -14,16 +14,14 @@ from typing import Any
 from archspec.declare import freeze
 from archspec.diagnostics import Span, did_you_mean, fail, listed
 from archspec.graph.compile.arguments import CallArguments, prepare
-from archspec.graph.compile.builder import Builder, Run
+from archspec.graph.compile.builder import Builder, Run, Scope, pad, same_shape
 from archspec.graph.compile.inference import arguments_of
 from archspec.graph.compile.inputs_outputs import input_shape, outputs_of, refuse_unused
 from archspec.graph.compile.parameters import Names, parameters
 from archspec.graph.compile.references import not_found
-from archspec.graph.compile.residual import pad, same_shape
-from archspec.graph.compile.scope import Scope
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression
+from archspec.lang.expressions import ExpressionError, evaluate, is_expression
 from archspec.lang.schema.spec_schema import SHORTCUTS
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 from archspec.lang.spec.spec import Spec

@@ -1,16 +1,18 @@
-"""Operators from plain values and their inferred shapes, cached because networks repeat layers."""
+"""Operators from plain values and their shapes, cached because networks repeat layers; graphs at another size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from archspec.declare import Argument, arguments
-from archspec.graph.ir import Facts
+from archspec.diagnostics import fail
+from archspec.graph.ir import Facts, Graph
 from archspec.lang.schema.validate import check_value
-from archspec.ops import OPS, Op
-from archspec.ops.base import Shape
+from archspec.ops import OPS
+from archspec.ops.base import Op, OpError, Shape, show
 
 MAX_REMEMBERED = 20_000
 
@@ -72,3 +74,42 @@ def _integral(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_integral, value))
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def changed(op: Op, **values: Any) -> Op:
+    """The operator with some arguments replaced, for `infer`."""
+    given = {argument.name: getattr(op, argument.name) for argument in arguments_of(op.name)}
+    defaults = {argument.name: argument.default for argument in arguments_of(op.name)}
+    given.update(values)
+    return made(op.name, {name: value for name, value in given.items() if value != defaults[name]})
+
+
+def at_size(graph: Graph, input_shape: Shape) -> Graph:
+    """The same layers with another input size: every shape and cost is inferred again.
+
+    Raises ArchspecError (shape) where a layer does not take what reaches it then.
+    """
+    shapes: list[Shape] = [input_shape]
+    nodes = [graph.nodes[0]._replace(facts=Facts(input_shape, (), 0, 0, 0))]
+    for node in graph.layers:
+        inputs = tuple(shapes[i] for i in node.inputs)
+        try:
+            facts = infer(changed(node.op), inputs)
+        except OpError as error:
+            what = f"`{node.path}` of `{graph.name}` does not accept an input of {show(input_shape)}"
+            raise fail("shape", f"{what}: {error.message}", help=error.help) from None
+        shapes.append(facts.shape)
+        nodes.append(node._replace(facts=facts))
+    return replace(graph, nodes=tuple(nodes))
+
+
+def ancestors(graph: Graph, *outputs: int) -> set[int]:
+    """These nodes and all nodes that they depend on."""
+    found: set[int] = set()
+    todo = list(outputs)
+    while todo:
+        index = todo.pop()
+        if index not in found:
+            found.add(index)
+            todo += graph.nodes[index].inputs
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, fail, listed
 from archspec.graph.compile.builder import Builder
 from archspec.lang.document.nodes import Node, ScalarNode, SequenceNode, plain
-from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression
+from archspec.lang.expressions import ExpressionError, evaluate, is_expression
 from archspec.lang.schema.messages import INPUT
 from archspec.lang.schema.validator import MAX_MISTAKES
 from archspec.lang.spec.spec import Spec

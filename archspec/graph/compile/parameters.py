@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
-from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression, names_if_valid
+from archspec.lang.expressions import ExpressionError, evaluate, is_expression, names_if_valid
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.spec.overrides import SECTIONS, normal

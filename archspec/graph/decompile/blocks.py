@@ -1,17 +1,20 @@
-"""Makes blocks of repeated layers, the block that saves the most lines first."""
+"""Makes blocks of repeated layers, the block that saves the most lines first, and blocks of cells after all others.
+
+Cells read two layers, as in NASNet: they are blocks with `inputs`, whose layers read each other by name. They are
+looked for at the top of a spec only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archspec.graph.decompile.candidates import Place, best_block, weight_of
-from archspec.graph.decompile.cells import find_cells
+from archspec.graph.decompile.candidates import MAX_PARAMETERS, Place, best_block, weight_of
 from archspec.graph.decompile.draft import LayerDraft, lists, walk
 from archspec.graph.decompile.names import block_name
 from archspec.graph.decompile.repeats import collapse
-from archspec.graph.decompile.unify import Template
+from archspec.graph.decompile.unify import Template, unify
 from archspec.graph.decompile.writer import BlockDraft
 
 MAX_BLOCKS = 20
@@ -83,3 +86,122 @@ def _call(name: str, stretch: list[LayerDraft], args: dict[str, Any]) -> LayerDr
         hints=tuple(hint for item in walk(stretch) for hint in item.hints),
         expansion=stretch,
     )
+
+
+INPUTS = ("x", "previous")
+"""What a cell reads: the layer above, and another."""
+MAX_ITEMS = 10
+MIN_SAVING = 4  # lines; a cell is harder to read than other blocks
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A stretch of the spec with its items as they would stand in a block, and the nodes that it reads."""
+
+    start: int
+    stop: int
+    items: list[LayerDraft]
+    reads: tuple[int, ...]
+
+
+def find_cells(items: list[LayerDraft], blocks: list[BlockDraft], kept: Set[int]) -> None:
+    """Replace cells by calls of blocks, in place, as long as that saves lines. `kept` nodes keep their names."""
+    while _found(items, blocks):
+        pass
+    _leave_out_origins(items, {block.name for block in blocks if block.inputs}, kept)
+
+
+def _found(items: list[LayerDraft], blocks: list[BlockDraft]) -> bool:
+    """Whether there were cells, which are now calls."""
+    best: tuple[float, list[_Cell], Template] | None = None
+    for cells in _groups(items):
+        template = unify([cell.items for cell in cells])
+        if template is None or len(template.parameters) > MAX_PARAMETERS:
+            continue
+        weight = sum(map(weight_of, template.items))
+        saving = len(cells) * (weight - 1) - weight - 3
+        if saving >= MIN_SAVING and (best is None or saving > best[0]):
+            best = (saving, cells, template)
+    if best is not None:
+        _replace(items, blocks, best[1], best[2])
+    return best is not None
+
+
+def _groups(items: list[LayerDraft]) -> Iterator[list[_Cell]]:
+    """Cells that are wired alike and do not overlap, two or more."""
+    groups: dict[Any, list[_Cell]] = {}
+    for start in range(len(items)):
+        for stop in range(start + 2, min(len(items), start + MAX_ITEMS) + 1):
+            cell = _cell(items, start, stop)
+            if cell is not None:
+                found = groups.setdefault(repr([_wiring(item) for item in cell.items]), [])
+                if not found or found[-1].stop <= start:
+                    found.append(cell)
+    return (cells for cells in groups.values() if len(cells) > 1)
+
+
+def _wiring(item: LayerDraft) -> Any:
+    inside = [[_wiring(each) for each in branch] for branch in item.branches]
+    return item.head, item.origin, item.name, item.count, item.grows, inside
+
+
+def _cell(items: list[LayerDraft], start: int, stop: int) -> _Cell | None:
+    """The stretch as a cell: it reads two layers, and of its own only the last is read from outside."""
+    stretch = items[start:stop]
+    own = [item.node for item in walk(stretch) if item.labelled]
+    outside = {each for other in (items[:start], items[stop:]) for item in walk(other) for each in item.origin}
+    inner = [node for node in own if node != stretch[-1].node]
+    if not start or outside & set(inner):
+        return None
+    above = items[start - 1]
+    names: dict[int | str, str] = {} if stretch[0].origin else {above.node: INPUTS[0]}
+    local = {node: f"n{number}" for number, node in enumerate(inner, start=1)}
+    copied = [_named(item, names, local) for item in stretch]
+    if not copied[0].origin:
+        if copied[0].branches:
+            copied.insert(0, LayerDraft("", origin=INPUTS[:1]))
+        else:
+            copied[0] = replace(copied[0], origin=INPUTS[:1])
+    reads = [node for node in names if isinstance(node, int)]
+    return _Cell(start, stop, copied, tuple(reads)) if len(reads) == len(INPUTS) else None
+
+
+def _named(item: LayerDraft, names: dict[int | str, str], local: dict[int, str]) -> LayerDraft:
+    """The item with names instead of nodes. A node from outside gets one of INPUTS, or `-`, when it is read first."""
+    origin = []
+    for node in item.origin:
+        if node in local:
+            origin.append(local[node])
+        else:
+            origin.append(names.setdefault(node, INPUTS[len(names)] if len(names) < len(INPUTS) else "-"))
+    branches = [[_named(each, names, local) for each in branch] for branch in item.branches]
+    name = local.get(item.node, "") if item.labelled else ""
+    return replace(item, origin=tuple(origin), branches=branches, name=name, labelled=False)
+
+
+def _replace(items: list[LayerDraft], blocks: list[BlockDraft], cells: Sequence[_Cell], template: Template) -> None:
+    taken = {block.name for block in blocks}
+    name = next(word for word in ("cell", *(f"cell_{number}" for number in range(2, 99))) if word not in taken)
+    for cell, args in sorted(zip(cells, template.calls, strict=True), key=lambda each: -each[0].start):
+        last = items[cell.stop - 1]
+        hints = tuple(hint for item in walk(items[cell.start : cell.stop]) for hint in item.hints)
+        shape, labelled = last.shape, last.labelled
+        call = LayerDraft(name, args, origin=cell.reads, node=last.node, labelled=labelled, shape=shape, hints=hints)
+        items[cell.start : cell.stop] = [call]
+    read = {node for cell in cells for node in cell.reads}
+    for item in items:
+        item.labelled = item.labelled or item.node in read
+    blocks.append(BlockDraft(name, template.parameters, template.items, INPUTS))
+
+
+def _leave_out_origins(items: list[LayerDraft], cells: Set[str], kept: Set[int]) -> None:
+    """Calls that read the layer above, and then what that one read, need no `from`, and those layers no names."""
+    origins = [item.origin for item in items]
+    for index in range(2, len(items)):
+        above = items[index - 1]
+        before = origins[index - 1] or (items[index - 2].node,)
+        if items[index].head in cells and origins[index] == (above.node, before[0]):
+            items[index].origin = ()
+    read = {each for item in walk(items) for each in item.origin}
+    for item in walk(items):
+        item.labelled = item.labelled and (item.node in read or item.node in kept)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.declare import arguments, thaw
-from archspec.graph.decompile import yaml_style
 from archspec.graph.decompile.draft import FREE, LayerDraft, walk
 from archspec.graph.ir import Graph
+from archspec.lang.document.yaml_writer import WIDTH, flow
+from archspec.lang.document.yaml_writer import block as lines_of
 from archspec.ops import OPS
 from archspec.ops.base import Shape
 
@@ -58,21 +59,21 @@ def written(spec: SpecDraft) -> str:
     names = _labels(spec)
     blocks = {block.name: block for block in spec.blocks}
     head = {"name": spec.name, "input": list(spec.graph.input_shape)}
-    lines = [*(f"# {line}" for line in spec.source.split("\n")), *yaml_style.block(head, 0)]
+    lines = [*(f"# {line}" for line in spec.source.split("\n")), *lines_of(head, 0)]
     if spec.params:
-        lines.append(f"params: {yaml_style.flow(spec.params)}")
+        lines.append(f"params: {flow(spec.params)}")
     if spec.blocks:
         lines += ["", "blocks:"]
         for block in spec.blocks:
-            lines += yaml_style.block({block.name: _definition(block, blocks, names)}, 2)
+            lines += lines_of({block.name: _definition(block, blocks, names)}, 2)
     lines += ["", "layers:"]
     before: Shape = spec.graph.input_shape
     for item in spec.items:
-        lines += _with_comment(list(yaml_style.block([_value(item, blocks, names)], 2)), item, before)
+        lines += _with_comment(list(lines_of([_value(item, blocks, names)], 2)), item, before)
         before = item.shape
     if len(spec.graph.outputs) > 1:
         weights = zip(spec.graph.outputs, spec.graph.loss_weights, strict=True)
-        lines += ["", *yaml_style.block({"outputs": {names[node]: weight for node, weight in weights}}, 0)]
+        lines += ["", *lines_of({"outputs": {names[node]: weight for node, weight in weights}}, 0)]
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +81,7 @@ def _with_comment(lines: list[str], item: LayerDraft, before: Shape) -> Iterator
     """The first line with the shape after it, where that is another one."""
     sizes = " x ".join("?" if size is None else str(size) for size in item.shape)
     padded = lines[0].ljust(COLUMN)
-    fits = item.shape != before and len(padded) + len(sizes) + 4 <= yaml_style.WIDTH
+    fits = item.shape != before and len(padded) + len(sizes) + 4 <= WIDTH
     yield f"{padded}  # {sizes}" if fits else lines[0]
     yield from lines[1:]
 

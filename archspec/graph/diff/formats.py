@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
+from archspec.declare import arguments
 from archspec.format import Table, byte_size, count, rule
 from archspec.graph.analysis.summary import axes
 from archspec.graph.diff.diff import Change, Difference, Totals, totals
-from archspec.graph.diff.rows import rows
 from archspec.graph.ir import Node
+from archspec.lang.schema.spec_schema import default_text
 from archspec.ops.base import show
 
 HEADINGS = ("", "layer", "operator", "output shape", "params")
@@ -123,3 +126,135 @@ def _share(one: int, other: int) -> str:
         return ""
     share = (other - one) / one * 100
     return f" ({share:+.1f} %)" if abs(share) < 1000 else f" (x {other / one:.1f})"
+
+
+Row = tuple[str, str, str, str, str]
+"""Sign, layer, operator with its arguments, output shape, parameters."""
+
+MANY = 4
+"""The number of layers with the same change that are merged into one row."""
+
+
+def rows(difference: Difference, context: int = 1) -> list[Row]:
+    """First what changed in many layers alike; then a row for each other change.
+
+    Whole copies that came or went together are one row, and so are equal layers far from changes.
+    """
+    everywhere = _everywhere(difference.changes)
+    found = [_many(changes) for changes in everywhere.values()]
+    signs = ["=" if _kind(change) in everywhere else change.sign for change in difference.changes]
+    near = _near(signs, context)
+    sides = (("-", difference.left), ("+", difference.right))
+    sizes = {sign: Counter(_copy(node) for node in graph.layers) for sign, graph in sides}
+    numbered = list(enumerate(difference.changes))
+    for (sign, shown), group in groupby(numbered, key=lambda item: (signs[item[0]], near[item[0]])):
+        run = [change for _, change in group]
+        if sign in "+-":
+            found += _folded(sign, [node for change in run if (node := change.right or change.left)], sizes[sign])
+        elif shown:
+            found += [_row(change, sign) for change in run]
+        else:
+            paths = [change.right.path for change in run if change.right]
+            span = paths[0] if len(run) == 1 else f"{paths[0]} … {paths[-1]}"
+            found.append(("=", span, f"{len(run)} the same" if len(run) > 1 else "the same", "", ""))
+    return found
+
+
+def _kind(change: Change) -> Any:
+    """The operator and what changed of it, where that is its arguments and nothing else; None for any other change."""
+    one, other = change.left, change.right
+    if one is None or other is None or not change.arguments or change.reads is not None:
+        return None
+    same = one.shape == other.shape and one.facts.weights == other.facts.weights
+    return (other.op.name, *change.arguments.items()) if same else None
+
+
+def _everywhere(changes: Sequence[Change]) -> dict[Any, list[Change]]:
+    """The changes of arguments that at least MANY layers share."""
+    kinds: dict[Any, list[Change]] = {}
+    for change in changes:
+        if (kind := _kind(change)) is not None:
+            kinds.setdefault(kind, []).append(change)
+    return {kind: alike for kind, alike in kinds.items() if len(alike) >= MANY}
+
+
+def _many(changes: Sequence[Change]) -> Row:
+    _, what, operator, _, _ = _row(changes[0], "~")
+    return ("~", f"{len(changes)} layers, from {what} on", operator, "", "")
+
+
+def _near(signs: Sequence[str], context: int) -> list[bool]:
+    """Which layers are changed, or at most `context` layers away from a change."""
+    near = [sign != "=" for sign in signs]
+    for index in [index for index, sign in enumerate(signs) if sign != "="]:
+        for other in range(max(0, index - context), min(len(signs), index + context + 1)):
+            near[other] = True
+    return near
+
+
+def _row(change: Change, sign: str) -> Row:
+    one, other = change.left, change.right
+    assert one is not None
+    assert other is not None
+    if sign == "=":
+        return (" ", other.path, _called(other), show(other.shape), _params(other))
+    what = [f"{name} {_both(default_text(a), default_text(b))}" for name, (a, b) in change.arguments.items()]
+    if change.reads is not None:
+        what.append(f"reads {_both(*(', '.join(paths) for paths in change.reads))}")
+    return (
+        "~",
+        _both(one.path, other.path),
+        f"{other.op.name}: {'; '.join(what)}" if what else _called(other),
+        _both(show(one.shape), show(other.shape)),
+        _both(_params(one), _params(other)),
+    )
+
+
+def _both(one: str, other: str) -> str:
+    return one if one == other else f"{one} → {other}"
+
+
+def _params(node: Node) -> str:
+    return f"{node.facts.params:,}" if node.facts.params else ""
+
+
+def _called(node: Node) -> str:
+    """`conv: {filters: 64, kernel_size: 3}`: the arguments that are not the default ones."""
+    given = [
+        f"{argument.name}: {default_text(value)}"
+        for argument in arguments(type(node.op))
+        if (value := getattr(node.op, argument.name)) != argument.default
+    ]
+    return f"{node.op.name}: {{{', '.join(given)}}}" if given else node.op.name
+
+
+def _copy(node: Node) -> str:
+    """The path up to the number of the copy that a layer is in, or its own."""
+    words = node.path.split("/")
+    numbers = [index for index, word in enumerate(words) if word.isdecimal()]
+    return "/".join(words[: numbers[0] + 1]) if numbers else node.path
+
+
+def _folded(sign: str, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[Row]:
+    """A row for each layer, or for each stretch of whole copies that are alike; `sizes` are those of whole copies."""
+    copies = [(path, list(group)) for path, group in groupby(nodes, key=_copy)]
+    found: list[Row] = []
+    for _, stretch in groupby(copies, key=lambda copy: _alike(*copy)):
+        alike = list(stretch)
+        layers = [node for _, group in alike for node in group]
+        each = len(alike[0][1])
+        if each < 2 or any(len(group) < sizes[path] for path, group in alike):
+            found += [(sign, node.path, _called(node), show(node.shape), _params(node)) for node in layers]
+            continue
+        first, last = alike[0][0], alike[-1][0]
+        what = f"{len(alike)} copies of {each} layers" if len(alike) > 1 else f"{each} layers"
+        total = sum(node.facts.params for node in layers)
+        found.append(
+            (sign, first if first == last else f"{first} … {last}", what, show(layers[-1].shape), f"{total:,}")
+        )
+    return found
+
+
+def _alike(path: str, group: Sequence[Node]) -> tuple[Any, ...]:
+    """What is equal for copies of one block: the path before the number, the operators and the shapes."""
+    return (path.rpartition("/")[0] or path, *((node.op, node.shape) for node in group))

@@ -9,15 +9,18 @@ Zisserman 2014, section 3.2; Sermanet et al. 2013, section 3.5).
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from archspec.declare import Declared, thaw
 from archspec.diagnostics import ArchspecError, fail
-from archspec.graph.compile.inference import infer, made
+from archspec.graph.compile.inference import ancestors, at_size, changed, infer, made
+from archspec.graph.decompile import Decompiled, decompile
 from archspec.graph.ir import INPUT, Facts, Graph, Node
-from archspec.graph.rewrite.fixed_padding import with_fixed_padding
-from archspec.graph.rewrite.reinfer import ancestors, at_size, changed
+from archspec.graph.rewrite.padding import dense_effects, with_fixed_padding
+from archspec.lang.document.yaml_writer import dump
 from archspec.ops.activation import Activation
 from archspec.ops.base import POINTWISE, Op, OpError, Shape, Window, product, show
 from archspec.ops.softmax import Along
@@ -294,3 +297,37 @@ def _not_convolutional(graph: Graph, node: Node, fact: str, help: str | None = N
     layer = f"`{node.path}` ({node.op.name or 'input'})"
     message = f"`{graph.name}` cannot be made fully convolutional: {layer} cannot be applied at every position"
     return fail("not-convolutional", message, node.span if node.span.line > 1 else None, notes=[fact], help=help)
+
+
+WIDTH = 110
+
+
+def fully_convolutional_spec(
+    graph: Graph, *, output: str, preprocess: Sequence[Declared] = (), resize: int | None = None
+) -> tuple[Graph, Decompiled]:
+    """The dense graph, whose paths are the original's, and its spec.
+
+    Raises ArchspecError: those of `convolutionalize`.
+    """
+    dense = convolutionalize(graph, output=output)
+    lines = [
+        f"`{graph.name}`, trained on {show(graph.input_shape)}, for images of any size: `archspec convolutionalize`.",
+        *(f"Differs from it in {effect}." for effect in dense_effects(graph, dense)),
+    ]
+    comment = "\n".join(part for line in lines for part in textwrap.wrap(line, WIDTH))
+    found = decompile(dense, dense.name, comment)
+    sections: dict[str, object] = {}
+    if preprocess:
+        sections["preprocess"] = [
+            {each.name: {name: thaw(value) for name, value in vars(each).items() if value is not None}}
+            for each in preprocess
+        ]
+    if len(graph.input_shape) == 3:
+        sections["evaluate"] = {"resize": smallest_side(graph, resize)}
+    text = found.text + ("\n" + dump(sections) if sections else "")
+    return dense, replace(found, text=text)
+
+
+def smallest_side(graph: Graph, resize: int | None) -> int:
+    """What images are resized to: `resize`, and at least the window of the dense network, pixels."""
+    return max(resize or 0, *(size or 0 for size in graph.input_shape[:-1]))

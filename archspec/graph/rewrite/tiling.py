@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from archspec.diagnostics import fail
 from archspec.graph.analysis.receptive_field import receptive_fields
 from archspec.graph.ir import FLOAT_BYTES, Graph
-from archspec.graph.rewrite.padding_effects import SIZE, WHOLE, Effect
+from archspec.graph.rewrite.padding import SIZE, WHOLE, Effect
 from archspec.ops.base import product
 
 

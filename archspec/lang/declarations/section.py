@@ -7,12 +7,31 @@ reference, reading, writing and summaries derive from that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from archspec.declare import Declared, Schema, arguments, freeze
 from archspec.lang.declarations.json_schema import Json, describe, one_key, with_expressions
-from archspec.lang.declarations.one_key import from_one_key, to_one_key
+
+# ---- one key: `sgd`, `{sgd: 0.1}` or `{sgd: {learning_rate: 0.1}}` -----------------------------------------------
+
+
+def to_one_key(declared: Declared) -> dict[str, Any]:
+    """{"sgd": {"learning_rate": 0.1, ...}}, with every argument."""
+    return {declared.name: asdict(declared)}  # type: ignore[call-overload]
+
+
+def from_one_key(value: Any, declared: Mapping[str, type[Declared]]) -> Any:
+    """The declaration that a validated value names; a bare value is the first argument."""
+    if isinstance(value, str):
+        return declared[value].make({})
+    ((name, given),) = value.items()
+    if not isinstance(given, Mapping):
+        given = {} if given is None else {arguments(declared[name])[0].name: given}
+    return declared[name].make(given)
+
+
+# ---- sections ------------------------------------------------------------------------------------------------------
 
 T = TypeVar("T")
 Family = Mapping[str, type[Declared]]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archspec.declare import arguments
+from archspec.declare import Declared, arguments
 from archspec.diagnostics import did_you_mean, listed
 from archspec.lang.declarations.json_schema import IDENTIFIER, NAME, PATH, TITLE, VARIANT
-from archspec.lang.expressions.evaluate import is_expression
+from archspec.lang.expressions import is_expression
 from archspec.lang.recipes.optimizers import OPTIMIZERS
-from archspec.lang.schema.schema_path import heads, owner, subject, word
-from archspec.lang.schema.validator import Mistake
-from archspec.ops import merges
+from archspec.lang.recipes.recipe import ONE_KEY
+from archspec.lang.schema.validator import Mistake, Path
+from archspec.ops import OPS, merges
+from archspec.protocols import PROTOCOLS
+from archspec.transforms import TRANSFORMS
 
 Fact = tuple[str, str, str | None]
 """Code, message and remedy."""
@@ -199,3 +201,54 @@ def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
         item = show(value)[1:-1] if isinstance(value, (int, float)) else "..."
         return f"write a list: `[{item}]`, or one item per line after `- `"
     return None
+
+
+# ---- paths: the operator, argument or key that a path in the JSON Schema points at -----------------------------------
+
+RECIPES = {name: each for family in ONE_KEY.values() for name, each in family.items()}
+
+
+def heads() -> dict[str, type[Declared]]:
+    """Every declaration by name, including those of loaded plugins."""
+    return {**PROTOCOLS, **RECIPES, **TRANSFORMS, **OPS}
+
+
+def word(path: Path) -> str | None:
+    """The last key of the path."""
+    return next((part for part in reversed(path) if isinstance(part, str)), None)
+
+
+def owner(path: Path) -> str | None:
+    """The declaration whose value the path points at: `conv` for the value of `conv:`."""
+    name, at = _head(path)
+    return name if at == len(path) else None
+
+
+def subject(path: Path) -> str:
+    """The subject of an error message: `filters` of `conv`, an item of `input`."""
+    name, at = _head(path)
+    rest = path[at:]
+    names = [argument.name for argument in arguments(_declaration(path, name))] if name else []
+    if name and not rest and names:
+        about = f"`{names[0]}` of `{name}`"  # a bare value
+    elif name and rest and rest[0] in names:
+        about = f"`{rest[0]}` of `{name}`"
+    else:
+        about = f"`{word(path)}`" if word(path) else "the spec"
+    return f"an item of {about}" if path and isinstance(path[-1], int) else about
+
+
+def _declaration(path: Path, name: str) -> type[Declared]:
+    """The declaration of a name: `dense` is an operator in `layers` and a protocol in `evaluate`."""
+    return PROTOCOLS[name] if path[0] == "evaluate" else heads()[name]
+
+
+def _head(path: Path) -> tuple[str | None, int]:
+    """The last declaration in a path and the position after it: a name after a list index or a key of ONE_KEY."""
+    known = heads()
+    for at in range(len(path) - 1, 0, -1):
+        part, before = path[at], path[at - 1]
+        item = isinstance(before, int) or before in ONE_KEY
+        if item and isinstance(part, str) and part in known:
+            return part, at + 1
+    return None, 0

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from archspec.declare import arguments, thaw
-from archspec.diagnostics import Diagnostic
-from archspec.lang.document.nodes import MappingNode, plain
-from archspec.lang.schema.explain import explain
-from archspec.lang.schema.messages import Fact, fact
+from archspec.diagnostics import Diagnostic, Span, nearest
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, find, leftovers, plain
+from archspec.lang.schema.messages import FIGURE, NAMES, Fact, fact, needs, owner, show, unknown, word
 from archspec.lang.schema.spec_schema import spec_schema
-from archspec.lang.schema.validator import mistakes
-from archspec.ops import OPS
+from archspec.lang.schema.validator import Mistake, mistakes
+from archspec.ops import OPS, merges
 
 
 def validate(document: MappingNode, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
@@ -34,3 +33,67 @@ def check_value(head: str, argument: str, value: Any) -> Fact | None:
     schema = next(each.schema for each in arguments(OPS[head]) if each.name == argument)
     found = mistakes(thaw(value), schema)
     return fact(replace(found[0], path=(0, head, argument, *found[0].path))) if found else None
+
+
+EXPRESSIONS = {"params", "variants", "input", "blocks", "layers", "preprocess", "train", "evaluate"}
+"""The parts of a spec whose expressions are checked."""
+
+EXAMPLES = {
+    "name": "add a first line such as `name: my-net`",
+    "input": "add a line such as `input: [224, 224, 3]`",
+    "layers": "add a list of layers: `layers: [...]`",
+    "body": "write `residual: {body: [...]}`",
+    "value": FIGURE,
+}
+
+
+def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
+    """The diagnostics of a mistake. Without a document they have no places; inside `explained` nodes there are none."""
+    node = key = None
+    if document is not None:
+        nodes, key = find(document, wrong.path)
+        node = nodes[-1]
+        if any(id(each) in explained for each in nodes) or wrong.value in _rest(wrong, nodes[-2:-1]):
+            return
+    span = node.span if node else None
+    start = key.span if key else span.first(1) if span else None
+    if wrong.rule == "additionalProperties":
+        rest = _rest(wrong, [node])
+        for name in wrong.value:
+            if name not in wrong.known and name not in rest:
+                yield _diagnostic(unknown(name, wrong.known, wrong.path), _key_span(node, name))
+    elif wrong.rule == "propertyNames":
+        what = "name for a branch" if owner(wrong.path) in merges() else "name"
+        at = _key_span(node, str(wrong.value)) or span
+        yield Diagnostic("bad-name", f"{show(wrong.value)} is not a valid {what}", at, help=NAMES.get(wrong.asked))
+    elif wrong.rule == "required":
+        # an unknown key that is the missing one misspelt has an error of its own
+        if not any(nearest(name, wrong.known) == wrong.asked for name in wrong.value if name not in wrong.known):
+            yield _diagnostic(_missing(wrong), start)
+    elif wrong.rule == "maxProperties" and any(name not in wrong.known for name in wrong.value):
+        return  # which have errors of their own
+    else:
+        bare = isinstance(node, ScalarNode) and node.text != ""
+        yield _diagnostic(fact(wrong), span if bare or key is None else start)
+
+
+def _diagnostic(fact: Fact, span: Span | None) -> Diagnostic:
+    code, message, help = fact
+    return Diagnostic(code, message, span, help=help)
+
+
+def _missing(wrong: Mistake) -> Fact:
+    head, key = owner(wrong.path), word(wrong.path)
+    if head:
+        return needs(head, wrong.asked)
+    what = "this figure" if wrong.asked == "value" else f"`{key}`" if key else "this spec"
+    return "missing-key", f"{what} has no `{wrong.asked}`", EXAMPLES.get(wrong.asked)
+
+
+def _rest(wrong: Mistake, nodes: Sequence[Node | None]) -> list[str]:
+    """The leftovers of split expressions in these nodes, in sections whose expressions are checked."""
+    return [each for node in nodes for each in leftovers(node)] if set(wrong.path[:1]) <= EXPRESSIONS else []
+
+
+def _key_span(node: Node | None, name: str) -> Span | None:
+    return node.entries[name][0].span if isinstance(node, MappingNode) and name in node.entries else None

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
-from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from archspec.lang.document.split_expressions import leftovers
-from archspec.lang.expressions.evaluate import is_expression
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, leftovers
+from archspec.lang.expressions import is_expression
 from archspec.lang.schema.spec_schema import MODIFIERS
 from archspec.lang.spec.layer_spec import STRUCTURES, BlockSpec, LayerSpec
 from archspec.ops import OPS, merges

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from archspec.diagnostics import Diagnostic, did_you_mean
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from archspec.lang.expressions.evaluate import ExpressionError, is_expression, names_if_valid, names_in, undefined
+from archspec.lang.expressions import ExpressionError, is_expression, names_if_valid, names_in, undefined
 from archspec.lang.spec.layer_spec import BlockSpec
 
 RESERVED = {

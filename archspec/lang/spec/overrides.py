@@ -9,14 +9,12 @@ from typing import Any
 
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
-from archspec.lang.document.nodes import MappingNode, Node, SequenceNode
-from archspec.lang.document.scalars import LARGEST
+from archspec.lang.document.nodes import LARGEST, MappingNode, Node, SequenceNode, find
 from archspec.lang.document.yaml_parser import parse_value
-from archspec.lang.expressions.evaluate import ExpressionError, evaluate, is_expression
+from archspec.lang.expressions import ExpressionError, evaluate, is_expression
 from archspec.lang.recipes.contradictions import contradictions
 from archspec.lang.recipes.recipe import ONE_KEY, Recipe, recipe
 from archspec.lang.schema.messages import SHORT
-from archspec.lang.schema.schema_path import find
 from archspec.lang.schema.validate import validate_section
 
 SECTIONS = ("train", "evaluate")

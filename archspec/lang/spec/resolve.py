@@ -5,33 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from archspec.diagnostics import Source
 from archspec.lang.document.nodes import plain
-from archspec.lang.document.scalars import TooLargeError, resolve
 from archspec.lang.document.yaml_parser import parse_document
+from archspec.lang.document.yaml_writer import dump
 from archspec.lang.spec.names import used
 from archspec.lang.spec.spec import Spec
-
-_Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-class _Dumper(_Base):  # type: ignore[misc]
-    """Quotes strings that the spec language would read as numbers: PyYAML writes YAML 1.1, where `1e5` is a string."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True  # the language has no anchors
-
-    def text(self, data: str) -> Any:
-        try:
-            word = isinstance(resolve(data), str)
-        except TooLargeError:
-            word = False
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if word else '"')
-
-
-_Dumper.add_representer(str, _Dumper.text)
 
 
 def resolved_text(
@@ -51,19 +30,12 @@ def resolved_text(
     if "input" in params:
         plain_spec["input"] = list(params["input"])
     plain_spec.update(sections)
-    reads = used(parse_document(Source(name, as_yaml(plain_spec))))
+    reads = used(parse_document(Source(name, dump(plain_spec))))
     given = {word: each for word, each in params.items() if word in reads}
     if given:
         layers = plain_spec.pop("layers")
         plain_spec |= {"params": given, "layers": layers}
-    return as_yaml(plain_spec)
-
-
-def as_yaml(plain_spec: Mapping[str, Any]) -> str:
-    """Plain values as YAML in the spec language, with keys in their order."""
-    return yaml.dump(
-        plain_spec, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
-    )
+    return dump(plain_spec)
 
 
 def _without_rows(value: Any, column: int) -> Any:

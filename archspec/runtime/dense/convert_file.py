@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.graph.decompile import Decompiled
 from archspec.graph.ir import Graph
-from archspec.graph.rewrite.fully_convolutional_spec import fully_convolutional_spec, smallest_side
+from archspec.graph.rewrite.fully_convolutional import fully_convolutional_spec, smallest_side
 from archspec.runtime.dense.convert import copy_weights, graph_of
 from archspec.runtime.models.build import build_model
 from archspec.runtime.models.metadata import Metadata

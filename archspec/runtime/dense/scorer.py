@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
 from archspec.format import byte_size
+from archspec.graph.compile.inference import at_size
 from archspec.graph.ir import Graph
 from archspec.graph.rewrite.fully_convolutional import convolutionalize as dense_graph
-from archspec.graph.rewrite.padding_effects import Effect, dense_effects
-from archspec.graph.rewrite.reinfer import at_size
+from archspec.graph.rewrite.padding import Effect, dense_effects
 from archspec.graph.rewrite.tiling import Reach, Tile, can_tile, peak_bytes, reaches, tiles
 from archspec.ops.base import Shape, show
 from archspec.runtime.dense.convert import copy_weights, graph_of

@@ -12,8 +12,7 @@ from archspec.cli.main import cli
 from archspec.diagnostics import Source
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.diff.diff import Difference, difference
-from archspec.graph.diff.formats import as_json, as_markdown, as_text
-from archspec.graph.diff.rows import rows
+from archspec.graph.diff.formats import as_json, as_markdown, as_text, rows
 from archspec.graph.ir import Graph
 from archspec.lang.spec.spec import parse
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from archspec.lang.expressions.evaluate import FUNCTIONS, LARGEST, ExpressionError, evaluate, names_in
+from archspec.lang.expressions import FUNCTIONS, LARGEST, ExpressionError, evaluate, names_in
 
 NAMES = {"n": 3, "rate": 0.5, "flag": True, "word": "pad", "widths": [16, 32, 64], "nothing": None, "big": 10**15}
 

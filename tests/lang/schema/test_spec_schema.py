@@ -15,7 +15,7 @@ from archspec.diagnostics import ArchspecError, Source
 from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema import spec_schema as schema
-from archspec.lang.schema.schema_path import heads
+from archspec.lang.schema.messages import heads
 from tests.examples.specs import BAD, GOOD, diagnostics
 
 SHIPPED = Path(schema.__file__).parents[2] / "schema.json"

@@ -5,10 +5,10 @@ import pytest
 import archspec
 from archspec import api
 from archspec.diagnostics import ArchspecError
+from archspec.graph.compile.inference import at_size
 from archspec.graph.decompile import decompile
 from archspec.graph.rewrite.fully_convolutional import OUTPUTS, convolutionalize
-from archspec.graph.rewrite.padding_effects import dense_effects
-from archspec.graph.rewrite.reinfer import at_size
+from archspec.graph.rewrite.padding import dense_effects
 from tests.runtime.dense.nets import graph
 
 

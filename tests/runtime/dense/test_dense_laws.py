@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from archspec.graph.compile.inference import at_size
 from archspec.graph.rewrite.fully_convolutional import convolutionalize as dense_graph
-from archspec.graph.rewrite.padding_effects import dense_effects
-from archspec.graph.rewrite.reinfer import at_size
+from archspec.graph.rewrite.padding import dense_effects
 from archspec.runtime.dense.convert import convolutionalize, copy_weights
 from archspec.runtime.models.build import build_model
 from tests.runtime.dense.nets import Net, graph, nets

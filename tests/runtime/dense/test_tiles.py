@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
+from archspec.graph.compile.inference import at_size
 from archspec.graph.rewrite.fully_convolutional import convolutionalize
-from archspec.graph.rewrite.reinfer import at_size
 from archspec.graph.rewrite.tiling import Reach, peak_bytes, reaches, tiles
 from archspec.runtime.dense.scorer import DenseScorer
 from archspec.runtime.models.build import build_model

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.graph.rewrite.reinfer import at_size
+from archspec.graph.compile.inference import at_size
 from archspec.ops.base import Shape
 from archspec.protocols import ViewSet
 from archspec.runtime.data.images import Images

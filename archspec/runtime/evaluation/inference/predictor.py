@@ -13,7 +13,7 @@ import numpy as np
 
 from archspec.diagnostics import ArchspecError
 from archspec.graph.rewrite.fully_convolutional import convolutionalize as convolutionalize_graph
-from archspec.graph.rewrite.padding_effects import dense_effects
+from archspec.graph.rewrite.padding import dense_effects
 from archspec.ops.base import Shape
 from archspec.runtime.data.pipeline.preprocess import preprocess_values
 from archspec.runtime.dense.convert import convolutionalize, graph_of

@@ -1,5 +1,9 @@
-"""How a fully convolutional network differs from the original applied at every position: padding and global layers.
+"""Padding of a fully convolutional network: fixed to its pixels at one size, and its effects on a larger image.
 
+Under a stride `padding: same` puts its zeros where the size demands: 3x3 with stride 2 reads 224 pixels from the first
+on, and 225 from one before it. Windows that are to stand at the same pixels on a larger image need fixed sides.
+
+`dense_effects` lists how the network differs from the original applied at every position: padding and global layers.
 Without any of these the score map is exactly what the original gives for each crop. With padding, a unit near the
 border of a crop sees zeros, where in the larger image it sees what is there ("the padding for the same crop comes
 naturally from the neighbouring parts of an image", Simonyan & Zisserman 2014, section 4.3).
@@ -12,11 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import listed
+from archspec.graph.compile.inference import ancestors, changed, made
 from archspec.graph.ir import Graph, Node
-from archspec.graph.rewrite.fixed_padding import window_of
-from archspec.graph.rewrite.reinfer import ancestors
-from archspec.ops.base import EVERYTHING, Shape
-from archspec.ops.window import before_and_after, explicit, rounding_up
+from archspec.ops.base import EVERYTHING, Op, OpError, Shape, per_axis
+from archspec.ops.window import Pixels, before_and_after, explicit, rounding_up
 
 PADDING, OVERHANG, SIZE, WHOLE = "padding", "overhang", "size", "whole-image"
 
@@ -87,3 +90,50 @@ def _effects(node: Node, shapes: tuple[Shape, ...], dense: Node) -> Iterator[str
             yield OVERHANG
     elif op.name == "upsample" and op.interpolation != "nearest":
         yield PADDING
+
+
+def with_fixed_padding(op: Op, shape: Shape, *, same: bool = True) -> Op:
+    """The operator with padding in pixels as on `shape`, if another size would change it.
+
+    Of `avgpool` the `same` stays: its border does not count, and that of pixels does. So it does of every operator
+    without `same`.
+    """
+    if op.name == "same_pad":
+        return made("zero_pad", {"padding": op.sides(shape)})  # type: ignore[attr-defined]
+    if same and getattr(op, "padding", None) == "same" and op.name != "avgpool":
+        sides = _same_sides(op, shape)
+        if sides is not None:
+            return changed(op, padding=sides if any(map(any, sides)) else "valid")
+    if getattr(op, "ceil_mode", False):
+        return _rounding(op, shape)
+    return op
+
+
+def window_of(op: Any, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Window, strides and dilation of a convolution or pooling along each axis."""
+    if hasattr(op, "pool_size"):
+        window = per_axis(op.pool_size, rank, "pool_size")
+        return window, window if op.strides is None else per_axis(op.strides, rank, "strides"), (1,) * rank
+    window, strides = (per_axis(value, rank, "") for value in (op.kernel_size, op.strides))
+    return window, strides, per_axis(op.dilation_rate, rank, "dilation_rate")
+
+
+def _same_sides(op: Any, shape: Shape) -> Pixels | None:
+    """The padding in pixels; None without strides, when it does not depend on the size."""
+    window, strides, dilation = window_of(op, len(shape) - 1)
+    if max(strides) == 1:
+        return None
+    axes = zip(shape[:-1], window, strides, dilation, strict=True)
+    return tuple(before_and_after(size, k, s, d, "same") for size, k, s, d in axes)
+
+
+def _rounding(op: Any, shape: Shape) -> Op:
+    """The operator without `ceil_mode` if that has no effect at this size and is not defined for a free size."""
+    free = (*(None,) * (len(shape) - 1), shape[-1])
+    try:
+        op.shape(free)
+    except OpError:
+        plain = changed(op, ceil_mode=False)
+        if plain.shape(shape) == op.shape(shape):
+            return plain
+    return op  # type: ignore[no-any-return]
