@@ -1,7 +1,7 @@
 """Time to close an iterator of training batches, compared with the same dataset with tf.data's autotuning.
 
 The thread of autotuning sleeps for up to a minute between two rounds, and closing an iterator sometimes waits for it:
-see archspec/runtime/data/pipeline/parallel.py. The autotuned dataset is read until its thread sleeps.
+see archspec/runtime/data/tf_data.py. The autotuned dataset is read until its thread sleeps.
 """
 
 from __future__ import annotations

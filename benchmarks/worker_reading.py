@@ -20,7 +20,7 @@ from input_pipeline import PREPROCESS, photos
 
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import training_batches
-from archspec.runtime.data.pipeline.sharding import Share
+from archspec.runtime.data.pipeline.epoch_plan import Share
 from archspec.transforms import TRANSFORMS
 
 MOST = 1.1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def data_sources() -> list[tuple[str, str]]:
     """How a data source can be written, and what each form means: `FILE.npz`, `keras:NAME`, ... Includes plugins."""
-    from archspec.runtime.data.sources.registry import data_forms
+    from archspec.runtime.data.sources.source import data_forms
 
     return data_forms()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.transforms.resize import rounded
+from archspec.transforms.frame import rounded
 
 Pair = tuple[int, int]
 """(rows, columns), pixels."""

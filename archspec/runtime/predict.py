@@ -12,8 +12,8 @@ import numpy as np
 from archspec.diagnostics import fail
 from archspec.ops.base import show
 from archspec.runtime.data.files.decode import read_image
-from archspec.runtime.data.files.header import BadImageError
-from archspec.runtime.data.files.parallel_checks import quietly
+from archspec.runtime.data.files.encoded_image import BadImageError
+from archspec.runtime.data.files.image_facts import quietly
 from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_image
 from archspec.runtime.models.classifier import probabilities_of
 from archspec.runtime.models.model_file import load_model

@@ -17,6 +17,7 @@ from archspec.plugins import Registry
 
 TRANSFORMS: Registry[Transform] = Registry("archspec.transforms")
 """Every transform under its name."""
+PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 
 
 class Transform(Declared):

@@ -7,8 +7,7 @@ from typing import Any
 
 from archspec.declare import POSITIVE, arg, declared
 from archspec.ops.base import Shape
-from archspec.transforms.base import Transform, check_range, uniform_integer
-from archspec.transforms.flip import PROBABILITY
+from archspec.transforms.base import PROBABILITY, Transform, check_range, uniform_integer
 
 RANGE = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}
 GREY = {"type": "number", "minimum": 0, "maximum": 255}

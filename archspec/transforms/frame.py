@@ -11,6 +11,7 @@ from archspec.transforms.base import Transform
 
 SIDES = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 2, "maxItems": 2}
 Sides = int | tuple[int, int] | None
+LONGEST = 64  # largest ratio of the sides of an image
 EDGE = 1e-3  # pixels: float32 rounding must not reach outside of the image
 
 
@@ -170,3 +171,33 @@ def whole_pixels(tf: Any, frame: Frame, sides: Any) -> tuple[Any, Any]:
     begin = tf.minimum(tf.cast(tf.round(frame.corner), tf.int32), sides - 1)
     end = tf.maximum(tf.cast(tf.round(frame.corner + frame.extent), tf.int32), begin + 1)
     return begin, tf.minimum(end, sides)
+
+
+def rounded(numerator: Any, denominator: Any) -> Any:
+    """numerator / denominator, rounded to the nearest integer, halves up; for integers and integer tensors."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def scaled_sides(tf: Any, old: Any, cover: tuple[Any, Any], smallest_side: Any = None) -> Any:
+    """The smallest sides, int64 (..., 2), that cover `cover` and are at least `smallest_side`, in pixels.
+
+    They have the aspect ratio of the sides `old` (..., 2), and may be smaller or larger. None in `cover` is ignored.
+    """
+    old = tf.cast(old, tf.int64)
+    wanted = [(side, old[..., axis]) for axis, side in enumerate(cover) if side is not None]
+    if smallest_side is not None:
+        wanted.append((smallest_side, tf.reduce_min(old, -1)))
+    if not wanted:
+        return old
+    # rounding is monotone: the largest rounded sides are those of the largest scale
+    scaled = [
+        rounded(old * tf.expand_dims(tf.cast(new, tf.int64), -1), tf.expand_dims(side, -1)) for new, side in wanted
+    ]
+    return tf.reduce_max(tf.stack(scaled), axis=0)
+
+
+def of_size(tf: Any, size: tuple[Any, Any], old: Any) -> Any:
+    """`size` for each of the sides `old` (..., 2), int64, where None stands for the old side."""
+    old = tf.cast(old, tf.int64)
+    fixed = tf.constant([side is not None for side in size])
+    return tf.where(fixed, tf.constant([side or 0 for side in size], tf.int64), old)

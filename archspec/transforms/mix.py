@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from archspec.declare import POSITIVE_NUMBER, arg, declared
-from archspec.transforms.base import Transform
-from archspec.transforms.flip import PROBABILITY
+from archspec.transforms.base import PROBABILITY, Transform
 
 HALVINGS = 40  # bisection steps for a quantile: to 1e-12
 

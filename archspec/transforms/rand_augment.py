@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import arg
-from archspec.transforms.base import Transform, uniform_integer
+from archspec.transforms.base import PROBABILITY, Transform, uniform_integer
 from archspec.transforms.color import blended, brightened, contrasted, saturated
 from archspec.transforms.erase import GREY
-from archspec.transforms.flip import PROBABILITY
 
 STRONGEST = 30  # the largest magnitude
 MOST = 4  # largest number of operations

@@ -10,5 +10,5 @@ import pytest
 @pytest.fixture(autouse=True)
 def no_lines_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports of the progress of reading, which come every two seconds."""
-    monkeypatch.setattr("archspec.runtime.data.files.parallel_checks.INTERVAL", math.inf)
-    monkeypatch.setattr("archspec.runtime.data.sources.tfrecord_index.INTERVAL", math.inf)
+    monkeypatch.setattr("archspec.runtime.data.files.image_facts.INTERVAL", math.inf)
+    monkeypatch.setattr("archspec.runtime.data.sources.tfrecord.INTERVAL", math.inf)

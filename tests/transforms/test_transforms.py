@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from archspec.declare import arguments
 from archspec.ops.base import OpError
 from archspec.transforms import TRANSFORMS
-from archspec.transforms.frame import whole
-from archspec.transforms.resize import rounded
+from archspec.transforms.frame import rounded, whole
 
 EXAMPLES = [(name, args, shape) for name, declared in TRANSFORMS.items() for args, shape in declared.examples]
 INPUT = (6, 5, 3)  # of a network that no image of the examples has

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.data.pipeline.sharding import Share
+from archspec.runtime.data.pipeline.epoch_plan import Share
 from archspec.runtime.distributed.cluster import Cluster, cannot_listen, connecting
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend, warnings_hidden
 

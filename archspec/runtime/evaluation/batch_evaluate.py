@@ -11,9 +11,8 @@ from typing import Any
 from archspec.diagnostics import fail, listed, render
 from archspec.lang.schema.protocol_text import protocol_text
 from archspec.protocols import Protocol
-from archspec.runtime.data.classes import match_classes
-from archspec.runtime.data.images import Images
-from archspec.runtime.distributed.worker_errors import worker_lost_errors
+from archspec.runtime.data.images import Images, match_classes
+from archspec.runtime.distributed.cluster import worker_lost_errors
 from archspec.runtime.evaluation.ensemble import averages, check_members
 from archspec.runtime.evaluation.inference.journal import forget
 from archspec.runtime.evaluation.inference.predictor import Predictor

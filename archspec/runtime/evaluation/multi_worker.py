@@ -11,9 +11,9 @@ import numpy as np
 from archspec.protocols import Protocol
 from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.images import Images
+from archspec.runtime.distributed.cluster import check_workers
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import make_strategy
-from archspec.runtime.distributed.worker_errors import check_workers
 from archspec.runtime.evaluation.inference.predictor import Predictor
 from archspec.runtime.evaluation.inference.runner import Posteriors, run_protocol
 from archspec.runtime.evaluation.options import EvaluationOptions

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP as requests to stop: the current step finishes first, then all is saved."""
+"""Interruptions that a run survives: Ctrl-C, SIGTERM, SIGHUP, and a standard error that nobody reads any more.
+
+A signal is a request to stop: the current step finishes first, then all is saved.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, TextIO
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """SIGHUP: the terminal was closed. Windows has none."""
@@ -53,3 +57,23 @@ def stop_requests(note: Callable[[str], None]) -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class ResilientStream:
+    """A stream without the operating system's errors when nobody can read it any more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Drops text that cannot be written."""
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

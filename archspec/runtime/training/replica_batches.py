@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archspec.runtime.data.pipeline.sharding import Share
+from archspec.runtime.data.pipeline.epoch_plan import Share
 from archspec.runtime.models.metrics import cross_entropy, metric_sums
 
 

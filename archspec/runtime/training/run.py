@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipes.evaluation_recipe import evaluation_json
 from archspec.lang.recipes.recipe import recipe_json
+from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
-from archspec.runtime.data.files.header import typical_side
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.distributed.cluster import Cluster
+from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import Devices, describe, make_strategy, worker_share
-from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.models.classifier import classifier_shapes
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory

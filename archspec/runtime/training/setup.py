@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.lang.recipes.recipe import Recipe, RunLength
-from archspec.runtime.data.files.change_detector import ChangeDetector
 from archspec.runtime.data.files.encoded_image import encoded_images
-from archspec.runtime.data.files.file_checks import unreadable
+from archspec.runtime.data.files.file_checks import ChangeDetector, unreadable
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
-from archspec.runtime.data.pipeline.epoch_plan import epoch_plan
-from archspec.runtime.data.pipeline.sharding import Share
+from archspec.runtime.data.pipeline.epoch_plan import Share, epoch_plan
 from archspec.runtime.models.classifier import classifier_shapes, logits_of
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.tensorflow_import import import_tensorflow

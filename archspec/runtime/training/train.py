@@ -9,9 +9,8 @@ from pathlib import Path
 
 from archspec.diagnostics import ArchspecError
 from archspec.lang.recipes.recipe import Recipe
-from archspec.runtime.distributed.cluster import Cluster
+from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
 from archspec.runtime.distributed.strategy import Devices
-from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.settings import is_finished, read_settings
 from archspec.runtime.runs.train_config import TrainConfig

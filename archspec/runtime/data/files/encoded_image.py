@@ -1,13 +1,24 @@
-"""The bytes of encoded images: EncodedImage, an image file or a part of a file."""
+"""Encoded images: where the bytes are (EncodedImage), and their headers, read without decoding (Header).
+
+BadImageError says why a file cannot be used.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
-from typing import Any, NamedTuple
+import struct
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from archspec.diagnostics import printable
-from archspec.runtime.data.files.header import opened
+from archspec.ops.base import counted
+from archspec.runtime.data.files.orientation import TAG
 from archspec.runtime.data.images import DIGEST, Images
 
 Stamp = tuple[int, int, int]
@@ -77,3 +88,172 @@ def stamp_of(file: str) -> Stamp:
     except OSError:
         return MISSING
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+MOST_PIXELS = 178_956_970
+"""Larger images are not decoded (Pillow's limit): 0.5 GiB as RGB. A PNG of 1 MB can hold more pixels."""
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+START = 66  # bytes that hold the format, the bit depth of a PNG, and the layout of a BMP
+BGR = struct.pack("<3I", 0xFF0000, 0xFF00, 0xFF)
+"""The masks of red, green and blue of a BMP with the usual order of channels."""
+COLORS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "CMYK": "CMYK"}
+"""By Pillow's mode; other modes are RGB."""
+PNG_MODES = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}
+"""Pillow's modes by the color type of a PNG (W3C PNG, section 11.2.2)."""
+ALPHA = {"grey": "grey and alpha", "palette": "palette and alpha", "RGB": "RGBA"}
+
+
+class BadImageError(Exception):
+    """The reason why a file cannot be used as an image, as a phrase: "a damaged JPEG"."""
+
+
+class Header(NamedTuple):
+    """The header of an image file: upright height and width in pixels, format, EXIF orientation (1 to 8), mode.
+
+    The mode is RGB, RGBA, grey, "grey and alpha", palette, "palette and alpha" or CMYK, with the prefix "16-bit " for
+    16 bits a channel. A palette with a transparent color counts as "palette and alpha".
+    """
+
+    height: int
+    width: int
+    format: str
+    orientation: int
+    mode: str = "RGB"
+
+    @property
+    def in_part(self) -> bool:
+        """Whether a window of the image can be decoded alone: of an upright JPEG."""
+        return self.format == "JPEG" and self.orientation == 1
+
+    @property
+    def alpha(self) -> bool:
+        """Whether pixels may be transparent."""
+        return self.mode.endswith(("alpha", "RGBA"))
+
+
+def header(path: str) -> Header:
+    """The header of an image file. Raises BadImageError."""
+    with opened(path) as file:
+        return _header(file)
+
+
+def header_of(contents: bytes) -> Header:
+    """The header of an encoded image. Raises BadImageError."""
+    return _header(io.BytesIO(contents))
+
+
+def image_sides(images: Images) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """`sides` and `in_part` of all images, read from the headers of the files if unknown. Raises BadImageError."""
+    if images.pixels is not None:
+        sides = np.broadcast_to(np.array(images.pixels.shape[1:3], np.int32), (len(images), 2))
+        return sides, np.zeros(len(images), np.bool_)
+    if images.sides is not None and images.in_part is not None:
+        return images.sides, images.in_part
+    headers = [header(file) for file in images.files or ()]
+    sides = np.array([each[:2] for each in headers], np.int32).reshape(-1, 2)
+    return sides, np.array([each.in_part for each in headers], np.bool_)
+
+
+def typical_side(images: Images) -> int:
+    """The median of the smallest sides, in pixels."""
+    return int(np.median(image_sides(images)[0].min(axis=1)))
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """A file, opened for reading. Raises BadImageError."""
+    if not os.path.isfile(path):
+        broken = "a broken link" if os.path.islink(path) else "no such file"
+        raise BadImageError("not a file" if os.path.exists(path) else broken)
+    try:
+        with open(path, "rb") as file:
+            yield file
+    except OSError as error:
+        raise unreadable_file(error, b"") from None
+
+
+def _header(file: BinaryIO) -> Header:
+    from PIL import Image, UnidentifiedImageError
+
+    start = file.read(START)
+    if not start:
+        raise BadImageError("an empty file")
+    if fault := _bmp_fault(start):
+        raise BadImageError(f"a BMP {fault}, which TensorFlow cannot decode")
+    try:
+        with Image.open(file) as image:
+            kind, mode, (width, height) = image.format, image.mode, image.size
+            transparency = "transparency" in image.info
+            exif = Image.Exif()
+            exif.load(image.info.get("exif") or b"")  # getexif() would decode a PNG and read XMP
+            turn = exif.get(TAG, 1)
+    except Image.DecompressionBombError:
+        raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise BadImageError("not an image") from None
+    except OSError as error:
+        raise unreadable_file(error, start) from None
+    except (ValueError, TypeError, SyntaxError, EOFError, struct.error):  # Pillow raises them for damaged headers
+        raise BadImageError(f"a damaged {format_of(start)}") from None
+    if width * height > MOST_PIXELS:
+        raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels")
+    if kind == "MPO":  # several JPEGs in one file, as many cameras write; decoders read the first
+        kind = "JPEG"
+    if kind not in FORMATS:
+        article = "an" if str(kind)[0] in "AEIO" else "a"
+        raise BadImageError(f"{article} {kind} image; only JPEG, PNG, BMP, GIF and WebP are supported")
+    if kind == "BMP" and mode in ("1", "P"):
+        raise BadImageError("a BMP with a palette, which TensorFlow cannot decode")
+    orientation = int(turn) if turn in range(1, 9) else 1
+    sides = (width, height) if orientation >= 5 else (height, width)
+    return Header(*sides, kind, orientation, _mode(mode, transparency, start))
+
+
+def _mode(mode: str, transparency: bool, start: bytes) -> str:
+    """From Pillow's mode, or from the color type of a 16-bit PNG, for which Pillow has other modes."""
+    deep = start[12:16] == b"IHDR" and start[24] == 16
+    if deep:
+        mode = PNG_MODES.get(start[25], mode)
+    name = COLORS.get(mode, "RGB")
+    if transparency or mode.endswith("A"):
+        name = ALPHA.get(name, name)
+    return f"16-bit {name}" if deep else name
+
+
+def _bmp_fault(start: bytes) -> str:
+    """Why TensorFlow would misread a BMP, or "": it assumes 8, 24 or 32 bits a pixel, uncompressed, blue first."""
+    if not start.startswith(b"BM") or len(start) < START:
+        return ""
+    if start[14] < 40:
+        return "of OS/2"
+    bits, compression = struct.unpack("<HI", start[28:34])
+    if bits not in (8, 24, 32):
+        return f"with {counted(bits, 'bit')} a pixel"
+    if compression in (1, 2):
+        return "with compression"
+    if compression == 3 and start[54:66] != BGR:
+        return "with another order of channels"
+    return ""
+
+
+def transparent(contents: bytes) -> bool:
+    """Whether a pixel of an encoded image with alpha is not opaque; True if Pillow cannot decode it."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(contents)) as image:
+            return bool(image.convert("RGBA").getchannel("A").getextrema()[0] < 255)  # type: ignore[operator]
+    except Exception:  # of any kind: TensorFlow could decode the image
+        return True
+
+
+def unreadable_file(error: OSError, start: bytes) -> BadImageError:
+    """The error of the operating system, or, without `strerror`, of Pillow for a damaged file."""
+    reason = f"not readable: {error.strerror.lower()}" if error.strerror else f"a damaged {format_of(start)}"
+    return BadImageError(reason)
+
+
+def format_of(contents: bytes) -> str:
+    """The format according to the first bytes: "JPEG", "PNG", ..., or "image"."""
+    starts = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"BM": "BMP", b"GIF8": "GIF", b"RIFF": "WebP"}
+    return next((name for start, name in starts.items() if contents.startswith(start)), "image")

@@ -1,12 +1,19 @@
-"""What is known of each image file. A file is decoded once, and again when its contents change."""
+"""What is known of each image file. A file is decoded once, and again when its contents change.
+
+Many files are read in parallel, without the messages that libraries print about damaged ones.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +21,18 @@ import numpy.typing as npt
 from archspec.runtime.data.files.cache import read_cache, write_cache
 from archspec.runtime.data.files.color_statistics import SUMS, color_sums
 from archspec.runtime.data.files.decode import decode_bytes
-from archspec.runtime.data.files.encoded_image import EncodedImage, Stamp, digest_of, stamp_of
-from archspec.runtime.data.files.header import BadImageError, Header, header_of, transparent
-from archspec.runtime.data.files.parallel_checks import in_parallel
+from archspec.runtime.data.files.encoded_image import (
+    BadImageError,
+    EncodedImage,
+    Header,
+    Stamp,
+    digest_of,
+    header_of,
+    stamp_of,
+    transparent,
+)
 from archspec.runtime.data.images import DIGEST, Report
-from archspec.runtime.system.tensorflow_import import import_tensorflow
+from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
 VERSION = 5
 """Of the format of the cache; a cache of another version is ignored."""
@@ -136,3 +150,42 @@ def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
         }
     except (KeyError, ValueError, TypeError):
         return {}
+
+
+NAMED = 10  # bad files that a message names
+CHUNK = 64  # files of a task
+INTERVAL = 2.0  # seconds between two lines of progress
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@contextlib.contextmanager
+def in_parallel(check: Callable[[T], R], items: Sequence[T], report: Report | None = None) -> Iterator[Iterator[R]]:
+    """An iterator over check(item), in order, with lines of progress; leaving the context cancels the rest."""
+
+    def chunk(start: int) -> list[R]:
+        return [check(item) for item in items[start : start + CHUNK]]
+
+    with quietly(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        chunks: Any = pool.map(chunk, range(0, len(items), CHUNK))
+        with contextlib.closing(chunks):
+            yield _with_progress(chunks, len(items), report)
+
+
+def _with_progress(chunks: Iterator[list[R]], count: int, report: Report | None) -> Iterator[R]:
+    done, told = 0, time.monotonic()
+    for each in chunks:
+        yield from each
+        done += len(each)
+        if report and time.monotonic() - told > INTERVAL:
+            told = time.monotonic()
+            report(f"{done:,} of {count:,} images read")
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Suppress messages of native libraries, and Pillow's warnings about large images and damaged metadata."""
+    with native_messages_dropped(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

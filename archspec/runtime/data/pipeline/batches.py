@@ -12,20 +12,20 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.files.decode_window import DecodeWindow, decode_window, sliced, view_window
-from archspec.runtime.data.files.encoded_image import reader
-from archspec.runtime.data.files.header import image_sides
+from archspec.runtime.data.files.decode import DecodeWindow, decode_window, sliced, view_window
+from archspec.runtime.data.files.encoded_image import image_sides, reader
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.pipeline.chain import Chain, chain, split_mixing
-from archspec.runtime.data.pipeline.epoch_plan import batch_draws, epoch_plan
+from archspec.runtime.data.pipeline.epoch_plan import Cut, Share, batch_draws, batched, epoch_plan, row_batches, shared
 from archspec.runtime.data.pipeline.preprocess import (
+    Chain,
+    chain,
     check_preprocess,
     preprocess_image,
     preprocess_values,
     resized,
     shape_after,
+    split_mixing,
 )
-from archspec.runtime.data.pipeline.sharding import Cut, Share, batched, row_batches, shared
 from archspec.runtime.data.tf_data import batches_at_once, images_at_once, untuned
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.transforms import Transform

@@ -10,10 +10,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from archspec.diagnostics import fail, listed, printable
+from archspec.diagnostics import fail, listed, printable, visible
 from archspec.runtime.data.files.cache import cache_file
 from archspec.runtime.data.files.color_statistics import SUMS, ColorStatistics, color_statistics, color_sums
 from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, encoded_images
+from archspec.runtime.data.files.file_checks import TRANSPARENT
 from archspec.runtime.data.files.image_facts import ImageFacts, image_facts
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
 from archspec.runtime.data.sources.dataset import open_parts
@@ -100,7 +101,7 @@ class Manifest:
 
     def render(self, format: Literal["text", "json"] = "text") -> str:
         """The manifest as text, whose last two lines can be copied into a spec, or as JSON."""
-        from archspec.runtime.data.report.manifest_text import manifest_text
+        from archspec.runtime.data.report.manifest import manifest_text
 
         return json.dumps(self.to_json()) if format == "json" else manifest_text(self)
 
@@ -187,3 +188,58 @@ def _copies(parts: Mapping[str, CheckedPart]) -> Copies:
             if its_name != name:
                 contradicting.setdefault(known.digest, (str(its_image), str(image)))
     return Copies(copies, shared, list(contradicting.values()))
+
+
+NAMED = 20  # bad files that the text names
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """Several lines; the last two can be copied into a spec."""
+    facts = manifest.to_json()
+    lines = [f"{visible(manifest.data)}: {_images(facts['images'])} ({manifest.decoded:,} decoded now)"]
+    for name, counts in facts["parts"].items():
+        classes = listed((f"{each} {count:,}" for each, count in counts.items()), CLASSES)
+        lines.append(f"  {name or 'all'}: {_images(sum(counts.values()))} of {len(counts)} classes: {classes}")
+    for name in ("formats", "modes"):
+        if counts := facts[name]:
+            lines.append(f"  {name}: {listed(f'{each} {count:,}' for each, count in counts.items())}")
+    for side in ("height", "width"):
+        if spread := facts[side]:
+            lines.append(f"  {side}: {spread['least']} to {spread['greatest']} pixels, median {spread['median']:g}")
+    if facts["turned_by_exif"]:
+        lines.append(f"  turned upright by their EXIF orientation: {facts['turned_by_exif']:,}")
+    if facts["transparent"]:
+        lines.append(f"  with transparent pixels: {facts['transparent']:,}, {TRANSPARENT}")
+    if facts["copies"]:
+        shared = facts["copies_of_training_images"]
+        others = f"; training images outside of `train`: {shared:,}" if shared else ""
+        lines.append(f"  copies of another image: {facts['copies']:,}{others}")
+    lines += _named(
+        "the same image in two classes", [f"{one} and {other}" for one, other in facts["of_several_classes"]]
+    )
+    lines += _named("cannot be read as images", [f"{file}: {reason}" for file, reason in manifest.bad])
+    lines += [f"  {problem}" for problem in facts["problems"]]
+    if found := manifest.colors:
+        components = ", ".join(f"[{_numbers(row)}]" for row in found.components)
+        lines += [
+            "colors of the training images, in grey levels 0 to 255:",
+            f"  preprocess: [normalize: {{mean: [{_numbers(found.mean)}], std: [{_numbers(found.std)}]}}]",
+            f"  pca_color: {{deviations: [{_numbers(found.deviations)}], components: [{components}]}}",
+        ]
+    return "\n".join(lines)
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"
+
+
+def _named(heading: str, each: list[str]) -> list[str]:
+    """A count, and one line for each of the first ones."""
+    if not each:
+        return []
+    more = [f"    and {len(each) - NAMED:,} more"] if len(each) > NAMED else []
+    return [f"  {heading}: {len(each):,}", *(f"    {line}" for line in each[:NAMED]), *more]
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

@@ -10,13 +10,11 @@ import numpy.typing as npt
 
 from archspec.protocols.crops import Pair
 from archspec.runtime.data.files.decode import decode
-from archspec.runtime.data.files.encoded_image import reader
-from archspec.runtime.data.files.header import image_sides
+from archspec.runtime.data.files.encoded_image import image_sides, reader
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.tf_data import images_at_once, untuned
 from archspec.runtime.system.tensorflow_import import import_tensorflow
-from archspec.transforms.frame import view, whole
-from archspec.transforms.resize import LONGEST, scaled_sides
+from archspec.transforms.frame import LONGEST, scaled_sides, view, whole
 
 Scale = tuple[int | None, Pair | None]
 """Smallest side, pixels (None: just large enough for the window), and the window (rows, columns) to cover.

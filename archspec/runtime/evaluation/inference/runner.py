@@ -16,7 +16,7 @@ from archspec.lang.declarations.section import to_one_key
 from archspec.ops.base import Shape
 from archspec.protocols import Protocol, ViewSet
 from archspec.protocols.base import passes
-from archspec.runtime.data.files.change_detector import ChangeDetector
+from archspec.runtime.data.files.file_checks import ChangeDetector
 from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline.batches import evaluation_batches

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from archspec.format import duration
 from archspec.runtime.models.metrics import MetricSums
-from archspec.runtime.system.resilient_stderr import ResilientStream
+from archspec.runtime.system.signals import ResilientStream
 
 COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
 BAR, LEAST_BAR = 20, 5  # letters wide, and where the terminal is narrow

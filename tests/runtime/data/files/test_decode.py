@@ -14,9 +14,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.files.decode import _upright, decode, decode_bytes, read_image
-from archspec.runtime.data.files.decode_window import decode_window, window
-from archspec.runtime.data.files.header import BadImageError, header, header_of
+from archspec.runtime.data.files.decode import _upright, decode, decode_bytes, decode_window, read_image, window
+from archspec.runtime.data.files.encoded_image import BadImageError, header, header_of
 from archspec.runtime.data.images import luminance
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
 from archspec.transforms import TRANSFORMS

@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from archspec.runtime.data.files.decode import decode_bytes
-from archspec.runtime.data.files.header import BadImageError
+from archspec.runtime.data.files.encoded_image import BadImageError
 from archspec.runtime.data.images import class_counts
 from archspec.runtime.data.sources.dataset import open_data
 from tests.refusal import refused

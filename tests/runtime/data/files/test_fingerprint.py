@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError, Diagnostic
-from archspec.runtime.data.files.change_detector import ChangeDetector
 from archspec.runtime.data.files.encoded_image import digest_of, stamp_of
+from archspec.runtime.data.files.file_checks import ChangeDetector
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from archspec.runtime.data.files.decode import _with_room, decode_bytes
-from archspec.runtime.data.files.header import BadImageError, header_of, transparent
+from archspec.runtime.data.files.encoded_image import BadImageError, header_of, transparent
 
 RNG = np.random.default_rng(31)
 PICTURE = RNG.integers(0, 256, (11, 7, 3), np.uint8)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from archspec.runtime.data.files.decode import decode
-from archspec.runtime.data.files.header import image_sides
+from archspec.runtime.data.files.encoded_image import image_sides
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, preprocess_image, training_batches
 from archspec.transforms import Transform

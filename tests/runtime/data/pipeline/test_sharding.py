@@ -14,7 +14,7 @@ from PIL import Image
 from archspec.runtime.data.files import encoded_image
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
-from archspec.runtime.data.pipeline.sharding import Cut, Share
+from archspec.runtime.data.pipeline.epoch_plan import Cut, Share
 from archspec.transforms import TRANSFORMS
 
 INPUT = (6, 5, 3)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.runtime.data.files import image_facts, parallel_checks
+from archspec.runtime.data.files import image_facts
 from archspec.runtime.data.files.color_statistics import color_statistics, color_sums
 from archspec.runtime.data.report import manifest as manifest_
 from archspec.runtime.data.report.manifest import make_manifest
@@ -160,8 +160,8 @@ def test_what_was_decoded_before_an_interrupt_is_kept(folder: Path, monkeypatch:
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(parallel_checks, "CHUNK", 1)
-    monkeypatch.setattr(parallel_checks.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(image_facts, "CHUNK", 1)
+    monkeypatch.setattr(image_facts.os, "cpu_count", lambda: 1)
     with monkeypatch.context() as patch:
         patch.setattr(image_facts, "decode_bytes", interrupted)
         with pytest.raises(KeyboardInterrupt):

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.runtime.data.images import Images, class_counts
-from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.data.sources.split import split_rows
+from archspec.runtime.data.sources.dataset import open_data, split_rows
 from tests.refusal import refused
 from tests.runtime.data.image_files import pixels, saved, two_classes
 

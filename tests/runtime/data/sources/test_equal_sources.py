@@ -161,7 +161,7 @@ def test_a_second_start_decodes_nothing_and_a_change_is_seen(folder: Path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr("archspec.runtime.data.files.image_facts.decode_bytes", never)
-        patch.setattr("archspec.runtime.data.sources.tfrecord_index._example", never)
+        patch.setattr("archspec.runtime.data.sources.tfrecord._example", never)
         again = open_data(source, "train")
         assert class_counts(again) == class_counts(open_data(str(folder), "train")) == (3, 2)
         with tf.io.TFRecordWriter(str(Path(source) / "train-00001-of-00002")) as writer:

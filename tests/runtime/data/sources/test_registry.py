@@ -9,10 +9,9 @@ import pytest
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources import registry
+from archspec.runtime.data.sources import source as registry
 from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.data.sources.registry import data_sources, find_source
-from archspec.runtime.data.sources.source import DATA_SOURCES, DataSource, Parts
+from archspec.runtime.data.sources.source import DATA_SOURCES, DataSource, Parts, data_sources, find_source
 
 
 def test_every_source_has_a_form_and_one_line_of_help() -> None:

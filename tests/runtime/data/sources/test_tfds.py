@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archspec.runtime.data.files.header import image_sides
+from archspec.runtime.data.files.encoded_image import image_sides
 from archspec.runtime.data.images import class_counts
 from archspec.runtime.data.sources.dataset import open_data, open_parts
 from tests.refusal import refused
