@@ -42,9 +42,11 @@ def build_model(graph: Graph) -> Any:
         outputs = [tensors[i] for i in graph.outputs]
         model = keras.Model(tensors[0], outputs[0] if len(outputs) == 1 else outputs, name=graph.name)
     if keras.backend.backend() == "tensorflow":
+        from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
         from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
         from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
 
+        speed_up_batch_normalization(model)
         speed_up_grouped_convolutions(model)
         speed_up_wide_windows(model)
     return model

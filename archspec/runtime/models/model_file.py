@@ -14,6 +14,7 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, fail
 from archspec.format import byte_size
 from archspec.runtime.models.build import deep_recursion
+from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
 from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
 from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
 from archspec.runtime.models.metadata import Metadata
@@ -88,6 +89,7 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
     if metadata.class_names is not None and len(metadata.class_names) != outputs:
         fact = f"`{path}` names {len(metadata.class_names)} classes for {outputs} outputs"
         raise fail("not-a-model", fact, help=HELP)
+    speed_up_batch_normalization(model)
     speed_up_grouped_convolutions(model)
     speed_up_wide_windows(model)
     return model, metadata
