@@ -34,18 +34,25 @@ class Evaluations(tuple["Evaluation", ...]):
             return evaluation_text(self[0]) if len(self) == 1 else text_table(self)
         return markdown_table(self) if format == "markdown" else csv_table(self)
 
-    def write(self, directory: str | Path) -> Path:
-        """Write evaluation.json, confusion.png, confusion.csv and classes.csv of each, and the table of several.
+    def write(self, directory: str | Path, *, overwrite: bool = False) -> Path:
+        """Write evaluation.json, images.csv, classes.csv, confusion.csv and confusion.png of each, and the table.
+
+        images.csv has a row for each image: path, label, prediction, whether it is correct, and the five most probable
+        classes.
 
         Args:
             directory: a new or empty folder.
+            overwrite: replace the files of an earlier evaluation.
 
         Raises:
             ArchspecError: `output-exists`, `cannot-write`.
         """
-        from archspec.runtime.evaluation.report_files import write_evaluation, write_evaluations
+        from archspec.runtime.evaluation.outputs import EvaluationOutputs
 
-        return write_evaluation(self[0], directory) if len(self) == 1 else write_evaluations(self, directory)
+        outputs = EvaluationOutputs(Path(directory), overwrite=overwrite)
+        outputs.check()
+        outputs.write(self, [], lambda line: None)
+        return Path(directory)
 
 
 def evaluate(
@@ -95,6 +102,7 @@ def evaluate_all(
     weights: Sequence[float] | None = None,
     save_predictions: str | Path | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     split: Split = "validation",
     validation_split: float | None = None,
     seed: int = 0,
@@ -120,6 +128,7 @@ def evaluate_all(
         weights: weights of the ensemble members, positive; by default all are equal.
         save_predictions: a file for the softmax outputs, which can be used as a model later.
         out: a new or empty folder for tables, plots and evaluation.json; see `Evaluations.write`.
+        overwrite: replace an earlier `out` and `save_predictions`.
         split: the part of the data to evaluate on.
         validation_split: share of the images that was held out in training, to select the same images.
         seed: seed of that split, as in training.
@@ -140,12 +149,14 @@ def evaluate_all(
     from archspec.lang.schema.protocol_text import parse_protocols
     from archspec.runtime.evaluation.batch_evaluate import evaluate_all
     from archspec.runtime.evaluation.options import EvaluationOptions
-    from archspec.runtime.system.atomic_write import check_output_folder
+    from archspec.runtime.evaluation.outputs import EvaluationOutputs
 
-    writes = cluster is None or cluster.is_chief
     chosen = parse_protocols(protocols)
-    if out is not None and writes:
-        check_output_folder(Path(out))
+    outputs = EvaluationOutputs(
+        None if out is None else Path(out),
+        None if save_predictions is None else Path(save_predictions),
+        overwrite=overwrite,
+    )
     options = EvaluationOptions(
         data,
         report or (lambda line: None),
@@ -157,12 +168,9 @@ def evaluate_all(
         devices=devices,
         cluster=cluster,
     )
-    found = Evaluations(
-        evaluate_all(models, options, protocols=chosen, ensemble=ensemble, weights=weights, save=save_predictions)
+    return Evaluations(
+        evaluate_all(models, options, protocols=chosen, ensemble=ensemble, weights=weights, outputs=outputs)
     )
-    if out is not None and writes:
-        found.write(out)
-    return found
 
 
 def evaluation_protocols() -> list[str]:

@@ -49,8 +49,12 @@ from archspec.cli.terminal import progress_line
     help="Save the softmax outputs; the file can be used as a MODEL later.",
 )
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="A new folder for tables, plots and evaluation.json."
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="A new folder for tables, plots and the prediction of each image.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace an earlier --out and --save-predictions.")
 @devices
 @cluster
 @skip_bad_images
@@ -67,6 +71,7 @@ def command(
     batch_size: int,
     save_predictions: Path | None,
     out: Path | None,
+    overwrite: bool,
     devices: str | None,
     worker: int | None,
     workers: str | None,
@@ -90,6 +95,7 @@ def command(
             weights=None if weights is None else _numbers(weights),
             save_predictions=save_predictions,
             out=out,
+            overwrite=overwrite,
             split=split,
             validation_split=validation_split,
             seed=seed,
@@ -105,7 +111,7 @@ def command(
     if reports:
         click.echo(results.render(format_))
         if out is not None:
-            progress_line(f"wrote {out}: tables, confusion.png, confusion.csv, classes.csv, evaluation.json")
+            progress_line(f"wrote {out}: evaluation.json, tables, plots, and images.csv with each prediction")
 
 
 def _numbers(text: str) -> list[float]:

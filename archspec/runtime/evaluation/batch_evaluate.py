@@ -19,13 +19,8 @@ from archspec.runtime.evaluation.inference.predictor import Predictor
 from archspec.runtime.evaluation.leakage import seen_in_training
 from archspec.runtime.evaluation.multi_worker import WorkerGroup
 from archspec.runtime.evaluation.options import EvaluationOptions
-from archspec.runtime.evaluation.predictions import (
-    Predictions,
-    check_predictions_path,
-    image_names,
-    load_predictions,
-    save_all,
-)
+from archspec.runtime.evaluation.outputs import NO_OUTPUTS, EvaluationOutputs
+from archspec.runtime.evaluation.predictions import Predictions, image_digests, image_names, load_predictions
 from archspec.runtime.evaluation.result import Evaluation
 from archspec.runtime.evaluation.targets import Target, protocols_of, small_views
 
@@ -37,7 +32,7 @@ def evaluate_all(
     protocols: Sequence[Protocol] | None = (),
     ensemble: bool = False,
     weights: Sequence[float] | None = None,
-    save: str | Path | None = None,
+    outputs: EvaluationOutputs = NO_OUTPUTS,
 ) -> tuple[Evaluation, ...]:
     """Evaluate every model by every protocol, in that order; then, with `ensemble`, the averages of their outputs.
 
@@ -49,8 +44,7 @@ def evaluate_all(
             all of its spec.
         ensemble: average the models, once for each protocol; of a single model, average its protocols.
         weights: weights of the ensemble members, positive; by default all are equal.
-        save: a file for the predictions of the ensembles, or without one of every row; several files are NAME-1.npz,
-            NAME-2.npz, ...
+        outputs: the files to write.
 
     Raises:
         ArchspecError: those of `load_model`, `open_data` and `run_protocol`; `classes-mismatch`, `no-classifier`,
@@ -60,9 +54,8 @@ def evaluate_all(
     targets = [Target.parse(each) for each in models]
     _check(targets, options.data, protocols, weights, ensemble=ensemble)
     if options.cluster and not options.cluster.is_chief:
-        save = None
-    if save is not None:
-        check_predictions_path(save)
+        outputs = NO_OUTPUTS
+    outputs.check()
     for note in dict.fromkeys(seen_in_training(each.path, options) for each in targets):
         if note:
             options.report(note)
@@ -71,12 +64,10 @@ def evaluate_all(
         found = [evaluator.predictions(each, protocols) for each in targets]
         averaged = averages(found, weights) if ensemble else []
         rows = [row for of_target in found for row in of_target] + averaged
-        if save is not None:
-            kept = averaged or rows
-            for file, row in zip(save_all(save, kept), kept, strict=True):
-                options.report(f"wrote {file}: {' + '.join(row.models)}, {' + '.join(row.protocols)}")
+        evaluations = tuple(Evaluation(row) for row in rows)
+        outputs.write(evaluations, averaged or rows, options.report)
         evaluator.finish()
-    return tuple(Evaluation(row) for row in rows)
+    return evaluations
 
 
 def _check(
@@ -130,7 +121,7 @@ class _Evaluator:
         chosen = protocols_of(target, network.metadata, network.input_shape, protocols)
         for warning in small_views(network.input_shape, network.metadata, chosen):
             report(render(warning))
-        found = []
+        digests, found = image_digests(images), []
         for protocol in chosen:
             text = protocol_text(protocol)
             report(f"{network.path}: {text}")
@@ -142,6 +133,7 @@ class _Evaluator:
                     labels=images.labels,
                     class_names=images.class_names,
                     images=image_names(images),
+                    digests=digests,
                     models=(str(network.path),),
                     protocols=(text,),
                     scales=(result.scales,),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -71,14 +73,17 @@ def average(members: Sequence[Predictions], weights: Sequence[float] | None = No
 
 
 def aligned(predictions: Predictions, first: Predictions) -> Predictions:
-    """The predictions with rows and columns in the order of `first`, matched by the names of images and classes.
+    """The predictions with rows and columns in the order of `first`.
+
+    Images are matched by the digests of their contents, classes by their names.
 
     Raises:
         ArchspecError: `ensemble` where images, classes or labels differ.
     """
     found = predictions
-    if predictions.class_names != first.class_names or predictions.images != first.images:
-        rows = _positions(predictions, first, predictions.images, first.images, "images")
+    images, wanted = _identities(predictions, first), _identities(first, predictions)
+    if predictions.class_names != first.class_names or images != wanted:
+        rows = _positions(predictions, first, images, wanted, "images")
         columns = _positions(predictions, first, predictions.class_names, first.class_names, "classes")
         found = replace(
             predictions,
@@ -86,6 +91,7 @@ def aligned(predictions: Predictions, first: Predictions) -> Predictions:
             labels=np.argsort(columns)[predictions.labels[rows]].astype(np.int32),
             class_names=first.class_names,
             images=first.images,
+            digests=first.digests,
         )
     different = np.flatnonzero(found.labels != first.labels)
     if len(different):
@@ -98,17 +104,45 @@ def aligned(predictions: Predictions, first: Predictions) -> Predictions:
     return found
 
 
+def _identities(one: Predictions, other: Predictions) -> tuple[str, ...]:
+    """What identifies each image among those of two members.
+
+    Copies of one image are numbered in the order of their classes and names. Members without digests are matched by
+    the folder and the name of each file.
+
+    Raises:
+        ArchspecError: `ensemble` where the images have row numbers only.
+    """
+    if one.digests is None or other.digests is None:
+        if one.digests is None and one.images == tuple(map(str, range(len(one)))):
+            fact = f"the predictions of `{one.models[0]}` do not say which images they belong to"
+            help = "they were saved by an earlier version of archspec; evaluate the model again"
+            raise fail("ensemble", fact, help=help)
+        return tuple("/".join(Path(name).parts[-2:]) for name in one.images)
+    names = [(one.class_names[label], image) for label, image in zip(one.labels, one.images, strict=True)]
+    copies: Counter[str] = Counter()
+    found = [""] * len(one)
+    for row in sorted(range(len(one)), key=lambda row: names[row]):
+        digest = one.digests[row]
+        copies[digest] += 1
+        found[row] = digest if copies[digest] == 1 else f"{digest} #{copies[digest]}"
+    return tuple(found)
+
+
 def _positions(
-    one: Predictions, first: Predictions, names: tuple[str, ...], wanted: tuple[str, ...], what: str
+    one: Predictions, first: Predictions, keys: Sequence[str], wanted: Sequence[str], what: str
 ) -> list[int]:
-    """The position of each wanted name among the names."""
-    positions = {name: number for number, name in enumerate(names)}
-    if len(positions) < len(names) or set(positions) != set(wanted):
+    """The position of each wanted key among the keys."""
+    positions = {key: number for number, key in enumerate(keys)}
+    if len(positions) < len(keys) or set(positions) != set(wanted):
         fact = f"`{first.models[0]}` and `{one.models[0]}` were not evaluated on the same {what}"
-        pairs = ((first, set(wanted) - set(names)), (one, set(names) - set(wanted)))
-        notes = [f"only `{each.models[0]}` has: {_some(sorted(only))}" for each, only in pairs if only]
+        notes = []
+        for each, own, others in ((first, wanted, {*keys}), (one, keys, {*wanted})):
+            names = each.images if what == "images" else own
+            only = [name for name, key in zip(names, own, strict=True) if key not in others]
+            notes += [f"only `{each.models[0]}` has: {_some(sorted(only))}"] if only else []
         raise fail("ensemble", fact, notes=notes, help="evaluate all members on the same data")
-    return [positions[name] for name in wanted]
+    return [positions[key] for key in wanted]
 
 
 def _some(names: list[str], shown: int = 5) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.runtime.data.images import Images
-from archspec.runtime.system.atomic_write import atomic, check_writable, os_errors, reason
+from archspec.runtime.data.files.encoded_image import digest_of, encoded_images
+from archspec.runtime.data.images import Images, luminance
+from archspec.runtime.system.atomic_write import atomic, make_folder, reason
 
 HELP = "give a file that `archspec evaluate --save-predictions FILE.npz` wrote"
-VERSION = 1
+VERSION = 2
+"""Version 1 has no digests, so its images can be matched by their names only."""
 TEXTS = ("class_names", "images", "models", "protocols", "scales")
 """Fields that are lists of words."""
 DAMAGED = (
@@ -46,13 +47,14 @@ class Predictions:
         posteriors: float32 (N, classes), each row a probability distribution.
         labels: int32 (N,), the indices of the true classes.
         class_names: names of the columns.
-        images: identifiers of the images: `CLASS/FILE`, or their numbers.
+        images: paths of the image files, as the data source names them, or row numbers of an array.
         models: the model file; those of the members of an ensemble.
         protocols: the protocol as a spec says it; one for each member of an ensemble.
         scales: the smallest sides of the rescaled images, such as `224, 256, 288`; one for each member.
         data: the data source.
         passes: forward passes for an image, of all members together.
         images_per_second: None where nothing was computed.
+        digests: of the contents of each image, hexadecimal; None in files of version 1.
     """
 
     posteriors: npt.NDArray[np.float32] = field(repr=False)
@@ -65,57 +67,53 @@ class Predictions:
     data: str
     passes: int
     images_per_second: float | None = None
+    digests: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 def image_names(images: Images) -> tuple[str, ...]:
-    """Identifiers of the images on any machine: folder and name of each file, or the row numbers of an array."""
+    """Names of the images: the paths of their files, or the row numbers of an array."""
     if images.files is None:
-        return tuple(map(str, range(len(images))))
+        return images.names or tuple(map(str, range(len(images))))
     places = [""] * len(images) if images.spans is None else [f"@{start}" for start in images.spans[:, 0].tolist()]
-    return tuple("/".join(Path(file).parts[-2:]) + place for file, place in zip(images.files, places, strict=True))
+    return tuple(file + place for file, place in zip(images.files, places, strict=True))
+
+
+def image_digests(images: Images) -> tuple[str, ...]:
+    """Digests of the contents of the images: of their files, or of the pixels of an array.
+
+    Those of pixels are taken of the luminance, since networks of grey and of RGB images read the same array.
+    """
+    if images.digests is not None:
+        return tuple(bytes(each).hex() for each in images.digests)
+    if images.pixels is None:
+        return tuple(digest_of(each.read()).hex() for each in encoded_images(images))
+    grey = images.pixels.dtype == np.uint8 and images.pixels.shape[-1] == 3
+    return tuple(digest_of((luminance(each) if grey else each).tobytes()).hex() for each in images.pixels)
 
 
 def save_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write an .npz atomically; its folder is made if needed. Raises ArchspecError: `cannot-write`."""
     path = Path(path)
-    with os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with atomic(path) as temporary:
+        write_predictions(temporary, predictions)
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write an .npz."""
     fields = {each.name: getattr(predictions, each.name) for each in dataclasses.fields(predictions)}
     fields["images_per_second"] = predictions.images_per_second or np.nan
-    with atomic(path) as temporary, temporary.open("wb") as file:
+    fields["digests"] = predictions.digests or ()
+    with path.open("wb") as file:
         np.savez(file, archspec_predictions=VERSION, **fields)
 
 
-def check_predictions_path(path: str | Path) -> Path:
-    """Check before long work that predictions can be written.
-
-    Raises:
-        ArchspecError: `bad-output` for a name that does not end in .npz, `output-exists`, `cannot-write`.
-    """
-    path = Path(path)
-    if path.suffix != ".npz":
-        raise fail("bad-output", f"the name `{path}` does not end in `.npz`", help=f"write `{path.name}.npz`")
-    taken = [each for each in (path, path.with_stem(f"{path.stem}-1")) if each.exists()]
-    if taken:
-        raise fail("output-exists", f"`{taken[0]}` exists", help="give another name")
-    check_writable(path)
-    return path
-
-
-def save_all(path: str | Path, rows: Sequence[Predictions]) -> list[Path]:
-    """Write one file under the name itself, several as NAME-1.npz, NAME-2.npz, ...; returns the files.
-
-    Raises:
-        ArchspecError: those of `check_predictions_path`.
-    """
-    path = check_predictions_path(path)
-    files = [path] if len(rows) == 1 else [path.with_stem(f"{path.stem}-{i + 1}") for i in range(len(rows))]
-    for file, row in zip(files, rows, strict=True):
-        save_predictions(file, row)
-    return files
+def numbered(path: Path, count: int) -> list[Path]:
+    """The name itself for one file, NAME-1.npz, NAME-2.npz, ... for several."""
+    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{number + 1}") for number in range(count)]
 
 
 def load_predictions(path: str | Path) -> Predictions:
@@ -125,7 +123,7 @@ def load_predictions(path: str | Path) -> Predictions:
             if not isinstance(arrays, np.lib.npyio.NpzFile) or "archspec_predictions" not in arrays.files:
                 raise _bad(path, "it does not hold predictions")
             version = int(arrays["archspec_predictions"])
-            if version != VERSION:
+            if version not in (1, VERSION):
                 raise _bad(path, f"its format has version {version}, and this archspec reads version {VERSION}")
             speed = float(arrays["images_per_second"])
             found = Predictions(
@@ -134,6 +132,7 @@ def load_predictions(path: str | Path) -> Predictions:
                 data=str(arrays["data"]),
                 passes=int(arrays["passes"]),
                 images_per_second=speed if np.isfinite(speed) else None,
+                digests=_texts(arrays["digests"]) or None if version > 1 else None,
                 **{name: _texts(arrays[name]) for name in TEXTS},
             )
     except OSError as error:
@@ -145,7 +144,7 @@ def load_predictions(path: str | Path) -> Predictions:
 
 
 def _texts(array: Any) -> tuple[str, ...]:
-    if array.ndim != 1 or array.dtype.kind != "U":
+    if array.ndim != 1 or (array.dtype.kind != "U" and array.size):
         raise ValueError("not a list of words")
     return tuple(array.tolist())
 
@@ -156,6 +155,8 @@ def _check(path: str | Path, found: Predictions) -> None:
         raise _bad(path, f"it has posteriors {found.posteriors.shape} for {count:,} images and {classes:,} classes")
     if found.labels.min() < 0 or found.labels.max() >= classes:
         raise _bad(path, f"it has labels from {found.labels.min()} to {found.labels.max()} for {classes:,} classes")
+    if found.digests is not None and len(found.digests) != count:
+        raise _bad(path, f"it has {len(found.digests):,} digests of {count:,} images")
     if not found.models or not len(found.models) == len(found.protocols) == len(found.scales):
         raise _bad(path, "it does not name the models and protocols of the predictions")
 

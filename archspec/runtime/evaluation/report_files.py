@@ -1,4 +1,4 @@
-"""The files of an evaluation: evaluation.json, classes.csv, confusion.csv and the confusion matrix as a plot."""
+"""The files of an evaluation: evaluation.json, images.csv, classes.csv, confusion.csv and a plot of the confusion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from archspec.format import Table, csv_text, throughput
 from archspec.runtime.evaluation.result import Evaluation
 from archspec.runtime.evaluation.tables import csv_table, markdown_table
-from archspec.runtime.system.atomic_write import atomic, check_output_folder, os_errors, write_json, write_text
+from archspec.runtime.system.atomic_write import atomic, make_folder, write_json, write_text
 
 NUMBERED = 30
 """Largest number of classes for which every cell of the plot shows its count."""
@@ -20,15 +20,9 @@ NAMED = 60
 
 
 def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
-    """Write the four files into a new or empty folder, and return it.
-
-    Raises:
-        ArchspecError: `output-exists`, `cannot-write`.
-    """
+    """Write the files into a folder, and return it. Raises ArchspecError (`cannot-write`)."""
     directory = Path(directory)
-    check_output_folder(directory)
-    with os_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     write_json(directory / "evaluation.json", evaluation.to_json())
     names = evaluation.class_names
     confusion = [[name, *counts] for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)]
@@ -39,6 +33,7 @@ def write_evaluation(evaluation: Evaluation, directory: str | Path) -> Path:
     ]
     headings = ["class", "images", "top1_error", "low", "high", "top5_error"]
     write_text(directory / "classes.csv", csv_text(headings, classes) + "\n")
+    write_text(directory / "images.csv", csv_text(*_image_table(evaluation)) + "\n")
     draw_confusion(directory / "confusion.png", evaluation)
     return directory
 
@@ -47,16 +42,28 @@ def write_evaluations(evaluations: Sequence[Evaluation], directory: str | Path) 
     """Write table.md, table.csv, and for each evaluation a folder with its files, numbered and named by its protocol.
 
     Raises:
-        ArchspecError: `output-exists`, `cannot-write`.
+        ArchspecError: `cannot-write`.
     """
     directory = Path(directory)
-    check_output_folder(directory)
     for number, each in enumerate(evaluations, 1):
         words = f"{number}-{each.protocol}" if each.members == 1 else f"{number}-ensemble"
         write_evaluation(each, directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60])
     write_text(directory / "table.md", markdown_table(evaluations) + "\n")
     write_text(directory / "table.csv", csv_table(evaluations) + "\n")
     return directory
+
+
+def _image_table(evaluation: Evaluation) -> tuple[list[str], list[list[object]]]:
+    """Headings and a row for each image: its true class, and its most probable classes, at most five."""
+    found, names = evaluation.predictions, evaluation.class_names
+    top = min(5, len(names))
+    best = np.argsort(-found.posteriors, axis=1, kind="stable")[:, :top]
+    columns = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
+    rows: list[list[object]] = []
+    for image, label, classes, row in zip(found.images, found.labels, best, found.posteriors, strict=True):
+        probable = [each for number in classes for each in (names[number], f"{row[number]:.6g}")]
+        rows.append([image, names[label], names[classes[0]], str(bool(classes[0] == label)).lower(), *probable])
+    return ["path", "label", "prediction", "correct", *columns], rows
 
 
 def evaluation_text(evaluation: Evaluation) -> str:

@@ -22,18 +22,48 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         ArchspecError: `cannot-write` when the disk is full or the folder is not writable. An earlier `path` is kept.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    _discard_leftovers(path)
+    temporary = temporary_path(path)
     try:
         with os_errors(path):
             yield temporary
-            if temporary.is_file():
-                with temporary.open("rb") as written:
-                    os.fsync(written.fileno())
-            os.replace(temporary, path)
-            flush_folder(path.parent)
+            flush(temporary)
+            replace(temporary, path)
     finally:
         discard(temporary)
+
+
+def temporary_path(path: Path) -> Path:
+    """A temporary path of this process in the same folder, with the same suffix. Removes those of killed processes."""
+    _discard_leftovers(path)
+    return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+
+
+def flush(path: Path) -> None:
+    """Flush a file to the disk; nothing for a folder."""
+    if path.is_file():
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+
+
+def replace(temporary: Path, path: Path) -> None:
+    """Rename a file or a folder to `path`, which it replaces; an earlier folder is removed after that."""
+    earlier = path.with_name(f".{path.stem}.earlier.{os.getpid()}.tmp{path.suffix}")
+    if path.is_dir() and not path.is_symlink() and any(path.iterdir()):
+        os.replace(path, earlier)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        if earlier.is_dir():
+            os.replace(earlier, path)
+        raise
+    flush_folder(path.parent)
+    discard(earlier)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of an output, and those above it. Raises ArchspecError (`cannot-write`)."""
+    with os_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 def _discard_leftovers(path: Path) -> None:
@@ -117,8 +147,11 @@ def check_writable(path: Path) -> None:
             raise OSError(number, os.strerror(number))
 
 
-def check_output_folder(path: Path) -> None:
+def check_output_folder(path: Path, *, overwrite: bool = False, mark: str | None = None) -> None:
     """Check before long work that `path` can become a folder of results: new or empty. Changes nothing.
+
+    Args:
+        overwrite: let an earlier folder be replaced, if it has the file `mark`, which such folders have.
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`.
@@ -127,7 +160,13 @@ def check_output_folder(path: Path) -> None:
         if not path.is_dir():
             raise fail("output-exists", f"`{path}` exists and is not a folder", help="give another `-o`")
         if any(path.iterdir()):
-            raise fail("output-exists", f"the folder `{path}` exists and is not empty", help="give another `-o`")
+            is_ours = mark is not None and any(path.glob(mark))
+            if overwrite and not is_ours:
+                message = f"the folder `{path}` was not written by this command, and is not overwritten"
+                raise fail("output-exists", message, help="give another `-o`")
+            if not overwrite:
+                help = "give another `-o`" + ", or `--overwrite`" * is_ours
+                raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)
     check_writable(path)
 
 

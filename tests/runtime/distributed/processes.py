@@ -190,7 +190,7 @@ def evaluated(
     def work(cluster: Cluster | None, lines: list[str]) -> int:
         from archspec import evaluate_all
         from archspec.runtime.evaluation.inference.journal import Journal
-        from archspec.runtime.evaluation.predictions import save_all
+        from archspec.runtime.evaluation.predictions import numbered, save_predictions
 
         add = Journal.add
 
@@ -206,7 +206,9 @@ def evaluated(
         given: dict[str, Any] = {"protocols": protocols, "ensemble": True, "batch_size": batch_size, "cluster": cluster}
         found = evaluate_all([model], "digits", report=lines.append, **given)
         worker = cluster.index if cluster else 0
-        save_all(out.with_name(f"{out.name}-{worker}.npz"), [each.predictions for each in found])
+        files = numbered(out.with_name(f"{out.name}-{worker}.npz"), len(found))
+        for file, each in zip(files, found, strict=True):
+            save_predictions(file, each.predictions)
         return 0
 
     return run_workers(folder, workers, work)

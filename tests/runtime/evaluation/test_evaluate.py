@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 import archspec
-from archspec import Export, evaluate, export
+from archspec import Evaluations, Export, evaluate, export
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.pipeline.preprocess import preprocess_image
 from archspec.runtime.data.sources.dataset import open_data
@@ -119,9 +119,10 @@ def test_figures_are_those_of_the_probabilities(evaluated: Evaluation, probabili
 
 
 def test_an_evaluation_is_written_as_json_csv_and_picture(evaluated: Evaluation, tmp_path: Path) -> None:
-    directory = write_evaluation(evaluated, tmp_path / "evaluation")
+    directory = Evaluations([evaluated]).write(tmp_path / "evaluation")
     assert {path.name for path in directory.iterdir()} == {
         "evaluation.json",
+        "images.csv",
         "classes.csv",
         "confusion.csv",
         "confusion.png",
@@ -136,7 +137,7 @@ def test_an_evaluation_is_written_as_json_csv_and_picture(evaluated: Evaluation,
     with Image.open(directory / "confusion.png") as picture:
         assert len(np.unique(np.asarray(picture.convert("L")))) > 50
     with pytest.raises(ArchspecError, match="output-exists"):
-        write_evaluation(evaluated, directory)
+        Evaluations([evaluated]).write(directory)
 
 
 def test_a_large_confusion_matrix_is_drawn_without_names(evaluated: Evaluation, tmp_path: Path) -> None:

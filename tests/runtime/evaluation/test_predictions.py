@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.evaluation.ensemble import average, averages
+from archspec.runtime.evaluation.outputs import EvaluationOutputs
 from archspec.runtime.evaluation.predictions import (
     Predictions,
     load_predictions,
-    save_all,
     save_predictions,
 )
+from archspec.runtime.evaluation.result import Evaluation
 
 CLASSES = ("ant", "bee", "élan")
 
@@ -185,15 +187,132 @@ def test_every_byte_that_is_lost_is_an_error_or_harmless(tmp_path: Path) -> None
         assert found is None or same(found, given)
 
 
+def written(outputs: EvaluationOutputs, rows: list[Predictions]) -> None:
+    outputs.check()
+    outputs.write([Evaluation(row) for row in rows], rows, lambda line: None)
+
+
 def test_a_file_needs_its_suffix(tmp_path: Path) -> None:
-    with pytest.raises(ArchspecError, match="bad-output"):
-        save_all(tmp_path / "a.json", [predictions()])
+    with pytest.raises(ArchspecError, match="bad-output") as caught:
+        written(EvaluationOutputs(predictions=tmp_path / "w" / "a"), [predictions()])
+    assert caught.value.diagnostics[0].help == f"write `{tmp_path}/w/a.npz`"
 
 
-def test_several_are_numbered_and_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_several_are_numbered_and_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     rows = [predictions(seed) for seed in range(2)]
-    files = save_all(tmp_path / "a.npz", rows)
-    assert [file.name for file in files] == ["a-1.npz", "a-2.npz"]
+    outputs = EvaluationOutputs(predictions=tmp_path / "a.npz")
+    written(outputs, rows)
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["a-1.npz", "a-2.npz"]
+    files = [tmp_path / "a-1.npz", tmp_path / "a-2.npz"]
     assert all(same(load_predictions(file), row) for file, row in zip(files, rows, strict=True))
     with pytest.raises(ArchspecError, match="output-exists"):
-        save_all(tmp_path / "a.npz", rows[:1])
+        written(outputs, rows)
+    written(replace(outputs, overwrite=True), rows[::-1])
+    assert same(load_predictions(files[0]), rows[1])
+
+
+def test_a_folder_of_reports_is_replaced_on_request_and_no_other(tmp_path: Path) -> None:
+    outputs = EvaluationOutputs(tmp_path / "out")
+    written(outputs, [predictions(count=6)])
+    with pytest.raises(ArchspecError, match="`--overwrite`"):
+        outputs.check()
+    written(replace(outputs, overwrite=True), [predictions(seed) for seed in range(2)])
+    assert not (tmp_path / "out" / "images.csv").exists()
+    assert (tmp_path / "out" / "2-center" / "images.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").touch()
+    with pytest.raises(ArchspecError, match="was not written by this command"):
+        EvaluationOutputs(tmp_path / "home", overwrite=True).check()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_process_killed_between_its_outputs_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    """The kill is an exception of `replace`: nothing after it runs but the removal of temporary files."""
+    outputs = EvaluationOutputs(tmp_path / "out", tmp_path / "a.npz")
+    rows = [predictions(seed) for seed in range(1 + several)]
+
+    def killed(temporary: Path, path: Path) -> None:
+        if path.name == "out":
+            raise KeyboardInterrupt
+        temporary.rename(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("archspec.runtime.system.output_set.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            written(outputs, rows)
+    assert not (tmp_path / "out").exists()
+    first = tmp_path / ("a-1.npz" if several else "a.npz")
+    assert first.exists()
+    written(outputs, rows)
+    names = ["a-1.npz", "a-2.npz", "out"] if several else ["a.npz", "out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    with pytest.raises(ArchspecError, match="output-exists"):
+        outputs.check()
+
+
+def test_the_file_of_a_user_is_not_taken_for_that_of_a_killed_process(tmp_path: Path) -> None:
+    outputs = EvaluationOutputs(tmp_path / "out", tmp_path / "a.npz")
+    record = {str(tmp_path / "a.npz"): 1}
+    (tmp_path / ".a.npz.outputs").write_text(json.dumps(record))
+    (tmp_path / "a.npz").write_text("precious")
+    with pytest.raises(ArchspecError, match="output-exists"):
+        outputs.check()
+
+
+DIGESTS = ("aa", "bb", "cc", "dd")
+
+
+def test_images_are_matched_by_their_contents_whatever_their_names() -> None:
+    """Row numbers of an array say nothing: here the second array has the images in another order."""
+    one = predictions(1, images=("0", "1", "2", "3"), digests=DIGESTS)
+    rows = [2, 0, 3, 1]
+    other = replace(
+        shuffled(predictions(2, model="b.keras"), rows, [0, 1, 2]),
+        images=("0", "1", "2", "3"),
+        digests=tuple(DIGESTS[row] for row in rows),
+    )
+    expected = (one.posteriors + predictions(2).posteriors) / 2
+    np.testing.assert_allclose(average([one, other]).posteriors, expected, atol=1e-6)
+
+
+def test_equal_names_of_other_images_are_refused() -> None:
+    one = predictions(1, digests=DIGESTS)
+    other = predictions(2, digests=("aa", "bb", "cc", "ee"), model="b.keras")
+    with pytest.raises(ArchspecError, match="were not evaluated on the same images") as caught:
+        average([one, other])
+    assert caught.value.diagnostics[0].notes == ("only `a.keras` has: ant/3.png", "only `b.keras` has: ant/3.png")
+
+
+def test_copies_of_an_image_are_matched_by_class_and_name() -> None:
+    one = predictions(1, digests=("aa", "aa", "cc", "aa"))
+    rows = [3, 2, 1, 0]
+    moved = replace(shuffled(one, rows, [0, 1, 2]), digests=tuple(one.digests[row] for row in rows))  # type: ignore[index]
+    np.testing.assert_allclose(average([one, moved]).posteriors, one.posteriors, atol=1e-6)
+
+
+def test_predictions_of_an_earlier_version_are_matched_by_file_names_and_refused_without_them(tmp_path: Path) -> None:
+    given = predictions(1)
+    save_predictions(tmp_path / "a.npz", given)
+    with np.load(tmp_path / "a.npz") as arrays:
+        fields = {name: arrays[name] for name in arrays.files if name != "digests"}
+    np.savez(tmp_path / "a.npz", **{**fields, "archspec_predictions": np.array(1)})
+    old = load_predictions(tmp_path / "a.npz")
+    new = replace(given, images=tuple(f"/data/val/{name}" for name in given.images), digests=DIGESTS)
+    np.testing.assert_allclose(average([new, old]).posteriors, given.posteriors, atol=1e-6)
+    numbered = replace(old, images=("0", "1", "2", "3"))
+    with pytest.raises(ArchspecError, match="do not say which images they belong to"):
+        average([numbered, numbered])
+
+
+def test_the_table_of_images_names_each_with_its_most_probable_classes(tmp_path: Path) -> None:
+    posteriors = np.array([[0.5, 0.25, 0.25], [0.125, 0.25, 0.625]], np.float32)
+    given = predictions(count=2, posteriors=posteriors, images=("x/1.png", "x/2.png"))
+    written(EvaluationOutputs(tmp_path / "out"), [given])
+    assert (tmp_path / "out" / "images.csv").read_text(encoding="utf-8") == (
+        "path,label,prediction,correct,class_1,probability_1,class_2,probability_2,class_3,probability_3\n"
+        "x/1.png,ant,ant,true,ant,0.5,bee,0.25,élan,0.25\n"
+        "x/2.png,bee,élan,false,élan,0.625,bee,0.25,ant,0.125\n"
+    )
