@@ -8,13 +8,13 @@ checking a spec.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Self, TypeVar
 
 from archspec.declare import Declared
+from archspec.module_index import MODULES
 
 D = TypeVar("D", bound=Declared)
 
@@ -28,42 +28,48 @@ GROUPS = {
 """Group of entry points -> what its modules declare."""
 
 
-class Registry(dict[str, type[D]]):
-    """Declared classes by name. `registry[name]` loads the plugins of its group before it raises KeyError."""
+class Registry(Mapping[str, type[D]]):
+    """Declared classes by name, sorted.
+
+    `registry[name]` and `get` import the module that declares the name; for an unknown name they load the plugins of
+    the group. `in`, `len` and a list of the names import nothing.
+    """
 
     def __init__(self, group: str) -> None:
-        super().__init__()
         self.group, self.noun = group, GROUPS[group]
+        self._modules = MODULES[group]
+        self.imported: dict[str, type[D]] = {}
+        """The classes of modules that are imported already."""
 
     def add(self, declared: type[D]) -> None:
         """Add a class under its name. Raises TypeError when another module has declared that name."""
-        if declared.name in self and self[declared.name].__module__ != declared.__module__:
-            raise TypeError(f"the {self.noun} `{declared.name}` is declared twice")
-        self[declared.name] = declared
-
-    def import_package(self, name: str, path: Iterable[str]) -> None:
-        """Import every module of a package, each of which adds its classes, and sort them by name."""
-        for module in iter_modules(path):
-            import_module(f"{name}.{module.name}")
-        for each in sorted(self):
-            self[each] = self.pop(each)
-
-    def find(self, name: str) -> type[D] | None:
-        """The class of that name, of archspec or a plugin."""
-        try:
-            return self[name]
-        except KeyError:
-            return None
+        name, module = declared.name, declared.__module__
+        known = self.imported[name].__module__ if name in self.imported else self._modules.get(name, module)
+        if known != module and (name in self.imported or not module.startswith("archspec.")):
+            raise TypeError(f"the {self.noun} `{name}` is declared twice")
+        self.imported[name] = declared
 
     def with_plugins(self) -> Self:
         """The registry after the plugins of its group are loaded, for lists of all names."""
         load_plugins(self.group, self.noun)
         return self
 
-    def __missing__(self, name: str) -> type[D]:
-        if name in self.with_plugins():
-            return self[name]
-        raise KeyError(name)
+    def __getitem__(self, name: str) -> type[D]:
+        if name not in self.imported:
+            if name in self._modules:
+                import_module(self._modules[name])
+            else:
+                self.with_plugins()
+        return self.imported[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules or name in self.imported
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._modules.keys() | self.imported.keys()))
+
+    def __len__(self) -> int:
+        return len(self._modules.keys() | self.imported.keys())
 
 
 @cache

@@ -1,5 +1,6 @@
 """Write the generated documents of the reference: `python docs/generate.py`. A test fails when they are stale.
 
+archspec/module_index.py  from the classes in the packages of operators, transforms, protocols, ...
 docs/operators.md  from the operators, transforms, optimizers and schedules
 docs/commands.md   from the command line
 docs/api.md        from the signatures and docstrings of the public API
@@ -13,6 +14,7 @@ import dataclasses
 import importlib
 import inspect
 import itertools
+import pkgutil
 import re
 import shlex
 import sys
@@ -36,9 +38,11 @@ from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.lang.schema.spec_schema import default_text
 from archspec.ops import OPS
 from archspec.ops.base import OpError, product, show
-from archspec.plugins import load_all_plugins
+from archspec.plugins import Registry, load_all_plugins
 from archspec.protocols import PROTOCOLS
 from archspec.protocols.base import passes
+from archspec.runtime.data.sources.source import DATA_SOURCES
+from archspec.runtime.export import EXPORT_FORMATS
 from archspec.transforms import TRANSFORMS
 
 DOCS = Path(__file__).parent
@@ -316,7 +320,35 @@ def _documented(documented: Any) -> Iterator[tuple[ast.AnnAssign, str]]:
             yield before, inspect.cleandoc(ast.literal_eval(after.value))
 
 
+def module_index() -> str:
+    """archspec/module_index.py, from the classes in the packages of the registries."""
+    lines = ["MODULES = {"]
+    for package, registry in PACKAGES.items():
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+            importlib.import_module(module.name)
+        found = {
+            name: each.__module__ for name, each in registry.imported.items() if each.__module__.startswith(package)
+        }
+        lines += [
+            f'    "{registry.group}": {{',
+            *(f'        "{name}": "{found[name]}",' for name in sorted(found)),
+            "    },",
+        ]
+    text = (DOCS / "../archspec/module_index.py").read_text(encoding="utf-8")
+    return text.partition("MODULES = ")[0] + "\n".join(lines) + "\n}\n"
+
+
+PACKAGES: dict[str, Registry[Any]] = {
+    "archspec.ops": OPS,
+    "archspec.transforms": TRANSFORMS,
+    "archspec.protocols": PROTOCOLS,
+    "archspec.runtime.data.sources": DATA_SOURCES,
+    "archspec.runtime.export": EXPORT_FORMATS,
+}
+"""The package whose modules declare the classes of a registry."""
+
 PAGES = {
+    "../archspec/module_index.py": module_index,
     "api.md": api,
     "operators.md": operators,
     "commands.md": commands,

@@ -1,4 +1,4 @@
-"""The operators, one module for each family. Importing this package declares them all; plugins add to OPS.
+"""The operators, one module for each family. Looking a name up in OPS imports its module; plugins add to OPS.
 
 May import diagnostics, declare and plugins; keras only as an argument of `build`.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from archspec.ops.base import OPS, Op, OpError, Weight
 
-OPS.import_package(__name__, __path__)
+
+def is_merge(name: str | None) -> bool:
+    """Whether the operator of that name takes several inputs; False for other names."""
+    return name is not None and name in OPS and OPS[name].many
 
 
 def merges() -> list[str]:
     """Names of the operators that take several inputs."""
-    return [name for name, op in OPS.items() if op.many]
+    return list(filter(is_merge, OPS))
 
 
 def weight_names() -> list[str]:
@@ -21,4 +24,4 @@ def weight_names() -> list[str]:
     return list(dict.fromkeys(weight.name for op, inputs in made for weight in op.weights(*inputs)))
 
 
-__all__ = ["OPS", "Op", "OpError", "Weight", "merges", "weight_names"]
+__all__ = ["OPS", "Op", "OpError", "Weight", "is_merge", "merges", "weight_names"]

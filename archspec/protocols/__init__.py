@@ -1,4 +1,4 @@
-"""Evaluation protocols, one a module. Importing this package registers them all; plugins add to PROTOCOLS.
+"""Evaluation protocols, one a module. PROTOCOLS imports the module of a name when it is looked up; plugins add to it.
 
 It may import diagnostics, declare, plugins, ops and transforms; it never imports keras or tensorflow.
 """
@@ -6,7 +6,5 @@ It may import diagnostics, declare, plugins, ops and transforms; it never import
 from __future__ import annotations
 
 from archspec.protocols.base import PROTOCOLS, Protocol, ViewSet
-
-PROTOCOLS.import_package(__name__, __path__)
 
 __all__ = ["PROTOCOLS", "Protocol", "ViewSet"]

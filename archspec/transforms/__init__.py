@@ -1,4 +1,4 @@
-"""The transforms of images. Importing this package declares them all; plugins add to TRANSFORMS.
+"""The transforms of images. TRANSFORMS imports the module of a name when it is looked up; plugins add to it.
 
 May import diagnostics, declare, plugins and ops.base; tensorflow only as an argument of `apply`.
 """
@@ -6,7 +6,5 @@ May import diagnostics, declare, plugins and ops.base; tensorflow only as an arg
 from __future__ import annotations
 
 from archspec.transforms.base import TRANSFORMS, Transform
-
-TRANSFORMS.import_package(__name__, __path__)
 
 __all__ = ["TRANSFORMS", "Transform"]

@@ -60,7 +60,7 @@ def network(tmp_path: Path) -> Iterator[archspec.Network]:
 
     (tmp_path / "net.yaml").write_text(SPEC)
     yield archspec.load(str(tmp_path / "net.yaml"))
-    del OPS["gated"]
+    del OPS.imported["gated"]
 
 
 def test_the_graph_counts_the_weights_that_keras_builds(network: archspec.Network) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.declare import freeze
+from archspec.declare import arguments, freeze
 from archspec.diagnostics import Span, did_you_mean, fail, listed
 from archspec.graph.compile.arguments import CallArguments, prepare
 from archspec.graph.compile.builder import Builder, Run, Scope, pad, same_shape
-from archspec.graph.compile.inference import arguments_of
 from archspec.graph.compile.inputs_outputs import input_shape, outputs_of, refuse_unused
 from archspec.graph.compile.parameters import Names, parameters
 from archspec.graph.compile.references import not_found
@@ -25,7 +24,7 @@ from archspec.lang.expressions import ExpressionError, evaluate, is_expression
 from archspec.lang.schema.spec_schema import SHORTCUTS
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 from archspec.lang.spec.spec import Spec
-from archspec.ops import OPS, Op
+from archspec.ops import OPS, is_merge
 
 MAX_NESTING = 40
 MAX_STEPS = 100_000  # expanded items, layers or not: bounds specs that take long to expand to few layers
@@ -137,7 +136,7 @@ class Compiler:
     def _chosen(self, item: LayerSpec, names: Names) -> LayerSpec:
         """The layer with the operator or block that its expression names: `$unit: 64`."""
         head = self._expression(item.head, item.span, names)
-        if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.find(head)):
+        if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.get(head)):
             raise self.builder.error(
                 "unknown-operator",
                 f"there is no operator or block `{head}` (the value of `{item.head}`)",
@@ -145,7 +144,7 @@ class Compiler:
                 help=did_you_mean(str(head), [*OPS, *self.spec.blocks])
                 or (f"the blocks are: {listed(self.spec.blocks)}" if self.spec.blocks else None),
             )
-        many, inputs, needed = OPS.get(head, Op).many, len(item.origin), self._needed(head)
+        many, inputs, needed = is_merge(head), len(item.origin), self._needed(head)
         if (inputs < 2) if many else (inputs not in (0, needed)):
             inputs_ = "two or more inputs" if many else f"{needed} inputs" if needed > 1 else "one input"
             fact = f"`{item.head}` is `{head}` here, which takes {inputs_}"
@@ -230,7 +229,7 @@ class Compiler:
         call = self._calls.get(key)
         if call is None:
             block = self.spec.blocks.get(item.head)
-            known = block.arguments if block else [argument.name for argument in arguments_of(item.head)]
+            known = block.arguments if block else [argument.name for argument in arguments(OPS[item.head])]
             call = self._calls[key] = prepare(item, key[1], known, self.builder)
         return call
 

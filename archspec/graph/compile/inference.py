@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from archspec.declare import Argument, arguments
+from archspec.declare import arguments
 from archspec.diagnostics import fail
 from archspec.graph.ir import Facts, Graph
 from archspec.lang.schema.validate import check_value
@@ -28,18 +27,12 @@ class WrongArgument(Exception):  # noqa: N818 - it is caught where the place is 
         self.code, self.message, self.argument, self.help = code, message, argument, help
 
 
-@cache
-def arguments_of(head: str) -> tuple[Argument, ...]:
-    """The arguments of an operator."""
-    return arguments(OPS[head])
-
-
 def made(head: str, values: Mapping[str, Any]) -> Op:
     """The operator with these values, which are validated. Raises WrongArgument."""
     key = (head, repr(values))  # True is not 1
     op = _MADE.get(key)
     if op is None:
-        for argument in arguments_of(head):
+        for argument in arguments(OPS[head]):
             if argument.name in values:
                 wrong = check_value(head, argument.name, values[argument.name])
                 if wrong:
@@ -78,8 +71,8 @@ def _integral(value: Any) -> Any:
 
 def changed(op: Op, **values: Any) -> Op:
     """The operator with some arguments replaced, for `infer`."""
-    given = {argument.name: getattr(op, argument.name) for argument in arguments_of(op.name)}
-    defaults = {argument.name: argument.default for argument in arguments_of(op.name)}
+    given = {argument.name: getattr(op, argument.name) for argument in arguments(type(op))}
+    defaults = {argument.name: argument.default for argument in arguments(type(op))}
     given.update(values)
     return made(op.name, {name: value for name, value in given.items() if value != defaults[name]})
 

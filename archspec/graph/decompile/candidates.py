@@ -144,7 +144,8 @@ def _redundant(stretch: Sequence[LayerDraft], keys: Sequence[int]) -> int:
 
 def _begins_a_block(item: LayerDraft) -> bool:
     """Whether a small block begins with this operator: one with weights that is no normalization."""
-    return OPS.get(item.head, Op).weights is not Op.weights and item.head not in ("bn", "layer_norm", "group_norm")
+    has_weights = item.head in OPS and OPS[item.head].weights is not Op.weights
+    return has_weights and item.head not in ("bn", "layer_norm", "group_norm")
 
 
 def _without_odd_ones(places: list[Place]) -> Iterator[list[Place]]:

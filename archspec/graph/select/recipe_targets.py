@@ -28,7 +28,7 @@ def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda *pat
     found: dict[Place, Initializer] = {}
     for rule in rules:
         meant = [node for node in layers if _means(rule.layers, node)]
-        if not meant and not OPS.find(rule.layers):
+        if not meant and not OPS.get(rule.layers):
             raise unmatched(rule.layers, [node.path for node in layers], where("init", rule.layers))
         places = [(node.path, i) for node in meant for i in _weights(node, rule.weight)]
         if meant and not places:

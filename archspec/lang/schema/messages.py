@@ -12,7 +12,7 @@ from archspec.lang.expressions import is_expression
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import ONE_KEY
 from archspec.lang.schema.validator import Mistake, Path
-from archspec.ops import OPS, merges
+from archspec.ops import OPS, is_merge
 from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS
 
@@ -152,7 +152,7 @@ def _of_a_head(wrong: Mistake) -> Fact | None:
     if not head:
         return None
     given = arguments(heads()[head])
-    if head in merges():
+    if is_merge(head):
         help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
         return "wrong-type", f"`{head}` takes named branches, but is given {show(wrong.value)}", help
     if not given:

@@ -12,7 +12,7 @@ from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, find, le
 from archspec.lang.schema.messages import FIGURE, NAMES, Fact, fact, needs, owner, show, unknown, word
 from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.schema.validator import Mistake, mistakes
-from archspec.ops import OPS, merges
+from archspec.ops import OPS, is_merge
 
 
 def validate(document: MappingNode, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
@@ -63,7 +63,7 @@ def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[
             if name not in wrong.known and name not in rest:
                 yield _diagnostic(unknown(name, wrong.known, wrong.path), _key_span(node, name))
     elif wrong.rule == "propertyNames":
-        what = "name for a branch" if owner(wrong.path) in merges() else "name"
+        what = "name for a branch" if is_merge(owner(wrong.path)) else "name"
         at = _key_span(node, str(wrong.value)) or span
         yield Diagnostic("bad-name", f"{show(wrong.value)} is not a valid {what}", at, help=NAMES.get(wrong.asked))
     elif wrong.rule == "required":

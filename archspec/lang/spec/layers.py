@@ -11,7 +11,7 @@ from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, Sequence
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.spec_schema import MODIFIERS
 from archspec.lang.spec.layer_spec import STRUCTURES, BlockSpec, LayerSpec
-from archspec.ops import OPS, merges
+from archspec.ops import OPS, is_merge, merges
 
 Entry = tuple[ScalarNode, Node]
 Report = Callable[[Diagnostic], None]
@@ -132,7 +132,7 @@ class Layers:
         if head in self.blocks:
             self._call(item)
             return item
-        if head in merges():
+        if is_merge(head):
             return self._merge(item)
         if head not in OPS:
             known = [*OPS, *self.blocks, *STRUCTURES]

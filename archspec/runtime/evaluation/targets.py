@@ -36,7 +36,7 @@ class Target:
     def parse(cls, text: str | Path) -> Target:
         """`runs/a`, or `runs/a:ten-crop`. A path that exists with the colon has no protocol."""
         path, colon, name = str(text).rpartition(":")
-        protocol = PROTOCOLS.find(name) if colon and not Path(text).exists() else None
+        protocol = PROTOCOLS.get(name) if colon and not Path(text).exists() else None
         return cls(Path(path), protocol.make({})) if protocol else cls(Path(text))
 
 

@@ -1,4 +1,4 @@
-"""Export of trained networks for other programs, one format a module. Importing this package registers them all.
+"""Export of trained networks for other programs, one format a module. EXPORT_FORMATS imports them by name.
 
 It may import diagnostics, plugins, runtime.system, runtime.data and runtime.models. A module of a format imports numpy
 and TensorFlow inside functions, so that the help of `archspec export` does not load them.
@@ -7,7 +7,5 @@ and TensorFlow inside functions, so that the help of `archspec export` does not 
 from __future__ import annotations
 
 from archspec.runtime.export.export_format import EXPORT_FORMATS, ExportFormat
-
-EXPORT_FORMATS.import_package(__name__, __path__)
 
 __all__ = ["EXPORT_FORMATS", "ExportFormat"]

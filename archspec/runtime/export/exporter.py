@@ -67,7 +67,7 @@ def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") ->
 
 def find_format(name: str) -> ExportFormat:
     """The format of that name. Raises ArchspecError: `unknown-format`; `missing-package` where its extra is missing."""
-    found = EXPORT_FORMATS.find(name)
+    found = EXPORT_FORMATS.get(name)
     if not found:
         near = did_you_mean(name, EXPORT_FORMATS)
         notes = [] if near else [f"the export formats are: {listed(EXPORT_FORMATS)}"]

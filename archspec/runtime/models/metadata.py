@@ -67,7 +67,7 @@ SCHEMA = {
 def _transform(value: dict[str, Any]) -> Transform:
     """One transform from its one-key form, checked against its declaration."""
     ((name, given),) = value.items()
-    if not TRANSFORMS.find(name):
+    if not TRANSFORMS.get(name):
         raise ValueError(f"there is no transform `{name}`")
     declared = arguments(TRANSFORMS[name])
     schema = {

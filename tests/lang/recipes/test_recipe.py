@@ -37,7 +37,7 @@ def rates(recipe: Recipe, images: int) -> list[float]:
 
 def test_no_two_heads_have_one_name() -> None:
     """A path in an error finds the declaration by its name alone."""
-    families = [*ONE_KEY.values(), TRANSFORMS | OPS]
+    families = [*ONE_KEY.values(), {**TRANSFORMS, **OPS}]
     assert len({name for family in families for name in family}) == sum(map(len, families))
 
 

@@ -37,7 +37,7 @@ def test_the_extra_of_a_format_is_the_remedy(monkeypatch: pytest.MonkeyPatch) ->
         extra = "stone"
         packages = ("no_such_package",)
 
-    monkeypatch.setitem(EXPORT_FORMATS, "stone", Stone)
+    monkeypatch.setitem(EXPORT_FORMATS.imported, "stone", Stone)
     with pytest.raises(ArchspecError) as caught:
         find_format("stone")
     (diagnostic,) = caught.value.diagnostics

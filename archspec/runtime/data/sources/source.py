@@ -36,7 +36,6 @@ from typing import ClassVar
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, nearest
 from archspec.plugins import Registry
-from archspec.runtime.data import sources
 from archspec.runtime.data.images import Images, Report
 
 VALIDATION = ("val", "validation", "test")
@@ -77,7 +76,7 @@ class Parts(Mapping[str, Images]):
 
 
 DATA_SOURCES: Registry[DataSource] = Registry("archspec.data_sources")
-"""Every data source under its name; `data_sources` completes it."""
+"""Every data source under its name."""
 
 
 class DataSource(Declared):
@@ -148,7 +147,6 @@ def download_failed(fact: str, library: str, error: Exception, help: str) -> Arc
 @cache
 def data_sources() -> tuple[DataSource, ...]:
     """One instance of each data source, plugins included, in the order in which they are asked."""
-    DATA_SOURCES.import_package(sources.__name__, sources.__path__)
     found = (each() for each in DATA_SOURCES.with_plugins().values())
     return tuple(sorted(found, key=lambda each: (each.fallback, each.name)))
 

@@ -64,7 +64,7 @@ def stripes(monkeypatch: pytest.MonkeyPatch) -> None:
             pixels = np.stack([rows.swapaxes(0, 1) if label else rows for label in labels])
             return Parts.of({"": Images(("rows", "columns"), labels, pixels)})
 
-    del DATA_SOURCES["stripes"]
+    del DATA_SOURCES.imported["stripes"]
     monkeypatch.setattr(registry, "data_sources", lambda: (*known, Stripes()))
 
 
