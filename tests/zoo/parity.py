@@ -21,55 +21,55 @@ from tests.zoo.compare import BOUND
 DOCUMENT = Path(__file__).parents[2] / "docs" / "zoo.md"
 NOT_MEASURED = "not measured"
 HEAD = f"""<!-- written by `python -m tests.zoo.parity`: do not edit -->
-# The zoo
+# Shipped specs
 
-{{pages}} pages, {{networks}} networks. `archspec list` shows the size of each.
+{{specs}} specs, {{networks}} networks. `archspec list` shows their parameters and MACs.
 
-## Equal to keras.applications
+## Comparison with keras.applications
 
-Each function of keras.applications is built with random weights: gammas, betas and biases too, and as moving statistics
-those of random images. Its weights are copied into our network by their places in the graph, and the logits of four
-images are compared in float32, at a small and mostly odd input size: the largest difference as a share of the largest
-logit. Up to {BOUND:.0e} it is the rounding of another order of operations; 0 is equality to the last bit. Parameters
-and MACs are those at the network's own input size.
+The weights of each function of keras.applications are set to random values (gammas, betas and biases too), and its
+moving statistics to those of random images. They are copied into the archspec network by their positions in the graph.
+The logits of four images are compared in float32, at a small and mostly odd input size. The difference is the largest
+difference, relative to the largest logit: up to {BOUND:.0e} it is rounding caused by another order of operations; 0 means
+bit-identical. Parameters and MACs are those at the network's own input size.
 
-| function | network | lines of the page | parameters | MACs | difference |
+| function | network | lines of the spec | parameters | MACs | difference |
 |---|---|---:|---:|---:|---:|
 """
-PAGES = """
-## All pages
+SPECS = """
+## All specs
 
-| page | from | lines | networks |
+| spec | source | lines | networks |
 |---|---|---:|---:|
 """
 
 
-def lines_of(page: str) -> int:
-    """The length of a shipped page."""
-    return api.read_spec(page).text.count("\n")
+def lines_of(family: str) -> int:
+    """The number of lines of a shipped spec."""
+    return api.read_spec(family).text.count("\n")
 
 
 def document(measured: dict[str, str]) -> str:
     """docs/zoo.md; `measured` are the last cells of the first table, by the names of the cases."""
     rows = [_row(case, measured.get(case.name, NOT_MEASURED)) for case in CASES]
-    specs = {page: [*api.networks(page)] for page in api.families()}
-    pages = [
-        f"| [{page}](../specs/{page}.yaml) | {networks[0].spec.title} | {lines_of(page)} | {len(networks)} |"
-        for page, networks in specs.items()
+    specs = {family: [*api.networks(family)] for family in api.families()}
+    lines = [
+        f"| [{family}](../specs/{family}.yaml) | {networks[0].spec.title} | {lines_of(family)} | {len(networks)} |"
+        for family, networks in specs.items()
     ]
-    head = HEAD.format(pages=len(specs), networks=sum(map(len, specs.values())))
-    return head + "\n".join(rows) + "\n" + PAGES + "\n".join(pages) + "\n"
+    head = HEAD.format(specs=len(specs), networks=sum(map(len, specs.values())))
+    return head + "\n".join(rows) + "\n" + SPECS + "\n".join(lines) + "\n"
 
 
 def _row(case: Case, difference: str) -> str:
     graph = api.load(case.reference, **case.settings).graph()
-    page, _ = api.split_reference(case.reference)
+    family, _ = api.split_reference(case.reference)
     assert graph.macs is not None
     settings = "".join(f" --set {name}={value}" for name, value in case.settings.items())
     cells = [
         f"`{case.name}`",
         f"`{case.reference}{settings}`",
-        lines_of(page),
+        lines_of(family),
         f"{graph.params:,}",
         count(graph.macs),
         difference,

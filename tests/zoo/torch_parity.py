@@ -48,12 +48,12 @@ class Case:
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "zoo-torch.md"
 HEAD = f"""<!-- written by `python -m tests.zoo.torch_parity`: do not edit -->
-# Equal to torchvision and timm
+# Comparison with torchvision and timm
 
-Each model gets random weights, and as moving statistics those of random images. Its state dict is a file that
-`archspec build --weights` reads, and the logits of four images, those of the auxiliary classifiers too, are compared in
-double precision: the largest difference as a share of the largest logit. Up to {TOLERANCE:.0e} a network counts as
-equal; TensorFlow's gelu is computed with a constant of single precision. `size` is the side of the square images.
+Each model gets random weights, and the moving statistics of random images. `archspec build --weights` loads its state
+dict, and the logits of four images are compared in double precision, auxiliary classifiers included. The difference is
+the largest difference, relative to the largest logit; up to {TOLERANCE:.0e} counts as equal, because TensorFlow computes gelu
+with a constant in single precision. `size` is the side of the square images.
 
 | library | model | network | size | difference |
 |---|---|---|---:|---:|
@@ -179,7 +179,7 @@ def compare(case: Case) -> tuple[float, float]:
 
 
 def _as_pixels(network: api.Network, images: Any) -> Any:
-    """What a page whose first layer normalizes its pixels turns into these images."""
+    """Images that the first layer of the spec, if it normalizes pixels, maps to the given ones."""
     import numpy as np
 
     first = network.graph().layers[0].op
@@ -187,7 +187,7 @@ def _as_pixels(network: api.Network, images: Any) -> Any:
 
 
 def _logits(network: api.Network, model: Any, images: Any) -> list[Any]:
-    """What each softmax at the end reads."""
+    """The logits: the inputs of the softmax layers at the end."""
     import keras
     import numpy as np
 
