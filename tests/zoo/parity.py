@@ -30,8 +30,8 @@ HEAD = f"""<!-- written by `python -m tests.zoo.parity`: do not edit -->
 The weights of each function of keras.applications are set to random values (gammas, betas and biases too), and its
 moving statistics to those of random images. They are copied into the archspec network by their positions in the graph.
 The logits of four images are compared in float32, at a small and mostly odd input size. The difference is the largest
-difference, relative to the largest logit: up to {BOUND:.0e} it is rounding caused by another order of operations; 0 means
-bit-identical. Parameters and MACs are those at the network's own input size.
+difference, relative to the largest logit: up to {BOUND:.0e} it is rounding caused by another order of operations; 0
+means bit-identical. Parameters and MACs are those at the network's own input size.
 
 | function | network | lines of the spec | parameters | MACs | difference |
 |---|---|---:|---:|---:|---:|
