@@ -52,8 +52,8 @@ HEAD = f"""<!-- written by `python -m tests.zoo.torch_parity`: do not edit -->
 
 Each model gets random weights, and the moving statistics of random images. `archspec build --weights` loads its state
 dict, and the logits of four images are compared in double precision, auxiliary classifiers included. The difference is
-the largest difference, relative to the largest logit; up to {TOLERANCE:.0e} counts as equal, because TensorFlow computes
-gelu with a constant in single precision. `size` is the side of the square images.
+the largest difference, relative to the largest logit; up to {TOLERANCE:.0e} counts as equal, because TensorFlow
+computes gelu with a constant in single precision. `size` is the side of the square images.
 
 | library | model | network | size | difference |
 |---|---|---|---:|---:|
