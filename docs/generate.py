@@ -63,7 +63,7 @@ def operators() -> str:
     ]
     for name, op in OPS.items():
         parts += [_entry(name, op), _examples(name, op)]
-    parts.append("## Transforms\n\nOf `preprocess:` and of `train: {augment: [...]}`.\n")
+    parts.append("## Transforms\n\nFor `preprocess:` and `train: {augment: [...]}`.\n")
     parts += [_entry(name, each) for name, each in TRANSFORMS.items()]
     parts.append("## `train:`\n")
     parts.append(_table(Recipe))
@@ -82,7 +82,7 @@ def operators() -> str:
     parts += [_entry(name, each, level=4) for name, each in SCHEDULES.items()]
     parts.append("## `evaluate:`\n")
     parts.append(f"{_doc(EvaluationRecipe)}\n\n{_table(EvaluationRecipe)}")
-    parts.append("### Protocols\n\nOf `evaluate: {protocols: [...]}` and of `archspec evaluate --protocol`.\n")
+    parts.append("### Protocols\n\nFor `evaluate: {protocols: [...]}` and `archspec evaluate --protocol`.\n")
     for name, each in PROTOCOLS.items():
         parts.append(f"#### {name}\n\n{_doc(each)}\n\nSource: {each.paper}.\n\n{_table(each)}")
     return "\n".join(parts).rstrip() + "\n"

@@ -69,9 +69,9 @@ class ZeroPad(Border):
 
 @declared
 class SamePad(Border):
-    """The zeros of `padding: same` as a layer of its own, for a window with `padding: valid` after it.
+    """The zero padding of `padding: same` as a separate layer, before a window with `padding: valid`.
 
-    An average pooling counts these zeros, unlike those of its own `padding: same` (NASNet in Keras).
+    Average pooling counts these zeros, but not those of its own `padding: same` (NASNet in Keras).
 
     Shapes: (H, W, C) -> (H + top + bottom, W + left + right, C), so that (H + top + bottom - kernel_size) / strides + 1
     = ceil(H / strides).

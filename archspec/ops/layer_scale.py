@@ -14,7 +14,7 @@ class LayerScale(Op):
     """Multiply each channel by a learned factor that starts near zero (Touvron et al. 2021, CaiT, section 2.1).
 
     Shapes: (..., C) -> (..., C).
-    Weights: kernel, one value a channel: (1, C, 1) in 1-D, (1, 1, C, 1) in 2-D, else (C,).
+    Weights: kernel, one value per channel: (1, C, 1) in 1-D, (1, 1, C, 1) in 2-D, else (C,).
     """
 
     name = "layer_scale"

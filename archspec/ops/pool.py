@@ -106,7 +106,7 @@ class Pool(Op):
 
 @declared
 class MaxPool(Pool):
-    """Maximum over a window; overlapping where `strides` is smaller than `pool_size`.
+    """Maximum over a window. Windows overlap if `strides` is smaller than `pool_size`.
 
     Shapes: (H, W, C) -> (H', W', C), H' = floor((H + 2p - pool_size) / strides) + 1, or ceil(H / strides) for
     `padding: same`; `ceil_mode` rounds up, as in Caffe. The padding is never the maximum.

@@ -30,7 +30,7 @@ class Dropout(Op):
     rate: float = arg(FRACTION, "fraction of the units set to zero")
     noise_shape: tuple[int | None, ...] | None = arg(
         NOISE_SHAPE,
-        "shape of the mask, batch axis first: 1 where units share a draw, null for the size of the input",
+        "shape of the mask, batch axis first: 1 to drop whole axes together, null for the size of the input",
         None,
     )
 
@@ -85,7 +85,7 @@ class StochasticDepth(Op):
     """In training, set a whole sample to zero with probability `rate` and scale up the others (drop path).
 
     It is the last layer of a residual branch (Huang et al. 2016, section 3; Larsson et al. 2017). The paper draws once
-    for a batch and scales at test time; today each sample has its own draw.
+    for each batch and scales at test time; this operator draws for each sample, as is common today.
 
     Shapes: as its input. It has no effect at inference.
     """

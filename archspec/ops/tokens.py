@@ -40,7 +40,7 @@ class Embedded(Op):
 
 @declared
 class ClassToken(Embedded):
-    """One learned vector that is put before the sequence; the classifier reads its output.
+    """One learned vector that is prepended to the sequence; the classifier reads the output at its position.
 
     Shapes: (L, C) -> (1, C).
     Weights: embeddings (1, C).

@@ -15,8 +15,8 @@ SIDES = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItem
 class Center(Protocol):
     """The central crop of the image, rescaled until its smallest side is `size`.
 
-    Krizhevsky et al. 2012, section 2, bring an image of any shape to a square this way. A crop of another size than
-    the network's input goes through the fully convolutional network, whose class scores are averaged.
+    This is how Krizhevsky et al. 2012, section 2, crop images of any shape to a square. A crop that is larger than the
+    network's input is evaluated by the fully convolutional network, whose class scores are averaged.
     """
 
     name = "center"

@@ -15,9 +15,9 @@ STEP = 32
 class MultiScale(Protocol):
     """The fully convolutional network over the whole image at several scales, by default Q - 32, Q and Q + 32.
 
-    The paper has Q in {S - 32, S, S + 32} for a fixed S, which is the default with S the spec's `resize`, and
-    {S_min, (S_min + S_max) / 2, S_max} for scale jitter (Table 4). He et al. 2015, section 3.4, have
-    {224, 256, 384, 480, 640}.
+    The paper uses Q in {S - 32, S, S + 32} for a fixed S (the default, where S is the spec's `resize`), and
+    {S_min, (S_min + S_max) / 2, S_max} for scale jitter (Table 4). He et al. 2015, section 3.4, use {224, 256, 384,
+    480, 640}.
     """
 
     name = "multi-scale"

@@ -11,7 +11,7 @@ from archspec.protocols.base import AVERAGE, SIZE, Protocol, ViewSet, dense_view
 class SingleScale(Protocol):
     """The fully convolutional network over the whole image at one scale, Q: `dense` at one size.
 
-    The paper has Q = S for a network trained at the fixed scale S, and Q = (S_min + S_max) / 2 for one trained with
+    The paper uses Q = S for a network trained at the fixed scale S, and Q = (S_min + S_max) / 2 for one trained with
     scale jitter (Table 3).
     """
 

@@ -193,8 +193,8 @@ def fallback(tf: Any, sides: Any, ratio: tuple[float, float]) -> Any:
 class ResizeSmallestSide(Framing):
     """Resize the smallest side to `size` pixels, antialiased bilinear, with the same aspect ratio.
 
-    Shapes: (H, W, C) -> (size, round(size W / H), C) for H <= W. Of an image with a side of more than 64 times the
-    other, the central part is used. A range [low, high] draws the size of each image, including both ends: scale jitter
+    Shapes: (H, W, C) -> (size, round(size W / H), C) for H <= W. An image with an aspect ratio above 64 is first
+    cropped to its central part. A range [low, high] draws the size of each image, including both ends: scale jitter
     (Simonyan & Zisserman 2014, section 3.1, with S in [256, 512]; He et al. 2015, section 3.4, with [256, 480]).
     """
 

@@ -41,7 +41,9 @@ class Mixup(Mixing):
     batch_draws = 2
     examples = (({}, (5, 7, 3)), ({"alpha": 1, "p": 0.5}, (9, 2)))
 
-    alpha: float = arg(POSITIVE_NUMBER, "of the Beta distribution: 1 is uniform, smaller values mix less", 0.2)
+    alpha: float = arg(
+        POSITIVE_NUMBER, "parameter of the Beta distribution: 1 is uniform, smaller values mix less", 0.2
+    )
     p: float = arg(PROBABILITY, "probability that a batch is mixed, 0 to 1", 1.0)
 
     def mix(self, tf: Any, images: Any, targets: Any, draws: Any) -> tuple[Any, Any]:
@@ -65,7 +67,7 @@ class Cutmix(Mixing):
     batch_draws = 4
     examples = (({}, (5, 7, 3)), ({"alpha": 0.5, "p": 0.5}, (9, 4, 1)))
 
-    alpha: float = arg(POSITIVE_NUMBER, "of the Beta distribution: 1 is uniform", 1.0)
+    alpha: float = arg(POSITIVE_NUMBER, "parameter of the Beta distribution: 1 is uniform", 1.0)
     p: float = arg(PROBABILITY, "probability that a batch is mixed, 0 to 1", 1.0)
 
     def mix(self, tf: Any, images: Any, targets: Any, draws: Any) -> tuple[Any, Any]:

@@ -35,7 +35,7 @@ class RandAugment(Transform):
 
     count: int = arg({"type": "integer", "minimum": 1, "maximum": MOST}, "number of operations on an image", 2)
     magnitude: float = arg({"type": "number", "minimum": 0, "maximum": STRONGEST}, "strength of operations, 0 to 30", 9)
-    value: float = arg(GREY, "grey level of pixels that a movement uncovers, 0 to 255", 128.0)
+    value: float = arg(GREY, "grey level of uncovered pixels, 0 to 255", 128.0)
     p: float = arg(PROBABILITY, "probability that a drawn operation is applied, 0 to 1; timm uses 0.5", 1.0)
 
     @property

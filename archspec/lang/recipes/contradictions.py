@@ -30,7 +30,7 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     """All contradictions in a recipe."""
     optimizer, loss, schedule = recipe.optimizer, recipe.loss, recipe.schedule
     if recipe.epochs is not None and recipe.iterations is not None:
-        yield Contradiction(("iterations",), "`epochs` and `iterations` exclude each other", "remove one")
+        yield Contradiction(("iterations",), "`epochs` and `iterations` are mutually exclusive", "remove one")
     clips = [name for name in CLIPS if getattr(optimizer, name) is not None]
     if len(clips) > 1:
         fact = f"gradients are clipped in {len(clips)} ways: {listed(clips)}"
@@ -58,12 +58,12 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     if isinstance(schedule, StepSchedule) and (schedule.epochs is None) == (schedule.iterations is None):
         what = "needs `epochs` or `iterations`" if schedule.epochs is None else "has both `epochs` and `iterations`"
         fact = f"`step` {what}"
-        yield Contradiction(("schedule", "step"), fact, "write for example `step: {epochs: [30, 60]}`")
+        yield Contradiction(("schedule", "step"), fact, "for example, `step: {epochs: [30, 60]}`")
     if isinstance(schedule, PiecewiseConstantDecay):
         at = ("schedule", schedule.name)
         if len(schedule.values) != len(schedule.boundaries) + 1:
             fact = f"{len(schedule.values)} values for {len(schedule.boundaries)} boundaries"
-            yield Contradiction(at, fact, "give one value more than boundaries")
+            yield Contradiction(at, fact, "give one more value than boundaries")
         if any(one >= other for one, other in pairwise(schedule.boundaries)):
             yield Contradiction(at, "the boundaries are not in ascending order", None)
     warmup = recipe.warmup

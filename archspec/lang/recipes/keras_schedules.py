@@ -19,13 +19,17 @@ INITIAL: Any = arg(optional(AT_LEAST_0), "the first learning rate; by default th
 
 @declared
 class ExponentialDecay(Schedule):
-    """The rate times decay_rate ^ (step / decay_steps)."""
+    """The learning rate times decay_rate ^ (step / decay_steps)."""
 
     name = "exponential_decay"
 
     decay_rate: float = arg(POSITIVE_NUMBER, "the factor")
-    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "length of one factor; by default the run", None)
-    staircase: bool = arg(BOOLEAN, "drop at once at the end of each decay_steps", False)
+    decay_steps: float | None = arg(
+        optional(POSITIVE_NUMBER),
+        "steps after which the learning rate is multiplied by decay_rate; by default the run",
+        None,
+    )
+    staircase: bool = arg(BOOLEAN, "change the learning rate only at multiples of decay_steps", False)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
 
@@ -38,13 +42,15 @@ class ExponentialDecay(Schedule):
 
 @declared
 class InverseTimeDecay(Schedule):
-    """The rate divided by 1 + decay_rate * step / decay_steps."""
+    """The learning rate divided by 1 + decay_rate * step / decay_steps."""
 
     name = "inverse_time_decay"
 
-    decay_rate: float = arg(AT_LEAST_0, "how much is added to the divisor in that time")
-    decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "length of one decay; by default the run", None)
-    staircase: bool = arg(BOOLEAN, "drop at once at the end of each decay_steps", False)
+    decay_rate: float = arg(AT_LEAST_0, "increase of the divisor in decay_steps")
+    decay_steps: float | None = arg(
+        optional(POSITIVE_NUMBER), "steps in which the divisor grows by decay_rate; by default the run", None
+    )
+    staircase: bool = arg(BOOLEAN, "change the learning rate only at multiples of decay_steps", False)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
 
@@ -55,13 +61,13 @@ class InverseTimeDecay(Schedule):
 
 @declared
 class PolynomialDecay(Schedule):
-    """From the rate to end_learning_rate along (1 - step / decay_steps) ^ power."""
+    """From the learning rate to end_learning_rate, in proportion to (1 - step / decay_steps) ^ power."""
 
     name = "polynomial_decay"
 
     decay_steps: float | None = arg(optional(POSITIVE_NUMBER), "length of the decay; by default the run", None)
     end_learning_rate: float = arg(AT_LEAST_0, "last learning rate", 0.0001)
-    power: float = arg(AT_LEAST_0, "1 is a straight line", 1.0)
+    power: float = arg(AT_LEAST_0, "exponent; 1 is linear", 1.0)
     cycle: bool = arg(BOOLEAN, "restart, longer each time, instead of staying at the end", False)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
@@ -76,7 +82,7 @@ class PolynomialDecay(Schedule):
 
 @declared
 class CosineDecay(Schedule):
-    """Half a cosine down to alpha of the rate, after a linear rise to warmup_target (Loshchilov & Hutter 2016)."""
+    """Half a cosine down to alpha times the learning rate, after a linear warm-up (Loshchilov & Hutter 2016)."""
 
     name = "cosine_decay"
 
@@ -85,9 +91,9 @@ class CosineDecay(Schedule):
     )
     alpha: float = arg(AT_LEAST_0, "last learning rate, as a share of the highest", 0.0)
     warmup_target: float | None = arg(
-        optional(POSITIVE_NUMBER), "highest learning rate; without it there is no rise", None
+        optional(POSITIVE_NUMBER), "learning rate at the end of the warm-up; by default there is no warm-up", None
     )
-    warmup_steps: float = arg(AT_LEAST_0, "length of the rise", 0)
+    warmup_steps: float = arg(AT_LEAST_0, "length of the warm-up", 0)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
 
@@ -109,8 +115,8 @@ class CosineDecayRestarts(Schedule):
     name = "cosine_decay_restarts"
 
     first_decay_steps: float = arg(POSITIVE_NUMBER, "length of the first cosine")
-    t_mul: float = arg({"type": "number", "minimum": 1}, "how much longer each is", 2.0)
-    m_mul: float = arg(POSITIVE_NUMBER, "how much higher each begins", 1.0)
+    t_mul: float = arg({"type": "number", "minimum": 1}, "length of each cosine relative to the one before", 2.0)
+    m_mul: float = arg(POSITIVE_NUMBER, "initial learning rate of each cosine relative to the one before", 1.0)
     alpha: float = arg(AT_LEAST_0, "last learning rate, as a share of the first", 0.0)
     initial_learning_rate: float | None = INITIAL
     unit: str = COUNTED
@@ -130,12 +136,16 @@ class CosineDecayRestarts(Schedule):
 
 @declared
 class PiecewiseConstantDecay(Schedule):
-    """values[0] up to and with boundaries[0], then values[1], and so on."""
+    """values[0] up to and including step boundaries[0], then values[1], and so on."""
 
     name = "piecewise_constant_decay"
 
-    boundaries: tuple[float, ...] = arg({"type": "array", "items": AT_LEAST_0, "minItems": 1}, "where the rate changes")
-    values: tuple[float, ...] = arg({"type": "array", "items": AT_LEAST_0, "minItems": 2}, "the rates, one more")
+    boundaries: tuple[float, ...] = arg(
+        {"type": "array", "items": AT_LEAST_0, "minItems": 1}, "steps after which the learning rate changes"
+    )
+    values: tuple[float, ...] = arg(
+        {"type": "array", "items": AT_LEAST_0, "minItems": 2}, "learning rates, one more than boundaries"
+    )
     unit: str = COUNTED
 
     def rate(self, base: float, clock: Clock) -> float:

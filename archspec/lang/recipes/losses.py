@@ -45,35 +45,44 @@ class CategoricalCrossentropy(Loss):
 
 @declared
 class SparseCategoricalCrossentropy(Loss):
-    """-log p of the true class, nats; not for the mixed labels of mixup and cutmix."""
+    """-log p of the true class, nats. Not for mixup and cutmix."""
 
     name = "sparse_categorical_crossentropy"
     logits = True
     sparse = True
 
-    ignore_class: int | None = arg(optional({"type": "integer"}), "index of a class that counts as no loss", None)
+    ignore_class: int | None = arg(
+        optional({"type": "integer"}), "index of a class whose images are ignored in the loss", None
+    )
 
 
 @declared
 class CategoricalFocalCrossentropy(Loss):
-    """Cross-entropy that easy images hardly join: -sum(alpha (1 - p)^gamma y log p) (Lin et al. 2017, section 3)."""
+    """Cross-entropy with less weight on easy images: -sum(alpha (1 - p)^gamma y log p) (Lin et al. 2017, section 3)."""
 
     name = "categorical_focal_crossentropy"
     logits = True
 
     alpha: float = arg(AT_LEAST_0, "factor of all classes", 0.25)
-    gamma: float = arg(AT_LEAST_0, "how little easy images count; 0 is the cross-entropy", 2.0)
+    gamma: float = arg(AT_LEAST_0, "how strongly the weight of easy images is reduced; 0 is the cross-entropy", 2.0)
     label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0, "label smoothing {:g}")
 
 
 @declared
 class CategoricalGeneralizedCrossEntropy(Loss):
-    """(1 - p^q) / q of the true class, which bears wrong labels (Zhang & Sabuncu 2018, equation 6); no mixed ones."""
+    """(1 - p^q) / q of the true class: robust to wrong labels (Zhang & Sabuncu 2018, equation 6).
+
+    Not for mixup and cutmix.
+    """
 
     name = "categorical_generalized_cross_entropy"
     sparse = True
 
-    q: float = arg({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "near 0 the cross-entropy", 0.5)
+    q: float = arg(
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "exponent, 0 to 1; near 0 the loss approaches the cross-entropy",
+        0.5,
+    )
 
 
 @declared
@@ -93,9 +102,9 @@ class BinaryFocalCrossentropy(Loss):
     name = "binary_focal_crossentropy"
     logits = True
 
-    apply_class_balancing: bool = arg(BOOLEAN, "weigh ones by alpha, zeros by 1 - alpha", False)
+    apply_class_balancing: bool = arg(BOOLEAN, "multiply the loss of ones by alpha, of zeros by 1 - alpha", False)
     alpha: float = arg(SHARE, "weight of ones", 0.25)
-    gamma: float = arg(AT_LEAST_0, "how little easy images count", 2.0)
+    gamma: float = arg(AT_LEAST_0, "how strongly the weight of easy images is reduced", 2.0)
     label_smoothing: float = arg(FRACTION, HALVES, 0.0, "label smoothing {:g}")
 
 
@@ -164,11 +173,11 @@ class MeanSquaredLogarithmicError(Loss):
 
 @declared
 class Huber(Loss):
-    """The mean over the classes of a square near 0 and a straight line beyond delta (Huber 1964)."""
+    """The mean over the classes of a loss that is quadratic up to delta and linear above it (Huber 1964)."""
 
     name = "huber"
 
-    delta: float = arg(POSITIVE_NUMBER, "where the square ends", 1.0)
+    delta: float = arg(POSITIVE_NUMBER, "the difference above which the loss is linear", 1.0)
 
 
 @declared
@@ -194,7 +203,7 @@ class Dice(Loss):
 
 @declared
 class Tversky(Loss):
-    """Dice with weights of its own for false positives and false negatives (Salehi et al. 2017, equation 4)."""
+    """Dice with separate weights for false positives and false negatives (Salehi et al. 2017, equation 4)."""
 
     name = "tversky"
 

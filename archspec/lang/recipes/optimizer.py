@@ -46,12 +46,14 @@ class Optimizer(Declared):
         False,
         "EMA of the weights",
     )
-    ema_momentum: float = arg(FRACTION, "share of the EMA that an update keeps", 0.99)
+    ema_momentum: float = arg(FRACTION, "decay rate of the EMA", 0.99)
     ema_overwrite_frequency: int | None = arg(
-        optional(POSITIVE), "replace the weights by their EMA every so many updates", None
+        optional(POSITIVE), "replace the weights by their EMA after every N updates", None
     )
     loss_scale_factor: float | None = arg(
-        optional(POSITIVE_NUMBER), "a fixed loss scale; gradients are divided by it again", None
+        optional(POSITIVE_NUMBER),
+        "a fixed loss scale: the loss is multiplied by it, and the gradients are divided by it",
+        None,
     )
     gradient_accumulation_steps: int | None = arg(
         optional({"type": "integer", "minimum": 2}),

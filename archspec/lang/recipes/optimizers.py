@@ -20,8 +20,8 @@ class Sgd(Optimizer):
     name = "sgd"
 
     learning_rate: float = arg(POSITIVE_NUMBER, "step size before the schedule", 0.01)
-    momentum: float = arg(FRACTION, "share of the last update that is kept", 0.0)
-    nesterov: bool = arg(BOOLEAN, "look ahead along the momentum", False)
+    momentum: float = arg(FRACTION, "fraction of the previous update that is added to the next", 0.0)
+    nesterov: bool = arg(BOOLEAN, "use Nesterov momentum", False)
 
     @property
     def slots(self) -> int:
@@ -34,10 +34,10 @@ class RmsProp(Optimizer):
 
     name = "rmsprop"
 
-    rho: float = arg(FRACTION, "share of the running mean square that is kept", 0.9)
-    momentum: float = arg(FRACTION, "share of the last update that is kept", 0.0)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the mean square under the root", 1e-7)
-    centered: bool = arg(BOOLEAN, "divide by the running variance instead", False)
+    rho: float = arg(FRACTION, "decay rate of the running mean square (second moment)", 0.9)
+    momentum: float = arg(FRACTION, "fraction of the previous update that is added to the next", 0.0)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the mean square, before the root", 1e-7)
+    centered: bool = arg(BOOLEAN, "divide by the running standard deviation instead", False)
 
     @property
     def slots(self) -> int:
@@ -50,9 +50,9 @@ class Adam(Optimizer):
 
     name = "adam"
 
-    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
-    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+    beta_1: float = arg(FRACTION, "decay rate of the running mean (first moment)", 0.9)
+    beta_2: float = arg(FRACTION, "decay rate of the running mean square (second moment)", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the root of the mean square", 1e-7)
     amsgrad: bool = arg(BOOLEAN, "divide by the largest mean square so far (Reddi et al. 2018)", False)
 
     @property
@@ -75,21 +75,23 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
 
-    rho: float = arg(FRACTION, "share of the running means that is kept", 0.95)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins both means under their roots", 1e-7)
+    rho: float = arg(FRACTION, "decay rate of the running means", 0.95)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to both means, before their roots", 1e-7)
 
 
 @declared
 class Adafactor(Optimizer):
-    """Adafactor (Shazeer & Stern 2018): the mean square of a matrix by its rows and columns alone."""
+    """Adafactor (Shazeer & Stern 2018): the second moments of a matrix are stored by rows and columns."""
 
     name = "adafactor"
 
-    beta_2_decay: float = arg(NUMBER, "exponent by which the mean square's decay nears 1", -0.8)
-    epsilon_1: float = arg(POSITIVE_NUMBER, "joins the squared gradient", 1e-30)
-    epsilon_2: float = arg(POSITIVE_NUMBER, "the least scale of a weight", 1e-3)
-    clip_threshold: float = arg(POSITIVE_NUMBER, "the largest root mean square of an update", 1.0)
-    relative_step: bool = arg(BOOLEAN, "never step further than 1 / sqrt(updates)", True)
+    beta_2_decay: float = arg(NUMBER, "exponent: the decay rate of the mean square is 1 - step ^ beta_2_decay", -0.8)
+    epsilon_1: float = arg(POSITIVE_NUMBER, "added to the squared gradient", 1e-30)
+    epsilon_2: float = arg(
+        POSITIVE_NUMBER, "lower bound of the root mean square of a weight, which scales its learning rate", 1e-3
+    )
+    clip_threshold: float = arg(POSITIVE_NUMBER, "upper bound of the root mean square of an update", 1.0)
+    relative_step: bool = arg(BOOLEAN, "limit the learning rate to 1 / sqrt(step)", True)
 
     @property
     def slots(self) -> int:
@@ -102,8 +104,8 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
 
-    initial_accumulator_value: float = arg(AT_LEAST_0, "where the sum of squares begins", 0.1)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the sum under the root", 1e-7)
+    initial_accumulator_value: float = arg(AT_LEAST_0, "initial value of the sum of squares", 0.1)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the sum, before the root", 1e-7)
 
     @property
     def slots(self) -> int:
@@ -116,9 +118,9 @@ class Adamax(Optimizer):
 
     name = "adamax"
 
-    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
-    beta_2: float = arg(FRACTION, "share of the largest gradient that is kept", 0.999)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the divisor", 1e-7)
+    beta_1: float = arg(FRACTION, "decay rate of the running mean (first moment)", 0.9)
+    beta_2: float = arg(FRACTION, "decay rate of the largest gradient", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the divisor", 1e-7)
 
 
 @declared
@@ -127,9 +129,9 @@ class Nadam(Optimizer):
 
     name = "nadam"
 
-    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
-    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+    beta_1: float = arg(FRACTION, "decay rate of the running mean (first moment)", 0.9)
+    beta_2: float = arg(FRACTION, "decay rate of the running mean square (second moment)", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the root of the mean square", 1e-7)
 
 
 @declared
@@ -139,21 +141,21 @@ class Ftrl(Optimizer):
     name = "ftrl"
 
     learning_rate_power: float = arg({"type": "number", "maximum": 0}, "exponent of the accumulated squares", -0.5)
-    initial_accumulator_value: float = arg(AT_LEAST_0, "where the sum of squares begins", 0.1)
+    initial_accumulator_value: float = arg(AT_LEAST_0, "initial value of the sum of squares", 0.1)
     l1_regularization_strength: float = arg(AT_LEAST_0, "factor of the sum of absolute weights", 0.0)
     l2_regularization_strength: float = arg(AT_LEAST_0, "factor of the sum of squared weights", 0.0)
-    l2_shrinkage_regularization_strength: float = arg(AT_LEAST_0, "factor of w that joins the gradient", 0.0)
-    beta: float = arg(NUMBER, "joins the divisor of the rate", 0.0)
+    l2_shrinkage_regularization_strength: float = arg(AT_LEAST_0, "factor of w, which is added to the gradient", 0.0)
+    beta: float = arg(NUMBER, "added to the divisor of the learning rate", 0.0)
 
 
 @declared
 class Lion(Optimizer):
-    """Lion (Chen et al. 2023, Algorithm 2): steps by the sign of the momentum."""
+    """Lion (Chen et al. 2023, Algorithm 2): updates by the sign of the momentum."""
 
     name = "lion"
 
-    beta_1: float = arg(INSIDE, "share of the momentum in an update", 0.9)  # with 0 it would be SignSGD
-    beta_2: float = arg(FRACTION, "share of the momentum that is kept", 0.99)
+    beta_1: float = arg(INSIDE, "weight of the momentum in an update", 0.9)  # with 0 it would be SignSGD
+    beta_2: float = arg(FRACTION, "decay rate of the momentum", 0.99)
 
     @property
     def slots(self) -> int:
@@ -162,13 +164,13 @@ class Lion(Optimizer):
 
 @declared
 class Lamb(Optimizer):
-    """LAMB (You et al. 2019, Algorithm 2): Adam with a trust ratio a layer, for large batches."""
+    """LAMB (You et al. 2019, Algorithm 2): Adam with a trust ratio for each layer, for large batches."""
 
     name = "lamb"
 
-    beta_1: float = arg(FRACTION, "share of the running mean that is kept", 0.9)
-    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+    beta_1: float = arg(FRACTION, "decay rate of the running mean (first moment)", 0.9)
+    beta_2: float = arg(FRACTION, "decay rate of the running mean square (second moment)", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the root of the mean square", 1e-7)
 
 
 @declared
@@ -177,23 +179,25 @@ class Muon(Optimizer):
 
     name = "muon"
 
-    adam_beta_1: float = arg(FRACTION, "AdamW's share of the running mean that is kept", 0.9)
-    adam_beta_2: float = arg(FRACTION, "AdamW's share of the running mean square that is kept", 0.999)
+    adam_beta_1: float = arg(FRACTION, "AdamW's decay rate of the running mean (first moment)", 0.9)
+    adam_beta_2: float = arg(FRACTION, "AdamW's decay rate of the running mean square (second moment)", 0.999)
     adam_weight_decay: float = arg(AT_LEAST_0, "the decoupled weight decay of AdamW", 0.004)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-7)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the root of the mean square", 1e-7)
     weight_decay: float | None = decoupled_weight_decay("decoupled weight decay of matrices", 0.004)
     exclude_layers: tuple[str, ...] | None = arg(
-        {"type": ["array", "null"], "items": {"type": "string"}}, "words in the paths of weights left to AdamW", None
+        {"type": ["array", "null"], "items": {"type": "string"}},
+        "weights whose paths contain one of these words are updated by AdamW",
+        None,
     )
-    exclude_embeddings: bool = arg(BOOLEAN, "leave embeddings to AdamW", True)
+    exclude_embeddings: bool = arg(BOOLEAN, "update embeddings by AdamW", True)
     muon_a: float = arg(NUMBER, "first coefficient of the Newton-Schulz iteration", 3.4445)
     muon_b: float = arg(NUMBER, "second coefficient", -4.775)
     muon_c: float = arg(NUMBER, "third coefficient", 2.0315)
-    adam_lr_ratio: float = arg(POSITIVE_NUMBER, "AdamW's rate as a share of the learning rate", 1)
-    momentum: float = arg(FRACTION, "share of the momentum that is kept", 0.95)
+    adam_lr_ratio: float = arg(POSITIVE_NUMBER, "learning rate of AdamW, relative to that of Muon", 1)
+    momentum: float = arg(FRACTION, "decay rate of the momentum", 0.95)
     ns_steps: int = arg(POSITIVE, "Newton-Schulz iterations", 5)
-    nesterov: bool = arg(BOOLEAN, "look ahead along the momentum", True)
-    rms_rate: float | None = arg(optional(POSITIVE_NUMBER), "factor that scales an update like Adam's", 0.2)
+    nesterov: bool = arg(BOOLEAN, "use Nesterov momentum", True)
+    rms_rate: float | None = arg(optional(POSITIVE_NUMBER), "factor that scales the updates to the size of Adam's", 0.2)
 
     @property
     def slots(self) -> int:
@@ -208,9 +212,9 @@ class ScheduleFreeAdamW(Optimizer):
 
     learning_rate: float = arg(POSITIVE_NUMBER, "step size", 0.0025)
     beta_1: float = arg({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "interpolation weight", 0.9)
-    beta_2: float = arg(FRACTION, "share of the running mean square that is kept", 0.999)
-    epsilon: float = arg(POSITIVE_NUMBER, "joins the root of the mean square", 1e-8)
-    warmup_steps: int = arg(NATURAL, "updates of linear rise from zero", 0)
+    beta_2: float = arg(FRACTION, "decay rate of the running mean square (second moment)", 0.999)
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the root of the mean square", 1e-8)
+    warmup_steps: int = arg(NATURAL, "updates of linear warm-up from zero", 0)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

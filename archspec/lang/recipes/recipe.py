@@ -76,8 +76,8 @@ class Recipe:
     )
     decayed: tuple[str, ...] = arg(
         {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        "how the Keras names of the weights that weight decay applies to end, coupled or not: add `bias`, `gamma` and "
-        "`beta` for all",
+        "weight decay, coupled or decoupled, applies to weights whose Keras names end in one of these; add `bias`, "
+        "`gamma` and `beta` for all",
         ("kernel",),
     )
     label_smoothing: float = arg(
@@ -106,13 +106,13 @@ class Recipe:
     )
     freeze: tuple[str, ...] = arg(
         PATTERNS,
-        "patterns of the paths of layers that keep their weights; a frozen `bn` keeps its moving statistics as well",
+        "patterns of the paths of layers that are not trained; a frozen `bn` keeps its moving statistics",
         (),
         lambda layers: f"{listed(layers, 6)} frozen",
     )
     rate_multipliers: Mapping[str, float] | None = arg(
         MULTIPLIERS,
-        "{pattern of paths: factor of the learning rate}; of several that match a layer the last one applies",
+        "{pattern of paths: factor of the learning rate}; if several patterns match a layer, the last one applies",
         None,
         lambda factors: listed((f"learning rate x {factor:g} for {path}" for path, factor in factors.items()), 6),
     )
@@ -129,7 +129,7 @@ class Recipe:
     )
     resample: str = arg(
         choice("exact", "fast"),
-        "how augmented images are resized: antialiased bilinear; or `fast`, up to half a decoded pixel off",
+        "how augmented images are resized: `exact` is antialiased bilinear; `fast` may be off by half a decoded pixel",
         "exact",
     )
 

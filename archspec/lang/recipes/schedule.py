@@ -50,7 +50,11 @@ class Warmup:
     epochs: float = arg(AT_LEAST_0, "length in epochs", 0)
     iterations: float = arg(AT_LEAST_0, "length in updates, instead of epochs", 0)
     factor: float = arg(SHARE, "first learning rate, as a share of the schedule's", 0.0)
-    kind: str = arg(choice("linear", "constant"), "rise linearly; or stay at `factor`, and jump at the end", "linear")
+    kind: str = arg(
+        choice("linear", "constant"),
+        "`linear` increases from `factor` to 1; `constant` stays at `factor` until the end",
+        "linear",
+    )
 
     def summary(self) -> str:
         """`warm-up for 5 epochs`; empty for none."""

@@ -27,7 +27,7 @@ MARKS = {"type": ["array", "null"], "items": AT_LEAST_0, "minItems": 1}
 
 @declared
 class ConstantSchedule(Schedule):
-    """The learning rate stays as it is."""
+    """A constant learning rate."""
 
     name = "constant"
 

@@ -106,7 +106,7 @@ def test_a_setting_of_epochs_replaces_iterations(tmp_path: Path) -> None:
     recipe = load(tmp_path, given_, "train.epochs=3", "train.schedule.step.epochs=[1, 2]").recipe
     assert (recipe.epochs, recipe.iterations) == (3, None)
     assert vars(recipe.schedule) == {"epochs": (1, 2), "gamma": 0.1, "iterations": None}
-    with pytest.raises(ArchspecError, match="exclude each other"):
+    with pytest.raises(ArchspecError, match="are mutually exclusive"):
         _ = load(tmp_path, given_, "train.epochs=3", "train.iterations=5").recipe
 
 
@@ -196,7 +196,7 @@ def test_a_recipe_of_a_file_takes_the_place_of_the_specs(tmp_path: Path) -> None
     ("text", "message"),
     [
         ("epochs: 3\noptimizer: {sdg: 0.1}\n", "there is no optimizer `sdg`\n  --> {file}:2:13"),
-        ("epochs: 3\niterations: 4\n", "`epochs` and `iterations` exclude each other\n  --> {file}:2:1"),
+        ("epochs: 3\niterations: 4\n", "`epochs` and `iterations` are mutually exclusive\n  --> {file}:2:1"),
         ("train: {epoch: 3}\n", "`train` has no key `epoch`\n  --> {file}:1:9"),
         ("epochs: $clases\n", "the name `clases` is not defined here\n  --> {file}:1:9"),
         (PAGE, "`{file}` is a spec, not a recipe\n  --> {file}:1:1"),
