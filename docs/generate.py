@@ -28,6 +28,7 @@ import archspec
 from archspec.api import data_sources
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
+from archspec.lang.declarations.json_schema import default_text
 from archspec.lang.declarations.section import sections_inside
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.losses import LOSSES, Loss
@@ -35,7 +36,6 @@ from archspec.lang.recipes.optimizer import Optimizer
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.schedules import SCHEDULES
-from archspec.lang.schema.spec_schema import default_text
 from archspec.ops import OPS
 from archspec.ops.base import OpError, product, show
 from archspec.plugins import Registry, load_all_plugins

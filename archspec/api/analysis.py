@@ -69,9 +69,8 @@ def plan(
     Raises:
         ArchspecError: the errors of `load` and of `Network.graph`; `free-input` when a size of the input is free.
     """
-    from archspec.graph.analysis.roofline import DEVICES
     from archspec.graph.analysis.training_memory import Precision
-    from archspec.graph.analysis.training_plan import plan
+    from archspec.graph.analysis.training_plan import DEVICES, plan
 
     network = as_network(network)
     graph, recipe = network.graph(), network.recipe
@@ -92,7 +91,7 @@ def plan(
 
 def accelerators() -> list[str]:
     """The accelerators that `plan` knows the data sheets of."""
-    from archspec.graph.analysis.roofline import DEVICES
+    from archspec.graph.analysis.training_plan import DEVICES
 
     return list(DEVICES)
 

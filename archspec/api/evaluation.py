@@ -146,7 +146,7 @@ def evaluate_all(
             `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; with several workers `hosts`,
             `hosts-differ`, `worker-lost`; the errors of the data and of the protocols.
     """
-    from archspec.lang.schema.protocol_text import parse_protocols
+    from archspec.lang.spec.overrides import parse_protocols
     from archspec.runtime.evaluation.batch_evaluate import evaluate_all
     from archspec.runtime.evaluation.options import EvaluationOptions
     from archspec.runtime.evaluation.outputs import EvaluationOutputs

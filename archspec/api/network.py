@@ -13,9 +13,10 @@ from archspec.api.spec_files import read_recipe, read_spec, split_reference
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span
 from archspec.graph.analysis.expect import expectations
-from archspec.graph.compile.compiler import compile_spec, parameters
+from archspec.graph.compile.compiler import compile_spec
+from archspec.graph.compile.parameters import parameters
 from archspec.graph.ir import Graph
-from archspec.graph.select.recipe_targets import check_recipe
+from archspec.graph.select import check_recipe
 from archspec.lang.declarations.section import from_one_key
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.recipes.crop_share import small_crop

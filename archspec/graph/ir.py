@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count
 from typing import NamedTuple
 
 from archspec.diagnostics import Span
-from archspec.ops.base import Op, Shape, Weight, product
+from archspec.ops.base import Op, Shape, View, Weight, product
 
 INPUT = Op()
 """The operator of node 0, the input of the network."""
@@ -57,14 +58,24 @@ class Node(NamedTuple):
         return None if size is None else size * FLOAT_BYTES
 
 
+def unused_name(word: str, taken: Container[str]) -> str:
+    """The word, or else the first of `word_2`, `word_3`, ... that is not taken."""
+    return next(name for name in chain([word], (f"{word}_{number}" for number in count(2))) if name not in taken)
+
+
+def ancestors(graph: Graph, *outputs: int) -> set[int]:
+    """These nodes and all nodes that they depend on."""
+    found = set(outputs)
+    for index in range(len(graph.nodes) - 1, 0, -1):
+        if index in found:
+            found.update(graph.nodes[index].inputs)
+    return found
+
+
 def total(counts: Iterable[int | None]) -> int | None:
     """The sum; None when one of the counts is unknown."""
-    result = 0
-    for count in counts:
-        if count is None:
-            return None
-        result += count
-    return result
+    known = list(counts)
+    return None if None in known else sum(filter(None, known))
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,14 @@ class Graph:
     def activation_bytes(self) -> int | None:
         """Memory of the outputs of all layers for one sample in float32, in bytes."""
         return total(node.activation_bytes for node in self.nodes)
+
+    def shapes_into(self, node: Node) -> tuple[Shape, ...]:
+        """The shapes that a layer reads."""
+        return tuple([self.nodes[i].facts.shape for i in node.inputs])
+
+    def view(self, node: Node) -> View:
+        """The part of its inputs that each unit of a layer reads."""
+        return node.op.view(*self.shapes_into(node))
 
     def __getitem__(self, path: str) -> Node:
         """The layer of that path. Raises KeyError."""

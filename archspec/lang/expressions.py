@@ -1,6 +1,8 @@
-"""The syntax of expressions: `$name`, or `$(...)` with Python's syntax for arithmetic.
+"""Expressions: `$name`, or `$(4 * filters)` with Python's syntax, limited to arithmetic on bounded numbers.
 
-Python's parser makes the tree. Syntax that is not listed here is rejected before anything is evaluated.
+Python's parser makes the tree. Syntax that is not listed here is rejected before anything is evaluated: numbers, text,
+names, lists, arithmetic, comparison, and / or / not, conditional expressions, indexing, and a few functions are left.
+Numbers are bounded, so `9**9**9` is an error at once.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from archspec.diagnostics import did_you_mean, listed
+from archspec.diagnostics import Span, did_you_mean, fail, listed
 
 MAX_LENGTH = 300
 
@@ -37,12 +39,12 @@ def is_expression(value: Any) -> bool:
 _NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
 _PARENTHESES = re.compile(r"\$\((.*)\)\Z", re.DOTALL)
 
-ARITHMETIC: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
-    ast.Add: ("+", operator.add),
-    ast.Sub: ("-", operator.sub),
-    ast.Mult: ("*", operator.mul),
-    ast.FloorDiv: ("//", operator.floordiv),
-    ast.Mod: ("%", operator.mod),
+ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
 }
 COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -181,7 +183,19 @@ def _sign(node: ast.AST) -> str:
     return ast.unparse(ast.UnaryOp(node, x) if isinstance(node, ast.unaryop) else ast.BinOp(x, node, x)).strip("x ")  # type: ignore[arg-type]
 
 
+# ---- values --------------------------------------------------------------------------------------------------------
+
 LARGEST = 10**15
+
+
+def value_of(value: Any, names: Mapping[str, Any], span: Span | None = None, what: str = "") -> Any:
+    """The value, with the expressions in it evaluated. Raises ArchspecError at `span`; `what` begins its message."""
+    if isinstance(value, list):
+        return [value_of(each, names, span, what) for each in value]
+    try:
+        return evaluate(value, names) if is_expression(value) else value
+    except ExpressionError as error:
+        raise fail(error.code, what + error.message, span, help=error.help) from None
 
 
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:
@@ -267,7 +281,7 @@ def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
         if isinstance(result, complex):
             raise ExpressionError(f"`{a} ** {b}` is not a real number")
         return result
-    return ARITHMETIC[type(op)][1](a, b)
+    return ARITHMETIC[type(op)](a, b)
 
 
 def _compare(left: Any, ops: list[ast.cmpop], rights: list[Any]) -> bool:
@@ -306,15 +320,3 @@ def _call(function: str, args: list[Any]) -> Any:
     if len(args) != 1 or numbers is not args:
         raise ExpressionError(f"`{function}` takes one number")
     return FUNCTIONS[function](args[0])
-
-
-__all__ = [
-    "FUNCTIONS",
-    "LARGEST",
-    "ExpressionError",
-    "evaluate",
-    "is_expression",
-    "names_if_valid",
-    "names_in",
-    "undefined",
-]

@@ -12,7 +12,8 @@ import pytest
 
 from archspec import api
 from archspec.diagnostics import ArchspecError
-from archspec.lang.schema.protocol_text import parse_protocols, protocol_text
+from archspec.lang.declarations.json_schema import declared_text
+from archspec.lang.spec.overrides import parse_protocols
 from archspec.protocols import PROTOCOLS, Protocol, base
 from archspec.protocols.base import passes
 from archspec.protocols.center import Center
@@ -64,7 +65,7 @@ def test_default_scales_that_the_network_cannot_take_are_refused() -> None:
 def test_protocols_are_read_and_written_as_in_a_spec(texts: list[str], found: list[str]) -> None:
     protocols = parse_protocols(texts)
     assert protocols is not None
-    assert [protocol_text(each) for each in protocols] == found
+    assert [declared_text(each) for each in protocols] == found
     assert parse_protocols(found) == protocols
 
 
@@ -91,8 +92,8 @@ def test_a_protocol_that_is_none(text: str, message: str) -> None:
 
 
 def test_the_specs_of_the_papers_list_what_the_papers_test_by() -> None:
-    assert [protocol_text(each) for each in api.load("alexnet").protocol.protocols] == ["ten-crop"]
-    assert [protocol_text(each) for each in api.load("resnet:50").protocol.protocols] == [
+    assert [declared_text(each) for each in api.load("alexnet").protocol.protocols] == ["ten-crop"]
+    assert [declared_text(each) for each in api.load("resnet:50").protocol.protocols] == [
         "ten-crop",
         "multi-scale: {sizes: [224, 256, 384, 480, 640]}",
     ]
@@ -150,11 +151,12 @@ def test_the_protocol_of_a_plugin_works_everywhere(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(spec)
     run = """
 from archspec import load
-from archspec.lang.schema.protocol_text import parse_protocols, protocol_text
+from archspec.lang.spec.overrides import parse_protocols
+from archspec.lang.declarations.json_schema import declared_text
 from archspec.runtime.evaluation.targets import Target
 (protocol,) = parse_protocols(["center-flip: 256"])
 (views,) = protocol.plan((224, 224, 3), None)
-print(protocol_text(protocol), views.passes, views.sizes)
+print(declared_text(protocol), views.passes, views.sizes)
 print(Target.parse("runs/a:center-flip"), load("tiny.yaml").protocol.protocols)
 from archspec.cli.commands.evaluate import command
 from archspec.lang.schema.spec_schema import text

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, Span
-from archspec.graph.analysis.receptive_field import receptive_fields
+from archspec.graph.analysis.receptive_field import last_moving
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, Node, plain
 from archspec.lang.spec.spec import Spec
@@ -78,8 +78,8 @@ def _actual(quantity: str, graph: Graph) -> Any:
     if quantity == "output_shape":
         return graph.output_shape
     if quantity == "receptive_field":  # of the last layer before everything is seen by every unit
-        fields = [field for field in receptive_fields(graph) if field and any(field.stride)]
-        return fields[-1].size if fields else ()
+        field = last_moving(graph)
+        return field.size if field else ()
     return getattr(graph, quantity)
 
 

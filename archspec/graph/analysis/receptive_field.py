@@ -44,11 +44,15 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
     rank = len(graph.input_shape) - 1
     states: list[_State] = [(Axis(Fraction(1), Fraction(1), Fraction(0)),) * rank]
     for node in graph.layers:
-        shapes = [graph.nodes[i].shape for i in node.inputs]
-        view = node.op.view(*shapes)
+        shapes, view = graph.shapes_into(node), graph.view(node)
         seen = [_through(states[i], view, shape) for i, shape in zip(node.inputs, shapes, strict=True)]
         states.append(seen[0] if len(seen) == 1 else _merged(seen, shapes, node.shape))
     return tuple(map(_shown, states))
+
+
+def last_moving(graph: Graph) -> ReceptiveField | None:
+    """The receptive field of the last layer in which units differ in what they see; None if there is none."""
+    return next((field for field in reversed(receptive_fields(graph)) if field and any(field.stride)), None)
 
 
 def _through(state: _State, view: View, shape: Shape) -> _State:

@@ -135,4 +135,4 @@ def _backward(graph: Graph, scale: int) -> tuple[int, int]:
 
 
 def _workspace(graph: Graph, node: Node) -> float:
-    return node.op.workspace(*(graph.nodes[i].shape for i in node.inputs)) or 0 if node.inputs else 0
+    return node.op.workspace(*graph.shapes_into(node)) or 0 if node.inputs else 0

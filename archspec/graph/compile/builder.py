@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, Diagnostic, Span
+from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean
 from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
+from archspec.lang.schema.validator import MAX_MISTAKES
 from archspec.ops import OpError
 from archspec.ops.base import Shape, show
+
+MAX_LAYERS = 100_000
+MAX_PARAMS = 10**12
+MAX_OUTPUT = 10**12
+MAX_PATH = 1000
+MAX_CALLS_SHOWN = 6
 
 
 @dataclass
@@ -35,13 +42,6 @@ class Scope:
             unique = f"{word}_{count}"
         self.given[unique] = span
         return self.prefix + unique
-
-
-MAX_LAYERS = 100_000
-MAX_PARAMS = 10**12
-MAX_OUTPUT = 10**12
-MAX_PATH = 1000
-MAX_CALLS_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,35 @@ class Builder:
         if count > MAX_LAYERS:
             message = f"this spec expands to more than {MAX_LAYERS:,} layers"
             raise self.error("too-many-layers", message, span, help="check the values of `repeat`")
+
+    def outputs_of(self, declared: Mapping[str, tuple[float, Span]], left_out: Set[str]) -> list[tuple[int, float]]:
+        """The nodes of the outputs, the main one first, with the weights of their losses.
+
+        `left_out`: the layers that `when` may leave out, such as auxiliary classifiers.
+
+        Raises ArchspecError (unknown-layer).
+        """
+        found: list[tuple[int, float]] = []
+        for name, (weight, span) in declared.items():
+            if name in self.outputs:
+                found.append((self.outputs[name], weight))
+            elif not found or name not in left_out:
+                help = did_you_mean(name, self.outputs)
+                raise self.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
+        return found
+
+    def refuse_unused(self, outputs: Iterable[int]) -> None:
+        """Raises ArchspecError (unused-layer) for layers that lead to no output."""
+        read = {i for node in self.nodes for i in node.inputs}.union(outputs)
+        help = "read it with `from`, list it under `outputs`, or remove it"
+        wrong: dict[Diagnostic, None] = {}
+        for index, node in enumerate(self.nodes):
+            if index not in read:
+                what = "the input of the network" if index == 0 else f"the output of `{node.path}`"
+                error = self.error("unused-layer", f"nothing reads {what}", node.span, help=help)
+                wrong[error.diagnostics[0]] = None
+        if wrong:
+            raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
 
     def error(
         self, code: str, message: str, span: Span, *, notes: tuple[str, ...] = (), help: str | None = None

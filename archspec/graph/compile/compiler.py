@@ -13,16 +13,15 @@ from typing import Any
 
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import Span, did_you_mean, fail, listed
-from archspec.graph.compile.arguments import CallArguments, prepare
 from archspec.graph.compile.builder import Builder, Run, Scope, pad, same_shape
-from archspec.graph.compile.inputs_outputs import input_shape, outputs_of, refuse_unused
-from archspec.graph.compile.parameters import Names, parameters
-from archspec.graph.compile.references import not_found
+from archspec.graph.compile.inference import CallArguments, prepare
+from archspec.graph.compile.parameters import Names, input_shape, parameters
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.expressions import ExpressionError, evaluate, is_expression
 from archspec.lang.schema.spec_schema import SHORTCUTS
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
+from archspec.lang.spec.names import not_found
 from archspec.lang.spec.spec import Spec
 from archspec.ops import OPS, is_merge
 
@@ -65,8 +64,11 @@ class Compiler:
         if len(nodes) == 1:
             layers = self.spec.document.entries["layers"][0]
             raise fail("empty-network", "this network has no layers", layers.span)
-        outputs, weights = outputs_of(self.spec, self.builder, last)
-        refuse_unused(self.builder, outputs)
+        declared = self.spec.outputs()
+        left_out = {item.name.text for item in self.spec.layers if item.when is not None and item.name}
+        found = [(last, 1.0)] if declared is None else self.builder.outputs_of(declared, left_out)
+        outputs, weights = zip(*found, strict=True)
+        self.builder.refuse_unused(outputs)
         return Graph(name, tuple(nodes), outputs, weights)
 
     # ---- lists and items ---------------------------------------------------------------------------------------
@@ -230,7 +232,7 @@ class Compiler:
         if call is None:
             block = self.spec.blocks.get(item.head)
             known = block.arguments if block else [argument.name for argument in arguments(OPS[item.head])]
-            call = self._calls[key] = prepare(item, key[1], known, self.builder)
+            call = self._calls[key] = prepare(item, key[1], known, self.builder.error)
         return call
 
     def _values(self, call: CallArguments, names: Names) -> dict[str, Any]:
@@ -244,8 +246,7 @@ class Compiler:
         calls = self.builder.calls
         if block.name in [name for name, _ in calls]:
             cycle = " -> ".join([*[name for name, _ in calls], block.name])
-            message = f"the block `{block.name}` contains itself: {cycle}"
-            raise self.builder.error("block-cycle", message, item.span)
+            raise self.builder.error("block-cycle", f"the block `{block.name}` contains itself: {cycle}", item.span)
         values = self._values(call, names)
         inner = self._with_shape(self.params, inputs[0])
         self.called[block.name] += 1
@@ -314,11 +315,9 @@ class Compiler:
         """The output of an earlier layer."""
         index = self.builder.find(name.text, scope.prefix)
         if index is None:
-            inside = self.builder.calls[-1][0] if self.builder.calls else None
+            blocks, calls = self.spec.blocks, self.builder.calls
+            here = blocks[calls[-1][0]].layers if calls else self.spec.layers
             visible = (path.removeprefix(scope.prefix) for path in self.builder.outputs)
-            message, help = not_found(self.spec, name, inside, visible)
+            message, help = not_found(name, here, blocks.values(), visible)
             raise self.builder.error("unknown-layer", message, name.span, help=help)
         return index
-
-
-__all__ = ["Compiler", "compile_spec", "parameters"]

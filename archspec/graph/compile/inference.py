@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from archspec.declare import arguments
-from archspec.diagnostics import fail
+from archspec.declare import arguments, freeze
+from archspec.diagnostics import ArchspecError, Span, did_you_mean, fail, listed
 from archspec.graph.ir import Facts, Graph
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
+from archspec.lang.expressions import is_expression
 from archspec.lang.schema.validate import check_value
+from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.ops import OPS
 from archspec.ops.base import Op, OpError, Shape, show
 
@@ -96,13 +99,44 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def ancestors(graph: Graph, *outputs: int) -> set[int]:
-    """These nodes and all nodes that they depend on."""
-    found: set[int] = set()
-    todo = list(outputs)
-    while todo:
-        index = todo.pop()
-        if index not in found:
-            found.add(index)
-            todo += graph.nodes[index].inputs
-    return found
+class CallArguments(NamedTuple):
+    """The arguments of a layer: fixed values, values with expressions, and their places."""
+
+    item: LayerSpec
+    fixed: dict[str, Any]
+    open: tuple[tuple[str, Node], ...]
+    places: dict[str, Span]
+
+
+def prepare(item: LayerSpec, first: bool, known: Sequence[str], error: Callable[..., ArchspecError]) -> CallArguments:
+    """The arguments that an item gives to a head that has the `known` ones; for the `first` copy its own as well.
+
+    A bare value is the first argument. Raises ArchspecError (unknown-argument), as only a head that is an expression
+    can: the reader of the spec has seen to the others.
+    """
+    head = item.head
+    given: dict[str, tuple[ScalarNode | None, Node]] = {}
+    if isinstance(item.value, MappingNode):
+        given = {word: entry for word, entry in item.value.entries.items() if word not in item.branches}
+    elif item.value is not None:
+        if not known:
+            raise error("unknown-argument", f"`{head}` takes no arguments", item.value.span)
+        given = {known[0]: (None, item.value)}
+    if first and item.first:
+        given |= item.first.entries
+    for word, (key, node) in given.items():
+        if word not in known:
+            help = did_you_mean(word, known) or (f"its arguments are: {listed(known)}" if known else None)
+            at = key.span if key else node.span
+            raise error("unknown-argument", f"`{head}` has no argument `{word}`", at, help=help)
+    nodes = {word: node for word, (_, node) in given.items()}
+    fixed = {word: freeze(plain(node)) for word, node in nodes.items() if _is_fixed(node)}
+    open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
+    return CallArguments(item, fixed, open_, {word: node.span for word, node in nodes.items()})
+
+
+def _is_fixed(node: Node) -> bool:
+    """Whether a value has no expression, so it is the same in every copy; False for a mapping, which is an error."""
+    if isinstance(node, SequenceNode):
+        return all(map(_is_fixed, node.items))
+    return isinstance(node, ScalarNode) and not is_expression(node.value)

@@ -1,4 +1,4 @@
-"""The final values of parameters: those of the variant override `params`, and settings override both."""
+"""The final values of parameters and input: those of the variant override `params`, and settings override both."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.diagnostics import did_you_mean, fail, listed
-from archspec.lang.expressions import ExpressionError, evaluate, is_expression, names_if_valid
+from archspec.diagnostics import Span, did_you_mean, fail, listed
+from archspec.lang.document.nodes import SequenceNode, plain
+from archspec.lang.expressions import names_if_valid, value_of
 from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.schema.messages import INPUT
 from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.spec.overrides import SECTIONS, normal
 from archspec.lang.spec.spec import Spec
+from archspec.ops.base import Shape
 
 Names = dict[str, Any]
 RECIPE_KEYS = frozenset(field.name for field in dataclasses.fields(Recipe))
@@ -86,11 +89,8 @@ def _evaluated(spec: Spec, variant: str | None, given: Names, settings: Mapping[
             raise fail("parameter-cycle", message, span) from None
     names: Names = {}
     for name in order:
-        try:
-            names[name] = _value(given[name], names)
-        except ExpressionError as error:
-            span = None if name in settings else spec.given(name, variant)
-            raise fail(error.code, f"parameter `{name}`: {error.message}", span, help=error.help) from None
+        span = None if name in settings else spec.given(name, variant)
+        names[name] = value_of(given[name], names, span, f"parameter `{name}`: ")
     return {name: names[name] for name in given}
 
 
@@ -98,7 +98,17 @@ def _reads(value: Any) -> list[str]:
     return [name for each in value for name in _reads(each)] if isinstance(value, list) else names_if_valid(value)
 
 
-def _value(value: Any, names: Names) -> Any:
-    if isinstance(value, list):
-        return [_value(each, names) for each in value]
-    return evaluate(value, names) if is_expression(value) else value
+def input_shape(node: SequenceNode, setting: Any, names: Mapping[str, Any]) -> Shape:
+    """The shape of one sample, from the spec or the setting `input`. Raises ArchspecError (input)."""
+    if setting is not None:
+        return _shape(setting, None)
+    return _shape([value_of(plain(item), names, item.span) for item in node.items], node.span)
+
+
+def _shape(sizes: Any, span: Span | None) -> Shape:
+    """The sizes as a shape; `span` is None for a setting."""
+    several = isinstance(sizes, (list, tuple))
+    if several and 1 <= len(sizes) <= 4 and all(size is None or (type(size) is int and size > 0) for size in sizes):
+        return tuple(sizes)
+    shown = f"[{listed(sizes)}]" if several else f"`{sizes}`"
+    raise fail("input", f"`input` must be a list of 1 to 4 positive integers, but is {shown}", span, help=INPUT)

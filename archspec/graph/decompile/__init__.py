@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from archspec.diagnostics import ArchspecError, Source, fail
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.decompile.blocks import Blocks
+from archspec.graph.decompile.draft import Structure
 from archspec.graph.decompile.names import name_classes, name_stages
-from archspec.graph.decompile.structure import Structure
 from archspec.graph.decompile.writer import SpecDraft, written
 from archspec.graph.diff.isomorphism import same_network
 from archspec.graph.ir import Graph

@@ -16,6 +16,7 @@ from archspec.graph.decompile.names import block_name
 from archspec.graph.decompile.repeats import collapse
 from archspec.graph.decompile.unify import Template, unify
 from archspec.graph.decompile.writer import BlockDraft
+from archspec.graph.ir import unused_name
 
 MAX_BLOCKS = 20
 UNIT = 5
@@ -55,8 +56,7 @@ class Blocks:
             collapse(items, units)
 
     def _make(self, places: list[Place], template: Template) -> None:
-        taken = {block.name for block in self.blocks}
-        name = block_name(template.items, taken)
+        name = block_name(template.items, {block.name for block in self.blocks})
         for place, args in sorted(zip(places, template.calls, strict=True), key=lambda each: -each[0].start):
             place.items[place.start : place.stop] = [_call(name, place.stretch, args)]
         self.blocks.append(BlockDraft(name, template.parameters, template.items))
@@ -180,8 +180,7 @@ def _named(item: LayerDraft, names: dict[int | str, str], local: dict[int, str])
 
 
 def _replace(items: list[LayerDraft], blocks: list[BlockDraft], cells: Sequence[_Cell], template: Template) -> None:
-    taken = {block.name for block in blocks}
-    name = next(word for word in ("cell", *(f"cell_{number}" for number in range(2, 99))) if word not in taken)
+    name = unused_name("cell", {block.name for block in blocks})
     for cell, args in sorted(zip(cells, template.calls, strict=True), key=lambda each: -each[0].start):
         last = items[cell.stop - 1]
         hints = tuple(hint for item in walk(items[cell.start : cell.stop]) for hint in item.hints)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from archspec.declare import arguments
+from archspec.graph.ir import Graph
 
 
 class Free:
@@ -64,3 +68,142 @@ def lists(items: list[LayerDraft]) -> Iterator[list[LayerDraft]]:
     for item in items:
         for branch in item.branches:
             yield from lists(branch)
+
+
+@dataclass
+class _Flow:
+    """A list that grows, and the node that an item without `from` reads."""
+
+    items: list[LayerDraft]
+    current: int
+
+
+class Structure:
+    """The items of a graph. `labels` are the nodes that are read by name."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.readers: list[list[int]] = [[] for _ in graph.nodes]
+        for index, node in enumerate(graph.nodes):
+            for source in node.inputs:
+                self.readers[source].append(index)
+        self.read_outside = set(graph.outputs)
+        self.done = {0}
+        self.labels: set[int] = set()
+
+    def items(self) -> list[LayerDraft]:
+        """The list of the spec. Nodes that more than the next item reads are labelled."""
+        flow = _Flow([], 0)
+        for output in self.graph.outputs:
+            self._lead_to(output, flow)
+        if len(self.graph.outputs) > 1:
+            self.labels.update(self.graph.outputs)
+        for item in walk(flow.items):
+            item.labelled = bool(item.head) and item.node in self.labels
+        return flow.items
+
+    def _lead_to(self, target: int, flow: _Flow) -> None:
+        """Append what leads to a node, down from the nodes that are already there."""
+        chain: list[tuple[int, list[set[int]]]] = []
+        node = target
+        while node not in self.done:
+            inputs = self.graph.nodes[node].inputs
+            branches = [self._private(source, node) for source in inputs] if len(inputs) > 1 else []
+            chain.append((node, branches))
+            node = max(self._entries(node, branches))
+        for node, branches in reversed(chain):
+            for entry in sorted(self._entries(node, branches)):
+                self._lead_to(entry, flow)
+            flow.items.append(self._merge(node, branches, flow) if branches else self._leaf(node, flow.current))
+            flow.current = node
+            self.done.add(node)
+
+    def _entries(self, node: int, branches: list[set[int]]) -> set[int]:
+        """The nodes that a node reads, through its branches."""
+        inside = {node}.union(*branches)
+        return {source for each in inside for source in self.graph.nodes[each].inputs} - inside
+
+    def _private(self, end: int, merge: int) -> set[int]:
+        """The nodes that lead to `end` and that nothing reads but each other, and the merge once."""
+        inside: set[int] = set()
+        if self.readers[end] != [merge] or end in self.read_outside or end in self.done:
+            return inside
+        heap = [-end]
+        seen = {end}
+        while heap:
+            node = -heapq.heappop(heap)
+            if node != end and not (set(self.readers[node]) <= inside and node not in self.read_outside):
+                continue
+            if node in self.done:
+                continue
+            inside.add(node)
+            for source in self.graph.nodes[node].inputs:
+                if source not in seen:
+                    seen.add(source)
+                    heapq.heappush(heap, -source)
+        return inside
+
+    def _leaf(self, node: int, current: int) -> LayerDraft:
+        (source,) = self.graph.nodes[node].inputs
+        return self._item(node, () if source == current else (source,))
+
+    def _merge(self, node: int, branches: list[set[int]], flow: _Flow) -> LayerDraft:
+        inputs = self.graph.nodes[node].inputs
+        if not any(branches):
+            return self._item(node, inputs)
+        item = self._item(node, ())
+        item.channels = self.graph.nodes[flow.current].shape[-1]
+        for source, inside in zip(inputs, branches, strict=True):
+            inner = _Flow([], flow.current)
+            if inside:
+                self._lead_to(source, inner)
+            elif source != flow.current:  # an earlier layer as it is
+                self.labels.add(source)
+                inner.items.append(LayerDraft("", origin=(source,), node=source, shape=self.graph.nodes[source].shape))
+            item.branches.append(inner.items)
+        return _residual(item, self.graph.nodes[flow.current].shape)
+
+    def _item(self, index: int, origin: tuple[int, ...]) -> LayerDraft:
+        node = self.graph.nodes[index]
+        self.labels.update(origin)
+        args = {argument.name: getattr(node.op, argument.name) for argument in arguments(type(node.op))}
+        if "kernel_size" in args and "padding" in args:
+            args["padding"] = _padding(args)
+        return LayerDraft(
+            node.op.name,
+            args,
+            origin=origin,
+            node=index,
+            channels=self.graph.nodes[node.inputs[0]].shape[-1],
+            shape=node.shape,
+            hints=(node.path,),
+        )
+
+
+def _padding(args: dict[str, Any]) -> Any:
+    """`same` where pixels do what it does at any size; FREE for a window of one pixel, which needs none."""
+    kernel, strides, dilation = (_flat(args.get(word, 1)) for word in ("kernel_size", "strides", "dilation_rate"))
+    sides = args["padding"]
+    if set(kernel) == {1} and sides in ("valid", "same", 0):
+        return FREE
+    if not isinstance(sides, int) or len(kernel) > 1 or not sides:
+        return sides
+    half = kernel[0] % 2 and (kernel[0] - 1) // 2 * dilation[0]
+    return "same" if set(strides) == {1} and len(dilation) == 1 and sides == half else sides
+
+
+def _flat(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _residual(item: LayerDraft, entering: tuple[int | None, ...]) -> LayerDraft:
+    """A sum of a body and the input, or of a body and a projection to another shape, as a residual."""
+    if item.head != "add" or len(item.branches) != 2 or any(each.origin for each in walk([item])):
+        return item
+    project, body = sorted(item.branches, key=lambda branch: sum(1 for _ in walk(branch)))
+    item.grows = item.shape != entering
+    if not body or (project and not item.grows):
+        return item
+    item.head = "residual"
+    item.branches = [body, project] if project else [body]
+    return item

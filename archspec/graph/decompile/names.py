@@ -10,6 +10,7 @@ from collections.abc import Sequence, Set
 from archspec.declare import arguments
 from archspec.graph.decompile.draft import LayerDraft, walk
 from archspec.graph.decompile.writer import SIZES, SpecDraft
+from archspec.graph.ir import unused_name
 from archspec.ops import OPS
 
 SHORT = {"depthwise_conv": "depthwise", "separable_conv": "separable", "layer_norm": "norm", "zero_pad": "pad"}
@@ -21,11 +22,7 @@ def block_name(items: Sequence[LayerDraft], taken: Set[str]) -> str:
     word = _word(items)
     if word in OPS or word in ("row", "residual"):
         word = f"{word}_unit"
-    name, count = word, 1
-    while name in taken:
-        count += 1
-        name = f"{word}_{count}"
-    return name
+    return unused_name(word, taken)
 
 
 def _word(items: Sequence[LayerDraft]) -> str:

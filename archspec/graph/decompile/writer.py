@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.declare import arguments, thaw
 from archspec.graph.decompile.draft import FREE, LayerDraft, walk
-from archspec.graph.ir import Graph
+from archspec.graph.ir import Graph, unused_name
 from archspec.lang.document.yaml_writer import WIDTH, flow
 from archspec.lang.document.yaml_writer import block as lines_of
 from archspec.ops import OPS
@@ -184,10 +184,6 @@ def _labels(spec: SpecDraft) -> dict[int, str]:
             word = re.sub(r"\W+", "_", (item.hints or ("",))[-1].rpartition("/")[2]).strip("_") or "layer"
             if re.sub(r"_\d+\Z", "", word) in taken:  # the path of an item without a name
                 word = f"{word}_out"
-            unique, count = word, 1
-            while unique in taken:
-                count += 1
-                unique = f"{word}_{count}"
-            taken.add(unique)
-            names[item.node] = unique
+            names[item.node] = unused_name(word, taken)
+            taken.add(names[item.node])
     return names

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from archspec.declare import arguments
-from archspec.graph.analysis.receptive_field import receptive_fields
+from archspec.graph.analysis.receptive_field import last_moving
 from archspec.graph.ir import Graph, Node
 
 Pair = tuple[int | None, int | None]
@@ -29,14 +29,9 @@ MISSING, CHANGED, RESIZED, RENAMED = 50, 30, 45, 3
 def key_of(graph: Graph, index: int) -> Key:
     """What a layer is compared by. Padding counts by what it does: `same` and `1` are one for a 3x3 window."""
     node = graph.nodes[index]
-    shapes = tuple(graph.nodes[i].shape for i in node.inputs)
     arguments = tuple((name, value) for name, value in vars(node.op).items() if name != "padding")
-    return (
-        (node.op.name, arguments, node.op.view(*shapes), shapes, node.shape),
-        node.op.name,
-        node.shape[:-1],
-        node.path,
-    )
+    effect = (node.op.name, arguments, graph.view(node), graph.shapes_into(node), node.shape)
+    return effect, node.op.name, node.shape[:-1], node.path
 
 
 def align(left: Sequence[Key], right: Sequence[Key]) -> list[Pair]:
@@ -177,12 +172,8 @@ def _change(left: Graph, right: Graph, i: int | None, j: int | None, partner: Ma
 def _arguments(left: Graph, right: Graph, one: Node, other: Node) -> Iterator[tuple[str, tuple[Any, Any]]]:
     for argument in arguments(type(one.op)):
         a, b = getattr(one.op, argument.name), getattr(other.op, argument.name)
-        if a != b and not (argument.name == "padding" and _view(left, one) == _view(right, other)):
+        if a != b and not (argument.name == "padding" and left.view(one) == right.view(other)):
             yield argument.name, (a, b)
-
-
-def _view(graph: Graph, node: Node) -> Any:
-    return node.op.view(*(graph.nodes[i].shape for i in node.inputs))
 
 
 def _reads(
@@ -199,13 +190,13 @@ def _reads(
 
 def totals(graph: Graph) -> Totals:
     """The totals of a network."""
-    fields = [field for field in receptive_fields(graph) if field and any(field.stride)]
+    field = last_moving(graph)
     return Totals(
         len(graph.layers),
         graph.params,
         graph.trainable_params,
         graph.macs,
         graph.activation_bytes,
-        fields[-1].size if fields else None,
-        fields[-1].stride if fields else None,
+        field.size if field else None,
+        field.stride if field else None,
     )

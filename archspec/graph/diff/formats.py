@@ -9,12 +9,11 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from archspec.declare import arguments
 from archspec.format import Table, byte_size, count, rule
 from archspec.graph.analysis.summary import axes
 from archspec.graph.diff.diff import Change, Difference, Totals, totals
 from archspec.graph.ir import Node
-from archspec.lang.schema.spec_schema import default_text
+from archspec.lang.declarations.json_schema import declared_text, default_text
 from archspec.ops.base import show
 
 HEADINGS = ("", "layer", "operator", "output shape", "params")
@@ -197,14 +196,14 @@ def _row(change: Change, sign: str) -> Row:
     assert one is not None
     assert other is not None
     if sign == "=":
-        return (" ", other.path, _called(other), show(other.shape), _params(other))
+        return (" ", other.path, declared_text(other.op), show(other.shape), _params(other))
     what = [f"{name} {_both(default_text(a), default_text(b))}" for name, (a, b) in change.arguments.items()]
     if change.reads is not None:
         what.append(f"reads {_both(*(', '.join(paths) for paths in change.reads))}")
     return (
         "~",
         _both(one.path, other.path),
-        f"{other.op.name}: {'; '.join(what)}" if what else _called(other),
+        f"{other.op.name}: {'; '.join(what)}" if what else declared_text(other.op),
         _both(show(one.shape), show(other.shape)),
         _both(_params(one), _params(other)),
     )
@@ -216,16 +215,6 @@ def _both(one: str, other: str) -> str:
 
 def _params(node: Node) -> str:
     return f"{node.facts.params:,}" if node.facts.params else ""
-
-
-def _called(node: Node) -> str:
-    """`conv: {filters: 64, kernel_size: 3}`: the arguments that are not the default ones."""
-    given = [
-        f"{argument.name}: {default_text(value)}"
-        for argument in arguments(type(node.op))
-        if (value := getattr(node.op, argument.name)) != argument.default
-    ]
-    return f"{node.op.name}: {{{', '.join(given)}}}" if given else node.op.name
 
 
 def _copy(node: Node) -> str:
@@ -244,7 +233,7 @@ def _folded(sign: str, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[
         layers = [node for _, group in alike for node in group]
         each = len(alike[0][1])
         if each < 2 or any(len(group) < sizes[path] for path, group in alike):
-            found += [(sign, node.path, _called(node), show(node.shape), _params(node)) for node in layers]
+            found += [(sign, node.path, declared_text(node.op), show(node.shape), _params(node)) for node in layers]
             continue
         first, last = alike[0][0], alike[-1][0]
         what = f"{len(alike)} copies of {each} layers" if len(alike) > 1 else f"{each} layers"

@@ -46,13 +46,12 @@ def _inputs(graph: Graph, index: int, ranks: list[int]) -> tuple[int, ...]:
 def _ranks(graph: Graph, shared: dict[Hashable, int]) -> list[int]:
     ranks: list[int] = []
     for index, node in enumerate(graph.nodes):
-        shapes = tuple(graph.nodes[i].shape for i in node.inputs)
         arguments = tuple((name, rounded(value)) for name, value in vars(node.op).items() if name != "padding")
         below = [ranks[i] for i in node.inputs]
         if node.op.name in COMMUTATIVE:
             below.sort()
-        view = node.op.view(*shapes) if index else None
-        key = (node.op.name, arguments, view, shapes, node.shape, tuple(below), graph.loss_weights if not index else ())
+        effect = (graph.view(node), graph.shapes_into(node), node.shape) if index else (node.shape, graph.loss_weights)
+        key = (node.op.name, arguments, effect, tuple(below))
         ranks.append(shared.setdefault(key, len(shared)))
     return ranks
 

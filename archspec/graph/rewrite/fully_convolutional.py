@@ -16,9 +16,9 @@ from typing import Any
 
 from archspec.declare import Declared, thaw
 from archspec.diagnostics import ArchspecError, fail
-from archspec.graph.compile.inference import ancestors, at_size, changed, infer, made
+from archspec.graph.compile.inference import at_size, changed, infer, made
 from archspec.graph.decompile import Decompiled, decompile
-from archspec.graph.ir import INPUT, Facts, Graph, Node
+from archspec.graph.ir import INPUT, Facts, Graph, Node, ancestors, unused_name
 from archspec.graph.rewrite.padding import dense_effects, with_fixed_padding
 from archspec.lang.document.yaml_writer import dump
 from archspec.ops.activation import Activation
@@ -125,7 +125,8 @@ class _Dense:
             self.values[index] = self._value(index)
         end = self._scores(main)
         if output in ("mean_scores", "softmax_of_mean"):
-            self._add(graph.nodes[main], made("global_avgpool", {}), (end,), path=self._mean_path())
+            path = unused_name("mean", {node.path for node in graph.nodes})
+            self._add(graph.nodes[main], made("global_avgpool", {}), (end,), path=path)
             if before_softmax:
                 self._add(last, changed(last.op, axis=-1), (len(self.nodes) - 1,))
         elif end != len(self.nodes) - 1:
@@ -145,22 +146,17 @@ class _Dense:
         node = self.graph.nodes[main]
         if value.kind == FLAT:
             raise _not_convolutional(self.graph, node, "its output is a flattened feature map")
-        fact = f"it returns {show(node.shape)}, not one score per class from dense layers or global pooling"
         raise _not_convolutional(
             self.graph,
             node,
-            fact,
+            f"it returns {show(node.shape)}, not one score per class from dense layers or global pooling",
             "if the spec is fully convolutional already, `--set input=[null, null, 3]` frees its input size",
         )
-
-    def _mean_path(self) -> str:
-        taken = {node.path for node in self.graph.nodes}
-        return next(path for path in ("mean", *(f"mean_{i}" for i in range(2, 9999))) if path not in taken)
 
     def _value(self, index: int) -> Value:
         node = self.graph.nodes[index]
         values = [self.values[i] for i in node.inputs]
-        shapes = [self.graph.nodes[i].shape for i in node.inputs]
+        shapes = self.graph.shapes_into(node)
         kinds = {self._seen_as(value, shape, values) for value, shape in zip(values, shapes, strict=True)}
         if kinds == {FLAT}:
             return self._after_flatten(node, values[0])

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import listed
-from archspec.graph.compile.inference import ancestors, changed, made
-from archspec.graph.ir import Graph, Node
+from archspec.graph.compile.inference import changed, made
+from archspec.graph.ir import Graph, Node, ancestors
 from archspec.ops.base import EVERYTHING, Op, OpError, Shape, per_axis
 from archspec.ops.window import Pixels, before_and_after, explicit, rounding_up
 
@@ -54,9 +54,8 @@ def dense_effects(graph: Graph, dense: Graph) -> tuple[Effect, ...]:
     found: dict[str, list[str]] = {}
     for index in sorted(ancestors(graph, graph.outputs[0]) - {0}):
         node = graph.nodes[index]
-        shapes = tuple(graph.nodes[i].shape for i in node.inputs)
         if node.path in kept:
-            for kind in _effects(node, shapes, kept[node.path]):
+            for kind in _effects(node, graph.shapes_into(node), kept[node.path]):
                 found.setdefault(kind, []).append(node.path)
     return tuple(Effect(kind, tuple(found[kind])) for kind in MEANING if kind in found)
 

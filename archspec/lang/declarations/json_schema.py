@@ -90,6 +90,16 @@ def describe(argument: Argument) -> str:
     return f"{argument.doc} ({'required' if argument.required else f'default: {default_text(argument.default)}'})"
 
 
+def declared_text(declared: Declared) -> str:
+    """A declaration as a spec would say it, without defaults: `conv: {filters: 64, kernel_size: 3}`."""
+    given = [
+        f"{argument.name}: {default_text(value)}"
+        for argument in arguments(type(declared))
+        if (value := getattr(declared, argument.name)) != argument.default
+    ]
+    return f"{declared.name}: {{{', '.join(given)}}}" if given else declared.name
+
+
 def default_text(value: Any) -> str:
     """A default as a spec would write it."""
     if value is None:

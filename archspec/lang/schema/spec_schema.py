@@ -15,7 +15,6 @@ from archspec.lang.declarations.json_schema import (
     PATH,
     TITLE,
     Json,
-    default_text,
     head,
     one_key,
     or_expression,
@@ -253,6 +252,3 @@ def text() -> str:
 
     load_all_plugins()
     return json.dumps(spec_schema(), indent=1, ensure_ascii=False) + "\n"
-
-
-__all__ = ["FIGURE_KEYS", "MODIFIERS", "QUANTITIES", "SHORTCUTS", "default_text", "spec_schema", "text"]

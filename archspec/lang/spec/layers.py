@@ -110,8 +110,7 @@ class Layers:
             what = f"{found} {are} of `{head}` and must be written inside it"
             given = [f"{arguments_[0]}: {_text(words[head][1])}"] if _text(words[head][1]) else []
             given += [f"{nearest(key.text, arguments_)}: {_text(words[key.text][1]) or '...'}" for key in inside]
-            help = f"write `{head}: {{{', '.join(given)}}}`"
-            self._wrong("unknown-key", what, inside[0].span, help)
+            self._wrong("unknown-key", what, inside[0].span, f"write `{head}: {{{', '.join(given)}}}`")
 
     def _arguments(self, head: str) -> list[str]:
         if head in self.blocks:

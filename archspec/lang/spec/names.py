@@ -1,4 +1,4 @@
-"""The names in the expressions of a spec: which are used, and which are defined at each place."""
+"""The names that a spec reads: in expressions, those used and those defined at each place; in `from`, missing ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from archspec.diagnostics import Diagnostic, did_you_mean
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.expressions import ExpressionError, is_expression, names_if_valid, names_in, undefined
-from archspec.lang.spec.layer_spec import BlockSpec
+from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 
 RESERVED = {
     "channels": "the number of input channels",
@@ -110,3 +110,38 @@ def _unused(declared: list[ScalarNode], document: MappingNode) -> Iterator[Diagn
             near = did_you_mean(key.text, words - names) or did_you_mean(key.text, words)
             help = near or f"use it as `${key.text}`, or remove it"
             yield Diagnostic("unused-parameter", message, key.span, help=help)
+
+
+# ---- names in `from` -----------------------------------------------------------------------------------------------
+
+
+def not_found(
+    name: ScalarNode, here: Iterable[LayerSpec], blocks: Iterable[BlockSpec], visible: Iterable[str]
+) -> tuple[str, str]:
+    """Message and remedy for a name that no earlier layer has; `here` are the layers of the spec or enclosing block."""
+    named = [item for item in _all(here) if item.name and item.name.text == name.text]
+    if any(name in item.origin for item in named):
+        return f"the layer `{name.text}` reads itself", "`from` can only name earlier layers"
+    lines = [item.name.span.line for item in named if item.name]
+    later = [line for line in lines if line > name.span.line]
+    if later:
+        return f"the layer `{name.text}` comes later, on line {later[0]}", "`from` can only name earlier layers"
+    if lines:
+        help = "leave out this layer as well, or read a layer that is always present"
+        return f"the layer `{name.text}` (line {lines[0]}) is left out of this network", help
+    for block in blocks:
+        if any(item.name and item.name.text == name.text for item in _all(block.layers)):
+            message = f"the layer `{name.text}` is not visible here: it is inside the block `{block.name}`"
+            return message, f"give the call of `{block.name}` a `name` and read `NAME/{block.name}/{name.text}`"
+    near = did_you_mean(name.text, visible)
+    return f"there is no earlier layer `{name.text}`", near or "set `name` on the layer that you want to read"
+
+
+def _all(items: Iterable[LayerSpec | None]) -> Iterator[LayerSpec]:
+    """Items, and those in their cells and branches."""
+    for item in items:
+        if item is not None:
+            yield item
+            yield from _all(item.cells)
+            for branch in item.branches.values():
+                yield from _all(branch)

@@ -1,4 +1,7 @@
-"""`--set NAME=VALUE`: sets parameters of a spec, and keys of its sections by a dotted path (`train.epochs=5`)."""
+"""Options that override a spec: `--set NAME=VALUE` and `--protocol`.
+
+`--set` sets parameters, and keys of sections by a dotted path (`train.epochs=5`).
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
 from archspec.lang.document.nodes import LARGEST, MappingNode, Node, SequenceNode, find
 from archspec.lang.document.yaml_parser import parse_value
-from archspec.lang.expressions import ExpressionError, evaluate, is_expression
+from archspec.lang.expressions import value_of
 from archspec.lang.recipes.contradictions import contradictions
+from archspec.lang.recipes.evaluation_recipe import make_protocols
 from archspec.lang.recipes.recipe import ONE_KEY, Recipe, recipe
 from archspec.lang.schema.messages import SHORT
 from archspec.lang.schema.validate import validate_section
+from archspec.protocols import PROTOCOLS, Protocol
 
 SECTIONS = ("train", "evaluate")
 
@@ -144,7 +149,7 @@ def _evaluated(node: Node, params: Mapping[str, Any]) -> Any:
         return [_evaluated(each, params) for each in node.items]
     if isinstance(node, MappingNode):
         return {key: _evaluated(each, params) for key, each in node}
-    return _value(node.value, params, node.span)
+    return value_of(node.value, params, node.span)
 
 
 def _of_setting(name: str, value: Any, params: Mapping[str, Any]) -> Any:
@@ -152,13 +157,39 @@ def _of_setting(name: str, value: Any, params: Mapping[str, Any]) -> Any:
         return {key: _of_setting(name, each, params) for key, each in value.items()}
     if isinstance(value, list):
         return [_of_setting(name, each, params) for each in value]
-    return _value(normal(name, value), params, None)
+    return value_of(normal(name, value), params)
 
 
-def _value(value: Any, params: Mapping[str, Any], span: Span | None) -> Any:
-    if not is_expression(value):
-        return value
-    try:
-        return evaluate(value, params)
-    except ExpressionError as error:
-        raise fail(error.code, error.message, span, help=error.help) from None
+# ---- protocols: `ten-crop`, `center,dense`, `multi-scale: [256, 384]` -----------------------------------------------
+
+ALL_OF_THE_SPEC = "spec"
+"""The word for all protocols of a spec's `evaluate:`."""
+
+
+def parse_protocols(texts: Iterable[str]) -> tuple[Protocol, ...] | None:
+    """The protocols of the command line; None for the word `spec` alone.
+
+    Args:
+        texts: YAML each: a name, names with commas between, or a protocol with its arguments.
+
+    Raises:
+        ArchspecError: `yaml-syntax`, `unknown-operator`, `unknown-argument` and others of `validate_section`.
+    """
+    values: list[Any] = []
+    for text in texts:
+        value = parse_value(text, "--protocol")
+        if isinstance(value, str):
+            values += [word.strip() for word in value.split(",") if word.strip()]
+        elif isinstance(value, dict):
+            values += [{name: arguments} for name, arguments in value.items()]
+        else:
+            values += value if isinstance(value, list) else [value]
+    if values == [ALL_OF_THE_SPEC]:
+        return None
+    diagnostics = validate_section({"protocols": values}, "evaluate")
+    if any(each.code == "unknown-operator" for each in diagnostics):
+        PROTOCOLS.with_plugins()
+        diagnostics = validate_section({"protocols": values}, "evaluate")
+    if diagnostics:
+        raise ArchspecError(*merged(diagnostics))
+    return make_protocols(values)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail, listed, render
-from archspec.lang.schema.protocol_text import protocol_text
+from archspec.lang.declarations.json_schema import declared_text
 from archspec.protocols import Protocol
 from archspec.runtime.data.images import Images, match_classes
 from archspec.runtime.distributed.cluster import worker_lost_errors
@@ -123,7 +123,7 @@ class _Evaluator:
             report(render(warning))
         digests, found = image_digests(images), []
         for protocol in chosen:
-            text = protocol_text(protocol)
+            text = declared_text(protocol)
             report(f"{network.path}: {text}")
             result = self.workers.run(network, images, protocol)
             self.journal_keys.append(result.journal_key)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from archspec.graph.ir import Graph
-from archspec.graph.select.recipe_targets import frozen, multipliers
+from archspec.graph.select import frozen, multipliers
 
 
 def freeze(model: Any, graph: Graph, patterns: Iterable[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
-from archspec.graph.select.recipe_targets import initializers
+from archspec.graph.select import initializers
 from archspec.lang.recipes.initializers import Initializer, Rule
 from archspec.runtime.models.keras_class import keras_class
 
@@ -19,7 +19,7 @@ def initialize(model: Any, graph: Graph, rules: tuple[Rule, ...], seed: int | No
     The values depend on the seed, the path and the name of the weight alone, not on other layers. Without a seed one is
     drawn from Python's `random`, which `keras.utils.set_random_seed` seeds.
 
-    Raises ArchspecError: those of `archspec.graph.select.recipe_targets.initializers`; `initializer` for one that
+    Raises ArchspecError: those of `archspec.graph.select.initializers`; `initializer` for one that
     Keras cannot
     draw in the shape of the weight.
     """

@@ -10,8 +10,7 @@ from archspec.diagnostics import ArchspecError, Source, did_you_mean, fail
 from archspec.format import Table
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.ir import Graph
-from archspec.graph.select.path_patterns import partner, unmatched
-from archspec.graph.select.weight_maps import INIT_MAPS, Pairs
+from archspec.graph.select import INIT_MAPS, Pairs, partner, unmatched
 from archspec.lang.spec.spec import parse
 from archspec.runtime.models.keras_graph import keras_graph
 from archspec.runtime.models.model_file import read_metadata

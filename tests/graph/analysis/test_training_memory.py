@@ -4,9 +4,8 @@ import pytest
 
 from archspec.diagnostics import Source
 from archspec.format import parse_bytes
-from archspec.graph.analysis.roofline import DEVICES, Device, exchanged_bytes, training_step
 from archspec.graph.analysis.training_memory import FLOAT32, Precision, largest_batch, training_memory
-from archspec.graph.analysis.training_plan import plan
+from archspec.graph.analysis.training_plan import DEVICES, Device, exchanged_bytes, plan, training_step
 from archspec.graph.compile.compiler import compile_spec
 from archspec.lang.spec.spec import parse
 

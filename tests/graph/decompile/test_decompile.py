@@ -12,8 +12,7 @@ from archspec.diagnostics import Source
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.decompile import attempt, decompile
 from archspec.graph.decompile.blocks import Blocks
-from archspec.graph.decompile.draft import walk
-from archspec.graph.decompile.structure import Structure
+from archspec.graph.decompile.draft import Structure, walk
 from archspec.graph.diff.isomorphism import same_network
 from archspec.graph.ir import Graph
 from archspec.lang.spec.spec import parse

@@ -8,7 +8,7 @@ import pytest
 
 import archspec
 from archspec.diagnostics import ArchspecError
-from archspec.graph.select.weight_maps import vgg_a_to_deeper
+from archspec.graph.select import vgg_a_to_deeper
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, save_model
 from archspec.runtime.weights.transfer import initialize_from

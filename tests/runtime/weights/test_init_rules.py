@@ -14,8 +14,7 @@ import archspec
 from archspec import api
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError
-from archspec.graph.select.path_patterns import matches, partner, regular
-from archspec.graph.select.recipe_targets import initializers
+from archspec.graph.select import initializers, matches, partner, regular
 from archspec.lang.recipes.initializers import INITIALIZERS
 from archspec.runtime.models.build import seed_everything
 from archspec.runtime.models.model_file import load_model

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from archspec.diagnostics import ArchspecError
-from archspec.lang.schema.protocol_text import parse_protocols
+from archspec.lang.spec.overrides import parse_protocols
 from archspec.runtime.data.images import Images
 from archspec.runtime.dense.scorer import DenseScorer
 from archspec.runtime.distributed.strategy import make_strategy

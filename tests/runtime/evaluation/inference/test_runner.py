@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from archspec import evaluate, evaluate_all
 from archspec.diagnostics import ArchspecError
-from archspec.lang.schema.protocol_text import parse_protocols
+from archspec.lang.spec.overrides import parse_protocols
 from archspec.runtime.data.images import Images
 from archspec.runtime.distributed.strategy import make_strategy
 from archspec.runtime.evaluation.inference import runner as run_module
