@@ -81,12 +81,10 @@ class ColorJitter(Transform):
             low, high = max(0.0, 1.0 - amount), 1.0 + amount
             return (low + (high - low) * draws[:, column])[:, None, None, None]
 
-        if self.brightness:
-            images = brightened(tf, images, factor(self.brightness, 0))
-        if self.contrast:
-            images = contrasted(tf, images, factor(self.contrast, 1))
-        if self.saturation:
-            images = saturated(tf, images, factor(self.saturation, 2))
+        changes = ((self.brightness, brightened), (self.contrast, contrasted), (self.saturation, saturated))
+        for column, (amount, changed) in enumerate(changes):
+            if amount:
+                images = changed(tf, images, factor(amount, column))
         if self.hue:
             turn = self.hue * (2 * draws[:, 3] - 1)
             hsv = tf.image.rgb_to_hsv(images / 255)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 SHIFT = 128  # grey levels, subtracted first to avoid cancellation of large squares
 SUMS = 10
 """Sums of an image: its number of pixels, the sum of each channel, six sums of products."""
-PRODUCTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+PRODUCTS = np.triu_indices(3)
+"""Rows and columns of the six sums of products in the matrix of all channels, which is symmetric."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def color_sums(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     rows = pixels.astype(np.float32) - SHIFT
     products = np.einsum("hwc,hwd->hcd", rows, rows).astype(np.float64).sum(0)
     sums = rows.sum(1).astype(np.float64).sum(0)
-    return np.array([rows.shape[0] * rows.shape[1], *sums, *(products[pair] for pair in PRODUCTS)])
+    return np.array([rows.shape[0] * rows.shape[1], *sums, *products[PRODUCTS]])
 
 
 def color_statistics(total: npt.NDArray[np.float64]) -> ColorStatistics | None:
@@ -45,11 +46,9 @@ def color_statistics(total: npt.NDArray[np.float64]) -> ColorStatistics | None:
     if not count:
         return None
     mean = total[1:4] / count
-    second = np.empty((3, 3))
-    for (row, column), value in zip(PRODUCTS, total[4:], strict=True):
-        second[row, column] = second[column, row] = value / count
-    covariance = second - np.outer(mean, mean)
-    variances, vectors = np.linalg.eigh(covariance)
+    covariance = -np.outer(mean, mean)
+    covariance[PRODUCTS] += total[4:] / count
+    variances, vectors = np.linalg.eigh(covariance, UPLO="U")
     components = vectors.T[::-1]
     signs = np.sign(components[np.arange(3), np.abs(components).argmax(1)])
     return ColorStatistics(

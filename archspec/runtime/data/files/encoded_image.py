@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -67,12 +67,9 @@ def reader(tf: Any, images: Images) -> Any:
 
 
 def _read_part(name: bytes, span: Any) -> bytes:
-    offset, length = map(int, span)
     try:
-        with open(name, "rb") as file:
-            file.seek(offset)
-            return file.read(length)
-    except OSError:
+        return EncodedImage(os.fsdecode(name), *map(int, span)).read()
+    except BadImageError:
         return b""  # no decoder accepts it
 
 
@@ -92,6 +89,7 @@ def stamp_of(file: str) -> Stamp:
 
 MOST_PIXELS = 178_956_970
 """Larger images are not decoded (Pillow's limit): 0.5 GiB as RGB. A PNG of 1 MB can hold more pixels."""
+TOO_LARGE = f"an image of more than {MOST_PIXELS:,} pixels"
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 START = 66  # bytes that hold the format, the bit depth of a PNG, and the layout of a BMP
 BGR = struct.pack("<3I", 0xFF0000, 0xFF00, 0xFF)
@@ -176,34 +174,32 @@ def _header(file: BinaryIO) -> Header:
     from PIL import Image, UnidentifiedImageError
 
     start = file.read(START)
-    if not start:
-        raise BadImageError("an empty file")
-    if fault := _bmp_fault(start):
-        raise BadImageError(f"a BMP {fault}, which TensorFlow cannot decode")
+    _refuse({"an empty file": not start, **_bmp_faults(start)})
     try:
         with Image.open(file) as image:
-            kind, mode, (width, height) = image.format, image.mode, image.size
+            mode, (width, height) = image.mode, image.size
+            # cameras write several JPEGs into one MPO; decoders read the first
+            kind = "JPEG" if image.format == "MPO" else str(image.format)
             transparency = "transparency" in image.info
             exif = Image.Exif()
             exif.load(image.info.get("exif") or b"")  # getexif() would decode a PNG and read XMP
             turn = exif.get(TAG, 1)
     except Image.DecompressionBombError:
-        raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels") from None
+        raise BadImageError(TOO_LARGE) from None
     except UnidentifiedImageError:
         raise BadImageError("not an image") from None
     except OSError as error:
         raise unreadable_file(error, start) from None
     except (ValueError, TypeError, SyntaxError, EOFError, struct.error):  # Pillow raises them for damaged headers
         raise BadImageError(f"a damaged {format_of(start)}") from None
-    if width * height > MOST_PIXELS:
-        raise BadImageError(f"an image of more than {MOST_PIXELS:,} pixels")
-    if kind == "MPO":  # several JPEGs in one file, as many cameras write; decoders read the first
-        kind = "JPEG"
-    if kind not in FORMATS:
-        article = "an" if str(kind)[0] in "AEIO" else "a"
-        raise BadImageError(f"{article} {kind} image; only JPEG, PNG, BMP, GIF and WebP are supported")
-    if kind == "BMP" and mode in ("1", "P"):
-        raise BadImageError("a BMP with a palette, which TensorFlow cannot decode")
+    article = "an" if kind[0] in "AEIO" else "a"
+    _refuse(
+        {
+            TOO_LARGE: width * height > MOST_PIXELS,
+            f"{article} {kind} image; only JPEG, PNG, BMP, GIF and WebP are supported": kind not in FORMATS,
+            "a BMP with a palette, which TensorFlow cannot decode": kind == "BMP" and mode in ("1", "P"),
+        }
+    )
     orientation = int(turn) if turn in range(1, 9) else 1
     sides = (width, height) if orientation >= 5 else (height, width)
     return Header(*sides, kind, orientation, _mode(mode, transparency, start))
@@ -220,20 +216,25 @@ def _mode(mode: str, transparency: bool, start: bytes) -> str:
     return f"16-bit {name}" if deep else name
 
 
-def _bmp_fault(start: bytes) -> str:
-    """Why TensorFlow would misread a BMP, or "": it assumes 8, 24 or 32 bits a pixel, uncompressed, blue first."""
+def _refuse(faults: Mapping[str, bool]) -> None:
+    """Raises BadImageError with the first fault that an image has."""
+    for fault, found in faults.items():
+        if found:
+            raise BadImageError(fault)
+
+
+def _bmp_faults(start: bytes) -> dict[str, bool]:
+    """Why TensorFlow would misread a BMP: it assumes 8, 24 or 32 bits a pixel, uncompressed, blue first."""
     if not start.startswith(b"BM") or len(start) < START:
-        return ""
-    if start[14] < 40:
-        return "of OS/2"
+        return {}
     bits, compression = struct.unpack("<HI", start[28:34])
-    if bits not in (8, 24, 32):
-        return f"with {counted(bits, 'bit')} a pixel"
-    if compression in (1, 2):
-        return "with compression"
-    if compression == 3 and start[54:66] != BGR:
-        return "with another order of channels"
-    return ""
+    faults = {
+        "of OS/2": start[14] < 40,
+        f"with {counted(bits, 'bit')} a pixel": bits not in (8, 24, 32),
+        "with compression": compression in (1, 2),
+        "with another order of channels": compression == 3 and start[54:66] != BGR,
+    }
+    return {f"a BMP {fault}, which TensorFlow cannot decode": found for fault, found in faults.items()}
 
 
 def transparent(contents: bytes) -> bool:

@@ -20,7 +20,6 @@ from archspec.runtime.data.pipeline.preprocess import (
     Chain,
     chain,
     check_preprocess,
-    preprocess_image,
     preprocess_values,
     resized,
     shape_after,
@@ -31,8 +30,6 @@ from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.transforms import Transform
 from archspec.transforms.affine import Factors
 from archspec.transforms.mix import mixed
-
-__all__ = ["evaluation_batches", "preprocess_image", "steps_per_epoch", "training_batches"]
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:

@@ -29,14 +29,7 @@ def preprocess_image(
     The image is resized, antialiased bilinear, until its smallest side has `resize` pixels and it covers the input;
     then come the center crop and `preprocess`.
     """
-    return preprocess_batch(tf, image[None], input_shape, preprocess, resize)[0]
-
-
-def preprocess_batch(
-    tf: Any, images: Any, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None = None
-) -> Any:
-    """As `preprocess_image`, for images (b, H, W, C) of one size."""
-    return preprocess_values(tf, resized(tf, images, input_shape, resize), input_shape, preprocess)
+    return preprocess_values(tf, resized(tf, image[None], input_shape, resize), input_shape, preprocess)[0]
 
 
 def resized(tf: Any, images: Any, input_shape: Shape, resize: int | None) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +19,7 @@ from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
 from archspec.runtime.data.sources.dataset import open_parts
 
 CLASSES = 20  # classes that a line names
+NAMED = 20  # bad files that the text names
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,24 @@ class Manifest:
 
     @property
     def copies(self) -> Copies:
-        """Duplicates among the good images in files."""
-        return _copies(self.parts)
+        """Duplicates among the good images in files of all parts."""
+        first: dict[bytes, tuple[str, str, EncodedImage]] = {}
+        contradicting: dict[bytes, tuple[str, str]] = {}
+        copies = shared = 0
+        for part, checked in self.parts.items():
+            names = [checked.images.class_names[label] for label in checked.images.labels.tolist()]
+            for image, known, name in zip(encoded_images(checked.images), checked.facts, names, strict=False):
+                if known.reason:
+                    continue
+                if known.digest not in first:
+                    first[known.digest] = part, name, image
+                    continue
+                its_part, its_name, its_image = first[known.digest]
+                copies += 1
+                shared += part != its_part == "train"
+                if its_name != name:
+                    contradicting.setdefault(known.digest, (str(its_image), str(image)))
+        return Copies(copies, shared, list(contradicting.values()))
 
     @property
     def colors(self) -> ColorStatistics | None:
@@ -101,8 +117,6 @@ class Manifest:
 
     def render(self, format: Literal["text", "json"] = "text") -> str:
         """The manifest as text, whose last two lines can be copied into a spec, or as JSON."""
-        from archspec.runtime.data.report.manifest import manifest_text
-
         return json.dumps(self.to_json()) if format == "json" else manifest_text(self)
 
     def to_json(self) -> dict[str, Any]:
@@ -167,30 +181,6 @@ def _of_pixels(images: Images, data: str) -> list[ImageFacts]:
     height, width = pixels.shape[1:3]
     rgb = to_channels(pixels.astype(np.uint8), 3, data)
     return [ImageFacts(MISSING, bytes(DIGEST), "", "array", height, width, sums=color_sums(image)) for image in rgb]
-
-
-def _copies(parts: Mapping[str, CheckedPart]) -> Copies:
-    """The duplicates among the good images of all parts."""
-    first: dict[bytes, tuple[str, str, EncodedImage]] = {}
-    contradicting: dict[bytes, tuple[str, str]] = {}
-    copies = shared = 0
-    for part, checked in parts.items():
-        names = [checked.images.class_names[label] for label in checked.images.labels.tolist()]
-        for image, known, name in zip(encoded_images(checked.images), checked.facts, names, strict=False):
-            if known.reason:
-                continue
-            if known.digest not in first:
-                first[known.digest] = part, name, image
-                continue
-            its_part, its_name, its_image = first[known.digest]
-            copies += 1
-            shared += part != its_part == "train"
-            if its_name != name:
-                contradicting.setdefault(known.digest, (str(its_image), str(image)))
-    return Copies(copies, shared, list(contradicting.values()))
-
-
-NAMED = 20  # bad files that the text names
 
 
 def manifest_text(manifest: Manifest) -> str:

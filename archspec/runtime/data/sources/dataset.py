@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail, listed, printable
+from archspec.diagnostics import fail, listed, printable
 from archspec.runtime.data.files.cache import cache_file
 from archspec.runtime.data.files.file_checks import checked_files
 from archspec.runtime.data.images import Images, Report, check_classes, class_counts, to_channels
@@ -99,7 +99,10 @@ def select(parts: Parts, split: Split, validation_split: float | None, seed: int
         return images.only(split_rows(images.labels, split, validation_split, seed, data))
     if "train" in parts:
         if validation_split is not None:
-            raise already_split(data, validation)
+            own = f"`{data}`, which has validation images in its part `{validation}`"
+            raise fail(
+                "validation-split", f"`--validation-split` does not apply to {own}", help="omit `--validation-split`"
+            )
         _check_same_classes(parts, validation, data)
     elif split == "train" or validation_split is not None:
         raise fail("data-not-found", f"`{data}` has the part `{validation}`, but no part `train`")
@@ -159,12 +162,3 @@ def split_rows(
         held_out.append(np.random.default_rng([seed, int(label)]).permutation(rows)[:count])
     validation = np.sort(np.concatenate(held_out))
     return validation if split == "validation" else np.setdiff1d(np.arange(len(labels)), validation)
-
-
-def already_split(data: str, part: str) -> ArchspecError:
-    """The error for a share of data that has validation images."""
-    return fail(
-        "validation-split",
-        f"`--validation-split` does not apply to `{data}`, which has validation images in its part `{part}`",
-        help="omit `--validation-split`",
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +37,21 @@ class Npz(DataSource):
         arrays = _Arrays(Path(data))
         parts = [part for part in ("train", *VALIDATION) if {f"x_{part}", f"y_{part}"} <= arrays.names]
         parts = parts[:2] if "train" in parts else [""] if {"x", "y"} <= arrays.names else parts[:1]
-        if not parts:
-            notes = [f"it has {listed(sorted(arrays.names)) or 'no arrays'}"]
-            raise arrays.error("arrays of images or labels are missing", notes=notes, help=ARRAYS)
-        names = _class_names(arrays, np.concatenate([arrays.labels(_name("y", part)) for part in parts]))
+        notes = [f"it has {listed(sorted(arrays.names)) or 'no arrays'}"]
+        arrays.check(bool(parts), "arrays of images or labels are missing", notes=notes, help=ARRAYS)
+        names = _class_names(arrays, np.concatenate([arrays.labels(_names(part)[1]) for part in parts]))
         return Parts(dict.fromkeys(parts, names), lambda part: _images(arrays, part, names, channels, report))
 
 
-def _name(array: str, part: str) -> str:
-    return f"{array}_{part}" if part else array
+def _names(part: str) -> tuple[str, str]:
+    """The names of the arrays of images and labels."""
+    return (f"x_{part}", f"y_{part}") if part else ("x", "y")
 
 
 def _images(arrays: _Arrays, part: str, class_names: tuple[str, ...], channels: int, report: Report) -> Images:
-    name = _name("x", part)
-    x, y = arrays.read(name), arrays.labels(_name("y", part))
-    if len(x) != len(y):
-        raise arrays.error(f"`{name}` has {len(x):,} samples, but `{_name('y', part)}` has {len(y):,} labels")
+    name, labels = _names(part)
+    x, y = arrays.read(name), arrays.labels(labels)
+    arrays.check(len(x) == len(y), f"`{name}` has {len(x):,} samples, but `{labels}` has {len(y):,} labels")
     if not len(x):
         raise fail("data-empty", f"`{name}` of `{arrays.path}` is empty")
     return Images(class_names, y, _pixels(arrays, x, name, channels, report))
@@ -68,13 +68,22 @@ class _Arrays:
         except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
             raise self.error("it is not an .npz file", help="save it with numpy.savez") from error
 
-    def error(self, fact: str, *, notes: list[str] | None = None, help: str | None = None) -> ArchspecError:
-        return fail("data-format", f"cannot read `{self.path}`: {fact}", notes=notes or (), help=help)
+    def error(self, fact: str, *, notes: Sequence[str] = (), help: str | None = None) -> ArchspecError:
+        return fail("data-format", f"cannot read `{self.path}`: {fact}", notes=notes, help=help)
+
+    def check(self, right: bool, fact: str, *, notes: Sequence[str] = (), help: str | None = None) -> None:
+        """Raises data-format with this fact unless the file is right."""
+        if not right:
+            raise self.error(fact, notes=notes, help=help)
 
     def read(self, name: str) -> npt.NDArray[Any]:
         try:
             with self.path.open("rb") as file, zipfile.ZipFile(file) as archive:
-                self._check_size(name, archive.getinfo(f"{name}.npy").file_size)
+                size, free = archive.getinfo(f"{name}.npy").file_size, free_memory()
+                # a compressed file of 1 MB can hold a gigabyte
+                fact = f"`{name}` needs {byte_size(size)} of memory, but {byte_size(free)} are free"
+                help = "save the images as files, which are read when they are needed"
+                self.check(size <= free, fact, help=help)
                 with archive.open(f"{name}.npy") as member:
                     array: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
         except ValueError as error:
@@ -86,24 +95,16 @@ class _Arrays:
             raise self.error(f"`{name}` is damaged") from None
         except MemoryError:
             raise self.error(f"`{name}` does not fit in memory") from None
-        if not array.ndim:
-            raise self.error(f"`{name}` is a single value")
+        self.check(array.ndim > 0, f"`{name}` is a single value")
         return array
-
-    def _check_size(self, name: str, size: int) -> None:
-        """Raises data-format for more bytes than free memory: a compressed file of 1 MB can hold a gigabyte."""
-        if size > (free := free_memory()):
-            fact = f"`{name}` needs {byte_size(size)} of memory, but {byte_size(free)} are free"
-            raise self.error(fact, help="save the images as files, which are read when they are needed")
 
     def labels(self, name: str) -> npt.NDArray[np.int32]:
         """int32 (N,), from integers (N,) or (N, 1)."""
         y = self.read(name)
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
-        if y.ndim != 1 or y.dtype.kind not in "iu":
-            help = "labels are integers of shape (N,): class numbers 0, 1, 2, ..."
-            raise self.error(f"`{name}` is {y.dtype} of shape {y.shape}", help=help)
+        help = "labels are integers of shape (N,): class numbers 0, 1, 2, ..."
+        self.check(y.ndim == 1 and y.dtype.kind in "iu", f"`{name}` is {y.dtype} of shape {y.shape}", help=help)
         if len(y) and (y.min() < 0 or y.max() >= MOST_CLASSES):
             raise self.error(f"`{name}` has labels from {y.min()} to {y.max()}", help="number the classes from 0")
         return y.astype(np.int32)
@@ -115,15 +116,12 @@ def _class_names(arrays: _Arrays, y: npt.NDArray[np.int32]) -> tuple[str, ...]:
     names = tuple(map(str, range(count)))
     if "class_names" in arrays.names:
         given = arrays.read("class_names")
-        if given.ndim != 1 or given.dtype.kind not in "US":
-            raise arrays.error(f"`class_names` is {given.dtype} of shape {given.shape}", help="save a list of strings")
+        fact = f"`class_names` is {given.dtype} of shape {given.shape}"
+        arrays.check(given.ndim == 1 and given.dtype.kind in "US", fact, help="save a list of strings")
         names = tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in given)
-        if len(set(names)) < len(names):
-            raise arrays.error("`class_names` has a name twice")
-        if len(names) < count:
-            raise arrays.error(
-                f"the greatest label is {count - 1}, but `class_names` has {counted(len(names), 'name')}"
-            )
+        arrays.check(len(set(names)) == len(names), "`class_names` has a name twice")
+        fact = f"the greatest label is {count - 1}, but `class_names` has {counted(len(names), 'name')}"
+        arrays.check(len(names) >= count, fact)
     if len(names) == 1:
         raise single_class(str(arrays.path), names[0])
     return names
@@ -131,21 +129,17 @@ def _class_names(arrays: _Arrays, y: npt.NDArray[np.int32]) -> tuple[str, ...]:
 
 def _pixels(arrays: _Arrays, x: npt.NDArray[Any], name: str, channels: int, report: Report) -> npt.NDArray[Any]:
     """uint8 (N, H, W, C) for images; float32 for series (N, length, channels) and volumes."""
-    if x.dtype.kind not in "buif":
-        raise arrays.error(f"`{name}` is {x.dtype}, not numbers")
-    if 0 in x.shape:
-        raise arrays.error(f"`{name}` has shape {x.shape}")
-    if not np.isfinite([x.min(), x.max()]).all():
-        raise arrays.error(f"`{name}` has NaN or infinite values")
+    arrays.check(x.dtype.kind in "buif", f"`{name}` is {x.dtype}, not numbers")
+    arrays.check(0 not in x.shape, f"`{name}` has shape {x.shape}")
+    arrays.check(bool(np.isfinite([x.min(), x.max()]).all()), f"`{name}` has NaN or infinite values")
     if x.ndim == 2 and channels == 1:
         x = x[..., None]
     if (x.ndim == 3 and x.shape[-1] == channels) or x.ndim == 5:
         return x.astype(np.float32)
     if x.ndim == 3:
         x = x[..., None]
-    if x.ndim != 4:
-        help = "images are (N, H, W, C) or (N, H, W); series are (N, length, C)"
-        raise arrays.error(f"`{name}` has shape {x.shape}", help=help)
+    help = "images are (N, H, W, C) or (N, H, W); series are (N, length, C)"
+    arrays.check(x.ndim == 4, f"`{name}` has shape {x.shape}", help=help)
     return _grey_levels(arrays, x, name, report)
 
 

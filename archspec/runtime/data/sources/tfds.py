@@ -6,7 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.data.images import Report
@@ -16,14 +16,6 @@ from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)*)(:(?P<version>\d+\.\d+\.\d+))?")
-
-
-class Wanted(NamedTuple):
-    """A data set of TensorFlow Datasets."""
-
-    name: str
-    """Its name, with the configuration if one is given: `cats_vs_dogs`, `oxford_flowers102/small`."""
-    version: str | None
 
 
 class Tfds(DataSource):
@@ -42,22 +34,21 @@ class Tfds(DataSource):
         found = NAME.fullmatch(data.removeprefix(self.prefix))
         if not found or ".." in found["name"].split("/"):
             raise fail("data-not-found", f"`{data}` does not name a data set", help=f"write `{self.forms[0]}`")
-        wanted = Wanted(found["name"], found["version"])
-        folder = prepared(wanted) or self._prepare(data, wanted)
+        folder = prepared(found["name"], found["version"]) or self._prepare(data, found["name"], found["version"])
         _check_splits(data, folder)
         if not record_files(folder):
             help = "set TFDS_DATA_DIR to another folder, and prepare the data set with `file_format=tfrecord`"
             raise fail("data-format", f"`{folder}` has no TFRecord files", help=help)
         return open_records(folder, report)
 
-    def _prepare(self, data: str, wanted: Wanted) -> Path:
+    def _prepare(self, data: str, wanted: str, version: str | None) -> Path:
         import_tensorflow()  # before TensorFlow Datasets, to suppress the log lines of the import
         try:
             import tensorflow_datasets as tfds  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ImportError as error:
             alternative = "set TFDS_DATA_DIR to the folder where the data set is prepared"
             raise self.missing_package(data, "tensorflow_datasets", alternative) from error
-        name, _, config = wanted.name.partition("/")
+        name, _, config = wanted.partition("/")
         try:
             kind: Any = tfds.builder_cls(name)
         except ValueError as error:  # not found, or no name at all
@@ -70,13 +61,12 @@ class Tfds(DataSource):
             )
             raise fail("data-not-found", f"the data set `{name}` has no configuration `{config}`", help=help)
         versions = [str(each) for each in (kind.VERSION, *(kind.SUPPORTED_VERSIONS or ())) if each is not None]
-        if wanted.version and versions and wanted.version not in versions:
-            help = (
-                f"the versions are {listed(f'`{self.prefix}{wanted.name}:{each}`' for each in dict.fromkeys(versions))}"
-            )
-            raise fail("data-not-found", f"the data set `{wanted.name}` has no version {wanted.version}", help=help)
+        if version and versions and version not in versions:
+            there = listed(f"`{self.prefix}{wanted}:{each}`" for each in dict.fromkeys(versions))
+            fact = f"the data set `{wanted}` has no version {version}"
+            raise fail("data-not-found", fact, help=f"the versions are {there}")
         try:
-            builder = kind(config=config or None, version=wanted.version, file_format="tfrecord")
+            builder = kind(config=config or None, version=version, file_format="tfrecord")
             builder.download_and_prepare()
             return Path(builder.data_path)
         except Exception as error:  # network, disk and data sets raise errors without a common base class
@@ -84,13 +74,16 @@ class Tfds(DataSource):
             raise download_failed(f"cannot prepare `{data}`", "TensorFlow Datasets", error, help) from error
 
 
-def prepared(wanted: Wanted) -> Path | None:
-    """The folder of the wanted version, by default the latest; None if it has not been prepared."""
-    root = Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets") / wanted.name
+def prepared(name: str, version: str | None) -> Path | None:
+    """The folder of a version of a data set, by default the latest; None if it has not been prepared.
+
+    name: with the configuration if one is given: `cats_vs_dogs`, `oxford_flowers102/small`.
+    """
+    root = Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets") / name
     default = _read(root / ".config" / "metadata.json").get("default_config_name")
     for place in (root, *([root / default] if isinstance(default, str) else [])):
         versions = [each for each in place.iterdir() if VERSION.fullmatch(each.name)] if place.is_dir() else []
-        versions = [each for each in versions if wanted.version in (None, each.name)]
+        versions = [each for each in versions if version in (None, each.name)]
         if versions:
             return max(versions, key=lambda each: tuple(map(int, each.name.split("."))))
     return None

@@ -195,25 +195,20 @@ def _cached(cache: Path, names: npt.NDArray[Any], stamps: npt.NDArray[np.int64])
 
 def _read_records(files: Sequence[Path], report: Report) -> Index:
     tf = import_tensorflow()
-    shards: list[int] = []
-    spans: list[tuple[int, int]] = []
-    labels: list[int] = []
+    rows: list[tuple[int, int, int, int]] = []
     names: dict[int, str] = {}
     told = time.monotonic()
     for shard, file in enumerate(files):
         for offset, record in _records(tf, file):
-            span, label, name = _example(tf, offset, record, f"record {len(labels) + 1:,} of `{file}`")
-            shards.append(shard)
-            spans.append(span)
-            labels.append(label)
+            span, label, name = _example(tf, offset, record, f"record {len(rows) + 1:,} of `{file}`")
+            rows.append((shard, *span, label))
             if name:
                 names[label] = name
             if time.monotonic() - told > INTERVAL:
                 told = time.monotonic()
-                report(f"{len(labels):,} records found in {shard + 1:,} of {len(files):,} files")
-    return Index(
-        np.array(shards, np.int32), np.array(spans, np.int64).reshape(-1, 2), np.array(labels, np.int64), names
-    )
+                report(f"{len(rows):,} records found in {shard + 1:,} of {len(files):,} files")
+    table = np.array(rows, np.int64).reshape(-1, 4)
+    return Index(table[:, 0].astype(np.int32), table[:, 1:3], table[:, 3], names)
 
 
 def _records(tf: Any, file: Path) -> Iterator[tuple[int, bytes]]:

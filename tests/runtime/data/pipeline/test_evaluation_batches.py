@@ -14,7 +14,8 @@ from PIL import Image
 from archspec.runtime.data.files.decode import decode
 from archspec.runtime.data.files.encoded_image import image_sides
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.pipeline.batches import evaluation_batches, preprocess_image, training_batches
+from archspec.runtime.data.pipeline.batches import evaluation_batches, training_batches
+from archspec.runtime.data.pipeline.preprocess import preprocess_image
 from archspec.transforms import Transform
 from tests.refusal import refused
 from tests.runtime.data.image_sets import INPUT, RNG, SCALE, assert_same, batches, in_files, in_memory, t
