@@ -11,7 +11,7 @@ last.keras    the network after the last step
 example.png   a validation image to try `archspec predict` on, if the images come from memory
 images.npz    a digest of each image, to name those that have changed when the run is resumed
 checkpoints/  the last two checkpoints: `archspec train --resume RUN`
-.lock         names the process that trains in the directory (`file_lock`)
+.lock         names the process that trains in the directory (`locked`)
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import contextlib
 import csv
 import io
 import itertools
+import os
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.system.atomic_write import discard, os_errors, write_text
-from archspec.runtime.system.file_lock import NAME as LOCK
-from archspec.runtime.system.file_lock import locked, refuse_busy
 
 SPEC = "spec.yaml"
 IMAGES = "images.npz"
@@ -112,3 +112,69 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Hold a lock on RUN/.lock, which names this process, and remove the file at the end. A killed process releases it.
+
+    Without effect where the operating system or the file system has no locks.
+
+    Raises:
+        ArchspecError: `run-busy` when another process, or this one, holds it; `cannot-write`.
+    """
+    path, here = run / LOCK, False
+    while not here:
+        with os_errors(run):
+            file = path.open("a+", encoding="utf-8")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(file)
+            _take(file, run)
+            here = _is_at(file, path)  # else its last holder has just removed the file: try again
+            if here:
+                stack.callback(discard, path)
+                yield
+
+
+def refuse_busy(run: Path) -> None:
+    """Raises `run-busy` when a process trains in the run directory."""
+    try:
+        file = (run / LOCK).open("r+", encoding="utf-8")
+    except OSError:
+        return  # without a lock, or not writable, which a later write reports
+    with file:
+        _take(file, run)
+
+
+def _take(file: IO[str], run: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _busy(file, run) from None
+    except OSError:  # a file system without locks
+        return
+    with contextlib.suppress(OSError):  # the name is optional, on a full disk
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _busy(file: IO[str], run: Path) -> ArchspecError:
+    file.seek(0)
+    holder = file.readline(200).strip() or "another process"
+    help = "wait for it, or stop it: after Ctrl-C or SIGTERM the run can continue with `--resume`"
+    return fail("run-busy", f"`{run}` is being trained by {holder}", help=help)

@@ -12,9 +12,9 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.runs import run_directory
+from archspec.runtime.runs.run_directory import locked
 from archspec.runtime.runs.settings import is_finished, read_settings
 from archspec.runtime.runs.train_config import TrainConfig
-from archspec.runtime.system.file_lock import locked
 from archspec.runtime.training.records.mlflow_log import need_mlflow
 from archspec.runtime.training.records.progress import TrainingProgress
 from archspec.runtime.training.resume import read_run

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed
-from archspec.runtime.data.files.cache import read_arrays
 from archspec.runtime.data.files.encoded_image import BadImageError, digest_of, encoded_images
+from archspec.runtime.data.files.image_facts import read_arrays
 from archspec.runtime.data.images import DIGEST, Images
 from archspec.runtime.system.atomic_write import atomic
 

@@ -1,15 +1,19 @@
 """What is known of each image file. A file is decoded once, and again when its contents change.
 
 Many files are read in parallel, without the messages that libraries print about damaged ones.
+The facts of a data source are kept in the user's cache folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import time
 import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,8 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.data.files.cache import read_cache, write_cache
-from archspec.runtime.data.files.color_statistics import SUMS, color_sums
+from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import (
     BadImageError,
@@ -32,11 +35,23 @@ from archspec.runtime.data.files.encoded_image import (
     transparent,
 )
 from archspec.runtime.data.images import DIGEST, Report
+from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
 VERSION = 5
 """Of the format of the cache; a cache of another version is ignored."""
 SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
+NAMED = 10  # bad files that a message names
+CHUNK = 64  # files of a task
+INTERVAL = 2.0  # seconds between two lines of progress
+SHIFT = 128  # grey levels, subtracted first to avoid cancellation of large squares
+SUMS = 10
+"""Sums of an image: its number of pixels, the sum of each channel, six sums of products."""
+PRODUCTS = np.triu_indices(3)
+"""Rows and columns of the six sums of products in the matrix of all channels, which is symmetric."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class ImageFacts(NamedTuple):
@@ -134,6 +149,15 @@ def _decoded(
         yield from zip(images, found, strict=True)
 
 
+def color_sums(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The sums of an image (H, W, 3): float64 (SUMS,)."""
+    # sums of integers over a row of up to 1,024 pixels are exact in float32, over a wider row to 1e-7
+    rows = pixels.astype(np.float32) - SHIFT
+    products = np.einsum("hwc,hwd->hcd", rows, rows).astype(np.float64).sum(0)
+    sums = rows.sum(1).astype(np.float64).sum(0)
+    return np.array([rows.shape[0] * rows.shape[1], *sums, *products[PRODUCTS]])
+
+
 def _write(cache: Path, facts: Mapping[EncodedImage, ImageFacts]) -> None:
     rows = [[*image, *known._replace(digest=known.digest.hex())[:-1]] for image, known in facts.items()]  # type: ignore[arg-type]
     sums = np.stack([known.sums for known in facts.values()])
@@ -150,14 +174,6 @@ def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
         }
     except (KeyError, ValueError, TypeError):
         return {}
-
-
-NAMED = 10  # bad files that a message names
-CHUNK = 64  # files of a task
-INTERVAL = 2.0  # seconds between two lines of progress
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @contextlib.contextmanager
@@ -189,3 +205,38 @@ def quietly() -> Iterator[None]:
     with native_messages_dropped(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def cache_file(data: str | Path) -> Path:
+    """The cache file of a data source, in ARCHSPEC_CACHE or the user's cache folder."""
+    root = os.environ.get("ARCHSPEC_CACHE")
+    if not root:
+        root = os.path.join(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "archspec")
+    digest = hashlib.sha256(os.fsencode(Path(data).resolve())).hexdigest()[:16]
+    return Path(root) / f"manifest-{digest}.npz"
+
+
+def write_cache(path: Path, version: int, **arrays: Any) -> None:
+    """Write arrays with the version of their format. A cache that cannot be written is skipped without an error."""
+    with contextlib.suppress(ArchspecError, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as temporary:
+            np.savez_compressed(temporary, version=np.array(version), **arrays)
+
+
+def read_cache(path: Path, version: int) -> dict[str, npt.NDArray[Any]] | None:
+    """The arrays; None if the file is missing, damaged or has another version."""
+    try:
+        arrays = read_arrays(path)
+        return arrays if int(arrays["version"]) == version else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of an .npz file that archspec wrote. Raises OSError and ValueError, also for a damaged file."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
+        raise ValueError(f"{path} is damaged") from error

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed, printable, visible
-from archspec.runtime.data.files.cache import cache_file
-from archspec.runtime.data.files.color_statistics import SUMS, ColorStatistics, color_statistics, color_sums
 from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, encoded_images
 from archspec.runtime.data.files.file_checks import TRANSPARENT
-from archspec.runtime.data.files.image_facts import ImageFacts, image_facts
+from archspec.runtime.data.files.image_facts import (
+    PRODUCTS,
+    SHIFT,
+    SUMS,
+    ImageFacts,
+    cache_file,
+    color_sums,
+    image_facts,
+)
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
 from archspec.runtime.data.sources.dataset import open_parts
 
@@ -34,6 +41,22 @@ class CheckedPart:
         labels = self.images.labels.tolist()
         counts = Counter(label for label, known in zip(labels, self.facts, strict=True) if not known.reason)
         return {printable(name): counts[label] for label, name in enumerate(self.images.class_names)}
+
+
+@dataclass(frozen=True)
+class ColorStatistics:
+    """Statistics of RGB over all pixels, in grey levels 0 to 255.
+
+    Attributes:
+        mean, std: of each channel.
+        deviations: standard deviations along the principal components, largest first, for `pca_color`.
+        components: the components as unit vectors, one in each row; their largest entries are positive.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    deviations: tuple[float, ...]
+    components: tuple[tuple[float, ...], ...]
 
 
 class Copies(NamedTuple):
@@ -147,6 +170,29 @@ class Manifest:
 
 def _spread(values: list[int]) -> dict[str, float] | None:
     return {"least": min(values), "median": float(np.median(values)), "greatest": max(values)} if values else None
+
+
+def color_statistics(total: npt.NDArray[np.float64]) -> ColorStatistics | None:
+    """The statistics of a total of `color_sums`; None without pixels."""
+    count = total[0]
+    if not count:
+        return None
+    mean = total[1:4] / count
+    covariance = -np.outer(mean, mean)
+    covariance[PRODUCTS] += total[4:] / count
+    variances, vectors = np.linalg.eigh(covariance, UPLO="U")
+    components = vectors.T[::-1]
+    signs = np.sign(components[np.arange(3), np.abs(components).argmax(1)])
+    return ColorStatistics(
+        _rounded(mean + SHIFT, 3),
+        _rounded(np.sqrt(np.diag(covariance).clip(0)), 3),
+        _rounded(np.sqrt(variances[::-1].clip(0)), 3),
+        tuple(_rounded(row, 4) for row in components * signs[:, None]),
+    )
+
+
+def _rounded(values: Any, digits: int) -> tuple[float, ...]:
+    return tuple(round(float(value), digits) for value in values)
 
 
 def make_manifest(data: str, *, report: Report, keep: bool = True) -> Manifest:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed, printable
-from archspec.runtime.data.files.cache import cache_file
 from archspec.runtime.data.files.file_checks import checked_files
+from archspec.runtime.data.files.image_facts import cache_file
 from archspec.runtime.data.images import Images, Report, check_classes, class_counts, to_channels
 from archspec.runtime.data.sources.source import VALIDATION, Parts, find_source
 

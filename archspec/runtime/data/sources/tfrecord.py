@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed, printable
-from archspec.runtime.data.files.cache import cache_file, read_cache, write_cache
 from archspec.runtime.data.files.encoded_image import stamp_of
-from archspec.runtime.data.files.image_facts import INTERVAL, quietly
+from archspec.runtime.data.files.image_facts import INTERVAL, cache_file, quietly, read_cache, write_cache
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.source import PARTS, VALIDATION, DataSource, Parts, single_class
 from archspec.runtime.data.tf_data import untuned

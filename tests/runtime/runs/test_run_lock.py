@@ -11,12 +11,13 @@ import pytest
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.runs import run_directory
-from archspec.runtime.system.file_lock import NAME, locked, refuse_busy
+from archspec.runtime.runs.run_directory import LOCK as NAME
+from archspec.runtime.runs.run_directory import locked, refuse_busy
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from archspec.runtime.system.file_lock import locked
+from archspec.runtime.runs.run_directory import locked
 
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
@@ -86,17 +87,15 @@ def test_the_lock_can_be_taken_again_after_an_error(tmp_path: Path):
 
 def test_a_lock_that_was_just_removed_is_not_mistaken_for_one(tmp_path: Path, monkeypatch):
     """Its last holder removes it between opening and locking: the second file is taken."""
-    from archspec.runtime.system import file_lock as run_lock
-
     taken = []
 
-    def remove_first(file, run, take=run_lock._take):
+    def remove_first(file, run, take=run_directory._take):
         if not taken:
             (tmp_path / NAME).unlink()
         taken.append(file)
         take(file, run)
 
-    monkeypatch.setattr(run_lock, "_take", remove_first)
+    monkeypatch.setattr(run_directory, "_take", remove_first)
     with locked(tmp_path):
         assert (tmp_path / NAME).exists()
     assert len(taken) == 2
