@@ -83,7 +83,7 @@ def load_plugins(group: str, what: str) -> None:
         except Exception as error:  # whatever a plugin raises, specs that do not use it work
             package = entry_point.dist.name if entry_point.dist else entry_point.value
             reason = f"{type(error).__name__}: {error}"
-            message = f"the {what} `{entry_point.name}` of the package `{package}` is left out: {reason}"
+            message = f"the {what} `{entry_point.name}` of the package `{package}` is skipped: {reason}"
             warnings.warn(message, stacklevel=2)
 
 

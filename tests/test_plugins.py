@@ -85,7 +85,7 @@ def test_plugins_in_a_zip_file_are_found(folder: Path, monkeypatch: pytest.Monke
         archive.writestr("gains-1.dist-info/entry_points.txt", "[archspec.ops]\ngain = no_such_module\n")
     monkeypatch.syspath_prepend(folder / "packages.zip")
     assert [each.value for each in metadata.entry_points(group="archspec.ops")] == ["no_such_module"]
-    with pytest.warns(UserWarning, match="the operator `gain` of the package `gains` is left out"):
+    with pytest.warns(UserWarning, match="the operator `gain` of the package `gains` is skipped"):
         plugins.load_plugins("archspec.ops", "operator")
 
 
@@ -96,7 +96,7 @@ def test_a_plugin_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPat
     broken = SimpleNamespace(name="gate", value="gates:Gate", dist=SimpleNamespace(name="keras-gates"), load=load)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken])
     plugins.load_plugins.cache_clear()
-    fact = "the operator `gate` of the package `keras-gates` is left out: ImportError: no module named nowhere"
+    fact = "the operator `gate` of the package `keras-gates` is skipped: ImportError: no module named nowhere"
     with pytest.warns(UserWarning, match=fact):
         assert OPS.get("gate") is None
     plugins.load_plugins.cache_clear()

@@ -185,7 +185,7 @@ class PRelu(Op):
         for index, size in enumerate(x):
             if index not in shared and size is None:
                 help = f"share alpha along it: `shared_axes: {list(range(1, len(x)))}`"
-                raise OpError(f"`prelu` needs known sizes, and its input is {show(x)}", "shared_axes", help)
+                raise OpError(f"`prelu` needs known sizes, but its input is {show(x)}", "shared_axes", help)
             sizes.append(1 if index in shared or size is None else size)
         return (Weight("alpha", tuple(sizes)),)
 

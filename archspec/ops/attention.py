@@ -39,7 +39,7 @@ class Attention(Op):
         """Channels of each head. Raises OpError when the input is not a sequence or its channels cannot be split."""
         if len(x) != 2:
             help = "turn a feature map into a sequence with `reshape: [-1, $channels]`"
-            raise OpError(f"`attention` needs (length, channels), and its input is {show(x)}", help=help)
+            raise OpError(f"`attention` needs (length, channels), but its input is {show(x)}", help=help)
         entering = channels(x, self.name)
         if self.key_dim is not None:
             return self.key_dim
@@ -93,6 +93,6 @@ class Attention(Op):
             return None
         several = len({id(tensor) for tensor in layer._inbound_nodes[0].input_tensors}) > 1
         if several or layer.value_dim != layer.key_dim or getattr(layer, "use_gate", False):
-            raise OpError("it is no self-attention whose keys and values have the same size")
+            raise OpError("it is not self-attention with keys and values of the same size")
         by_default = layer.num_heads * layer.key_dim == input_shape(layer)[-1]
         return {**given, "key_dim": None} if by_default else given

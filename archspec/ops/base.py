@@ -159,7 +159,7 @@ class Op(Declared):
         if type(layer).__name__ not in cls.keras_layers:
             return None
         if getattr(layer, "data_format", "channels_last") != "channels_last":
-            fact = "its channels come first, and those of a spec come last"
+            fact = "it has channels first, but layers of a spec have channels last"
             raise OpError(fact, help="build it with data_format='channels_last'")
         given = {a.name: plain(getattr(layer, a.name), a.schema) for a in arguments(cls) if hasattr(layer, a.name)}
         if given.get("axis") == len(input_shape(layer)):
@@ -188,7 +188,7 @@ def only_last_axis(layer: Any) -> None:
     """Raises OpError for a Keras layer that normalizes along another axis than the channels."""
     axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
     if axes not in ([-1], [len(input_shape(layer))]):
-        raise OpError(f"it normalizes along axis {layer.axis}, and the operator along the last, the channels")
+        raise OpError(f"it normalizes along axis {layer.axis}, but the operator along the last axis, the channels")
 
 
 def ranks(name: str, highest: int = 3) -> tuple[str, ...]:
@@ -212,7 +212,7 @@ def spatial(shape: Shape, op: str) -> tuple[Dim, ...]:
         fact = "a vector" if len(shape) == 1 else f"{len(shape)} axes"
         raise OpError(
             f"`{op}` needs (length, channels), (height, width, channels) or "
-            f"(depth, height, width, channels), and got {show(shape)}: {fact}"
+            f"(depth, height, width, channels), but got {show(shape)}: {fact}"
         )
     return shape[:-1]
 
@@ -220,7 +220,7 @@ def spatial(shape: Shape, op: str) -> tuple[Dim, ...]:
 def channels(shape: Shape, op: str) -> int:
     """The number of channels. Raises OpError when it is free."""
     if not shape or shape[-1] is None:
-        raise OpError(f"`{op}` needs a known number of channels, and got {show(shape)}")
+        raise OpError(f"`{op}` needs a known number of channels, but got {show(shape)}")
     return shape[-1]
 
 

@@ -94,7 +94,7 @@ class SamePad(Border):
         windows = per_axis(self.kernel_size, len(axes), "kernel_size")
         steps = per_axis(self.strides, len(axes), "strides")
         if any(n is None and s > 1 for n, s in zip(axes, steps, strict=True)):
-            raise OpError(f"`{self.name}` with `strides` above 1 needs known sizes, and its input is {show(x)}")
+            raise OpError(f"`{self.name}` with `strides` above 1 needs known sizes, but its input is {show(x)}")
         return tuple(before_and_after(n, k, s, 1, "same") for n, k, s in zip(axes, windows, steps, strict=True))
 
 

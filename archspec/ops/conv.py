@@ -123,7 +123,7 @@ class Conv(Convolution):
         rank = len(spatial(x, self.name))
         self.check_steps(rank)
         if self.padding == "causal" and rank != 1:
-            raise OpError(f"`padding: causal` needs a 1-D input, and the input has {rank} spatial axes", "padding")
+            raise OpError(f"`padding: causal` needs a 1-D input, but the input has {rank} spatial axes", "padding")
         entering = channels(x, self.name)
         if self.groups > 1:
             for number, what in ((entering, "input channels"), (self.filters, "filters")):

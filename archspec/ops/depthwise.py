@@ -20,7 +20,7 @@ class Depthwise(Convolution):
         rank = len(spatial(x, self.name))
         if rank > 2:
             raise OpError(
-                f"`{self.name}` is 1-D or 2-D, and its input {show(x)} has {counted(rank, 'spatial axis')}",
+                f"`{self.name}` is 1-D or 2-D, but its input {show(x)} has {counted(rank, 'spatial axis')}",
                 help="use `conv` with as many `groups` as input channels",
             )
         if len(set(per_axis(self.strides, rank, "strides"))) > 1:

@@ -12,7 +12,7 @@ from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Op, OpError, Shape, Vi
 
 def at_least_two(inputs: Sequence[Shape], op: str) -> None:
     if len(inputs) < 2:
-        raise OpError(f"`{op}` needs at least two inputs, and has {len(inputs)}")
+        raise OpError(f"`{op}` needs at least two inputs, but has {len(inputs)}")
 
 
 def phrase(inputs: Sequence[Shape]) -> str:

@@ -117,7 +117,7 @@ class LayerNormalization(Normalization):
         for axis in self.axes(x):
             size = x[axis]
             if size is None:
-                raise OpError(f"`layer_norm` needs a known size along its axis, and its input is {show(x)}", "axis")
+                raise OpError(f"`layer_norm` needs a known size along its axis, but its input is {show(x)}", "axis")
             sizes.append(size)
         return self.learned(*sizes)
 

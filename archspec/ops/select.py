@@ -33,7 +33,7 @@ class SelectChannels(Op):
         entering = channels(x, self.name)
         if max(self.indices) >= entering:
             raise OpError(
-                f"the input has {entering} channels, and no channel {max(self.indices)}",
+                f"the input has {entering} channels, but no channel {max(self.indices)}",
                 "indices",
                 f"channels are numbered from 0 to {entering - 1}",
             )
@@ -70,7 +70,7 @@ class Take(Op):
             )
         size = x[index]
         if size is not None and not -size <= self.indices < size:
-            raise OpError(f"axis {self.axis} has {size} positions, and no position {self.indices}", "indices")
+            raise OpError(f"axis {self.axis} has {size} positions, but no position {self.indices}", "indices")
         return (*x[:index], *x[index + 1 :])
 
     def view(self, *inputs: Shape) -> View:

@@ -44,7 +44,7 @@ class ChannelSplit(Op):
         size = group_size(x, self.groups, self.name)
         if self.index >= self.groups:
             raise OpError(
-                f"there are {self.groups} groups, and no group {self.index}", "index", "groups are numbered from 0"
+                f"there are {self.groups} groups, but no group {self.index}", "index", "groups are numbered from 0"
             )
         return (*x[:-1], size)
 

@@ -103,7 +103,7 @@ class Glu(Along):
         index = keras_axis(self.axis, x)
         size = x[index]
         if size is not None and size % 2:
-            raise OpError(f"`glu` needs an even size along its axis, and the input is {show(x)}", "axis")
+            raise OpError(f"`glu` needs an even size along its axis, but the input is {show(x)}", "axis")
         return (*x[:index], None if size is None else size // 2, *x[index + 1 :])
 
     def build(self, keras: Any, name: str) -> Layer:

@@ -15,7 +15,7 @@ class Embedded(Op):
         """Number of vectors and of their channels. Raises OpError when the input is not a sequence."""
         if len(x) != 2:
             help = "turn a feature map into a sequence with `reshape: [-1, $channels]`"
-            raise OpError(f"`{self.name}` needs (length, channels), and its input is {show(x)}", help=help)
+            raise OpError(f"`{self.name}` needs (length, channels), but its input is {show(x)}", help=help)
         return self.length(x), channels(x, self.name)
 
     def length(self, x: Shape) -> int:
@@ -77,7 +77,7 @@ class PositionEmbedding(Embedded):
     def length(self, x: Shape) -> int:
         if x[0] is None:
             raise OpError(
-                f"`{self.name}` needs a known length, and its input is {show(x)}", help="give `input` a fixed size"
+                f"`{self.name}` needs a known length, but its input is {show(x)}", help="give `input` a fixed size"
             )
         return x[0]
 

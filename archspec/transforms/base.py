@@ -54,7 +54,7 @@ class Transform(Declared):
             raise OpError(f"`{self.name}` needs images (height, width, channels), but the shape is {show(image)}")
         if self.needs == "rgb" and image[2] != 3:
             help = (
-                f"remove `{self.name}`, or use a network with three input channels, as which grey images are read too"
+                f"remove `{self.name}`, or use a network with three input channels (grey images are converted to RGB)"
             )
             raise OpError(f"`{self.name}` needs three channels (RGB), but the shape is {show(image)}", help=help)
         return image

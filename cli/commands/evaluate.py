@@ -106,7 +106,7 @@ def command(
             report=progress_line,
         )
     except KeyboardInterrupt:
-        progress_line("what was evaluated is kept: the same command continues from there")
+        progress_line("finished batches are kept; run the same command again to continue")
         raise
     if reports:
         click.echo(results.render(format_))

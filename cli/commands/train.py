@@ -155,6 +155,6 @@ def _check_resume_options(ctx: click.Context) -> None:
         source = ctx.get_parameter_source(parameter.name or "")
         if parameter.name not in ON_RESUME and source is click.core.ParameterSource.COMMANDLINE:
             name = parameter.opts[-1] if isinstance(parameter, click.Option) else "REF"
-            message = f"--resume keeps the network, the recipe and the seed of its run, and takes no {name}."
+            message = f"--resume uses the network, the recipe and the seed of the run; {name} cannot be changed."
             longer = " To train for longer, start from its weights: `archspec train REF --data DATA --init-from RUN`."
             raise click.UsageError(message + longer * (name == "--epochs"), ctx)

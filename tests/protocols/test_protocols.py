@@ -48,7 +48,7 @@ def test_default_scales_that_the_network_cannot_take_are_refused() -> None:
     (protocol,) = parse_protocols(["multi-scale"]) or ()
     with pytest.raises(ArchspecError, match="are 192, 224 and 256 pixels") as caught:
         protocol.plan(INPUT, 224)
-    assert caught.value.diagnostics[0].notes == ("the network takes at least 224 pixels",)
+    assert caught.value.diagnostics[0].notes == ("the network needs at least 224 pixels",)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_only_center_takes_data_that_are_not_images(name: str, shape: tuple[int,
         (views,) = protocol.plan(shape, None)
         assert views.is_validation_view(shape)
     else:
-        with pytest.raises(ArchspecError, match=rf"`{re.escape(name)}.* takes views of images"):
+        with pytest.raises(ArchspecError, match=rf"`{re.escape(name)}.* needs images"):
             protocol.plan(shape, None)
 
 

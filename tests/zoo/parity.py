@@ -104,7 +104,7 @@ def main() -> int:
             f"  sensitivity {found.sensitivity:.2f}  {found.layers} layers  {seconds:.0f} s",
             flush=True,
         )
-        DOCUMENT.write_text(document(measured), encoding="utf-8")  # what is measured is kept if the rest is cut short
+        DOCUMENT.write_text(document(measured), encoding="utf-8")  # what is measured is kept if the run is interrupted
     DOCUMENT.write_text(document(measured), encoding="utf-8")
     if unequal:
         print(f"not equal: {', '.join(unequal)}", file=sys.stderr)

@@ -223,5 +223,5 @@ def _fit(plan: Plan) -> Iterator[str]:
         most = f"the largest batch is {plan.largest * plan.devices:,}"
         most += f", {plan.largest:,} on each" if plan.devices > 1 else ""
     else:
-        most = "not even one image does"
+        most = "not even one image fits"
     yield f"  {verdict} into {byte_size(round(plan.available))}: {most}"

@@ -88,7 +88,7 @@ class Compiler:
     def _item(self, item: LayerSpec, above: Flow, names: Names, scope: Scope) -> Flow:
         self.steps += 1
         if self.steps > MAX_STEPS:
-            message = f"this spec expands to more than {MAX_STEPS:,} items"
+            message = f"this spec expands to more than {MAX_STEPS:,} layers and block calls"
             raise self.builder.error("too-many-layers", message, item.span, help="check the values of `repeat`")
         if item.head == "row":
             cell = item.cells[self.column]

@@ -27,7 +27,7 @@ def as_text(difference: Difference, context: int = 1) -> str:
     table = _layers(difference, context).lines()
     line = rule([*head, *table])
     if len(table) == 1:
-        table = ["  every layer is the same"]
+        table = ["  all layers are equal"]
     return "\n".join([*head, line, *table, line, *_totals(difference).lines()])
 
 

@@ -66,11 +66,11 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     image and cannot slide (positions of a transformer, a pyramid of pools) or for a network that is no classifier.
     """
     if output not in OUTPUTS:
-        raise ValueError(f"output must be one of {OUTPUTS}, and is {output!r}")
+        raise ValueError(f"output must be one of {OUTPUTS}, but is {output!r}")
     if None in graph.input_shape:
         message = f"the training size of `{graph.name}` is unknown: its input is {show(graph.input_shape)}"
         help = (
-            "set the size with `--set input=[224, 224, 3]`; a model that takes any size is fully convolutional already"
+            "set the size with `--set input=[224, 224, 3]`; a model for any image size is fully convolutional already"
         )
         raise fail("free-input", message, help=help)
     if len(graph.input_shape) < 2:

@@ -113,7 +113,7 @@ def _compose(source: Source) -> Node | None:
                     "several-documents",
                     "this file has more than one YAML document",
                     at,
-                    help="put each document in a file of its own",
+                    help="put each document in a separate file",
                 )
         if isinstance(event, yaml.NodeEvent):
             _refuse_anchors_and_tags(source, event)

@@ -18,7 +18,7 @@ def parse_recipe(text: Source) -> MappingNode:
     if set(SPEC_KEYS) <= set(root.entries):
         fact = f"`{text.name}` is a spec, not a recipe"
         raise fail(
-            "not-a-recipe", fact, root.span.first(1), help="give a file that holds what the spec has under `train:`"
+            "not-a-recipe", fact, root.span.first(1), help="give a file with the keys of `train:` at its top level"
         )
     if set(root.entries) == {"train"}:
         return root

@@ -154,7 +154,7 @@ def _of_a_head(wrong: Mistake) -> Fact | None:
     given = arguments(heads()[head])
     if is_merge(head):
         help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
-        return "wrong-type", f"`{head}` takes named branches, but is given {show(wrong.value)}", help
+        return "wrong-type", f"`{head}` takes named branches, but got {show(wrong.value)}", help
     if not given:
         return "unknown-argument", f"`{head}` takes no arguments", None
     return needs(head, given[0].name) if wrong.value is None else None

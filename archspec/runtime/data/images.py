@@ -93,7 +93,7 @@ def to_channels(pixels: npt.NDArray[np.uint8], channels: int, data: str) -> npt.
 def check_classes(network: int, classes: int, data: str, help: str | None = None) -> None:
     """Raises classes-mismatch unless the network has one output for each class of the data."""
     if network != classes:
-        fact = f"the network has {network} classes, and `{data}` has {classes}"
+        fact = f"the network has {network} classes, but `{data}` has {classes}"
         raise fail("classes-mismatch", fact, help=help or f"`--set classes={classes}`")
 
 
@@ -106,7 +106,7 @@ def match_classes(images: Images, class_names: tuple[str, ...] | None, classes: 
         ArchspecError: classes-mismatch if images and network do not have the same classes.
     """
     if class_names is None:
-        check_classes(classes, len(images.class_names), data, "evaluate on images of the classes of the training")
+        check_classes(classes, len(images.class_names), data, "evaluate on images of the same classes as in training")
         return images
     unknown = [name for name in images.class_names if name not in class_names]
     missing = [name for name in class_names if name not in images.class_names]

@@ -134,7 +134,7 @@ class DenseScorer:
                 sides = "x".join(map(str, images.shape[1:-1]))
                 window = "x".join(map(str, self.window))
                 message = (
-                    f"an image of {sides} is too small for `{self.graph.name}`, which takes at least {window} pixels"
+                    f"an image of {sides} is too small for `{self.graph.name}`, which needs at least {window} pixels"
                 )
                 help = 'resize the image, or pad it with zeros by `small="pad"`'
                 raise fail("image-too-small", message, help=help) from None

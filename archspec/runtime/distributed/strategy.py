@@ -53,12 +53,12 @@ def make_strategy(
     if cluster is not None:
         if number > 1 and not gpus:
             help = "leave `--devices` out, or start several workers on the machine"
-            raise fail("hosts", "a worker without GPUs has one device, and more are requested", help=help)
+            raise fail("hosts", "a worker without GPUs has one device, but more are requested", help=help)
         with connecting(cluster, note):
             return _multi_worker(cluster, tuple(gpus[:number]))
     if not gpus:
         if number > MAX_CPUS:
-            fact = f"the CPU can be split into at most {MAX_CPUS} logical devices, and {number} are requested"
+            fact = f"the CPU can be split into at most {MAX_CPUS} logical devices, but {number} are requested"
             raise fail("devices", fact, help="logical devices share the cores of the CPU: a few are enough for tests")
         _split_cpu(tf, number)
     names = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]

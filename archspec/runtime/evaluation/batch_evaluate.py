@@ -59,7 +59,7 @@ def evaluate_all(
     for note in dict.fromkeys(seen_in_training(each.path, options) for each in targets):
         if note:
             options.report(note)
-    with worker_lost_errors(options.cluster, "; what is done is kept"):
+    with worker_lost_errors(options.cluster, "; finished batches are kept"):
         evaluator = _Evaluator(options)
         found = [evaluator.predictions(each, protocols) for each in targets]
         averaged = averages(found, weights) if ensemble else []
@@ -81,13 +81,13 @@ def _check(
     """Find mistakes in the arguments before anything is computed."""
     for target in targets:
         if not target.is_predictions and data is None:
-            fact = f"the network `{target.path}` needs images, and none are given"
+            fact = f"the network `{target.path}` needs images, but no data is given"
             raise fail("data-not-found", fact, help="give `--data`")
         if target.is_predictions and target.protocol is not None:
-            fact = f"`{target.path}` holds saved predictions, whose protocol cannot be changed"
+            fact = f"`{target.path}` contains saved predictions; their protocol cannot be changed"
             raise fail("ensemble", fact, help=f"leave `:{target.protocol.name}` out")
     if weights is not None and not ensemble:
-        raise fail("ensemble", "`--weights` are those of an ensemble, and none is asked for", help="add `--ensemble`")
+        raise fail("ensemble", "`--weights` has an effect only with `--ensemble`", help="add `--ensemble`")
     if any(not 0 < weight < float("inf") for weight in weights or ()):
         fact = f"the weights of the ensemble are {listed(f'{weight:g}' for weight in weights or ())}"
         raise fail("ensemble", fact, help="give positive numbers")

@@ -121,7 +121,7 @@ def load_predictions(path: str | Path) -> Predictions:
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if not isinstance(arrays, np.lib.npyio.NpzFile) or "archspec_predictions" not in arrays.files:
-                raise _bad(path, "it does not hold predictions")
+                raise _bad(path, "it does not contain predictions")
             version = int(arrays["archspec_predictions"])
             if version not in (1, VERSION):
                 raise _bad(path, f"its format has version {version}, and this archspec reads version {VERSION}")

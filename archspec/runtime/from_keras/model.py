@@ -37,20 +37,20 @@ def read_model(model: Any) -> Graph:
 
 def _refuse(model: Any, graph: KerasGraph) -> None:
     if len(graph.inputs) != 1:
-        message = f"the model `{model.name}` has {len(graph.inputs)} inputs, and a spec has one"
-        raise fail("several-inputs", message, help="make a model of the part after one of the inputs")
+        message = f"the model `{model.name}` has {len(graph.inputs)} inputs, but a spec has one"
+        raise fail("several-inputs", message, help="create a model of the part that follows one of the inputs")
     calls: dict[int, Call] = {}
     for call in graph.calls:
         first = calls.setdefault(id(call.operation), call)
         if first is not call and getattr(call.operation, "weights", None):
-            message = f"the layer `{first.path}` is used more than once, and layers of a spec cannot share weights"
+            message = f"the layer `{first.path}` is used more than once, but layers of a spec cannot share weights"
             raise fail("shared-layer", message, help="create a separate layer for each use")
 
 
 def _position(call: Call, place: dict[int, int], source: tuple[int, int]) -> int:
     index, output = source
     if output:
-        raise _unreadable(call, "it reads the second output of a layer, and layers of a spec have one output")
+        raise _unreadable(call, "it reads the second output of a layer, but layers of a spec have one output")
     return place[index]
 
 
@@ -74,7 +74,7 @@ def _by_operator(reading: Reading) -> int:
     op, args = _operator(reading.layer)
     inputs = reading.inputs if op.many else tuple(dict.fromkeys(reading.inputs))
     if len(inputs) > 1 and not op.many:
-        raise OpError(f"`{op.name}` reads one layer, and it reads {len(inputs)}")
+        raise OpError(f"`{op.name}` reads one layer, but this layer reads {len(inputs)}")
     node = reading.add(op.name, *inputs, **args)
     activation = getattr(reading.layer, "activation", None)
     if activation in (None, keras.activations.linear) or "activation" in args or reading.call.kind == "Activation":
@@ -100,8 +100,8 @@ def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
     if found is not None:
         return found
     if function is not None:
-        raise OpError(f"its activation `{getattr(function, '__name__', function)}` is none of keras.activations")
-    raise OpError("no operator stands for this class")
+        raise OpError(f"its activation `{getattr(function, '__name__', function)}` is not in keras.activations")
+    raise OpError("no operator corresponds to this class")
 
 
 def _recognized(layer: Any) -> tuple[type[Op], Mapping[str, Any]] | None:

@@ -20,7 +20,7 @@ def merge(reading: Reading) -> int | None:
         return reading.add("rescale", scale=1.0, offset=value)
     if reading.call.kind == "Multiply":
         return reading.add("rescale", scale=value)
-    raise OpError(f"it merges a layer with the number {value}")
+    raise OpError(f"it combines a layer with the number {value}")
 
 
 def subtract(reading: Reading) -> int:

@@ -49,6 +49,6 @@ class Reading:
             facts = infer(op, tuple(map(self.shape, inputs)))
         except (WrongArgument, OpError) as error:
             shapes = listed(show(self.shape(index)) for index in inputs)
-            raise OpError(f"`{head}` does not take it: {error} (its input is {shapes})") from error
+            raise OpError(f"`{head}` does not accept it: {error} (its input is {shapes})") from error
         self.nodes.append(Node(self.call.path, op, inputs, facts, NOWHERE))
         return len(self.nodes) - 1

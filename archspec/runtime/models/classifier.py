@@ -22,17 +22,26 @@ def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]
     """
     input_shape, output_shape = graph.input_shape, graph.output_shape
     if None in input_shape:
-        help = "fix it, for example by `--set input=[64, 64, 3]`"
+        help = "set the size, for example `--set input=[64,64,3]`"
         raise fail(
-            "free-input", f"the input of `{reference}` is {show(input_shape)}, and training needs a size", help=help
+            "free-input",
+            f"the input of `{reference}` is {show(input_shape)}, but training needs a fixed size",
+            help=help,
         )
     for index in graph.outputs[1:]:
         node = graph.nodes[index]
         if node.shape != output_shape:
-            fact = f"the output `{node.path}` gives {show(node.shape)}, and the main one {show(output_shape)}"
-            raise fail("no-classifier", fact, node.span, help="an auxiliary output has the classes of the main one")
+            fact = (
+                f"the output `{node.path}` has the shape {show(node.shape)}, but the main output {show(output_shape)}"
+            )
+            raise fail(
+                "no-classifier",
+                fact,
+                node.span,
+                help="an auxiliary output must have the same classes as the main output",
+            )
     if len(output_shape) != 1 or output_shape[0] is None or output_shape[0] < 2:
-        fact = f"`{reference}` gives {show(output_shape)}, not the scores of two or more classes"
+        fact = f"`{reference}` returns {show(output_shape)}, not the scores of two or more classes"
         raise fail("no-classifier", fact, help=HELP)
     return tuple(input_shape), output_shape[0]
 
@@ -64,7 +73,7 @@ def _logits_model(model: Any, number: int) -> Any:
     shape = tuple(output.shape[1:])
     if len(shape) != 1 or shape[0] is None or shape[0] < 2:
         raise fail(
-            "no-classifier", f"the network gives {show(shape)}, not the scores of two or more classes", help=HELP
+            "no-classifier", f"the network returns {show(shape)}, not the scores of two or more classes", help=HELP
         )
     layer = _last_layer(model, number)
     if isinstance(layer, keras.layers.Softmax):

@@ -84,4 +84,4 @@ def _transform(value: dict[str, Any]) -> Transform:
 def _check(value: Any, schema: dict[str, Any], what: str) -> None:
     for mistake in mistakes(value, schema):
         place = "".join(f" `{word}`" for word in mistake.path)
-        raise ValueError(f"{what}{place} is not as it must be")
+        raise ValueError(f"{what}{place} is not valid")

@@ -56,7 +56,7 @@ def model_path(path: str | Path) -> Path:
         if (path / "saved_model.pb").is_file():
             message = f"`{path}` is an exported SavedModel, not a Keras model"
             raise fail("not-a-model", message, help="give the `.keras` file that it was exported from")
-        message = f"the folder `{path}` holds neither best.keras nor last.keras"
+        message = f"the folder `{path}` contains neither best.keras nor last.keras"
         raise fail("model-not-found", message, help="give a `.keras` file, or the directory of a run")
     if not path.exists():
         raise fail(
@@ -84,10 +84,10 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
         except Exception as error:  # whatever a damaged or foreign configuration makes Keras raise
             raise _unreadable(path, error) from error
     if not isinstance(model, keras.Model):
-        raise fail("not-a-model", f"`{path}` holds a {type(model).__name__}, not a network", help=HELP)
+        raise fail("not-a-model", f"`{path}` contains a {type(model).__name__}, not a network", help=HELP)
     outputs = model.outputs[0].shape[-1]
     if metadata.class_names is not None and len(metadata.class_names) != outputs:
-        fact = f"`{path}` names {len(metadata.class_names)} classes for {outputs} outputs"
+        fact = f"`{path}` names {len(metadata.class_names)} classes, but its network has {outputs} outputs"
         raise fail("not-a-model", fact, help=HELP)
     speed_up_batch_normalization(model)
     speed_up_grouped_convolutions(model)

@@ -74,7 +74,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         help = "choose another `--out`, or replace that run with `--overwrite`"
         raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)
     if not (path / "run.json").is_file():
-        message = f"the folder `{path}` is not a run directory, and is not overwritten"
+        message = f"the folder `{path}` is not a run directory, so it is not overwritten"
         raise fail("output-exists", message, help="choose another `--out`")
     refuse_busy(path)
 

@@ -162,7 +162,7 @@ def check_output_folder(path: Path, *, overwrite: bool = False, mark: str | None
         if any(path.iterdir()):
             is_ours = mark is not None and any(path.glob(mark))
             if overwrite and not is_ours:
-                message = f"the folder `{path}` was not written by this command, and is not overwritten"
+                message = f"the folder `{path}` was not written by this command, so it is not overwritten"
                 raise fail("output-exists", message, help="give another `-o`")
             if not overwrite:
                 help = "give another `-o`" + ", or `--overwrite`" * is_ours

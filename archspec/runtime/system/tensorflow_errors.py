@@ -10,7 +10,7 @@ from archspec.diagnostics import fail
 
 @contextlib.contextmanager
 def tensorflow_failures(
-    batch_size: int, broken: Callable[[], Sequence[str]] = lambda: (), *, restore: str = "put it back as it was"
+    batch_size: int, broken: Callable[[], Sequence[str]] = lambda: (), *, restore: str = "restore the original file"
 ) -> Iterator[None]:
     """Turn TensorFlow's errors for memory and for images into errors with a remedy.
 

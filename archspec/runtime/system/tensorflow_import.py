@@ -44,7 +44,7 @@ def need_tensorflow_backend() -> None:
         raise fail("backend", f"Keras cannot start: {error}", help=help) from error
     name = keras.backend.backend()
     if name != "tensorflow":
-        raise fail("backend", f"Keras runs on {name}, but this needs TensorFlow", help=help)
+        raise fail("backend", f"Keras uses the backend {name}, but archspec needs TensorFlow here", help=help)
 
 
 @contextlib.contextmanager

@@ -26,9 +26,7 @@ def find_non_finite(strategy: Any, model: Any, x: Any) -> list[str]:
 
     names = non_finite(capture(model.variables))
     if names:
-        return [
-            f"before that step, `{names[0].replace('.', '/')}` was no longer finite: the update before it was too large"
-        ]
+        return [f"`{names[0].replace('.', '/')}` was not finite before that step: the previous update was too large"]
     if x is None:
         return []
     layers = [layer for layer in model.layers if isinstance(layer.output, keras.KerasTensor)]

@@ -26,6 +26,6 @@ def array_of(data: bytes, dtype: str, shape: tuple[int, ...], offset: int, strid
     flat = np.frombuffer(data, dtype)
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if last >= len(flat):
-        raise ValueError("a tensor reaches beyond its data")
+        raise ValueError("a tensor extends past the end of its data")
     steps = [stride * flat.itemsize for stride in strides]
     return np.lib.stride_tricks.as_strided(flat[offset:], shape, steps).astype("float32")

@@ -32,7 +32,7 @@ def h5_file(path: Path) -> Iterator[list[Unit]]:
         elif _is_group(file, "layers"):
             units = list(_keras3(path, file["layers"], ""))
         else:
-            raise fail("not-weights", f"`{path}` contains no weights of Keras", help=HELP)
+            raise fail("not-weights", f"`{path}` contains no Keras weights", help=HELP)
         if not units:
             raise fail("not-weights", f"`{path}` contains no weights", help=HELP)
         yield units
@@ -62,7 +62,7 @@ def _legacy(path: Path, root: Any) -> list[Unit]:
     units = []
     for layer in _names(root.attrs, "layer_names")[:MAX_LAYERS]:
         if not _is_group(root, layer):
-            raise fail("not-weights", f"`{path}` lists the layer `{layer}`, and does not contain it", help=HELP)
+            raise fail("not-weights", f"`{path}` lists the layer `{layer}`, but does not contain it", help=HELP)
         group = root[layer]
         tensors = [_tensor(path, group, name) for name in _names(group.attrs, "weight_names")]
         units += _sublayers(layer, tensors)
@@ -152,7 +152,7 @@ def _tensor(path: Path, group: Any, name: str) -> Tensor:
         or dataset.is_virtual
         or dataset.dtype.kind not in "fiu"
     ):
-        raise fail("not-weights", f"`{name}` in `{path}` is no array of numbers in this file", help=HELP)
+        raise fail("not-weights", f"`{name}` in `{path}` is not an array of numbers stored in this file", help=HELP)
     return Tensor(name, tuple(dataset.shape), _reader(path, name, dataset))
 
 

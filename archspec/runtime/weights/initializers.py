@@ -36,7 +36,7 @@ def initialize(model: Any, graph: Graph, rules: tuple[Rule, ...], seed: int | No
             variable.assign(drawn(variable.shape, dtype=variable.dtype))
         except ValueError as error:
             shape = "x".join(map(str, variable.shape))
-            message = f"`{initializer.name}` cannot fill `{path}`, whose weight is {shape}"
+            message = f"`{initializer.name}` does not support the shape {shape} of the weight of `{path}`"
             note = str(error).strip().split("\n")[0]
             raise fail("initializer", message, notes=[f"Keras says: {note}"], help="use another initializer") from error
 

@@ -26,7 +26,7 @@ def safetensors_file(path: Path) -> Iterator[dict[str, Tensor]]:
     with path.open("rb") as beginning:
         length = int.from_bytes(beginning.read(8), "little")
     if length > HEADER_BYTES:
-        raise _refused(path, f"its header would have {length:,} bytes, more than {HEADER_BYTES:,}")
+        raise _refused(path, f"its header has {length:,} bytes, more than {HEADER_BYTES:,}")
     try:
         file: Any = safetensors.safe_open(path, framework="np")
     except safetensors.SafetensorError as error:

@@ -70,9 +70,9 @@ def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
 def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
     sizes = (*shape, *strides, offset)
     if not isinstance(storage, Storage) or len(shape) != len(strides):
-        raise PickleError("a tensor without a storage")
+        raise PickleError("a tensor has no storage")
     if not all(isinstance(size, int) and 0 <= size < 2**48 for size in sizes):
-        raise PickleError("a tensor of impossible sizes")
+        raise PickleError("a tensor has invalid sizes")
     return View(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -101,15 +101,15 @@ def read_pickle(file: IO[bytes], storage: Callable[[tuple[Any, ...]], Storage]) 
     try:
         for steps, (opcode, argument, _) in enumerate(pickletools.genops(file)):
             if steps > MAX_STEPS:
-                raise PickleError("a pickle of too many steps")
+                raise PickleError("its pickle has too many instructions")
             if opcode.name == "STOP":
                 return machine.stack.pop()
             machine.step(opcode.name, argument)
     except PickleError:
         raise
     except Exception as error:  # damaged: the stack, the memo or the arguments have no such item
-        raise PickleError(f"not a whole pickle ({type(error).__name__})") from error
-    raise PickleError("a pickle without an end")
+        raise PickleError(f"its pickle is truncated or damaged ({type(error).__name__})") from error
+    raise PickleError("its pickle has no end")
 
 
 class _Machine:
@@ -170,13 +170,13 @@ class _Machine:
             case "BINPERSID":
                 stack.append(self.storage(stack.pop()))
             case _:
-                raise PickleError(f"the step {name}, which no state dict needs")
+                raise PickleError(f"its pickle has the instruction {name}, which no state dict needs")
 
     def top(self, count: int) -> list[Any]:
         """The last values, removed from the stack."""
         values = self.stack[-count:]
         if len(values) < count or any(value is _MARK for value in values):
-            raise PickleError("a stack that is too short")
+            raise PickleError("its pickle reads from an empty stack")
         del self.stack[-count:]
         return values
 

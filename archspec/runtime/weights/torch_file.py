@@ -57,19 +57,19 @@ def _zip_form(archive: zipfile.ZipFile) -> tuple[Any, Bytes]:
     """NAME/data.pkl, and the storages NAME/data/0, NAME/data/1, ..., uncompressed."""
     names = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(names) != 1:
-        raise PickleError("a zip file without a data.pkl")
+        raise PickleError("the zip file has no data.pkl")
     folder = names[0].removesuffix("data.pkl")
     if archive.getinfo(names[0]).file_size > PICKLE_BYTES:
-        raise PickleError("a data.pkl of an unlikely size")
+        raise PickleError("its data.pkl is too large")
     order = archive.read(f"{folder}byteorder") if f"{folder}byteorder" in archive.namelist() else b"little"
     if order != b"little":
-        raise PickleError("numbers whose high bytes come first")
+        raise PickleError("its numbers are big-endian")
 
     def storage(identity: Any) -> Storage:
         kept = _storage(identity)
         member = archive.getinfo(f"{folder}data/{kept.key}")
         if member.compress_type != zipfile.ZIP_STORED or member.file_size < kept.size * item_size(kept.dtype):
-            raise PickleError(f"the storage {kept.key} is cut short")
+            raise PickleError(f"the storage {kept.key} is truncated")
         return kept
 
     value = read_pickle(io.BytesIO(archive.read(names[0])), storage)
@@ -80,7 +80,7 @@ def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
     """A magic number, a version, properties of the machine; the pickle; the keys; each storage after its size."""
     nothing: Callable[[Any], Storage] = _storage
     if read_pickle(file, nothing) != MAGIC:
-        raise PickleError("no file of PyTorch")
+        raise PickleError("not a PyTorch file")
     for _ in ("version", "properties of the machine"):
         read_pickle(file, nothing)
     storages: dict[str, Storage] = {}
@@ -96,7 +96,7 @@ def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
         kept = storages[key]
         length = kept.size * item_size(kept.dtype)
         if count != kept.size or file.tell() + length > size:
-            raise PickleError(f"the storage {key} is cut short")
+            raise PickleError(f"the storage {key} is truncated")
         places[key] = (file.tell(), length)
         file.seek(length, io.SEEK_CUR)
 
@@ -111,12 +111,12 @@ def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
 def _storage(identity: Any) -> Storage:
     """('storage', torch.FloatStorage, key, device, size[, view])."""
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
-        raise PickleError("a persistent id that is no storage")
+        raise PickleError("a persistent ID does not name a storage")
     _, kind, key, _, size, *view = identity
     if not isinstance(kind, Name) or kind.text.removeprefix("torch.") not in DTYPES or any(view):
-        raise PickleError("a storage of another sort")
+        raise PickleError("a storage has an unknown type")
     if not isinstance(key, str) or not isinstance(size, int) or size < 0:
-        raise PickleError("a storage without a size")
+        raise PickleError("a storage has no size")
     return Storage(DTYPES[kind.text.removeprefix("torch.")], key, size)
 
 
@@ -128,7 +128,7 @@ def _state(path: Path, value: Any, read: Bytes) -> dict[str, Tensor]:
     views = _views(value)
     if not views:
         raise fail(
-            "not-weights", f"`{path}` holds no tensors", help="save them with `torch.save(model.state_dict(), ...)`"
+            "not-weights", f"`{path}` contains no tensors", help="save them with `torch.save(model.state_dict(), ...)`"
         )
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in views):
@@ -159,6 +159,6 @@ def _refused(path: Path, error: Exception) -> Exception:
         )
     return fail(
         "not-weights",
-        f"`{path}` is not a file of torch.save: {error}",
+        f"`{path}` cannot be read as a file of torch.save: {error}",
         help="give a state dict that `torch.save(model.state_dict(), ...)` wrote",
     )

@@ -101,7 +101,7 @@ def test_an_image_smaller_than_the_window_is_refused_or_padded() -> None:
     scorer = DenseScorer.of(model, graph=page)
     x = np.random.default_rng(0).normal(size=(2, 9, 15, 2)).astype("float32")
     with pytest.raises(
-        ArchspecError, match="an image of 9x15 is too small for `net-dense`, which takes at least 12x12"
+        ArchspecError, match="an image of 9x15 is too small for `net-dense`, which needs at least 12x12"
     ):
         scorer(x)
     padded = np.pad(x, ((0, 0), (1, 2), (0, 0), (0, 0)))

@@ -17,6 +17,6 @@ def test_one_device_is_one_replica_and_its_strategy_is_cached() -> None:
 
 def test_more_logical_devices_than_make_sense_are_refused_before_they_are_made() -> None:
     with pytest.raises(
-        ArchspecError, match="the CPU can be split into at most 32 logical devices, and 33 are requested"
+        ArchspecError, match="the CPU can be split into at most 32 logical devices, but 33 are requested"
     ):
         make_strategy("cpu:33")

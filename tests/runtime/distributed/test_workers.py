@@ -77,7 +77,7 @@ def test_a_killed_evaluator_is_named_and_finished_batches_are_kept(outcome: dict
     assert ended - died < 60
     assert code == "worker-lost"
     assert message.startswith("worker 1 (127.0.0.1:")
-    assert "what is done is kept" in help
+    assert "finished batches are kept" in help
     assert outcome["kept"] == 2
     (status, _, lines), (other, _, lines_of_other) = outcome["evaluated again"]
     assert (status, other, outcome["left"]) == (0, 0, 0)

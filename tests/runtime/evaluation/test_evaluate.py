@@ -171,7 +171,7 @@ def test_a_model_without_names_takes_the_classes_as_they_come(model: Path, folde
     assert evaluate(tmp_path / "plain.keras", str(folder)).class_names == tuple(sorted(NAMES))
     pixels, labels = np.zeros((20, 9, 11, 3), np.uint8), np.arange(20) % 10
     np.savez(tmp_path / "ten.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
-    with pytest.raises(ArchspecError, match=r"classes-mismatch.*: the network has 6 classes, and .* has 10"):
+    with pytest.raises(ArchspecError, match=r"classes-mismatch.*: the network has 6 classes, but .* has 10"):
         evaluate(tmp_path / "plain.keras", str(tmp_path / "ten.npz"))
 
 

@@ -152,7 +152,7 @@ def _labels(path: Path) -> None:
     ("write", "fact"),
     [
         (_text, "it is damaged, or not a file of predictions"),
-        (_other, "it does not hold predictions"),
+        (_other, "it does not contain predictions"),
         (_pickle, "it is damaged, or not a file of predictions"),
         (_cut, "it is damaged, or not a file of predictions"),
         (_newer, "its format has version 9"),

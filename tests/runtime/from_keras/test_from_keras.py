@@ -197,7 +197,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "custom layer": (
         lambda: functional(Squash(name="squash")),
         "unknown-keras-layer",
-        ("`squash` (Squash)", "no operator stands for this class", "docs/operators.md"),
+        ("`squash` (Squash)", "no operator corresponds to this class", "docs/operators.md"),
     ),
     "two inputs": (two_inputs, "several-inputs", ("has 2 inputs",)),
     "shared weights": (shared_weights, "shared-layer", ("`twice` is used more than once",)),
@@ -213,7 +213,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "own activation": (
         lambda: functional(layers.Dense(3, activation=lambda x: x * x, name="square")),
         "unknown-keras-layer",
-        ("`square`", "is none of keras.activations"),
+        ("`square`", "is not in keras.activations"),
     ),
     "normalization of another axis": (
         lambda: functional(layers.BatchNormalization(axis=1, name="rows")),

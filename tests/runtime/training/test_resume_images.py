@@ -88,10 +88,10 @@ def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it
     if how == "gone":
         assert said.notes == (
             "there were 60 images, and now there are 59",
-            "images that are missing since the run started: 1",
+            "images that were removed since the run started: 1",
         )
     else:
-        assert said.notes[0] == f"new, or with other contents or another label: `{victim}`"
+        assert said.notes[0] == f"new, changed or relabelled images: `{victim}`"
     victim.write_bytes(good)
     moved = tmp_path / "elsewhere"
     data.rename(moved)

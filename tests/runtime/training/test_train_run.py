@@ -307,7 +307,7 @@ def test_an_existing_run_is_kept_unless_asked_otherwise(page: str, tmp_path: Pat
 def test_mistakes_leave_no_directory(page: str, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "run"
     diagnostic = refused("classes-mismatch", page, out=out, settings={"classes": 7})
-    assert diagnostic.message == "the network has 7 classes, and `digits` has 10"
+    assert diagnostic.message == "the network has 7 classes, but `digits` has 10"
     assert diagnostic.help == "`--set classes=10`"
     refused("data-not-found", page, "nowhere", out=out)
     free = tmp_path / "free.yaml"

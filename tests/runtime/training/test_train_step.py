@@ -118,8 +118,8 @@ def test_logits_and_probabilities_agree_however_the_network_ends(layers: list[An
     ("layers", "fact"),
     [
         ([keras.layers.Dense(3, activation="sigmoid")], "the network ends in `sigmoid`"),
-        ([keras.layers.Dense(1)], "the network gives (1,)"),
-        ([keras.layers.Reshape((2, 2))], "the network gives (2, 2)"),
+        ([keras.layers.Dense(1)], "the network returns (1,)"),
+        ([keras.layers.Reshape((2, 2))], "the network returns (2, 2)"),
     ],
     ids=["sigmoid", "one score", "a grid"],
 )

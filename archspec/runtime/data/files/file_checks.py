@@ -23,7 +23,7 @@ from archspec.runtime.data.files.image_facts import NAMED, ImageFacts, image_fac
 from archspec.runtime.data.images import DIGEST, Images, Report
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-TRANSPARENT = "which archspec reads as opaque: save them on a background to choose the hidden colors"
+TRANSPARENT = "which are read without the alpha channel: flatten the images onto a background to choose the colors"
 PIXELS_IN_MEMORY = 512 * 2**20
 """Images of one size are decoded into memory if they need at most this many bytes."""
 

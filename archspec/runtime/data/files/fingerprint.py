@@ -22,7 +22,7 @@ from archspec.runtime.system.atomic_write import atomic
 
 Fingerprint = Mapping[str, Any]
 NAMED = 5  # changed images that a message names
-HELP = "restore the images, or start a new run; if the data has moved, pass its new place with `--data`"
+HELP = "restore the images, or start a new run; if the data has moved, pass its new path with `--data`"
 
 
 def fingerprint(images: Images) -> dict[str, Any]:
@@ -118,11 +118,11 @@ def _differences(part: str, images: Images, kept: Path) -> list[str]:
     now = _together(*_keys(images).values())
     new, gone = np.flatnonzero(~np.isin(now, then)), np.count_nonzero(~np.isin(then, now))
     if not len(new) and not gone:
-        return ["they are the same images with another order, other repetitions or other class names"]
+        return ["the images are the same, but their order, repetitions or class names have changed"]
     names = [_name(images, row) for row in new[:NAMED].tolist()]
     names += [f"{len(new) - NAMED:,} more"] if len(new) > NAMED else []
-    notes = [f"new, or with other contents or another label: {listed(names)}"] if names else []
-    return notes + ([f"images that are missing since the run started: {gone:,}"] if gone else [])
+    notes = [f"new, changed or relabelled images: {listed(names)}"] if names else []
+    return notes + ([f"images that were removed since the run started: {gone:,}"] if gone else [])
 
 
 def _together(digests: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

@@ -138,7 +138,7 @@ def _decoded(
                 return before._replace(stamp=stamp)
             header, pixels = header_of(contents), decode_bytes(tf, contents, 3)
             if pixels.shape[:2] != header[:2]:
-                raise BadImageError("an image with another size than its header says")
+                raise BadImageError("an image whose size differs from its header")
         except BadImageError as bad:
             return ImageFacts(stamp, digest, str(bad))
         height, width, format, orientation, mode = header

@@ -243,7 +243,7 @@ def manifest_text(manifest: Manifest) -> str:
         if spread := facts[side]:
             lines.append(f"  {side}: {spread['least']} to {spread['greatest']} pixels, median {spread['median']:g}")
     if facts["turned_by_exif"]:
-        lines.append(f"  turned upright by their EXIF orientation: {facts['turned_by_exif']:,}")
+        lines.append(f"  rotated by their EXIF orientation: {facts['turned_by_exif']:,}")
     if facts["transparent"]:
         lines.append(f"  with transparent pixels: {facts['transparent']:,}, {TRANSPARENT}")
     if facts["copies"]:

@@ -164,7 +164,7 @@ def find_source(data: str) -> DataSource:
     forms = [form for source in data_sources() for form in source.forms]
     help = f"DATA is one of {listed(f'`{form}`' for form in dict.fromkeys(forms))}"
     if data and Path(data).exists():
-        raise fail("data-format", f"archspec reads no images from files like `{data}`", help=help)
+        raise fail("data-format", f"archspec cannot read images from `{data}`: unknown format", help=help)
     near = did_you_mean(data, (form for form in forms if form.islower())) or _nearest_file(Path(data))
     raise fail("data-not-found", f"`{data}` does not exist", help=near or help)
 

@@ -90,7 +90,7 @@ def _check_rows(path: Path, rows: Sequence[TableRow]) -> None:
             raise _wrong(path, empty.number, "has no split, but other rows have one")
         first = seen.setdefault(os.path.normpath(row.file), row)
         if first.label != row.label:
-            fact = f"gives `{row.file}` the label `{row.label}`, but row {first.number:,} gives it `{first.label}`"
+            fact = f"labels `{row.file}` as `{row.label}`, but row {first.number:,} labels it as `{first.label}`"
             raise _wrong(path, row.number, fact, "an image has one label: remove one of the rows")
 
 

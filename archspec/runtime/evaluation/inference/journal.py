@@ -107,12 +107,12 @@ def journal(key: Any, count: int, classes: int, report: Report) -> Iterator[Jour
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b")
     except OSError as error:
-        report(f"cannot keep partial results: cannot write `{path}`: {reason(error)}")
+        report(f"cannot save partial results: cannot write `{path}`: {reason(error)}")
         yield Journal(count, classes)
         return
     with file:
         if not _locked(file):
-            report("another process runs the same evaluation: this one keeps no partial results")
+            report("another process runs the same evaluation: this one does not save partial results")
             yield Journal(count, classes)
             return
         file.seek(0)

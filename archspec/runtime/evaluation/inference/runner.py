@@ -87,7 +87,7 @@ def run_protocol(
         if len(missing):
             single = len(plan) == 1 and plan[0].is_validation_view(network.input_shape)
             steps = (_validation_steps if single else view_steps)(network, images, missing, plan, batch_size)
-        restore = "restore it; the same command continues from there"
+        restore = "restore it, and run the same command again to continue"
         with tensorflow_failures(batch_size, ChangeDetector(images).changed, restore=restore):
             _record(steps, kept, missing, report, after_batch)
         scales = _scales((size for views in plan for size in views.sizes), network.input_shape[:-1])

@@ -36,6 +36,6 @@ def class_weights(
         else:
             help = did_you_mean(word, class_names) or f"the classes are: {listed(class_names)}"
             raise fail(
-                "class-weight", f"`class_weight` names the class `{word}`, and the data has no such class", help=help
+                "class-weight", f"`class_weight` names the class `{word}`, but the data has no such class", help=help
             )
     return weights

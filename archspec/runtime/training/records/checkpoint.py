@@ -140,14 +140,14 @@ def restore(variables: Sequence[Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
     """
     values = list(arrays.items())
     differing = [
-        f"`{name}` is {value.dtype} {value.shape}, and {variable.dtype} {tuple(variable.shape)} in the network"
+        f"`{name}` is {value.dtype} {value.shape}, but {variable.dtype} {tuple(variable.shape)} in the network"
         for variable, (name, value) in zip(variables, values, strict=False)
         if tuple(variable.shape) != value.shape or np.dtype(_dtype_name(variable)) != value.dtype
     ]
     if len(values) != len(variables):
-        differing.insert(0, f"it has {len(values)} variables; the network and its optimizer have {len(variables)}")
+        differing.insert(0, f"it has {len(values)} variables, but the network and its optimizer have {len(variables)}")
     if differing:
-        message = "the checkpoint is of another network or optimizer"
+        message = "the checkpoint belongs to another network or optimizer"
         help = "do not change spec.yaml or run.json of a run; start a new run instead"
         raise fail("checkpoint-differs", message, notes=differing[:3], help=help)
     for variable, (_, value) in zip(variables, values, strict=True):

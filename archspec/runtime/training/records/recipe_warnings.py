@@ -42,7 +42,7 @@ def _undecayed(recipe: Recipe, weights: Sequence[str]) -> Iterator[str]:
     if weights and (recipe.weight_decay or recipe.optimizer.weight_decay):
         for name in recipe.decayed:
             if not any(weight.endswith(name) for weight in weights):
-                yield f"`decayed` names `{name}`, and no weight of the network has a name that ends in it"
+                yield f"`decayed` has `{name}`, but no weight of the network has a name that ends in it"
 
 
 def _notes(recipe: Recipe, length: RunLength, images: int, *, on_cpu: bool) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _notes(recipe: Recipe, length: RunLength, images: int, *, on_cpu: bool) -> I
         remedy = f"; `--batch-size {images}` scales the learning rates down"
         yield fact + remedy * (recipe.base_batch_size is not None)
     if recipe.warmup and recipe.warmup.length(each) >= length.iterations:
-        yield "the warm-up lasts until the end of the run: no update has the full learning rate"
+        yield "the warm-up lasts until the end of the run: no update uses the full learning rate"
     if isinstance(schedule, StepSchedule):
         marks = [(mark * each, f"epoch {mark:g}") for mark in schedule.epochs or ()]
         marks += [(mark, f"update {mark:,.12g}") for mark in schedule.iterations or ()]

@@ -83,7 +83,7 @@ def refused(before: Images, now: Images, kept: Path, *, keep: bool = True) -> Di
     return diagnostic
 
 
-MISSING = "images that are missing since the run started: "
+MISSING = "images that were removed since the run started: "
 FOUR = [(b"one", 0), (b"two", 0), (b"three", 1), (b"four", 1)]
 
 
@@ -92,15 +92,15 @@ FOUR = [(b"one", 0), (b"two", 0), (b"three", 1), (b"four", 1)]
     [
         (
             [*FOUR[:3], (b"FOUR", 1)],
-            ["new, or with other contents or another label: `x/3`", MISSING + "1"],
+            ["new, changed or relabelled images: `x/3`", MISSING + "1"],
         ),
         (
             [*FOUR[:3], (b"four", 0)],
-            ["new, or with other contents or another label: `x/3`", MISSING + "1"],
+            ["new, changed or relabelled images: `x/3`", MISSING + "1"],
         ),
         (
             [*FOUR, (b"five", 0)],
-            ["there were 4 images, and now there are 5", "new, or with other contents or another label: `x/4`"],
+            ["there were 4 images, and now there are 5", "new, changed or relabelled images: `x/4`"],
         ),
         (FOUR[1:], ["there were 4 images, and now there are 3", MISSING + "1"]),
         (FOUR[::-1], ["they are the same images with another order"]),
@@ -153,7 +153,7 @@ def test_images_in_memory_are_their_pixels(tmp_path: Path) -> None:
     now = dataclasses.replace(before, pixels=other)
     assert fingerprint(before) == fingerprint(dataclasses.replace(before, pixels=pixels.copy()))
     notes = refused(before, now, tmp_path / "images.npz").notes
-    assert notes[0] == "new, or with other contents or another label: image 2"
+    assert notes[0] == "new, changed or relabelled images: image 2"
     read = dataclasses.replace(now, names=("a.png", "b.png"))
     assert refused(before, read, tmp_path / "images.npz").notes[0].endswith(": `b.png`")
 

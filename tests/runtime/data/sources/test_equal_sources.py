@@ -204,7 +204,7 @@ def table(root: Path, text: str) -> str:
         (
             "path,label\na.png,x\nb.png,y\n./a.png,y\n",
             "data-format",
-            "gives `./a.png` the label `y`, but row 1 gives it `x`",
+            "labels `./a.png` as `y`, but row 1 labels it as `x`",
         ),
     ],
 )

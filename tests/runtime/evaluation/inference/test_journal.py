@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch
         kept.add(np.arange(3), posteriors(np.arange(3)), 1.0)
         assert kept.done.sum() == 3
     assert len(said) == 1
-    assert "cannot keep partial results" in said[0]
+    assert "cannot save partial results" in said[0]
 
 
 def test_old_journals_are_forgotten(cache: Path) -> None:

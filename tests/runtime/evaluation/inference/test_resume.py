@@ -145,4 +145,4 @@ def test_an_image_that_goes_away_is_named_with_the_way_back(
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "data-changed"
     assert str(gone) in diagnostic.notes[0]
-    assert diagnostic.help == "restore it; the same command continues from there"
+    assert diagnostic.help == "restore it, and run the same command again to continue"

@@ -215,7 +215,7 @@ def test_what_has_no_views_says_so(tested: Predictor, tmp_path: Path) -> None:
     keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs))).save(tmp_path / "series.keras")
     x = np.random.default_rng(0).normal(size=(10, 12, 2)).astype(np.float32)
     np.savez(tmp_path / "series.npz", x=x, y=np.arange(10) % 3)
-    with pytest.raises(ArchspecError, match=r"error\[protocol\]: `ten-crop` takes views of images"):
+    with pytest.raises(ArchspecError, match=r"error\[protocol\]: `ten-crop` needs images"):
         evaluate(tmp_path / "series.keras", str(tmp_path / "series.npz"), protocol="ten-crop")
     images = Images(NAMES, np.zeros(1, np.int32), np.zeros((1, 9, 11, 3), np.uint8))
     (protocol,) = parse_protocols(["center: {crop: 8}"]) or ()
