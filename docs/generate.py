@@ -28,8 +28,7 @@ import archspec
 from archspec.api import data_sources
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
-from archspec.lang.declarations.json_schema import default_text
-from archspec.lang.declarations.section import sections_inside
+from archspec.lang.declarations import default_text, sections_inside
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.losses import LOSSES, Loss
 from archspec.lang.recipes.optimizer import Optimizer

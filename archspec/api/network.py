@@ -17,7 +17,7 @@ from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.compile.parameters import parameters
 from archspec.graph.ir import Graph
 from archspec.graph.select import check_recipe
-from archspec.lang.declarations.section import from_one_key
+from archspec.lang.declarations import from_one_key
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.recipes.crop_share import small_crop
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation_recipe

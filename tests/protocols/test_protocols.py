@@ -12,7 +12,7 @@ import pytest
 
 from archspec import api
 from archspec.diagnostics import ArchspecError
-from archspec.lang.declarations.json_schema import declared_text
+from archspec.lang.declarations import declared_text
 from archspec.lang.spec.overrides import parse_protocols
 from archspec.protocols import PROTOCOLS, Protocol, base
 from archspec.protocols.base import passes
@@ -152,7 +152,7 @@ def test_the_protocol_of_a_plugin_works_everywhere(tmp_path: Path) -> None:
     run = """
 from archspec import load
 from archspec.lang.spec.overrides import parse_protocols
-from archspec.lang.declarations.json_schema import declared_text
+from archspec.lang.declarations import declared_text
 from archspec.runtime.evaluation.targets import Target
 (protocol,) = parse_protocols(["center-flip: 256"])
 (views,) = protocol.plan((224, 224, 3), None)

@@ -237,8 +237,6 @@ class Compiler:
 
     def _values(self, call: CallArguments, names: Names) -> dict[str, Any]:
         """The values of the arguments of a call."""
-        if not call.open:
-            return call.fixed
         return {**call.fixed, **{word: freeze(self._value(node, names)) for word, node in call.open}}
 
     def _block(self, block: BlockSpec, call: CallArguments, inputs: Flow, names: Names, scope: Scope) -> int:

@@ -83,26 +83,24 @@ def _items(
     given = [stretch for stretch in stretches if stretch is not None]
     if len({len(stretch) for stretch in given}) != 1:
         return None
-    items = []
-    for position in range(len(given[0])):
-        copies = [None if stretch is None else stretch[position] for stretch in stretches]
-        item = _item(copies, slots, alone=alone)
-        if item is None:
-            return None
-        items.append(item)
-    return items
+    items = [
+        _item([None if stretch is None else stretch[position] for stretch in stretches], slots, alone=alone)
+        for position in range(len(given[0]))
+    ]
+    made = [item for item in items if item]
+    return made if len(made) == len(items) else None
 
 
 def _item(copies: Sequence[LayerDraft | None], slots: list[_Slot], *, alone: bool) -> LayerDraft | None:
     given = [item for item in copies if item is not None]
     one = given[0]
-    if any((item.head, item.name) != (one.head, one.name) for item in given):
-        return None
-    if any(isinstance(each, str) for item in given for each in item.origin) and any(
-        item.origin != one.origin for item in given
+    by_name = any(isinstance(each, str) for item in given for each in item.origin)
+    if any(
+        (item.head, item.name) != (one.head, one.name)
+        or (by_name and item.origin != one.origin)
+        or (not alone and (item.count, item.first) != (one.count, one.first))
+        for item in given
     ):
-        return None
-    if not alone and any((item.count, item.first) != (one.count, one.first) for item in given):
         return None
     local = tuple(each for each in one.origin if isinstance(each, str))
     item = LayerDraft(one.head, dict.fromkeys(one.args, FREE), origin=local, name=one.name, hints=one.hints)
@@ -179,20 +177,16 @@ def _place(slot: _Slot, parameters: list[_Parameter], entering: Sequence[int | N
 
 def _times(values: Vector, others: Vector) -> int | None:
     """k where each value is k times the other; 1 also for equal values that are no numbers."""
-    factor: int | None = None
-    for value, other in zip(values, others, strict=True):
-        if value is FREE or other is FREE:
-            continue
-        if value == other and type(value) is type(other):
-            ratio = 1
-        elif type(value) is type(other) is int and other and value % other == 0:
-            ratio = value // other
-        else:
-            return None
-        if factor not in (None, ratio):
-            return None
-        factor = ratio
-    return factor
+    pairs = ((a, b) for a, b in zip(values, others, strict=True) if a is not FREE and b is not FREE)
+    ratios = {_ratio(value, other) for value, other in pairs}
+    return ratios.pop() if len(ratios) == 1 else None
+
+
+def _ratio(value: Any, other: Any) -> int | None:
+    if value == other and type(value) is type(other):
+        return 1
+    multiple = type(value) is type(other) is int and other and value % other == 0
+    return value // other if multiple else None
 
 
 def _of_channels(values: Vector, entering: Sequence[int | None]) -> str | None:

@@ -13,7 +13,7 @@ from archspec.format import Table, byte_size, count, rule
 from archspec.graph.analysis.summary import axes
 from archspec.graph.diff.diff import Change, Difference, Totals, totals
 from archspec.graph.ir import Node
-from archspec.lang.declarations.json_schema import declared_text, default_text
+from archspec.lang.declarations import declared_text, default_text
 from archspec.ops.base import show
 
 HEADINGS = ("", "layer", "operator", "output shape", "params")

@@ -248,9 +248,7 @@ class _Dense:
 
     def _on_positions(self, op: Op, shape: Shape) -> Op:
         """The operator of a vector, for maps of such vectors."""
-        values: dict[str, Any] = {}
-        if hasattr(op, "axis"):  # the view says that it is the channels
-            values["axis"] = -1
+        values: dict[str, Any] = {"axis": -1} if hasattr(op, "axis") else {}  # the view says that it is the channels
         if hasattr(op, "shared_axes") and len(shape) == 1:
             values["shared_axes"] = tuple(range(1, len(self.graph.input_shape)))
         return changed(op, **values)

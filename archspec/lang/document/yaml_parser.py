@@ -108,11 +108,10 @@ def _compose(source: Source) -> Node | None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                at = place(source, event)
                 raise fail(
                     "several-documents",
                     "this file has more than one YAML document",
-                    at,
+                    place(source, event),
                     help="put each document in a separate file",
                 )
         if isinstance(event, yaml.NodeEvent):
@@ -156,9 +155,8 @@ def _scalar(source: Source, event: Any) -> ScalarNode:
 
 def _closed(source: Source, ended: _Open, event: Any) -> SequenceNode | MappingNode:
     span = place(source, ended.event, event)
-    if isinstance(ended.event, yaml.SequenceStartEvent):
-        return SequenceNode(tuple(ended.items), span)
-    return MappingNode(ended.entries, span)
+    mapping = isinstance(ended.event, yaml.MappingStartEvent)
+    return MappingNode(ended.entries, span) if mapping else SequenceNode(tuple(ended.items), span)
 
 
 def _put(into: _Open, node: Node) -> None:
@@ -168,12 +166,10 @@ def _put(into: _Open, node: Node) -> None:
         into.entries[into.key.text] = (into.key, node)
         into.key = None
     elif not isinstance(node, ScalarNode) or not node.text:
-        help = (
-            "put the key in quotes if it is an expression or contains brackets"
-            if not isinstance(node, ScalarNode)
-            else None
+        help = "put the key in quotes if it is an expression or contains brackets"
+        raise fail(
+            "bad-key", "a key must be a single word", node.span, help=None if isinstance(node, ScalarNode) else help
         )
-        raise fail("bad-key", "a key must be a single word", node.span, help=help)
     elif node.text == "<<":
         help = "define the repeated layers once, as a block under `blocks`"
         raise fail("merge-key", "`<<`: YAML merge keys are not supported", node.span, help=help)

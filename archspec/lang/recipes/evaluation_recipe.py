@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from archspec.declare import POSITIVE, arg
-from archspec.lang.declarations.section import from_one_key, list_of, read_section, write_section
+from archspec.lang.declarations import from_one_key, list_of, read_section, write_section
 from archspec.protocols import PROTOCOLS, Protocol
 
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Declared, arg, choice, declared
-from archspec.lang.declarations.json_schema import Json, head, one_key, or_expression, summary
-from archspec.lang.declarations.section import from_one_key, to_one_key
+from archspec.lang.declarations import Json, from_one_key, head, one_key, or_expression, summary, to_one_key
 from archspec.ops import weight_names
 
 VARIANCE = {"type": ["number", "null"], "exclusiveMinimum": 0}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archspec.declare import BOOLEAN, FRACTION, POSITIVE_NUMBER, Declared, arg, declared
-from archspec.lang.declarations.section import summaries
+from archspec.lang.declarations import summaries
 from archspec.lang.recipes.bounds import AT_LEAST_0, SHARE, optional
 
 SMOOTHING = "share of the target spread over all classes (Szegedy et al. 2015, arXiv:1512.00567, section 7)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.declare import BOOLEAN, FRACTION, POSITIVE, POSITIVE_NUMBER, Declared, arg, declared
-from archspec.lang.declarations.section import summaries
+from archspec.lang.declarations import summaries
 from archspec.lang.recipes.bounds import AT_LEAST_0, optional
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice
 from archspec.diagnostics import listed
-from archspec.lang.declarations.section import (
+from archspec.lang.declarations import (
     form,
     list_of,
     one_key_fields,

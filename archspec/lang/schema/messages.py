@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import did_you_mean, listed
-from archspec.lang.declarations.json_schema import IDENTIFIER, NAME, PATH, TITLE, VARIANT
+from archspec.lang.declarations import IDENTIFIER, NAME, PATH, TITLE, VARIANT
 from archspec.lang.expressions import is_expression
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import ONE_KEY

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from archspec.declare import Declared
-from archspec.lang.declarations.json_schema import (
+from archspec.lang.declarations import (
     IDENTIFIER,
     LAYERS,
     NAME,
@@ -18,8 +18,8 @@ from archspec.lang.declarations.json_schema import (
     head,
     one_key,
     or_expression,
+    section_schema,
 )
-from archspec.lang.declarations.section import section_schema
 from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.recipe import Recipe
 from archspec.ops import OPS

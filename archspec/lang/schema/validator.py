@@ -53,10 +53,8 @@ def _check(value: Any, schema: Any, path: Path, found: list[Mistake], root: Mapp
             if branch is not None:
                 _check(value, branch, path, found, root)
         elif rule in _COMBINED:
-            if not _COMBINED[rule](sum(_fits(value, each, root) for each in asked), len(asked)):
-                found.append(Mistake(rule, asked, value, schema, path))
-        elif rule == "not":
-            if _fits(value, asked, root):
+            parts = asked if isinstance(asked, list) else [asked]
+            if not _COMBINED[rule](sum(_fits(value, each, root) for each in parts), len(parts)):
                 found.append(Mistake(rule, asked, value, schema, path))
         elif rule not in _ANNOTATIONS:
             raise ValueError(f"the keyword `{rule}` of JSON Schema is not supported")
@@ -153,14 +151,11 @@ _COMBINED: dict[str, Callable[[int, int], bool]] = {
     "allOf": lambda fitting, number: fitting == number,
     "anyOf": lambda fitting, number: fitting > 0,
     "oneOf": lambda fitting, number: fitting == 1,
+    "not": lambda fitting, number: fitting == 0,
 }
 
-_ANNOTATIONS = {"$schema", "title", "description", "default", "examples", "definitions", "then", "else"}
-_ANNOTATIONS |= {
-    "properties",
-    "additionalProperties",
-    "propertyNames",
-    "required",
-    "dependencies",
-    "items",
-}  # see above
+_ANNOTATIONS = {
+    *("$schema", "title", "description", "default", "examples", "definitions"),
+    *("then", "else", "properties", "additionalProperties", "propertyNames", "required", "dependencies", "items"),
+}
+"""Keywords without a check of their own; the second line is checked with others."""

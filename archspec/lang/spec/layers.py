@@ -129,8 +129,7 @@ class Layers:
         if is_expression(head) or head == "":
             return item
         if head in self.blocks:
-            self._call(item)
-            return item
+            return self._call(item)
         if is_merge(head):
             return self._merge(item)
         if head not in OPS:
@@ -217,7 +216,7 @@ class Layers:
             self._wrong("one-input", f"`{head}` has no inputs", item.span, help)
         return replace(item, branches=branches)
 
-    def _call(self, item: LayerSpec) -> None:
+    def _call(self, item: LayerSpec) -> LayerSpec:
         """Check a call of a block: the number of inputs, the names of arguments, and required arguments."""
         block = self.blocks[item.head]
         if block.inputs and item.origin and len(item.origin) != len(block.inputs):
@@ -225,8 +224,7 @@ class Layers:
             self._wrong("one-input", message, item.origin[-1].span, f"its inputs are: {listed(block.inputs)}")
         elif not block.inputs:
             self._one_input(item)
-        parameters = block.parameters
-        known = [parameter.name for parameter in parameters]
+        known = block.arguments
         given: set[str] = set()
         for mapping in (item.value, item.first):
             if isinstance(mapping, MappingNode):
@@ -240,11 +238,12 @@ class Layers:
                 self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
             given.update(known[:1])
         given |= {nearest(word, known) or "" for word in given if word not in known}  # misspelt, which is said above
-        for parameter in parameters:
+        for parameter in block.parameters:
             if parameter.default is None and parameter.name not in given:
                 message = f"the block `{item.head}` needs the argument `{parameter.name}`"
                 note = f"`{parameter.name}` is declared on line {parameter.span.line} without a default"
                 self._wrong("missing-argument", message, item.span, None, (note,))
+        return item
 
 
 def _text(node: Node) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed, merged
-from archspec.lang.declarations.json_schema import VARIANT
+from archspec.lang.declarations import VARIANT
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
 from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema.messages import NAMES

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail, listed, render
-from archspec.lang.declarations.json_schema import declared_text
+from archspec.lang.declarations import declared_text
 from archspec.protocols import Protocol
 from archspec.runtime.data.images import Images, match_classes
 from archspec.runtime.distributed.cluster import worker_lost_errors

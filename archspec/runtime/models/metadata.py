@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from archspec.declare import arguments
-from archspec.lang.declarations.section import from_one_key, to_one_key
+from archspec.lang.declarations import from_one_key, to_one_key
 from archspec.lang.schema.validator import mistakes
 from archspec.transforms import TRANSFORMS, Transform
 

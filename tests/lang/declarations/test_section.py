@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from archspec.declare import NATURAL, POSITIVE_NUMBER, arg
-from archspec.lang.declarations.section import (
+from archspec.lang.declarations import (
     list_of,
     one_key_fields,
     one_of,

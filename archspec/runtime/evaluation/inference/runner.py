@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.format import duration, throughput
-from archspec.lang.declarations.section import to_one_key
+from archspec.lang.declarations import to_one_key
 from archspec.ops.base import Shape
 from archspec.protocols import Protocol, ViewSet
 from archspec.protocols.base import passes

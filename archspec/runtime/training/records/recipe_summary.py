@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.diagnostics import listed
-from archspec.lang.declarations.section import summaries
+from archspec.lang.declarations import summaries
 from archspec.lang.recipes.contradictions import MIXING
 from archspec.lang.recipes.recipe import Recipe, RunLength
 
