@@ -1,4 +1,4 @@
-"""Element-wise activations: the functions of `keras.activations` under their names, and prelu."""
+"""Activations: functions of `keras.activations` under their names, and prelu; softmax and others along an axis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from dataclasses import MISSING, fields
 from typing import Any, ClassVar
 
 from archspec.declare import BOOLEAN, INTEGER, NUMBER, POSITIVE_NUMBER, Schema, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, Weight, keras_axis, show
+from archspec.ops.base import (
+    EVERYTHING,
+    POINTWISE,
+    Functional,
+    Layer,
+    Op,
+    OpError,
+    Shape,
+    View,
+    Weight,
+    keras_axis,
+    show,
+)
 
 NOT_NEGATIVE: Schema = {"type": "number", "minimum": 0}
 CEILING: Schema = {"type": ["number", "null"], "minimum": 0}
@@ -76,6 +88,30 @@ def activation(
     globals()[title] = declared(made) if args else made
 
 
+WITHOUT_ARGUMENTS = {
+    "exponential": "exp(x).",
+    "hard_sigmoid": "x / 6 + 1/2, clipped to [0, 1].",
+    "hard_silu": "x hard_sigmoid(x) (Howard et al. 2019, section 5.2).",
+    "hard_swish": "The same as `hard_silu`: x hard_sigmoid(x).",
+    "hard_tanh": "x, clipped to [-1, 1].",
+    "linear": "x, unchanged.",
+    "log_sigmoid": "log(sigmoid(x)).",
+    "mish": "x tanh(softplus(x)) (Misra 2019).",
+    "selu": "1.0507 x above 0, 1.7581 (exp(x) - 1) below (Klambauer et al. 2017, equation 2).",
+    "sigmoid": "1 / (1 + exp(-x)).",
+    "silu": "x sigmoid(x) (Ramachandran et al. 2017).",
+    "softplus": "log(exp(x) + 1).",
+    "softsign": "x / (|x| + 1).",
+    "sparse_plus": "0 for x <= -1, x for x >= 1, (x + 1)^2 / 4 between.",
+    "sparse_sigmoid": "(x + 1) / 2, clipped to [0, 1] (Blondel et al. 2019).",
+    "swish": "The same as `silu`: x sigmoid(x) (Ramachandran et al. 2017).",
+    "tanh": "Hyperbolic tangent.",
+    "tanh_shrink": "x - tanh(x).",
+}
+"""Activation -> what it computes."""
+
+for _name, _doc in WITHOUT_ARGUMENTS.items():
+    activation(_name, _doc)
 activation(
     "celu",
     "max(x, 0) + min(alpha (exp(x / alpha) - 1), 0) (Barron 2017).",
@@ -89,7 +125,6 @@ activation(
     {"alpha": 0.5},
     alpha=arg(NUMBER, "scale of the negative part", 1.0),
 )
-activation("exponential", "exp(x).")
 activation(
     "gelu",
     "x P(X <= x) for a standard normal X (Hendrycks & Gimpel 2016, section 2).",
@@ -102,10 +137,6 @@ activation(
     example={"threshold": 0.25},
     threshold=arg(NUMBER, "largest |x| that becomes 0", 0.5),
 )
-activation("hard_sigmoid", "x / 6 + 1/2, clipped to [0, 1].")
-activation("hard_silu", "x hard_sigmoid(x) (Howard et al. 2019, section 5.2).")
-activation("hard_swish", "The same as `hard_silu`: x hard_sigmoid(x).")
-activation("hard_tanh", "x, clipped to [-1, 1].")
 activation(
     "leaky_relu",
     "x above 0, negative_slope x below (Maas et al. 2013, section 2).",
@@ -113,9 +144,6 @@ activation(
     {"negative_slope": 0.01},
     negative_slope=arg(NOT_NEGATIVE, "slope below 0", 0.2),
 )
-activation("linear", "x, unchanged.")
-activation("log_sigmoid", "log(sigmoid(x)).")
-activation("mish", "x tanh(softplus(x)) (Misra 2019).")
 activation(
     "relu",
     "Rectified linear unit, max(x, 0) (Nair & Hinton 2010; Krizhevsky et al. 2012, section 3.1).",
@@ -126,25 +154,15 @@ activation(
     threshold=arg(NOT_NEGATIVE, "values below it are multiplied by negative_slope, after subtracting it", 0.0),
 )
 activation("relu6", "min(max(x, 0), 6) (Krizhevsky 2010).", "ReLU")
-activation("selu", "1.0507 x above 0, 1.7581 (exp(x) - 1) below (Klambauer et al. 2017, equation 2).")
-activation("sigmoid", "1 / (1 + exp(-x)).")
-activation("silu", "x sigmoid(x) (Ramachandran et al. 2017).")
 activation(
     "soft_shrink",
     "x moved towards 0 by the threshold; 0 where |x| is below it.",
     example={"threshold": 0.25},
     threshold=arg(NOT_NEGATIVE, "how far x is moved towards 0", 0.5),
 )
-activation("softplus", "log(exp(x) + 1).")
-activation("softsign", "x / (|x| + 1).")
-activation("sparse_plus", "0 for x <= -1, x for x >= 1, (x + 1)^2 / 4 between.")
-activation("sparse_sigmoid", "(x + 1) / 2, clipped to [0, 1] (Blondel et al. 2019).")
 activation(
     "squareplus", "(x + sqrt(x^2 + b)) / 2 (Barron 2021).", example={"b": 1}, b=arg(NOT_NEGATIVE, "smoothness", 4)
 )
-activation("swish", "The same as `silu`: x sigmoid(x) (Ramachandran et al. 2017).")
-activation("tanh", "Hyperbolic tangent.")
-activation("tanh_shrink", "x - tanh(x).")
 activation(
     "threshold",
     "x above the threshold, default_value elsewhere.",
@@ -155,7 +173,7 @@ activation(
 
 
 @declared
-class PRelu(Op):
+class PRelu(Functional):
     """x above 0, alpha x below, with a learned alpha (He et al. 2015, section 2.1).
 
     Shapes: as its input.
@@ -178,8 +196,7 @@ class PRelu(Op):
         """Indices of the shared axes in `x`."""
         return tuple(keras_axis(axis, x, "shared_axes") for axis in self.shared_axes or ())
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        (x,) = inputs
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
         shared = self.shared(x)
         sizes = []
         for index, size in enumerate(x):
@@ -189,14 +206,99 @@ class PRelu(Op):
             sizes.append(1 if index in shared or size is None else size)
         return (Weight("alpha", tuple(sizes)),)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        self.weights(*inputs)
-        return inputs[0]
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        # Keras resolves negative axes one position too far left
+        axes = [index + 1 for index in self.shared(tuple(x.shape)[1:])]
+        return keras.layers.PReLU(shared_axes=axes or None, name=name)(x)
+
+
+@declared
+class Along(Activation):
+    """Base of the activations along an axis."""
+
+    examples = (
+        ({}, [(7,)]),
+        ({}, [(None, 4, 6)]),
+        ({"axis": 1}, [(4, 5, 6)]),
+    )
+
+    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
+
+    def view(self, x: Shape, *others: Shape) -> View:
+        return POINTWISE if self.axis in (-1, len(x)) else EVERYTHING
+
+
+class Distribution(Along):
+    """Base of the activations whose output is a distribution along an axis."""
+
+    keeps = ("output",)
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        if x[keras_axis(self.axis, x)] == 1:
+            raise OpError(
+                f"`{self.name}` of a single value is constant: the input is {show(x)}",
+                "axis",
+                "use `sigmoid`, or at least two values",
+            )
+        return x
+
+
+@declared
+class Softmax(Distribution):
+    """exp(x) / sum(exp(x)) along an axis: positive values that sum to 1.
+
+    Shapes: as its input.
+    """
+
+    name = "softmax"
+    keras_layers = ("Softmax",)
+    layer = "Softmax"
+
+
+@declared
+class LogSoftmax(Distribution):
+    """Logarithm of the softmax along an axis.
+
+    Shapes: as its input.
+    """
+
+    name = "log_softmax"
+    keras_layers = ("LogSoftmax",)
+
+
+@declared
+class Sparsemax(Distribution):
+    """Euclidean projection onto the probability simplex along an axis: sparse (Martins & Astudillo 2016).
+
+    Shapes: as its input.
+    """
+
+    name = "sparsemax"
+    keras_layers = ("Sparsemax",)
+
+
+@declared
+class Glu(Along):
+    """Gated linear unit: the first half along an axis times the sigmoid of the second (Dauphin et al. 2017, section 2).
+
+    Shapes: (H, W, C) -> (H, W, C / 2).
+    """
+
+    name = "glu"
+    keras_layers = ("Glu",)
+    examples = (
+        ({}, [(8,)]),
+        ({}, [(None, 4, 6)]),
+        ({"axis": 1}, [(4, 5, 3)]),
+    )
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        index = keras_axis(self.axis, x)
+        size = x[index]
+        if size is not None and size % 2:
+            raise OpError(f"`glu` needs an even size along its axis, but the input is {show(x)}", "axis")
+        return (*x[:index], None if size is None else size // 2, *x[index + 1 :])
 
     def build(self, keras: Any, name: str) -> Layer:
-        def call(x: Any) -> Any:
-            # Keras resolves negative axes one position too far left
-            axes = [index + 1 for index in self.shared(tuple(x.shape)[1:])]
-            return keras.layers.PReLU(shared_axes=axes or None, name=name)(x)
-
-        return call
+        # not Keras's Activation layer, which declares the shape of its input as its output
+        return lambda x: keras.layers.Identity(name=name)(keras.ops.glu(x, axis=self.axis))

@@ -95,6 +95,8 @@ class Op(Declared):
     many: ClassVar[bool] = False
     keeps: ClassVar[tuple[str, ...]] = ("inputs",)
     """Feature maps that training keeps for the gradient: "inputs", "output", both or none (`archspec plan`)."""
+    reads: ClassVar[View] = POINTWISE
+    """The receptive field, where it is the same for all arguments and inputs (`view`)."""
     in_place: ClassVar[bool] = False
     """Whether the output shares the memory of the input."""
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Sequence[Shape]]]] = ()
@@ -108,28 +110,29 @@ class Op(Declared):
         if "name" in cls.__dict__:
             OPS.add(cls)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        """The output shape. Raises OpError when the inputs do not fit."""
-        return inputs[0]
+    def shape(self, x: Shape, /, *others: Shape) -> Shape:
+        """The output shape of the inputs; by default that of the first. Raises OpError when the inputs do not fit."""
+        self.weights(x, *others)  # raises OpError where a size that it needs is free
+        return x
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+    def weights(self, x: Shape, /, *others: Shape) -> tuple[Weight, ...]:
         """The variables in the order of Keras's `layer.weights`; those of several layers, layer by layer."""
         return ()
 
-    def macs(self, *inputs: Shape) -> int | None:
+    def macs(self, x: Shape, /, *others: Shape) -> int | None:
         """Multiply-accumulates for one sample; None when a size is free. FLOPs = 2 x MACs.
 
         Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1), and attention.
         """
         return 0
 
-    def workspace(self, *inputs: Shape) -> float | None:
+    def workspace(self, x: Shape, /, *others: Shape) -> float | None:
         """float32 values that training keeps for the gradient of one sample, besides the feature maps in `keeps`."""
         return 0
 
-    def view(self, *inputs: Shape) -> View:
+    def view(self, x: Shape, /, *others: Shape) -> View:
         """The part of the input that one output unit reads: a Window for each spatial axis, POINTWISE or EVERYTHING."""
-        return POINTWISE
+        return self.reads
 
     def build(self, keras: Any, name: str) -> Layer:
         """A function that applies the Keras layer `name`; by default one of `keras_layers`, with these arguments.
@@ -165,6 +168,17 @@ class Op(Declared):
         if given.get("axis") == len(input_shape(layer)):
             given["axis"] = -1
         return given
+
+
+class Functional(Op):
+    """Base of the operators whose Keras layers depend on the shape of their input."""
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        """The output (batch, ...) for the Keras tensor `x` (batch, ...), under the rules of `build`."""
+        raise NotImplementedError(f"{type(self).__name__}.apply")
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda x: self.apply(keras, x, name)
 
 
 def plain(value: Any, schema: Schema) -> Any:

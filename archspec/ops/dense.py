@@ -27,17 +27,16 @@ class Dense(Op):
     units: int = arg(POSITIVE, "output channels")
     use_bias: bool = arg(BOOLEAN, "add a bias to each unit", True)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         channels(x, self.name)
         return (*x[:-1], self.units)
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        kernel = Weight("kernel", (channels(inputs[0], self.name), self.units))
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        kernel = Weight("kernel", (channels(x, self.name), self.units))
         return (kernel, Weight("bias", (self.units,))) if self.use_bias else (kernel,)
 
-    def macs(self, *inputs: Shape) -> int | None:
-        return product((*inputs[0], self.units))
+    def macs(self, x: Shape, *others: Shape) -> int | None:
+        return product((*x, self.units))
 
-    def view(self, *inputs: Shape) -> View:
-        return EVERYTHING if len(inputs[0]) == 1 else POINTWISE
+    def view(self, x: Shape, *others: Shape) -> View:
+        return EVERYTHING if len(x) == 1 else POINTWISE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import zip_longest
 from typing import ClassVar
 
@@ -25,8 +26,8 @@ class Merge(Op):
     """Base of the element-wise merges."""
 
     many = True
-    verb: ClassVar[str]
-    """The verb in its errors: cannot `add` ..."""
+    verb: ClassVar[str] = ""
+    """The verb in its errors, by default its name: cannot add ..."""
     examples = (
         ({}, [(5, 4, 3), (5, 4, 3)]),
         ({}, [(5, 4, 3), (1, 1, 3), (3,)]),
@@ -34,12 +35,8 @@ class Merge(Op):
     )
 
     def shape(self, *inputs: Shape) -> Shape:
-        first, *others = inputs
         at_least_two(inputs, self.name)
-        for other in others:
-            if first != other:
-                first = self.broadcast(first, other, inputs)
-        return first
+        return reduce(lambda one, other: one if one == other else self.broadcast(one, other, inputs), inputs)
 
     def broadcast(self, one: Shape, other: Shape, inputs: Sequence[Shape]) -> Shape:
         """Axes are compared from the last one on: equal, 1, or free, which stays free. A missing axis counts as 1."""
@@ -52,7 +49,7 @@ class Merge(Op):
             elif a == 1:
                 sizes.append(b)
             else:
-                raise OpError(f"cannot {self.verb} {phrase(inputs)}")
+                raise OpError(f"cannot {self.verb or self.name} {phrase(inputs)}")
         return tuple(reversed(sizes))
 
 
@@ -66,7 +63,6 @@ class Add(Merge):
     name = "add"
     keeps = ()
     keras_layers = ("Add",)
-    verb = "add"
 
 
 @declared
@@ -78,7 +74,6 @@ class Multiply(Merge):
 
     name = "multiply"
     keras_layers = ("Multiply",)
-    verb = "multiply"
 
 
 @declared
@@ -91,7 +86,6 @@ class Average(Merge):
     name = "average"
     keeps = ()
     keras_layers = ("Average",)
-    verb = "average"
 
 
 @declared
@@ -145,5 +139,4 @@ class Concat(Op):
         return (*first[:index], total, *first[index + 1 :])
 
     def view(self, *inputs: Shape) -> View:
-        rank = len(inputs[0])
-        return POINTWISE if self.axis in (-1, rank) else EVERYTHING
+        return POINTWISE if self.axis in (-1, len(inputs[0])) else EVERYTHING

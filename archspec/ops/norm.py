@@ -1,15 +1,15 @@
-"""Normalization by mean and variance: bn, layer_norm, group_norm."""
+"""Normalizations: bn, layer_norm, group_norm, lrn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.declare import BOOLEAN, FRACTION, INTEGER, POSITIVE_NUMBER, Schema, arg, declared
+from archspec.declare import BOOLEAN, FRACTION, INTEGER, NATURAL, NUMBER, POSITIVE_NUMBER, Schema, arg, declared
 from archspec.ops.base import (
     EVERYTHING,
     POINTWISE,
-    Layer,
+    Functional,
     Op,
     OpError,
     Shape,
@@ -18,6 +18,7 @@ from archspec.ops.base import (
     channels,
     keras_axis,
     only_last_axis,
+    product,
     show,
 )
 
@@ -69,18 +70,14 @@ class BatchNormalization(Normalization):
     center: bool = arg(BOOLEAN, "add a learned beta", True)
     scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        channels(inputs[0], self.name)
-        return inputs[0]
-
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        shape = (channels(inputs[0], self.name),)
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        shape = (channels(x, self.name),)
         moving = (Weight("moving_mean", shape, False), Weight("moving_variance", shape, False))
         return (*self.learned(*shape), *moving)
 
 
 @declared
-class LayerNormalization(Normalization):
+class LayerNormalization(Normalization, Functional):
     """Normalization of each sample over one or more axes, by default the channels (Ba et al. 2016, section 3).
 
     Shapes: (..., C) -> (..., C).
@@ -111,8 +108,7 @@ class LayerNormalization(Normalization):
             raise OpError(f"`axis` contains an axis of {show(x)} twice", "axis")
         return axes
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        (x,) = inputs
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
         sizes = []
         for axis in self.axes(x):
             size = x[axis]
@@ -121,24 +117,13 @@ class LayerNormalization(Normalization):
             sizes.append(size)
         return self.learned(*sizes)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        self.weights(*inputs)
-        return inputs[0]
-
-    def view(self, *inputs: Shape) -> View:
-        (x,) = inputs
+    def view(self, x: Shape, *others: Shape) -> View:
         return POINTWISE if self.axes(x) == (len(x) - 1,) else EVERYTHING
 
-    def build(self, keras: Any, name: str) -> Layer:
-        def call(x: Any) -> Any:
-            # Keras sorts the axes before it resolves negative ones, which would swap the sizes of gamma
-            axis = -1 if self.axis == -1 else [index + 1 for index in self.axes(tuple(x.shape)[1:])]
-            layer = keras.layers.LayerNormalization(
-                axis=axis, epsilon=self.epsilon, center=self.center, scale=self.scale, name=name
-            )
-            return layer(x)
-
-        return call
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        # Keras sorts the axes before it resolves negative ones, which would swap the sizes of gamma
+        axis = -1 if self.axis == -1 else [index + 1 for index in self.axes(tuple(x.shape)[1:])]
+        return keras.layers.LayerNormalization(**{**vars(self), "axis": axis}, name=name)(x)
 
 
 @declared
@@ -152,6 +137,7 @@ class GroupNormalization(Normalization):
     name = "group_norm"
     kind = "norm"
     keras_layers = ("GroupNormalization",)
+    reads = EVERYTHING
     examples = (
         ({"groups": 2}, [(5, 7, 4)]),
         ({"groups": -1, "epsilon": 1e-5, "scale": False}, [(5, 4, 3)]),
@@ -163,8 +149,7 @@ class GroupNormalization(Normalization):
     center: bool = arg(BOOLEAN, "add a learned beta", True)
     scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         entering = channels(x, self.name)
         if self.groups != -1 and (not self.groups or entering % self.groups):
             raise OpError(
@@ -174,8 +159,44 @@ class GroupNormalization(Normalization):
             )
         return x
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        return self.learned(channels(inputs[0], self.name))
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        return self.learned(channels(x, self.name))
 
-    def view(self, *inputs: Shape) -> View:
-        return EVERYTHING
+
+@declared
+class LocalResponseNormalization(Functional):
+    """Normalization across neighbouring channels (Krizhevsky et al. 2012, section 3.3).
+
+    Shapes: (..., C) -> (..., C); x / (bias + alpha sum(x^2))^beta, the sum over 2 depth_radius + 1 channels.
+    alpha multiplies the plain sum, as in the paper and `tf.nn.lrn`; Caffe and PyTorch divide it by the window size.
+    """
+
+    name = "lrn"
+    examples = (
+        ({}, [(4, 3, 7)]),
+        ({"depth_radius": 1, "bias": 1, "alpha": 0.02, "beta": 0.5}, [(4, 7)]),
+        ({}, [(None, None, 3)]),
+    )
+
+    depth_radius: int = arg(NATURAL, "channels on each side; n = 2 depth_radius + 1 in the paper", 2)
+    bias: float = arg(POSITIVE_NUMBER, "k in the paper", 2)
+    alpha: float = arg({"type": "number", "minimum": 0}, "factor of the sum of squares", 1e-4)
+    beta: float = arg(NUMBER, "exponent", 0.75)
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        channels(x, self.name)
+        return x
+
+    def workspace(self, x: Shape, *others: Shape) -> float | None:
+        size = product(x)
+        return None if size is None else 2 * size  # the input of the logarithm and the output of the exponential
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        import numpy as np
+
+        ops = keras.ops
+        channel = np.arange(x.shape[-1])
+        band = (abs(channel[:, None] - channel) <= self.depth_radius).astype("float32")
+        squares = ops.matmul(ops.square(x), band)  # the sum over neighbours; twice as fast as tf.nn.lrn
+        scaled = x * ops.exp(-self.beta * ops.log(self.bias + self.alpha * squares))
+        return keras.layers.Identity(name=name)(scaled)

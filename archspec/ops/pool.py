@@ -1,21 +1,23 @@
-"""Pooling over a window, and over the whole feature map."""
+"""Pooling over a window, over the whole feature map, and into a fixed number of bins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
-from archspec.declare import BOOLEAN, SIZES, Schema, arg, declared
+from archspec.declare import BOOLEAN, POSITIVE, SIZES, Schema, arg, declared
 from archspec.ops.base import (
     EVERYTHING,
     Dim,
+    Functional,
     Layer,
     Op,
     OpError,
     Shape,
     View,
     Window,
+    channels,
     input_shape,
     per_axis,
     ranks,
@@ -23,24 +25,28 @@ from archspec.ops.base import (
 )
 from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, rounding_up, slide
 
+BINS: Schema = {"type": "array", "items": POSITIVE, "minItems": 1}
 STRIDES: Schema = {**SIZES, "type": ["integer", "array", "null"]}
 Sizes = int | tuple[int, ...]
 
 
-class Pool(Op):
+@declared
+class Pool(Functional):
     """Base of the poolings over a window. Padding in pixels must be smaller than the window."""
 
-    pool_size: Sizes
-    strides: Sizes | None
-    padding: Any
-    ceil_mode: bool
+    as_same: ClassVar[bool] = False
+    """Whether `same` in Keras fills the padding with the same values as `padded`."""
+
+    pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
+    strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
+    padding: Any = arg(PADDING, "`valid`, `same`, or pixels", "valid")
+    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may reach past the end (Caffe, PyTorch)", False)
 
     def slide(self, x: Shape) -> tuple[tuple[Dim, ...], tuple[Window, ...]]:
         strides = self.pool_size if self.strides is None else self.strides
         return slide(x, self.pool_size, strides, self.padding, 1, "pool_size", self.ceil_mode)
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         rank = len(spatial(x, self.name))
         if self.ceil_mode and self.padding == "same":
             raise OpError("`ceil_mode` has no effect with `padding: same`", "ceil_mode", "remove one of them")
@@ -56,47 +62,33 @@ class Pool(Op):
                     )
         return (*sizes, x[-1])
 
-    def view(self, *inputs: Shape) -> View:
-        return self.slide(inputs[0])[1]
-
-    def overhang(self, x: Shape, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> Pixels:
-        """Pixels that `ceil_mode` adds after each axis, so that the last window fits."""
-        if not self.ceil_mode:
-            return ((0, 0),) * len(window)
-        sizes = zip(x[:-1], window, strides, pixels, strict=True)
-        return tuple((0, rounding_up(size, w, s, *sides)) for size, w, s, sides in sizes)
+    def view(self, x: Shape, *others: Shape) -> View:
+        return self.slide(x)[1]
 
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         """The tensor `x` with a border of `pixels`, filled with the value that this pooling assumes outside."""
         raise NotImplementedError
 
     def hanging_over(self, keras: Any, x: Any, more: Pixels, pool: Layer, name: str) -> Any:
-        """`pool`, which makes the layer from a name, applied to `x` with the overhang `more`."""
-        raise NotImplementedError
+        """`pool`, which makes the layer from a name, applied to `x` with `more` pixels, which `ceil_mode` adds."""
+        return pool(name=name)(self.padded(keras, x, more, name))
 
-    def equals_same(self, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> bool:
-        """Whether `same` in Keras gives this padding."""
-        return False
-
-    def build(self, keras: Any, name: str) -> Layer:
-        def call(x: Any) -> Any:
-            rank = len(x.shape) - 2
-            window = per_axis(self.pool_size, rank, "pool_size")
-            strides = window if self.strides is None else per_axis(self.strides, rank, "strides")
-            layer = partial(getattr(keras.layers, self.keras_layers[rank - 1]), window, strides=strides)
-            if self.padding == "same":
-                return layer(padding="same", name=name)(x)
-            pixels = explicit(0 if self.padding == "valid" else self.padding, rank)
-            more = self.overhang(tuple(x.shape)[1:], window, strides, pixels)
-            if any(map(any, pixels)):
-                if self.equals_same(window, strides, pixels):
-                    return layer(padding="same", name=name)(x)
-                x = self.padded(keras, x, pixels, f"{name}.pad")
-            if any(map(any, more)):
-                return self.hanging_over(keras, x, more, layer, name)
-            return layer(name=name)(x)
-
-        return call
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        rank = len(x.shape) - 2
+        window = per_axis(self.pool_size, rank, "pool_size")
+        strides = window if self.strides is None else per_axis(self.strides, rank, "strides")
+        layer = partial(getattr(keras.layers, self.keras_layers[rank - 1]), window, strides=strides)
+        pixels = explicit(0 if isinstance(self.padding, str) else self.padding, rank)
+        padded = any(map(any, pixels))
+        if self.padding == "same" or (padded and self.as_same and is_same(window, strides, pixels, (1,) * rank)):
+            return layer(padding="same", name=name)(x)
+        more: Pixels = ()
+        if self.ceil_mode:
+            sizes = zip(x.shape[1:-1], window, strides, pixels, strict=True)
+            more = tuple((0, rounding_up(size, w, s, *sides)) for size, w, s, sides in sizes)
+        if padded:
+            x = self.padded(keras, x, pixels, f"{name}.pad")
+        return self.hanging_over(keras, x, more, layer, name) if any(map(any, more)) else layer(name=name)(x)
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -116,6 +108,7 @@ class MaxPool(Pool):
     name = "maxpool"
     keeps = ("inputs", "output")
     keras_layers = ranks("MaxPooling")
+    as_same = True
     examples = (
         ({}, [(9, 7, 3)]),
         ({"pool_size": 3, "strides": 2}, [(9, 7, 3)]),
@@ -130,20 +123,9 @@ class MaxPool(Pool):
         ({"pool_size": [2, 3], "strides": [2, 3], "padding": 1, "ceil_mode": True}, [(9, 6, 3)]),
     )
 
-    pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
-    strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
-    padding: Any = arg(PADDING, "`valid`, `same`, or pixels", "valid")
-    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may reach past the end (Caffe, PyTorch)", False)
-
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         # zeros would win over negative inputs
         return keras.ops.pad(x, ((0, 0), *pixels, (0, 0)), constant_values=float("-inf"))
-
-    def hanging_over(self, keras: Any, x: Any, more: Pixels, pool: Layer, name: str) -> Any:
-        return pool(name=name)(self.padded(keras, x, more, name))
-
-    def equals_same(self, window: tuple[int, ...], strides: tuple[int, ...], pixels: Pixels) -> bool:
-        return is_same(window, strides, pixels, (1,) * len(window))
 
 
 @declared
@@ -167,10 +149,7 @@ class AvgPool(Pool):
         ({"pool_size": 2, "ceil_mode": True}, [(None, 7, 3)]),
     )
 
-    pool_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 2)
-    strides: Sizes | None = arg(STRIDES, "step of the window, pixels; by default `pool_size`", None)
     padding: Any = arg(PADDING, "`valid`, `same`, or pixels, which count as zeros", "valid")
-    ceil_mode: bool = arg(BOOLEAN, "round sizes up: the last window may reach past the end (Caffe, PyTorch)", False)
 
     def padded(self, keras: Any, x: Any, pixels: Pixels, name: str) -> Any:
         return bordered(keras, "ZeroPadding", pixels, name)(x)
@@ -185,10 +164,11 @@ class AvgPool(Pool):
         return keras.layers.Identity(name=name)(mean / share)
 
 
+@declared
 class GlobalPool(Op):
     """Base of the poolings over the whole feature map."""
 
-    keepdims: bool
+    reads = EVERYTHING
     examples = (
         ({}, [(9, 7, 3)]),
         ({"keepdims": True}, [(9, 7, 3)]),
@@ -196,13 +176,11 @@ class GlobalPool(Op):
         ({"keepdims": True}, [(None, None, 4, 3)]),
     )
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, with size 1", False)
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         rank = len(spatial(x, self.name))
         return (*(1,) * rank, x[-1]) if self.keepdims else (x[-1],)
-
-    def view(self, *inputs: Shape) -> View:
-        return EVERYTHING
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -225,8 +203,6 @@ class GlobalAvgPool(GlobalPool):
     keeps = ()
     keras_layers = (*ranks("GlobalAveragePooling"), "Mean")
 
-    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, with size 1", False)
-
 
 @declared
 class GlobalMaxPool(GlobalPool):
@@ -239,4 +215,102 @@ class GlobalMaxPool(GlobalPool):
     keeps = ("inputs", "output")
     keras_layers = (*ranks("GlobalMaxPooling"), "Max")
 
-    keepdims: bool = arg(BOOLEAN, "keep the spatial axes, with size 1", False)
+
+class Binned(Functional):
+    """Base of the poolings into bins. Bin i of n covers rows floor(i H / n) to ceil((i + 1) H / n) - 1."""
+
+    reads = EVERYTHING
+    function: ClassVar[str]
+    """The reduction of `keras.ops` that is applied to each bin."""
+    outside: ClassVar[float]
+    """The value that replaces those outside a bin."""
+
+    def binned(self, keras: Any, x: Any, bins: tuple[int, ...]) -> Any:
+        """The tensor `x` (batch, H, W, C) pooled into (batch, *bins, C)."""
+        for axis, count in enumerate(bins, start=1):
+            x = keras.ops.concatenate(self.along(keras, x, axis, count), axis=axis)
+        return x
+
+    def along(self, keras: Any, x: Any, axis: int, count: int) -> list[Any]:
+        """The bins along one axis, each of size 1 there."""
+        ops, size = keras.ops, x.shape[axis]
+        reduce = getattr(ops, self.function)
+        if size is not None:
+            ranges = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+            before = (slice(None),) * axis
+            return [reduce(x[(*before, slice(*each))], axis=axis, keepdims=True) for each in ranges]
+        # the size is known only when the model runs: select the bin by the position along the axis
+        column = x[tuple(slice(None) if i in (0, axis) else slice(0, 1) for i in range(len(x.shape)))]
+        position = ops.cumsum(ops.ones_like(column, dtype="int32"), axis=axis) - 1
+        free = ops.max(position, axis=axis, keepdims=True) + 1
+        parts = []
+        for i in range(count):
+            start, stop = i * free // count, -(-(i + 1) * free // count)
+            inside = ops.logical_and(position >= start, position < stop)
+            part = reduce(ops.where(inside, x, self.outside), axis=axis, keepdims=True)
+            if self.function == "mean":
+                part = part * ops.cast(free, x.dtype) / ops.cast(stop - start, x.dtype)
+            parts.append(part)
+        return parts
+
+
+@declared
+class AdaptiveAvgPool(Binned):
+    """Mean over `output_size` bins along each axis, as even as possible (`AdaptiveAvgPool` of PyTorch).
+
+    Shapes: (H, W, C) -> (output_size, output_size, C). Neighbouring bins may overlap by a pixel.
+    """
+
+    name = "adaptive_avgpool"
+    keeps = ()
+    function = "mean"
+    outside = 0.0
+    examples = (
+        ({"output_size": 4}, [(14, 9, 3)]),
+        ({"output_size": [2, 3]}, [(None, 5, 3)]),
+        ({"output_size": 4}, [(3, 2)]),
+    )
+
+    output_size: int | tuple[int, ...] = arg(SIZES, "bins along each axis; [height, width] for two")
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        return (*per_axis(self.output_size, len(spatial(x, self.name)), "output_size"), x[-1])
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        bins = per_axis(self.output_size, len(x.shape) - 2, "output_size")
+        return keras.layers.Identity(name=name)(self.binned(keras, x, bins))
+
+
+@declared
+class SpatialPyramidPool(Binned):
+    """Maximum over the bins of several grids, concatenated: dense layers after it accept images of any size.
+
+    Shapes: (H, W, C) -> (C sum(bins^2),); the grids in the order of `bins`, each row by row.
+    He et al. 2014, section 2.2. Where n divides H, the bins are the windows of the paper.
+    """
+
+    name = "spatial_pyramid_pool"
+    keeps = ("inputs", "output")
+    function = "max"
+    outside = float("-inf")
+    examples = (
+        ({"bins": [6, 3, 2, 1]}, [(13, 10, 3)]),
+        ({"bins": [4, 1]}, [(None, 7, 3)]),
+        ({"bins": [2, 1]}, [(None, None, 2)]),
+        ({"bins": [3]}, [(8, 2)]),
+    )
+
+    bins: tuple[int, ...] = arg(BINS, "bins along each axis, one number for each grid of the pyramid")
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        rank = len(spatial(x, self.name))
+        return (sum(count**rank for count in self.bins) * channels(x, self.name),)
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        rank = len(x.shape) - 2
+        levels = [self.binned(keras, x, (count,) * rank) for count in self.bins]
+        vectors = [
+            keras.ops.reshape(level, (-1, count**rank * x.shape[-1]))
+            for level, count in zip(levels, self.bins, strict=True)
+        ]
+        return keras.layers.Identity(name=name)(keras.ops.concatenate(vectors, axis=-1))

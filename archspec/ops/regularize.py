@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Schema, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, product, ranks, show, spatial
+from archspec.ops.base import Functional, Op, OpError, Shape, product, ranks, show, spatial
 
 NOISE_SHAPE: Schema = {"type": ["array", "null"], "items": {**POSITIVE, "type": ["integer", "null"]}, "minItems": 1}
 
@@ -34,8 +34,7 @@ class Dropout(Op):
         None,
     )
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         if self.noise_shape is not None:
             batch, *sizes = self.noise_shape
             fits = len(sizes) == len(x) and all(noise in (None, 1, size) for noise, size in zip(sizes, x, strict=True))
@@ -47,8 +46,8 @@ class Dropout(Op):
                 )
         return x
 
-    def workspace(self, *inputs: Shape) -> float | None:
-        size = product(inputs[0])
+    def workspace(self, x: Shape, *others: Shape) -> float | None:
+        size = product(x)
         return None if size is None else size / 4  # the mask: one byte for each value
 
     @classmethod
@@ -75,13 +74,13 @@ class SpatialDropout(Op):
 
     rate: float = arg(FRACTION, "fraction of the channels set to zero")
 
-    def shape(self, *inputs: Shape) -> Shape:
-        spatial(inputs[0], self.name)
-        return inputs[0]
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        spatial(x, self.name)
+        return x
 
 
 @declared
-class StochasticDepth(Op):
+class StochasticDepth(Functional):
     """In training, set a whole sample to zero with probability `rate` and scale up the others (drop path).
 
     It is the last layer of a residual branch (Huang et al. 2016, section 3; Larsson et al. 2017). The paper draws once
@@ -101,12 +100,9 @@ class StochasticDepth(Op):
 
     rate: float = arg(FRACTION, "probability that the branch of a sample is set to zero")
 
-    def build(self, keras: Any, name: str) -> Layer:
-        def call(x: Any) -> Any:
-            one_draw_a_sample = (None, *(1,) * (len(x.shape) - 1))
-            return keras.layers.Dropout(self.rate, noise_shape=one_draw_a_sample, name=name)(x)
-
-        return call
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        one_draw_a_sample = (None, *(1,) * (len(x.shape) - 1))
+        return keras.layers.Dropout(self.rate, noise_shape=one_draw_a_sample, name=name)(x)
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:

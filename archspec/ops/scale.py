@@ -1,12 +1,12 @@
-"""Fixed scaling of the input, inside the model: rescale, normalize."""
+"""Scaling of the channels by fixed values, rescale and normalize, or by learned ones, layer_scale."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, channels, counted, only_last_axis, plain
+from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared, thaw
+from archspec.ops.base import Functional, OpError, Shape, Weight, channels, counted, only_last_axis, plain
 
 Values = float | tuple[float, ...]
 
@@ -19,11 +19,10 @@ def for_each_channel(item: Schema) -> Schema:
 PER_CHANNEL = for_each_channel(NUMBER)
 
 
-class Scaling(Op):
+class Scaling(Functional):
     """Base of the fixed scalings: each argument is one value, or one for each channel."""
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         for argument, value in vars(self).items():
             if isinstance(value, tuple) and len(value) != channels(x, self.name):
                 counts = f"{counted(len(value), 'value')} for {counted(channels(x, self.name), 'input channel')}"
@@ -50,9 +49,8 @@ class Rescale(Scaling):
     scale: Values = arg(PER_CHANNEL, "factor, or one for each channel")
     offset: Values = arg(PER_CHANNEL, "added after scaling; one value, or one for each channel", 0.0)
 
-    def build(self, keras: Any, name: str) -> Layer:
-        layer: Layer = keras.layers.Rescaling(_plain(self.scale), _plain(self.offset), name=name)
-        return layer
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        return keras.layers.Rescaling(thaw(self.scale), thaw(self.offset), name=name)(x)
 
 
 @declared
@@ -78,20 +76,16 @@ class NormalizeInput(Scaling):
         1.0,
     )
 
-    def shape(self, *inputs: Shape) -> Shape:
-        channels(inputs[0], self.name)
-        return super().shape(*inputs)
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        channels(x, self.name)
+        return super().shape(x)
 
-    def build(self, keras: Any, name: str) -> Layer:
-        def call(x: Any) -> Any:
-            # Keras accepts two single values or two lists
-            mean, variance = (
-                list(value) if isinstance(value, tuple) else [value] * x.shape[-1]
-                for value in (self.mean, self.variance)
-            )
-            return keras.layers.Normalization(mean=mean, variance=variance, name=name)(x)
-
-        return call
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        # Keras accepts two single values or two lists
+        mean, variance = (
+            list(value) if isinstance(value, tuple) else [value] * x.shape[-1] for value in (self.mean, self.variance)
+        )
+        return keras.layers.Normalization(mean=mean, variance=variance, name=name)(x)
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -112,5 +106,39 @@ class NormalizeInput(Scaling):
         return given
 
 
-def _plain(values: Values) -> float | list[float]:
-    return list(values) if isinstance(values, tuple) else values
+@declared
+class LayerScale(Functional):
+    """Multiply each channel by a learned factor that starts near zero (Touvron et al. 2021, CaiT, section 2.1).
+
+    Shapes: (..., C) -> (..., C).
+    Weights: kernel, one value per channel: (1, C, 1) in 1-D, (1, 1, C, 1) in 2-D, else (C,).
+    """
+
+    name = "layer_scale"
+    keras_layers = ("LayerScale",)  # of keras.applications.convnext
+    examples = (
+        ({}, [(5, 4, 3)]),
+        ({"init_value": 0.1}, [(None, 3)]),
+        ({"init_value": 1}, [(7,)]),
+        ({}, [(5, 4, 2, 3)]),
+    )
+
+    init_value: float = arg(NUMBER, "initial value of the factors", 1e-6)
+
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        size = channels(x, self.name)
+        spatial = len(x) - 1
+        return (Weight("kernel", (*(1,) * spatial, size, 1) if spatial in (1, 2) else (size,), scale=True),)
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        start, spatial = keras.initializers.Constant(self.init_value), len(x.shape) - 2
+        if spatial in (1, 2):  # ten times faster on a CPU than einsum
+            depthwise = getattr(keras.layers, f"DepthwiseConv{spatial}D")
+            return depthwise(1, use_bias=False, depthwise_initializer=start, name=name)(x)
+        axes = "bdhw"[: len(x.shape) - 1]
+        equation = f"{axes}c,c->{axes}c"
+        return keras.layers.EinsumDense(equation, x.shape[1:], kernel_initializer=start, name=name)(x)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        return None if super().from_keras(layer) is None else {"init_value": float(layer.init_values)}

@@ -1,4 +1,4 @@
-"""Changes of shape: flatten, reshape."""
+"""Changes of shape: flatten, reshape, take."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.declare import Schema, arg, declared
-from archspec.ops.base import EVERYTHING, Op, OpError, Shape, View, counted, input_shape, product, show
+from archspec.declare import INTEGER, Schema, arg, declared
+from archspec.ops.base import (
+    EVERYTHING,
+    Functional,
+    Op,
+    OpError,
+    Shape,
+    counted,
+    input_shape,
+    keras_axis,
+    product,
+    show,
+)
 
 TARGET_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1}
 
@@ -23,22 +34,20 @@ class Flatten(Op):
     keras_layers = ("Flatten",)
     keeps = ()
     in_place = True
+    reads = EVERYTHING
     examples = (
         ({}, [(5, 4, 3)]),
         ({}, [(7,)]),
     )
 
-    def shape(self, *inputs: Shape) -> Shape:
-        size = product(inputs[0])
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        size = product(x)
         if size is None:
             raise OpError(
-                f"cannot flatten {show(inputs[0])}: a size is free",
+                f"cannot flatten {show(x)}: a size is free",
                 help="use `global_avgpool`, or give `input` a fixed size",
             )
         return (size,)
-
-    def view(self, *inputs: Shape) -> View:
-        return EVERYTHING
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -57,6 +66,7 @@ class Reshape(Op):
     keras_layers = ("Reshape",)
     keeps = ()
     in_place = True
+    reads = EVERYTHING
     examples = (
         ({"target_shape": [2, 8, 3]}, [(48,)]),
         ({"target_shape": [-1, 6]}, [(5, 4, 3)]),
@@ -65,8 +75,7 @@ class Reshape(Op):
 
     target_shape: tuple[int, ...] = arg(TARGET_SHAPE, "sizes without the batch; one may be -1")
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         target = self.target_shape
         if 0 in target or target.count(-1) > 1:
             fact = "has a size of 0" if 0 in target else "has more than one -1"
@@ -86,9 +95,6 @@ class Reshape(Op):
             )
         return tuple(size // rest if value == -1 else value for value in target)
 
-    def view(self, *inputs: Shape) -> View:
-        return EVERYTHING
-
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
         target = _target(layer)
@@ -102,3 +108,38 @@ def _target(layer: Any) -> Shape | None:
     if type(layer).__name__ != "Reshape":
         return None
     return tuple(layer.target_shape if hasattr(layer, "target_shape") else layer.newshape[1:])
+
+
+@declared
+class Take(Functional):
+    """Select one position along an axis and remove the axis: `take: 0` is the class token of a sequence.
+
+    Shapes: (L, C) -> (C,); (H, W, C) -> (W, C).
+    """
+
+    name = "take"
+    keeps = ()
+    reads = EVERYTHING
+    examples = (
+        ({"indices": 0}, [(7, 4)]),
+        ({"indices": -1}, [(None, 5, 3)]),
+        ({"indices": 2, "axis": 2}, [(None, 5, 3)]),
+    )
+
+    indices: int = arg(INTEGER, "position, from 0; -1 is the last")
+    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", 1)
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        index = keras_axis(self.axis, x)
+        if len(x) == 1:
+            raise OpError(
+                "`take` cannot remove the only axis of a vector", help="use `select_channels`, which keeps the axis"
+            )
+        size = x[index]
+        if size is not None and not -size <= self.indices < size:
+            raise OpError(f"axis {self.axis} has {size} positions, but no position {self.indices}", "indices")
+        return (*x[:index], *x[index + 1 :])
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        axis = keras_axis(self.axis, tuple(x.shape)[1:]) + 1
+        return keras.layers.Identity(name=name)(x[(*(slice(None),) * axis, self.indices)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -122,29 +122,23 @@ def is_same(kernel: Sequence[int], strides: Sequence[int], padding: Pixels, dila
     )
 
 
-def ranked(keras: Any, name: str, rank: int) -> Any:
-    """The Keras layer class of that rank: Conv -> Conv1D, Conv2D, Conv3D."""
-    return getattr(keras.layers, f"{name}{rank}D")
-
-
 def bordered(keras: Any, layer: str, pixels: Pixels, name: str) -> Any:
     """Keras's ZeroPadding or Cropping layer of the rank of `pixels`."""
     rank = len(pixels)
-    return ranked(keras, layer, rank)(pixels[0] if rank == 1 else pixels, name=name)
+    return getattr(keras.layers, f"{layer}{rank}D")(pixels[0] if rank == 1 else pixels, name=name)
 
 
 def keras_padding(
     keras: Any, padding: Any, kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int], name: str
-) -> tuple[Mapping[str, Any], Any]:
-    """The `padding` argument of a Keras convolution, and the padding layer before it or None.
+) -> tuple[str, Any]:
+    """The `padding` argument of a Keras convolution, and the padding layer of that name before it or None.
 
     Padding in pixels needs a layer of its own unless it is zero or equals `same`.
     """
     if isinstance(padding, str):
-        return {"padding": padding}, None
+        return padding, None
     pixels = explicit(padding, len(kernel))
-    if not any(map(any, pixels)):
-        return {"padding": "valid"}, None
-    if is_same(kernel, strides, pixels, dilation):
-        return {"padding": "same"}, None
-    return {"padding": "valid"}, bordered(keras, "ZeroPadding", pixels, f"{name}.pad")
+    padded = any(map(any, pixels))
+    if padded and is_same(kernel, strides, pixels, dilation):
+        return "same", None
+    return "valid", bordered(keras, "ZeroPadding", pixels, name) if padded else None

@@ -21,9 +21,8 @@ from archspec.graph.decompile import Decompiled, decompile
 from archspec.graph.ir import INPUT, Facts, Graph, Node, ancestors, unused_name
 from archspec.graph.rewrite.padding import dense_effects, with_fixed_padding
 from archspec.lang.document.yaml_writer import dump
-from archspec.ops.activation import Activation
+from archspec.ops.activation import Activation, Along
 from archspec.ops.base import POINTWISE, Op, OpError, Shape, Window, product, show
-from archspec.ops.softmax import Along
 
 OUTPUTS = ("scores", "logits", "mean_scores", "softmax_of_mean")
 """The output of the fully convolutional network.

@@ -1,20 +1,22 @@
-"""Padding and cropping of feature maps: zero_pad, same_pad, crop, pad_channels."""
+"""Changes of the height and width: zero_pad, same_pad, crop, upsample."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, ClassVar
 
-from archspec.declare import POSITIVE, SIZES, arg, declared
-from archspec.ops.base import Layer, Op, OpError, Shape, View, Window, channels, counted, per_axis, ranks, show, spatial
+from archspec.declare import SIZES, arg, choice, declared
+from archspec.ops.base import Functional, OpError, Shape, View, Window, counted, per_axis, ranks, show, spatial
 from archspec.ops.window import SIDES, Pixels, before_and_after, bordered, explicit
 
 
-class Border(Op):
+class Border(Functional):
     """Base of the operators that add pixels at the borders, or remove them."""
 
     layer: ClassVar[str] = "ZeroPadding"
     """The Keras layer without its rank."""
+    keeps = ()
     sign: ClassVar[int] = 1
     """1 to add pixels, -1 to remove them."""
 
@@ -22,17 +24,16 @@ class Border(Op):
         """Pixels on each side of each spatial axis. Raises OpError when they do not fit the input."""
         raise NotImplementedError
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+    def shape(self, x: Shape, *others: Shape) -> Shape:
         sides = self.sides(x)
         sizes = (None if n is None else n + self.sign * sum(side) for n, side in zip(x, sides, strict=False))
         return (*sizes, x[-1])
 
-    def view(self, *inputs: Shape) -> View:
-        return tuple(Window(before=self.sign * before) for before, _ in self.sides(inputs[0]))
+    def view(self, x: Shape, *others: Shape) -> View:
+        return tuple(Window(before=self.sign * before) for before, _ in self.sides(x))
 
-    def build(self, keras: Any, name: str) -> Layer:
-        return lambda x: bordered(keras, self.layer, self.sides(tuple(x.shape)[1:]), name)(x)
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        return bordered(keras, self.layer, self.sides(tuple(x.shape)[1:]), name)(x)
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -52,7 +53,6 @@ class ZeroPad(Border):
 
     name = "zero_pad"
     keras_layers = ranks("ZeroPadding")
-    keeps = ()
     examples = (
         ({}, [(5, 4, 3)]),
         ({"padding": [1, 2]}, [(5, None, 3)]),
@@ -78,7 +78,6 @@ class SamePad(Border):
     """
 
     name = "same_pad"
-    keeps = ()
     examples = (
         ({"kernel_size": 3, "strides": 2}, [(7, 6, 3)]),
         ({"kernel_size": [5, 2], "strides": [1, 2]}, [(9, 7, 3)]),
@@ -109,7 +108,6 @@ class Crop(Border):
     layer = "Cropping"
     sign = -1
     keras_layers = ranks("Cropping")
-    keeps = ()
     examples = (
         ({"cropping": 1}, [(5, 4, 3)]),
         ({"cropping": [1, 0]}, [(5, None, 3)]),
@@ -129,39 +127,58 @@ class Crop(Border):
         return sides
 
 
-@declared
-class PadChannels(Op):
-    """Append channels of zeros: the shortcut without parameters (He et al. 2016, option A).
+TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6, "lanczos5": 10}
+"""Interpolation -> inputs that an output unit reads along each axis."""
 
-    Shapes: (H, W, C) -> (H, W, channels).
+
+@declared
+class Upsample(Functional):
+    """Upsampling by integer factors, by repetition or interpolation.
+
+    Shapes: (H, W, C) -> (size H, size W, C). Interpolation other than `nearest` needs a 2-D input.
     """
 
-    name = "pad_channels"
+    name = "upsample"
+    keras_layers = ranks("UpSampling")
     keeps = ()
     examples = (
-        ({"channels": 7}, [(5, 4, 3)]),
-        ({"channels": 5}, [(3,)]),
-        ({"channels": 3}, [(None, None, 3)]),
+        ({}, [(5, 4, 3)]),
+        ({"size": [2, 3], "interpolation": "bilinear"}, [(5, 4, 3)]),
+        ({"size": 3}, [(None, 3)]),
+        ({"size": [1, 2, 3]}, [(2, 5, 4, 3)]),
     )
 
-    channels: int = arg(POSITIVE, "output channels")
+    size: int | tuple[int, ...] = arg(SIZES, "factor; [height, width] for two", 2)
+    interpolation: str = arg(choice(*TAPS), "how values between the inputs are computed", "nearest")
 
-    def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
-        entering = channels(x, self.name)
-        if self.channels < entering:
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        axes = spatial(x, self.name)
+        if self.interpolation != "nearest" and len(axes) != 2:
             raise OpError(
-                f"cannot pad {entering} channels to {self.channels}",
-                "channels",
-                "use `conv` with `kernel_size: 1` for fewer channels",
+                f"`interpolation: {self.interpolation}` needs a 2-D input, "
+                f"and the input has {counted(len(axes), 'spatial axis')}",
+                "interpolation",
+                "use `interpolation: nearest`",
             )
-        return (*x[:-1], self.channels)
+        factors = per_axis(self.size, len(axes), "size")
+        return (*(None if n is None else n * factor for n, factor in zip(axes, factors, strict=True)), x[-1])
 
-    def build(self, keras: Any, name: str) -> Layer:
-        def call(x: Any) -> Any:
-            more = self.channels - x.shape[-1]
-            if more:
-                x = keras.ops.pad(x, (*((0, 0),) * (len(x.shape) - 1), (0, more)))
-            return keras.layers.Identity(name=name)(x)
+    def view(self, x: Shape, *others: Shape) -> View:
+        taps = TAPS[self.interpolation]
+        return tuple(_window(taps, factor) for factor in per_axis(self.size, len(x) - 1, "size"))
 
-        return call
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        rank = len(x.shape) - 2
+        size = per_axis(self.size, rank, "size")
+        interpolation = {"interpolation": self.interpolation} if rank == 2 else {}
+        layer = getattr(keras.layers, self.keras_layers[rank - 1])
+        return layer(size[0] if rank == 1 else size, name=name, **interpolation)(x)
+
+
+def _window(taps: int, factor: int) -> Window:
+    """The centre of output i is at (i + 1/2) / factor - 1/2 of the input (`tf.image.resize`)."""
+    if factor == 1:
+        return Window()
+    if taps == 1:
+        return Window(stride=Fraction(1, factor))
+    return Window(taps, Fraction(1, factor), Fraction(factor - 1, 2 * factor) + taps // 2 - 1)

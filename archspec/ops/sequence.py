@@ -1,0 +1,161 @@
+"""Operators on a sequence of vectors: attention, and the learned vectors class_token and position_embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from archspec.declare import BOOLEAN, FRACTION, POSITIVE, Schema, arg, declared
+from archspec.ops.base import EVERYTHING, Dim, Functional, OpError, Shape, Weight, channels, input_shape, product, show
+
+KEY_DIM: Schema = {"type": ["integer", "null"], "minimum": 1}
+
+
+def sequence(x: Shape, op: str) -> tuple[Dim, int]:
+    """Length and channels of a sequence. Raises OpError for other shapes."""
+    if len(x) != 2:
+        help = "turn a feature map into a sequence with `reshape: [-1, $channels]`"
+        raise OpError(f"`{op}` needs (length, channels), but its input is {show(x)}", help=help)
+    return x[0], channels(x, op)
+
+
+@declared
+class Attention(Functional):
+    """Multi-head self-attention over a sequence (Vaswani et al. 2017, section 3.2.2).
+
+    Shapes: (L, C) -> (L, C).
+    Weights: kernel (C, num_heads, key_dim) and bias (num_heads, key_dim) of the query, the key and the value, in this
+    order; kernel (num_heads, key_dim, C) and bias (C,) of the output.
+    MACs: 4 L C num_heads key_dim for the projections and 2 L^2 num_heads key_dim for the two products.
+    """
+
+    name = "attention"
+    kind = "attention"
+    keras_layers = ("MultiHeadAttention",)
+    reads = EVERYTHING
+    examples = (
+        ({"num_heads": 2}, [(5, 6)]),
+        ({"num_heads": 3, "key_dim": 4, "use_bias": False, "dropout": 0.25}, [(7, 8)]),
+        ({"num_heads": 2}, [(None, 4)]),
+    )
+
+    num_heads: int = arg(POSITIVE, "number of attention heads")
+    key_dim: int | None = arg(KEY_DIM, "channels of each head; by default input channels / `num_heads`", None)
+    dropout: float = arg(FRACTION, "fraction of the attention weights set to zero in training", 0.0)
+    use_bias: bool = arg(BOOLEAN, "add biases to the projections", True)
+
+    def head(self, x: Shape) -> int:
+        """Channels of each head. Raises OpError when the input is not a sequence or its channels cannot be split."""
+        _, entering = sequence(x, self.name)
+        if self.key_dim is not None:
+            return self.key_dim
+        if entering % self.num_heads:
+            raise OpError(
+                f"{entering} input channels cannot be split into {self.num_heads} heads",
+                "num_heads",
+                f"`num_heads` must divide {entering} (the input channels), or give `key_dim`",
+            )
+        return entering // self.num_heads
+
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        heads, entering = (self.num_heads, self.head(x)), channels(x, self.name)
+        bias, last = (Weight("bias", heads),), (Weight("bias", (entering,)),)
+        projection = (Weight("kernel", (entering, *heads)), *(bias if self.use_bias else ()))
+        output = (Weight("kernel", (*heads, entering)), *(last if self.use_bias else ()))
+        return (*projection * 3, *output)
+
+    def macs(self, x: Shape, *others: Shape) -> int | None:
+        length, inner = x[0], self.num_heads * self.head(x)
+        projections, products = product((length, x[1], 4 * inner)), product((length, length, 2 * inner))
+        return None if projections is None or products is None else projections + products
+
+    def workspace(self, x: Shape, *others: Shape) -> float | None:
+        length, inner = x[0], self.num_heads * self.head(x)
+        # query, key, value and the output of the heads; the scores before and after the softmax
+        return None if length is None else 4 * length * inner + 2 * self.num_heads * length**2
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        layer = keras.layers.MultiHeadAttention(
+            self.num_heads, self.head(tuple(x.shape)[1:]), dropout=self.dropout, use_bias=self.use_bias, name=name
+        )
+        return layer(x, x)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given is None:
+            return None
+        several = len({id(tensor) for tensor in layer._inbound_nodes[0].input_tensors}) > 1
+        if several or layer.value_dim != layer.key_dim or getattr(layer, "use_gate", False):
+            raise OpError("it is not self-attention with keys and values of the same size")
+        by_default = layer.num_heads * layer.key_dim == input_shape(layer)[-1]
+        return {**given, "key_dim": None} if by_default else given
+
+
+class Embedded(Functional):
+    """Base of the learned vectors. They use the shape of their input, not its values."""
+
+    reads = EVERYTHING
+    keeps = ()
+    vectors: ClassVar[int | None] = None
+    """Number of vectors; None for the length of the sequence."""
+
+    def sizes(self, x: Shape) -> tuple[int, int]:
+        """Number of vectors and of their channels. Raises OpError when the input is not a sequence."""
+        length, entering = sequence(x, self.name)
+        count = self.vectors or length
+        if count is None:
+            help = "give `input` a fixed size"
+            raise OpError(f"`{self.name}` needs a known length, but its input is {show(x)}", help=help)
+        return count, entering
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        return self.sizes(x)
+
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        return (Weight("embeddings", self.sizes(x)),)
+
+    def positions(self, keras: Any, x: Any) -> Any:
+        """Numbers of the vectors for a sequence (batch, length, channels): int32 (batch, vectors)."""
+        raise NotImplementedError
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        normal = keras.initializers.RandomNormal(stddev=0.02)
+        layer = keras.layers.Embedding(*self.sizes(tuple(x.shape)[1:]), embeddings_initializer=normal, name=name)
+        return layer(self.positions(keras, x))
+
+
+@declared
+class ClassToken(Embedded):
+    """One learned vector that is prepended to the sequence; the classifier reads the output at its position.
+
+    Shapes: (L, C) -> (1, C).
+    Weights: embeddings (1, C).
+    Dosovitskiy et al. 2021, section 3.1, x_class of equation 1: `concat: {axis: 1, token: [class_token], patches: []}`.
+    """
+
+    name = "class_token"
+    vectors = 1
+    examples = (
+        ({}, [(5, 4)]),
+        ({}, [(None, 3)]),
+    )
+
+    def positions(self, keras: Any, x: Any) -> Any:
+        return keras.ops.zeros_like(x[:, 0, :1], dtype="int32")
+
+
+@declared
+class PositionEmbedding(Embedded):
+    """A learned vector for each position, which is added to the sequence.
+
+    Shapes: (L, C) -> (L, C).
+    Weights: embeddings (L, C).
+    Dosovitskiy et al. 2021, section 3.1, E_pos of equation 1: `add: {x: [], position: [position_embedding]}`.
+    """
+
+    name = "position_embedding"
+    examples = (({}, [(5, 4)]),)
+
+    def positions(self, keras: Any, x: Any) -> Any:
+        return keras.ops.cumsum(keras.ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
