@@ -156,7 +156,7 @@ class Upsample(Functional):
         if self.interpolation != "nearest" and len(axes) != 2:
             raise OpError(
                 f"`interpolation: {self.interpolation}` needs a 2-D input, "
-                f"and the input has {counted(len(axes), 'spatial axis')}",
+                f"but the input has {counted(len(axes), 'spatial axis')}",
                 "interpolation",
                 "use `interpolation: nearest`",
             )

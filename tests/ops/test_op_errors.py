@@ -70,7 +70,7 @@ REFUSED = [
         {"filters": 5},
         [(3,)],
         "`conv` needs (length, channels), (height, width, channels) or (depth, height, width, channels), "
-        "and got (3,): a vector",
+        "but got (3,): a vector",
         None,
     ),
     ("conv", {"filters": 5}, [(9, 8, None)], "`conv` needs a known number of channels, but got (9, 8, None)", None),
@@ -108,7 +108,7 @@ REFUSED = [
         {},
         [(5, 6, 7, 8, 9)],
         "`global_avgpool` needs (length, channels), (height, width, channels) or (depth, height, width, channels), "
-        "and got (5, 6, 7, 8, 9): 5 axes",
+        "but got (5, 6, 7, 8, 9): 5 axes",
         None,
     ),
     ("flatten", {}, [(None, 7, 3)], "cannot flatten (None, 7, 3): a size is free", None),
