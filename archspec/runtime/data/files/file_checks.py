@@ -54,8 +54,8 @@ def checked_files(
         report(f"{clear:,} of {len(images):,} images have transparent pixels, {TRANSPARENT}")
     images = replace(
         images.only(good),
-        sides=np.array([(known.height, known.width) for known in facts], np.int32).reshape(-1, 2),
-        in_part=np.array([known.in_part for known in facts], np.bool_),
+        sides=np.array([known.header[:2] for known in facts], np.int32).reshape(-1, 2),
+        in_part=np.array([known.header.in_part for known in facts], np.bool_),
         digests=np.frombuffer(b"".join(known.digest for known in facts), np.uint8).reshape(-1, DIGEST),
         stamps=np.array([known.stamp for known in facts], np.int64).reshape(-1, 3),
     )
@@ -69,7 +69,7 @@ def _decoded(
     images: Sequence[EncodedImage], facts: Sequence[ImageFacts], channels: int
 ) -> npt.NDArray[np.uint8] | None:
     """uint8 (N, H, W, channels), or None if the images have several sizes or do not fit. Raises data-changed."""
-    sizes = {(known.height, known.width) for known in facts}
+    sizes = {known.header[:2] for known in facts}
     if len(sizes) != 1:
         return None
     shape = (len(images), *sizes.pop(), channels)

@@ -38,7 +38,7 @@ from archspec.runtime.data.images import DIGEST, Report
 from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
-VERSION = 5
+VERSION = 6
 """Of the format of the cache; a cache of another version is ignored."""
 SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
 NAMED = 10  # bad files that a message names
@@ -65,21 +65,11 @@ class ImageFacts(NamedTuple):
     digest: bytes
     """Of the encoded bytes (`digest_of`); zeros if they could not be read."""
     reason: str
-    format: str = ""
-    height: int = 0
-    width: int = 0
-    orientation: int = 1
-    mode: str = ""
-    """As in Header."""
+    header: Header = Header(0, 0, "", 1, "")
     transparent: bool = False
     """Whether a pixel is not opaque."""
     sums: npt.NDArray[np.float64] = np.zeros(SUMS)
     """Of `color_sums`."""
-
-    @property
-    def in_part(self) -> bool:
-        """Whether a window of the image can be decoded alone."""
-        return not self.reason and Header(self.height, self.width, self.format, self.orientation).in_part
 
 
 def image_facts(
@@ -141,9 +131,7 @@ def _decoded(
                 raise BadImageError("an image whose size differs from its header")
         except BadImageError as bad:
             return ImageFacts(stamp, digest, str(bad))
-        height, width, format, orientation, mode = header
-        clear = header.alpha and transparent(contents)
-        return ImageFacts(stamp, digest, "", format, height, width, orientation, mode, clear, color_sums(pixels))
+        return ImageFacts(stamp, digest, "", header, header.alpha and transparent(contents), color_sums(pixels))
 
     with in_parallel(examine, images, report) as found:
         yield from zip(images, found, strict=True)
@@ -169,8 +157,10 @@ def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
     try:
         rows = zip(json.loads(arrays["rows"].tobytes()), arrays["sums"], strict=True)
         return {
-            EncodedImage(file, offset, length): ImageFacts(tuple(stamp), bytes.fromhex(digest), *(*known, sums))
-            for (file, offset, length, stamp, digest, *known), sums in rows
+            EncodedImage(file, offset, length): ImageFacts(
+                tuple(stamp), bytes.fromhex(digest), reason, Header(*header), clear, sums
+            )
+            for (file, offset, length, stamp, digest, reason, header, clear), sums in rows
         }
     except (KeyError, ValueError, TypeError):
         return {}

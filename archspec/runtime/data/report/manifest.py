@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed, printable, visible
-from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, encoded_images
+from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, Header, encoded_images
 from archspec.runtime.data.files.file_checks import TRANSPARENT
 from archspec.runtime.data.files.image_facts import (
     PRODUCTS,
@@ -152,12 +152,12 @@ class Manifest:
             "bad": [{"file": file, "reason": reason} for file, reason in self.bad],
             "problems": self.problems,
             "parts": {name: part.class_counts() for name, part in self.parts.items()},
-            "formats": dict(Counter(known.format for known in good)),
-            "height": _spread([known.height for known in good]),
-            "width": _spread([known.width for known in good]),
-            "modes": dict(Counter(known.mode for known in good if known.mode)),
+            "formats": dict(Counter(known.header.format for known in good)),
+            "height": _spread([known.header.height for known in good]),
+            "width": _spread([known.header.width for known in good]),
+            "modes": dict(Counter(known.header.mode for known in good if known.header.mode)),
             "transparent": sum(known.transparent for known in good),
-            "turned_by_exif": sum(known.orientation != 1 for known in good),
+            "turned_by_exif": sum(known.header.orientation != 1 for known in good),
             "copies": copies.copies,
             "copies_of_training_images": copies.shared,
             "of_several_classes": [list(pair) for pair in copies.contradicting],
@@ -225,8 +225,9 @@ def _of_pixels(images: Images, data: str) -> list[ImageFacts]:
     if pixels is None or pixels.ndim != 4:
         raise fail("data-shape", f"`{data}` has no images (height, width, channels)")
     height, width = pixels.shape[1:3]
+    header = Header(height, width, "array", 1, "")
     rgb = to_channels(pixels.astype(np.uint8), 3, data)
-    return [ImageFacts(MISSING, bytes(DIGEST), "", "array", height, width, sums=color_sums(image)) for image in rgb]
+    return [ImageFacts(MISSING, bytes(DIGEST), "", header, sums=color_sums(image)) for image in rgb]
 
 
 def manifest_text(manifest: Manifest) -> str:

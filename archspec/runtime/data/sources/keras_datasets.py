@@ -13,7 +13,6 @@ from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.source import DataSource, Parts, download_failed
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-DIGITS = tuple("0123456789")
 DATASETS: dict[str, tuple[str, ...]] = {
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     "cifar100": tuple(map(str, range(100))),
@@ -29,7 +28,7 @@ DATASETS: dict[str, tuple[str, ...]] = {
         "bag",
         "ankle boot",
     ),
-    "mnist": DIGITS,
+    "mnist": tuple("0123456789"),
 }
 """The class names of each data set, in the order of their labels."""
 
