@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from archspec.api.network import Network, as_network
+from archspec.api.network import Network, Setting, as_network
 from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
@@ -17,43 +18,47 @@ DiffFormat = Literal["text", "json", "markdown"]
 PlanFormat = Literal["text", "json"]
 
 
-def summarize(network: Network | str, *, depth: int | None = None) -> Summary:
+def summarize(network: Network | str | Path, *, depth: int | None = None, **settings: Setting) -> Summary:
     """Summarize a network: the shapes, parameters, MACs, memory and receptive field of every layer.
 
     Args:
         network: a network or a reference.
         depth: fold layers whose paths share their first `depth` components into one row.
+        settings: as for `load`: `classes=10`.
 
     Raises:
         ArchspecError: the errors of `load` and of `Network.graph`.
     """
     from archspec.graph.analysis.summary import Summary
 
-    return Summary(as_network(network).graph(), depth)
+    return Summary(as_network(network, settings, options=["depth"]).graph(), depth)
 
 
-def diff(left: Network | str, right: Network | str) -> Difference:
+def diff(left: Network | str | Path, right: Network | str | Path, **settings: Setting) -> Difference:
     """Compare two networks layer by layer: arguments, shapes, inputs and totals.
 
     Args:
         left: a network or a reference.
         right: the network or reference to compare it with.
+        settings: of both networks, as for `load`.
 
     Raises:
         ArchspecError: the errors of `load` and of `Network.graph`.
     """
     from archspec.graph.diff.diff import difference
 
-    return difference(as_network(left).graph(), as_network(right).graph())
+    return difference(as_network(left, settings).graph(), as_network(right, settings).graph())
 
 
 def plan(
-    network: Network | str,
+    network: Network | str | Path,
     *,
+    recipe: str | Path | None = None,
     batch_size: int | None = None,
     devices: int = 1,
     memory: float | None = None,
     device: str | None = None,
+    **settings: Setting,
 ) -> Plan:
     """Plan a training run: whether it fits into memory, and an upper bound on its speed. Allocates nothing.
 
@@ -61,10 +66,12 @@ def plan(
 
     Args:
         network: a network or a reference.
+        recipe: a recipe that replaces that of the spec, as for `load`.
         batch_size: images in a step over all devices; by default that of the recipe.
         devices: the number of devices.
         memory: memory of a device in bytes; by default that of `device`.
         device: an accelerator by its name, for the roofline: `h100`, one of `accelerators()`.
+        settings: as for `load`; keys of the recipe need no prefix: `dtype_policy="mixed_bfloat16"`.
 
     Raises:
         ArchspecError: the errors of `load` and of `Network.graph`; `free-input` when a size of the input is free.
@@ -72,16 +79,17 @@ def plan(
     from archspec.graph.analysis.training_memory import Precision
     from archspec.graph.analysis.training_plan import DEVICES, plan
 
-    network = as_network(network)
-    graph, recipe = network.graph(), network.recipe
+    options = ["recipe", "batch_size", "devices", "memory", "device"]
+    network = as_network(network, settings, recipe=recipe, options=options)
+    graph, used = network.graph(), network.recipe
     found = plan(
         graph,
-        batch_size or recipe.batch_size,
+        batch_size or used.batch_size,
         devices,
         memory,
         DEVICES[device] if device else None,
-        slots=recipe.optimizer.values_per_weight,
-        precision=Precision(recipe.dtype_policy),
+        slots=used.optimizer.values_per_weight,
+        precision=Precision(used.dtype_policy),
     )
     if found is None:
         message = f"the memory of `{graph.name}` is unknown, since a size of its input is free"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.api.network import Network, as_network
+from archspec.api.network import Network, Setting, as_network
+from archspec.api.options import named_options
 from archspec.api.outputs import check_output
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def data_sources() -> list[tuple[str, str]]:
     return data_forms()
 
 
+@named_options
 def check_data(data: str, *, use_cache: bool = True, report: Callable[[str], None] | None = None) -> Manifest:
     """Decode every image of a data source once: bad files, class counts, sizes, colour statistics, duplicates.
 
@@ -51,16 +53,18 @@ class Preview:
 
 
 def preview_data(
-    network: Network | str,
+    network: Network | str | Path,
     data: str,
     out: str | Path,
     *,
+    recipe: str | Path | None = None,
     rows: int = 6,
     columns: int = 7,
     seed: int = 0,
     skip_bad_images: bool = False,
     overwrite: bool = False,
     report: Callable[[str], None] | None = None,
+    **settings: Setting,
 ) -> Preview:
     """Draw what a network will see: each image as in evaluation, then augmented as in the first epochs.
 
@@ -68,18 +72,21 @@ def preview_data(
         network: a network or a reference.
         data: a data source of labelled images, one of `data_sources()`.
         out: the PNG to write.
+        recipe: a recipe that replaces that of the spec, as for `load`.
         rows: the number of images.
         columns: the number of views of each image.
         seed: seed of the augmentation.
         skip_bad_images: leave out files that cannot be decoded.
         overwrite: replace an existing file.
         report: called with lines of progress.
+        settings: as for `load`; keys of the recipe need no prefix: `augment=["random_flip"]`.
 
     Raises:
         ArchspecError: `bad-output`, `output-exists`, `cannot-write`, `data-shape`; the errors of the network and of
             the data.
     """
-    network = as_network(network)
+    options = ["recipe", "rows", "columns", "seed", "skip_bad_images", "overwrite", "report"]
+    network = as_network(network, settings, recipe=recipe, options=options)
     input_shape = network.graph().input_shape
     out = check_output(out, ".png", overwrite=overwrite)
     from archspec.runtime.data.report.preview import preview

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from archspec.api.options import named_options
 from archspec.api.training import Devices
 from archspec.protocols import PROTOCOLS
 
@@ -55,6 +56,7 @@ class Evaluations(tuple["Evaluation", ...]):
         return Path(directory)
 
 
+@named_options
 def evaluate(
     model: str | Path,
     data: str | None = None,
@@ -93,6 +95,7 @@ def evaluate(
     return found
 
 
+@named_options
 def evaluate_all(
     models: Sequence[str | Path],
     data: str | None = None,
@@ -178,6 +181,7 @@ def evaluation_protocols() -> list[str]:
     return list(PROTOCOLS.with_plugins())
 
 
+@named_options
 def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) -> list[Prediction]:
     """Predict the classes of image files, which are resized, cropped and preprocessed as in evaluation.
 

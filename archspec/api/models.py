@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from archspec.api.network import Network, as_network
+from archspec.api.options import named_options
 from archspec.api.outputs import check_output, write_text
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
@@ -25,6 +26,7 @@ DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_
 DENSE_OUTPUTS: tuple[DenseOutput, ...] = get_args(DenseOutput)
 
 
+@named_options
 def load_weights(
     model: keras.Model, source: str | Path, *, graph: Graph | None = None, new_head: bool = False
 ) -> Matching:
@@ -49,6 +51,7 @@ def load_weights(
     return weights.load_weights(model, source, graph=graph, new_head=new_head)
 
 
+@named_options
 def from_keras(model: keras.Model | str | Path, *, name: str | None = None) -> str:
     """Write the spec of a functional Keras model, as YAML text: the reverse of `build`.
 
@@ -68,6 +71,7 @@ def from_keras(model: keras.Model | str | Path, *, name: str | None = None) -> s
     return spec_of_source(str(model), name=name) if isinstance(model, (str, Path)) else spec_of(model, name=name)
 
 
+@named_options
 def convolutionalize(model: keras.Model, *, graph: Graph | None = None, output: DenseOutput = "scores") -> keras.Model:
     """Convert a classifier into a fully convolutional model for images of any size, with the same weights.
 
@@ -118,6 +122,7 @@ class FullyConvolutional:
         return out
 
 
+@named_options
 def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput = "scores") -> FullyConvolutional:
     """Convert a spec or a model file to a fully convolutional network, as `archspec convolutionalize` does.
 
@@ -152,7 +157,8 @@ def is_model(source: str | Path) -> bool:
     return Path(source).suffix == ".keras" or Path(source).is_dir()
 
 
-def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") -> Export:
+@named_options
+def export(model: str | Path, out: str | Path, *, format: str = "savedmodel", overwrite: bool = False) -> Export:
     """Export a trained model for programs without archspec.
 
     What was written is loaded and compared with the model before it gets its name.
@@ -161,6 +167,7 @@ def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") ->
         model: a `.keras` file or a run directory.
         out: the folder or file to write.
         format: one of `export_formats()`.
+        overwrite: replace an earlier export.
 
     Raises:
         ArchspecError: `unknown-format`, `missing-package`, `output-exists`, `cannot-write`, `no-classifier`,
@@ -168,7 +175,7 @@ def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") ->
     """
     from archspec.runtime.export.exporter import export
 
-    return export(model, out, format=format)
+    return export(model, out, format=format, overwrite=overwrite)
 
 
 def export_formats() -> list[tuple[str, str]]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from archspec.api.options import named_options
 from archspec.api.outputs import check_output
 from archspec.api.spec_files import read_recipe, read_spec, split_reference
 from archspec.declare import Declared
-from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span
+from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed
 from archspec.graph.analysis.expect import expectations
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.compile.parameters import parameters
@@ -24,6 +25,7 @@ from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.recipe import recipe as recipe_of
 from archspec.lang.spec import overrides
+from archspec.lang.spec.overrides import recipe_setting, recipe_words
 from archspec.lang.spec.resolve import resolved_text
 from archspec.lang.spec.spec import Spec, parse
 from archspec.transforms import TRANSFORMS
@@ -69,6 +71,7 @@ class Network:
         """
         return self._graph
 
+    @named_options
     def build(self, weights: str | Path | None = None, *, init: bool = False, seed: int | None = None) -> keras.Model:
         """Build the Keras model: one functional model, whose layer `a.b` is the layer `a/b` of the graph.
 
@@ -96,6 +99,7 @@ class Network:
             load_weights(model, weights, graph=self.graph())
         return model
 
+    @named_options
     def save(
         self, out: str | Path, *, weights: str | Path | None = None, seed: int = 0, overwrite: bool = False
     ) -> ModelFile:
@@ -224,8 +228,8 @@ def load(reference: str, /, *, recipe: str | Path | None = None, **settings: Set
     """Load a network: `load("vgg:D")`, `load("resnet:50", classes=10)`, `load("./my-net.yaml:small")`.
 
     Args:
-        reference: `FAMILY:VARIANT` or `path/to/spec.yaml:VARIANT`. The variant may be left out where the spec has
-            none or a default.
+        reference: `FAMILY:VARIANT`, `path/to/spec.yaml:VARIANT` or a run directory. The variant may be left out where
+            the spec has none or a default.
         recipe: the path of a recipe, or one of `recipes()`, which replaces the recipe of the spec.
         settings: values for the params of the spec, for `input` and, by dotted names, for keys of `train` and
             `evaluate`: `load("vgg:D", **{"train.epochs": 3})`.
@@ -242,9 +246,43 @@ def load(reference: str, /, *, recipe: str | Path | None = None, **settings: Set
     return network
 
 
-def as_network(network: Network | str) -> Network:
-    """The network itself, or that of a reference."""
-    return load(network) if isinstance(network, str) else network
+def as_network(
+    network: Network | str | Path,
+    settings: Mapping[str, Setting] | None = None,
+    *,
+    recipe: str | Path | None = None,
+    options: Sequence[str] = (),
+) -> Network:
+    """The network itself, or that of a reference, with further settings.
+
+    Args:
+        settings: as for `load`; keys of the recipe need no prefix: `epochs` stands for `train.epochs`.
+        recipe: as for `load`.
+        options: of the function that was called, for the remedy for a misspelt one.
+
+    Raises:
+        ArchspecError: the errors of `load`; `unknown-parameter`.
+    """
+    if not isinstance(network, Network):
+        network = load(str(network))
+    if recipe is not None:
+        network = replace(network, own_recipe=read_recipe(str(recipe)))
+    if not settings:
+        return network
+    params = [*network.params, "input"]
+    given = {}
+    for name, value in settings.items():
+        full = name if name in params or "." in name else recipe_setting(name)
+        if full is None:
+            fields = recipe_words()
+            near = did_you_mean(name, [*options, *params, *fields])
+            message = f"there is no option, and no setting of `{network.spec.name}`, called `{name}`"
+            help = near or f"its parameters are: {listed(params)}; keys of the recipe are: {listed(fields)}"
+            raise fail("unknown-parameter", message, help=help)
+        given[full] = value
+    network = replace(network, settings={**network.settings, **given})
+    _ = network.params
+    return network
 
 
 def build(reference: str, /, *, recipe: str | Path | None = None, **settings: Setting) -> keras.Model:

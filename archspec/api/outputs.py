@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from archspec.diagnostics import fail
 
@@ -15,14 +16,19 @@ def check_output(path: str | Path, *suffixes: str, overwrite: bool = False) -> P
         overwrite: let an existing file be replaced. A folder never is.
 
     Raises:
-        ArchspecError: `bad-output` for another ending, `output-exists`.
+        ArchspecError: `bad-output` for another ending, `output-exists`, `cannot-write`.
     """
+    from archspec.runtime.system.atomic_write import check_file_writable
+
     path = Path(path)
     if suffixes and path.suffix not in suffixes:
         message = f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}"
-        raise fail("bad-output", message, help=f"write `-o {path.name}{suffixes[0]}`")
-    if path.is_dir() or (path.exists() and not overwrite):
+        raise fail("bad-output", message, help=f"write `-o {quote(f'{path}{suffixes[0]}')}`")
+    if path.is_dir():
+        raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
+    if (path.exists() or path.is_symlink()) and not overwrite:
         raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")
+    check_file_writable(path)
     return path
 
 
@@ -32,8 +38,8 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
     Raises:
         ArchspecError: `output-exists`, `cannot-write`.
     """
-    path = check_output(path, overwrite=overwrite)
     from archspec.runtime.system.atomic_write import write_text
 
+    path = check_output(path, overwrite=overwrite)
     write_text(path, text)
     return path

@@ -12,6 +12,9 @@ from archspec.lang.document.nodes import MappingNode
 from archspec.lang.document.yaml_parser import read_text
 from archspec.lang.recipes.document import parse_recipe
 
+RUN_SPEC = "spec.yaml"
+"""The spec in a run directory."""
+
 
 def families() -> list[str]:
     """The names of the specs that come with archspec: `alexnet`, `resnet`, `vgg`, ..."""
@@ -32,11 +35,17 @@ def split_reference(reference: str) -> tuple[str, str | None]:
 
 
 def read_spec(name: str) -> Source:
-    """Read the text of a spec: the name of a family, or the path of a file.
+    """Read the text of a spec: the name of a family, the path of a file, or a run directory, for the spec in it.
 
     Raises:
         ArchspecError: `unknown-family`, `page-not-found`, `page-too-large`, `not-text`.
     """
+    path = Path(name)
+    if name not in families() and path.is_dir():
+        if (path / RUN_SPEC).is_file():
+            return read_text(str(path / RUN_SPEC), "spec")
+        help = f"give the path of a spec, such as `{path / 'net.yaml'}`, or a run directory"
+        raise fail("page-not-found", f"the folder `{name}` holds no {RUN_SPEC}", help=help)
     text = _read(name, families(), "", "spec")
     if text is None:
         notes, help = _remedy(name, families(), "give the path of your own spec: `./my-net.yaml`")

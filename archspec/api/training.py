@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from archspec.api.network import Network, as_network, load
+from archspec.api.network import Network, Setting, as_network, load
+from archspec.api.options import named_options
+from archspec.diagnostics import fail
 from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.spec.overrides import recipe_setting
 
 if TYPE_CHECKING:
     from archspec.runtime.distributed.cluster import Cluster
@@ -19,12 +23,16 @@ Devices: TypeAlias = int | str | None
 
 
 def train(
-    network: Network | str,
+    network: Network | str | Path,
     data: str,
     *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    freeze: Sequence[str] = (),
     out: str | Path | None = None,
     overwrite: bool = False,
-    recipe: Recipe | None = None,
+    resume_if_exists: bool = False,
+    recipe: Recipe | str | Path | None = None,
     devices: Devices = None,
     seed: int = 0,
     validation_split: float | None = None,
@@ -36,6 +44,7 @@ def train(
     mlflow: bool = False,
     cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
+    **settings: Setting,
 ) -> RunResult:
     """Train a network with its recipe and write a run directory, as `archspec train` does.
 
@@ -45,9 +54,13 @@ def train(
     Args:
         network: a network or a reference.
         data: a data source of labelled images, one of `data_sources()` (docs/data.md).
+        epochs: the same as the setting `train.epochs`.
+        batch_size: images in a step; the same as the setting `train.batch_size`.
+        freeze: patterns of layers whose weights are not trained; the same as the setting `train.freeze`.
         out: the run directory; by default `runs/NAME-YYYYmmdd-HHMMSS`.
         overwrite: replace an earlier run in `out`.
-        recipe: a recipe that replaces the network's own.
+        resume_if_exists: resume the run in `out` if there is one; it must have the same spec, recipe and options.
+        recipe: a recipe that replaces the network's own: the path of a file, one of `recipes()`, or a `Recipe`.
         devices: the devices to train on: None, a number, "all" or "cpu:N".
         seed: seed of initial weights, dropout, the order of images and their augmentation.
         validation_split: share of the images that is held out for validation, where the data has no split.
@@ -59,20 +72,31 @@ def train(
         mlflow: log the recipe, the metrics of each epoch and the files of the run to MLflow.
         cluster: the workers that train together, as `find_cluster` returns them.
         progress: what shows the progress; by default a table or lines on standard error.
+        settings: as for `load`; keys of the recipe need no prefix: `classes=10`, `weight_decay=1e-4`.
 
     Raises:
-        ArchspecError: `output-exists`, `run-busy`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`,
-            `free-input`, `checkpoint-every`, `missing-package`, `diverged`; with several workers `hosts`,
-            `hosts-differ`, `worker-lost`; the errors of the network, of its data and of `init_from`.
+        ArchspecError: `unknown-parameter`, `output-exists`, `run-busy`, `cannot-write`, `devices`, `free-input`,
+            `classes-mismatch`, `no-classifier`, `checkpoint-every`, `missing-package`, `diverged`; with several workers
+            `hosts`, `hosts-differ`, `worker-lost`; the errors of the network, of its data and of `init_from`.
     """
     from archspec.runtime.training.train import train
 
+    given = {"train.epochs": epochs, "train.batch_size": batch_size, "train.freeze": list(freeze) or None}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    of_file = None if isinstance(recipe, Recipe) else recipe
+    if isinstance(recipe, Recipe) and any(recipe_setting(name.removeprefix("train.")) for name in settings):
+        help = "change the recipe itself: `dataclasses.replace(recipe, epochs=3)`"
+        raise fail("setting", "a `Recipe` is used as it is, so no setting can change it", help=help)
+    if resume_if_exists and overwrite:
+        raise fail("setting", "`overwrite` starts a new run, and `resume_if_exists` resumes one", help="leave one out")
+    if resume_if_exists and out is None:
+        raise fail("setting", "`resume_if_exists` needs the run directory", help="give `out`")
     return train(
-        as_network(network),
+        as_network(network, settings, recipe=of_file, options=OPTIONS),
         data,
         out=out,
         overwrite=overwrite,
-        recipe=recipe,
+        recipe=recipe if isinstance(recipe, Recipe) else None,
         devices=devices,
         seed=seed,
         validation_split=validation_split,
@@ -84,9 +108,15 @@ def train(
         mlflow=mlflow,
         cluster=cluster,
         progress=progress,
+        load=load if resume_if_exists else None,
     )
 
 
+OPTIONS = [name for name, parameter in signature(train).parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+"""Of `train`, by their names."""
+
+
+@named_options
 def resume(
     run: str | Path,
     *,
@@ -129,6 +159,7 @@ def resume(
     )
 
 
+@named_options
 def find_cluster(worker: int | None = None, workers: str | None = None, *, evaluation: bool = False) -> Cluster | None:
     """Find the workers that train or evaluate together; None for a single worker.
 

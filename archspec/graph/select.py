@@ -81,7 +81,11 @@ def partner(path: str, pattern: str, other: str) -> str | None:
 def unmatched(pattern: str, paths: Iterable[str], span: Span | None = None) -> ArchspecError:
     """The error for a pattern that matches no path."""
     known = list(paths)
-    near = did_you_mean(pattern, known) or did_you_mean(pattern.rstrip("*").rstrip("/"), known)
+    inside = f"{pattern.rstrip('/')}/**"
+    if any(matches(inside, path) for path in known):
+        near: str | None = f"a pattern matches whole paths; write `{inside}` for the layers inside"
+    else:
+        near = did_you_mean(pattern, known) or did_you_mean(pattern.rstrip("*").rstrip("/"), known)
     notes = [f"the layers with weights are: {listed(known, 12)}"]
     return fail("unmatched-pattern", f"no layer with weights matches `{pattern}`", span, notes=notes, help=near)
 

@@ -27,8 +27,9 @@ HELP = "Export a trained model for programs without archspec.\n\n" + "\n\n".join
     show_default=True,
     help="Export format.",
 )
-def command(model: Path, out: Path, format_: str) -> None:
-    done = api.export(model, out, format=format_)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
+def command(model: Path, out: Path, format_: str, overwrite: bool) -> None:
+    done = api.export(model, out, format=format_, overwrite=overwrite)
     click.echo(f"wrote {done.path} ({byte_size(done.bytes)}) with {' and '.join(done.signatures)}")
     click.echo(f"checked: its probabilities differ from those of the model by at most {done.largest_difference:.1e}")
     click.echo(done.usage)

@@ -34,6 +34,11 @@ from archspec.cli.terminal import DataCommand
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in that directory.")
 @click.option(
+    "--resume-if-exists",
+    is_flag=True,
+    help="Resume the run in --out if there is one, else start it: the same command can be repeated until it is done.",
+)
+@click.option(
     "--validation-split",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
@@ -84,6 +89,7 @@ def command(
     batch_size: int | None,
     out: Path | None,
     overwrite: bool,
+    resume_if_exists: bool,
     validation_split: float | None,
     init_from: str | None,
     init_map: tuple[str, ...],
@@ -125,6 +131,7 @@ def command(
             data,
             out=out,
             overwrite=overwrite,
+            resume_if_exists=resume_if_exists,
             devices=devices,
             seed=seed,
             validation_split=validation_split,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,50 @@ def test_a_manifest_renders_as_the_command_prints_it(run: Run) -> None:
     manifest = archspec.check_data("digits")
     assert json.loads(manifest.render("json")) == json.loads(run("data", "check", "digits", "--format", "json").out)
     assert "1,797 images" in manifest.render()
+
+
+def test_options_are_those_of_the_command_and_its_settings() -> None:
+    """The keys of the recipe need no prefix where a network is given."""
+    small = archspec.summarize("vgg:A", classes=10).graph
+    assert small.output_shape == (10,)
+    given = archspec.plan("vgg:A", dtype_policy="mixed_bfloat16", momentum=0.5, batch_size=2)
+    network = archspec.load("vgg:A", **{"train.dtype_policy": "mixed_bfloat16"})
+    assert given == archspec.plan(network, batch_size=2)
+    ten = archspec.load("vgg:A", classes=10)
+    assert archspec.diff("vgg:A", "vgg:A", classes=10).render() == archspec.diff(ten, ten).render()
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "help"),
+    [
+        (lambda: archspec.evaluate("a", "b", protocl="x"), "unknown-option", "did you mean `protocol`?"),  # type: ignore[call-arg]
+        (lambda: archspec.export("a", out="b", overwite=True), "unknown-option", "did you mean `overwrite`?"),  # type: ignore[call-arg]
+        (lambda: archspec.train("lenet:5", "digits", epoch=2), "unknown-parameter", "did you mean `epochs`?"),
+        (lambda: archspec.train("lenet:5", "digits", devcies=2), "unknown-parameter", "did you mean `devices`?"),
+        (lambda: archspec.train("vgg:A", "digits", learnin_rate=2), "unknown-parameter", "mean `learning_rate`?"),
+        (lambda: archspec.summarize("vgg:A", clases=2), "unknown-parameter", "did you mean `classes`?"),
+    ],
+)
+def test_a_misspelt_option_is_an_error_that_names_the_near_one(
+    call: Callable[[], object], code: str, help: str
+) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        call()
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == code
+    assert diagnostic.help
+    assert help in diagnostic.help
+
+
+def test_a_run_directory_is_a_reference(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "a:b"  # a colon as in a reference
+    folder.mkdir()
+    network = archspec.load("lenet:5", **{"train.epochs": 3})
+    (folder / "spec.yaml").write_text(network.resolved_text())
+    assert archspec.summarize(folder).graph.params == network.graph().params
+    assert archspec.load(str(folder)).recipe.epochs == 3
+    for arguments in (["summarize", folder], ["diff", folder, "lenet:5"], ["plan", folder], ["check", folder]):
+        done = run(*arguments)
+        assert done.status == 0, done.err
+    (folder / "spec.yaml").unlink()
+    assert "holds no spec.yaml" in run("summarize", folder).err

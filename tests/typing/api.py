@@ -88,6 +88,7 @@ def data(network: archspec.Network) -> None:
 
 
 def training(network: archspec.Network) -> None:
+    assert_type(archspec.train("resnet-digits", "digits", epochs=2, classes=10, weight_decay=0.1), archspec.RunResult)
     result = archspec.train(network, "digits", out=Path("runs/a"), devices="cpu:2", seed=1, init_from="keras:imagenet")
     assert_type(result, archspec.RunResult)
     assert_type(result.best_top1, float | None)
@@ -111,7 +112,8 @@ def evaluation() -> None:
 
 
 def wrong_uses(network: archspec.Network) -> None:
-    archspec.train(network, "digits", epochs=3)  # type: ignore[call-arg]
+    archspec.train(network, "digits", epochs="3")  # type: ignore[arg-type]
+    archspec.export("runs/a", "saved", kind="savedmodel")  # type: ignore[call-arg]
     archspec.plan(network, batch_size="64")  # type: ignore[arg-type]
     archspec.load("vgg:D", classes=object())  # type: ignore[arg-type]
     archspec.convolutionalize_spec(network, output="nothing")  # type: ignore[arg-type]

@@ -114,6 +114,12 @@ def recipe_setting(word: str) -> str | None:
     return f"train.optimizer.sgd.{argument}" if known else None
 
 
+def recipe_words() -> list[str]:
+    """The words that `recipe_setting` knows, without the short forms."""
+    of_recipe = [field.name for field in dataclasses.fields(Recipe)]
+    return of_recipe + [each.name for each in arguments(ONE_KEY["optimizer"]["sgd"])]
+
+
 def _unless_set(document: MappingNode, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
     """The `place` of a path; None if a setting changed it, because then the spec is not at fault."""
     dotted = ".".join(path)

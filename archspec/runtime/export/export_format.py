@@ -43,10 +43,12 @@ class ExportFormat(Declared):
         name: as in `--format NAME`.
         extra: the extra of archspec that installs the packages; "" for none.
         packages: modules that the format imports from it.
+        mark: a file in every folder that the format writes, by which an earlier export is known; "" for a file.
     """
 
     extra: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()
+    mark: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:

@@ -10,7 +10,7 @@ from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.export.export_format import EXPORT_FORMATS, ExportedNetwork, ExportFormat
 from archspec.runtime.models.classifier import main_output, probabilities_of
 from archspec.runtime.models.model_file import load_model
-from archspec.runtime.system.atomic_write import atomic, check_writable, os_errors
+from archspec.runtime.system.atomic_write import atomic, check_output_folder, check_writable, make_folder
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
 
 TOLERANCE = 1e-5
@@ -35,18 +35,20 @@ class Export:
     """How to load it, in one line."""
 
 
-def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") -> Export:
+def export(model: str | Path, out: str | Path, *, format: str = "savedmodel", overwrite: bool = False) -> Export:
     """Write a trained network in a format of EXPORT_FORMATS, load it again and compare the outputs.
 
-    It has a temporary name until it was compared.
+    It has a temporary name until it was compared; only then, with `overwrite`, it replaces an earlier export.
 
     Raises:
         ArchspecError: those of `load_model`; `unknown-format`, `missing-package`, `output-exists`, `cannot-write`,
             `no-classifier`, `export-differs`.
     """
     out, writer = Path(out), find_format(format)
-    if out.exists() or out.is_symlink():
-        raise fail("output-exists", f"`{out}` exists", help="give another `-o`")
+    if (out.exists() or out.is_symlink()) and not overwrite:
+        raise fail("output-exists", f"`{out}` exists", help="give another `-o`, or `--overwrite`")
+    if out.is_dir():
+        check_output_folder(out, overwrite=overwrite, mark=writer.mark or None)
     check_writable(out)
     need_tensorflow_backend()
     import_tensorflow()
@@ -55,8 +57,7 @@ def export(model: str | Path, out: str | Path, *, format: str = "savedmodel") ->
     probabilities = probabilities_of(loaded)
     names = metadata.class_names or tuple(map(str, range(probabilities.output_shape[-1])))
     network = ExportedNetwork(loaded, probabilities, metadata, names)
-    with os_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     with atomic(out) as temporary:
         signatures = writer.write(network, temporary)
         difference = _largest_difference(writer, network, temporary)

@@ -20,6 +20,7 @@ class SavedModel(ExportFormat):
     """
 
     name = "savedmodel"
+    mark = "saved_model.pb"
 
     def write(self, network: ExportedNetwork, path: Path) -> tuple[str, ...]:
         """Write the signatures

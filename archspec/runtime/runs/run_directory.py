@@ -33,6 +33,7 @@ from archspec.runtime.system.atomic_write import discard, os_errors, write_text
 SPEC = "spec.yaml"
 IMAGES = "images.npz"
 EXAMPLE = "example.png"
+MODELS = ("best.keras", "last.keras")
 FILES = (
     SPEC,
     IMAGES,
@@ -40,8 +41,7 @@ FILES = (
     "times.csv",
     "tensorboard",
     "curves.png",
-    "best.keras",
-    "last.keras",
+    *MODELS,
     EXAMPLE,
     "checkpoints",
 )
@@ -68,8 +68,8 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         return
     if not path.is_dir():
         raise fail("output-exists", f"`{path}` exists and is not a folder", help="choose another `--out`")
-    if all(entry.name in (SPEC, IMAGES) or _is_leftover(entry.name) for entry in path.iterdir()):
-        return  # empty, or a run was killed before it began: run.json is written last
+    if _holds_no_run(path):
+        return
     if not overwrite:
         help = "choose another `--out`, or replace that run with `--overwrite`"
         raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)
@@ -96,6 +96,23 @@ def created(path: Path, *, overwrite: bool = False) -> Iterator[None]:
         for name in (*FILES, "run.json"):  # run.json last: a half removed run is still recognized
             discard(path / name)
         yield
+
+
+def is_unfinished_start(path: Path) -> bool:
+    """Whether a process was killed in that folder before its run began, so that there is nothing to resume."""
+    return path.is_dir() and any(path.iterdir()) and _holds_no_run(path)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of a killed process. Call it with the lock of the directory."""
+    for folder in (path, path / "checkpoints"):
+        for leftover in folder.glob(".*.tmp*"):
+            discard(leftover)
+
+
+def _holds_no_run(path: Path) -> bool:
+    """Whether the folder is empty, or a run was killed in it before it began: run.json is written last."""
+    return all(entry.name in (SPEC, IMAGES, EXAMPLE) or _is_leftover(entry.name) for entry in path.iterdir())
 
 
 def _is_leftover(name: str) -> bool:

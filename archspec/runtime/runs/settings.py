@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.runtime.runs.run_directory import SPEC, is_unfinished_start
 from archspec.runtime.runs.train_config import TrainConfig
 
 HELP = "give a run directory that `archspec train` wrote"
@@ -28,11 +30,36 @@ def read_settings(run: Path) -> tuple[dict[str, Any], TrainConfig]:
             settings["fingerprints"][part]["images"], settings["fingerprints"][part]["sha256"]
         return settings, TrainConfig.from_json(settings)
     except OSError as error:
+        if is_unfinished_start(run):
+            message = f"the run in `{run}` was stopped before its first step, so there is nothing to resume"
+            raise fail(
+                "not-a-run", message, help=f"start it again: `archspec train REF --data DATA -o {run}`"
+            ) from error
         reason = (error.strerror or str(error)).lower()
         raise fail("not-a-run", f"`{run}` is not a run directory: cannot read run.json: {reason}", help=HELP) from error
     except (ValueError, KeyError, TypeError, AttributeError, ArchspecError) as error:
         message = f"`{path}` was written by an incompatible version of archspec"
         raise fail("not-a-run", message, help=HELP) from error
+
+
+def refuse_other_options(run: Path, spec: str, config: TrainConfig) -> None:
+    """Check that a run was started with this spec and these options of `train`.
+
+    The place of the data and the times of checkpoints may change.
+
+    Raises:
+        ArchspecError: `output-exists` if it was not, `not-a-run`.
+    """
+    _, then = read_settings(run)
+    given, started = (json.loads(json.dumps(each.to_json(), default=str)) for each in (config, then))
+    other = [name for name in given if given[name] != started[name] and name not in ("data", "checkpoint_every")]
+    with contextlib.suppress(OSError, ValueError):  # which `resume` reports
+        if (run / SPEC).read_text(encoding="utf-8") != spec:
+            other.insert(0, "spec")
+    if other:
+        message = f"the run in `{run}` was started with another {listed(other)}"
+        help = "give the same options to resume it, choose another `--out`, or replace it with `--overwrite`"
+        raise fail("output-exists", message, help=help)
 
 
 def is_finished(settings: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ import errno
 import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -147,6 +148,17 @@ def check_writable(path: Path) -> None:
             raise OSError(number, os.strerror(number))
 
 
+def check_file_writable(path: Path) -> None:
+    """Check before long work that a file can be written to a folder, which exists. Changes nothing.
+
+    Raises:
+        ArchspecError: `cannot-write`.
+    """
+    with os_errors(path):
+        os.stat(path.parent)
+    check_writable(path)
+
+
 def check_output_folder(path: Path, *, overwrite: bool = False, mark: str | None = None) -> None:
     """Check before long work that `path` can become a folder of results: new or empty. Changes nothing.
 
@@ -176,7 +188,8 @@ def reason(error: Exception) -> str:
     for part in text.split(","):
         if "error message = '" in part:  # HDF5
             text = part.split("'")[1]
-    text = text.rpartition(".tmp; ")[2]  # TensorFlow: `FILE; Read-only file system`
+    if found := re.search(r"; ([^;\[]+?)( \[Op:\w+\])?$", text):
+        text = found[1]
     return text[:1].lower() + text[1:]
 
 

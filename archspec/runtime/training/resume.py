@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.runs.run_directory import remove_leftovers
 from archspec.runtime.runs.settings import HELP
-from archspec.runtime.system.atomic_write import discard
 from archspec.runtime.training.records.checkpoint import files, latest
 from archspec.runtime.training.records.checkpoint_file import Checkpoint
 
@@ -56,9 +56,8 @@ def read_run(directory: Path, settings: Mapping[str, Any], note: Callable[[str],
             raise fail("not-a-run", message, help="start a new run") from error
         raise fail("not-a-run", f"cannot read spec.yaml in `{directory}`", help=HELP) from error
     checkpoint = latest(directory, note) if files(directory) else None
-    for folder in (directory, directory / "checkpoints") if clean else ():
-        for leftover in folder.glob(".*.tmp*"):
-            discard(leftover)
+    if clean:
+        remove_leftovers(directory)
     return ResumedRun(settings, spec, checkpoint)
 
 

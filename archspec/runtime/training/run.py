@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.processor import processor
 from archspec.runtime.system.signals import stop_requests
-from archspec.runtime.training.example_image import example_image
+from archspec.runtime.training.example_image import example_file, write_example
 from archspec.runtime.training.initial_model import initial_model
 from archspec.runtime.training.loop import Trainer, run_epochs
 from archspec.runtime.training.optimization.class_weight import class_weights
@@ -149,8 +150,11 @@ def announce(prepared: PreparedRun) -> None:
     request, setup = prepared.request, prepared.setup
     network, recipe, note = request.network, request.config.recipe, request.progress.note
     training, validation = prepared.images["training"], prepared.images["validation"]
+    parameters = setup.model.count_params()
+    trained = sum(math.prod(weight.shape) for weight in setup.model.trainable_weights)
+    fixed = f" ({trained:,} trained)" if trained < parameters else ""
     note(
-        f"{network.name}: {setup.model.count_params():,} parameters, {len(training):,} training and "
+        f"{network.name}: {parameters:,} parameters{fixed}, {len(training):,} training and "
         f"{len(validation):,} validation images of {len(training.class_names)} classes, on {prepared.devices}"
     )
     warnings = recipe_warnings(
@@ -207,7 +211,7 @@ def finish(ended: EndedRun) -> RunResult:
         best_epoch=best.get("epoch"),
         best_top1=best.get("val_top1"),
         data_arguments=prepared.request.config.data_arguments,
-        example=example_image(prepared.directory, prepared.images["validation"]),
+        example=example_file(prepared.directory, prepared.images["validation"]),
     )
 
 
@@ -329,6 +333,7 @@ def _begin(prepared: PreparedRun, trainer: Trainer) -> ProgressState | None:
         collectives.check_close("initial weights", sizes(prepared.setup.train_step.variables()))
     if request.is_chief:
         keep_contents(prepared.directory / run_directory.IMAGES, prepared.images)
+        write_example(prepared.directory, prepared.images["validation"])
     logger.begin()
     return start
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.format import duration
-from archspec.runtime.runs.run_directory import EXAMPLE
+from archspec.runtime.runs.run_directory import EXAMPLE, MODELS
 from archspec.runtime.runs.train_config import TrainConfig
 
 
@@ -52,6 +52,8 @@ class RunResult:
     def next_commands(self, program: str = "archspec") -> tuple[str, ...]:
         """Ready to paste; `program` is the name of the command."""
         commands = [["train", "--resume", str(self.directory)]] if self.interrupted else []
+        if not any((self.directory / name).is_file() for name in MODELS):
+            return tuple(f"{program} {shlex.join(command)}" for command in commands)
         commands += [["evaluate", str(self.directory), *self.data_arguments]]
         if self.example:
             commands.append(["predict", str(self.directory), str(self.example)])

@@ -13,7 +13,7 @@ from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.run_directory import locked
-from archspec.runtime.runs.settings import is_finished, read_settings
+from archspec.runtime.runs.settings import is_finished, read_settings, refuse_other_options
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.training.records.mlflow_log import need_mlflow
 from archspec.runtime.training.records.progress import TrainingProgress
@@ -41,6 +41,7 @@ def train(
     mlflow: bool = False,
     cluster: Cluster | None = None,
     progress: TrainingProgress | None = None,
+    load: Callable[[str], Trainable] | None = None,
 ) -> RunResult:
     """Train a network on a data source, and write a run directory.
 
@@ -66,6 +67,7 @@ def train(
         mlflow: log to MLflow, see `MlflowLog`.
         cluster: of `find_cluster`: the workers that train together. The chief writes the files.
         progress: displays the progress; by default on standard error.
+        load: `archspec.load`, to resume the run in `out` if there is one; None to start a new run.
 
     Raises:
         ArchspecError: `output-exists`, `run-busy`, `cannot-write`, `devices`, `classes-mismatch`, `no-classifier`,
@@ -84,6 +86,18 @@ def train(
         deterministic=deterministic,
     )
     directory = run_directory.choose(out, network.name)
+    if load and (directory / "run.json").exists():
+        refuse_other_options(directory, network.resolved_text(), config)
+        return resume(
+            directory,
+            load,
+            data=data,
+            devices=devices,
+            checkpoint_every=checkpoint_every,
+            mlflow=mlflow,
+            cluster=cluster,
+            progress=progress,
+        )
     if not cluster or cluster.is_chief:
         run_directory.refuse_existing(directory, overwrite=overwrite)
         if mlflow:
@@ -138,6 +152,8 @@ def resume(
         config, data=data or config.data, checkpoint_every=checkpoint_every or config.checkpoint_every
     )
     if is_finished(settings):
+        with contextlib.suppress(ArchspecError), locked(run):  # not if the run is read-only, or its process still ends
+            run_directory.remove_leftovers(run)
         progress.note(f"`{run}` is already finished; nothing to do")
         return finished_result(run, settings, config)
     chief = not cluster or cluster.is_chief

@@ -7,6 +7,7 @@ import io
 import re
 import sys
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -56,6 +57,33 @@ def test_a_terminal_has_a_live_table() -> None:
     ):
         place = header.index(title)
         assert row[place:].startswith(value), title
+
+
+def test_a_pipe_has_a_line_at_least_every_interval() -> None:
+    """Also while nothing is called: a step may take longer."""
+    out = io.StringIO()
+    with TrainingProgress(Console(file=out, soft_wrap=True), interval=0.05) as progress:
+        progress.start(30, 22_000)
+        wait_for(lambda: "preparing the first step\n" in out.getvalue())
+        progress.steps(3, 1100, SCORE, 1234.5, 0.07, 245.0)
+        line = "epoch 3/30, step 1,100 of 22,000: loss 0.5000, top-1 75.0 %, 1,234 images/s, 4:05 min left\n"
+        wait_for(lambda: out.getvalue().count(line) >= 2)
+        progress.validating()
+        wait_for(lambda: "validating\n" in out.getvalue())
+    ended = out.getvalue()
+    time.sleep(0.15)
+    assert out.getvalue() == ended
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_short_epochs_have_no_lines_between_them() -> None:
+    assert shown(terminal=False).count("\n") == 1
 
 
 @pytest.mark.parametrize("width", [60, 120])

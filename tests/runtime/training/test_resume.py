@@ -243,3 +243,59 @@ def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> N
     assert status == 1
     assert err.startswith("error[checkpoint-every]: `soon` is not a number of steps or a time")
     assert not (tmp_path / "never").exists()
+
+
+def test_repeating_a_command_starts_resumes_and_ends_a_run(page: str, whole: Path, tmp_path: Path) -> None:
+    """Of a loop that restarts a killed job: nothing is there, then a start without a run, then a run, then its end."""
+    out = tmp_path / "run"
+
+    def again(progress: Watcher, **options: object) -> archspec.RunResult:
+        given = {"checkpoint_every": "4steps", "resume_if_exists": True, **options}
+        return archspec.train(page, "digits", out=out, progress=progress, **given)  # type: ignore[arg-type]
+
+    out.mkdir()
+    (out / ".lock").touch()
+    (out / "example.png").touch()
+    with pytest.raises(ArchspecError, match="stopped before its first step, so there is nothing to resume"):
+        archspec.resume(out)
+    assert again(Watcher(at_step=once(signal.SIGTERM, epoch=2))).interrupted
+    with pytest.raises(ArchspecError, match="was started with another seed") as caught:
+        again(Watcher(), seed=5)
+    assert caught.value.diagnostics[0].code == "output-exists"
+    with pytest.raises(ArchspecError, match="was started with another spec, recipe"):
+        again(Watcher(), classes=10, epochs=9)
+    assert not again(Watcher()).interrupted
+    assert [key for key in differences(result(whole), result(out)) if key != "checkpoints"] == []
+    leftover = out / ".best.1.tmp.keras"
+    leftover.touch()
+    seen = Watcher()
+    ended = again(seen)
+    assert seen.lines == [f"`{out}` is already finished; nothing to do"]
+    assert not leftover.exists()
+    assert not (out / ".lock").exists()
+    assert len(ended.next_commands()) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({}, "needs the run directory"), ({"overwrite": True, "out": "x"}, "`overwrite` starts a new run")],
+)
+def test_resuming_needs_a_place_to_resume_from(page: str, options: dict[str, object], words: str) -> None:
+    with pytest.raises(ArchspecError, match=words):
+        archspec.train(page, "digits", resume_if_exists=True, **options)  # type: ignore[arg-type]
+
+
+def test_the_example_is_there_before_the_run_is_called_finished(page: str, whole: Path, tmp_path: Path) -> None:
+    """run.json with `finished` is written last: a process that is killed after it has nothing left to do."""
+    assert (whole / "example.png").is_file()
+    last = max(whole.rglob("*"), key=lambda path: (path.stat().st_mtime_ns, path.name == "run.json"))
+    assert last.relative_to(whole) in (Path("run.json"), Path("."))
+
+
+def test_next_commands_name_only_files_that_are_there(whole: Path, tmp_path: Path) -> None:
+    cut_back(whole, tmp_path / "run")
+    ended = archspec.RunResult(tmp_path / "run", signal.SIGTERM, 1, 1.0, 1, 0.5, ("--data", "digits"), None)
+    assert [command.split()[1] for command in ended.next_commands()] == ["train", "evaluate", "export"]
+    for name in ("best.keras", "last.keras"):
+        (tmp_path / "run" / name).unlink()
+    assert [command.split()[1] for command in ended.next_commands()] == ["train"]

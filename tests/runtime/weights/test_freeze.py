@@ -17,6 +17,7 @@ import archspec
 from archspec.cli.main import cli
 from archspec.diagnostics import ArchspecError
 from archspec.graph.ir import Graph
+from archspec.graph.select import frozen
 from archspec.lang.recipes.optimizers import Adam, Optimizer, Sgd
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import make_strategy
@@ -63,6 +64,16 @@ def trained(
     for _ in range(steps):
         step(iterator, recipe.optimizer.learning_rate)
     return before, {each.path: each.numpy() for each in model.variables}
+
+
+def test_the_pattern_of_a_block_is_answered_with_that_of_its_layers() -> None:
+    """`conv2_x` and `conv2*` name blocks; `conv9*` names nothing."""
+    resnet = archspec.load("resnet:18").graph()
+    for pattern, inside in (("conv2*", "conv2*/**"), ("conv2_x/", "conv2_x/**"), ("conv9*", None)):
+        with pytest.raises(ArchspecError, match="no layer with weights matches") as caught:
+            frozen(resnet, [pattern])
+        help = caught.value.diagnostics[0].help
+        assert help == (f"a pattern matches whole paths; write `{inside}` for the layers inside" if inside else None)
 
 
 def test_frozen_layers_keep_weights_and_moments_and_others_learn() -> None:

@@ -1,9 +1,14 @@
-"""The progress display of training: a live table in a terminal, plain lines elsewhere, on standard error."""
+"""The progress display of training: a live table in a terminal, plain lines elsewhere, on standard error.
+
+Elsewhere a line a minute shows that a long epoch is alive: in a log file, in a notebook, in a pipe.
+"""
 
 from __future__ import annotations
 
 import math
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TextIO, cast
@@ -17,6 +22,7 @@ from archspec.format import duration
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import ResilientStream
 
+INTERVAL = 60.0  # seconds between two lines where there is no terminal
 COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
 BAR, LEAST_BAR = 20, 5  # letters wide, and where the terminal is narrow
 DISPENSABLE = (
@@ -35,14 +41,19 @@ class TrainingProgress:
     Args:
         console: standard error by default.
         quiet: print notes only.
+        interval: most seconds without a line where there is no terminal.
     """
 
-    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, console: Console | None = None, *, quiet: bool = False, interval: float = INTERVAL) -> None:
         self.console = console or Console(
             file=cast("TextIO", ResilientStream(sys.stderr)), highlight=False, soft_wrap=True
         )
         self.quiet = quiet
+        self.interval = interval
         self._live: Live | None = None
+        self._printed = time.monotonic()
+        self._state = ""
+        self._ended: threading.Event | None = None
         self._epochs = 0
         self._steps = 0
         self._top5 = True
@@ -50,13 +61,19 @@ class TrainingProgress:
     def note(self, text: str) -> None:
         """Print a line."""
         self.console.print(text, markup=False)
+        self._printed = time.monotonic()
 
     def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True) -> None:
         """Call at the start of training. `top5`: whether to show top-5 accuracy, which needs more than five classes."""
         self._epochs, self._steps, self._top5 = epochs, steps_per_epoch, top5
-        if self.quiet or not self.console.is_terminal:
+        self._state = "preparing the first step"
+        if self.quiet:
             return
-        self._live = Live("preparing the first step", console=self.console, transient=True, refresh_per_second=5)
+        if not self.console.is_terminal:
+            self._ended = threading.Event()
+            threading.Thread(target=self._print_state, args=(self._ended,), daemon=True).start()
+            return
+        self._live = Live(self._state, console=self.console, transient=True, refresh_per_second=5)
         self._live.start()
 
     def steps(
@@ -67,6 +84,10 @@ class TrainingProgress:
         waiting: share of the time that steps waited for data; NaN if not measured.
         """
         if self._live is None:
+            self._state = (
+                f"epoch {epoch}/{self._epochs}, step {done:,} of {self._steps:,}: loss {metrics.loss:.4f}, "
+                f"top-1 {100 * metrics.top1:.1f} %, {images_per_second:,.0f} images/s, {duration(seconds_left)} left"
+            )
             return
         texts = (
             f"{epoch}/{self._epochs}",
@@ -90,6 +111,7 @@ class TrainingProgress:
 
     def validating(self) -> None:
         """Call after the last training step of an epoch."""
+        self._state = "validating"
         if self._live is not None:
             self._live.update("validating")
 
@@ -99,12 +121,21 @@ class TrainingProgress:
             return
         self.note(_epoch_line(row, self._epochs, best, self.console.width if self.console.is_terminal else None))
 
+    def _print_state(self, ended: threading.Event) -> None:
+        """Print what the training does whenever no line was printed for a while."""
+        while not ended.wait(max(self._printed + self.interval - time.monotonic(), 0.01)):
+            if time.monotonic() - self._printed >= self.interval:
+                self.note(self._state)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
         if self._live is not None:
             self._live.stop()
             self._live = None
