@@ -47,7 +47,7 @@ def choice(*values: str) -> Schema:
 def arg(schema: Schema, doc: str, default: Any = MISSING, summary: str | Callable[[Any], str] | None = None) -> Any:
     """Declare an argument: its fragment of JSON Schema, what it means (with units), its default.
 
-    The first argument of an operator is its bare value: `conv: 64`.
+    A bare value sets the first argument of an operator: `conv: 64`.
 
     summary: how a summary of a recipe names the value unless it is false or None: `weight decay {:g}`, or a function.
     """
@@ -57,7 +57,7 @@ def arg(schema: Schema, doc: str, default: Any = MISSING, summary: str | Callabl
 class Declared:
     """Base of what a spec can name; a subclass is a frozen dataclass with a `name` and a docstring.
 
-    The first line of the docstring says what it is. The first argument is the bare value: `conv: 64`.
+    The first line of the docstring is its description. A bare value sets the first argument: `conv: 64`.
     """
 
     name: ClassVar[str] = ""

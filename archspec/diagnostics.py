@@ -1,6 +1,6 @@
-"""Errors and warnings with their places in a source text: Span, Diagnostic, render.
+"""Errors and warnings with their locations in a source text: Span, Diagnostic, render.
 
-The form follows rustc: the first line states the error, the excerpt shows the place, the notes give the context, and
+The form follows rustc: the first line states the error, the excerpt shows the location, the notes give the context, and
 `help` the remedy.
 """
 
@@ -57,8 +57,8 @@ class Span:
 class Diagnostic:
     """An error or a warning.
 
-    Two diagnostics are equal if they have the same code and place: the same error seen in another variant of the
-    spec. Without a place they are compared by their messages.
+    Two diagnostics are equal if they have the same code and location: the same error found in another variant of the
+    spec. Without a location they are compared by their messages.
     """
 
     code: str
@@ -66,7 +66,7 @@ class Diagnostic:
     message: str
     """States the fact."""
     span: Span | None = None
-    """The place in a file; None if there is none."""
+    """The location in a file; None if there is none."""
     notes: tuple[str, ...] = ()
     """The context."""
     help: str | None = None
@@ -86,7 +86,7 @@ class Diagnostic:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Line and column, for sorting; (0, 0) without a place."""
+        """Line and column, for sorting; (0, 0) without a location."""
         return (self.span.line, self.span.column) if self.span else (0, 0)
 
     def with_notes(self, *notes: str) -> Diagnostic:
@@ -94,7 +94,7 @@ class Diagnostic:
         return replace(self, notes=self.notes + notes)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as `--format json` prints them; the place is null if there is none."""
+        """Plain values, as `--format json` prints them; the location is null if there is none."""
         span = self.span
         return {
             "severity": self.severity,
@@ -129,7 +129,7 @@ def fail(
 
 
 def merged(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sort by place, and merge diagnostics that differ in their lines only, such as a misspelt word used often."""
+    """Sort by location, and merge diagnostics that differ in their lines only, such as a misspelt word used often."""
     groups: dict[tuple[str, str], list[Diagnostic]] = {}
     for diagnostic in sorted(diagnostics, key=lambda each: each.place):
         groups.setdefault((diagnostic.code, diagnostic.message), []).append(diagnostic)

@@ -1,4 +1,4 @@
-"""What can be said of a network without TensorFlow: its summary, a training plan, the difference from another."""
+"""Static analysis without TensorFlow: summaries, training plans, and the difference of two networks."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def plan(
 
 
 def accelerators() -> list[str]:
-    """The accelerators that `plan` knows the data sheets of."""
+    """The names of the accelerators that `plan` supports."""
     from archspec.graph.analysis.training_plan import DEVICES
 
     return list(DEVICES)

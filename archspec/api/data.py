@@ -1,4 +1,4 @@
-"""Look at images before training: check all of them, preview what a network will see."""
+"""Check images before training, and preview what a network will see."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def data_sources() -> list[tuple[str, str]]:
-    """How a data source can be written, and what each form means: `FILE.npz`, `keras:NAME`, ... Includes plugins."""
+    """The forms of a data source, `FILE.npz`, `keras:NAME`, ..., each with its description. Includes plugins."""
     from archspec.runtime.data.sources.source import data_forms
 
     return data_forms()
@@ -47,7 +47,7 @@ class Preview:
     path: Path
     """The file."""
     images: int
-    """The number of images, one a row."""
+    """The number of images; one row each."""
     views: int
     """The number of views of each image."""
 

@@ -121,25 +121,19 @@ def evaluate_all(
     started again.
 
     Args:
-        models: model files, run directories and saved predictions (`.npz`), each with or without a protocol of its
-            own: `runs/a`, `runs/a:ten-crop`.
-        data: a data source of labelled images, one of `data_sources()`; saved predictions need none.
-        protocols: for the models without one of their own: `ten-crop`, `multi-scale: [256, 384]`, ...; `spec` stands
-            for all protocols of each model's spec. By default the first of the model's spec, or `center`.
-        ensemble: average the softmax outputs of the models, once for each protocol; of a single model, those of the
-            protocols.
-        weights: weights of the ensemble members, positive; by default all are equal.
-        save_predictions: a file for the softmax outputs, which can be used as a model later.
-        out: a new or empty folder for tables, plots and evaluation.json; see `Evaluations.write`.
-        overwrite: replace an earlier `out` and `save_predictions`.
-        split: the part of the data to evaluate on.
-        validation_split: share of the images that was held out in training, to select the same images.
-        seed: seed of that split, as in training.
-        batch_size: views in a step, over all devices.
-        devices: the devices to evaluate on: None, a number, "all" or "cpu:N".
-        skip_bad_images: leave out files that cannot be decoded.
-        cluster: the workers that share the images, as `find_cluster` returns them. Worker 0 writes.
-        report: called with lines of progress and warnings.
+        models: model files, run directories and saved predictions (`.npz`), each with or without a protocol: `runs/a`,
+        `runs/a:ten-crop`. data: a data source of labelled images, one of `data_sources()`; saved predictions need none.
+        protocols: for the models without a protocol: `ten-crop`, `multi-scale: [256, 384]`, ...; `spec` stands for all
+        protocols of each model's spec. By default the first of the model's spec, or `center`. ensemble: average the
+        softmax outputs of the models, once for each protocol; for a single model, average its protocols. weights:
+        weights of the ensemble members, positive; by default all are equal. save_predictions: a file for the softmax
+        outputs, which can be used as a model later. out: a new or empty folder for tables, plots and evaluation.json;
+        see `Evaluations.write`. overwrite: replace an earlier `out` and `save_predictions`. split: the part of the data
+        to evaluate on. validation_split: share of the images that was held out in training, to select the same images.
+        seed: seed of that split, as in training. batch_size: views in a step, over all devices. devices: the devices to
+        evaluate on: None, a number, "all" or "cpu:N". skip_bad_images: leave out files that cannot be decoded. cluster:
+        the workers that share the images, as `find_cluster` returns them. Worker 0 writes. report: called with lines of
+        progress and warnings.
 
     Returns:
         One evaluation for each model and protocol, in that order; those of the ensembles follow.

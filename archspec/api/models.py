@@ -1,4 +1,4 @@
-"""Models from elsewhere and for elsewhere: weights, specs of Keras models, fully convolutional networks, export."""
+"""Import and export: weights, specs of Keras models, fully convolutional networks, exported models."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def is_model(source: str | Path) -> bool:
 def export(model: str | Path, out: str | Path, *, format: str = "savedmodel", overwrite: bool = False) -> Export:
     """Export a trained model for programs without archspec.
 
-    What was written is loaded and compared with the model before it gets its name.
+    The export is written under a temporary name, loaded, compared with the model, and then renamed.
 
     Args:
         model: a `.keras` file or a run directory.

@@ -1,4 +1,4 @@
-"""Networks: a spec, a variant and settings, from which graphs and Keras models are made."""
+"""The class Network: a spec with a variant and settings, which builds graphs and Keras models."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Network:
         """The static graph: shapes, weights and MACs of every layer. Does not import TensorFlow.
 
         Raises:
-            ArchspecError: whatever is wrong with the spec.
+            ArchspecError: the errors of the spec.
         """
         return self._graph
 
@@ -76,13 +76,13 @@ class Network:
         """Build the Keras model: one functional model, whose layer `a.b` is the layer `a/b` of the graph.
 
         Args:
-            weights: a weight file or `keras:imagenet`, as `load_weights` takes them. By default the weights are
+            weights: a weight file or `keras:imagenet`, as for `load_weights`. By default the weights are
                 initialized by Keras.
-            init: initialize the weights as the recipe's `init:` says, as `train` does. It takes twice as long.
+            init: initialize the weights by the recipe's `init:`, as `train` does. This takes twice as long.
             seed: seed Keras, TensorFlow, NumPy and Python before drawing the initial weights.
 
         Raises:
-            ArchspecError: whatever is wrong with the spec; the errors of `load_weights`.
+            ArchspecError: the errors of the spec; the errors of `load_weights`.
         """
         from archspec.runtime.models.build import build_model, seed_everything
 
@@ -105,17 +105,17 @@ class Network:
     ) -> ModelFile:
         """Build the model and save it to a `.keras` file, with its spec and preprocessing: `archspec build`.
 
-        Keras can load the file without archspec. The weights are those of `weights`, or drawn as the recipe's `init:`
-        says.
+        Keras can load the file without archspec. The weights are loaded from `weights`, or initialized by the recipe's
+        `init:`.
 
         Args:
             out: the file, whose name ends in `.keras`.
-            weights: a weight file or `keras:imagenet`, as `load_weights` takes them.
+            weights: a weight file or `keras:imagenet`, as for `load_weights`.
             seed: seed of the initial weights.
             overwrite: replace an existing file.
 
         Raises:
-            ArchspecError: whatever is wrong with the spec; the errors of `load_weights`; `bad-output`,
+            ArchspecError: the errors of the spec; the errors of `load_weights`; `bad-output`,
                 `output-exists`, `cannot-write`.
         """
         out = check_output(out, ".keras", overwrite=overwrite)
@@ -143,7 +143,7 @@ class Network:
         """How the network is trained: `train:` with its defaults and the settings `train.*`.
 
         Raises:
-            ArchspecError: whatever is wrong with the recipe.
+            ArchspecError: the errors of the recipe.
         """
         return recipe_of(self._section("train"))
 
@@ -152,7 +152,7 @@ class Network:
         """How the network is evaluated: `evaluate:` with its defaults and the settings `evaluate.*`.
 
         Raises:
-            ArchspecError: whatever is wrong with that section.
+            ArchspecError: the errors of that section.
         """
         return evaluation_recipe(self._section("evaluate"))
 
@@ -167,13 +167,13 @@ class Network:
         return parameters(self.spec, self.variant, overrides.split(self.settings)[0])
 
     def resolved_text(self) -> str:
-        """This network as a spec of its own, YAML: the variant chosen, the settings applied."""
+        """This network as a standalone spec (YAML), with the variant selected and the settings applied."""
         sections = {name: self._section(name) for name in (*overrides.SECTIONS, "preprocess")}
         given = {name: section for name, section in sections.items() if section}
         return resolved_text(self.spec, self.variant, self.params, given, self.name)
 
     def check(self) -> list[Diagnostic]:
-        """All errors and warnings of this network; empty when it is fine. `severity` says which is which."""
+        """Check this network. Returns its errors and warnings (see `severity`), or an empty list."""
         try:
             found = self.unmet()
             graph = self.graph()
@@ -184,13 +184,13 @@ class Network:
             return list(error.diagnostics)
 
     def warnings(self, side: int | None = None) -> list[Diagnostic]:
-        """Warnings about settings that are rarely meant: crops that show a small part of an image.
+        """Warnings about settings that are probably mistakes: crops that show a small part of an image.
 
         Args:
             side: the shortest side of the training images in pixels, where it is known.
 
         Raises:
-            ArchspecError: whatever is wrong with the spec.
+            ArchspecError: the errors of the spec.
         """
 
         def where(section: str, *path: str) -> Span | None:
@@ -200,7 +200,7 @@ class Network:
         return [] if found is None else [found]
 
     def unmet(self) -> list[Diagnostic]:
-        """Where the graph differs from `expect:` of the spec. Nothing is expected of a network with settings."""
+        """The figures of `expect:` that the graph does not meet. Always empty for a network with settings."""
         return [] if self.settings else expectations(self.spec, self.variant, self.graph())
 
     def _section(self, name: str) -> Any:
@@ -312,7 +312,7 @@ def networks(spec: str) -> Iterator[Network]:
 
 
 def check(spec: str) -> list[Diagnostic]:
-    """All errors and warnings of a spec, of its variants and of what it expects; empty when it is fine.
+    """Check a spec, all its variants, and the figures it expects. Returns errors and warnings, or an empty list.
 
     Args:
         spec: the name of a family, the path of a spec, or one variant of them: `vgg:D`.

@@ -1,4 +1,4 @@
-"""Files that commands write: their names, and that nothing is replaced unasked."""
+"""Output files of commands: check their names, and never replace a file without `overwrite`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.diagnostics import fail
 
 
 def check_output(path: str | Path, *suffixes: str, overwrite: bool = False) -> Path:
-    """Check the name of a file before the work whose result goes there.
+    """Check the name of an output file before the work starts.
 
     Args:
         suffixes: the endings that the name may have; any without.
@@ -33,7 +33,7 @@ def check_output(path: str | Path, *suffixes: str, overwrite: bool = False) -> P
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
-    """Write a text file, UTF-8: complete or not at all.
+    """Write a text file, UTF-8, atomically.
 
     Raises:
         ArchspecError: `output-exists`, `cannot-write`.

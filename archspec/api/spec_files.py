@@ -1,4 +1,4 @@
-"""Find specs and recipes: those that come with archspec by their names, the user's own by their paths."""
+"""Find specs and recipes: by name if they come with archspec, else by path."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def train(
         deterministic: use only operations that give bit-identical results in every run.
         mlflow: log the recipe, the metrics of each epoch and the files of the run to MLflow.
         cluster: the workers that train together, as `find_cluster` returns them.
-        progress: what shows the progress; by default a table or lines on standard error.
+        progress: the progress display; by default a table or lines on standard error.
         settings: as for `load`; keys of the recipe need no prefix: `classes=10`, `weight_decay=1e-4`.
 
     Raises:
@@ -139,7 +139,7 @@ def resume(
         checkpoint_every: replaces the value that the run was started with.
         mlflow: log to MLflow from now on. A run that was started with it continues its MLflow run.
         cluster: the workers that train together, as `find_cluster` returns them.
-        progress: what shows the progress; by default a table or lines on standard error.
+        progress: the progress display; by default a table or lines on standard error.
 
     Raises:
         ArchspecError: `not-a-run`, `run-busy`, `no-checkpoint`, `checkpoint-differs`, `data-changed`; the errors of

@@ -1,7 +1,7 @@
 """Layers and weights selected by path patterns: for `init`, `freeze`, `rate_multipliers` and `--init-map`.
 
-`*` stands for any letters within a word of the path, `?` for one, `[45]` for one of them, `**` for any words:
-`conv1/**` is `conv1` and all that is inside it, `**/bn` every layer whose last word is `bn`.
+`*` matches any characters within a path component, `?` one character, `[45]` one of these, `**` any components:
+`conv1/**` matches `conv1` and all layers inside it, `**/bn` every layer whose last component is `bn`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def matches(pattern: str, path: str) -> bool:
 def partner(path: str, pattern: str, other: str) -> str | None:
     """The path that `other` gives for a path of `pattern`: its wildcards are replaced by the matches of `pattern`.
 
-    None where the path is none of the pattern. Raises ArchspecError (bad-pattern) when the two have other wildcards.
+    None if the path does not match. Raises ArchspecError (bad-pattern) if the wildcards of the two differ.
     """
     found = regular(pattern).match(path)
     if found is None:
@@ -102,8 +102,8 @@ Place = tuple[str, int]
 def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda *path: None) -> dict[Place, Initializer]:
     """The initializer of every weight that a rule selects; the last rule wins.
 
-    Raises ArchspecError: `unmatched-pattern` for a pattern that no layer fits (an operator that the network does not
-    have is no mistake: another variant may), `unmatched-weight` where no layer of a rule has such a weight.
+    Raises ArchspecError: `unmatched-pattern` for a pattern that matches no layer (an operator that the network does not
+    use is not an error: another variant may use it), `unmatched-weight` where no layer of a rule has such a weight.
     """
     layers = [node for node in graph.layers if node.facts.weights]
     found: dict[Place, Initializer] = {}
@@ -145,7 +145,7 @@ def check_recipe(graph: Graph, recipe: Recipe, where: Where) -> None:
 def frozen(graph: Graph, patterns: Iterable[str], where: Where = lambda *path: None) -> set[str]:
     """The paths of the layers with weights that match a pattern.
 
-    Raises ArchspecError: `unmatched-pattern`; `nothing-to-train` where no layer that learns is left.
+    Raises ArchspecError: `unmatched-pattern`; `nothing-to-train` if no trainable layer is left.
     """
     found = {path for pattern in patterns for path in _fitting(graph, pattern, where("freeze"))}
     if found and not any(node.facts.trainable_params for node in graph.layers if node.path not in found):
@@ -183,8 +183,8 @@ Pairs = list[tuple[str, str]]
 def vgg_a_to_deeper(source: Graph, target: Graph) -> Pairs:
     """The first four convolutions and the last three dense layers of net A (Simonyan & Zisserman 2014, section 3.1).
 
-    A convolution starts from that of the same place: after as many poolings, the first or second there. The others
-    keep their initial weights. Raises ArchspecError (init-map) where a layer has no counterpart.
+    A convolution starts from the one at the same position: after the same number of poolings, the first or second. The
+    others keep their initial weights. Raises ArchspecError (init-map) where a layer has no counterpart.
     """
     here, there = (_places(graph) for graph in (target, source))
     pairs = []

@@ -95,7 +95,7 @@ def describe(argument: Argument) -> str:
 
 
 def declared_text(declared: Declared) -> str:
-    """A declaration as a spec would say it, without defaults: `conv: {filters: 64, kernel_size: 3}`."""
+    """A declaration as written in a spec, without defaults: `conv: {filters: 64, kernel_size: 3}`."""
     given = [
         f"{argument.name}: {default_text(value)}"
         for argument in arguments(type(declared))
@@ -105,7 +105,7 @@ def declared_text(declared: Declared) -> str:
 
 
 def default_text(value: Any) -> str:
-    """A default as a spec would write it."""
+    """A default as written in a spec."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -141,7 +141,7 @@ Family = Mapping[str, type[Declared]]
 
 @dataclass(frozen=True)
 class Form:
-    """How a value that is more than a number, a word or a list of them stands in a spec."""
+    """How a structured value is written in a spec."""
 
     schema: Callable[[], Json]
     """JSON Schema."""
@@ -204,7 +204,7 @@ def read_section(declared: type[T], section: Mapping[str, Any]) -> T:
 
 
 def write_section(section: Any) -> dict[str, Any]:
-    """The section as a spec would say it, with every default. `read_section` reads it again."""
+    """The section as written in a spec, with every default. `read_section` reads it again."""
     written = {}
     for name, found in _forms(type(section)).items():
         value = getattr(section, name)
@@ -227,7 +227,7 @@ def _forms(declared: type[Any]) -> dict[str, Form | None]:
 
 
 def summaries(section: Any) -> Iterator[str]:
-    """How the fields that are set name themselves, in the order of their declaration: `weight decay 0.0005`."""
+    """Short descriptions of the fields that are set, in declaration order: `weight decay 0.0005`."""
     for field in fields(section):
         summary, value = field.metadata["summary"], getattr(section, field.name)
         text = (summary.format(value) if isinstance(summary, str) else summary(value)) if summary and value else ""

@@ -47,7 +47,7 @@ class Weight:
     shape: tuple[int, ...]
     trainable: bool = True
     scale: bool = False
-    """Whether it holds one factor for each channel, although Keras calls it a kernel."""
+    """Whether it has one factor for each channel, although Keras calls it a kernel."""
 
     @property
     def is_kernel(self) -> bool:
@@ -138,7 +138,7 @@ class Op(Declared):
         """A function that applies the Keras layer `name`; by default one of `keras_layers`, with these arguments.
 
         An operator may consist of several Keras layers, with weights or without. The last one is called `name`, the
-        others `name.something`. What reads as several layers in a paper is better a block of a spec.
+        others `name.something`. If a paper draws several layers, use a block of a spec instead.
         """
         if not self.keras_layers:
             raise NotImplementedError(f"{type(self).__name__}.build")  # a plugin that forgot it

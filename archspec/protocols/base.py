@@ -106,7 +106,7 @@ class ViewSet:
     def is_validation_view(self, input_shape: Shape) -> bool:
         """Whether this is the one view of validation in training: the central crop of the input's size.
 
-        It is taken by the input pipeline of training, which also takes data that are not images.
+        It uses the input pipeline of training, which also supports data that are not images.
         """
         single = self.passes == 1 and self.corners is central_crop and not self.dense
         return single and self.window == input_sides(input_shape)

@@ -15,7 +15,7 @@ from archspec.format import byte_size
 @settings
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The `.keras` file to write.")
 @seed("Seed of the initial weights")
-@click.option("--weights", metavar="FILE", help="Set these weights instead of initial ones; see above.")
+@click.option("--weights", metavar="FILE", help="Load these weights instead of initial ones; see above.")
 @overwrite
 def command(
     reference: str, settings: tuple[str, ...], out: Path, seed: int, weights: str | None, overwrite: bool

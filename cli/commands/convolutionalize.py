@@ -25,17 +25,17 @@ from archspec.format import byte_size
     type=click.Choice(api.DENSE_OUTPUTS),
     default="scores",
     show_default=True,
-    help="What the network returns; see above.",
+    help="Output of the network; see above.",
 )
 @overwrite
 def command(source: str, settings: tuple[str, ...], out: Path | None, output: api.DenseOutput, overwrite: bool) -> None:
     """Convert a network into a fully convolutional one, which takes images of any size, with the same weights.
 
-    A REF gives a spec. A MODEL (a `.keras` file or a run directory) gives a spec or a model.
+    Write a spec for a REF. Write a spec or a model for a MODEL (a `.keras` file or a run directory).
 
     \b
     --output is one of
-      scores           a map of softmax scores, one vector for each position of the original on the image
+      scores           a map of softmax outputs, one vector for each position of the original input window
       logits           the same map before the softmax
       mean_scores      one vector: the mean of the scores over all positions
       softmax_of_mean  one vector: the softmax of the mean of the logits, as in the VGG paper

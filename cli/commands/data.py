@@ -29,7 +29,7 @@ def command() -> None:
 
 @command.command("check", cls=DataCommand)
 @click.argument("data", metavar="DATA")
-@click.option("--no-cache", is_flag=True, help="Decode images that have not changed since the last check too.")
+@click.option("--no-cache", is_flag=True, help="Also decode images that have not changed since the last check.")
 @format_option("text", "json")
 @click.pass_context
 def check(ctx: click.Context, data: str, no_cache: bool, format_: Literal["text", "json"]) -> None:
@@ -51,7 +51,9 @@ def check(ctx: click.Context, data: str, no_cache: bool, format_: Literal["text"
 @recipe
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The PNG file to write.")
 @click.option("--rows", type=click.IntRange(1, 100), default=6, show_default=True, help="Number of images.")
-@click.option("--columns", type=click.IntRange(2, 50), default=7, show_default=True, help="Number of views of each.")
+@click.option(
+    "--columns", type=click.IntRange(2, 50), default=7, show_default=True, help="Number of views of each image."
+)
 @seed("Seed of the augmentation")
 @overwrite
 @skip_bad_images

@@ -27,7 +27,7 @@ COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 def command(left: str, right: str, settings: tuple[str, ...], format_: api.DiffFormat, context: int) -> None:
     """Compare two networks layer by layer: arguments, shapes, inputs and totals. Needs no TensorFlow.
 
-    --set applies to both.
+    --set applies to both networks.
 
     \b
     - marks layers of the first network only, + layers of the second only, ~ layers that differ

@@ -21,7 +21,7 @@ from archspec.cli.terminal import progress_line
     "--validation-split",
     type=float,
     metavar="SHARE",
-    help="The share that was held out in training, to evaluate on the same images.",
+    help="The share of the images held out in training; evaluates on the same images.",
 )
 @seed("Seed of --validation-split, as in training")
 @click.option(
@@ -81,8 +81,8 @@ def command(
     """Evaluate model files, run directories or saved predictions (.npz) with the evaluation protocols of papers.
 
     Print top-1 and top-5 error with confidence intervals, the errors of each class and the confusion matrix; for
-    several models or protocols, one table. An interrupted evaluation continues where it stopped when the same command
-    is given again. Several workers share the images; worker 0 prints and writes.
+    several models or protocols, one table. To continue an interrupted evaluation, run the same command again. Several
+    workers share the images; worker 0 prints and writes.
     """
     found_cluster = api.find_cluster(worker, workers, evaluation=True)
     reports = found_cluster is None or found_cluster.is_chief

@@ -48,7 +48,7 @@ def command(
     device: str | None,
     format_: api.PlanFormat,
 ) -> None:
-    """Estimate whether training fits into memory, and how fast it can be at most. Needs no TensorFlow.
+    """Estimate whether training fits into memory, with an upper bound on its speed. Needs no TensorFlow.
 
     The optimizer, the precision and the batch size are those of the recipe, which --set can change: --set
     train.dtype_policy=mixed_bfloat16.

@@ -21,7 +21,7 @@ from archspec.diagnostics import printable
 def command(ctx: click.Context, model: Path, images: tuple[str, ...], top: int, format_: str) -> None:
     """Predict the classes of image files.
 
-    Exit with status 1 if a file cannot be read; the others are predicted all the same.
+    Exit with status 1 if a file cannot be read; the other files are still predicted.
     """
     predictions = api.predict(model, images, top=top)
     bad = [prediction for prediction in predictions if prediction.error is not None]

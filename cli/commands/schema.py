@@ -10,7 +10,9 @@ from archspec import api
 
 
 @click.command("schema")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A file to write it to.")
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write.  [default: print it]"
+)
 def command(out: Path | None) -> None:
     """Print the JSON Schema (draft-07) of a spec, for editors.
 

@@ -64,11 +64,13 @@ from archspec.cli.terminal import DataCommand
 @click.option(
     "--checkpoint-every",
     metavar="TIME",
-    help="Write checkpoints within epochs too: every `10m` (minutes) or `500steps`.",
+    help="Also write checkpoints within epochs: every `10m` (minutes) or `500steps`.",
 )
 @click.option("--deterministic", is_flag=True, help="Use only operations with bit-identical results in every run.")
 @click.option(
-    "--mlflow", is_flag=True, help="Log to MLflow too; MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say where."
+    "--mlflow",
+    is_flag=True,
+    help="Also log to MLflow, to the server and experiment of MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME.",
 )
 @click.option(
     "--resume",

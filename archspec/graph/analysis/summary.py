@@ -1,4 +1,4 @@
-"""The summary of a network: one row a layer (or a folded block), as text, JSON, Markdown or CSV."""
+"""The summary of a network: one row per layer (or folded block), as text, JSON, Markdown or CSV."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Summary:
     graph: Graph
     """The network."""
     depth: int | None
-    """Layers whose paths share their first `depth` components are one row; None for a row a layer."""
+    """Layers whose paths share their first `depth` components are one row; None for one row per layer."""
 
     @property
     def rows(self) -> list[SummaryRow]:

@@ -23,7 +23,7 @@ _FACTS: dict[tuple[int, tuple[Shape, ...]], Facts] = {}  # by the identity of an
 
 
 class WrongArgument(Exception):  # noqa: N818 - it is caught where the place is known, and never seen
-    """An argument does not fit, or is missing: code, message, its name and the remedy."""
+    """An argument is invalid or missing: code, message, its name and the remedy."""
 
     def __init__(self, code: str, message: str, argument: str, help: str | None) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ def infer(op: Op, shapes: tuple[Shape, ...]) -> Facts:
 
 
 def _integral(value: Any) -> Any:
-    """12.0 -> 12: JSON Schema takes it for an integer, Keras does not."""
+    """12.0 -> 12: JSON Schema accepts it as an integer, Keras does not."""
     if isinstance(value, tuple):
         return tuple(map(_integral, value))
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -83,7 +83,7 @@ def changed(op: Op, **values: Any) -> Op:
 def at_size(graph: Graph, input_shape: Shape) -> Graph:
     """The same layers with another input size: every shape and cost is inferred again.
 
-    Raises ArchspecError (shape) where a layer does not take what reaches it then.
+    Raises ArchspecError (shape) if a layer does not accept its new input shape.
     """
     shapes: list[Shape] = [input_shape]
     nodes = [graph.nodes[0]._replace(facts=Facts(input_shape, (), 0, 0, 0))]
@@ -109,10 +109,10 @@ class CallArguments(NamedTuple):
 
 
 def prepare(item: LayerSpec, first: bool, known: Sequence[str], error: Callable[..., ArchspecError]) -> CallArguments:
-    """The arguments that an item gives to a head that has the `known` ones; for the `first` copy its own as well.
+    """The arguments of a layer whose operator has the `known` ones; with those of `first` for the first copy.
 
-    A bare value is the first argument. Raises ArchspecError (unknown-argument), as only a head that is an expression
-    can: the reader of the spec has seen to the others.
+    A bare value is the first argument. Raises ArchspecError (unknown-argument), only for an operator given by an
+    expression; the others were checked when the spec was read.
     """
     head = item.head
     given: dict[str, tuple[ScalarNode | None, Node]] = {}

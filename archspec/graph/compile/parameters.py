@@ -1,4 +1,4 @@
-"""The final values of parameters and input: those of the variant override `params`, and settings override both."""
+"""The final values of parameters and input. The variant overrides `params`, and settings override both."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ RECIPE_KEYS = frozenset(field.name for field in dataclasses.fields(Recipe))
 def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> Names:
     """The final values of all parameters, in the order of the spec, and `input` if it is set.
 
-    Raises ArchspecError: unknown-variant, variant-needed, unknown-parameter, parameter-cycle, and what is wrong
-    with an expression.
+    Raises ArchspecError: unknown-variant, variant-needed, unknown-parameter, parameter-cycle, and errors in
+    expressions.
     """
     _check_variant(spec, variant)
     of_variants = [name for values in spec.variants.values() for name in values]

@@ -22,7 +22,7 @@ from archspec.lang.spec.spec import parse
 
 @dataclass(frozen=True)
 class Decompiled:
-    """A spec, and which of its layers is which node of the graph that it was made from."""
+    """A decompiled spec, and the mapping from the nodes of the original graph to its layers."""
 
     text: str
     graph: Graph
@@ -32,9 +32,9 @@ class Decompiled:
 
 
 def decompile(graph: Graph, name: str, source: str) -> Decompiled:
-    """A spec for a network; `source` is the comment at its top, one line or several.
+    """Write a spec for a network; `source` is the comment at its top.
 
-    Raises ArchspecError (decompile) for a network that no spec was found for, which is a bug.
+    Raises ArchspecError (decompile) if no spec was found for the network, which is a bug.
     """
     found = attempt(graph, name, source) or attempt(graph, name, source, blocks=False)
     if found is None:
@@ -45,7 +45,7 @@ def decompile(graph: Graph, name: str, source: str) -> Decompiled:
 
 
 def attempt(graph: Graph, name: str, source: str, *, blocks: bool = True) -> Decompiled | None:
-    """The spec with or without blocks; None where it does not compile to the same network, which is a bug."""
+    """The spec with or without blocks; None if it does not compile to the same network (a bug)."""
     spec = SpecDraft(name, source, graph, [], Structure(graph).items())
     if blocks:
         found = Blocks(spec.items, frozenset(graph.outputs if len(graph.outputs) > 1 else ()))

@@ -1,8 +1,7 @@
-"""Makes blocks of repeated layers, the block that saves the most lines first, and blocks of cells after all others.
+"""Replace repeated layers by blocks, greedily: first the block that saves the most lines, cells last.
 
-Cells read two layers, as in NASNet: they are blocks with `inputs`, whose layers read each other by name. They are
-looked for at the top of a spec only.
-"""
+A cell reads two layers, as in NASNet: it is a block with `inputs`, whose layers read each other by name. Cells are
+searched only at the top level of a spec."""
 
 from __future__ import annotations
 
@@ -20,16 +19,16 @@ from archspec.graph.ir import unused_name
 
 MAX_BLOCKS = 20
 UNIT = 5
-"""Lines of a block from which on its first copy may differ, as the first unit of a stage has a stride."""
+"""Blocks of at least this number of lines may differ in their first copy, like the strided first unit of a stage."""
 
 
 @dataclass
 class Blocks:
-    """The list of layers, shortened by one block after the other."""
+    """Shortens a list of layers by one block after the other."""
 
     items: list[LayerDraft]
     kept: frozenset[int] = frozenset()
-    """The nodes that keep their names whatever reads them: the outputs of a spec that has several."""
+    """The nodes that always keep their names: the outputs of a spec with several outputs."""
     blocks: list[BlockDraft] = field(default_factory=list)
     keys: dict[Any, int] = field(default_factory=dict)
 
@@ -89,14 +88,14 @@ def _call(name: str, stretch: list[LayerDraft], args: dict[str, Any]) -> LayerDr
 
 
 INPUTS = ("x", "previous")
-"""What a cell reads: the layer above, and another."""
+"""The names of the two inputs of a cell."""
 MAX_ITEMS = 10
 MIN_SAVING = 4  # lines; a cell is harder to read than other blocks
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """A stretch of the spec with its items as they would stand in a block, and the nodes that it reads."""
+    """A stretch of the spec, its items rewritten for a block, and the nodes that it reads."""
 
     start: int
     stop: int
@@ -105,14 +104,14 @@ class _Cell:
 
 
 def find_cells(items: list[LayerDraft], blocks: list[BlockDraft], kept: Set[int]) -> None:
-    """Replace cells by calls of blocks, in place, as long as that saves lines. `kept` nodes keep their names."""
+    """Replace cells by block calls, in place, while that saves lines. `kept` nodes keep their names."""
     while _found(items, blocks):
         pass
     _leave_out_origins(items, {block.name for block in blocks if block.inputs}, kept)
 
 
 def _found(items: list[LayerDraft], blocks: list[BlockDraft]) -> bool:
-    """Whether there were cells, which are now calls."""
+    """Replace one group of cells. Returns whether there was one."""
     best: tuple[float, list[_Cell], Template] | None = None
     for cells in _groups(items):
         template = unify([cell.items for cell in cells])
@@ -128,7 +127,7 @@ def _found(items: list[LayerDraft], blocks: list[BlockDraft]) -> bool:
 
 
 def _groups(items: list[LayerDraft]) -> Iterator[list[_Cell]]:
-    """Cells that are wired alike and do not overlap, two or more."""
+    """Two or more cells with the same structure that do not overlap."""
     groups: dict[Any, list[_Cell]] = {}
     for start in range(len(items)):
         for stop in range(start + 2, min(len(items), start + MAX_ITEMS) + 1):
@@ -146,7 +145,7 @@ def _wiring(item: LayerDraft) -> Any:
 
 
 def _cell(items: list[LayerDraft], start: int, stop: int) -> _Cell | None:
-    """The stretch as a cell: it reads two layers, and of its own only the last is read from outside."""
+    """The stretch as a cell: it reads two layers, and only its last layer is read from outside."""
     stretch = items[start:stop]
     own = [item.node for item in walk(stretch) if item.labelled]
     outside = {each for other in (items[:start], items[stop:]) for item in walk(other) for each in item.origin}
@@ -194,7 +193,7 @@ def _replace(items: list[LayerDraft], blocks: list[BlockDraft], cells: Sequence[
 
 
 def _leave_out_origins(items: list[LayerDraft], cells: Set[str], kept: Set[int]) -> None:
-    """Calls that read the layer above, and then what that one read, need no `from`, and those layers no names."""
+    """Remove `from` from calls that read the previous layer and its input, and the names of those layers."""
     origins = [item.origin for item in items]
     for index in range(2, len(items)):
         above = items[index - 1]

@@ -1,4 +1,4 @@
-"""Candidates for blocks: stretches of layers with the same operators, by the number of lines that a block saves."""
+"""Candidates for blocks: stretches of layers with the same operators, ranked by the lines that a block saves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 def best_block(all_lists: Sequence[list[LayerDraft]], known: Keys) -> tuple[list[Place], Template] | None:
-    """The places whose block saves the most lines, and its template."""
+    """The stretches whose block saves the most lines, and its template."""
     best: tuple[float, list[Place], Template] | None = None
     for bound, weight, places in _candidates(all_lists, known):
         if best and bound <= best[0]:
@@ -85,10 +85,10 @@ def _places(items: list[LayerDraft], known: Keys) -> Iterator[tuple[tuple[int, .
 
 
 def _key(item: LayerDraft, known: Keys, *, alone: bool = False) -> int | None:
-    """Equal for items with the same operators inside, whatever their arguments; None for what no block can hold.
+    """A key that is equal for items with the same operators; None for items that a block cannot contain.
 
-    A residual counts without its projection, which is for the units that change the shape.
-    """
+    Arguments are ignored. The projection of a residual is ignored, since only the units that change the shape have
+    one."""
     if not item.head or len(item.origin) > 1:
         return None
     branches = item.branches[:1] if item.head == "residual" else item.branches
@@ -124,7 +124,7 @@ def _apart(places: Sequence[Place]) -> list[Place]:
 
 
 def _repeats(keys: Sequence[int | None]) -> bool:
-    """Whether the end is the same twice in a row, or begins to be: relu, conv, relu. `repeat` shall say that."""
+    """Whether the stretch ends in a repetition or the start of one (relu, conv, relu), better written as `repeat`."""
     length = len(keys)
     if length > 2 and keys[-3] == keys[-1]:
         return True

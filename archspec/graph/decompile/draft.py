@@ -12,7 +12,7 @@ from archspec.graph.ir import Graph
 
 
 class Free:
-    """An argument that may have any value: a 1x1 window needs no padding, `valid` or `same`."""
+    """An argument that may have any value, such as the padding of a 1x1 window."""
 
     def __repr__(self) -> str:
         return "FREE"
@@ -72,7 +72,7 @@ def lists(items: list[LayerDraft]) -> Iterator[list[LayerDraft]]:
 
 @dataclass
 class _Flow:
-    """A list that grows, and the node that an item without `from` reads."""
+    """A growing list of items, and the node that an item without `from` reads."""
 
     items: list[LayerDraft]
     current: int
@@ -197,7 +197,7 @@ def _flat(value: Any) -> tuple[Any, ...]:
 
 
 def _residual(item: LayerDraft, entering: tuple[int | None, ...]) -> LayerDraft:
-    """A sum of a body and the input, or of a body and a projection to another shape, as a residual."""
+    """Rewrite a sum of a body and the input, or of a body and a projection, as a residual."""
     if item.head != "add" or len(item.branches) != 2 or any(each.origin for each in walk([item])):
         return item
     project, body = sorted(item.branches, key=lambda branch: sum(1 for _ in walk(branch)))

@@ -18,7 +18,7 @@ MAX_WORDS, MAX_LETTERS = 4, 24
 
 
 def block_name(items: Sequence[LayerDraft], taken: Set[str]) -> str:
-    """A name that no operator and no other block has."""
+    """A name that no operator or other block has."""
     word = _word(items)
     if word in OPS or word in ("row", "residual"):
         word = f"{word}_unit"
@@ -56,11 +56,11 @@ _MADE_BY_KERAS = re.compile(
 )
 """The names of layers that nobody named."""
 _KIND = re.compile(r"_(block|unit|cell|layer|conv|bn|concat|add)?_?\Z")
-"""What names of parts end in, which say nothing of the stage."""
+"""Endings of layer names that do not identify a stage."""
 
 
 def name_stages(items: Sequence[LayerDraft], blocks: Set[str]) -> None:
-    """Give names to the calls of blocks and to merges, where their layers have one in common that no others have."""
+    """Name block calls and merges after the common prefix of their layer names, if no other layer has it."""
     found = [_common(item) for item in items]
     often = Counter(found)
     for item, name in zip(items, found, strict=True):

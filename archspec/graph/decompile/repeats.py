@@ -1,4 +1,4 @@
-"""Equal layers in a row -> one layer with `repeat`."""
+"""Replace consecutive equal layers by one layer with `repeat`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archspec.ops import OPS
 MAX_FIRST = 2
 """The number of arguments of the first copy that may differ from the others."""
 TOTALS = (0.2, 0.1, 0.5, 0.3, 0.4, 0.8, 1.0)
-"""Final values of rates that grow from copy to copy, as in papers."""
+"""Common final values of rates that increase from copy to copy."""
 
 
 def collapse(items: list[LayerDraft], units: Set[str]) -> None:
@@ -82,7 +82,7 @@ def _plain(item: LayerDraft) -> bool:
 
 
 def _continues(item: LayerDraft, one: LayerDraft) -> bool:
-    """Whether an item may be a copy of the one before, but for its arguments."""
+    """Whether an item may be a copy of the one before, except for its arguments."""
     same = item.head == one.head and item.count == 1 and not item.origin and item.args.keys() == one.args.keys()
     return same and alike(item.branches, one.branches)
 
@@ -103,7 +103,7 @@ def alike(some: list[list[LayerDraft]], others: list[list[LayerDraft]]) -> bool:
 
 
 def _growing(copies: list[LayerDraft]) -> tuple[int, dict[str, Any]] | None:
-    """How many copies differ in one rate alone that grows evenly, and their arguments: `$(0.2 * copy / 16)`."""
+    """How many copies differ only in a rate that grows linearly, and their arguments: `$(0.2 * copy / 16)`."""
     one, other = copies[0].args, copies[1].args
     differing = [word for word in one if one[word] != other[word]]
     if len(differing) != 1 or not all(isinstance(args[differing[0]], float) for args in (one, other)):

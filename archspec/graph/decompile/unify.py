@@ -1,4 +1,4 @@
-"""Several stretches of layers with the same operators -> one template with constants and parameters."""
+"""Unify stretches of layers with the same operators into one template with constants and parameters."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def unify(stretches: Sequence[Sequence[LayerDraft]]) -> Template | None:
 
 
 def _counts_copies(values: Vector) -> bool:
-    """Whether an argument that differs has expressions of `copy`: outside of its `repeat` they mean nothing."""
+    """Whether an argument that differs contains `copy`, which is undefined outside its `repeat`."""
     counting = any(isinstance(value, str) and "copy" in value for value in values)
     return counting and any(value != values[0] for value in values)
 

@@ -1,4 +1,4 @@
-"""A draft -> the text of a spec."""
+"""Write a draft as the text of a spec."""
 
 from __future__ import annotations
 

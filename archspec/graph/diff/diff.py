@@ -17,17 +17,17 @@ from archspec.graph.analysis.receptive_field import last_moving
 from archspec.graph.ir import Graph, Node
 
 Pair = tuple[int | None, int | None]
-"""Positions in the two lists; None where the other list has a layer more."""
+"""Positions in the two lists; None for a layer that is only in the other list."""
 Key = tuple[Hashable, str, Hashable, str]
-"""Of a layer: what must be equal for it to be unchanged, its operator, the size of its map, its path."""
+"""The features of a layer that are compared: its arguments, operator, feature map size and path."""
 
 MAX_CELLS = 1_500_000  # of a table of costs: a second of work; longer stretches are aligned by their equal layers first
 MISSING, CHANGED, RESIZED, RENAMED = 50, 30, 45, 3
-"""Costs: of a layer without a partner; of a changed one, more where its map has another size; of another path."""
+"""Costs of an unmatched layer, of a changed one (with equal, with another feature map size), and of another path."""
 
 
 def key_of(graph: Graph, index: int) -> Key:
-    """What a layer is compared by. Padding counts by what it does: `same` and `1` are one for a 3x3 window."""
+    """The features by which layers are compared. Padding is compared by its effect: `same` equals `1` for 3x3."""
     node = graph.nodes[index]
     arguments = tuple((name, value) for name, value in vars(node.op).items() if name != "padding")
     effect = (node.op.name, arguments, graph.view(node), graph.shapes_into(node), node.shape)
@@ -103,14 +103,14 @@ def _cheapest(left: Sequence[Key], right: Sequence[Key]) -> list[tuple[int | Non
 
 @dataclass(frozen=True)
 class Change:
-    """A layer of both networks (`left` and `right`), or of one of them; None is the other's lack of it."""
+    """A layer of both networks (`left` and `right`), or of one of them, where the other is None."""
 
     left: Node | None
     right: Node | None
     arguments: Mapping[str, tuple[Any, Any]]
     """The arguments that differ in effect, with both values."""
     reads: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-    """The paths of the inputs, where the layers that it read have partners, and others are read now."""
+    """The paths of the inputs, if the layer now reads other layers and its previous inputs still exist."""
 
     @property
     def sign(self) -> str:
@@ -182,7 +182,7 @@ def _reads(
     """Both lists of inputs if all inputs have partners in the other network, but not each other."""
     known = set(partner.values())
     if any(i not in partner for i in one.inputs) or any(j not in known for j in other.inputs):
-        return None  # a new layer stands between, which is a change of its own
+        return None  # a layer was inserted between, which is a separate change
     if [partner[i] for i in one.inputs] == list(other.inputs):
         return None
     return tuple(left.nodes[i].path for i in one.inputs), tuple(right.nodes[j].path for j in other.inputs)

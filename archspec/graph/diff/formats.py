@@ -42,7 +42,7 @@ def _layers(difference: Difference, context: int) -> Table:
 
 
 def as_json(difference: Difference, context: int = 1) -> str:
-    """For programs: the totals, and every layer that is not the same."""
+    """For programs: the totals, and every layer that differs."""
     graphs = (difference.left, difference.right)
     return json.dumps(
         {
@@ -135,10 +135,9 @@ MANY = 4
 
 
 def rows(difference: Difference, context: int = 1) -> list[Row]:
-    """First what changed in many layers alike; then a row for each other change.
+    """First the changes that many layers share, then a row for each other change.
 
-    Whole copies that came or went together are one row, and so are equal layers far from changes.
-    """
+    Copies that were added or removed together are one row, and so are equal layers far from changes."""
     everywhere = _everywhere(difference.changes)
     found = [_many(changes) for changes in everywhere.values()]
     signs = ["=" if _kind(change) in everywhere else change.sign for change in difference.changes]
@@ -160,7 +159,7 @@ def rows(difference: Difference, context: int = 1) -> list[Row]:
 
 
 def _kind(change: Change) -> Any:
-    """The operator and what changed of it, where that is its arguments and nothing else; None for any other change."""
+    """The operator and its changed arguments, if nothing else changed; None for any other change."""
     one, other = change.left, change.right
     if one is None or other is None or not change.arguments or change.reads is not None:
         return None
@@ -245,5 +244,5 @@ def _folded(sign: str, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[
 
 
 def _alike(path: str, group: Sequence[Node]) -> tuple[Any, ...]:
-    """What is equal for copies of one block: the path before the number, the operators and the shapes."""
+    """A key that is equal for copies of one block: the path before the number, the operators and the shapes."""
     return (path.rpartition("/")[0] or path, *((node.op, node.shape) for node in group))

@@ -1,7 +1,7 @@
 """Whether two networks compute the same function: the same layers, connected in the same way; paths may differ.
 
-Each layer gets a number, its rank, that two layers share exactly when they and all that leads to them are alike. Sums
-and products may list their inputs in any order.
+Each layer gets a number, its rank. Two layers have the same rank if they and all layers before them are equal. Sums and
+products may list their inputs in any order.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from archspec.graph.ir import Graph
 
 COMMUTATIVE = ("add", "multiply", "average", "maximum")
 DIGITS = 9
-"""In which numbers agree: 0.1 * 3 is 0.3."""
+"""Significant digits in which numbers are compared: 0.1 * 3 equals 0.3."""
 
 
 def same_network(one: Graph, other: Graph) -> dict[int, int] | None:
-    """Which node of the other each node of one is, or None when the networks differ.
+    """The node of the other graph that corresponds to each node, or None if the networks differ.
 
-    Windows count by what they do: `padding: same` and `padding: 1` are alike for 3x3. Names do not count.
-    """
+    Windows are compared by their effect: `padding: same` equals `padding: 1` for 3x3. Names are ignored."""
     if len(one.nodes) != len(other.nodes) or len(one.outputs) != len(other.outputs):
         return None
     shared: dict[Hashable, int] = {}

@@ -1,9 +1,9 @@
 """A classifier as a network for images of any size: its fully connected layers become convolutions.
 
 The first dense layer after a map of (h, w) becomes a convolution of h x w without padding, the next ones of 1 x 1; the
-global pooling of a map of (h, w) becomes a pooling over windows of h x w with stride 1. What came out as one vector of
-scores is then a map of them, one for each position at which the original could have been applied (Simonyan &
-Zisserman 2014, section 3.2; Sermanet et al. 2013, section 3.5).
+global pooling of a map of (h, w) becomes a pooling over windows of h x w with stride 1. The output is then a map of
+score vectors, one for each position at which the original could be applied (Simonyan & Zisserman 2014, section 3.2;
+Sermanet et al. 2013, section 3.5).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from archspec.ops.base import POINTWISE, Op, OpError, Shape, Window, product, sh
 OUTPUTS = ("scores", "logits", "mean_scores", "softmax_of_mean")
 """The output of the fully convolutional network.
 
-scores: (H', W', classes), what the original gives at each position; after its softmax, if it ends in one.
+scores: (H', W', classes), the output of the original at each position, after its softmax if it has one.
 logits: the same before that softmax.
 mean_scores: (classes,), the mean of the scores over all positions.
-softmax_of_mean: (classes,), the softmax of the mean of the logits: the class score map is averaged first, as Simonyan
-    & Zisserman, section 3.2, have it. At the training size all of them are the original's.
+softmax_of_mean: (classes,), the softmax of the mean of the logits: the class score map is averaged first, as in
+Simonyan & Zisserman, section 3.2. At the training size all of them equal the original.
 """
 
 SOFTMAX = ("softmax", "log_softmax")

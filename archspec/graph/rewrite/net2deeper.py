@@ -1,7 +1,7 @@
 """A deeper network by construction: the layers of a shallower one, and identity layers between them.
 
 "There exists a solution by construction to the deeper model: the added layers are identity mapping, and the other
-layers are copied from the learned shallower model" (He et al. 2016, section 1). An identity layer stands behind a relu:
+layers are copied from the learned shallower model" (He et al. 2016, section 1). An identity layer follows a relu:
 a convolution whose kernel is 1 at its centre for each channel, or a dense layer whose kernel is the identity matrix,
 and a relu, which keeps what is not negative.
 """
@@ -29,14 +29,14 @@ class Deepened:
 def deepen(
     graph: Graph, after: Mapping[str, int] | Sequence[str], *, kernel_size: int = 3, normalized: bool = False
 ) -> Deepened:
-    """The network with identity layers behind relus.
+    """Insert identity layers after relus.
 
     Args:
-        after: patterns of the paths of relus, each with the number of layers to add behind it; without numbers one.
+        after: patterns of the paths of relus, each with the number of layers to add after it; one by default.
         kernel_size: side of the windows of the new convolutions, pixels; odd, for a centre.
-        normalized: with batch normalization behind each, and without bias.
+        normalized: add batch normalization after each, and no bias.
 
-    Raises ArchspecError (deepen) for a pattern that no relu fits, an even window, or a number below 1.
+    Raises ArchspecError (deepen) for a pattern that matches no relu, an even window, or a number below 1.
     """
     counts = after if isinstance(after, Mapping) else dict.fromkeys(after, 1)
     if kernel_size < 1 or kernel_size % 2 == 0:
@@ -56,7 +56,7 @@ def deepen(
 
 
 def _wanted(graph: Graph, counts: Mapping[str, int]) -> dict[int, int]:
-    """How many layers to add behind each node."""
+    """The number of layers to add after each node."""
     relu = made("relu", {})  # not a leaky one, whose outputs can be negative
     relus = {index: node.path for index, node in enumerate(graph.nodes) if node.op == relu}
     wanted: dict[int, int] = {}

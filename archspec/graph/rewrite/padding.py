@@ -1,12 +1,13 @@
 """Padding of a fully convolutional network: fixed to its pixels at one size, and its effects on a larger image.
 
-Under a stride `padding: same` puts its zeros where the size demands: 3x3 with stride 2 reads 224 pixels from the first
-on, and 225 from one before it. Windows that are to stand at the same pixels on a larger image need fixed sides.
+With a stride, the position of the zeros of `padding: same` depends on the size: for 3x3 with stride 2, the first window
+starts at pixel 0 of 224 pixels, but at pixel -1 of 225. For windows at the same pixels on a larger image, the padding
+must be fixed.
 
 `dense_effects` lists how the network differs from the original applied at every position: padding and global layers.
-Without any of these the score map is exactly what the original gives for each crop. With padding, a unit near the
-border of a crop sees zeros, where in the larger image it sees what is there ("the padding for the same crop comes
-naturally from the neighbouring parts of an image", Simonyan & Zisserman 2014, section 4.3).
+Without any of these, the score map equals the output of the original for each crop exactly. With padding, a unit near
+the border of a crop reads zeros, but in the larger image it reads the neighbouring pixels ("the padding for the same
+crop comes naturally from the neighbouring parts of an image", Simonyan & Zisserman 2014, section 4.3).
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ def _effects(node: Node, shapes: tuple[Shape, ...], dense: Node) -> Iterator[str
 def with_fixed_padding(op: Op, shape: Shape, *, same: bool = True) -> Op:
     """The operator with padding in pixels as on `shape`, if another size would change it.
 
-    Of `avgpool` the `same` stays: its border does not count, and that of pixels does. So it does of every operator
-    without `same`.
+    `avgpool` keeps `same`, because its mean excludes that padding but includes padding in pixels. Operators without
+    `same` are unchanged.
     """
     if op.name == "same_pad":
         return made("zero_pad", {"padding": op.sides(shape)})  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """Overlapping tiles of a large image whose score maps, side by side, equal that of the whole image.
 
-A tile begins at a multiple of the network's stride, so that its positions are positions of the image. Those whose
-receptive field leaves the tile at a cut would see padding for pixels that are there: they are left to the next tile.
+A tile begins at a multiple of the network's stride, so that its positions are positions of the image. A position whose
+receptive field crosses the edge of a tile would read padding instead of pixels; it is computed in the next tile.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_MAX_DIGITS = 300  # Python refuses to parse an integer of more than 4,300
+_MAX_DIGITS = 300  # Python refuses to parse an integer of more than 4,300 digits
 
 
 class TooLargeError(ValueError):
@@ -93,7 +93,7 @@ class TooLargeError(ValueError):
 def resolve(text: str) -> Any:
     """The value of a plain scalar: None, bool, int, float or str. Raises TooLargeError.
 
-    `.inf` and `.nan` stay strings: no argument takes them.
+    `.inf` and `.nan` stay strings: no argument accepts them.
     """
     if text in _WORDS:
         return _WORDS[text]

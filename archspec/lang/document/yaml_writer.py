@@ -12,7 +12,7 @@ WIDTH = 116  # of a line, comments left out
 _WORD = re.compile(r"([A-Za-z_$]|[1-9]\d*x)[\w$ .+*/()-]*(?<! )\Z")
 _RESERVED = {"~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-"""What YAML does not allow in a quoted text or takes for a line end, besides what JSON escapes."""
+"""Characters that YAML forbids in quoted text or treats as line ends, besides those that JSON escapes."""
 
 
 def dump(values: Mapping[str, Any]) -> str:

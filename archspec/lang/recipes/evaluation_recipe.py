@@ -1,4 +1,4 @@
-"""The evaluation recipe of a spec: what `evaluate:` may say."""
+"""The evaluation recipe of a spec: the keys of `evaluate:`."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def make_protocols(values: Sequence[Any]) -> tuple[Protocol, ...]:
 
 
 def evaluation_json(recipe: EvaluationRecipe) -> dict[str, Any]:
-    """`evaluate:` as a spec would say it, with every default filled in."""
+    """`evaluate:` as written in a spec, with every default filled in."""
     return write_section(recipe)

@@ -1,4 +1,4 @@
-"""The recipe of a spec: what `train:` may say. An option is declared here and nowhere else."""
+"""The recipe of a spec: the keys of `train:`. Each option is declared only here."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Recipe:
         return self.batch_size * self.accumulated / self.base_batch_size if self.base_batch_size else 1.0
 
     def length(self, images: int) -> RunLength:
-        """How long a run on so many training images is."""
+        """The length of a run on that number of training images."""
         steps = -(-images // self.batch_size)
         updates = -(-steps // self.accumulated)
         if self.iterations is None:
@@ -187,5 +187,5 @@ def recipe(section: Mapping[str, Any]) -> Recipe:
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a spec would say it, with every default."""
+    """The recipe as written in a spec, with every default."""
     return write_section(recipe)

@@ -1,4 +1,4 @@
-"""Score maps of whole images of any size: small images are padded or refused, large ones are taken in tiles."""
+"""Score maps of whole images of any size: small images are padded or rejected, large ones are processed in tiles."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DenseScorer:
         output: Literal["scores", "logits"] = "scores",
         memory: int | None = None,
     ) -> DenseScorer:
-        """Make the scorer of a trained classifier.
+        """Create the scorer of a trained classifier.
 
         Args:
             memory: limit, bytes; by default half of the free memory of the machine.
@@ -71,7 +71,7 @@ class DenseScorer:
     def __call__(self, images: npt.NDArray[np.float32], *, small: Small = "error") -> npt.NDArray[np.float32]:
         """The score maps (B, H', W', classes) of preprocessed images (B, H, W, C), float32.
 
-        Where the memory is short, images are taken one by one, then in tiles, with the same result.
+        If memory is short, images are processed one by one, then in tiles, with the same result.
 
         Args:
             small: for images with a side below the classifier's input size: `error`, or `pad` with zeros on both sides.

@@ -78,7 +78,7 @@ def _check(
     *,
     ensemble: bool,
 ) -> None:
-    """Find mistakes in the arguments before anything is computed."""
+    """Check the arguments before anything is computed."""
     for target in targets:
         if not target.is_predictions and data is None:
             fact = f"the network `{target.path}` needs images, but no data is given"

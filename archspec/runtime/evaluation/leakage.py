@@ -1,4 +1,4 @@
-"""A note where an evaluation includes images that the network was trained on."""
+"""A note if an evaluation includes images that the network was trained on."""
 
 from __future__ import annotations
 

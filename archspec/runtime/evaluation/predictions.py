@@ -49,7 +49,7 @@ class Predictions:
         class_names: names of the columns.
         images: paths of the image files, as the data source names them, or row numbers of an array.
         models: the model file; those of the members of an ensemble.
-        protocols: the protocol as a spec says it; one for each member of an ensemble.
+        protocols: the protocol as written in a spec; one for each member of an ensemble.
         scales: the smallest sides of the rescaled images, such as `224, 256, 288`; one for each member.
         data: the data source.
         passes: forward passes for an image, of all members together.

@@ -54,7 +54,7 @@ class Evaluation:
 
     @property
     def protocol(self) -> str:
-        """The protocol as a spec says it; several protocols of an ensemble are joined by ` + `."""
+        """The protocol as written in a spec; several protocols of an ensemble are joined by ` + `."""
         return joined(self.predictions.protocols)
 
     @property

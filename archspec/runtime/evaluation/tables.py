@@ -1,4 +1,4 @@
-"""Several evaluations as one table, in the form of Tables 3 to 7 of Simonyan & Zisserman 2014."""
+"""Several evaluations as one table, like Tables 3 to 7 of Simonyan & Zisserman 2014."""
 
 from __future__ import annotations
 
@@ -91,6 +91,6 @@ def markdown_table(evaluations: Sequence[Evaluation]) -> str:
 
 
 def csv_table(evaluations: Sequence[Evaluation]) -> str:
-    """CSV with every figure in a column of its own; rates are shares from 0 to 1, at full precision."""
+    """CSV with every figure in a separate column; rates are shares from 0 to 1, at full precision."""
     rows = [[value for column in COLUMNS for value in column.values(each)] for each in evaluations]
     return csv_text([name for column in COLUMNS for name in column.names], rows)

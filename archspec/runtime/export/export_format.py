@@ -28,7 +28,7 @@ class ExportedNetwork:
     """A trained network without its auxiliary outputs, as a format writes it."""
 
     model: keras.Model
-    """The network as it was trained: (B, ...) -> probabilities or logits (B, classes)."""
+    """The trained network: (B, ...) -> probabilities or logits (B, classes)."""
     probabilities: keras.Model
     """The same with a softmax at its end if it has none: (B, ...) -> (B, classes)."""
     metadata: Metadata

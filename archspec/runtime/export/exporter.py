@@ -1,4 +1,4 @@
-"""Export a trained network, and check what was written before it gets its name."""
+"""Export a trained network, and check the export before it is renamed to its final name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Export:
     signatures: tuple[str, ...]
     """Names of its functions: of a SavedModel `serving_default`, and `serve_images` for networks of images."""
     largest_difference: float
-    """Between its probabilities and those of the network, over all inputs that were compared."""
+    """The largest difference between its probabilities and those of the network, over all compared inputs."""
     bytes: int
     """Size of all files."""
     usage: str

@@ -55,7 +55,7 @@ def _position(call: Call, place: dict[int, int], source: tuple[int, int]) -> int
 
 
 def _read(call: Call, inputs: tuple[int, ...], nodes: list[Node]) -> int:
-    """The node that stands for a call. Raises ArchspecError (unknown-keras-layer)."""
+    """The node for a call. Raises ArchspecError (unknown-keras-layer)."""
     reading = Reading(call, inputs, nodes)
     try:
         if not inputs:

@@ -1,4 +1,4 @@
-"""Calls that no single operator expresses: arithmetic with numbers, sums of scaled layers, layers without effect."""
+"""Calls without an operator of their own: arithmetic with numbers, sums of scaled layers, layers without effect."""
 
 from __future__ import annotations
 

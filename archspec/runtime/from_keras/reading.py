@@ -41,7 +41,7 @@ class Reading:
     def add(self, head: str, *inputs: int, **args: Any) -> int:
         """A node for an operator on the given nodes, by default on the inputs of the call. Returns its position.
 
-        Raises OpError: the operator does not take what the layer does.
+        Raises OpError: the operator does not accept the inputs of the layer.
         """
         inputs = inputs or self.inputs
         try:

@@ -37,7 +37,7 @@ class Metadata:
 
     @classmethod
     def from_json(cls, data: Any) -> Metadata:
-        """Raises ValueError when `data` is not what `to_json` writes."""
+        """Raises ValueError if `data` does not have the form that `to_json` writes."""
         _check(data, SCHEMA, "the description")
         names = data.get("class_names")
         return cls(

@@ -1,4 +1,4 @@
-"""The directory of a training run. No run is overwritten unless that is asked for.
+"""The directory of a training run. A run is overwritten only on request.
 
 spec.yaml     the spec with its variant and settings applied: `archspec train RUN/spec.yaml` repeats the run
 run.json      recipe, seed, devices, processor, threads, versions, data, classes, times, the best epoch

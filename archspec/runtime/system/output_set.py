@@ -1,4 +1,4 @@
-"""Several outputs of one command: complete or not there, also when the process is killed while it writes them."""
+"""Several outputs of one command, written atomically: all or none, even if the process is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interruptions that a run survives: Ctrl-C, SIGTERM, SIGHUP, and a standard error that nobody reads any more.
+"""Interruptions that a run survives: Ctrl-C, SIGTERM, SIGHUP, and a closed standard error.
 
 A signal is a request to stop: the current step finishes first, then all is saved.
 """
@@ -18,7 +18,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 @dataclass
 class StopRequest:
-    """Whether a signal asks for the end, and which."""
+    """The signal that requested a stop, if any."""
 
     signal: int | None = None
 
@@ -60,7 +60,7 @@ def stop_requests(note: Callable[[str], None]) -> Iterator[StopRequest]:
 
 
 class ResilientStream:
-    """A stream without the operating system's errors when nobody can read it any more."""
+    """A stream that ignores errors after its reader is closed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

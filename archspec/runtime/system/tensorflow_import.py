@@ -1,4 +1,4 @@
-"""Import TensorFlow, and call native libraries, without their messages on standard error.
+"""Import TensorFlow and call native libraries without their messages on standard error.
 
 Native libraries write to file descriptor 2, which no setting of Python controls: TensorFlow prints a dozen lines when
 it is imported (oneDNN, missing CUDA libraries), and libjpeg a line for each damaged file.
@@ -19,7 +19,7 @@ from archspec.runtime.system.processor import choose_onednn
 
 
 def import_tensorflow() -> Any:
-    """The module tensorflow, with oneDNN if the processor gains by it (`choose_onednn`).
+    """The module tensorflow, with oneDNN if it is faster on this processor (`choose_onednn`).
 
     With TF_CPP_MIN_LOG_LEVEL=0 in the environment it prints all of its messages.
     """

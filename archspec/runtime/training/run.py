@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What to train, how and where, as `train` and `resume` were asked."""
+    """The request of `train` or `resume`: what to train, how and where."""
 
     network: Trainable
     config: TrainConfig
@@ -78,7 +78,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """Everything that training needs; nothing has been trained or written, but for the new directory."""
+    """Everything that training needs. Nothing has been trained or written yet, except the new directory."""
 
     request: RunRequest
     directory: Path

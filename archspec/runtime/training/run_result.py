@@ -50,7 +50,7 @@ class RunResult:
         )
 
     def next_commands(self, program: str = "archspec") -> tuple[str, ...]:
-        """Ready to paste; `program` is the name of the command."""
+        """Shell commands to run next; `program` is the name of the command."""
         commands = [["train", "--resume", str(self.directory)]] if self.interrupted else []
         if not any((self.directory / name).is_file() for name in MODELS):
             return tuple(f"{program} {shlex.join(command)}" for command in commands)

@@ -50,7 +50,7 @@ class TrainingSetup:
 
 @dataclass(frozen=True)
 class FileChecks:
-    """Looks at the image files of a run again, to name those that can no longer be read or have changed."""
+    """Checks the image files of a run again, to name those that can no longer be read or have changed."""
 
     training: Images
     validation: Images

@@ -1,4 +1,4 @@
-"""Weights of files and of other models: matched layer by layer, checked, and set all or none.
+"""Weights of files and of other models: matched layer by layer, checked, then all set at once.
 
 Layers are matched by name in files of archspec, by graph in Keras models, and by order and shape in state dicts. No
 code in a file is run. It may import graph, lang, system and models.
@@ -25,9 +25,8 @@ def load_weights(model: Any, source: str | Path, *, graph: Graph | None = None, 
         graph: of the spec; gives the order of the layers when the model was loaded from a file.
         new_head: keep the classifier of the model if the file has another number of classes.
 
-    Returns what was matched with what: `Matching.describe` says it in a line.
-
-    Raises ArchspecError: weights-mismatch with a table of what fits and what does not, weights-not-found,
+    Returns how the layers were matched; `Matching.describe` summarizes it in one line. Raises ArchspecError:
+        weights-mismatch with a table of the layers that match and those that do not, weights-not-found,
         weights-unknown, not-weights, weights-unsafe, unknown-application, download. The model is unchanged on errors.
     """
     return load_into(model, str(source), graph, new_head=new_head)

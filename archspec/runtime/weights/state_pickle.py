@@ -1,8 +1,8 @@
 """Read the pickle of a PyTorch state dict without running it.
 
-A pickle is a program for a stack machine, and Python's machine calls every function that it names. This machine has the
-opcodes for dictionaries, lists, text and numbers, and four functions that describe tensors; it refuses all other names.
-It looks up no class and imports nothing.
+A pickle is a program for a stack machine, and Python's pickle module calls every function that it names. This reader
+supports the opcodes for dictionaries, lists, text and numbers, and four functions that describe tensors; it rejects all
+other names. It looks up no class and imports nothing.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def initialize_from(model: keras.Model, graph: Graph, source: str, maps: Sequenc
         graph: of the model.
         source: a file of weights, as in `load_weights`; a named map needs a model file or a run.
         maps: names of INIT_MAPS; patterns of paths of this network, PATTERN for layers of the same path in the source,
-            or TARGET=SOURCE, whose wildcards stand for the same words. Of several that match the last one applies.
+            or TARGET=SOURCE, whose wildcards match the same text. If several match, the last one applies.
 
     Raises:
         ArchspecError: `init-map` with the table, `unmatched-pattern`, `bad-pattern`, and those of `open_source`; then

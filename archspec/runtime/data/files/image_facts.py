@@ -1,4 +1,4 @@
-"""What is known of each image file. A file is decoded once, and again when its contents change.
+"""The facts of each image file. A file is decoded once, and again when its contents change.
 
 Many files are read in parallel, without the messages that libraries print about damaged ones.
 The facts of a data source are kept in the user's cache folder.
@@ -55,7 +55,7 @@ R = TypeVar("R")
 
 
 class ImageFacts(NamedTuple):
-    """What is known of an image. `reason` says why it cannot be used, and is empty for a good image.
+    """The facts of an image. `reason` says why it cannot be used, and is empty for a good image.
 
     The other fields, but `stamp` and `digest`, are those of a good image.
     """

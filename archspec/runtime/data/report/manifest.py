@@ -199,7 +199,7 @@ def make_manifest(data: str, *, report: Report, keep: bool = True) -> Manifest:
     """The manifest of a data source.
 
     Args:
-        data: what `--data` takes.
+        data: a data source, as for `--data`.
         report: receives progress and warnings.
         keep: read and write the cache of what is known of unchanged files.
 

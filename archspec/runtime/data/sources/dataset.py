@@ -34,7 +34,7 @@ def open_data(
     Image files start TensorFlow's runtime: configure logical devices first.
 
     Args:
-        data: what `--data` takes (docs/data.md).
+        data: a data source, as for `--data` (docs/data.md).
         split: which images. Data without a split is divided by `validation_split`; if that is None, `split` must be
             "validation" and all images are returned, for `evaluate`.
         validation_split: share of each class to hold out, drawn by `seed`.

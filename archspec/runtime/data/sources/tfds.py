@@ -19,10 +19,10 @@ NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)*)(:(?P<version>\d+\.\d+\.\d+))?")
 
 
 class Tfds(DataSource):
-    """A data set of TensorFlow Datasets with the features `image` and `label`, prepared before or now.
+    """A data set of TensorFlow Datasets with the features `image` and `label`; prepared if it is not yet.
 
-    It is looked for in TFDS_DATA_DIR, by default ~/tensorflow_datasets, and prepared there if tensorflow_datasets is
-    installed. The default is the latest version that is there, of the default configuration.
+    The data set is read from TFDS_DATA_DIR, by default ~/tensorflow_datasets, and prepared there if tensorflow_datasets
+    is installed. By default the latest version there, of the default configuration, is read.
     """
 
     name = "tfds"

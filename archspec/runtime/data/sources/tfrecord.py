@@ -31,7 +31,7 @@ PART = re.compile(rf"(?:^|[-_.])({'|'.join(('train', *VALIDATION))})(?=[-_.]|$)"
 
 
 class TFRecords(DataSource):
-    """TFRecords with `image/encoded` and `image/class/label`, as ImageNet's, or with `image` and `label`.
+    """TFRecords with `image/encoded` and `image/class/label`, as for ImageNet, or with `image` and `label`.
 
     The names of the files in a folder say `train`, `validation` and so on. The names of the classes are in
     `image/class/synset` or `image/class/text`, or in a file `label.labels.txt` as of TensorFlow Datasets; without any,

@@ -26,7 +26,7 @@ STEP = 32
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """How many views a dense network can take at once.
+    """The number of views that a dense network can process at once.
 
     Attributes:
         memory: limit on the outputs of its layers, bytes.
@@ -47,7 +47,7 @@ def memory_budget(network: Predictor, images: Images, rows: Sequence[int], plan:
     It has no limit on a GPU, where TensorFlow manages the memory, and for networks whose graph cannot be read.
 
     Raises:
-        ArchspecError: `image-too-large` where the largest image neither fits nor can be taken in tiles.
+        ArchspecError: `image-too-large` if the largest image does not fit and cannot be processed in tiles.
     """
     scales = list(dict.fromkeys((size, views.window) for views in plan if views.dense for size in views.sizes))
     scorer = network.scorer if scales and len(rows) else None

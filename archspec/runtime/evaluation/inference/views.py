@@ -26,7 +26,7 @@ def view_steps(
 ) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
     """(rows, posteriors) of a few images at a time: as many as have a batch of views together, at least one.
 
-    Dense batches are smaller where memory is short, and an image that does not fit is taken in tiles.
+    Dense batches are smaller where memory is short, and an image that does not fit is processed in tiles.
 
     Args:
         batch_size: views of the network's input size; batches of larger views have fewer, with as many pixels.

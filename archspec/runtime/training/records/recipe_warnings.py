@@ -1,4 +1,4 @@
-"""Warnings before a run: recipe settings that have no effect, or not the expected one."""
+"""Warnings before a run: recipe settings that have no effect or an unexpected one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def recipe_warnings(
 
 
 def sees_raw_pixels(graph: Graph, preprocess: Sequence[object]) -> bool:
-    """Whether neither the spec nor the first layers scale the pixels of images."""
+    """Whether the pixels of images are scaled neither by the spec nor by the first layers."""
     first = {type(node.op).name for node in graph.layers if 0 in node.inputs}
     return len(graph.input_shape) == 3 and not preprocess and not first & SCALING
 
