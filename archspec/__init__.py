@@ -13,50 +13,50 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from archspec.api import (
-    Evaluations,
-    FullyConvolutional,
-    ModelFile,
-    Network,
-    Preview,
-    Setting,
-    accelerators,
-    build,
-    check,
-    check_data,
-    convolutionalize,
-    convolutionalize_spec,
-    data_sources,
-    diff,
-    evaluate,
-    evaluate_all,
-    evaluation_protocols,
-    export,
-    export_formats,
-    families,
-    find_cluster,
-    from_keras,
-    load,
-    load_weights,
-    networks,
-    plan,
-    predict,
-    preview_data,
-    recipes,
-    resume,
-    schema,
-    summarize,
-    train,
-)
-from archspec.diagnostics import ArchspecError, Diagnostic
-from archspec.graph.ir import Graph
-from archspec.lang.recipes.recipe import Recipe
 from archspec.version import __version__
 
 if TYPE_CHECKING:
+    from archspec.api import (
+        Evaluations,
+        FullyConvolutional,
+        ModelFile,
+        Network,
+        Preview,
+        Setting,
+        accelerators,
+        build,
+        check,
+        check_data,
+        convolutionalize,
+        convolutionalize_spec,
+        data_sources,
+        diff,
+        evaluate,
+        evaluate_all,
+        evaluation_protocols,
+        export,
+        export_formats,
+        families,
+        find_cluster,
+        from_keras,
+        load,
+        load_weights,
+        networks,
+        plan,
+        predict,
+        preview_data,
+        recipes,
+        resume,
+        schema,
+        summarize,
+        train,
+    )
+    from archspec.diagnostics import ArchspecError, Diagnostic
     from archspec.graph.analysis.summary import Summary
     from archspec.graph.analysis.training_plan import Plan
     from archspec.graph.diff.diff import Difference
+    from archspec.graph.ir import Graph
+    from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.data.report.manifest import Manifest
     from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.export.exporter import Export
@@ -114,25 +114,30 @@ __all__ = [
     "train",
 ]
 
-_RESULTS = {
+_CLASSES = {
+    "ArchspecError": "diagnostics",
+    "Diagnostic": "diagnostics",
     "Difference": "graph.diff.diff",
     "Evaluation": "runtime.evaluation.result",
     "Export": "runtime.export.exporter",
+    "Graph": "graph.ir",
     "Manifest": "runtime.data.report.manifest",
     "Matching": "runtime.weights",
     "Plan": "graph.analysis.training_plan",
     "Prediction": "runtime.predict",
+    "Recipe": "lang.recipes.recipe",
     "RunResult": "runtime.training.run_result",
     "Summary": "graph.analysis.summary",
 }
-"""Classes of results, which are imported when they are first used, and the modules that define them."""
+"""The modules that define the classes which `archspec.api` does not."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _RESULTS:
+    """Import what the package exports when it is first used."""
+    if name not in __all__:
         raise AttributeError(f"module `archspec` has no attribute `{name}`")
-    return getattr(import_module(f"archspec.{_RESULTS[name]}"), name)
+    return getattr(import_module(f"archspec.{_CLASSES.get(name, 'api')}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_RESULTS]
+    return [*globals(), *__all__]

@@ -6,10 +6,8 @@ The form follows rustc: the first line states the error, the excerpt shows the l
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -198,6 +196,8 @@ def _excerpt(text: str, span: Span) -> tuple[str, str]:
 
 def _columns(text: str) -> int:
     """The width of a text in a terminal, where some characters take two columns."""
+    import unicodedata
+
     shown = "".join(each if each == "\t" else visible(each) for each in text)
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in shown)
 
@@ -216,6 +216,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if len(word) > 60:
         return None
     candidates = {name.lower(): name for name in islice(known, 1000)}
+    import difflib
+
     near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
     return candidates[near[0]] if near else None
 

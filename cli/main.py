@@ -8,36 +8,39 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import json
 import os
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
-from archspec.api import recipe_setting
+from archspec import api
 from archspec.cli.terminal import SentenceGroup, print_diagnostics
 from archspec.diagnostics import ArchspecError, did_you_mean
 from archspec.version import __version__
 
-COMMANDS = (
-    "check",
-    "list",
-    "schema",
-    "summarize",
-    "plan",
-    "diff",
-    "from-keras",
-    "convolutionalize",
-    "data",
-    "build",
-    "train",
-    "evaluate",
-    "predict",
-    "export",
-    "completion",
-)
+COMMANDS = {
+    "check": "Check specs for errors: syntax, shapes, recipes, and the figures they expect.",
+    "list": "List the networks that come with archspec, with their parameters and MACs.",
+    "schema": "Print the JSON Schema (draft-07) of a spec, for editors.",
+    "summarize": "Show every layer of a network: shapes, parameters, MACs, memory, receptive field.",
+    "plan": "Estimate whether training fits into memory, and how fast it can be at most.",
+    "diff": "Compare two networks layer by layer: arguments, shapes, inputs and totals.",
+    "from-keras": "Write the spec of a Keras model: the reverse of `archspec build`.",
+    "convolutionalize": "Convert a network into a fully convolutional one, which takes images of any size, "
+    "with the same weights.",
+    "data": "Check all images of a data source, or preview what a network will see.",
+    "build": "Build the Keras model of a network and save it, with initial weights or the weights of a file.",
+    "train": "Train a network with its recipe, and write a run directory.",
+    "evaluate": "Evaluate model files, run directories or saved predictions (.npz) with the evaluation protocols "
+    "of papers.",
+    "predict": "Predict the classes of image files.",
+    "export": "Export a trained model for programs without archspec.",
+    "completion": "Print a script that completes archspec commands in a shell.",
+}
+"""Command -> the first sentence of its help, which a list of commands shows without importing them."""
 
 
 class Commands(SentenceGroup):
@@ -45,6 +48,13 @@ class Commands(SentenceGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def summaries(self, ctx: click.Context) -> dict[str, str]:
+        return COMMANDS
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -105,6 +115,8 @@ def run() -> int:
         return 0
     except ArchspecError as error:
         arguments = sys.argv[1:]
+        import json
+
         if "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments):
             click.echo(json.dumps({"errors": [diagnostic.to_json() for diagnostic in error.diagnostics]}))
         else:
@@ -127,5 +139,5 @@ REPORT = "this is a bug in archspec; run it again with ARCHSPEC_DEBUG=1 and repo
 def recipe_key(error: click.NoSuchOption) -> str | None:
     """A hint for `--learning-rate 0.1` or `--weight-decay 5e-4`, if the command has `--set`."""
     options = [option for each in (error.ctx.command.params if error.ctx else ()) for option in each.opts]
-    setting = recipe_setting(error.option_name.lstrip("-").replace("-", "_")) if "--set" in options else None
+    setting = api.recipe_setting(error.option_name.lstrip("-").replace("-", "_")) if "--set" in options else None
     return f"Write `--set {setting}=...`." if setting else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -119,6 +118,8 @@ def program() -> str:
     called = sys.argv[0]
     if os.path.basename(called) != "archspec":
         return f"{shlex.quote(os.path.relpath(sys.executable))} -m archspec"
+    import shutil  # which imports all compression libraries
+
     found = shutil.which("archspec")
     if os.sep not in called or (found and os.path.realpath(found) == os.path.realpath(called)):
         return "archspec"

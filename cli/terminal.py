@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
 
@@ -15,10 +15,12 @@ class SentenceGroup(click.Group):
     """A group whose help shows the first sentence of each command in full; click cuts it off at the line's end."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in commands if command]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(list(self.summaries(ctx).items()))
+
+    def summaries(self, ctx: click.Context) -> Mapping[str, str]:
+        """The first sentence of each command."""
+        return {name: command.get_short_help_str(limit=1000) for name, command in self.commands.items()}
 
 
 class DataCommand(click.Command):

@@ -223,7 +223,7 @@ def api() -> str:
     parts.append("## Classes\n")
     parts += [_class(name, each) for name, each in public.items() if inspect.isclass(each)]
     parts.append("## Types\n")
-    for module in SECTIONS:
+    for module in (*SECTIONS, "choices"):
         for statement, text in _documented(importlib.import_module(f"archspec.api.{module}")):
             parts += [
                 f"### {ast.unparse(statement.target)}\n",

@@ -6,37 +6,37 @@ functions that need it.
 
 from __future__ import annotations
 
-from archspec.api.analysis import DiffFormat, PlanFormat, SummaryFormat, accelerators, diff, plan, schema, summarize
-from archspec.api.data import Preview, check_data, data_sources, preview_data
-from archspec.api.evaluation import (
-    EvaluationFormat,
-    Evaluations,
-    Split,
-    evaluate,
-    evaluate_all,
-    evaluation_protocols,
-    predict,
-)
-from archspec.api.models import (
-    DENSE_OUTPUTS,
-    DenseOutput,
-    FullyConvolutional,
-    convolutionalize,
-    convolutionalize_spec,
-    export,
-    export_formats,
-    from_keras,
-    is_model,
-    load_weights,
-)
-from archspec.api.network import ModelFile, Network, Setting, build, check, load, networks
-from archspec.api.outputs import check_output, write_text
-from archspec.api.spec_files import families, read_spec, recipes, split_reference
-from archspec.api.training import find_cluster, resume, train
-from archspec.lang.spec.overrides import parse_settings, recipe_setting
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.api.analysis import accelerators, diff, plan, schema, summarize
+    from archspec.api.choices import DenseOutput, DiffFormat, EvaluationFormat, PlanFormat, Split, SummaryFormat
+    from archspec.api.data import Preview, check_data, data_sources, preview_data
+    from archspec.api.evaluation import (
+        Evaluations,
+        evaluate,
+        evaluate_all,
+        evaluation_protocols,
+        predict,
+    )
+    from archspec.api.models import (
+        FullyConvolutional,
+        convolutionalize,
+        convolutionalize_spec,
+        export,
+        export_formats,
+        from_keras,
+        is_model,
+        load_weights,
+    )
+    from archspec.api.network import ModelFile, Network, Setting, build, check, load, networks
+    from archspec.api.outputs import check_output, write_text
+    from archspec.api.spec_files import families, read_spec, recipes, split_reference
+    from archspec.api.training import find_cluster, resume, train
+    from archspec.lang.spec.overrides import parse_settings, recipe_setting
 
 __all__ = [
-    "DENSE_OUTPUTS",
     "DenseOutput",
     "DiffFormat",
     "EvaluationFormat",
@@ -84,3 +84,34 @@ __all__ = [
     "train",
     "write_text",
 ]
+
+_NAMES = {
+    "api.analysis": ("accelerators", "diff", "plan", "schema", "summarize"),
+    "api.choices": ("DenseOutput", "DiffFormat", "EvaluationFormat", "PlanFormat", "Split", "SummaryFormat"),
+    "api.data": ("Preview", "check_data", "data_sources", "preview_data"),
+    "api.evaluation": ("Evaluations", "evaluate", "evaluate_all", "evaluation_protocols", "predict"),
+    "api.models": (
+        "FullyConvolutional",
+        "convolutionalize",
+        "convolutionalize_spec",
+        "export",
+        "export_formats",
+        "from_keras",
+        "is_model",
+        "load_weights",
+    ),
+    "api.network": ("ModelFile", "Network", "Setting", "build", "check", "load", "networks"),
+    "api.outputs": ("check_output", "write_text"),
+    "api.spec_files": ("families", "read_spec", "recipes", "split_reference"),
+    "api.training": ("find_cluster", "resume", "train"),
+    "lang.spec.overrides": ("parse_settings", "recipe_setting"),
+}
+"""The modules of archspec that define what this package exports; each is imported when a name of it is first used."""
+
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module `archspec.api` has no attribute `{name}`")
+    return getattr(import_module(f"archspec.{_MODULES[name]}"), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from archspec.api.network import Network, Setting, as_network
 from archspec.diagnostics import fail
@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from archspec.graph.analysis.summary import Summary
     from archspec.graph.analysis.training_plan import Plan
     from archspec.graph.diff.diff import Difference
-
-SummaryFormat = Literal["text", "json", "markdown", "csv"]
-DiffFormat = Literal["text", "json", "markdown"]
-PlanFormat = Literal["text", "json"]
 
 
 def summarize(network: Network | str | Path, *, depth: int | None = None, **settings: Setting) -> Summary:

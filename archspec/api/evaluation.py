@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from archspec.api.choices import EvaluationFormat, Split
 from archspec.api.options import named_options
 from archspec.api.training import Devices
 from archspec.protocols import PROTOCOLS
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from archspec.runtime.distributed.cluster import Cluster
     from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.predict import Prediction
-
-Split = Literal["train", "validation"]
-EvaluationFormat = Literal["text", "json", "markdown", "csv"]
 
 
 class Evaluations(tuple["Evaluation", ...]):

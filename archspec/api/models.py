@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
+from archspec.api.choices import DenseOutput
 from archspec.api.network import Network, as_network
 from archspec.api.options import named_options
 from archspec.api.outputs import check_output, write_text
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from archspec.runtime.dense.convert_file import DenseModel
     from archspec.runtime.export.exporter import Export
     from archspec.runtime.weights import Matching
-
-DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
-"""What a fully convolutional network returns: maps of scores or logits, or their average over the image."""
-DENSE_OUTPUTS: tuple[DenseOutput, ...] = get_args(DenseOutput)
 
 
 @named_options

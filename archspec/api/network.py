@@ -20,10 +20,7 @@ from archspec.graph.ir import Graph
 from archspec.graph.select import check_recipe
 from archspec.lang.declarations import from_one_key
 from archspec.lang.document.nodes import MappingNode
-from archspec.lang.recipes.crop_share import small_crop
-from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation_recipe
-from archspec.lang.recipes.recipe import Recipe
-from archspec.lang.recipes.recipe import recipe as recipe_of
+from archspec.lang.schema.spec_schema import SECTIONS
 from archspec.lang.spec import overrides
 from archspec.lang.spec.overrides import recipe_setting, recipe_words
 from archspec.lang.spec.resolve import resolved_text
@@ -33,6 +30,8 @@ from archspec.transforms import TRANSFORMS
 if TYPE_CHECKING:
     import keras
 
+    from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
+    from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.weights import Matching
 
 Setting: TypeAlias = bool | int | float | str | Sequence["Setting"] | Mapping[str, "Setting"] | None
@@ -145,7 +144,9 @@ class Network:
         Raises:
             ArchspecError: the errors of the recipe.
         """
-        return recipe_of(self._section("train"))
+        from archspec.lang.recipes.recipe import recipe
+
+        return recipe(self._section("train"))
 
     @cached_property
     def protocol(self) -> EvaluationRecipe:
@@ -154,6 +155,8 @@ class Network:
         Raises:
             ArchspecError: the errors of that section.
         """
+        from archspec.lang.recipes.evaluation_recipe import evaluation_recipe
+
         return evaluation_recipe(self._section("evaluate"))
 
     @property
@@ -168,7 +171,7 @@ class Network:
 
     def resolved_text(self) -> str:
         """This network as a standalone spec (YAML), with the variant selected and the settings applied."""
-        sections = {name: self._section(name) for name in (*overrides.SECTIONS, "preprocess")}
+        sections = {name: self._section(name) for name in (*SECTIONS, "preprocess")}
         given = {name: section for name, section in sections.items() if section}
         return resolved_text(self.spec, self.variant, self.params, given, self.name)
 
@@ -192,6 +195,7 @@ class Network:
         Raises:
             ArchspecError: the errors of the spec.
         """
+        from archspec.lang.recipes.crop_share import small_crop
 
         def where(section: str, *path: str) -> Span | None:
             return overrides.place(self._document(section), (section, *path))

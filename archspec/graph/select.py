@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from archspec.diagnostics import ArchspecError, Span, did_you_mean, fail, listed
 from archspec.graph.ir import Graph, Node
-from archspec.lang.recipes.initializers import Initializer, Rule
-from archspec.lang.recipes.recipe import Recipe
 from archspec.ops import OPS
+
+if TYPE_CHECKING:
+    from archspec.lang.recipes.initializers import Initializer, Rule
+    from archspec.lang.recipes.recipe import Recipe
 
 # ---- patterns ------------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,10 @@ and how a summary names it. The schema, the reference, reading, writing and summ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
+from itertools import chain
 from typing import Any, TypeVar
 
 from archspec.declare import Argument, Declared, Schema, arguments, freeze
@@ -24,6 +26,32 @@ PATH = "^[A-Za-z0-9_][A-Za-z0-9_/-]*$"
 IDENTIFIER = "^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 EXPRESSION: Json = {"type": "string", "pattern": "^\\$"}
 LAYERS: Json = {"$ref": "#/definitions/layers"}
+
+
+class Properties(Mapping[str, Json]):
+    """`properties` of JSON Schema: `fixed`, and `names` whose schemas are made when they are looked up.
+
+    A spec uses few of the operators. The mapping follows a registry that grows.
+    """
+
+    def __init__(self, names: Collection[str], make: Callable[[str], Json], fixed: Mapping[str, Json] = {}) -> None:
+        self.names, self.make, self.fixed = names, cache(make), fixed
+
+    def __getitem__(self, name: str) -> Json:
+        if name in self.fixed:
+            return self.fixed[name]
+        if name in self.names:
+            return self.make(name)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.fixed or name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self.fixed, self.names)
+
+    def __len__(self) -> int:
+        return len(self.fixed) + len(self.names)
 
 
 def or_expression(fragment: Mapping[str, Any]) -> Json:
@@ -78,7 +106,7 @@ def one_key(declared: Mapping[str, type[Declared]]) -> Json:
             "type": "object",
             "minProperties": 1,
             "maxProperties": 1,
-            "properties": {name: head(each) for name, each in declared.items()},
+            "properties": Properties(declared, lambda name: head(declared[name])),
             "additionalProperties": False,
         },
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -22,7 +23,7 @@ from archspec.format import byte_size
 )
 @click.option(
     "--output",
-    type=click.Choice(api.DENSE_OUTPUTS),
+    type=click.Choice(get_args(api.DenseOutput)),
     default="scores",
     show_default=True,
     help="Output of the network; see above.",

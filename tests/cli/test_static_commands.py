@@ -144,7 +144,10 @@ def test_wrong_usage_says_how_to_mend_it(run: Run, arguments: list[str], status:
 def test_every_command_has_help_in_whole_sentences(run: Run) -> None:
     text = run("--help").out
     assert "..." not in text.partition("\nCommands:\n")[2]
-    for name in COMMANDS:
+    for name, summary in COMMANDS.items():
+        command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.get_short_help_str(limit=1000) == summary
         assert name in text
         result = run(name, "--help")
         assert result.status == 0

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from archspec.diagnostics import Span, did_you_mean, fail, listed
 from archspec.lang.document.nodes import SequenceNode, plain
 from archspec.lang.expressions import names_if_valid, value_of
-from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.schema.messages import INPUT
-from archspec.lang.schema.spec_schema import spec_schema
-from archspec.lang.spec.overrides import SECTIONS, normal
+from archspec.lang.schema.spec_schema import SECTIONS, spec_schema
+from archspec.lang.spec.overrides import normal
 from archspec.lang.spec.spec import Spec
 from archspec.ops.base import Shape
 
 Names = dict[str, Any]
-RECIPE_KEYS = frozenset(field.name for field in dataclasses.fields(Recipe))
 
 
 def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> Names:
@@ -46,9 +43,10 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
 
 def _elsewhere(name: str) -> str | None:
     """The remedy for a key of the recipe or of the spec that is used as a parameter."""
-    if name in RECIPE_KEYS:
+    sections = spec_schema()["properties"]
+    if name in sections["train"]["properties"]:
         return f"it is a key of the recipe: `--set train.{name}=...`"
-    if name in spec_schema()["properties"]:
+    if name in sections:
         return f"`{name}` is a section of the spec; to change it, edit a copy of the spec"
     return None
 

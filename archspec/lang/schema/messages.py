@@ -7,10 +7,8 @@ from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import did_you_mean, listed
-from archspec.lang.declarations import IDENTIFIER, NAME, PATH, TITLE, VARIANT
+from archspec.lang.declarations import IDENTIFIER, NAME, PATH, TITLE, VARIANT, Family
 from archspec.lang.expressions import is_expression
-from archspec.lang.recipes.optimizers import OPTIMIZERS
-from archspec.lang.recipes.recipe import ONE_KEY
 from archspec.lang.schema.validator import Mistake, Path
 from archspec.ops import OPS, is_merge
 from archspec.protocols import PROTOCOLS
@@ -118,7 +116,7 @@ def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -
     argument = SHORT.get(name, name)
     if path[:1] != ("train",) or argument not in [each.name for each in arguments(heads()["sgd"])]:
         return None
-    if head in OPTIMIZERS and name in SHORT:
+    if head in one_key_options()["optimizer"] and name in SHORT:
         return f"did you mean `{argument}`?"
     if path not in (("train",), ("train", "optimizer")):
         return None
@@ -205,12 +203,18 @@ def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
 
 # ---- paths: the operator, argument or key that a path in the JSON Schema points at -----------------------------------
 
-RECIPES = {name: each for family in ONE_KEY.values() for name, each in family.items()}
-
 
 def heads() -> dict[str, type[Declared]]:
     """Every declaration by name, including those of loaded plugins."""
-    return {**PROTOCOLS, **RECIPES, **TRANSFORMS, **OPS}
+    recipes = (each for family in one_key_options().values() for each in family.items())
+    return {**PROTOCOLS, **dict(recipes), **TRANSFORMS, **OPS}
+
+
+def one_key_options() -> dict[str, Family]:
+    """The options of a recipe that hold one declaration in the one-key form, and what it is chosen from."""
+    from archspec.lang.recipes.recipe import ONE_KEY
+
+    return ONE_KEY
 
 
 def word(path: Path) -> str | None:
@@ -244,11 +248,11 @@ def _declaration(path: Path, name: str) -> type[Declared]:
 
 
 def _head(path: Path) -> tuple[str | None, int]:
-    """The last declaration in a path and the position after it: a name after a list index or a key of ONE_KEY."""
-    known = heads()
+    """The last declaration in a path and the position after it: a name after a list index or a one-key option."""
+    known, options = heads(), one_key_options()
     for at in range(len(path) - 1, 0, -1):
         part, before = path[at], path[at - 1]
-        item = isinstance(before, int) or before in ONE_KEY
+        item = isinstance(before, int) or before in options
         if item and isinstance(part, str) and part in known:
             return part, at + 1
     return None, 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from archspec.declare import Declared
 from archspec.lang.declarations import (
     IDENTIFIER,
     LAYERS,
@@ -15,18 +14,18 @@ from archspec.lang.declarations import (
     PATH,
     TITLE,
     Json,
+    Properties,
     head,
     one_key,
     or_expression,
     section_schema,
 )
-from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
-from archspec.lang.recipes.recipe import Recipe
 from archspec.ops import OPS
 from archspec.plugins import load_all_plugins
 from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS
 
+SECTIONS = ("train", "evaluate")
 SHORTCUTS = ("identity", "project", "pad", "project_all", "if_same_shape", "none")
 QUANTITIES = ("params", "trainable_params", "macs", "receptive_field", "output_shape")
 SOURCE = {
@@ -140,12 +139,12 @@ EXPECTATION: Json = {
 
 def spec_schema() -> Json:
     """The whole schema, including loaded plugins."""
-    return _spec_schema(tuple(OPS.values()), tuple(TRANSFORMS.values()), tuple(PROTOCOLS.values()))
+    return _spec_schema(tuple(OPS), tuple(TRANSFORMS), tuple(PROTOCOLS))
 
 
 @cache
-def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
-    """The schema of the current declarations."""
+def _spec_schema(*names: tuple[str, ...]) -> Json:
+    """The schema for the current names of operators, transforms and protocols."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "archspec spec",
@@ -153,76 +152,90 @@ def _spec_schema(*declared: tuple[type[Declared], ...]) -> Json:
         "type": "object",
         "required": ["name", "input", "layers"],
         "additionalProperties": False,
-        "properties": {
-            "name": {"type": "string", "pattern": TITLE, "description": "the family: `vgg`, `resnet`"},
-            "source": {
-                "description": "the publication: authors, year, arXiv id, table",
-                "if": {"type": "object"},
-                "then": {
-                    "properties": {
-                        key: {"type": ["string", "integer", "number", "array"], "description": doc}
-                        for key, doc in SOURCE.items()
+        "properties": Properties(
+            SECTIONS,
+            _section,
+            {
+                "name": {"type": "string", "pattern": TITLE, "description": "the family: `vgg`, `resnet`"},
+                "source": {
+                    "description": "the publication: authors, year, arXiv id, table",
+                    "if": {"type": "object"},
+                    "then": {
+                        "properties": {
+                            key: {"type": ["string", "integer", "number", "array"], "description": doc}
+                            for key, doc in SOURCE.items()
+                        },
+                        "additionalProperties": False,
                     },
+                    "else": {"type": "string"},
+                },
+                "input": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 4,
+                    "items": or_expression({"type": ["integer", "null"], "minimum": 1}),
+                    "description": "[height, width, channels], [length, channels], [depth, height, width, channels] or "
+                    "[features]; ~ is a free size",
+                },
+                "params": PARAMETERS,
+                "variants": {
+                    "type": ["array", "object"],
+                    "items": VARIANT,
+                    "minItems": 1,
+                    "minProperties": 1,
+                    "additionalProperties": {
+                        "if": {"type": "null"},
+                        "else": {**PARAMETERS, "description": "the parameters that this variant sets"},
+                    },
+                    "description": "column names for `row`, or a mapping from each variant to the parameters "
+                    "that it sets",
+                },
+                "default": {**VARIANT, "description": "the variant used when a reference names none"},
+                "blocks": {
+                    "type": "object",
+                    "propertyNames": {"pattern": NAME},
+                    "description": "named, parameterized lists of layers",
+                    "additionalProperties": BLOCK,
+                },
+                "layers": {**LAYERS, "description": "the network"},
+                "outputs": {
+                    "type": ["array", "object"],
+                    "items": {"type": "string", "pattern": PATH},
+                    "minItems": 1,
+                    "minProperties": 1,
+                    "additionalProperties": {"type": "number", "minimum": 0},
+                    "description": "the layers that the network returns, main one first, with the weights of "
+                    "their losses",
+                },
+                "expect": {
+                    "type": "object",
+                    "description": "figures from the paper, for every variant or as {VARIANT: FIGURE}",
                     "additionalProperties": False,
+                    "properties": dict.fromkeys(QUANTITIES, EXPECTATION),
                 },
-                "else": {"type": "string"},
-            },
-            "input": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": 4,
-                "items": or_expression({"type": ["integer", "null"], "minimum": 1}),
-                "description": "[height, width, channels], [length, channels], [depth, height, width, channels] or "
-                "[features]; ~ is a free size",
-            },
-            "params": PARAMETERS,
-            "variants": {
-                "type": ["array", "object"],
-                "items": VARIANT,
-                "minItems": 1,
-                "minProperties": 1,
-                "additionalProperties": {
-                    "if": {"type": "null"},
-                    "else": {**PARAMETERS, "description": "the parameters that this variant sets"},
+                "preprocess": {
+                    "type": "array",
+                    "items": one_key(TRANSFORMS),
+                    "description": "transforms of the pixels (0 to 255), the same in training, evaluation, "
+                    "prediction and export",
                 },
-                "description": "column names for `row`, or a mapping from each variant to the parameters that it sets",
             },
-            "default": {**VARIANT, "description": "the variant used when a reference names none"},
-            "blocks": {
-                "type": "object",
-                "propertyNames": {"pattern": NAME},
-                "description": "named, parameterized lists of layers",
-                "additionalProperties": BLOCK,
-            },
-            "layers": {**LAYERS, "description": "the network"},
-            "outputs": {
-                "type": ["array", "object"],
-                "items": {"type": "string", "pattern": PATH},
-                "minItems": 1,
-                "minProperties": 1,
-                "additionalProperties": {"type": "number", "minimum": 0},
-                "description": "the layers that the network returns, main one first, with the weights of their losses",
-            },
-            "expect": {
-                "type": "object",
-                "description": "figures from the paper, for every variant or as {VARIANT: FIGURE}",
-                "additionalProperties": False,
-                "properties": dict.fromkeys(QUANTITIES, EXPECTATION),
-            },
-            "preprocess": {
-                "type": "array",
-                "items": one_key(TRANSFORMS),
-                "description": "transforms of the pixels (0 to 255), the same in training, evaluation, "
-                "prediction and export",
-            },
-            "train": section_schema(Recipe, "the recipe"),
-            "evaluate": section_schema(EvaluationRecipe, "the evaluation protocols"),
-        },
+        ),
         "definitions": {
             "layers": {"type": "array", "items": {"$ref": "#/definitions/layer"}},
             "layer": _layer(),
         },
     }
+
+
+def _section(name: str) -> Json:
+    if name == "train":
+        from archspec.lang.recipes.recipe import Recipe
+
+        return section_schema(Recipe, "the recipe")
+    from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
+
+    return section_schema(EvaluationRecipe, "the evaluation protocols")
 
 
 def _layer() -> Json:
@@ -232,16 +245,19 @@ def _layer() -> Json:
         "else": {
             "type": "object",
             "minProperties": 1,
-            "properties": {
-                **MODIFIERS,
-                "row": {
-                    "type": "array",
-                    "items": {"if": {"type": "null"}, "else": {"$ref": "#/definitions/layer"}},
-                    "description": "one cell for each variant; `~` is an empty cell",
+            "properties": Properties(
+                OPS,
+                lambda name: head(OPS[name], branches=OPS[name].many),
+                {
+                    **MODIFIERS,
+                    "row": {
+                        "type": "array",
+                        "items": {"if": {"type": "null"}, "else": {"$ref": "#/definitions/layer"}},
+                        "description": "one cell for each variant; `~` is an empty cell",
+                    },
+                    "residual": RESIDUAL,
                 },
-                "residual": RESIDUAL,
-                **{name: head(op, branches=op.many) for name, op in OPS.items()},
-            },
+            ),
         },
     }
 
@@ -251,4 +267,4 @@ def text() -> str:
     import json
 
     load_all_plugins()
-    return json.dumps(spec_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(spec_schema(), default=dict, indent=1, ensure_ascii=False) + "\n"

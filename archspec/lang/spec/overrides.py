@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import numbers
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -15,14 +14,10 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
 from archspec.lang.document.nodes import LARGEST, MappingNode, Node, SequenceNode, find
 from archspec.lang.document.yaml_parser import parse_value
 from archspec.lang.expressions import value_of
-from archspec.lang.recipes.contradictions import contradictions
-from archspec.lang.recipes.evaluation_recipe import make_protocols
-from archspec.lang.recipes.recipe import ONE_KEY, Recipe, recipe
-from archspec.lang.schema.messages import SHORT
+from archspec.lang.schema.messages import SHORT, one_key_options
+from archspec.lang.schema.spec_schema import SECTIONS, spec_schema
 from archspec.lang.schema.validate import validate_section
 from archspec.protocols import PROTOCOLS, Protocol
-
-SECTIONS = ("train", "evaluate")
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
@@ -84,6 +79,9 @@ def section(document: MappingNode, name: str, settings: Mapping[str, Any], param
             _put(values, dotted, _of_setting(dotted, value, params), given)
         diagnostics = validate_section(values, name) if given else []
     if name == "train" and not diagnostics:
+        from archspec.lang.recipes.contradictions import contradictions
+        from archspec.lang.recipes.recipe import recipe
+
         diagnostics = [
             Diagnostic("recipe", each.message, _unless_set(document, (name, *each.path), settings), help=each.help)
             for each in contradictions(recipe(values))
@@ -107,17 +105,17 @@ def place(document: MappingNode, path: tuple[str, ...]) -> Span | None:
 
 def recipe_setting(word: str) -> str | None:
     """`train.weight_decay` for `weight_decay`, `train.optimizer.sgd.momentum` for `momentum` or a short form of it."""
-    if word in {field.name for field in dataclasses.fields(Recipe)}:
+    if word in spec_schema()["properties"]["train"]["properties"]:
         return f"train.{word}"
     argument = SHORT.get(word, word)
-    known = argument in {each.name for each in arguments(ONE_KEY["optimizer"]["sgd"])}
+    known = argument in {each.name for each in arguments(one_key_options()["optimizer"]["sgd"])}
     return f"train.optimizer.sgd.{argument}" if known else None
 
 
 def recipe_words() -> list[str]:
     """The words that `recipe_setting` knows, without the short forms."""
-    of_recipe = [field.name for field in dataclasses.fields(Recipe)]
-    return of_recipe + [each.name for each in arguments(ONE_KEY["optimizer"]["sgd"])]
+    of_recipe = spec_schema()["properties"]["train"]["properties"]
+    return [*of_recipe, *(each.name for each in arguments(one_key_options()["optimizer"]["sgd"]))]
 
 
 def _unless_set(document: MappingNode, path: tuple[str, ...], settings: Collection[str]) -> Span | None:
@@ -129,20 +127,21 @@ def _unless_set(document: MappingNode, path: tuple[str, ...], settings: Collecti
 
 def _put(values: dict[str, Any], dotted: str, value: Any, others: Collection[str]) -> None:
     """Set one key of a section and create the mappings above it. `epochs` and `iterations` replace each other."""
+    options = one_key_options()
     _, *inner, last = dotted.split(".")
     above = ""
     for word in inner:
         here = values.get(word)
-        if isinstance(here, str) and word in ONE_KEY:
+        if isinstance(here, str) and word in options:
             here = {here: {}}  # `schedule: cosine` becomes `schedule: {cosine: {}}` before a setting goes into it
-        elif above in ONE_KEY and word in ONE_KEY[above] and word not in values:
+        elif above in options and word in options[above] and word not in values:
             values.clear()  # another optimizer, loss or schedule replaces that of the spec
-        elif above in ONE_KEY and not isinstance(here, dict) and here is not None:
-            first = arguments(ONE_KEY[above][word])[:1] if word in ONE_KEY[above] else ()
+        elif above in options and not isinstance(here, dict) and here is not None:
+            first = arguments(options[above][word])[:1] if word in options[above] else ()
             here = {argument.name: here for argument in first}  # the bare value under its name
         values[word] = here if isinstance(here, dict) else {}
         values, above = values[word], word
-    if above in ONE_KEY and last in ONE_KEY[above]:
+    if above in options and last in options[above]:
         values.clear()
     values[last] = value
     other = {"epochs": "iterations", "iterations": "epochs"}.get(last, "")
@@ -198,4 +197,6 @@ def parse_protocols(texts: Iterable[str]) -> tuple[Protocol, ...] | None:
         diagnostics = validate_section({"protocols": values}, "evaluate")
     if diagnostics:
         raise ArchspecError(*merged(diagnostics))
+    from archspec.lang.recipes.evaluation_recipe import make_protocols
+
     return make_protocols(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import jsonschema
@@ -59,7 +60,7 @@ def test_a_new_option_is_read_written_and_named_in_the_summary() -> None:
 
 
 def test_a_new_option_is_in_the_schema() -> None:
-    schema = section_schema(LargerRecipe, "the recipe")
+    schema = json.loads(json.dumps(section_schema(LargerRecipe, "the recipe"), default=dict))
     assert schema["properties"]["mixing_epochs"]["description"] == "epochs of mixup (default: 0)"
     jsonschema.validate(SECTION, schema)
     for wrong in ({"mixing_epochs": -1}, {"second_optimizer": "sdg"}, {"pause": {"epoch": 1}}, {"late_augment": ["x"]}):

@@ -19,7 +19,8 @@ from archspec.lang.schema.messages import heads
 from tests.examples.specs import BAD, GOOD, diagnostics
 
 SHIPPED = Path(schema.__file__).parents[2] / "schema.json"
-PLAIN = jsonschema.Draft7Validator(schema.spec_schema())
+SCHEMA = json.loads(schema.text())
+PLAIN = jsonschema.Draft7Validator(SCHEMA)
 OF_THE_SCHEMA = {"missing-key", "unknown-key", "unknown-argument", "missing-argument", "wrong-type", "wrong-value"}
 
 
@@ -92,13 +93,13 @@ def properties(fragment: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_every_property_is_described_for_editors() -> None:
-    found = dict(properties(schema.spec_schema()))
+    found = dict(properties(SCHEMA))
     assert len(found) > 200
     assert [path for path, each in found.items() if not each.get("description")] == []
 
 
 def test_every_head_and_modifier_can_be_completed() -> None:
-    words = schema.spec_schema()["definitions"]["layer"]["else"]["properties"]
+    words = SCHEMA["definitions"]["layer"]["else"]["properties"]
     assert {"name", "from", "repeat", "first", "when", "row", "residual"} < set(words)
-    text = json.dumps(schema.spec_schema())
+    text = json.dumps(SCHEMA)
     assert [name for name in heads() if f'"{name}": {{"description"' not in text] == []

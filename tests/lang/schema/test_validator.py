@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
@@ -12,13 +13,13 @@ from hypothesis import strategies as st
 from archspec.diagnostics import ArchspecError, Source
 from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
-from archspec.lang.schema.spec_schema import spec_schema
+from archspec.lang.schema.spec_schema import spec_schema, text
 from archspec.lang.schema.validator import MAX_MISTAKES, mistakes
 from tests.examples.specs import BAD, GOOD
 from tests.lang.test_never_a_traceback import trees
 
 SCHEMA = spec_schema()
-PLAIN = jsonschema.Draft7Validator(SCHEMA)
+PLAIN = jsonschema.Draft7Validator(json.loads(text()))
 
 
 def of_the_other(value: Any, validator: Any) -> set[tuple[tuple[Any, ...], str]]:

@@ -1,0 +1,13 @@
+"""The values of options of the API, which the command line offers as choices."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+SummaryFormat = Literal["text", "json", "markdown", "csv"]
+DiffFormat = Literal["text", "json", "markdown"]
+PlanFormat = Literal["text", "json"]
+EvaluationFormat = Literal["text", "json", "markdown", "csv"]
+Split = Literal["train", "validation"]
+DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
+"""What a fully convolutional network returns: maps of scores or logits, or their average over the image."""
