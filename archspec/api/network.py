@@ -89,7 +89,7 @@ class Network:
             seed_everything(seed)
         model = build_model(self.graph())
         if init:
-            from archspec.runtime.weights.initializers import initialize
+            from archspec.runtime.weights.initial_weights import initialize
 
             initialize(model, self.graph(), self.recipe.init)
         if weights is not None:

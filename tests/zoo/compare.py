@@ -123,7 +123,7 @@ def _copy(reference: Any, model: Any) -> int:
     """Give the weights of the reference to our model by their places in the graphs. Returns the number of layers."""
     from archspec.runtime.models.keras_graph import keras_graph
     from archspec.runtime.weights.keras_units import model_slots
-    from archspec.runtime.weights.skeleton import by_graph
+    from archspec.runtime.weights.structure import by_graph
     from archspec.runtime.weights.weight_file import of_model
 
     source, ours = of_model(reference), keras_graph(model)

@@ -11,8 +11,7 @@ from archspec.graph.ir import INPUT, Facts, Graph, Node
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
 from archspec.plugins import load_all_plugins
-from archspec.runtime.from_keras.operations import READERS
-from archspec.runtime.from_keras.reading import NOWHERE, Reading
+from archspec.runtime.from_keras.operations import NOWHERE, READERS, Reading
 from archspec.runtime.from_keras.simplify import simplify
 from archspec.runtime.models.keras_graph import Call, KerasGraph, keras_graph
 

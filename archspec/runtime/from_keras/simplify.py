@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archspec.graph.compile.inference import infer
+from archspec.graph.compile.inference import infer, made
 from archspec.graph.ir import Graph, Node
 from archspec.ops.base import Op
 
@@ -73,8 +73,6 @@ def _kept(node: Node, nodes: Sequence[Node], inputs: tuple[int, ...]) -> Found:
 
 def _hard_sigmoid(node: Node, nodes: Sequence[Node], inputs: tuple[int, ...]) -> Found:
     """relu6(x + 3) / 6 -> hard_sigmoid."""
-    from archspec.graph.compile.inference import made
-
     if node.op.name != "rescale" or not _is(node.op, 1 / 6, 0) or not _above(nodes, inputs, "relu6"):
         return None
     shift = _above(nodes, inputs, "rescale", 2)

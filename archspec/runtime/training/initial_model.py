@@ -11,8 +11,7 @@ from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.training.trainable import Trainable
 from archspec.runtime.weights import load_weights
 from archspec.runtime.weights.freeze import freeze
-from archspec.runtime.weights.initializers import initialize
-from archspec.runtime.weights.transfer import initialize_from
+from archspec.runtime.weights.initial_weights import initialize, initialize_from
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.models.build import without_weights
-from archspec.runtime.weights.unit import Unit
+from archspec.runtime.weights.matching import Unit
 
 FUNCTIONS: dict[str, str] = {
     "vgg-D": "VGG16",

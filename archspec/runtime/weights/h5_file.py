@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.runtime.weights.keras_units import kind_of
-from archspec.runtime.weights.unit import Tensor, Unit
+from archspec.runtime.weights.matching import Tensor, Unit
 
 HELP = "give a file that `model.save_weights(...)` or `archspec build` wrote"
 MAX_LAYERS = 100_000
@@ -82,20 +83,23 @@ def _sublayers(layer: str, tensors: list[Tensor]) -> list[Unit]:
     return [Unit(kind, name, tuple(given)) for name, kind, given in found if kind != "statistics"]
 
 
+TELLING = {
+    "pointwise_kernel": "separable",
+    "depthwise_kernel": "depthwise",
+    "moving_mean": "bn",
+    "running_mean": "bn",
+}
+"""Name of a weight -> kind of the layers that have it."""
+
+
 def _kind(tensors: list[Tensor]) -> str:
-    words = [re.sub(r"(_\d+)?(:0)?$", "", tensor.name.rpartition("/")[2]) for tensor in tensors]
-    if "count" in words and "mean" in words:
+    words = {re.sub(r"(_\d+)?(:0)?$", "", tensor.name.rpartition("/")[2]) for tensor in tensors}
+    if {"count", "mean"} <= words:
         return "statistics"
-    if "pointwise_kernel" in words:
-        return "separable"
-    if "depthwise_kernel" in words:
-        return "depthwise"
-    if "moving_mean" in words or "running_mean" in words:
-        return "bn"
-    rank = len(tensors[0].shape)
-    if len(tensors) > 2:
-        return "attention"
-    return "norm" if rank == 1 else "dense" if rank == 2 else "conv"
+    told = next((kind for word, kind in TELLING.items() if word in words), None)
+    if told or len(tensors) > 2:
+        return told or "attention"
+    return {1: "norm", 2: "dense"}.get(len(tensors[0].shape), "conv")
 
 
 # ---- the format of Keras 3: layers/conv2d_7/vars/0, named by class and number --------------
@@ -153,14 +157,11 @@ def _tensor(path: Path, group: Any, name: str) -> Tensor:
         or dataset.dtype.kind not in "fiu"
     ):
         raise fail("not-weights", f"`{name}` in `{path}` is not an array of numbers stored in this file", help=HELP)
-    return Tensor(name, tuple(dataset.shape), _reader(path, name, dataset))
+    return Tensor(name, tuple(dataset.shape), partial(_read, path, name, dataset))
 
 
-def _reader(path: Path, name: str, dataset: Any) -> Callable[[], Any]:
-    def read() -> Any:
-        try:
-            return dataset[()].astype("float32")
-        except OSError as error:
-            raise fail("not-weights", f"`{name}` in `{path}` is damaged", help=HELP) from error
-
-    return read
+def _read(path: Path, name: str, dataset: Any) -> Any:
+    try:
+        return dataset[()].astype("float32")
+    except OSError as error:
+        raise fail("not-weights", f"`{name}` in `{path}` is damaged", help=HELP) from error

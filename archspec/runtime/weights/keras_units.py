@@ -9,7 +9,7 @@ from typing import Any
 from archspec.graph.ir import Graph
 from archspec.ops import OPS
 from archspec.runtime.models.keras_graph import Call, KerasGraph
-from archspec.runtime.weights.unit import Slot, Tensor, Unit
+from archspec.runtime.weights.matching import Slot, Tensor, Unit
 
 STATISTICS = "Normalization"
 """The Keras layer whose weights are statistics of the data; in a spec they are arguments of `normalize`."""

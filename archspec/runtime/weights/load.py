@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.weights.keras_units import in_spec_order, model_slots
-from archspec.runtime.weights.match import Matching, by_name, by_order, head_of
-from archspec.runtime.weights.report import mismatch
-from archspec.runtime.weights.shortcut import told_apart
-from archspec.runtime.weights.skeleton import by_graph
-from archspec.runtime.weights.tree import by_tree
-from archspec.runtime.weights.unit import Sizes, Slot, Unit
+from archspec.runtime.weights.matching import Matching, Sizes, Slot, Unit, by_name, by_order, head_of, mismatch
+from archspec.runtime.weights.state_dict import told_apart
+from archspec.runtime.weights.structure import by_graph, by_tree
 from archspec.runtime.weights.weight_file import WeightSource, open_source
 
 AUXILIARY = "aux"
 """Prefix, in lower case, of auxiliary classifiers in state dicts; they are left out if the spec has none."""
 
 
-def load_into(model: Any, text: str, graph: Graph | None, *, new_head: bool) -> Matching:
-    """See `load_weights`."""
-    keras = keras_graph(model)
+def load_weights(model: Any, source: str | Path, *, graph: Graph | None = None, new_head: bool = False) -> Matching:
+    """Set the weights of a keras.Model from a file, or from `keras:imagenet` and `keras:NAME`.
+
+    Args:
+        model: of `archspec.build`, or any functional Keras model.
+        source: .keras, .weights.h5, .h5, .pth, .pt, .bin or .safetensors; `keras:NAME` downloads.
+        graph: of the spec; gives the order of the layers when the model was loaded from a file.
+        new_head: keep the classifier of the model if the file has another number of classes.
+
+    Returns how the layers were matched; `Matching.describe` summarizes it in one line. Raises ArchspecError:
+        weights-mismatch with a table of the layers that match and those that do not, weights-not-found,
+        weights-unknown, not-weights, weights-unsafe, unknown-application, download. The model is unchanged on errors.
+    """
+    text, keras = str(source), keras_graph(model)
     slots = model_slots(keras)
-    with open_source(text, model.name, {slot.name for slot in slots.values()}) as source:
-        if not source.as_run:
-            slots, units = told_apart(slots, keras, source.units)
-            source = replace(source, units=units)
-        ordered = in_spec_order(slots, keras, graph)
-        as_run = list(slots.values())
-        matching = _strict(keras, slots, as_run, ordered, source)
+    with open_source(text, model.name, {slot.name for slot in slots.values()}) as opened:
+        if not opened.as_run:
+            slots, units = told_apart(slots, keras, opened.units)
+            opened = replace(opened, units=units)
+        matching = _match(keras, slots, graph, opened)
         if matching is None and new_head:
-            matching = _without_head(keras, slots, as_run, ordered, source)
+            matching = _match_without_head(keras, slots, graph, opened)
         if matching is None:
-            order = as_run if source.as_run else ordered
+            order = list(slots.values()) if opened.as_run else in_spec_order(slots, keras, graph)
             raise fail(
                 "weights-mismatch",
                 f"the weights of `{text}` do not fit `{model.name}`",
-                notes=mismatch(order, source.units),
-                help=_remedy(order, source.units, new_head=new_head),
+                notes=mismatch(order, opened.units),
+                help=_remedy(order, opened.units, new_head=new_head),
             )
-        arrays = [
-            (variable, array_of(slot, unit, index))
-            for slot, unit in matching.pairs
-            for index, variable in enumerate(slot.variables)
-        ]
-    for variable, array in arrays:
-        variable.assign(array)
+        assign(matching.pairs)
     return matching
 
 
@@ -64,24 +65,25 @@ def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> 
     return "check that the weights are of this variant; `archspec list` shows all variants"
 
 
-def _strict(
-    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], ordered: list[Slot], source: WeightSource
+def _match(
+    keras: KerasGraph,
+    slots: dict[int, Slot],
+    graph: Graph | None,
+    source: WeightSource,
+    heads: tuple[int | None, int | None] = (None, None),
 ) -> Matching | None:
-    named = by_name(ordered, source.units)
-    if named is not None:
-        return named
-    if source.graph is not None:
-        units = dict(zip(source.positions, source.units, strict=True))
-        found = by_graph(keras, slots, source.graph, units)
-        if found is not None:
-            return found
-    return _by_order(as_run, ordered, source, source.units)
+    """The matching by name, else by graph, else by order. `heads`: see `by_graph`."""
+    ordered = in_spec_order(slots, keras, graph)
+    found = by_name(ordered, source.units)
+    if found is None and source.graph is not None:
+        found = by_graph(keras, slots, source.graph, dict(zip(source.positions, source.units, strict=True)), heads)
+    return found or _match_by_order(list(slots.values()), ordered, source)
 
 
-def _by_order(as_run: list[Slot], ordered: list[Slot], source: WeightSource, units: list[Unit]) -> Matching | None:
+def _match_by_order(as_run: list[Slot], ordered: list[Slot], source: WeightSource) -> Matching | None:
     if source.as_run:
-        return by_order(as_run, units)
-    for chosen, unused in _choices(units, len(ordered)):
+        return by_order(as_run, source.units)
+    for chosen, unused in _choices(source.units, len(ordered)):
         found = None if source.sorted_by_name else by_order(ordered, chosen)
         found = found or by_tree(ordered, chosen)
         if found is not None:
@@ -97,37 +99,40 @@ def _choices(units: list[Unit], wanted: int) -> Iterator[tuple[list[Unit], list[
         yield [unit for unit in units if unit not in auxiliary], auxiliary
 
 
-def _without_head(
-    keras: KerasGraph, slots: dict[int, Slot], as_run: list[Slot], ordered: list[Slot], source: WeightSource
+def _match_without_head(
+    keras: KerasGraph, slots: dict[int, Slot], graph: Graph | None, source: WeightSource
 ) -> Matching | None:
     """The matching without the classifiers, or without that of the model alone, for files without a classifier."""
+    ordered = in_spec_order(slots, keras, graph)
     index = head_of(ordered)
     if index is None:
         return None
     head = ordered[index]
     place = next(position for position, slot in slots.items() if slot is head)
+    body = {position: slot for position, slot in slots.items() if slot is not head}
     there = head_of(source.units)
-    for other in [there, None] if there is not None else [None]:
-        units = [unit for i, unit in enumerate(source.units) if i != other]
-        found = None
-        if source.graph is not None:
-            placed = {
-                at: unit for i, (at, unit) in enumerate(zip(source.positions, source.units, strict=True)) if i != other
-            }
-            rest = {at: slot for at, slot in slots.items() if slot is not head}
-            found = by_graph(
-                keras, rest, source.graph, placed, (place, None if other is None else source.positions[other])
-            )
-        run, headless = ([slot for slot in order if slot is not head] for order in (as_run, ordered))
-        found = by_name(headless, units) or found or _by_order(run, headless, source, units)
+    if there is not None:
+        other = source.positions[there] if source.positions else None
+        found = _match(keras, body, graph, source.without(there), (place, other))
         if found is not None:
-            unused = () if other is None else (source.units[other],)
-            return replace(found, kept=(head,), unused=(*found.unused, *unused))
-    return None
+            return replace(found, kept=(head,), unused=(*found.unused, source.units[there]))
+    found = _match(keras, body, graph, source, (place, None))
+    return found and replace(found, kept=(head,))
 
 
-def array_of(slot: Slot, unit: Unit, index: int) -> Any:
-    """The array for a variable. Both shapes hold the same numbers in the same order: see `unit`."""
+def assign(pairs: Iterable[tuple[Slot, Unit]]) -> None:
+    """Set the weights of layers to those of units. All are read, with their errors, before any is set."""
+    arrays = [
+        (variable, _array_of(slot, unit, index))
+        for slot, unit in pairs
+        for index, variable in enumerate(slot.variables)
+    ]
+    for variable, array in arrays:
+        variable.assign(array)
+
+
+def _array_of(slot: Slot, unit: Unit, index: int) -> Any:
+    """The array for a variable. Both shapes hold the same numbers in the same order: see `matching`."""
     array = unit.tensors[index].read()
     if unit.channels_first and slot.flattened is not None:
         array = _channels_last(array, slot, slot.flattened)

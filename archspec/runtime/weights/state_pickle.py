@@ -63,10 +63,6 @@ DTYPES = {
 }
 
 
-def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
-    return dict(pairs)
-
-
 def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
     sizes = (*shape, *strides, offset)
     if not isinstance(storage, Storage) or len(shape) != len(strides):
@@ -76,15 +72,11 @@ def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
     return View(storage, offset, tuple(shape), tuple(strides))
 
 
-def _parameter(view: Any, *_: Any) -> Any:
-    return view
-
-
 CALLS: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": _ordered_dict,
+    "collections.OrderedDict": dict,
     "torch._utils._rebuild_tensor": _view,
     "torch._utils._rebuild_tensor_v2": _view,
-    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter": lambda view, *_: view,
 }
 NAMES = {f"torch.{name}" for name in DTYPES} | set(CALLS)
 """The names that a state dict may contain."""

@@ -7,13 +7,37 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
+import numpy as np
+
 from archspec.diagnostics import fail
-from archspec.runtime.weights.arrays import array_of, item_size
+from archspec.runtime.weights.matching import Tensor
 from archspec.runtime.weights.state_pickle import DTYPES, Name, PickleError, Storage, View, read_pickle
-from archspec.runtime.weights.unit import Tensor
+
+
+def item_size(dtype: str) -> int:
+    """Bytes of one number of a type that NumPy knows, or bfloat16."""
+    return np.dtype(dtype).itemsize
+
+
+def array_of(data: bytes, dtype: str, shape: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> Any:
+    """The array of that shape, float32; `offset` and `strides` count items, and are checked against the data.
+
+    Raises ValueError when the data is shorter than the array.
+    """
+    if 0 in shape:
+        return np.zeros(shape, "float32")
+    flat = np.frombuffer(data, dtype)
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if last >= len(flat):
+        raise ValueError("a tensor extends past the end of its data")
+    steps = [stride * flat.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(flat[offset:], shape, steps).astype("float32")
+
 
 PICKLE_BYTES = 64 << 20  # of the part without numbers; a network of ten thousand tensors has 2 MB
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -47,10 +71,19 @@ def _refusing(path: Path) -> Iterator[None]:
     """Turn the exceptions of a damaged or foreign file into an error that names it."""
     try:
         yield
-    except PickleError as error:
-        raise _refused(path, error) from error
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error, NotImplementedError) as error:
-        raise _refused(path, error) from error
+        if isinstance(error, PickleError) and error.unsafe:
+            raise fail(
+                "weights-unsafe",
+                f"`{path}` calls `{error.unsafe}`, which no state dict needs",
+                notes=["it was not called: archspec reads pickles without running them"],
+                help="save the weights alone, with `torch.save(model.state_dict(), ...)` or as .safetensors",
+            ) from error
+        raise fail(
+            "not-weights",
+            f"`{path}` cannot be read as a file of torch.save: {error}",
+            help="give a state dict that `torch.save(model.state_dict(), ...)` wrote",
+        ) from error
 
 
 def _zip_form(archive: zipfile.ZipFile) -> tuple[Any, Bytes]:
@@ -133,7 +166,7 @@ def _state(path: Path, value: Any, read: Bytes) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in views):
             views = {name.removeprefix(prefix): view for name, view in views.items()}
-    return {name: Tensor(name, view.shape, _reader(path, view, read)) for name, view in views.items()}
+    return {name: Tensor(name, view.shape, partial(_read, path, view, read)) for name, view in views.items()}
 
 
 def _views(value: Any) -> dict[str, View]:
@@ -141,24 +174,6 @@ def _views(value: Any) -> dict[str, View]:
     return {name: view for name, view in pairs if isinstance(name, str) and isinstance(view, View)}
 
 
-def _reader(path: Path, view: View, read: Bytes) -> Callable[[], Any]:
-    def array() -> Any:
-        with _refusing(path):
-            return array_of(read(view.storage.key), view.storage.dtype, view.shape, view.offset, view.strides)
-
-    return array
-
-
-def _refused(path: Path, error: Exception) -> Exception:
-    if isinstance(error, PickleError) and error.unsafe:
-        return fail(
-            "weights-unsafe",
-            f"`{path}` calls `{error.unsafe}`, which no state dict needs",
-            notes=["it was not called: archspec reads pickles without running them"],
-            help="save the weights alone, with `torch.save(model.state_dict(), ...)` or as .safetensors",
-        )
-    return fail(
-        "not-weights",
-        f"`{path}` cannot be read as a file of torch.save: {error}",
-        help="give a state dict that `torch.save(model.state_dict(), ...)` wrote",
-    )
+def _read(path: Path, view: View, read: Bytes) -> Any:
+    with _refusing(path):
+        return array_of(read(view.storage.key), view.storage.dtype, view.shape, view.offset, view.strides)

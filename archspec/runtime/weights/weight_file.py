@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import safetensors
 
 from archspec.diagnostics import fail
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
@@ -14,11 +16,48 @@ from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.weights.applications import application, model_with
 from archspec.runtime.weights.h5_file import h5_file
 from archspec.runtime.weights.keras_units import model_units
-from archspec.runtime.weights.safetensors_file import safetensors_file
+from archspec.runtime.weights.matching import Tensor, Unit
+from archspec.runtime.weights.state_dict import torch_units
+from archspec.runtime.weights.structure import natural
 from archspec.runtime.weights.torch_file import torch_file
-from archspec.runtime.weights.torch_units import torch_units
-from archspec.runtime.weights.tree import natural
-from archspec.runtime.weights.unit import Unit
+
+HEADER_BYTES = 10_000_000
+"""The library needs ten times the memory of a header; that of ten thousand tensors has about 1 MB."""
+DTYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
+"""Types of numbers that become float32."""
+
+
+@contextmanager
+def safetensors_file(path: Path) -> Iterator[dict[str, Tensor]]:
+    """The tensors by name, readable until the end of the block. Raises ArchspecError (not-weights)."""
+    import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
+
+    with path.open("rb") as beginning:
+        length = int.from_bytes(beginning.read(8), "little")
+    if length > HEADER_BYTES:
+        raise _refused(path, f"its header has {length:,} bytes, more than {HEADER_BYTES:,}")
+    try:
+        file: Any = safetensors.safe_open(path, framework="np")
+    except safetensors.SafetensorError as error:
+        raise _refused(path, str(error)) from error
+    with file:
+        tensors = {}
+        for name in file.keys():  # noqa: SIM118 - it is no dictionary
+            part = file.get_slice(name)
+            if part.get_dtype() not in DTYPES:
+                raise _refused(path, f"`{name}` is of the type {part.get_dtype()}")
+            tensors[name] = Tensor(name, tuple(part.get_shape()), _reader(file, name))
+        yield tensors
+
+
+def _reader(file: Any, name: str) -> Callable[[], Any]:
+    return lambda: file.get_tensor(name).astype("float32")
+
+
+def _refused(path: Path, reason: str) -> Exception:
+    message = f"`{path}` cannot be read as a safetensors file: {reason}"
+    return fail("not-weights", message, help="check that the file is complete; download or save it again")
+
 
 SUFFIXES = (".keras", ".weights.h5", ".h5", ".hdf5", ".pth", ".pt", ".bin", ".safetensors")
 HELP = f"give a file that ends in {', '.join(SUFFIXES)}, or `keras:imagenet`, or `keras:NAME`"
@@ -35,6 +74,12 @@ class WeightSource:
     as_run: bool = True
     """Whether the units are in the order of Keras's graph, by depth; a state dict has the order of modules."""
     sorted_by_name: bool = False
+
+    def without(self, index: int) -> WeightSource:
+        """The source without one of its units."""
+        units, positions = self.units, self.positions
+        rest = [*units[:index], *units[index + 1 :]]
+        return replace(self, units=rest, positions=(*positions[:index], *positions[index + 1 :]))
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def compare(name: str) -> Row:
     from archspec.runtime.models.keras_graph import keras_graph
     from archspec.runtime.weights.applications import functions
     from archspec.runtime.weights.keras_units import model_slots, model_units
-    from archspec.runtime.weights.skeleton import by_graph
+    from archspec.runtime.weights.structure import by_graph
     from tests.runtime.weights.random_weights import randomize
 
     side = SIDE.get(name, 65)

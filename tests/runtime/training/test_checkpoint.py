@@ -27,7 +27,7 @@ from archspec.runtime.training.records.checkpoint_file import (
     read_checkpoint,
     write_checkpoint,
 )
-from archspec.runtime.weights.safetensors_file import safetensors_file
+from archspec.runtime.weights.weight_file import safetensors_file
 
 DTYPES = (
     *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),

@@ -11,7 +11,7 @@ from archspec.diagnostics import ArchspecError
 from archspec.graph.select import vgg_a_to_deeper
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, save_model
-from archspec.runtime.weights.transfer import initialize_from
+from archspec.runtime.weights.initial_weights import initialize_from
 from tests.runtime.weights.random_weights import randomize
 
 SMALL = {"input": [32, 32, 3], "classes": 7}

@@ -4,11 +4,9 @@ from typing import Any
 
 import pytest
 
-from archspec.runtime.weights.match import by_name, by_order, head_of
-from archspec.runtime.weights.report import mismatch
-from archspec.runtime.weights.shortcut import called_shortcut
-from archspec.runtime.weights.tree import by_tree
-from archspec.runtime.weights.unit import Slot, Tensor, Unit, signature
+from archspec.runtime.weights.matching import Slot, Tensor, Unit, by_name, by_order, head_of, mismatch, signature
+from archspec.runtime.weights.state_dict import called_shortcut
+from archspec.runtime.weights.structure import by_tree
 
 
 class Variable:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.weights.safetensors_file import safetensors_file
+from archspec.runtime.weights.weight_file import safetensors_file
 
 
 def write(path: Path, header: Any, data: bytes) -> Path:

@@ -59,7 +59,7 @@ def test_a_transposed_tensor_is_a_view_of_its_storage(tmp_path: Path) -> None:
 
 
 def test_bfloat16_is_the_upper_half_of_a_float32() -> None:
-    from archspec.runtime.weights.arrays import array_of
+    from archspec.runtime.weights.torch_file import array_of
 
     numbers = np.array([[1.0, -2.5], [0.15625, 3e38]], "float32")
     upper = (numbers.view("uint32") >> 16).astype("<u2")

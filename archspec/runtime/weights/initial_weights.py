@@ -1,26 +1,66 @@
-"""Initializes layers of a network from those of a trained network, by an explicit map of their paths."""
+"""Initial weights of a new model: drawn by the rules of `init:`, or those of a trained network by a map of paths."""
 
 from __future__ import annotations
 
+import random
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import ArchspecError, Source, did_you_mean, fail
 from archspec.format import Table
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.ir import Graph
-from archspec.graph.select import INIT_MAPS, Pairs, partner, unmatched
+from archspec.graph.select import INIT_MAPS, Pairs, initializers, partner, unmatched
+from archspec.lang.recipes.initializers import Initializer, Rule
 from archspec.lang.spec.spec import parse
+from archspec.runtime.models.keras_class import keras_class
 from archspec.runtime.models.keras_graph import keras_graph
 from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.weights.keras_units import model_slots
-from archspec.runtime.weights.load import array_of
-from archspec.runtime.weights.unit import Slot, Unit, shown
+from archspec.runtime.weights.load import assign
+from archspec.runtime.weights.matching import Slot, Unit, shown
 from archspec.runtime.weights.weight_file import open_source
 
 if TYPE_CHECKING:
     import keras
+
+
+def initialize(model: Any, graph: Graph, rules: tuple[Rule, ...], seed: int | None = None) -> None:
+    """Draw the weights that the rules name; other weights are unchanged.
+
+    The values depend on the seed, the path and the name of the weight alone, not on other layers. Without a seed one is
+    drawn from Python's `random`, which `keras.utils.set_random_seed` seeds.
+
+    Raises ArchspecError: those of `archspec.graph.select.initializers`; `initializer` for one that
+    Keras cannot
+    draw in the shape of the weight.
+    """
+    import keras
+
+    if not rules:
+        return
+    base = random.randint(0, 2**31 - 1) if seed is None else seed
+    for (path, index), initializer in initializers(graph, rules).items():
+        variable = [each for name in graph[path].weighted_layers for each in model.get_layer(name).weights][index]
+        word = f"{base}/{path}/{graph[path].facts.weights[index].name}"
+        drawn = made(keras, initializer, zlib.crc32(word.encode()) >> 1)
+        try:
+            variable.assign(drawn(variable.shape, dtype=variable.dtype))
+        except ValueError as error:
+            shape = "x".join(map(str, variable.shape))
+            message = f"`{initializer.name}` does not support the shape {shape} of the weight of `{path}`"
+            note = str(error).strip().split("\n")[0]
+            raise fail("initializer", message, notes=[f"Keras says: {note}"], help="use another initializer") from error
+
+
+def made(keras: Any, initializer: Initializer, seed: int) -> Any:
+    """The Keras initializer; constant ones take no seed."""
+    kind = keras_class(keras.initializers, initializer.name)
+    given = initializer.keras_arguments()
+    fixed = initializer.name in ("zeros", "ones", "constant", "identity")
+    return kind(**given) if fixed else kind(**given, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -76,14 +116,7 @@ def initialize_from(model: keras.Model, graph: Graph, source: str, maps: Sequenc
             message = f"{wrong} layer{'s' if wrong > 1 else ''} cannot be initialized from `{source}` by `--init-map`"
             help = "leave them out of the patterns: `--init-map 'conv*/**'`, or give other pairs `TARGET=SOURCE`"
             raise fail("init-map", message, notes=transfer.table(), help=help)
-        arrays = [
-            (variable, array_of(slots[each.path], units[each.source], index))
-            for each in layers
-            if each.source is not None
-            for index, variable in enumerate(slots[each.path].variables)
-        ]
-    for variable, array in arrays:
-        variable.assign(array)
+        assign((slots[each.path], units[each.source]) for each in layers if each.source is not None)
     return transfer
 
 
@@ -119,11 +152,9 @@ def _source_graph(source: str, name: str) -> Graph:
 
 
 def _layer(path: str, slot: Slot, source: str | None, units: dict[str, Unit]) -> TransferredLayer:
-    weights = shown(tuple(slot.shapes))
-    if source is None:
-        return TransferredLayer(path, weights, None)
-    if source not in units:
-        return TransferredLayer(path, weights, source, "the source has no such layer")
-    unit = units[source]
-    fits = unit.signature == slot.signature
-    return TransferredLayer(path, weights, source, None if fits else f"the source has {shown(unit.shapes)}")
+    problem = None
+    if source is not None and source not in units:
+        problem = "the source has no such layer"
+    elif source is not None and units[source].signature != slot.signature:
+        problem = f"the source has {shown(units[source].shapes)}"
+    return TransferredLayer(path, shown(slot.shapes), source, problem)
