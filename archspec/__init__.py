@@ -133,7 +133,7 @@ _CLASSES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what the package exports when it is first used."""
+    """Import exported names when they are first used."""
     if name not in __all__:
         raise AttributeError(f"module `archspec` has no attribute `{name}`")
     return getattr(import_module(f"archspec.{_CLASSES.get(name, 'api')}"), name)

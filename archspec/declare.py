@@ -45,7 +45,7 @@ def choice(*values: str) -> Schema:
 
 
 def arg(schema: Schema, doc: str, default: Any = MISSING, summary: str | Callable[[Any], str] | None = None) -> Any:
-    """Declare an argument: its fragment of JSON Schema, what it means (with units), its default.
+    """Declare an argument: its fragment of JSON Schema, meaning (with units) and default.
 
     A bare value sets the first argument of an operator: `conv: 64`.
 
@@ -55,7 +55,7 @@ def arg(schema: Schema, doc: str, default: Any = MISSING, summary: str | Callabl
 
 
 class Declared:
-    """Base of what a spec can name; a subclass is a frozen dataclass with a `name` and a docstring.
+    """Base of everything that a spec can name; a subclass is a frozen dataclass with a `name` and a docstring.
 
     The first line of the docstring is its description. A bare value sets the first argument: `conv: 64`.
     """

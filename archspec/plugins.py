@@ -1,4 +1,4 @@
-"""Registries of what a spec can name, and the plugin packages that add to them.
+"""Registries of the names in a spec, and the plugin packages that add to them.
 
 A plugin is a module that an installed package names in an entry point of one of GROUPS. Plugins are loaded when a name
 is unknown or all names are listed: to import importlib.metadata and search the installed packages takes as long as

@@ -42,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build time by depth.")
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
-    milliseconds(3)  # what the first model of a process loads and caches
+    milliseconds(3)  # the first model of a process loads and caches modules
     times = [{depth: milliseconds(units) for depth, units in UNITS.items()} for _ in range(runs)]
     each = {depth: statistics.median(run[depth] for run in times) for depth in UNITS}
     for depth, time_ in each.items():

@@ -100,7 +100,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--devices", type=int, help="measure so many logical devices alone, and print seconds as JSON")
+    parser.add_argument("--devices", type=int, help="measure this number of logical devices, and print JSON")
     options = parser.parse_args()
     if options.devices:
         print(json.dumps(median(times([ours(options, options.devices)], options.rounds)[0])))

@@ -2,8 +2,8 @@
 
     python benchmarks/training_memory.py [REF@BATCH ...]
 
-Target: within 20 % for each network. Each takes three steps in a process of its own. The measured value is the peak of
-the resident memory, minus the resident memory before the network is built.
+Target: within 20 % for each network. Each trains for three steps in a separate process. The measured value is the peak
+of the resident memory, minus the resident memory before the network is built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`archspec COMMAND`: finds the command, and turns every error into a message and an exit status.
+"""`archspec COMMAND`: finds the command, and converts every error to a message and an exit status.
 
 Exit status: 0 success, 1 an error in the input, 2 wrong usage, 130 interrupted.
 """

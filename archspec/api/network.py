@@ -280,7 +280,7 @@ def as_network(
         if full is None:
             fields = recipe_words()
             near = did_you_mean(name, [*options, *params, *fields])
-            message = f"there is no option, and no setting of `{network.spec.name}`, called `{name}`"
+            message = f"`{name}` is neither an option nor a setting of `{network.spec.name}`"
             help = near or f"its parameters are: {listed(params)}; keys of the recipe are: {listed(fields)}"
             raise fail("unknown-parameter", message, help=help)
         given[full] = value

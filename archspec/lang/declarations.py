@@ -246,7 +246,7 @@ def sections_inside(declared: type[Any]) -> dict[str, type[Any]]:
 
 
 def one_key_fields(declared: type[Any]) -> dict[str, Family]:
-    """The fields that hold one declaration in the one-key form, and what it is chosen from."""
+    """The fields with one declaration in the one-key form, and the declarations to choose from."""
     return {name: each.family for name, each in _forms(declared).items() if each and each.family}
 
 

@@ -104,7 +104,7 @@ class Op(Declared):
     """Keras classes that `from_keras` reads: layers such as Conv2D, and the operations of `keras.ops` such as Mean."""
     kind: ClassVar[str] = "param"
     """How its weights are matched with those of other programs: conv, depthwise, separable, dense, bn, norm, attention,
-    or param for arrays of its own."""
+    or param for other arrays."""
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -155,7 +155,7 @@ class Op(Declared):
         """The arguments with which `build` makes this Keras layer; None for any other layer (`archspec from-keras`).
 
         By default the attributes that the layer has under the names of the arguments, for classes in `keras_layers`.
-        An activation inside the layer is read as a layer of its own.
+        An activation inside the layer is read as a separate layer.
 
         Raises OpError: why no arguments give such a layer.
         """
@@ -182,7 +182,7 @@ class Functional(Op):
 
 
 def plain(value: Any, schema: Schema) -> Any:
-    """An attribute of a Keras layer as an argument of that schema: 3 for (3, 3) where a number may stand."""
+    """An attribute of a Keras layer as an argument of that schema: 3 for (3, 3) if a number is allowed."""
     if hasattr(value, "tolist"):  # of NumPy
         value = value.tolist()
     if not isinstance(value, (list, tuple)):

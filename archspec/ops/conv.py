@@ -45,7 +45,7 @@ class Convolution(Functional):
         return (Weight("bias", (filters,)),) if self.use_bias else ()
 
     def check_steps(self, rank: int) -> None:
-        """Raises OpError for strides combined with dilation, which Keras refuses."""
+        """Raises OpError for strides combined with dilation, which Keras rejects."""
         strided = max(per_axis(self.strides, rank, "strides")) > 1
         if strided and max(per_axis(self.dilation_rate, rank, "dilation_rate")) > 1:
             raise OpError("`strides` and `dilation_rate` cannot both be greater than 1", "dilation_rate")

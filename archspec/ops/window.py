@@ -133,7 +133,7 @@ def keras_padding(
 ) -> tuple[str, Any]:
     """The `padding` argument of a Keras convolution, and the padding layer of that name before it or None.
 
-    Padding in pixels needs a layer of its own unless it is zero or equals `same`.
+    Padding in pixels needs a separate layer unless it is zero or equals `same`.
     """
     if isinstance(padding, str):
         return padding, None

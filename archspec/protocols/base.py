@@ -67,7 +67,7 @@ class ViewSet:
         crops: number of corners.
         flip: add the mirror image of each view.
         dense: apply the fully convolutional network instead of the network itself.
-        average: of a dense network, what is averaged over the map of positions: `scores` or `posteriors`.
+        average: for a dense network, the values that are averaged over the map of positions: `scores` or `posteriors`.
     """
 
     sizes: tuple[int | None, ...]
@@ -118,7 +118,7 @@ class Protocol(Declared):
     Class attributes:
         name: as specs and the command line write it.
         paper: where the protocol comes from: authors, year, section.
-        central: whether the views lie around the centre and miss the rest of an image whose smallest side, the first
+        central: whether the views are around the centre and miss the rest of an image whose smallest side, the first
             argument `size`, is much larger than the network's input: such a size gives a warning.
     """
 
@@ -134,7 +134,7 @@ class Protocol(Declared):
 
         Args:
             input_shape: (H, W, C) of the network; None for a free side.
-            resize: the spec's shortest side after resizing, pixels, for a protocol without a size of its own.
+            resize: the spec's shortest side after resizing, pixels, for a protocol without its own size.
 
         Raises:
             ArchspecError: `protocol` where the network cannot be evaluated this way.

@@ -1,4 +1,4 @@
-"""Where the crops of a protocol lie in the rescaled image: arithmetic on pixels."""
+"""The positions of a protocol's crops in the rescaled image: arithmetic on pixels."""
 
 from __future__ import annotations
 

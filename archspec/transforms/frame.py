@@ -87,7 +87,7 @@ def whole(tf: Any, sides: Any) -> Frame:
 
 
 def view(tf: Any, images: Any, frame: Frame, resample: str = "exact") -> Any:
-    """Images (b, H, W, C) -> float32 (b, *size, C), what the frame shows of them.
+    """Images (b, H, W, C) -> float32 (b, *size, C), the pixels in the frame.
 
     resample: `exact` is antialiased bilinear at fractional positions. It equals `tf.image.resize(antialias=True)` of
     the whole image, then the crop, to 0.02 grey levels. `fast` rounds the rectangle to whole pixels, shrinks it by

@@ -159,7 +159,7 @@ ON_RESUME = {"run", "data", "devices", "checkpoint_every", "mlflow", "worker", "
 
 
 def _check_resume_options(ctx: click.Context) -> None:
-    """Refuse options that would change the result of the run: a resumed run keeps those it was started with."""
+    """Reject options that would change the result: a resumed run keeps the options it was started with."""
     for parameter in ctx.command.params:
         source = ctx.get_parameter_source(parameter.name or "")
         if parameter.name not in ON_RESUME and source is click.core.ParameterSource.COMMANDLINE:

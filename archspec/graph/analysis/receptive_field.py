@@ -3,8 +3,8 @@
 Along each spatial axis unit 0 sees `size` pixels from `offset` on (negative: padding), unit i sees them
 `stride` pixels further i times. The size is that of the window in an unbounded image: it can exceed the input.
 
-Where the units see windows that do not move evenly (behind an upsampling, or a merge of unequal strides) it is the
-smallest evenly moving window that covers them all.
+If the windows do not move evenly (after upsampling, or a merge of unequal strides), it is the smallest evenly moving
+window that covers them all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ReceptiveField(NamedTuple):
     offset: tuple[Number, ...]
 
 
-_State = tuple[Axis, ...] | None  # None: unknown, behind a free size
+_State = tuple[Axis, ...] | None  # None: unknown because of a free size
 
 
 def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
@@ -51,7 +51,7 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
 
 
 def last_moving(graph: Graph) -> ReceptiveField | None:
-    """The receptive field of the last layer in which units differ in what they see; None if there is none."""
+    """The receptive field of the last layer whose units do not all see the same; None if there is none."""
     return next((field for field in reversed(receptive_fields(graph)) if field and any(field.stride)), None)
 
 

@@ -31,7 +31,7 @@ class Scope:
     counts: dict[str, int] = field(default_factory=dict)
 
     def inner(self, path: str) -> Scope:
-        """The scope of what is inside of a path."""
+        """The scope for the layers inside a path."""
         return Scope(f"{path}/")
 
     def claim(self, word: str, span: Span) -> str:
@@ -87,7 +87,7 @@ class Builder:
     ) -> int:
         """Add an operator with these arguments; `places` are the places of their values. Raises ArchspecError.
 
-        `help` is the remedy for wrong input shapes if the operator has none of its own.
+        `help` is the remedy for wrong input shapes if the operator gives none.
         """
         if len(path) > MAX_PATH:
             raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)

@@ -51,7 +51,7 @@ def best_block(all_lists: Sequence[list[LayerDraft]], known: Keys) -> tuple[list
 
 
 def _candidates(all_lists: Sequence[list[LayerDraft]], known: Keys) -> list[tuple[float, float, list[Place]]]:
-    """Places with the same operators, which do not overlap, with their weight and what they save at most."""
+    """Non-overlapping stretches with the same operators, with their weight and the most lines that a block can save."""
     groups: dict[tuple[int, ...], list[Place]] = {}
     for items in all_lists:
         for keys, place in _places(items, known):
@@ -143,13 +143,13 @@ def _redundant(stretch: Sequence[LayerDraft], keys: Sequence[int]) -> int:
 
 
 def _begins_a_block(item: LayerDraft) -> bool:
-    """Whether a small block begins with this operator: one with weights that is no normalization."""
+    """Whether a small block begins with this operator: one with weights that is not a normalization."""
     has_weights = item.head in OPS and OPS[item.head].weights is not Op.weights
     return has_weights and item.head not in ("bn", "layer_norm", "group_norm")
 
 
 def _without_odd_ones(places: list[Place]) -> Iterator[list[Place]]:
-    """All places; those that are equal; then all without those few in which an argument has a value of its own."""
+    """All stretches; the equal ones; then all except a few in which an argument has a unique value."""
     yield places
     equal: dict[str, list[Place]] = {}
     for place in places:
@@ -176,7 +176,7 @@ def _without_odd_ones(places: list[Place]) -> Iterator[list[Place]]:
 
 
 def _written(item: LayerDraft) -> Any:
-    """The operators and arguments of an item, and of what is in it."""
+    """The operators and arguments of an item and of the items in it."""
     return item.head, item.args, item.grows, [[_written(each) for each in branch] for branch in item.branches]
 
 

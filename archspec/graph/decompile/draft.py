@@ -27,7 +27,7 @@ class LayerDraft:
 
     head: str
     args: dict[str, Any] = field(default_factory=dict)
-    """All arguments of an operator in the order of its declaration; those of a block in that of its own."""
+    """All arguments of an operator in the order of its declaration; those of a block in the order of the block."""
     branches: list[list[LayerDraft]] = field(default_factory=list)
     """Of a merge; of a residual the body, then the project where there is one."""
     origin: tuple[int | str, ...] = ()
@@ -181,7 +181,7 @@ class Structure:
 
 
 def _padding(args: dict[str, Any]) -> Any:
-    """`same` where pixels do what it does at any size; FREE for a window of one pixel, which needs none."""
+    """`same` if the padding in pixels has that effect at any size; FREE for a window of one pixel, without padding."""
     kernel, strides, dilation = (_flat(args.get(word, 1)) for word in ("kernel_size", "strides", "dilation_rate"))
     sides = args["padding"]
     if set(kernel) == {1} and sides in ("valid", "same", 0):

@@ -54,7 +54,7 @@ _MADE_BY_KERAS = re.compile(
     r"(conv\dd|depthwise_conv\dd|separable_conv\dd|dense|batch_normalization|layer_normalization|activation|re_lu"
     r"|add|multiply|concatenate|average|max_pooling\dd|average_pooling\dd|zero_padding\dd|dropout|reshape)(_\d+)?\Z"
 )
-"""The names of layers that nobody named."""
+"""The default names of unnamed layers."""
 _KIND = re.compile(r"_(block|unit|cell|layer|conv|bn|concat|add)?_?\Z")
 """Endings of layer names that do not identify a stage."""
 
@@ -100,4 +100,4 @@ def name_classes(draft: SpecDraft) -> None:
         if item.branches or item.head not in OPS:
             return
         if {argument.name for argument in arguments(OPS[item.head])} & set(SIZES):
-            return  # it has a number of channels of its own, unlike softmax or flatten
+            return  # it sets the number of channels, unlike softmax or flatten

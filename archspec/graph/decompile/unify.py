@@ -176,7 +176,7 @@ def _place(slot: _Slot, parameters: list[_Parameter], entering: Sequence[int | N
 
 
 def _times(values: Vector, others: Vector) -> int | None:
-    """k where each value is k times the other; 1 also for equal values that are no numbers."""
+    """k where each value is k times the other; 1 also for equal values that are not numbers."""
     pairs = ((a, b) for a, b in zip(values, others, strict=True) if a is not FREE and b is not FREE)
     ratios = {_ratio(value, other) for value, other in pairs}
     return ratios.pop() if len(ratios) == 1 else None

@@ -126,7 +126,7 @@ def _argument(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping
     ((word, value), *others) = given.items()
     first = _signature(item.head, blocks)[0][0]
     bare = word == first and not others and not isinstance(value, dict)
-    # `conv: 64` and `dropout: 0.5` say what the number is; `bn: 0.9` does not
+    # the meaning of the number is clear in `conv: 64` and `dropout: 0.5`, but not in `bn: 0.9`
     return value if bare and word in (*SIZES, *PLAIN) else given
 
 
@@ -150,7 +150,7 @@ def _signature(head: str, blocks: Mapping[str, BlockDraft]) -> list[tuple[str, A
 
 
 def _branch_names(item: LayerDraft) -> list[str]:
-    """A name for each branch, by what is in it: `pool`, `3x3`, `identity`, `gate`."""
+    """A name for each branch, from its contents: `pool`, `3x3`, `identity`, `gate`."""
     words: list[str] = []
     for branch in item.branches:
         word = _branch_name(item.head, branch)

@@ -131,7 +131,7 @@ class Totals:
     macs: int | None
     activation_bytes: int | None
     receptive_field: tuple[float, ...] | None
-    """Of the last layer in which units differ in what they see, pixels."""
+    """Of the last layer whose units do not all see the same, pixels."""
     stride: tuple[float, ...] | None
     """Of the same layer: pixels of the input from one unit to the next."""
 

@@ -62,7 +62,8 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     classifiers are left out. What a larger image changes besides, `dense_effects` tells.
 
     Raises ArchspecError: `free-input` without a training size, `not-convolutional` for a layer that works on the whole
-    image and cannot slide (positions of a transformer, a pyramid of pools) or for a network that is no classifier.
+    image and cannot be applied at every position (position embeddings, spatial pyramid pooling), or for a network that
+    is not a classifier.
     """
     if output not in OUTPUTS:
         raise ValueError(f"output must be one of {OUTPUTS}, but is {output!r}")

@@ -3,7 +3,7 @@
 "There exists a solution by construction to the deeper model: the added layers are identity mapping, and the other
 layers are copied from the learned shallower model" (He et al. 2016, section 1). An identity layer follows a relu:
 a convolution whose kernel is 1 at its centre for each channel, or a dense layer whose kernel is the identity matrix,
-and a relu, which keeps what is not negative.
+and a relu, which does not change non-negative values.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Reach:
 
 
 def reaches(dense: Graph) -> tuple[Reach, ...] | None:
-    """The reach of the score map along each axis; None if its stride is no whole number of pixels, or it is global."""
+    """The reach of the score map along each axis; None if its stride is not an integer, or if it is global."""
     found = receptive_fields(dense)[dense.outputs[0]]
     if found is None:
         return None
@@ -52,7 +52,7 @@ def can_tile(effects: tuple[Effect, ...]) -> bool:
 
 
 def tiles(size: int, positions: int, reach: Reach, longest: int) -> list[Tile]:
-    """The tiles of an axis of `size` pixels whose map has so many positions; none is longer than `longest` pixels.
+    """The tiles of an axis of `size` pixels whose map has that number of positions; at most `longest` pixels each.
 
     Raises ArchspecError (image-too-large) where no position fits into a tile with all that it sees.
     """

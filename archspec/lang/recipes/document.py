@@ -1,4 +1,4 @@
-"""A recipe in a file of its own, with the same errors as `train:` of a spec."""
+"""A recipe in a separate file, with the same errors as `train:` of a spec."""
 
 from __future__ import annotations
 

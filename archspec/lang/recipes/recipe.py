@@ -178,7 +178,7 @@ class RunLength:
 
 
 ONE_KEY = one_key_fields(Recipe)
-"""Option -> what may stand under it in the one-key form."""
+"""Option -> the declarations that are allowed under it in the one-key form."""
 
 
 def recipe(section: Mapping[str, Any]) -> Recipe:

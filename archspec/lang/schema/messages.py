@@ -211,7 +211,7 @@ def heads() -> dict[str, type[Declared]]:
 
 
 def one_key_options() -> dict[str, Family]:
-    """The options of a recipe that hold one declaration in the one-key form, and what it is chosen from."""
+    """The options of a recipe with one declaration in the one-key form, and the declarations to choose from."""
     from archspec.lang.recipes.recipe import ONE_KEY
 
     return ONE_KEY

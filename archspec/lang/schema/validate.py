@@ -67,11 +67,11 @@ def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[
         at = _key_span(node, str(wrong.value)) or span
         yield Diagnostic("bad-name", f"{show(wrong.value)} is not a valid {what}", at, help=NAMES.get(wrong.asked))
     elif wrong.rule == "required":
-        # an unknown key that is the missing one misspelt has an error of its own
+        # a misspelt key is reported as unknown, not as missing too
         if not any(nearest(name, wrong.known) == wrong.asked for name in wrong.value if name not in wrong.known):
             yield _diagnostic(_missing(wrong), start)
     elif wrong.rule == "maxProperties" and any(name not in wrong.known for name in wrong.value):
-        return  # which have errors of their own
+        return  # they have their own errors
     else:
         bare = isinstance(node, ScalarNode) and node.text != ""
         yield _diagnostic(fact(wrong), span if bare or key is None else start)

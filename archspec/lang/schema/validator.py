@@ -41,7 +41,7 @@ def mistakes(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | No
 
 
 def _check(value: Any, schema: Any, path: Path, found: list[Mistake], root: Mapping[str, Any]) -> None:
-    while "$ref" in schema:  # which stands alone in draft-07
+    while "$ref" in schema:  # other keywords next to it are ignored in draft-07
         schema = root["definitions"][schema["$ref"].removeprefix("#/definitions/")]
     for rule, asked in schema.items():
         breaks = _RULES.get(rule)
@@ -158,4 +158,4 @@ _ANNOTATIONS = {
     *("$schema", "title", "description", "default", "examples", "definitions"),
     *("then", "else", "properties", "additionalProperties", "propertyNames", "required", "dependencies", "items"),
 }
-"""Keywords without a check of their own; the second line is checked with others."""
+"""Keywords that are not checked separately; those on the second line are checked with others."""

@@ -237,7 +237,7 @@ class Layers:
             if not known:
                 self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
             given.update(known[:1])
-        given |= {nearest(word, known) or "" for word in given if word not in known}  # misspelt, which is said above
+        given |= {nearest(word, known) or "" for word in given if word not in known}  # misspelt: reported above
         for parameter in block.parameters:
             if parameter.default is None and parameter.name not in given:
                 message = f"the block `{item.head}` needs the argument `{parameter.name}`"

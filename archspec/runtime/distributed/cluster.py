@@ -70,7 +70,7 @@ def find_cluster(
 
 
 def _from_tf_config(text: str, *, evaluation: bool) -> Cluster | None:
-    help = 'write for example {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    help = 'for example, {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(text)
         cluster: dict[str, list[str]] = config.get("cluster", {})

@@ -1,4 +1,4 @@
-"""All-reduce over the workers of a run, and what is built on it: broadcast, equality checks, the shutdown barrier."""
+"""All-reduce over the workers of a run, and operations built on it: broadcast, equality checks, shutdown barrier."""
 
 from __future__ import annotations
 

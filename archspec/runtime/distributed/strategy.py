@@ -17,7 +17,7 @@ Devices = int | str | None
 devices of the CPU, even beside GPUs."""
 
 MAX_CPUS = 32
-"""Logical devices of the CPU. The traced step calls the iterator once per device, and TensorFlow refuses the 33rd
+"""Logical devices of the CPU. The traced step calls the iterator once per device, and TensorFlow rejects the 33rd
 `get_next` in one function (`GET_NEXT_CALL_ERROR_THRESHOLD` of its iterator_ops.py)."""
 
 

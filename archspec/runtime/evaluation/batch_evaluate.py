@@ -40,7 +40,7 @@ def evaluate_all(
 
     Args:
         models: `MODEL` or `MODEL:PROTOCOL`; an .npz holds saved predictions.
-        protocols: for models without a protocol of their own: () is the first of each model's spec, or `center`; None
+        protocols: for models without a protocol: () is the first of each model's spec, or `center`; None
             all of its spec.
         ensemble: average the models, once for each protocol; of a single model, average its protocols.
         weights: weights of the ensemble members, positive; by default all are equal.

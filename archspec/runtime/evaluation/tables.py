@@ -78,7 +78,7 @@ def _table(evaluations: Sequence[Evaluation]) -> Table:
 
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:
-    """For a terminal: a title, aligned columns, and a note on what they mean."""
+    """For a terminal: a title, aligned columns, and a note that explains them."""
     first = evaluations[0]
     title = f"{first.data}: {first.images:,} images of {len(first.class_names):,} classes"
     headings, *rows = _table(evaluations).lines()

@@ -64,7 +64,7 @@ class ExportFormat(Declared):
         raise NotImplementedError(f"{type(self).__name__}.write")  # a plugin that forgot it
 
     def differences(self, network: ExportedNetwork, path: Path) -> Iterator[float]:
-        """Load what was written, and compare its outputs with those of the network: the largest differences."""
+        """Load the export, and return the largest differences between its outputs and those of the network."""
         raise NotImplementedError(f"{type(self).__name__}.differences")  # a plugin that forgot it
 
     def usage(self, path: Path, signatures: tuple[str, ...]) -> str:

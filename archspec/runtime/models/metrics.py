@@ -37,7 +37,7 @@ def ranks(tf: Any, logits: Any, labels: Any) -> Any:
 
 
 def ranked_behind(scores: Any, true: Any, labels: Any, classes: Any) -> Any:
-    """Which classes rank behind the true one, bool (B, classes); for arrays of NumPy and tensors alike.
+    """Which classes rank below the true one, bool (B, classes); for NumPy arrays and tensors.
 
     Of equal scores the earlier class comes first, as in argmax, so that a network that gives every class the same score
     is right once in `classes` examples. A NaN is never right.

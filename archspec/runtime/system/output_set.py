@@ -22,7 +22,7 @@ from archspec.runtime.system.atomic_write import (
 
 @contextlib.contextmanager
 def output_set(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yields a temporary path for each file or folder; at the end they are renamed, one right after the other.
+    """Yields a temporary path for each file or folder; at the end they are renamed, one after the other.
 
     A process that is killed between two renames leaves a record of the outputs, so that the same command can replace
     them: `interrupted_outputs`.

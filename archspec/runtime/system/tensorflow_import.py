@@ -28,7 +28,7 @@ def import_tensorflow() -> Any:
         with _native_messages_kept():
             import tensorflow as tf
 
-            tf.config.list_physical_devices()  # the search for GPUs prints messages of its own
+            tf.config.list_physical_devices()  # the search for GPUs also prints messages
     import tensorflow as tf
 
     return tf

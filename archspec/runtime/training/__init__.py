@@ -1,5 +1,5 @@
 """A training run from start to end: `train.train` and `train.resume`; `run.py` has its four steps.
 
-`optimization` holds what changes the weights, `records` what a run writes. May import every runtime package below it,
-but not `evaluation`.
+`optimization` contains losses, optimizers and schedules, `records` the files that a run writes. May import every
+runtime package below it, but not `evaluation`.
 """

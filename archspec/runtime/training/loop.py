@@ -32,7 +32,7 @@ SYNC_STEPS = 8  # with several workers, steps between two exchanges of losses an
 
 
 class Trainer:
-    """Takes the steps of a run, and saves and restores its state."""
+    """Trains the steps of a run, and saves and restores its state."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Trainer:
         return iter(replica_batches(self.setup.strategy, self.setup.training(step), self.setup.share))
 
     def take(self, batches: Any, step: int) -> tuple[Any, float]:
-        """Take a step of the run, counted from 0: the vector of its MetricSums, and the learning rate."""
+        """Train one step of the run, counted from 0. Returns the vector of its MetricSums, and the learning rate."""
         learning_rate = self.schedule.at(step)
         update = self.setup.length.updates(step, self.setup.recipe.accumulated)
         return self.setup.train_step(batches, learning_rate, update), learning_rate
@@ -285,7 +285,7 @@ def _diverged(trainer: Trainer, diverged: DivergedError) -> ArchspecError:
 def _load_latest(trainer: Trainer) -> int | None:
     """Load the last checkpoint and return its step; None, on all workers, unless each of them could load it."""
     first: int | None = None
-    with contextlib.suppress(ArchspecError):  # without a checkpoint the error has no more to say
+    with contextlib.suppress(ArchspecError):  # without a checkpoint the layer cannot be found
         checkpoint = latest(trainer.logger.directory, trainer.progress.note)
         first = trainer.load(checkpoint).step(trainer.setup.length.steps_per_epoch)
     if trainer.collectives.any(first is None):

@@ -62,5 +62,5 @@ def find_non_finite(strategy: Any, model: Any, x: Any) -> list[str]:
 
 
 def _path(layer: Any) -> str:
-    """As in the spec: `conv1/bn`."""
+    """The path of a layer: `conv1/bn`."""
     return str(layer.name).replace(".", "/")

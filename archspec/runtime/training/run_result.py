@@ -32,7 +32,7 @@ class RunResult:
     data_arguments: tuple[str, ...]
     """The arguments of `evaluate` that name the run's validation images."""
     example: Path | None
-    """One of the validation images, to try `predict` on; None if the data are not images."""
+    """One of the validation images, to try `predict` on; None for other data."""
 
     @property
     def interrupted(self) -> bool:

@@ -140,5 +140,5 @@ def _described(path: Path) -> Any:
             return None
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception:  # Keras refuses code and unknown layers; the order of the weights is still known
+    except Exception:  # Keras rejects code and unknown layers; the order of the weights is still known
         return None

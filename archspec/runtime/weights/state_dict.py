@@ -34,7 +34,7 @@ def torch_units(state: Mapping[str, Tensor]) -> list[Unit]:
         if last.startswith("in_proj_"):
             module, last = f"{module}.in_proj", last.removeprefix("in_proj_")
         if last not in ORDER:
-            module, last = name, ""  # a parameter of its own
+            module, last = name, ""  # a parameter without a module
         modules.setdefault(module, {})[last] = tensor
     units = []
     for module, tensors in modules.items():
@@ -130,7 +130,7 @@ def called_shortcut(names: Iterable[str]) -> set[str]:
             children.setdefault(path[:end], set()).add(path[end])
 
     def stage(parent: tuple[str, ...]) -> bool:
-        """Whether it contains a list of blocks; such a name beside it lies between stages (ConvNeXt, Swin)."""
+        """Whether it contains a list of blocks; such a name next to it is between stages (ConvNeXt, Swin)."""
         lists = ((*parent, child) for child in children[parent])
         return any(
             number.isdecimal() and (*each, number) in children for each in lists for number in children.get(each, ())

@@ -42,7 +42,7 @@ def safetensors_file(path: Path) -> Iterator[dict[str, Tensor]]:
         raise _refused(path, str(error)) from error
     with file:
         tensors = {}
-        for name in file.keys():  # noqa: SIM118 - it is no dictionary
+        for name in file.keys():  # noqa: SIM118 - it is not a dictionary
             part = file.get_slice(name)
             if part.get_dtype() not in DTYPES:
                 raise _refused(path, f"`{name}` is of the type {part.get_dtype()}")

@@ -1,4 +1,4 @@
-"""Encoded image files: headers, decoding, what is known of each file (and cached), fingerprints.
+"""Encoded image files: headers, decoding, cached facts about each file, fingerprints.
 
 May import data, transforms and runtime.system.
 """

@@ -171,7 +171,7 @@ def window(tf: Any, frame: Frame, sides: Any, in_part: Any, resample: str) -> De
 
 
 def decode_window(tf: Any, contents: Any, channels: int, seen: DecodeWindow, in_part: Any, resample: str) -> Any:
-    """Encoded bytes -> float32 (*size, channels): what the frame of a window shows.
+    """Encoded bytes -> float32 (*size, channels): the pixels in the frame of a window.
 
     Args:
         in_part: whether the image is an upright JPEG, a scalar tensor; True if all images are.
@@ -210,5 +210,5 @@ def sliced(tf: Any, image: Any, seen: DecodeWindow) -> Any:
 
 
 def view_window(tf: Any, pixels: Any, seen: DecodeWindow, resample: str) -> Any:
-    """What the frame of a window shows: the pixels of its box -> float32 (*size, C)."""
+    """The pixels in the frame of a window: those of its box -> float32 (*size, C)."""
     return resampled(tf, pixels[None], Frame(seen.corner, seen.extent, seen.size), seen.manner, resample)[0]

@@ -95,7 +95,7 @@ class Manifest:
 
     @property
     def problems(self) -> list[str]:
-        """Other reasons why `train` would refuse the data: different classes in the parts, classes without images."""
+        """Other reasons why `train` would reject the data: different classes in the parts, classes without images."""
         training = next((name for name in ("train", "") if name in self.parts), None)
         if training is None:
             return []
@@ -201,7 +201,7 @@ def make_manifest(data: str, *, report: Report, keep: bool = True) -> Manifest:
     Args:
         data: a data source, as for `--data`.
         report: receives progress and warnings.
-        keep: read and write the cache of what is known of unchanged files.
+        keep: read and write the cache of facts about unchanged files.
 
     Raises:
         ArchspecError: those of `open_data`, but not bad-images and data-classes, which the manifest lists; data-shape

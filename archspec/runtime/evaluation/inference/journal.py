@@ -1,7 +1,7 @@
 """The journal of an evaluation: its posteriors so far, written to disk after every batch.
 
 A journal is an append-only file of records: rows of images with their posteriors, and a checksum. When it is opened
-again, it is cut before the first record that is incomplete or damaged.
+again, it is truncated before the first incomplete or damaged record.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ DISPENSABLE = (
     "steps",
     "images/s",
     "left",
-)  # what a narrow terminal leaves out, first to last
+)  # columns that a narrow terminal omits, first to last
 
 
 class TrainingProgress:
@@ -122,7 +122,7 @@ class TrainingProgress:
         self.note(_epoch_line(row, self._epochs, best, self.console.width if self.console.is_terminal else None))
 
     def _print_state(self, ended: threading.Event) -> None:
-        """Print what the training does whenever no line was printed for a while."""
+        """Print the current status if no line was printed for a while."""
         while not ended.wait(max(self._printed + self.interval - time.monotonic(), 0.01)):
             if time.monotonic() - self._printed >= self.interval:
                 self.note(self._state)
