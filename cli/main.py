@@ -36,7 +36,7 @@ COMMANDS = {
     "train": "Train a network with its recipe, and write a run directory.",
     "evaluate": "Evaluate model files, run directories or saved predictions (.npz) with the evaluation protocols "
     "of papers.",
-    "predict": "Predict the classes of image files.",
+    "predict": "Predict the classes of image files, or of all images in a folder.",
     "export": "Export a trained model for programs without archspec.",
     "completion": "Print a script that completes archspec commands in a shell.",
 }

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archspec.api.analysis import accelerators, diff, plan, schema, summarize
-    from archspec.api.choices import DenseOutput, DiffFormat, EvaluationFormat, PlanFormat, Split, SummaryFormat
+    from archspec.api.choices import (
+        DenseOutput,
+        DiffFormat,
+        EvaluationFormat,
+        PlanFormat,
+        PredictionFormat,
+        Split,
+        SummaryFormat,
+    )
     from archspec.api.data import Preview, check_data, data_sources, preview_data
     from archspec.api.evaluation import (
         Evaluations,
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
         evaluate_all,
         evaluation_protocols,
         predict,
+        predictions_text,
     )
     from archspec.api.models import (
         FullyConvolutional,
@@ -45,6 +54,7 @@ __all__ = [
     "ModelFile",
     "Network",
     "PlanFormat",
+    "PredictionFormat",
     "Preview",
     "Setting",
     "Split",
@@ -73,6 +83,7 @@ __all__ = [
     "parse_settings",
     "plan",
     "predict",
+    "predictions_text",
     "preview_data",
     "read_spec",
     "recipe_setting",
@@ -87,9 +98,24 @@ __all__ = [
 
 _NAMES = {
     "api.analysis": ("accelerators", "diff", "plan", "schema", "summarize"),
-    "api.choices": ("DenseOutput", "DiffFormat", "EvaluationFormat", "PlanFormat", "Split", "SummaryFormat"),
+    "api.choices": (
+        "DenseOutput",
+        "DiffFormat",
+        "EvaluationFormat",
+        "PlanFormat",
+        "PredictionFormat",
+        "Split",
+        "SummaryFormat",
+    ),
     "api.data": ("Preview", "check_data", "data_sources", "preview_data"),
-    "api.evaluation": ("Evaluations", "evaluate", "evaluate_all", "evaluation_protocols", "predict"),
+    "api.evaluation": (
+        "Evaluations",
+        "evaluate",
+        "evaluate_all",
+        "evaluation_protocols",
+        "predict",
+        "predictions_text",
+    ),
     "api.models": (
         "FullyConvolutional",
         "convolutionalize",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.api.choices import EvaluationFormat, Split
+from archspec.api.choices import EvaluationFormat, PredictionFormat, Split
 from archspec.api.options import named_options
 from archspec.api.training import Devices
 from archspec.protocols import PROTOCOLS
@@ -174,17 +174,39 @@ def evaluation_protocols() -> list[str]:
 
 
 @named_options
-def predict(model: str | Path, images: Sequence[str | Path], *, top: int = 5) -> list[Prediction]:
-    """Predict the classes of image files, which are resized, cropped and preprocessed as in evaluation.
+def predict(
+    model: str | Path,
+    images: str | Path | Sequence[str | Path] = (),
+    *,
+    data: str | None = None,
+    classes: str | Path | None = None,
+    top: int = 5,
+    report: Callable[[str], None] | None = None,
+) -> list[Prediction]:
+    """Predict the classes of images, which are resized, cropped and preprocessed as in evaluation.
 
     Args:
         model: a `.keras` file or a run directory.
-        images: image files. A file that cannot be read gets an `error` in its prediction.
+        images: files, folders, and patterns such as `photos/*.png`; of a folder, all images in it at any depth. A file
+            that cannot be read gets an `error` in its prediction.
+        data: a data source, one of `data_sources()`, of which all images are predicted.
+        classes: a file that names the classes in the order of the outputs: one name a line, ImageNet's list of
+            synsets, or JSON such as Keras's imagenet_class_index.json. By default those of the model.
         top: how many classes to return for each image, the most probable first.
+        report: called with lines of progress and warnings.
 
     Raises:
-        ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `data-shape`.
+        ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `data-shape`, `class-list`,
+            `data-not-found`, `data-empty`; the errors of the data source.
     """
     from archspec.runtime.predict import predict
 
-    return predict(model, images, top=top)
+    given = [images] if isinstance(images, (str, Path)) else images
+    return predict(model, given, data=data, classes=classes, top=top, report=report or (lambda line: None))
+
+
+def predictions_text(predictions: Sequence[Prediction], format: PredictionFormat = "text") -> str:
+    """What `archspec predict` prints: a line for each image that can be read, JSON, or CSV."""
+    from archspec.runtime.predict import predictions_text
+
+    return predictions_text(predictions, format)

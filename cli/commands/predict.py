@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from archspec import api
-from archspec.cli.options import format_option
+from archspec.cli.options import format_option, overwrite
+from archspec.cli.terminal import DataCommand, progress_line
 from archspec.diagnostics import printable
 
 
-@click.command("predict")
+@click.command("predict", cls=DataCommand)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
+@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())
+@click.option("--data", metavar="DATA", help="Predict all images of a data source.")
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Names of the classes: one a line, ImageNet's synset list, or JSON.  [default: those of the model]",
+)
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Number of classes to show.")
-@format_option("text", "json")
+@format_option(*get_args(api.PredictionFormat))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="A file to write, `.csv`, `.json` or `.txt`.")
+@overwrite
 @click.pass_context
-def command(ctx: click.Context, model: Path, images: tuple[str, ...], top: int, format_: str) -> None:
-    """Predict the classes of image files.
+def command(
+    ctx: click.Context,
+    model: Path,
+    images: tuple[str, ...],
+    data: str | None,
+    classes: Path | None,
+    top: int,
+    format_: api.PredictionFormat,
+    out: Path | None,
+    overwrite: bool,
+) -> None:
+    """Predict the classes of image files, or of all images in a folder.
 
-    Exit with status 1 if a file cannot be read; the other files are still predicted.
+    An IMAGE is a file, a folder (all images in it, at any depth) or a quoted pattern such as 'photos/*.png'. Exit with
+    status 1 if a file cannot be read; the other files are still predicted.
     """
-    predictions = api.predict(model, images, top=top)
+    if not images and data is None:
+        raise click.UsageError("Missing argument 'IMAGE...' or option '--data'.", ctx)
+    if out is not None:
+        suffixes: dict[str, api.PredictionFormat] = {".csv": "csv", ".json": "json", ".txt": "text"}
+        if ctx.get_parameter_source("format_") is click.core.ParameterSource.DEFAULT:
+            api.check_output(out, *suffixes, overwrite=overwrite)
+            format_ = suffixes[out.suffix]
+        api.check_output(out, overwrite=overwrite)
+    predictions = api.predict(model, images, data=data, classes=classes, top=top, report=progress_line)
+    text = api.predictions_text(predictions, format_)
     bad = [prediction for prediction in predictions if prediction.error is not None]
-    if format_ == "json":
-        click.echo(json.dumps([prediction.to_json() for prediction in predictions]))
-    else:
-        for prediction in predictions:
-            if prediction.error is None:
-                shown = ", ".join(f"{name} {100 * probability:.1f} %" for name, probability in prediction.classes)
-                click.echo(f"{printable(prediction.file)}: {shown}")
+    if out is not None:
+        api.write_text(out, f"{text}\n", overwrite=overwrite)
+        click.echo(f"wrote {out}: {len(predictions):,} images{f', {len(bad):,} of them unreadable' if bad else ''}")
+    elif text:
+        click.echo(text)
+    if format_ == "text":
         for prediction in bad:
             click.echo(f"error[bad-images]: `{printable(prediction.file)}`: {prediction.error}", err=True)
     if bad:

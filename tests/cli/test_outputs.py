@@ -30,12 +30,13 @@ COMMANDS = {
     "export": ("export", "MODEL", "-o", "OUT"),
     "train": ("train", "SPEC", "--data", "digits", "-o", "OUT"),
     "evaluate": ("evaluate", "MODEL", "--data", "digits", "-o", "OUT"),
+    "predict": ("predict", "MODEL", "IMAGE", "-o", "OUT.csv"),
     "evaluate --save-predictions": ("evaluate", "MODEL", "--data", "digits", "--save-predictions", "OUT.npz"),
 }
 REPLACES = {"schema"}
 """Commands that replace a file unasked: it is generated."""
 MAKES_FOLDERS = {"export", "train", "evaluate", "evaluate --save-predictions"}
-SMALL = {"from-keras", "convolutionalize", "data preview"}
+SMALL = {"from-keras", "convolutionalize", "data preview", "predict"}
 """Commands whose output fits on the small disk."""
 
 
