@@ -103,12 +103,12 @@ FOUR = [(b"one", 0), (b"two", 0), (b"three", 1), (b"four", 1)]
             ["there were 4 images, and now there are 5", "new, changed or relabelled images: `x/4`"],
         ),
         (FOUR[1:], ["there were 4 images, and now there are 3", MISSING + "1"]),
-        (FOUR[::-1], ["they are the same images with another order"]),
+        (FOUR[::-1], ["the images are the same, but their order"]),
         (
             [(b"%d" % i, 0) for i in range(9)],
             [
                 "there were 4 images, and now there are 9",
-                "new, or with other contents",
+                "new, changed or relabelled images",
                 MISSING + "4",
             ],
         ),
