@@ -7,6 +7,7 @@ A declaration is a frozen dataclass. Its fields are made by `arg`, which holds a
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -22,8 +23,16 @@ NATURAL: Schema = {"type": "integer", "minimum": 0}
 INTEGER: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 POSITIVE_NUMBER: Schema = {"type": "number", "exclusiveMinimum": 0}
+AT_LEAST_0: Schema = {"type": "number", "minimum": 0}
 FRACTION: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+INSIDE: Schema = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 BOOLEAN: Schema = {"type": "boolean"}
+
+
+def optional(fragment: Schema) -> Schema:
+    """The fragment, or nothing: `~`."""
+    return {**fragment, "type": [fragment["type"], "null"]}
 
 
 def one_or_each(item: Schema) -> Schema:
@@ -88,6 +97,13 @@ class Declared:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__qualname__}({arguments})"
+
+
+class KerasNamed(Declared):
+    """A declaration under the name that Keras derives from that of its class: `mean_squared_error`."""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
 @dataclass_transform(frozen_default=True)

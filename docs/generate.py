@@ -29,11 +29,9 @@ from archspec.api import data_sources
 from archspec.cli.main import COMMANDS, cli
 from archspec.declare import Declared, arguments
 from archspec.lang.declarations import default_text, sections_inside
-from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
 from archspec.lang.recipes.losses import LOSSES, Loss
-from archspec.lang.recipes.optimizer import Optimizer
-from archspec.lang.recipes.optimizers import OPTIMIZERS
-from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.optimizers import OPTIMIZERS, Optimizer
+from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.ops import OPS
 from archspec.ops.base import OpError, product, show

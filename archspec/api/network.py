@@ -30,8 +30,7 @@ from archspec.transforms import TRANSFORMS
 if TYPE_CHECKING:
     import keras
 
-    from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
-    from archspec.lang.recipes.recipe import Recipe
+    from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
     from archspec.runtime.weights import Matching
 
 Setting: TypeAlias = bool | int | float | str | Sequence["Setting"] | Mapping[str, "Setting"] | None
@@ -155,7 +154,7 @@ class Network:
         Raises:
             ArchspecError: the errors of that section.
         """
-        from archspec.lang.recipes.evaluation_recipe import evaluation_recipe
+        from archspec.lang.recipes.recipe import evaluation_recipe
 
         return evaluation_recipe(self._section("evaluate"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from archspec.diagnostics import Source, did_you_mean, fail, listed
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.document.yaml_parser import read_text
-from archspec.lang.recipes.document import parse_recipe
+from archspec.lang.recipes.recipe import parse_recipe
 
 RUN_SPEC = "spec.yaml"
 """The spec in a run directory."""

@@ -7,8 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.diagnostics import listed
-from archspec.lang.recipes.keras_schedules import PiecewiseConstantDecay
-from archspec.lang.recipes.schedules import StepSchedule
+from archspec.lang.recipes.schedules import PiecewiseConstantDecay, StepSchedule
 
 if TYPE_CHECKING:
     from archspec.lang.recipes.recipe import Recipe

@@ -8,8 +8,7 @@ from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import Diagnostic, Span
-from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
-from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 
 LEAST = 1 / 4
 """Share of an image, by area, below which a crop is reported; the papers' 224 of 256 pixels is 0.77."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NUMBER, POSITIVE_NUMBER, Declared, arg, choice, declared
+from archspec.declare import NUMBER, POSITIVE_NUMBER, KerasNamed, arg, choice, declared
 from archspec.lang.declarations import Json, from_one_key, head, one_key, or_expression, summary, to_one_key
 from archspec.ops import weight_names
 
@@ -26,11 +26,12 @@ INITIALIZERS: dict[str, type[Initializer]] = {}
 
 
 @declared
-class Initializer(Declared):
+class Initializer(KerasNamed):
     """How a weight is initialized; the name and the arguments are those of `keras.initializers`."""
 
     def __init_subclass__(cls) -> None:
-        if cls.name:
+        super().__init_subclass__()
+        if not cls.__name__.startswith("_"):
             INITIALIZERS[cls.name] = cls
 
     def keras_arguments(self) -> dict[str, Any]:
@@ -53,21 +54,15 @@ class _Normal(Initializer):
 class RandomNormal(_Normal):
     """Normal distribution: N(mean, stddev^2) (Krizhevsky et al. 2012, section 5: stddev 0.01)."""
 
-    name = "random_normal"
-
 
 @declared
 class TruncatedNormal(_Normal):
     """Normal distribution; values beyond two standard deviations are drawn again."""
 
-    name = "truncated_normal"
-
 
 @declared
 class RandomUniform(Initializer):
     """Uniform distribution over [minval, maxval)."""
-
-    name = "random_uniform"
 
     minval: float = arg(NUMBER, "lower bound", -0.05)
     maxval: float = arg(NUMBER, "upper bound, exclusive", 0.05)
@@ -76,8 +71,6 @@ class RandomUniform(Initializer):
 @declared
 class VarianceScaling(Initializer):
     """Variance scale / n, where n is the number of inputs or outputs of a unit (He et al. 2015, section 2.2: 2 / n)."""
-
-    name = "variance_scaling"
 
     scale: float = arg(POSITIVE_NUMBER, "the factor", 1.0)
     mode: str = arg(choice("fan_in", "fan_out", "fan_avg"), "n: number of inputs, of outputs, or their mean", "fan_in")
@@ -92,49 +85,35 @@ class VarianceScaling(Initializer):
 class GlorotUniform(Initializer):
     """Uniform with variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 16); Keras's default."""
 
-    name = "glorot_uniform"
-
 
 @declared
 class GlorotNormal(Initializer):
     """Truncated normal with variance 2 / (inputs + outputs) (Glorot & Bengio 2010, equation 12)."""
-
-    name = "glorot_normal"
 
 
 @declared
 class HeNormal(Initializer):
     """Truncated normal with variance 2 / inputs (He et al. 2015, equation 10)."""
 
-    name = "he_normal"
-
 
 @declared
 class HeUniform(Initializer):
     """Uniform with variance 2 / inputs."""
-
-    name = "he_uniform"
 
 
 @declared
 class LecunNormal(Initializer):
     """Truncated normal with variance 1 / inputs (LeCun et al. 1998, section 4.6)."""
 
-    name = "lecun_normal"
-
 
 @declared
 class LecunUniform(Initializer):
     """Uniform with variance 1 / inputs."""
 
-    name = "lecun_uniform"
-
 
 @declared
 class Orthogonal(Initializer):
     """Matrix with orthogonal columns (Saxe et al. 2013)."""
-
-    name = "orthogonal"
 
     gain: float = arg(NUMBER, "factor of the matrix", 1.0)
 
@@ -143,16 +122,12 @@ class Orthogonal(Initializer):
 class Identity(Initializer):
     """The identity matrix, for square matrices only."""
 
-    name = "identity"
-
     gain: float = arg(NUMBER, "factor of the matrix", 1.0)
 
 
 @declared
 class Constant(Initializer):
     """The same value everywhere."""
-
-    name = "constant"
 
     value: float = arg(NUMBER, "the value", 0.0)
 
@@ -161,14 +136,10 @@ class Constant(Initializer):
 class Zeros(Initializer):
     """0 everywhere."""
 
-    name = "zeros"
-
 
 @declared
 class Ones(Initializer):
     """1 everywhere (Krizhevsky et al. 2012, section 5: biases of layers 2, 4, 5 and the hidden dense ones)."""
-
-    name = "ones"
 
 
 def schema() -> Json:

@@ -10,16 +10,26 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archspec.declare import BOOLEAN, FRACTION, POSITIVE_NUMBER, Declared, arg, declared
+from archspec.declare import (
+    AT_LEAST_0,
+    BOOLEAN,
+    FRACTION,
+    INSIDE,
+    POSITIVE_NUMBER,
+    SHARE,
+    KerasNamed,
+    arg,
+    declared,
+    optional,
+)
 from archspec.lang.declarations import summaries
-from archspec.lang.recipes.bounds import AT_LEAST_0, SHARE, optional
 
 SMOOTHING = "share of the target spread over all classes (Szegedy et al. 2015, arXiv:1512.00567, section 7)"
 HALVES = "share of the target that moves to one half"
 
 
 @declared
-class Loss(Declared):
+class Loss(KerasNamed):
     """Base of all losses."""
 
     logits: ClassVar[bool] = False
@@ -37,7 +47,6 @@ class Loss(Declared):
 class CategoricalCrossentropy(Loss):
     """-sum(y log p) over the classes, nats."""
 
-    name = "categorical_crossentropy"
     logits = True
 
     label_smoothing: float = arg(FRACTION, SMOOTHING, 0.0, "label smoothing {:g}")
@@ -47,7 +56,6 @@ class CategoricalCrossentropy(Loss):
 class SparseCategoricalCrossentropy(Loss):
     """-log p of the true class, nats. Not for mixup and cutmix."""
 
-    name = "sparse_categorical_crossentropy"
     logits = True
     sparse = True
 
@@ -60,7 +68,6 @@ class SparseCategoricalCrossentropy(Loss):
 class CategoricalFocalCrossentropy(Loss):
     """Cross-entropy with less weight on easy images: -sum(alpha (1 - p)^gamma y log p) (Lin et al. 2017, section 3)."""
 
-    name = "categorical_focal_crossentropy"
     logits = True
 
     alpha: float = arg(AT_LEAST_0, "factor of all classes", 0.25)
@@ -75,11 +82,10 @@ class CategoricalGeneralizedCrossEntropy(Loss):
     Not for mixup and cutmix.
     """
 
-    name = "categorical_generalized_cross_entropy"
     sparse = True
 
     q: float = arg(
-        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        INSIDE,
         "exponent, 0 to 1; near 0 the loss approaches the cross-entropy",
         0.5,
     )
@@ -89,7 +95,6 @@ class CategoricalGeneralizedCrossEntropy(Loss):
 class BinaryCrossentropy(Loss):
     """The mean over the classes of the cross-entropy of a sigmoid for each, nats (Wightman et al. 2021, section 3)."""
 
-    name = "binary_crossentropy"
     logits = True
 
     label_smoothing: float = arg(FRACTION, HALVES, 0.0, "label smoothing {:g}")
@@ -99,7 +104,6 @@ class BinaryCrossentropy(Loss):
 class BinaryFocalCrossentropy(Loss):
     """The mean over the classes of the focal loss of a sigmoid for each (Lin et al. 2017, section 3)."""
 
-    name = "binary_focal_crossentropy"
     logits = True
 
     apply_class_balancing: bool = arg(BOOLEAN, "multiply the loss of ones by alpha, of zeros by 1 - alpha", False)
@@ -112,70 +116,50 @@ class BinaryFocalCrossentropy(Loss):
 class CategoricalHinge(Loss):
     """max(0, 1 - p of the true class + the largest p of another)."""
 
-    name = "categorical_hinge"
-
 
 @declared
 class Hinge(Loss):
     """The mean over the classes of max(0, 1 - y p), y being -1 or 1."""
-
-    name = "hinge"
 
 
 @declared
 class SquaredHinge(Loss):
     """The mean over the classes of max(0, 1 - y p)^2, y being -1 or 1."""
 
-    name = "squared_hinge"
-
 
 @declared
 class KlDivergence(Loss):
     """sum(y log(y / p)) over the classes, nats."""
-
-    name = "kl_divergence"
 
 
 @declared
 class Poisson(Loss):
     """The mean over the classes of p - y log p."""
 
-    name = "poisson"
-
 
 @declared
 class MeanSquaredError(Loss):
     """The mean over the classes of (y - p)^2."""
-
-    name = "mean_squared_error"
 
 
 @declared
 class MeanAbsoluteError(Loss):
     """The mean over the classes of |y - p|."""
 
-    name = "mean_absolute_error"
-
 
 @declared
 class MeanAbsolutePercentageError(Loss):
     """The mean over the classes of 100 |y - p| / y."""
-
-    name = "mean_absolute_percentage_error"
 
 
 @declared
 class MeanSquaredLogarithmicError(Loss):
     """The mean over the classes of (log(1 + y) - log(1 + p))^2."""
 
-    name = "mean_squared_logarithmic_error"
-
 
 @declared
 class Huber(Loss):
     """The mean over the classes of a loss that is quadratic up to delta and linear above it (Huber 1964)."""
-
-    name = "huber"
 
     delta: float = arg(POSITIVE_NUMBER, "the difference above which the loss is linear", 1.0)
 
@@ -184,28 +168,20 @@ class Huber(Loss):
 class LogCosh(Loss):
     """The mean over the classes of log(cosh(p - y))."""
 
-    name = "log_cosh"
-
 
 @declared
 class CosineSimilarity(Loss):
     """-cos of the angle between y and p."""
-
-    name = "cosine_similarity"
 
 
 @declared
 class Dice(Loss):
     """1 - 2 sum(y p) / (sum(y) + sum(p)) of each image (Milletari et al. 2016, section 3)."""
 
-    name = "dice"
-
 
 @declared
 class Tversky(Loss):
     """Dice with separate weights for false positives and false negatives (Salehi et al. 2017, equation 4)."""
-
-    name = "tversky"
 
     alpha: float = arg(AT_LEAST_0, "weight of false positives", 0.5)
     beta: float = arg(AT_LEAST_0, "weight of false negatives", 0.5)

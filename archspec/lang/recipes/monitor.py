@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import NATURAL, arg, choice
+from archspec.declare import AT_LEAST_0, NATURAL, arg, choice
 
 FIGURES = ("loss", "top1", "val_loss", "val_top1", "val_top5")
 MONITOR: Any = arg(choice(*FIGURES), "the metric that is monitored", "val_loss")
 MODE: Any = arg(choice("auto", "min", "max"), "whether lower or higher is better; `auto` is lower for a loss", "auto")
-MIN_DELTA = {"type": "number", "minimum": 0}
-PATIENCE = NATURAL
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,8 @@ class EarlyStopping:
     """
 
     monitor: str = MONITOR
-    min_delta: float = arg(MIN_DELTA, "smallest change that counts as an improvement", 0)
-    patience: int = arg(PATIENCE, "epochs without improvement before the run stops", 0)
+    min_delta: float = arg(AT_LEAST_0, "smallest change that counts as an improvement", 0)
+    patience: int = arg(NATURAL, "epochs without improvement before the run stops", 0)
     mode: str = MODE
     baseline: float | None = arg(
         {"type": ["number", "null"]}, "a value that must be reached before an improvement counts", None

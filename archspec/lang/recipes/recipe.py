@@ -1,15 +1,16 @@
-"""The recipe of a spec: the keys of `train:`. Each option is declared only here."""
+"""What `train:` and `evaluate:` of a spec may say. An option is declared here and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice
-from archspec.diagnostics import listed
+from archspec.diagnostics import Source, fail, listed
 from archspec.lang.declarations import (
     form,
+    from_one_key,
     list_of,
     one_key_fields,
     one_of,
@@ -17,13 +18,14 @@ from archspec.lang.declarations import (
     read_section,
     write_section,
 )
+from archspec.lang.document.nodes import MappingNode, ScalarNode
+from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.recipes import initializers
 from archspec.lang.recipes.losses import LOSSES, CategoricalCrossentropy, Loss
 from archspec.lang.recipes.monitor import EarlyStopping
-from archspec.lang.recipes.optimizer import Optimizer
-from archspec.lang.recipes.optimizers import OPTIMIZERS, Sgd
-from archspec.lang.recipes.schedule import Schedule, Warmup
-from archspec.lang.recipes.schedules import SCHEDULES, ConstantSchedule
+from archspec.lang.recipes.optimizers import OPTIMIZERS, Optimizer, Sgd
+from archspec.lang.recipes.schedules import SCHEDULES, ConstantSchedule, Schedule, Warmup
+from archspec.protocols import PROTOCOLS, Protocol
 from archspec.transforms import TRANSFORMS
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -189,3 +191,49 @@ def recipe(section: Mapping[str, Any]) -> Recipe:
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as written in a spec, with every default."""
     return write_section(recipe)
+
+
+@dataclass(frozen=True)
+class EvaluationRecipe:
+    """How test images reach the network: the shortest side after resizing, and the evaluation protocols."""
+
+    resize: int | None = arg(POSITIVE, "shortest side after resizing, pixels; by default the input's own", None)
+    protocols: tuple[Protocol, ...] = arg(
+        list_of(PROTOCOLS),
+        "the evaluation protocols of the paper; `archspec evaluate` runs the first, and all with `--protocol spec`",
+        (),
+    )
+
+
+def evaluation_recipe(section: Mapping[str, Any]) -> EvaluationRecipe:
+    """`evaluate:`, already validated, with its defaults."""
+    return read_section(EvaluationRecipe, section)
+
+
+def make_protocols(values: Sequence[Any]) -> tuple[Protocol, ...]:
+    """Protocols from the one-key form of a spec (`ten-crop`, `{multi-scale: [256, 384]}`), already validated."""
+    return tuple(cast("Protocol", from_one_key(value, PROTOCOLS)) for value in values)
+
+
+def evaluation_json(recipe: EvaluationRecipe) -> dict[str, Any]:
+    """`evaluate:` as written in a spec, with every default filled in."""
+    return write_section(recipe)
+
+
+SPEC_KEYS = ("name", "input", "layers")
+
+
+def parse_recipe(text: Source) -> MappingNode:
+    """A document with the recipe under `train`, as in a spec; in the file the key `train` may be left out.
+
+    Raises ArchspecError: those of `parse_document`, and `not-a-recipe` for a whole spec.
+    """
+    root = parse_document(text, "recipe", "a recipe is a mapping such as `epochs: 90` and `optimizer: {sgd: 0.1}`")
+    if set(SPEC_KEYS) <= set(root.entries):
+        fact = f"`{text.name}` is a spec, not a recipe"
+        raise fail(
+            "not-a-recipe", fact, root.span.first(1), help="give a file with the keys of `train:` at its top level"
+        )
+    if set(root.entries) == {"train"}:
+        return root
+    return MappingNode({"train": (ScalarNode("train", "train", root.span), root)}, root.span)

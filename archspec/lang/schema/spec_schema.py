@@ -233,7 +233,7 @@ def _section(name: str) -> Json:
         from archspec.lang.recipes.recipe import Recipe
 
         return section_schema(Recipe, "the recipe")
-    from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
+    from archspec.lang.recipes.recipe import EvaluationRecipe
 
     return section_schema(EvaluationRecipe, "the evaluation protocols")
 

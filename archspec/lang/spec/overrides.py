@@ -197,6 +197,6 @@ def parse_protocols(texts: Iterable[str]) -> tuple[Protocol, ...] | None:
         diagnostics = validate_section({"protocols": values}, "evaluate")
     if diagnostics:
         raise ArchspecError(*merged(diagnostics))
-    from archspec.lang.recipes.evaluation_recipe import make_protocols
+    from archspec.lang.recipes.recipe import make_protocols
 
     return make_protocols(values)

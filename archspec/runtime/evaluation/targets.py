@@ -9,8 +9,7 @@ from pathlib import Path
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.compile.parameters import parameters
 from archspec.lang.recipes.crop_share import small_crop
-from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe, evaluation_recipe
-from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe, evaluation_recipe
 from archspec.lang.spec.overrides import section
 from archspec.lang.spec.spec import parse
 from archspec.ops.base import Shape

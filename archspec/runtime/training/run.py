@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import ArchspecError, render
-from archspec.lang.recipes.evaluation_recipe import evaluation_json
-from archspec.lang.recipes.recipe import recipe_json
+from archspec.lang.recipes.recipe import evaluation_json, recipe_json
 from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images

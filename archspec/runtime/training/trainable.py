@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.diagnostics import Diagnostic
 from archspec.graph.ir import Graph
-from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
-from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 
 if TYPE_CHECKING:
     import keras

@@ -22,7 +22,7 @@ from archspec.lang.declarations import (
 )
 from archspec.lang.recipes.optimizers import OPTIMIZERS, Sgd
 from archspec.lang.recipes.recipe import Recipe
-from archspec.lang.recipes.schedule import Warmup
+from archspec.lang.recipes.schedules import Warmup
 from archspec.transforms import TRANSFORMS
 
 

@@ -14,8 +14,7 @@ from archspec.diagnostics import ArchspecError, render
 from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import Sgd
 from archspec.lang.recipes.recipe import ONE_KEY, Recipe
-from archspec.lang.recipes.schedule import Warmup
-from archspec.lang.recipes.schedules import CosineSchedule, PlateauSchedule, StepSchedule
+from archspec.lang.recipes.schedules import CosineSchedule, PlateauSchedule, StepSchedule, Warmup
 from archspec.lang.spec.overrides import parse_settings
 from archspec.ops import OPS
 from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule, check_monitors

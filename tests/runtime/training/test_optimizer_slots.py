@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from archspec.declare import arguments
-from archspec.lang.recipes.optimizer import Optimizer
-from archspec.lang.recipes.optimizers import OPTIMIZERS
+from archspec.lang.recipes.optimizers import OPTIMIZERS, Optimizer
 from archspec.runtime.training.optimization.optimizer import BY_THE_TRAIN_STEP, make_optimizer
 
 SETTINGS = ({}, {"momentum": 0.9}, {"momentum": 0.9, "centered": True}, {"amsgrad": True})

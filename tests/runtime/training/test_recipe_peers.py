@@ -19,8 +19,7 @@ from archspec.lang.recipes.losses import LOSSES
 from archspec.lang.recipes.monitor import EarlyStopping
 from archspec.lang.recipes.optimizers import OPTIMIZERS
 from archspec.lang.recipes.recipe import Recipe
-from archspec.lang.recipes.schedule import Clock
-from archspec.lang.recipes.schedules import SCHEDULES, PlateauSchedule
+from archspec.lang.recipes.schedules import SCHEDULES, Clock, PlateauSchedule
 from archspec.runtime.models.keras_class import keras_class
 from archspec.runtime.training.optimization.losses import training_loss, validation_loss
 from archspec.runtime.training.optimization.lr_schedule import EarlyStopper, LearningRateSchedule

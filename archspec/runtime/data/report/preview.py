@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.lang.recipes.evaluation_recipe import EvaluationRecipe
-from archspec.lang.recipes.recipe import Recipe
+from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 from archspec.ops.base import Shape, show
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.pipeline.batches import evaluation_batches, training_batches

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.lang.recipes.optimizer import Optimizer
+from archspec.lang.recipes.optimizers import Optimizer
 
 
 class Ema:

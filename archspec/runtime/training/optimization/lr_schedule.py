@@ -9,8 +9,7 @@ from typing import Any
 from archspec.diagnostics import fail
 from archspec.lang.recipes.monitor import improves
 from archspec.lang.recipes.recipe import Recipe, RunLength
-from archspec.lang.recipes.schedule import Clock
-from archspec.lang.recipes.schedules import PlateauSchedule
+from archspec.lang.recipes.schedules import Clock, PlateauSchedule
 
 
 def check_monitors(recipe: Recipe, classes: int) -> None:

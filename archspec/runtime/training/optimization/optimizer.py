@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.declare import arguments
-from archspec.lang.recipes.optimizer import Optimizer
+from archspec.lang.recipes.optimizers import Optimizer
 from archspec.runtime.models.keras_class import keras_class
 
 BY_THE_TRAIN_STEP = frozenset(
