@@ -81,7 +81,7 @@ def test_what_cannot_slide_is_named() -> None:
     assert "its output is a flattened feature map" in refused(HEAD + "  - flatten\n")
     assert "not one score per class" in refused(HEAD + "  - conv: {filters: 3, kernel_size: 3}\n")
     assert "has no spatial axes" in refused("name: net\ninput: [8]\nlayers:\n  - dense: 3\n")
-    assert "known size along its axes" in refused(HEAD + "  - prelu\n  - flatten\n  - dense: 3\n")
+    assert "needs known sizes" in refused(HEAD + "  - prelu\n  - flatten\n  - dense: 3\n")
     assert "differ in size" in refused(HEAD + "  - adaptive_avgpool: 3\n  - flatten\n  - dense: 3\n")
     free = graph("name: net\ninput: [~, ~, 2]\nlayers:\n  - global_avgpool\n  - dense: 3\n")
     with pytest.raises(ArchspecError, match=r"error\[free-input\]"):

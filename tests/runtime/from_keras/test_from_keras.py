@@ -208,7 +208,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
             layers.MultiHeadAttention(2, 3, name="cross")(inputs, layers.Dense(6)(inputs)),
         ),
         "unknown-keras-layer",
-        ("`cross`", "no self-attention"),
+        ("`cross`", "not self-attention"),
     ),
     "own activation": (
         lambda: functional(layers.Dense(3, activation=lambda x: x * x, name="square")),

@@ -231,7 +231,7 @@ def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> N
     assert status == 0
     assert "trained after 3 epochs" in out
     for arguments, said in (
-        (("--resume", whole, "--epochs", 5), "--resume keeps the network, the recipe and the seed of its run"),
+        (("--resume", whole, "--epochs", 5), "--resume uses the network, the recipe and the seed of the run"),
         (("--resume", whole, "lenet"), "and takes no REF"),
         (("lenet",), "Missing option '--data'"),
         (("--data", "digits"), "Missing argument 'REF'"),

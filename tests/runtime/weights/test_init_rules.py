@@ -152,7 +152,9 @@ def test_rules_that_speak_of_nothing_are_told_with_their_line(page: Any, tmp_pat
         if code != "bad-pattern":
             assert diagnostic.span is not None
             assert diagnostic.span.line == 15, rule
-    with pytest.raises(ArchspecError, match=r"error\[initializer\]: `identity` cannot fill `conv1`.*3x3x4x16"):
+    with pytest.raises(
+        ArchspecError, match=r"error\[initializer\]: `identity` does not support the shape 3x3x4x16 of .*`conv1`"
+    ):
         built(page("conv: identity"))
 
 
