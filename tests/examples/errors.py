@@ -15,7 +15,7 @@ from tests.examples.specs import HERE, diagnostics
 
 SPEC: Mapping[str, tuple[str, str]] = {
     "yaml-syntax": ("the text is not YAML", "not-yaml-open-bracket"),
-    "empty-page": ("the file is empty or holds only comments", "empty"),
+    "empty-page": ("the file is empty or contains only comments", "empty"),
     "not-a-mapping": ("the top level of the spec is a list or a single value", "list-at-top"),
     "several-documents": ("a second YAML document follows the first", "two-documents"),
     "bad-key": ("a key is a list, a mapping or empty", "bad-key"),
@@ -31,7 +31,7 @@ SPEC: Mapping[str, tuple[str, str]] = {
         "wrong-type",
     ),
     "wrong-value": ("a value is out of range or not one of the allowed choices", "wrong-value-padding"),
-    "bad-name": ("a name has characters that paths or expressions cannot hold", "bad-name"),
+    "bad-name": ("a name has characters that are not allowed in paths or expressions", "bad-name"),
     "name-taken": ("a name is already used or reserved", "name-taken"),
     "one-head": ("a layer has no operator or block, or more than one", "two-heads-forgotten-dash"),
     "unknown-operator": (
@@ -64,7 +64,7 @@ SPEC: Mapping[str, tuple[str, str]] = {
     "too-many-parameters": ("the network has 10^12 parameters or more", "too-many-parameters"),
     "output-too-large": ("an output has more than 10^12 values", "output-too-large"),
     "recipe": ("two settings of a recipe contradict each other", "recipe-epochs-and-iterations"),
-    "expect": ("the network does not have the figures that `expect` states", "expect"),
+    "expect": ("a figure of `expect` differs from the network", "expect"),
 }
 """Code -> meaning, and the example in tests/examples/bad."""
 
@@ -98,17 +98,17 @@ OTHER: Mapping[str, str] = {
     "unknown-family": "no spec of this name ships with archspec; give your own spec by its path",
     "class-list": "a file that names the classes of a network cannot be read, or has another number of them",
     "unknown-option": "a Python function has no option of this name",
-    "page-too-large": "the file of a spec is larger than a megabyte or holds more than 100,000 values",
+    "page-too-large": "the file of a spec is larger than a megabyte or has more than 100,000 values",
     "build": "Keras rejects a layer that archspec accepts: please report it",
     "devices": "more devices are requested than are available",
-    "devices-late": "TensorFlow is initialized already, so its CPU can no longer be split into devices",
+    "devices-late": "TensorFlow has already started, so the CPU can no longer be split into devices",
     "hosts": "the list of workers is not valid, or a worker is missing",
     "hosts-differ": "the workers of a run have different networks, recipes, images or checkpoints",
     "worker-lost": "another worker of the run has stopped",
     "data-not-found": "no data set, file or folder has this name",
     "data-format": "archspec cannot read data in this format",
     "data-empty": "there are no images",
-    "data-one-class": "the images are all of one class",
+    "data-one-class": "all images have the same class",
     "data-classes": "the training and validation images have different classes",
     "data-shape": "the size or number of channels of the images does not fit the network",
     "data-changed": "the images changed during training or since the run began",
@@ -134,7 +134,7 @@ OTHER: Mapping[str, str] = {
     "checkpoint-every": "the checkpoint interval is neither a number of steps nor a duration",
     "out-of-memory": "a batch does not fit into memory",
     "backend": "Keras does not use the TensorFlow backend, which is needed here",
-    "bad-output": "the suffix of an output file does not fit its format",
+    "bad-output": "the suffix of an output file does not match its format",
     "output-exists": "the output file or folder exists already",
     "run-busy": "another process uses this run directory",
     "cannot-write": "a file cannot be written: the disk is full, or permission is missing",
@@ -143,10 +143,10 @@ OTHER: Mapping[str, str] = {
     "model-unsafe": "loading the model file would run code stored in it",
     "not-functional": "a Keras model is not functional, so it has no graph to read",
     "unknown-format": "there is no export format of this name",
-    "export-differs": "the exported model gives other results than the model: please report it",
+    "export-differs": "the outputs of the exported model differ from those of the model: please report it",
     "weights-not-found": "no weight file has this name",
-    "weights-unknown": "the suffix of the file is not that of a known weight format",
-    "not-weights": "the file holds no weights or is damaged",
+    "weights-unknown": "the file does not have the suffix of a known weight format",
+    "not-weights": "the file contains no weights or is damaged",
     "weights-mismatch": "the weights do not fit the network",
     "bad-pattern": "a path pattern is empty, too long or has an invalid character class or wildcard",
     "unmatched-pattern": "a path pattern matches no layer with weights",
@@ -154,12 +154,12 @@ OTHER: Mapping[str, str] = {
     "initializer": "the Keras initializer does not support the shape of the weight",
     "deepen": "identity layers cannot be added at this place",
     "nothing-to-train": "all layers are frozen",
-    "init-map": "the layers named by `--init-map` do not fit",
+    "init-map": "the layers of `--init-map` do not match",
     "weights-unsafe": "unpickling the weight file would run code, so it was not loaded",
     "several-inputs": "a Keras model has several inputs, but a spec has one",
     "shared-layer": "a Keras model uses a layer twice, but layers of a spec cannot share weights",
     "unknown-keras-layer": "a Keras model has a layer that a spec cannot express",
-    "decompile": "no spec could be written for a network: please report it",
+    "decompile": "archspec could not write a spec for a network: please report it",
     "unknown-application": "keras.applications has no network of this name",
     "small-crop": "a warning: crops cover less than a quarter of an image, as a resize to 256 before an input of 32; "
     "the command continues",
@@ -172,15 +172,14 @@ INTRODUCTION = """<!-- generated by `python -m tests.examples.accept` from tests
 
 # Errors
 
-An error message has a code, a message and a place, then notes on how archspec got there (`note`) and, where possible,
-a remedy (`help`). `archspec check` reports all errors that it can find without expanding the spec at once; it reports
-errors in shapes and computed values one at a time. A command exits with status 1 for an error in its input and with
-status 2 for wrong usage.
+An error has a code, a message and a location, then notes on the context (`note`) and, where possible, a remedy
+(`help`). `archspec check` reports all errors of syntax, names and types at once, and errors in shapes and computed
+values one at a time. A command exits with status 1 for an error in its input and with status 2 for wrong usage.
 
 With `--format json`, `archspec check` prints a list of objects with the keys `severity`, `code`, `message`, `file`,
-`line`, `column`, `end_line`, `end_column`, `notes` and `help`. Lines and columns count from 1; places are null where
-there is no file. A `warning` marks something that may be intended; it does not change the exit status. In Python,
-`archspec.ArchspecError` has the same objects as `diagnostics`.
+`line`, `column`, `end_line`, `end_column`, `notes` and `help`. Lines and columns count from 1; they are null if there
+is no file. A `warning` reports a probable mistake; it does not change the exit status. In Python,
+`archspec.ArchspecError` has the same objects in its attribute `diagnostics`.
 
 An `error[internal]` is a bug in archspec. Please report it with the traceback that `ARCHSPEC_DEBUG=1` shows.
 """
