@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 from archspec import api
 from archspec.cli.terminal import SentenceGroup, print_diagnostics
 from archspec.diagnostics import ArchspecError, did_you_mean
+from archspec.runtime.system.interrupt import raise_on_interrupt
 from archspec.version import __version__
 
 COMMANDS = {
@@ -65,7 +66,9 @@ class Commands(SentenceGroup):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:
-            return super().resolve_command(ctx, args)
+            found = super().resolve_command(ctx, args)
+            raise_on_interrupt()  # the modules of the command are imported
+            return found
         except click.UsageError as error:
             remedy = did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"{error.message} {remedy or ''}".rstrip(), ctx) from None

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.system.interrupt import importing
 from archspec.runtime.system.processor import choose_onednn
 
 
@@ -25,7 +26,7 @@ def import_tensorflow() -> Any:
     """
     choose_onednn()
     if "tensorflow" not in sys.modules and os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
-        with _native_messages_kept():
+        with importing(), _native_messages_kept():
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # the search for GPUs also prints messages

@@ -1,0 +1,41 @@
+"""Ctrl-C ends a command with status 130 and without a traceback, at any time after its first module is imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+START = """
+import os, sys
+import archspec.__main__
+sys.argv = ["archspec", *sys.argv[1:]]
+os.write(1, b"started\\n")
+archspec.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [("summarize", "resnet:50"), ("build", "lenet:5", "-o", "OUT.keras")])
+@pytest.mark.parametrize("milliseconds", [0, 10, 30, 60, 100, 150, 220, 300, 500])
+def test_an_early_interrupt_is_silent(
+    milliseconds: int, arguments: tuple[str, ...], tmp_path: os.PathLike[str]
+) -> None:
+    words = [word.replace("OUT", f"{os.fspath(tmp_path)}/out") for word in arguments]
+    command = [sys.executable, "-c", START, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "started\n"
+        time.sleep(milliseconds / 1000)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    if process.returncode == 0:  # it was done before
+        assert arguments[0] == "summarize"
+        assert "params" in out
+    else:
+        assert process.returncode == 130
+        assert err in ("", "interrupted\n")
