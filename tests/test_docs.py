@@ -60,3 +60,16 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert "python -m pytest --installed" in block
     assert "-e" not in block.split()
     assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_architecture_names_every_package_and_existing_files() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
+    folders = {re.findall(r"`(.+?)`", row[0])[0]: re.findall(r"`([\w/]+\.py)`", row[3]) for row in rows}
+    for package, files in folders.items():
+        assert files, package
+        for file in files:
+            assert (ROOT / package.replace(".", "/") / file).exists(), f"{package} has no {file}"
+    found = {each.parent.relative_to(ROOT).as_posix().replace("/", ".") for each in ROOT.glob("archspec/*/__init__.py")}
+    found |= {f"archspec.runtime.{each.parent.name}" for each in ROOT.glob("archspec/runtime/*/__init__.py")}
+    assert found - {"archspec.runtime"} | {"cli"} == set(folders)
