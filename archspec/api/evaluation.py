@@ -23,8 +23,7 @@ class Evaluations(tuple["Evaluation", ...]):
 
     def render(self, format: EvaluationFormat = "text") -> str:
         """One evaluation with its classes, or a table of several: as text, JSON, Markdown or CSV."""
-        from archspec.runtime.evaluation.report_files import evaluation_text
-        from archspec.runtime.evaluation.tables import csv_table, markdown_table, text_table
+        from archspec.runtime.evaluation.outputs import csv_table, evaluation_text, markdown_table, text_table
 
         if format == "json":
             several = {"evaluations": [each.to_json(confusion=False) for each in self]}

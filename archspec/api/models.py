@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
     from archspec.graph.rewrite.padding import Effect
-    from archspec.runtime.dense.convert_file import DenseModel
+    from archspec.runtime.dense.convert import DenseModel
     from archspec.runtime.export.exporter import Export
     from archspec.runtime.weights import Matching
 
@@ -113,7 +113,7 @@ class FullyConvolutional:
         if self.trained is None:
             message = f"`{self.original.name}` is a spec and has no weights for `{out}`"
             raise fail("bad-output", message, help="`archspec build REF -o model.keras`, then convert that file")
-        from archspec.runtime.dense.convert_file import write_dense
+        from archspec.runtime.dense.convert import write_dense
 
         write_dense(self.trained, out)
         return out
@@ -133,7 +133,7 @@ def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput =
     from archspec.graph.rewrite.padding import dense_effects
 
     if not isinstance(source, Network) and is_model(source):
-        from archspec.runtime.dense.convert_file import dense_form
+        from archspec.runtime.dense.convert import dense_form
 
         form = dense_form(source, output=output)
         return FullyConvolutional(

@@ -153,7 +153,7 @@ def test_the_protocol_of_a_plugin_works_everywhere(tmp_path: Path) -> None:
 from archspec import load
 from archspec.lang.spec.overrides import parse_protocols
 from archspec.lang.declarations import declared_text
-from archspec.runtime.evaluation.targets import Target
+from archspec.runtime.evaluation.options import Target
 (protocol,) = parse_protocols(["center-flip: 256"])
 (views,) = protocol.plan((224, 224, 3), None)
 print(declared_text(protocol), views.passes, views.sizes)

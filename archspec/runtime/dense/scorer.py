@@ -19,8 +19,7 @@ from archspec.graph.rewrite.fully_convolutional import convolutionalize as dense
 from archspec.graph.rewrite.padding import Effect, dense_effects
 from archspec.graph.rewrite.tiling import Reach, Tile, can_tile, peak_bytes, reaches, tiles
 from archspec.ops.base import Shape, show
-from archspec.runtime.dense.convert import copy_weights, graph_of
-from archspec.runtime.models.build import build_model
+from archspec.runtime.dense.convert import convolutionalize, graph_of
 from archspec.runtime.system import memory as machine
 
 Small = Literal["error", "pad"]
@@ -61,12 +60,10 @@ class DenseScorer:
         """
         graph = graph or graph_of(model)
         dense = dense_graph(graph, output=output)
-        built = build_model(dense)
-        copy_weights(model, built)
         window = tuple(size or 0 for size in graph.input_shape[:-1])
-        return cls(
-            built, dense, window, dense_effects(graph, dense), machine.free_memory() // 2 if memory is None else memory
-        )
+        built = convolutionalize(model, graph=graph, output=output)
+        limit = machine.free_memory() // 2 if memory is None else memory
+        return cls(built, dense, window, dense_effects(graph, dense), limit)
 
     def __call__(self, images: npt.NDArray[np.float32], *, small: Small = "error") -> npt.NDArray[np.float32]:
         """The score maps (B, H', W', classes) of preprocessed images (B, H, W, C), float32.

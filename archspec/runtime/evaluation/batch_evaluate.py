@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from archspec.diagnostics import fail, listed, render
 from archspec.lang.declarations import declared_text
 from archspec.protocols import Protocol
+from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.images import Images, match_classes
-from archspec.runtime.distributed.cluster import worker_lost_errors
+from archspec.runtime.distributed.cluster import check_workers, worker_lost_errors
+from archspec.runtime.distributed.collectives import Collectives
+from archspec.runtime.distributed.strategy import make_strategy
 from archspec.runtime.evaluation.ensemble import averages, check_members
 from archspec.runtime.evaluation.inference.journal import forget
 from archspec.runtime.evaluation.inference.predictor import Predictor
-from archspec.runtime.evaluation.leakage import seen_in_training
-from archspec.runtime.evaluation.multi_worker import WorkerGroup
-from archspec.runtime.evaluation.options import EvaluationOptions
+from archspec.runtime.evaluation.inference.runner import Posteriors, run_protocol
+from archspec.runtime.evaluation.options import EvaluationOptions, Target, protocols_of, seen_in_training, small_views
 from archspec.runtime.evaluation.outputs import NO_OUTPUTS, EvaluationOutputs
 from archspec.runtime.evaluation.predictions import Predictions, image_digests, image_names, load_predictions
 from archspec.runtime.evaluation.result import Evaluation
-from archspec.runtime.evaluation.targets import Target, protocols_of, small_views
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 
 def evaluate_all(
@@ -149,3 +153,48 @@ class _Evaluator:
         if "workers" in vars(self):
             self.workers.collectives.barrier(need_chief=True)
         forget(*self.journal_keys)
+
+
+@dataclass(frozen=True)
+class WorkerGroup:
+    """The devices of this worker, and its connection to the other workers if there are any."""
+
+    options: EvaluationOptions
+    strategy: Any
+    collectives: Collectives
+
+    @classmethod
+    def connect(cls, options: EvaluationOptions) -> WorkerGroup:
+        """Wait for all workers. Raises ArchspecError as `make_strategy`."""
+        cluster = options.cluster
+        if cluster is None:
+            return cls(options, make_strategy(options.devices), Collectives(None, None))
+        strategy = make_strategy(options.devices, cluster, options.report)
+        return cls(options, _local_strategy(strategy), Collectives(strategy, cluster))
+
+    def run(self, network: Predictor, images: Images, protocol: Protocol) -> Posteriors:
+        """`run_protocol` over all images, each scored by one worker; every worker returns the same posteriors.
+
+        Raises:
+            ArchspecError: those of `run_protocol`, and `hosts-differ`.
+        """
+        cluster, report = self.options.cluster, self.options.report
+        run = partial(run_protocol, network, protocol=protocol, batch_size=self.options.batch_size, report=report)
+        if cluster is None:
+            return run(images)
+        self.collectives.check_equal("network and protocol", (network.checksum, protocol))
+        self.collectives.check_equal("images", fingerprint(images))
+        rows = np.arange(cluster.index, len(images), len(cluster.workers))
+        own = run(images.only(rows), after_batch=partial(check_workers, cluster))
+        report(f"{cluster.name(cluster.index)}: its {len(rows):,} images are done; waiting for the other workers")
+        posteriors = np.zeros((len(images), own.posteriors.shape[1]), np.float32)
+        posteriors[rows] = own.posteriors
+        speed = float(self.collectives.all_reduce(np.array([own.images_per_second or 0], np.float32))[0])
+        return replace(own, posteriors=self.collectives.all_reduce(posteriors), images_per_second=speed or None)
+
+
+def _local_strategy(strategy: Any) -> Any:
+    """A strategy over the devices of this worker, whose steps do not involve other workers."""
+    tf = import_tensorflow()
+    devices = strategy.extended.worker_devices
+    return tf.distribute.get_strategy() if len(devices) == 1 else tf.distribute.MirroredStrategy(devices)

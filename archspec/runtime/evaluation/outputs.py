@@ -1,18 +1,219 @@
-"""The outputs of `archspec evaluate`: the folder of reports and the saved predictions."""
+"""What `archspec evaluate` writes: texts and tables, the folder of reports, and saved predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from archspec.diagnostics import fail
+from archspec.format import Table, csv_text, rule, throughput
 from archspec.runtime.data.images import Report
 from archspec.runtime.evaluation.predictions import Predictions, numbered, write_predictions
-from archspec.runtime.evaluation.report_files import write_evaluation, write_evaluations
-from archspec.runtime.evaluation.result import Evaluation
-from archspec.runtime.system.atomic_write import check_output_folder, check_writable
+from archspec.runtime.evaluation.result import ErrorRate, Evaluation, joined
+from archspec.runtime.system.atomic_write import (
+    atomic,
+    check_output_folder,
+    check_writable,
+    make_folder,
+    write_json,
+    write_text,
+)
 from archspec.runtime.system.output_set import interrupted_outputs, output_set
+
+NOTE = (
+    "Q: smallest side of the rescaled image, pixels. passes: forward passes for an image. "
+    "In parentheses: 95 % confidence intervals (Wilson). loss: cross-entropy, nats."
+)
+
+
+class Column(NamedTuple):
+    """A column of the tables for people, and the columns of CSV with the same values at full precision."""
+
+    heading: str
+    text: Callable[[Evaluation], str]
+    names: tuple[str, ...]
+    values: Callable[[Evaluation], tuple[object, ...]]
+    is_number: bool = True
+
+
+def _rate_values(rate: ErrorRate | None) -> tuple[object, ...]:
+    return ("", "", "") if rate is None else (rate.rate, *rate.interval)
+
+
+def _rate_text(rate: ErrorRate | None) -> str:
+    return "" if rate is None else str(rate).replace(" %", "")
+
+
+def _short(model: str) -> str:
+    """The run directory instead of its best model."""
+    return str(Path(model).parent) if Path(model).name == "best.keras" else model
+
+
+COLUMNS = (
+    Column(
+        "model",
+        lambda each: joined(tuple(map(_short, each.predictions.models))),
+        ("model",),
+        lambda each: (each.model,),
+        is_number=False,
+    ),
+    Column("protocol", lambda each: each.protocol, ("protocol",), lambda each: (each.protocol,), is_number=False),
+    Column("Q", lambda each: each.scales, ("scales",), lambda each: (each.scales,), is_number=False),
+    Column("passes", lambda each: f"{each.passes:,}", ("passes", "images"), lambda each: (each.passes, each.images)),
+    Column(
+        "top-1 error (%)",
+        lambda each: _rate_text(each.top1_error),
+        ("top1_error", "top1_low", "top1_high"),
+        lambda each: _rate_values(each.top1_error),
+    ),
+    Column(
+        "top-5 error (%)",
+        lambda each: _rate_text(each.top5_error),
+        ("top5_error", "top5_low", "top5_high"),
+        lambda each: _rate_values(each.top5_error),
+    ),
+    Column("loss", lambda each: f"{each.loss:.4f}", ("loss",), lambda each: (each.loss,)),
+    Column(
+        "images/s",
+        lambda each: "" if each.images_per_second is None else throughput(each.images_per_second),
+        ("images_per_second",),
+        lambda each: (each.images_per_second,),
+    ),
+)
+
+
+def _table(evaluations: Sequence[Evaluation]) -> Table:
+    rows = [[column.text(each) for column in COLUMNS] for each in evaluations]
+    return Table([each.heading for each in COLUMNS], rows, [each.heading for each in COLUMNS if each.is_number])
+
+
+def text_table(evaluations: Sequence[Evaluation]) -> str:
+    """For a terminal: a title, aligned columns, and a note that explains them."""
+    first = evaluations[0]
+    title = f"{first.data}: {first.images:,} images of {len(first.class_names):,} classes"
+    headings, *rows = _table(evaluations).lines()
+    return "\n".join([title, "", headings, rule([headings, *rows]), *rows, "", NOTE])
+
+
+def markdown_table(evaluations: Sequence[Evaluation]) -> str:
+    """A table of Markdown."""
+    return "\n".join(_table(evaluations).markdown())
+
+
+def csv_table(evaluations: Sequence[Evaluation]) -> str:
+    """CSV with every figure in a separate column; rates are shares from 0 to 1, at full precision."""
+    rows = [[value for column in COLUMNS for value in column.values(each)] for each in evaluations]
+    return csv_text([name for column in COLUMNS for name in column.names], rows)
+
+
+NUMBERED = 30
+"""Largest number of classes for which every cell of the plot shows its count."""
+NAMED = 60
+"""Largest number of classes for which every row of the plot has its name."""
+
+
+def write_evaluation(evaluation: Evaluation, directory: Path) -> None:
+    """Write the files into a folder. Raises ArchspecError: `cannot-write`."""
+    make_folder(directory)
+    write_json(directory / "evaluation.json", evaluation.to_json())
+    names = evaluation.class_names
+    confusion = [[name, *counts] for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)]
+    write_text(directory / "confusion.csv", csv_text(["true / predicted", *names], confusion) + "\n")
+    classes = [
+        [each.name, each.images, each.error.rate, *each.error.interval, each.top5_error and each.top5_error.rate]
+        for each in evaluation.classes
+    ]
+    headings = ["class", "images", "top1_error", "low", "high", "top5_error"]
+    write_text(directory / "classes.csv", csv_text(headings, classes) + "\n")
+    write_text(directory / "images.csv", csv_text(*_image_table(evaluation)) + "\n")
+    draw_confusion(directory / "confusion.png", evaluation)
+
+
+def write_evaluations(evaluations: Sequence[Evaluation], directory: Path) -> None:
+    """Write table.md, table.csv, and for each evaluation a folder with its files, numbered and named by its protocol.
+
+    Raises:
+        ArchspecError: `cannot-write`.
+    """
+    for number, each in enumerate(evaluations, 1):
+        words = f"{number}-{each.protocol}" if each.members == 1 else f"{number}-ensemble"
+        write_evaluation(each, directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60])
+    write_text(directory / "table.md", markdown_table(evaluations) + "\n")
+    write_text(directory / "table.csv", csv_table(evaluations) + "\n")
+
+
+def _image_table(evaluation: Evaluation) -> tuple[list[str], list[list[object]]]:
+    """Headings and a row for each image: its true class, and its most probable classes, at most five."""
+    found, names = evaluation.predictions, evaluation.class_names
+    top = min(5, len(names))
+    best = np.argsort(-found.posteriors, axis=1, kind="stable")[:, :top]
+    columns = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
+    rows: list[list[object]] = []
+    for image, label, classes, row in zip(found.images, found.labels, best, found.posteriors, strict=True):
+        probable = [each for number in classes for each in (names[number], f"{row[number]:.6g}")]
+        rows.append([image, names[label], names[classes[0]], str(bool(classes[0] == label)).lower(), *probable])
+    return ["path", "label", "prediction", "correct", *columns], rows
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """One evaluation for a terminal: error rates, loss, and for each class its error and most frequent confusion."""
+    top5 = "" if evaluation.top5_error is None else f", top-5 error {evaluation.top5_error}"
+    speed = evaluation.images_per_second
+    rows = []
+    for number, each in enumerate(evaluation.classes):
+        rate, _, interval = str(each.error).partition(" (")
+        wrong = evaluation.confusion[number].copy()
+        wrong[number] = 0
+        confused = evaluation.class_names[wrong.argmax()] if wrong.any() else ""
+        rows.append([each.name, rate, interval.rstrip(")"), f"{each.correct} of {each.images}", confused])
+    headings = ["class", "top-1 error", "95 % interval", "correct", "most often confused with"]
+    lines = [
+        f"{evaluation.model} on {evaluation.data}: {evaluation.images:,} images, {evaluation.protocol}, "
+        f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} for an image",
+        f"top-1 error {evaluation.top1_error}{top5}; 95 % confidence intervals in parentheses",
+        f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
+        + ("" if speed is None else f", {throughput(speed)} images/s"),
+        "",
+        *Table(headings, rows, headings[1:4]).lines(),
+    ]
+    return "\n".join(lines)
+
+
+def draw_confusion(path: Path, evaluation: Evaluation) -> None:
+    """Plot the confusion matrix as a PNG: rows are true classes, shades are shares of the row, numbers are counts."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names, counts = evaluation.class_names, evaluation.confusion
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(max(0.42 * len(names) + 2, 4), 14)
+    figure = Figure(figsize=(side, side), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    title = f"top-1 error {evaluation.top1_error} of {evaluation.images:,} images, {evaluation.protocol}"
+    axes.set_title(title, loc="left", fontsize=10, wrap=True)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    if len(names) <= NAMED:
+        long = max(map(len, names)) > 3
+        axes.set_xticks(range(len(names)), names, rotation=90 if long else 0, fontsize=8)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
+    if len(names) <= NUMBERED:
+        for row, column in np.argwhere(counts):
+            shade = "white" if shares[row, column] > 0.5 else "black"
+            number = f"{counts[row, column]}"
+            axes.text(column, row, number, ha="center", va="center", fontsize=7, color=shade)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    with atomic(path) as temporary:
+        figure.savefig(temporary)
+
 
 REPORTS = "**/evaluation.json"
 """A file that every folder of reports has."""
@@ -39,7 +240,9 @@ class EvaluationOutputs:
             ArchspecError: `bad-output` for a name that does not end in .npz, `output-exists`, `cannot-write`.
         """
         if self.predictions is not None:
-            _check_name(self.predictions)
+            if self.predictions.suffix != ".npz":
+                fact, help = f"the name `{self.predictions}` does not end in `.npz`", f"write `{self.predictions}.npz`"
+                raise fail("bad-output", fact, help=help)
             names = [self.predictions, *numbered(self.predictions, 2)[:1]]
             taken = [name for name in names if name.exists() and not self._replaces(name)]
             if taken:
@@ -71,19 +274,11 @@ class EvaluationOutputs:
 
     def _replaces(self, path: Path) -> bool:
         """Whether an existing output may be replaced."""
-        if self.overwrite:
-            return True
+        if self.overwrite or self.predictions is None:
+            return self.overwrite
         folders = [] if self.directory is None else [self.directory]
-        if self.predictions is None:
-            return False
         tries = ([self.predictions, *folders], [*numbered(self.predictions, 2), *folders])
         return any(path in interrupted_outputs(each) for each in tries)
 
 
 NO_OUTPUTS = EvaluationOutputs()
-
-
-def _check_name(path: Path) -> None:
-    """Raises ArchspecError (`bad-output`) for a name that does not end in .npz."""
-    if path.suffix != ".npz":
-        raise fail("bad-output", f"the name `{path}` does not end in `.npz`", help=f"write `{path}.npz`")

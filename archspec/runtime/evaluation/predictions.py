@@ -16,7 +16,7 @@ import numpy.typing as npt
 from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.data.files.encoded_image import digest_of, encoded_images
 from archspec.runtime.data.images import Images, luminance
-from archspec.runtime.system.atomic_write import atomic, make_folder, reason
+from archspec.runtime.system.atomic_write import reason
 
 HELP = "give a file that `archspec evaluate --save-predictions FILE.npz` wrote"
 VERSION = 2
@@ -92,14 +92,6 @@ def image_digests(images: Images) -> tuple[str, ...]:
         return tuple(digest_of(each.read()).hex() for each in encoded_images(images))
     grey = images.pixels.dtype == np.uint8 and images.pixels.shape[-1] == 3
     return tuple(digest_of((luminance(each) if grey else each).tobytes()).hex() for each in images.pixels)
-
-
-def save_predictions(path: str | Path, predictions: Predictions) -> None:
-    """Write an .npz atomically; its folder is made if needed. Raises ArchspecError: `cannot-write`."""
-    path = Path(path)
-    make_folder(path.parent)
-    with atomic(path) as temporary:
-        write_predictions(temporary, predictions)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

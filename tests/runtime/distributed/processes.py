@@ -190,7 +190,7 @@ def evaluated(
     def work(cluster: Cluster | None, lines: list[str]) -> int:
         from archspec import evaluate_all
         from archspec.runtime.evaluation.inference.journal import Journal
-        from archspec.runtime.evaluation.predictions import numbered, save_predictions
+        from archspec.runtime.evaluation.predictions import numbered, write_predictions
 
         add = Journal.add
 
@@ -208,7 +208,7 @@ def evaluated(
         worker = cluster.index if cluster else 0
         files = numbered(out.with_name(f"{out.name}-{worker}.npz"), len(found))
         for file, each in zip(files, found, strict=True):
-            save_predictions(file, each.predictions)
+            write_predictions(file, each.predictions)
         return 0
 
     return run_workers(folder, workers, work)

@@ -21,7 +21,7 @@ from archspec import Evaluations, Export, evaluate, export
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.pipeline.preprocess import preprocess_image
 from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.evaluation.report_files import write_evaluation
+from archspec.runtime.evaluation.outputs import write_evaluation
 from archspec.runtime.evaluation.result import Evaluation
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.runtime.evaluation.metrics import ErrorRate, cross_entropy, ranks
+from archspec.runtime.evaluation.result import ErrorRate, cross_entropy, ranks
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from archspec.runtime.evaluation.outputs import EvaluationOutputs
 from archspec.runtime.evaluation.predictions import (
     Predictions,
     load_predictions,
-    save_predictions,
+    write_predictions,
 )
 from archspec.runtime.evaluation.result import Evaluation
 
@@ -58,7 +58,7 @@ def same(one: Predictions, other: Predictions) -> bool:
 @pytest.mark.parametrize("speed", [12.5, None])
 def test_what_is_saved_comes_back(tmp_path: Path, speed: float | None) -> None:
     given = predictions(images_per_second=speed)
-    save_predictions(tmp_path / "a.npz", given)
+    write_predictions(tmp_path / "a.npz", given)
     assert same(load_predictions(tmp_path / "a.npz"), given)
     assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
 
@@ -132,7 +132,7 @@ def _pickle(path: Path) -> None:
 
 
 def _cut(path: Path) -> None:
-    save_predictions(path, predictions())
+    write_predictions(path, predictions())
     path.write_bytes(path.read_bytes()[:-200])
 
 
@@ -141,11 +141,11 @@ def _newer(path: Path) -> None:
 
 
 def _short(path: Path) -> None:
-    save_predictions(path, predictions(images=("one",)))
+    write_predictions(path, predictions(images=("one",)))
 
 
 def _labels(path: Path) -> None:
-    save_predictions(path, predictions(labels=np.array([0, 1, 2, 3], np.int32)))
+    write_predictions(path, predictions(labels=np.array([0, 1, 2, 3], np.int32)))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def loaded(path: Path) -> Predictions | None:
 def test_every_byte_that_is_lost_is_an_error_or_harmless(tmp_path: Path) -> None:
     """A zip file is checked as a whole: predictions never come back as others than were saved."""
     path, given = tmp_path / "a.npz", predictions()
-    save_predictions(path, given)
+    write_predictions(path, given)
     data = path.read_bytes()
     assert zipfile.is_zipfile(path)
     for at in range(0, len(data), 7):
@@ -295,7 +295,7 @@ def test_copies_of_an_image_are_matched_by_class_and_name() -> None:
 
 def test_predictions_of_an_earlier_version_are_matched_by_file_names_and_refused_without_them(tmp_path: Path) -> None:
     given = predictions(1)
-    save_predictions(tmp_path / "a.npz", given)
+    write_predictions(tmp_path / "a.npz", given)
     with np.load(tmp_path / "a.npz") as arrays:
         fields = {name: arrays[name] for name in arrays.files if name != "digests"}
     np.savez(tmp_path / "a.npz", **{**fields, "archspec_predictions": np.array(1)})

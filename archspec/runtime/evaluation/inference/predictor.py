@@ -65,22 +65,19 @@ class Predictor:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def _posteriors(self, x: Any) -> Any:
+        return _softmax(import_tensorflow(), self.logits_model(x, training=False))
+
     @cached_property
     def of_inputs(self) -> Predict:
         """Posteriors of preprocessed inputs."""
-        tf = import_tensorflow()
-        return self._run(lambda x: _softmax(tf, self.logits_model(x, training=False)), self.input_shape)
+        return self._run(self._posteriors, self.input_shape)
 
     @cached_property
     def of_crops(self) -> Predict:
         """Posteriors of crops of the input's size, (B, H, W, C), float32 pixel values from 0 to 255."""
-        tf = import_tensorflow()
-
-        def posteriors(x: Any) -> Any:
-            x = preprocess_values(tf, x, self.input_shape, self.metadata.preprocess)
-            return _softmax(tf, self.logits_model(x, training=False))
-
-        return self._run(posteriors, self.input_shape)
+        tf, shape, preprocess = import_tensorflow(), self.input_shape, self.metadata.preprocess
+        return self._run(lambda x: self._posteriors(preprocess_values(tf, x, shape, preprocess)), shape)
 
     def of_images(self, average: str) -> Predict:
         """Posteriors of images of any size, (B, H, W, C), float32 from 0 to 255, by the fully convolutional network.
