@@ -70,6 +70,12 @@ class Declared:
     """
 
     name: ClassVar[str] = ""
+    registry: ClassVar[Any] = None
+    """The `archspec.plugins.Registry` of the subclasses that have a name, if there is one."""
+
+    def __init_subclass__(cls) -> None:
+        if cls.registry is not None and "name" in cls.__dict__:
+            cls.registry.add(cls)
 
     def __init__(self, *values: Any, **given: Any) -> None:
         """Set the arguments, in the order of their declaration or by name. Raises TypeError, as any function does."""

@@ -61,12 +61,46 @@ class Activation(Op):
         return given
 
 
-BY_OUTPUT = ("elu", "exponential", "relu", "relu6", "selu", "sigmoid", "tanh")
+@declared
+class Along(Activation):
+    """Base of the activations along an axis."""
+
+    examples = (
+        ({}, [(7,)]),
+        ({}, [(None, 4, 6)]),
+        ({"axis": 1}, [(4, 5, 6)]),
+    )
+
+    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
+
+    def view(self, x: Shape, *others: Shape) -> View:
+        return POINTWISE if self.axis in (-1, len(x)) else EVERYTHING
+
+
+class Distribution(Along):
+    """Base of the activations whose output is a distribution along an axis."""
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        if x[keras_axis(self.axis, x)] == 1:
+            raise OpError(
+                f"`{self.name}` of a single value is constant: the input is {show(x)}",
+                "axis",
+                "use `sigmoid`, or at least two values",
+            )
+        return x
+
+
+BY_OUTPUT = ("elu", "exponential", "relu", "relu6", "selu", "sigmoid", "tanh", "softmax", "log_softmax", "sparsemax")
 """Activations whose gradient TensorFlow computes from the output, so that it does not keep the input."""
 
 
 def activation(
-    name: str, doc: str, layer: str | None = None, example: Mapping[str, Any] | None = None, **args: Any
+    name: str,
+    doc: str,
+    layer: str | None = None,
+    example: Mapping[str, Any] | None = None,
+    base: type[Activation] = Activation,
+    **args: Any,
 ) -> None:
     """Declare the activation `name` with its arguments; `example` has values other than the defaults."""
     examples: list[Any] = [] if example is None else [(example, [(7, 3)])]
@@ -79,12 +113,12 @@ def activation(
         "__annotations__": dict.fromkeys(args, Any),
         "name": name,
         "layer": layer,
-        "keras_layers": (title, layer) if layer else (title,),
+        "keras_layers": (title,) if layer in (None, title) else (title, layer),
         "keeps": () if name == "linear" else ("output",) if name in BY_OUTPUT else ("inputs",),
-        "examples": tuple(examples),
+        "examples": base.examples or examples,
         **args,
     }
-    made = type(title, (Activation,), namespace)
+    made = type(title, (base,), namespace)
     globals()[title] = declared(made) if args else made
 
 
@@ -170,6 +204,15 @@ activation(
     threshold=arg(NUMBER, "values up to this one are replaced"),
     default_value=arg(NUMBER, "the replacement"),
 )
+activation(
+    "softmax", "exp(x) / sum(exp(x)) along an axis: positive values that sum to 1.", "Softmax", base=Distribution
+)
+activation("log_softmax", "Logarithm of the softmax along an axis.", base=Distribution)
+activation(
+    "sparsemax",
+    "Euclidean projection onto the probability simplex along an axis: sparse (Martins & Astudillo 2016).",
+    base=Distribution,
+)
 
 
 @declared
@@ -210,71 +253,6 @@ class PRelu(Functional):
         # Keras resolves negative axes one position too far left
         axes = [index + 1 for index in self.shared(tuple(x.shape)[1:])]
         return keras.layers.PReLU(shared_axes=axes or None, name=name)(x)
-
-
-@declared
-class Along(Activation):
-    """Base of the activations along an axis."""
-
-    examples = (
-        ({}, [(7,)]),
-        ({}, [(None, 4, 6)]),
-        ({"axis": 1}, [(4, 5, 6)]),
-    )
-
-    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
-
-    def view(self, x: Shape, *others: Shape) -> View:
-        return POINTWISE if self.axis in (-1, len(x)) else EVERYTHING
-
-
-class Distribution(Along):
-    """Base of the activations whose output is a distribution along an axis."""
-
-    keeps = ("output",)
-
-    def shape(self, x: Shape, *others: Shape) -> Shape:
-        if x[keras_axis(self.axis, x)] == 1:
-            raise OpError(
-                f"`{self.name}` of a single value is constant: the input is {show(x)}",
-                "axis",
-                "use `sigmoid`, or at least two values",
-            )
-        return x
-
-
-@declared
-class Softmax(Distribution):
-    """exp(x) / sum(exp(x)) along an axis: positive values that sum to 1.
-
-    Shapes: as its input.
-    """
-
-    name = "softmax"
-    keras_layers = ("Softmax",)
-    layer = "Softmax"
-
-
-@declared
-class LogSoftmax(Distribution):
-    """Logarithm of the softmax along an axis.
-
-    Shapes: as its input.
-    """
-
-    name = "log_softmax"
-    keras_layers = ("LogSoftmax",)
-
-
-@declared
-class Sparsemax(Distribution):
-    """Euclidean projection onto the probability simplex along an axis: sparse (Martins & Astudillo 2016).
-
-    Shapes: as its input.
-    """
-
-    name = "sparsemax"
-    keras_layers = ("Sparsemax",)
 
 
 @declared

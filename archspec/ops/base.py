@@ -92,6 +92,7 @@ class Op(Declared):
         examples: pairs (arguments, input shapes) for the reference and the conformance tests.
     """
 
+    registry = OPS
     many: ClassVar[bool] = False
     keeps: ClassVar[tuple[str, ...]] = ("inputs",)
     """Feature maps that training keeps for the gradient: "inputs", "output", both or none (`archspec plan`)."""
@@ -105,10 +106,6 @@ class Op(Declared):
     kind: ClassVar[str] = "param"
     """How its weights are matched with those of other programs: conv, depthwise, separable, dense, bn, norm, attention,
     or param for other arrays."""
-
-    def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__:
-            OPS.add(cls)
 
     def shape(self, x: Shape, /, *others: Shape) -> Shape:
         """The output shape of the inputs; by default that of the first. Raises OpError when the inputs do not fit."""

@@ -21,9 +21,7 @@ from archspec.ops.base import (
     show,
     spatial,
 )
-from archspec.ops.window import PADDING, keras_padding, padding_schema, slide
-
-Sizes = int | tuple[int, ...]
+from archspec.ops.window import PADDING, Sizes, keras_padding, padding_schema, slide
 
 
 class Convolution(Functional):

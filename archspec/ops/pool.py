@@ -23,11 +23,10 @@ from archspec.ops.base import (
     ranks,
     spatial,
 )
-from archspec.ops.window import PADDING, Pixels, bordered, explicit, is_same, rounding_up, slide
+from archspec.ops.window import PADDING, Pixels, Sizes, bordered, explicit, is_same, rounding_up, slide
 
 BINS: Schema = {"type": "array", "items": POSITIVE, "minItems": 1}
 STRIDES: Schema = {**SIZES, "type": ["integer", "array", "null"]}
-Sizes = int | tuple[int, ...]
 
 
 @declared

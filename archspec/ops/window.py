@@ -29,6 +29,7 @@ def padding_schema(*words: str) -> Schema:
 PADDING = padding_schema("valid", "same")
 
 Pixels = tuple[tuple[int, int], ...]
+Sizes = int | tuple[int, ...]
 
 
 def explicit(sides: Any, rank: int, argument: str = "padding") -> Pixels:

@@ -122,12 +122,9 @@ class Protocol(Declared):
             argument `size`, is much larger than the network's input: such a size gives a warning.
     """
 
+    registry = PROTOCOLS
     paper: ClassVar[str] = ""
     central: ClassVar[bool] = False
-
-    def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__:
-            PROTOCOLS.add(cls)
 
     def plan(self, input_shape: Shape, resize: int | None) -> tuple[ViewSet, ...]:
         """The views of an image; the results of the view sets are averaged with equal weights.

@@ -30,14 +30,11 @@ class Transform(Declared):
         examples: pairs (arguments, shape of the image) for the reference and the conformance tests.
     """
 
+    registry = TRANSFORMS
     needs: ClassVar[Literal["any", "image", "rgb"]] = "any"
     draws: ClassVar[int] = 0
     sizes: ClassVar[bool] = False
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Shape]]] = ()
-
-    def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__:
-            TRANSFORMS.add(cls)
 
     @property
     def batched(self) -> bool:

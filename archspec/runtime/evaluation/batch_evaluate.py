@@ -60,9 +60,8 @@ def evaluate_all(
     if options.cluster and not options.cluster.is_chief:
         outputs = NO_OUTPUTS
     outputs.check()
-    for note in dict.fromkeys(seen_in_training(each.path, options) for each in targets):
-        if note:
-            options.report(note)
+    for note in filter(None, dict.fromkeys(seen_in_training(each.path, options) for each in targets)):
+        options.report(note)
     with worker_lost_errors(options.cluster, "; finished batches are kept"):
         evaluator = _Evaluator(options)
         found = [evaluator.predictions(each, protocols) for each in targets]
@@ -169,8 +168,11 @@ class WorkerGroup:
         cluster = options.cluster
         if cluster is None:
             return cls(options, make_strategy(options.devices), Collectives(None, None))
-        strategy = make_strategy(options.devices, cluster, options.report)
-        return cls(options, _local_strategy(strategy), Collectives(strategy, cluster))
+        strategy, tf = make_strategy(options.devices, cluster, options.report), import_tensorflow()
+        devices = strategy.extended.worker_devices
+        # steps on the devices of this worker do not involve other workers
+        local = tf.distribute.get_strategy() if len(devices) == 1 else tf.distribute.MirroredStrategy(devices)
+        return cls(options, local, Collectives(strategy, cluster))
 
     def run(self, network: Predictor, images: Images, protocol: Protocol) -> Posteriors:
         """`run_protocol` over all images, each scored by one worker; every worker returns the same posteriors.
@@ -191,10 +193,3 @@ class WorkerGroup:
         posteriors[rows] = own.posteriors
         speed = float(self.collectives.all_reduce(np.array([own.images_per_second or 0], np.float32))[0])
         return replace(own, posteriors=self.collectives.all_reduce(posteriors), images_per_second=speed or None)
-
-
-def _local_strategy(strategy: Any) -> Any:
-    """A strategy over the devices of this worker, whose steps do not involve other workers."""
-    tf = import_tensorflow()
-    devices = strategy.extended.worker_devices
-    return tf.distribute.get_strategy() if len(devices) == 1 else tf.distribute.MirroredStrategy(devices)

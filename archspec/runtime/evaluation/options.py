@@ -135,9 +135,9 @@ def seen_in_training(model: Path, options: EvaluationOptions) -> str | None:
         _, trained = read_settings(model if model.is_dir() else model.parent)
     except ArchspecError:  # not a run
         return None
-    if trained.validation_split is None or Path(options.data).resolve() != Path(trained.data).resolve():
-        return None
-    if (options.validation_split, options.seed) == (trained.validation_split, trained.seed):
+    held_out_now = (options.validation_split, options.seed) == (trained.validation_split, trained.seed)
+    other_data = Path(options.data).resolve() != Path(trained.data).resolve()
+    if trained.validation_split is None or other_data or held_out_now:
         return None
     _, _, *held_out = trained.data_arguments
     return f"note: `{model}` was trained on part of these images; `{' '.join(held_out)}` leaves those out"

@@ -1,4 +1,7 @@
-"""What `archspec evaluate` writes: texts and tables, the folder of reports, and saved predictions."""
+"""What `archspec evaluate` writes: texts and tables, the folder of reports, and saved predictions.
+
+The tables are like Tables 3 to 7 of Simonyan & Zisserman 2014.
+"""
 
 from __future__ import annotations
 

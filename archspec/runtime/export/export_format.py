@@ -46,13 +46,10 @@ class ExportFormat(Declared):
         mark: a file in every folder that the format writes, by which an earlier export is known; "" for a file.
     """
 
+    registry = EXPORT_FORMATS
     extra: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()
     mark: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__:
-            EXPORT_FORMATS.add(cls)
 
     def write(self, network: ExportedNetwork, path: Path) -> tuple[str, ...]:
         """Write a folder or a file. Returns the names of its functions, such as the signatures of a SavedModel.

@@ -90,15 +90,12 @@ class DataSource(Declared):
         extra: of archspec, which installs a package that the source or one of its forms needs.
     """
 
+    registry = DATA_SOURCES
     forms: ClassVar[tuple[str, ...]] = ()
     prefix: ClassVar[str] = ""
     suffixes: ClassVar[tuple[str, ...]] = ()
     fallback: ClassVar[bool] = False
     extra: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__:
-            DATA_SOURCES.add(cls)
 
     @classmethod
     def summary(cls) -> str:

@@ -150,7 +150,8 @@ def view_steps(
     Raises:
         ArchspecError: `image-too-large`, before any image is decoded.
     """
-    scales = list(dict.fromkeys((size, views.window) for views in plan for size in views.sizes))
+    views_at = [((size, views.window), views) for views in plan for size in views.sizes]
+    scales = list(dict.fromkeys(scale for scale, _ in views_at))
     height, width = network.input_shape[:2]
     pixel_limit = batch_size * (height * width if height and width else DEFAULT_VIEW)
     batches = _ViewBatches(network, plan, pixel_limit, memory_budget(network, images, rows.tolist(), plan))
@@ -160,13 +161,12 @@ def view_steps(
         rows.tolist(), rescaled_images(images, rows.tolist(), scales, int(network.input_shape[-1] or 0)), strict=True
     ):
         by_scale = dict(zip(scales, scaled, strict=True))
-        more = sum(views.pixels(by_scale[size, views.window].shape[:2]) for views in plan for size in views.sizes)
+        more = sum(views.pixels(by_scale[scale].shape[:2]) for scale, views in views_at)
         if chunk and pixels + more > pixel_limit:
             yield np.array(chunk), batches.posteriors(len(chunk))
             chunk, pixels = [], 0
-        for views in plan:
-            for size in views.sizes:
-                batches.add(views, len(chunk), by_scale[size, views.window])
+        for scale, views in views_at:
+            batches.add(views, len(chunk), by_scale[scale])
         chunk.append(row)
         pixels += more
     if chunk:
