@@ -37,14 +37,10 @@ def deepen(
     built = build_model(deeper.graph)
     new = {deeper.graph[path].keras_name for path in deeper.identities}
     copy_weights(model, built, leave=new)
-    for name in new:
-        _make_identity(built.get_layer(name))
+    for layer in map(built.get_layer, new):
+        for variable in layer.weights:
+            variable.assign(_identity(variable.name, tuple(variable.shape), getattr(layer, "epsilon", 0.0)))
     return built
-
-
-def _make_identity(layer: Any) -> None:
-    for variable in layer.weights:
-        variable.assign(_identity(variable.name, tuple(variable.shape), getattr(layer, "epsilon", 0.0)))
 
 
 def _identity(name: str, shape: tuple[int, ...], epsilon: float) -> Any:
@@ -53,8 +49,5 @@ def _identity(name: str, shape: tuple[int, ...], epsilon: float) -> Any:
         kernel = np.zeros(shape, np.float32)
         kernel[tuple(side // 2 for side in shape[:-2])] = np.eye(shape[-1], dtype=np.float32)
         return kernel
-    if name == "gamma":
-        return np.ones(shape, np.float32)
-    if name == "moving_variance":
-        return np.full(shape, 1 - epsilon, np.float32)  # the layer adds epsilon
-    return np.zeros(shape, np.float32)  # bias, beta, moving_mean
+    # bias, beta and moving_mean are 0; the layer adds epsilon to the variance
+    return np.full(shape, {"gamma": 1.0, "moving_variance": 1 - epsilon}.get(name, 0.0), np.float32)

@@ -189,20 +189,17 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 def draw_confusion(path: Path, evaluation: Evaluation) -> None:
     """Plot the confusion matrix as a PNG: rows are true classes, shades are shares of the row, numbers are counts."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names, counts = evaluation.class_names, evaluation.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(0.42 * len(names) + 2, 4), 14)
     figure = Figure(figsize=(side, side), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     title = f"top-1 error {evaluation.top1_error} of {evaluation.images:,} images, {evaluation.protocol}"
     axes.set_title(title, loc="left", fontsize=10, wrap=True)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
+    axes.set(xlabel="predicted class", ylabel="true class")
     if len(names) <= NAMED:
         long = max(map(len, names)) > 3
         axes.set_xticks(range(len(names)), names, rotation=90 if long else 0, fontsize=8)
@@ -212,8 +209,7 @@ def draw_confusion(path: Path, evaluation: Evaluation) -> None:
             shade = "white" if shares[row, column] > 0.5 else "black"
             number = f"{counts[row, column]}"
             axes.text(column, row, number, ha="center", va="center", fontsize=7, color=shade)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     with atomic(path) as temporary:
         figure.savefig(temporary)
 
