@@ -27,7 +27,7 @@ COMMANDS = {
     "list": "List the networks that come with archspec, with their parameters and MACs.",
     "schema": "Print the JSON Schema (draft-07) of a spec, for editors.",
     "summarize": "Show every layer of a network: shapes, parameters, MACs, memory, receptive field.",
-    "plan": "Estimate whether training fits into memory, and how fast it can be at most.",
+    "plan": "Estimate whether training fits into memory, with an upper bound on its speed.",
     "diff": "Compare two networks layer by layer: arguments, shapes, inputs and totals.",
     "from-keras": "Write the spec of a Keras model: the reverse of `archspec build`.",
     "convolutionalize": "Convert a network into a fully convolutional one, which takes images of any size, "

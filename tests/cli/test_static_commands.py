@@ -233,8 +233,8 @@ def test_a_closed_standard_output_is_borne() -> None:
 def test_plan_says_whether_training_fits_and_what_would(run: Run) -> None:
     result = run("plan", "resnet:50", "--batch-size", "256", "--devices", "4", "--memory", "80GB")
     assert result.status == 0
-    assert "256 images on 4 devices, 64 on each" in result.out
-    assert re.search(r"fits into 80.0 GB: the largest batch is [0-9,]+, [0-9,]+ on each", result.out)
+    assert "256 images on 4 devices (64 per device)" in result.out
+    assert re.search(r"fits into 80.0 GB: the largest batch is [0-9,]+ \([0-9,]+ per device\)", result.out)
     plan = json.loads(run("plan", "vgg:D", "--memory", "2GB", "--device", "h100", "--format", "json").out)
     assert plan["fits"] is False
     assert plan["largest_batch_size"] == 0

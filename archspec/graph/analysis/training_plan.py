@@ -183,11 +183,11 @@ def plan(
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    """The memory of a device, the largest batch, the exchange and the speed, as lines of text."""
-    devices = "1 device" if plan.devices == 1 else f"{plan.devices} devices, {plan.images:,} on each"
+    """The memory of a device, the largest batch, the all-reduce and the speed, as lines of text."""
+    devices = "1 device" if plan.devices == 1 else f"{plan.devices} devices ({plan.images:,} per device)"
     images = "1 image" if plan.batch_size == 1 else f"{plan.batch_size:,} images"
     yield f"{plan.name}: {plan.params:,} parameters, batches of {images} on {devices}"
-    yield "memory of a device"
+    yield "memory per device"
     parts = {
         "weights": plan.memory.weights,
         "optimizer": plan.memory.optimizer,
@@ -200,13 +200,13 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  {name:22}{byte_size(each):>10}"
     yield from _fit(plan)
     if plan.devices > 1:
-        yield f"exchanged in a step: {byte_size(plan.exchanged)} sent by each device (ring all-reduce)"
+        yield f"all-reduce: each device sends {byte_size(plan.exchanged)} per step (ring)"
     if plan.device is not None and plan.step is not None:
-        shares = {"layers": plan.step.layers, "update": plan.step.update, "exchange": plan.step.exchange}
+        shares = {"layers": plan.step.layers, "update": plan.step.update, "all-reduce": plan.step.exchange}
         shown = ", ".join(f"{name} {_milliseconds(seconds)}" for name, seconds in shares.items() if seconds)
         yield (
-            f"at most {plan.images_per_second:,.0f} images/s on {plan.device.name} by the roofline: "
-            f"{_milliseconds(plan.step.seconds)} a step ({shown})"
+            f"at most {plan.images_per_second:,.0f} images/s on {plan.device.name} (roofline): "
+            f"{_milliseconds(plan.step.seconds)} per step ({shown})"
         )
 
 
@@ -221,7 +221,7 @@ def _fit(plan: Plan) -> Iterator[str]:
     verdict = "fits" if plan.fits else "does not fit"
     if plan.largest:
         most = f"the largest batch is {plan.largest * plan.devices:,}"
-        most += f", {plan.largest:,} on each" if plan.devices > 1 else ""
+        most += f" ({plan.largest:,} per device)" if plan.devices > 1 else ""
     else:
         most = "not even one image fits"
     yield f"  {verdict} into {byte_size(round(plan.available))}: {most}"

@@ -154,7 +154,7 @@ def rows(difference: Difference, context: int = 1) -> list[Row]:
         else:
             paths = [change.right.path for change in run if change.right]
             span = paths[0] if len(run) == 1 else f"{paths[0]} … {paths[-1]}"
-            found.append(("=", span, f"{len(run)} the same" if len(run) > 1 else "the same", "", ""))
+            found.append(("=", span, f"{len(run)} equal layers" if len(run) > 1 else "equal", "", ""))
     return found
 
 
@@ -178,7 +178,7 @@ def _everywhere(changes: Sequence[Change]) -> dict[Any, list[Change]]:
 
 def _many(changes: Sequence[Change]) -> Row:
     _, what, operator, _, _ = _row(changes[0], "~")
-    return ("~", f"{len(changes)} layers, from {what} on", operator, "", "")
+    return ("~", f"{len(changes)} layers, the first is {what}", operator, "", "")
 
 
 def _near(signs: Sequence[str], context: int) -> list[bool]:

@@ -53,7 +53,7 @@ def test_every_layer_of_both_is_in_the_difference_once_and_in_order(one: str, ot
 def test_a_network_does_not_differ_from_itself(reference: str) -> None:
     found = between(reference, reference)
     assert {change.sign for change in found.changes} == {"="}
-    assert "the same" in as_text(found)
+    assert "equal layers" in as_text(found)
 
 
 def test_vgg_c_and_d_differ_in_three_convolutions() -> None:

@@ -232,7 +232,7 @@ def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> N
     assert "trained after 3 epochs" in out
     for arguments, said in (
         (("--resume", whole, "--epochs", 5), "--resume uses the network, the recipe and the seed of the run"),
-        (("--resume", whole, "lenet"), "and takes no REF"),
+        (("--resume", whole, "lenet"), "REF cannot be changed"),
         (("lenet",), "Missing option '--data'"),
         (("--data", "digits"), "Missing argument 'REF'"),
     ):
