@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.runtime.system.interrupt import exit_on_interrupt
+import os
+
+from archspec.interrupt import exit_on_interrupt
 
 
 def main() -> None:
@@ -10,7 +12,10 @@ def main() -> None:
     exit_on_interrupt()
     from archspec.cli.main import main
 
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # while Python exits
+        os._exit(130)
 
 
 if __name__ == "__main__":

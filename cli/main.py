@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 from archspec import api
 from archspec.cli.terminal import SentenceGroup, print_diagnostics
 from archspec.diagnostics import ArchspecError, did_you_mean
-from archspec.runtime.system.interrupt import raise_on_interrupt
+from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
 from archspec.version import __version__
 
 COMMANDS = {
@@ -88,6 +88,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """The console script. It skips Python's cleanup at exit, which takes a tenth of the time of a short command."""
     status = run()
+    exit_on_interrupt()
     with contextlib.suppress(OSError, AttributeError):  # a closed stream
         sys.stdout.flush()
         sys.stderr.flush()
@@ -128,12 +129,21 @@ def run() -> int:
     except Exception as error:
         if os.environ.get("ARCHSPEC_DEBUG"):
             raise
+        if is_interrupt(error):
+            return 130
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             lines = ["error[cannot-write]: the disk of the output is full"]
         else:
             lines = [f"error[internal]: {type(error).__name__}: {error}", f"  = help: {REPORT}"]
         click.echo("\n".join(lines), err=True)
         return 1
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error was caused by Ctrl-C, as in the body of a class, which wraps every exception."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 REPORT = "this is a bug in archspec; run it again with ARCHSPEC_DEBUG=1 and report the traceback"

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = {"keras", "tensorflow"}
 
-BASE = "diagnostics format version declare plugins "
+BASE = "diagnostics format interrupt version declare plugins "
 DECLARATIONS = BASE + "ops transforms protocols "
 LANGUAGE = DECLARATIONS + "lang.declarations lang.document lang.expressions lang.recipes lang.schema lang.spec "
 GRAPH = LANGUAGE + "graph graph.compile graph.select graph.analysis graph.diff graph.decompile graph.rewrite "
@@ -25,6 +25,7 @@ MODELS = GRAPH + DATA + "runtime.system runtime.models runtime.runs "
 
 MAY_IMPORT = {
     "specs": "",
+    "interrupt": "",
     "version": "",
     "diagnostics": "",
     "format": "",
@@ -71,8 +72,8 @@ MAY_IMPORT = {
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export",
     "": BASE + "api graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
     "runtime.training runtime.evaluation runtime.export",
-    "cli": "version diagnostics format api",
-    "__main__": "cli",
+    "cli": "version diagnostics format interrupt api",
+    "__main__": "cli interrupt",
 }
 """Package or top-level module of archspec -> what it may import besides itself; "" is archspec/__init__.py."""
 

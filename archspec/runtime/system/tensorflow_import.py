@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.system.interrupt import importing
+from archspec.interrupt import importing
 from archspec.runtime.system.processor import choose_onednn
 
 
