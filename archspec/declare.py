@@ -64,7 +64,8 @@ def arg(schema: Schema, doc: str, default: Any = MISSING, summary: str | Callabl
 
 
 class Declared:
-    """Base of everything that a spec can name; a subclass is a frozen dataclass with a `name` and a docstring.
+    """Base of everything that a spec can name; a subclass is a frozen dataclass with a `name`
+    and a docstring. The sections of a spec are declared in the same way, without a name.
 
     The first line of the docstring is its description. A bare value sets the first argument: `conv: 64`.
     """

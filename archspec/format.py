@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -94,6 +93,8 @@ class Table:
 
 def csv_text(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """CSV with a line of headings, without a final line end."""
+    import csv
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(headings)

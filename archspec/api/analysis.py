@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.api.network import Network, Setting, as_network
 from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archspec.graph.analysis.summary import Summary
     from archspec.graph.analysis.training_plan import Plan
     from archspec.graph.diff.diff import Difference

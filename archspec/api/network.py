@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archspec.api.options import named_options
@@ -13,21 +12,20 @@ from archspec.api.outputs import check_output
 from archspec.api.spec_files import read_recipe, read_spec, split_reference
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed
-from archspec.graph.analysis.expect import expectations
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.compile.parameters import parameters
 from archspec.graph.ir import Graph
-from archspec.graph.select import check_recipe
 from archspec.lang.declarations import from_one_key
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.schema.spec_schema import SECTIONS
 from archspec.lang.spec import overrides
 from archspec.lang.spec.overrides import recipe_setting, recipe_words
-from archspec.lang.spec.resolve import resolved_text
 from archspec.lang.spec.spec import Spec, parse
 from archspec.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
     from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
@@ -120,7 +118,9 @@ class Network:
         graph = self.graph()
         from archspec.runtime.models.metadata import Metadata
         from archspec.runtime.models.model_file import save_model
+        from archspec.runtime.weights.weight_file import check_source
 
+        check_source(weights)
         model = self.build(init=weights is None, seed=seed)
         matching = None
         if weights is not None:
@@ -170,12 +170,16 @@ class Network:
 
     def resolved_text(self) -> str:
         """This network as a standalone spec (YAML), with the variant selected and the settings applied."""
+        from archspec.lang.spec.resolve import resolved_text
+
         sections = {name: self._section(name) for name in (*SECTIONS, "preprocess")}
         given = {name: section for name, section in sections.items() if section}
         return resolved_text(self.spec, self.variant, self.params, given, self.name)
 
     def check(self) -> list[Diagnostic]:
         """Check this network. Returns its errors and warnings (see `severity`), or an empty list."""
+        from archspec.graph.select import check_recipe
+
         try:
             found = self.unmet()
             graph = self.graph()
@@ -204,6 +208,8 @@ class Network:
 
     def unmet(self) -> list[Diagnostic]:
         """The figures of `expect:` that the graph does not meet. Always empty for a network with settings."""
+        from archspec.graph.analysis.expect import expectations
+
         return [] if self.settings else expectations(self.spec, self.variant, self.graph())
 
     def _section(self, name: str) -> Any:

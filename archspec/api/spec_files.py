@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 from archspec.diagnostics import Source, did_you_mean, fail, listed
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.document.yaml_parser import read_text
-from archspec.lang.recipes.recipe import parse_recipe
 
 RUN_SPEC = "spec.yaml"
 """The spec in a run directory."""
@@ -18,12 +16,12 @@ RUN_SPEC = "spec.yaml"
 
 def families() -> list[str]:
     """The names of the specs that come with archspec: `alexnet`, `resnet`, `vgg`, ..."""
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
+    return _names("")
 
 
 def recipes() -> list[str]:
     """The names of the recipes that come with archspec: `archspec train REF --recipe NAME`."""
-    return sorted(path.stem for path in (_folder() / "recipes").glob("*.yaml"))
+    return _names("recipes")
 
 
 def split_reference(reference: str) -> tuple[str, str | None]:
@@ -40,11 +38,11 @@ def read_spec(name: str) -> Source:
     Raises:
         ArchspecError: `unknown-family`, `page-not-found`, `page-too-large`, `not-text`.
     """
-    path = Path(name)
-    if name not in families() and path.is_dir():
-        if (path / RUN_SPEC).is_file():
-            return read_text(str(path / RUN_SPEC), "spec")
-        help = f"give the path of a spec, such as `{path / 'net.yaml'}`, or a run directory"
+    if name not in families() and os.path.isdir(name):
+        path = os.path.join(name, RUN_SPEC)
+        if os.path.isfile(path):
+            return read_text(path, "spec")
+        help = f"give the path of a spec, such as `{os.path.join(name, 'net.yaml')}`, or a run directory"
         raise fail("page-not-found", f"the folder `{name}` holds no {RUN_SPEC}", help=help)
     text = _read(name, families(), "", "spec")
     if text is None:
@@ -63,6 +61,8 @@ def read_recipe(name: str) -> MappingNode:
     if text is None:
         notes, help = _remedy(name, recipes(), "give the path of your own recipe: `./my-recipe.yaml`")
         raise fail("unknown-recipe", f"there is no recipe `{name}`", notes=notes, help=help)
+    from archspec.lang.recipes.recipe import parse_recipe
+
     return parse_recipe(text)
 
 
@@ -70,8 +70,9 @@ def _read(name: str, shipped: list[str], folder: str, what: str) -> Source | Non
     """None for a name that is not shipped; a path has a suffix or a folder, or exists."""
     if name in shipped:
         file = f"{folder}{name}.yaml"
-        return Source(f"specs/{file}", (_folder() / file).read_text(encoding="utf-8"))
-    is_path = Path(name).suffix in (".yaml", ".yml") or "/" in name or os.path.exists(name)
+        with open(os.path.join(_folder(), file), encoding="utf-8") as text:
+            return Source(f"specs/{file}", text.read())
+    is_path = name.endswith((".yaml", ".yml")) or "/" in name or os.path.exists(name)
     return read_text(name, what) if is_path else None
 
 
@@ -80,7 +81,12 @@ def _remedy(name: str, known: list[str], own: str) -> tuple[list[str], str]:
     return ([], near) if near else ([f"archspec comes with {listed(known)}"], own)
 
 
+def _names(folder: str) -> list[str]:
+    files = os.listdir(os.path.join(_folder(), folder))
+    return sorted(file.removesuffix(".yaml") for file in files if file.endswith(".yaml"))
+
+
 @cache
-def _folder() -> Path:
-    # importlib.resources would find it too, and takes longer than reading a spec
-    return Path(import_module("archspec.specs").__path__[0])
+def _folder() -> str:
+    # neither pathlib nor importlib.resources, which take longer to import than a spec takes to be read
+    return str(import_module("archspec.specs").__path__[0])

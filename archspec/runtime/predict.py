@@ -27,7 +27,7 @@ from archspec.runtime.data.pipeline.preprocess import check_preprocess, preproce
 from archspec.runtime.data.sources.dataset import open_parts
 from archspec.runtime.models.classifier import probabilities_of
 from archspec.runtime.models.metadata import Metadata
-from archspec.runtime.models.model_file import load_model
+from archspec.runtime.models.model_file import load_model, read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
 
 BATCH_SIZE = 32
@@ -101,6 +101,7 @@ def predict(
     files = _files(images, report)
     if not files and data is None:
         raise fail("data-not-found", "there are no images to predict", help="give files, a folder, or `--data`")
+    read_metadata(model)  # a missing file is reported before TensorFlow is imported
     need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -77,6 +76,8 @@ def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folde
 
 def as_json(graph: Graph, depth: int | None = None) -> str:
     """JSON for programs; free sizes are null, receptive fields are lists by spatial axis."""
+    import json
+
     return json.dumps(
         {
             "name": graph.name,

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from archspec.diagnostics import Source, Span, did_you_mean, fail
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, TooLargeError, plain, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPEC_KEYS = "a spec is a mapping with the keys `name`, `input` and `layers`"
 MAX_BYTES = 1_000_000
@@ -25,6 +27,8 @@ MAX_VALUES = 100_000
 
 def read_text(path: Path | str, what: str = "spec") -> Source:
     """The text of a spec, or of a recipe. Raises ArchspecError: page-not-found, page-too-large, not-text."""
+    from pathlib import Path  # which the specs that come with archspec do without
+
     path = Path(path)
     try:
         if path.is_dir():

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import AT_LEAST_0, NATURAL, arg, choice
+from archspec.declare import AT_LEAST_0, NATURAL, Declared, arg, choice, declared
 
 FIGURES = ("loss", "top1", "val_loss", "val_top1", "val_top5")
 MONITOR: Any = arg(choice(*FIGURES), "the metric that is monitored", "val_loss")
 MODE: Any = arg(choice("auto", "min", "max"), "whether lower or higher is better; `auto` is lower for a loss", "auto")
 
 
-@dataclass(frozen=True)
-class EarlyStopping:
+@declared
+class EarlyStopping(Declared):
     """Stop when a metric no longer improves, as `keras.callbacks.EarlyStopping`.
 
     The best network of the run is always saved in best.keras.

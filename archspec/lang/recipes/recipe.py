@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice
+from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice, declared
 from archspec.diagnostics import Source, fail, listed
 from archspec.lang.declarations import (
     form,
@@ -43,8 +43,8 @@ CLASS_WEIGHT: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Recipe:
+@declared
+class Recipe(Declared):
     """`train:` with every default filled in. The batch is the global batch, over all devices."""
 
     epochs: int | None = arg(
@@ -193,8 +193,8 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     return write_section(recipe)
 
 
-@dataclass(frozen=True)
-class EvaluationRecipe:
+@declared
+class EvaluationRecipe(Declared):
     """How test images reach the network: the shortest side after resizing, and the evaluation protocols."""
 
     resize: int | None = arg(POSITIVE, "shortest side after resizing, pixels; by default the input's own", None)

@@ -63,8 +63,8 @@ class Schedule(Declared):
         return base
 
 
-@dataclass(frozen=True)
-class Warmup:
+@declared
+class Warmup(Declared):
     """Lower learning rates for the first updates (Goyal et al. 2017, section 2.2; He et al. 2015, section 4.2)."""
 
     epochs: float = arg(AT_LEAST_0, "length in epochs", 0)

@@ -39,9 +39,10 @@ def make_strategy(
             devices after TensorFlow has started. `hosts` for several CPU devices per worker, after TensorFlow has
             started, and as `connecting` says.
     """
+    cpus = _cpus(devices)
+    _ = cpus or _number(devices, 1)  # a wrong option is reported before TensorFlow is imported
     need_tensorflow_backend()
     tf = import_tensorflow()
-    cpus = _cpus(devices)
     if cpus:
         with contextlib.suppress(RuntimeError):  # TensorFlow has started: the GPUs stay visible, and unused
             tf.config.set_visible_devices([], "GPU")

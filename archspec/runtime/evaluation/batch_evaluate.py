@@ -15,6 +15,7 @@ from archspec.lang.declarations import declared_text
 from archspec.protocols import Protocol
 from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.images import Images, match_classes
+from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.distributed.cluster import check_workers, worker_lost_errors
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import make_strategy
@@ -26,6 +27,7 @@ from archspec.runtime.evaluation.options import EvaluationOptions, Target, proto
 from archspec.runtime.evaluation.outputs import NO_OUTPUTS, EvaluationOutputs
 from archspec.runtime.evaluation.predictions import Predictions, image_digests, image_names, load_predictions
 from archspec.runtime.evaluation.result import Evaluation
+from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 
@@ -86,6 +88,9 @@ def _check(
         if not target.is_predictions and data is None:
             fact = f"the network `{target.path}` needs images, but no data is given"
             raise fail("data-not-found", fact, help="give `--data`")
+        if not target.is_predictions and data is not None:
+            read_metadata(target.path)
+            find_source(data)
         if target.is_predictions and target.protocol is not None:
             fact = f"`{target.path}` contains saved predictions; their protocol cannot be changed"
             raise fail("ensemble", fact, help=f"leave `:{target.protocol.name}` out")

@@ -9,7 +9,7 @@ from pathlib import Path
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.export.export_format import EXPORT_FORMATS, ExportedNetwork, ExportFormat
 from archspec.runtime.models.classifier import main_output, probabilities_of
-from archspec.runtime.models.model_file import load_model
+from archspec.runtime.models.model_file import load_model, read_metadata
 from archspec.runtime.system.atomic_write import atomic, check_output_folder, check_writable, make_folder
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
 
@@ -50,6 +50,7 @@ def export(model: str | Path, out: str | Path, *, format: str = "savedmodel", ov
     if out.is_dir():
         check_output_folder(out, overwrite=overwrite, mark=writer.mark or None)
     check_writable(out)
+    read_metadata(model)  # a missing file is reported before TensorFlow is imported
     need_tensorflow_backend()
     import_tensorflow()
     loaded, metadata = load_model(model)

@@ -47,8 +47,8 @@ def spec_of_source(source: str, *, name: str | None = None) -> str:
 
     Raises ArchspecError: those of `spec_of`, and model-not-found, not-a-model, model-unsafe, unknown-application.
     """
-    import_tensorflow()
     if source.startswith("keras:"):
+        import_tensorflow()
         function, model = architecture(source.removeprefix("keras:"))
         return spec_of(model, name=name, source=f"keras.applications.{function}, by `archspec from-keras {source}`.")
     path = Path(source)

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -61,13 +62,35 @@ def native_messages_dropped() -> Iterator[None]:
             yield
 
 
+NOTICE_SECONDS = 1.0
+NOTICE = b"starting TensorFlow ..."
+
+
 @contextlib.contextmanager
-def _native_messages_kept() -> Iterator[None]:
-    """Print what native libraries print only when an exception leaves the block."""
+def _notice_after(seconds: float, descriptor: int | None) -> Iterator[None]:
+    """Write NOTICE when the block takes longer; a terminal shows it until the block ends."""
+    if descriptor is None or "archspec.cli.main" not in sys.modules:  # a library prints nothing
+        yield
+        return
+    terminal = os.isatty(descriptor)
+    timer = threading.Timer(seconds, os.write, (descriptor, NOTICE if terminal else NOTICE + b"\n"))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if terminal:
+            os.write(descriptor, b"\r\x1b[K")
+
+
+@contextlib.contextmanager
+def _native_messages_kept() -> Iterator[int | None]:
+    """Print what native libraries print only when an exception leaves the block. Yields the original descriptor 2."""
     with tempfile.TemporaryFile() as kept:
         try:
-            with _descriptor_2_redirected(kept):
-                yield
+            with _descriptor_2_redirected(kept) as original:
+                yield original
         except BaseException:
             kept.seek(0)
             os.write(2, kept.read())

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from archspec.diagnostics import ArchspecError
+from archspec.graph.select import frozen
 from archspec.lang.recipes.recipe import Recipe
+from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.runs import run_directory
@@ -21,6 +23,7 @@ from archspec.runtime.training.resume import read_run
 from archspec.runtime.training.run import RunRequest, train_and_record
 from archspec.runtime.training.run_result import RunResult, finished_result
 from archspec.runtime.training.trainable import Trainable
+from archspec.runtime.weights.weight_file import check_source
 
 
 def train(
@@ -85,6 +88,10 @@ def train(
         checkpoint_every=checkpoint_every,
         deterministic=deterministic,
     )
+    # mistakes are reported before TensorFlow is imported
+    find_source(data)
+    check_source(init_from)
+    frozen(network.graph(), config.recipe.freeze)
     directory = run_directory.choose(out, network.name)
     if load and (directory / "run.json").exists():
         refuse_other_options(directory, network.resolved_text(), config)

@@ -82,6 +82,23 @@ class WeightSource:
         return replace(self, units=rest, positions=(*positions[:index], *positions[index + 1 :]))
 
 
+def weight_path(text: str) -> Path:
+    """The weight file that `text` names, or the model in a run directory. Raises ArchspecError: weights-not-found."""
+    path = Path(text)
+    if any((path / name).is_file() for name in ("best.keras", "last.keras")):  # of a run
+        path = model_path(path)
+    if not path.is_file():
+        fact = "is a folder" if path.is_dir() else "does not exist"
+        raise fail("weights-not-found", f"`{text}` {fact}", help=HELP)
+    return path
+
+
+def check_source(text: str | Path | None) -> None:
+    """Check that a source of weights exists, before Keras is imported. Raises ArchspecError: as `weight_path`."""
+    if text is not None and not str(text).startswith("keras:"):
+        weight_path(str(text))
+
+
 @contextmanager
 def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[WeightSource]:
     """The source that `text` names, readable until the end of the block.
@@ -93,12 +110,7 @@ def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[
     if text.startswith("keras:"):
         yield of_model(application(text.removeprefix("keras:"), model_name))
         return
-    path = Path(text)
-    if any((path / name).is_file() for name in ("best.keras", "last.keras")):  # of a run
-        path = model_path(path)
-    if not path.is_file():
-        fact = "is a folder" if path.is_dir() else "does not exist"
-        raise fail("weights-not-found", f"`{text}` {fact}", help=HELP)
+    path = weight_path(text)
     try:
         if path.name.endswith(".keras"):
             yield of_model(load_model(path)[0])

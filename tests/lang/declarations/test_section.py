@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jsonschema
 import pytest
 
-from archspec.declare import NATURAL, POSITIVE_NUMBER, arg
+from archspec.declare import NATURAL, POSITIVE_NUMBER, arg, declared
 from archspec.lang.declarations import (
     list_of,
     one_key_fields,
@@ -26,7 +26,7 @@ from archspec.lang.recipes.schedules import Warmup
 from archspec.transforms import TRANSFORMS
 
 
-@dataclass(frozen=True)
+@declared
 class LargerRecipe(Recipe):
     """`train:` with an option more, and one of each form."""
 
