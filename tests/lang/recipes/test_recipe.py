@@ -144,7 +144,7 @@ def test_settings_reach_every_part_and_the_resolved_spec_says_the_same(tmp_path:
 def test_shipped_recipes_fit_shipped_specs(name: str) -> None:
     """Every one says where it is from, and fits a network for RGB images."""
     first = (Path(__file__).parents[3] / "specs" / "recipes" / f"{name}.yaml").read_text().splitlines()[0]
-    assert re.match(r"# (.*\d{4}, .*arXiv:\d{4}\.\d{4,5}|What works today)", first)
+    assert re.match(r"# (.*\d{4}, .*arXiv:\d{4}\.\d{4,5}|A default for)", first)
     recipe = api.load("resnet:50", recipe=name).recipe
     assert recipe != Recipe()
     course = LearningRateSchedule(recipe, recipe.length(5_000))
