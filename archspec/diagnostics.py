@@ -115,6 +115,10 @@ class ArchspecError(Exception):
         super().__init__(*diagnostics)
         self.diagnostics = diagnostics
 
+    def noted(self, code: str, note: str) -> ArchspecError:
+        """A copy with a note on the diagnostics of that code."""
+        return ArchspecError(*(each.with_notes(note) if each.code == code else each for each in self.diagnostics))
+
     def __str__(self) -> str:
         return "\n\n".join(render(diagnostic) for diagnostic in self.diagnostics)
 

@@ -15,7 +15,7 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_yo
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.compile.parameters import parameters
 from archspec.graph.ir import Graph
-from archspec.lang.declarations import from_one_key
+from archspec.lang.declarations import from_one_key, read_section
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.schema.spec_schema import SECTIONS
 from archspec.lang.spec import overrides
@@ -154,9 +154,9 @@ class Network:
         Raises:
             ArchspecError: the errors of that section.
         """
-        from archspec.lang.recipes.recipe import evaluation_recipe
+        from archspec.lang.recipes.recipe import EvaluationRecipe
 
-        return evaluation_recipe(self._section("evaluate"))
+        return read_section(EvaluationRecipe, self._section("evaluate"))
 
     @property
     def preprocess(self) -> tuple[Declared, ...]:

@@ -32,8 +32,11 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
         yield Contradiction(("iterations",), "`epochs` and `iterations` are mutually exclusive", "remove one")
     clips = [name for name in CLIPS if getattr(optimizer, name) is not None]
     if len(clips) > 1:
-        fact = f"gradients are clipped in {len(clips)} ways: {listed(clips)}"
-        yield Contradiction(("optimizer", optimizer.name, clips[1]), fact, "remove all but one")
+        yield Contradiction(
+            ("optimizer", optimizer.name, clips[1]),
+            f"gradients are clipped in {len(clips)} ways: {listed(clips)}",
+            "remove all but one",
+        )
     if optimizer.ema_overwrite_frequency and not optimizer.use_ema:
         fact = "`ema_overwrite_frequency` needs `use_ema: true`"
         path: tuple[str, ...] = ("optimizer", optimizer.name, "ema_overwrite_frequency")
@@ -42,27 +45,36 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
         fact = f"weight decay is applied twice: coupled by `weight_decay: {recipe.weight_decay:g}`, and decoupled by "
         fact += f"{optimizer.weight_decay:g} in `{optimizer.name}`"
         alone = f"`{optimizer.name}: {{weight_decay: {recipe.weight_decay:g}}}`"
-        help = f"write {alone} and remove the other, or set one to 0: `--set train.weight_decay=0`"
-        yield Contradiction(("weight_decay",), fact, help)
+        yield Contradiction(
+            ("weight_decay",),
+            fact,
+            f"write {alone} and remove the other, or set one to 0: `--set train.weight_decay=0`",
+        )
     smoothing = getattr(loss, "label_smoothing", 0.0)
     if smoothing and recipe.label_smoothing:
-        fact = f"label smoothing is applied twice: here, and in `{loss.name}`"
-        yield Contradiction(("label_smoothing",), fact, "remove one")
+        yield Contradiction(
+            ("label_smoothing",), f"label smoothing is applied twice: here, and in `{loss.name}`", "remove one"
+        )
     if loss.sparse:
         mixing = [each.name for each in recipe.augment if each.name in MIXING]
         mixing += ["label_smoothing"] if recipe.label_smoothing else []
         if mixing:
-            fact = f"`{loss.name}` needs one class per image, and `{mixing[0]}` mixes classes"
-            yield Contradiction(("loss",), fact, "use `categorical_crossentropy`")
+            yield Contradiction(
+                ("loss",),
+                f"`{loss.name}` needs one class per image, and `{mixing[0]}` mixes classes",
+                "use `categorical_crossentropy`",
+            )
     if isinstance(schedule, StepSchedule) and (schedule.epochs is None) == (schedule.iterations is None):
         what = "needs `epochs` or `iterations`" if schedule.epochs is None else "has both `epochs` and `iterations`"
-        fact = f"`step` {what}"
-        yield Contradiction(("schedule", "step"), fact, "for example, `step: {epochs: [30, 60]}`")
+        yield Contradiction(("schedule", "step"), f"`step` {what}", "for example, `step: {epochs: [30, 60]}`")
     if isinstance(schedule, PiecewiseConstantDecay):
         at = ("schedule", schedule.name)
         if len(schedule.values) != len(schedule.boundaries) + 1:
-            fact = f"{len(schedule.values)} values for {len(schedule.boundaries)} boundaries"
-            yield Contradiction(at, fact, "give one more value than boundaries")
+            yield Contradiction(
+                at,
+                f"{len(schedule.values)} values for {len(schedule.boundaries)} boundaries",
+                "give one more value than boundaries",
+            )
         if any(one >= other for one, other in pairwise(schedule.boundaries)):
             yield Contradiction(at, "the boundaries are not in ascending order", None)
     warmup = recipe.warmup

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice, declared
 from archspec.diagnostics import Source, fail, listed
 from archspec.lang.declarations import (
     form,
-    from_one_key,
     list_of,
     one_key_fields,
     one_of,
@@ -205,21 +204,6 @@ class EvaluationRecipe(Declared):
     )
 
 
-def evaluation_recipe(section: Mapping[str, Any]) -> EvaluationRecipe:
-    """`evaluate:`, already validated, with its defaults."""
-    return read_section(EvaluationRecipe, section)
-
-
-def make_protocols(values: Sequence[Any]) -> tuple[Protocol, ...]:
-    """Protocols from the one-key form of a spec (`ten-crop`, `{multi-scale: [256, 384]}`), already validated."""
-    return tuple(cast("Protocol", from_one_key(value, PROTOCOLS)) for value in values)
-
-
-def evaluation_json(recipe: EvaluationRecipe) -> dict[str, Any]:
-    """`evaluate:` as written in a spec, with every default filled in."""
-    return write_section(recipe)
-
-
 SPEC_KEYS = ("name", "input", "layers")
 
 
@@ -230,9 +214,11 @@ def parse_recipe(text: Source) -> MappingNode:
     """
     root = parse_document(text, "recipe", "a recipe is a mapping such as `epochs: 90` and `optimizer: {sgd: 0.1}`")
     if set(SPEC_KEYS) <= set(root.entries):
-        fact = f"`{text.name}` is a spec, not a recipe"
         raise fail(
-            "not-a-recipe", fact, root.span.first(1), help="give a file with the keys of `train:` at its top level"
+            "not-a-recipe",
+            f"`{text.name}` is a spec, not a recipe",
+            root.span.first(1),
+            help="give a file with the keys of `train:` at its top level",
         )
     if set(root.entries) == {"train"}:
         return root

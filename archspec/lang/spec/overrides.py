@@ -197,6 +197,7 @@ def parse_protocols(texts: Iterable[str]) -> tuple[Protocol, ...] | None:
         diagnostics = validate_section({"protocols": values}, "evaluate")
     if diagnostics:
         raise ArchspecError(*merged(diagnostics))
-    from archspec.lang.recipes.recipe import make_protocols
+    from archspec.lang.declarations import read_section
+    from archspec.lang.recipes.recipe import EvaluationRecipe
 
-    return make_protocols(values)
+    return read_section(EvaluationRecipe, {"protocols": values}).protocols

@@ -9,8 +9,9 @@ from typing import Literal
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.compile.parameters import parameters
+from archspec.lang.declarations import read_section
 from archspec.lang.recipes.crop_share import small_crop
-from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe, evaluation_recipe
+from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 from archspec.lang.spec.overrides import section
 from archspec.lang.spec.spec import parse
 from archspec.ops.base import Shape
@@ -22,7 +23,7 @@ from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.models.metadata import Metadata
-from archspec.runtime.runs.settings import read_settings
+from archspec.runtime.runs.train_config import read_settings
 
 Split = Literal["train", "validation"]
 
@@ -115,7 +116,8 @@ def spec_protocols(metadata: Metadata) -> tuple[Protocol, ...]:
         return ()
     try:
         spec = parse(Source("archspec.json", metadata.spec))
-        return evaluation_recipe(section(spec.document, "evaluate", {}, parameters(spec, None, {}))).protocols
+        values = section(spec.document, "evaluate", {}, parameters(spec, None, {}))
+        return read_section(EvaluationRecipe, values).protocols
     except ArchspecError:  # of another version of the language
         return ()
 

@@ -33,8 +33,7 @@ def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -
     Raises ArchspecError: not-functional, several-inputs, shared-layer, unknown-keras-layer, bad-name.
     """
     if name is not None and not NAME.match(name):
-        message = f"`{name}` cannot be the name of a spec"
-        raise fail("bad-name", message, help="use letters, digits, `_` and `-`")
+        raise fail("bad-name", f"`{name}` cannot be the name of a spec", help="use letters, digits, `_` and `-`")
     graph = read_model(model)
     comment = source or f"Made by `archspec from-keras` from the model `{model.name}`."
     return decompile(graph, name or graph.name, comment).text

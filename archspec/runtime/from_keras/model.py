@@ -36,14 +36,20 @@ def read_model(model: Any) -> Graph:
 
 def _refuse(model: Any, graph: KerasGraph) -> None:
     if len(graph.inputs) != 1:
-        message = f"the model `{model.name}` has {len(graph.inputs)} inputs, but a spec has one"
-        raise fail("several-inputs", message, help="create a model of the part that follows one of the inputs")
+        raise fail(
+            "several-inputs",
+            f"the model `{model.name}` has {len(graph.inputs)} inputs, but a spec has one",
+            help="create a model of the part that follows one of the inputs",
+        )
     calls: dict[int, Call] = {}
     for call in graph.calls:
         first = calls.setdefault(id(call.operation), call)
         if first is not call and getattr(call.operation, "weights", None):
-            message = f"the layer `{first.path}` is used more than once, but layers of a spec cannot share weights"
-            raise fail("shared-layer", message, help="create a separate layer for each use")
+            raise fail(
+                "shared-layer",
+                f"the layer `{first.path}` is used more than once, but layers of a spec cannot share weights",
+                help="create a separate layer for each use",
+            )
 
 
 def _position(call: Call, place: dict[int, int], source: tuple[int, int]) -> int:

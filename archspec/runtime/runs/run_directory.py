@@ -71,11 +71,17 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     if _holds_no_run(path):
         return
     if not overwrite:
-        help = "choose another `--out`, or replace that run with `--overwrite`"
-        raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)
+        raise fail(
+            "output-exists",
+            f"the folder `{path}` exists and is not empty",
+            help="choose another `--out`, or replace that run with `--overwrite`",
+        )
     if not (path / "run.json").is_file():
-        message = f"the folder `{path}` is not a run directory, so it is not overwritten"
-        raise fail("output-exists", message, help="choose another `--out`")
+        raise fail(
+            "output-exists",
+            f"the folder `{path}` is not a run directory, so it is not overwritten",
+            help="choose another `--out`",
+        )
     refuse_busy(path)
 
 

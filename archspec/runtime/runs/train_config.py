@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.lang.recipes.recipe import Recipe, recipe_json
 from archspec.lang.recipes.recipe import recipe as recipe_of
+from archspec.runtime.runs.run_directory import SPEC, is_unfinished_start
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,7 @@ class TrainConfig:
     deterministic: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        shallow = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**shallow, "recipe": recipe_json(self.recipe)}
+        return {**vars(self), "recipe": recipe_json(self.recipe)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrainConfig:
@@ -42,3 +46,60 @@ class TrainConfig:
         if self.validation_split is not None:
             found += ["--validation-split", f"{self.validation_split:g}", "--seed", str(self.seed)]
         return (*found, *(["--skip-bad-images"] if self.skip_bad_images else []))
+
+
+HELP = "give a run directory that `archspec train` wrote"
+
+
+def read_settings(run: Path) -> tuple[dict[str, Any], TrainConfig]:
+    """run.json, and the settings of `train` in it.
+
+    Raises:
+        ArchspecError: `not-a-run`.
+    """
+    path = run / "run.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("reference", "name", "resumed", "finished", "interrupted", "devices", "threads", "versions"):
+            settings[key]
+        for part in ("training", "validation"):
+            settings["fingerprints"][part]["images"], settings["fingerprints"][part]["sha256"]
+        return settings, TrainConfig.from_json(settings)
+    except OSError as error:
+        if is_unfinished_start(run):
+            raise fail(
+                "not-a-run",
+                f"the run in `{run}` was stopped before its first step, so there is nothing to resume",
+                help=f"start it again: `archspec train REF --data DATA -o {run}`",
+            ) from error
+        reason = (error.strerror or str(error)).lower()
+        raise fail("not-a-run", f"`{run}` is not a run directory: cannot read run.json: {reason}", help=HELP) from error
+    except (ValueError, KeyError, TypeError, AttributeError, ArchspecError) as error:
+        raise fail("not-a-run", f"`{path}` was written by an incompatible version of archspec", help=HELP) from error
+
+
+def refuse_other_options(run: Path, spec: str, config: TrainConfig) -> None:
+    """Check that a run was started with this spec and these options of `train`.
+
+    The place of the data and the times of checkpoints may change.
+
+    Raises:
+        ArchspecError: `output-exists` if it was not, `not-a-run`.
+    """
+    _, then = read_settings(run)
+    given, started = (json.loads(json.dumps(each.to_json(), default=str)) for each in (config, then))
+    other = [name for name in given if given[name] != started[name] and name not in ("data", "checkpoint_every")]
+    with contextlib.suppress(OSError, ValueError):  # which `resume` reports
+        if (run / SPEC).read_text(encoding="utf-8") != spec:
+            other.insert(0, "spec")
+    if other:
+        raise fail(
+            "output-exists",
+            f"the run in `{run}` was started with another {listed(other)}",
+            help="give the same options to resume it, choose another `--out`, or replace it with `--overwrite`",
+        )
+
+
+def is_finished(settings: Mapping[str, Any]) -> bool:
+    """Whether the run has finished, without a signal or an error."""
+    return bool(settings["finished"]) and not settings["interrupted"] and "errors" not in settings

@@ -16,13 +16,18 @@ from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import StopRequest
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
-from archspec.runtime.training.loss_monitor import DivergedError, LossMonitor
-from archspec.runtime.training.nan_debugger import find_non_finite
+from archspec.runtime.training.divergence import DivergedError, LossMonitor, find_non_finite
 from archspec.runtime.training.optimization.losses import validation_loss
 from archspec.runtime.training.optimization.lr_schedule import EarlyStopper, LearningRateSchedule
-from archspec.runtime.training.progress_state import ProgressState
-from archspec.runtime.training.records.checkpoint import Checkpoints, capture, latest, non_finite, restore
-from archspec.runtime.training.records.checkpoint_file import Checkpoint
+from archspec.runtime.training.records.checkpoint import (
+    Checkpoint,
+    Checkpoints,
+    ProgressState,
+    capture,
+    latest,
+    non_finite,
+    restore,
+)
 from archspec.runtime.training.records.progress import TrainingProgress
 from archspec.runtime.training.records.run_logger import RunLogger
 from archspec.runtime.training.replica_batches import make_count_step, replica_batches
@@ -120,8 +125,11 @@ class Trainer:
     def load(self, checkpoint: Checkpoint) -> ProgressState:
         """Restore variables, schedule and early stopping, but not the history. Raises `checkpoint-differs`."""
         if checkpoint.state["spec"] != self.logger.spec_digest:
-            help = "restore spec.yaml, or start a new run"
-            raise fail("checkpoint-differs", "spec.yaml was changed after the checkpoint was written", help=help)
+            raise fail(
+                "checkpoint-differs",
+                "spec.yaml was changed after the checkpoint was written",
+                help="restore spec.yaml, or start a new run",
+            )
         restore(self.setup.train_step.variables(), checkpoint.arrays)
         self.schedule.restore(checkpoint.state["schedule"])
         self.early_stopper.restore(checkpoint.state["early_stopping"])
@@ -154,91 +162,115 @@ def run_epochs(trainer: Trainer, start: ProgressState | None) -> bool:
             trainer.write(model=not state.done)
         batches = trainer.batches(state.step(length.steps_per_epoch))
         while state.epoch < length.epochs and not state.stopped:
-            state, interrupted = _epoch(trainer, state, batches)
-            if interrupted:
+            epoch = _Epoch(trainer, state)
+            if epoch.run(batches):
                 return True
+            state = epoch.state
     except DivergedError as diverged:
         raise _diverged(trainer, diverged) from None
     return False
 
 
-def _epoch(trainer: Trainer, state: ProgressState, batches: Any) -> tuple[ProgressState, bool]:
-    """One epoch, or the rest of one: the state after it, and whether a signal interrupted it."""
-    setup, monitor = trainer.setup, trainer.monitor
-    per_epoch = setup.length.steps_per_epoch
-    steps = min(per_epoch, setup.length.steps - state.epoch * per_epoch)
-    started = time.perf_counter() - state.seconds
-    checked = state.step(per_epoch)
-    monitor.begin(state)
+class _Epoch:
+    """One epoch, or the rest of one that was interrupted after a checkpoint. `state` is its progress."""
 
-    def check_files() -> None:
+    def __init__(self, trainer: Trainer, state: ProgressState) -> None:
+        self.trainer, self.setup, self.state = trainer, trainer.setup, state
+        self.started = time.perf_counter() - state.seconds
+        self.checked = self.step
+        trainer.monitor.begin(state)
+
+    @property
+    def step(self) -> int:
+        """Steps since the start of the run."""
+        return self.state.step(self.setup.length.steps_per_epoch)
+
+    def run(self, batches: Any) -> bool:
+        """Train, validate and write the files. Returns whether a signal interrupted it."""
+        trainer, setup = self.trainer, self.setup
+        with tensorflow_failures(
+            setup.recipe.batch_size, lambda: setup.files.unreadable(self.step), restore=trainer.restore_help
+        ):
+            if self._train(batches):
+                return True
+            metrics = trainer.monitor.read()
+            trained = time.perf_counter()
+            trainer.progress.validating()
+            with setup.train_step.averaged():
+                steps = setup.validation_steps
+                validation = count(trainer.count_step, trainer.validation, steps, trainer.stop_requested)
+        if trainer.stop_requested():
+            self._save()
+            return True
+        if not math.isfinite(validation.loss):
+            raise DivergedError(
+                self.step, f"the validation loss is {validation.loss} after epoch {self.state.epoch + 1}"
+            )
+        self._finish(metrics, validation, trained)
+        return False
+
+    def _train(self, batches: Any) -> bool:
+        """Take the steps that are left. Returns whether a signal interrupted them; a checkpoint is then written."""
+        trainer, length = self.trainer, self.setup.length
+        steps = min(length.steps_per_epoch, length.steps - self.state.epoch * length.steps_per_epoch)
+        while self.state.done < steps:
+            vector, learning_rate = trainer.take(batches, self.step)
+            trainer.monitor.step(vector)
+            self.state = replace(self.state, done=self.state.done + 1, learning_rate=learning_rate)
+            stop = trainer.stop_requested(self.step)
+            if stop or (trainer.checkpoint_due(self.step) and self.state.done < steps):
+                self._save()
+            if stop:
+                return True
+        return False
+
+    def _check_files(self) -> None:
         """Check the files that were read since the last check, before their effect is saved."""
-        nonlocal checked
-        notes, checked = setup.files.changed(checked, state.step(per_epoch)), state.step(per_epoch)
+        notes, self.checked = self.setup.files.changed(self.checked, self.step), self.step
         if notes:
-            fact = "image files have changed since training began"
-            raise fail("data-changed", fact, notes=notes, help=trainer.restore_help)
+            raise fail(
+                "data-changed",
+                "image files have changed since training began",
+                notes=notes,
+                help=self.trainer.restore_help,
+            )
 
-    def save() -> None:
-        nonlocal state
-        check_files()
-        state = replace(state, metrics=monitor.read(), seconds=time.perf_counter() - started)
-        trainer.save(state)
+    def _save(self) -> None:
+        self._check_files()
+        seconds = time.perf_counter() - self.started
+        self.state = replace(self.state, metrics=self.trainer.monitor.read(), seconds=seconds)
+        self.trainer.save(self.state)
 
-    with tensorflow_failures(
-        setup.recipe.batch_size,
-        lambda: setup.files.unreadable(state.step(per_epoch)),
-        restore=trainer.restore_help,
-    ):
-        while state.done < steps:
-            vector, learning_rate = trainer.take(batches, state.step(per_epoch))
-            monitor.step(vector)
-            state = replace(state, done=state.done + 1, learning_rate=learning_rate)
-            if trainer.stop_requested(state.step(per_epoch)):
-                save()
-                return state, True
-            if trainer.checkpoint_due(state.step(per_epoch)) and state.done < steps:
-                save()
-        metrics = monitor.read()
-        trained = time.perf_counter()
-        trainer.progress.validating()
-        with setup.train_step.averaged():
-            validation = count(trainer.count_step, trainer.validation, setup.validation_steps, trainer.stop_requested)
-    if trainer.stop_requested():
-        save()
-        return state, True
-    if not math.isfinite(validation.loss):
-        fact = f"the validation loss is {validation.loss} after epoch {state.epoch + 1}"
-        raise DivergedError(state.step(per_epoch), fact)
-    finished = time.perf_counter()
-    monitor.validation_seconds = finished - trained
-    check_files()
-    row = {
-        "epoch": state.epoch + 1,
-        "learning_rate": state.learning_rate,
-        "loss": metrics.loss,
-        "top1": metrics.top1,
-        "val_loss": validation.loss,
-        "val_top1": validation.top1,
-        **({"val_top5": validation.top5} if setup.classes > 5 else {}),
-    }
-    times = {
-        "epoch": state.epoch + 1,
-        "seconds": round(finished - started, 3),
-        "images_per_second": round(metrics.examples / (trained - started), 1),
-        "data_wait": _share(monitor.waited_in_epoch, trained - started),
-    }
-    best = trainer.logger.add(row, times)
-    dropped = trainer.schedule.after(row)
-    state = ProgressState(epoch=state.epoch + 1, stopped=trainer.early_stopper.after(row))
-    trainer.save(state)  # before the files that derive from it
-    trainer.write()
-    trainer.progress.epoch({**row, **times}, best=best)
-    if dropped:
-        trainer.progress.note(dropped)
-    if state.stopped:
-        trainer.progress.note(f"stopped after epoch {state.epoch} by `early_stopping`")
-    return state, False
+    def _finish(self, metrics: MetricSums, validation: MetricSums, trained: float) -> None:
+        """Add the epoch to the history, save and write its files, and show it. `trained`: when training ended."""
+        trainer, epoch, finished = self.trainer, self.state.epoch + 1, time.perf_counter()
+        trainer.monitor.validation_seconds = finished - trained
+        self._check_files()
+        row = {
+            "epoch": epoch,
+            "learning_rate": self.state.learning_rate,
+            "loss": metrics.loss,
+            "top1": metrics.top1,
+            "val_loss": validation.loss,
+            "val_top1": validation.top1,
+            **({"val_top5": validation.top5} if self.setup.classes > 5 else {}),
+        }
+        times = {
+            "epoch": epoch,
+            "seconds": round(finished - self.started, 3),
+            "images_per_second": round(metrics.examples / (trained - self.started), 1),
+            "data_wait": _share(trainer.monitor.waited_in_epoch, trained - self.started),
+        }
+        best = trainer.logger.add(row, times)
+        dropped = trainer.schedule.after(row)
+        self.state = ProgressState(epoch=epoch, stopped=trainer.early_stopper.after(row))
+        trainer.save(self.state)  # before the files that derive from it
+        trainer.write()
+        trainer.progress.epoch({**row, **times}, best=best)
+        if dropped:
+            trainer.progress.note(dropped)
+        if self.state.stopped:
+            trainer.progress.note(f"stopped after epoch {epoch} by `early_stopping`")
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The four steps of a training run: prepare, announce, run, finish. `train` and `resume` share them."""
+"""The three steps of a training run: prepare, announce, run. `train` and `resume` share them."""
 
 from __future__ import annotations
 
@@ -12,67 +12,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import ArchspecError, render
-from archspec.lang.recipes.recipe import evaluation_json, recipe_json
+from archspec.lang.declarations import write_section
 from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
+from archspec.runtime.distributed.cluster import worker_lost_errors
 from archspec.runtime.distributed.collectives import Collectives
-from archspec.runtime.distributed.strategy import Devices, describe, make_strategy, worker_share
+from archspec.runtime.distributed.strategy import describe, make_strategy
 from archspec.runtime.models.classifier import classifier_shapes
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
-from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.processor import processor
 from archspec.runtime.system.signals import stop_requests
-from archspec.runtime.training.example_image import example_file, write_example
-from archspec.runtime.training.initial_model import initial_model
 from archspec.runtime.training.loop import Trainer, run_epochs
-from archspec.runtime.training.optimization.class_weight import class_weights
 from archspec.runtime.training.optimization.lr_schedule import check_monitors
-from archspec.runtime.training.progress_state import ProgressState
-from archspec.runtime.training.records.checkpoint import CheckpointInterval, Checkpoints, files, parse_interval, sizes
+from archspec.runtime.training.records.checkpoint import (
+    CheckpointInterval,
+    Checkpoints,
+    ProgressState,
+    files,
+    parse_interval,
+    sizes,
+)
 from archspec.runtime.training.records.mlflow_log import MlflowLog
-from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.records.recipe_summary import describe_recipe, loss_labels
-from archspec.runtime.training.records.recipe_warnings import recipe_warnings, sees_raw_pixels
+from archspec.runtime.training.records.recipe_summary import (
+    describe_recipe,
+    loss_labels,
+    recipe_warnings,
+    sees_raw_pixels,
+)
 from archspec.runtime.training.records.run_logger import RunLogger, threads, timestamp, versions
-from archspec.runtime.training.resume import ResumedRun
-from archspec.runtime.training.run_result import RunResult
+from archspec.runtime.training.run_request import RunRequest
+from archspec.runtime.training.run_result import RunResult, example_file, write_example
 from archspec.runtime.training.setup import TrainingSetup, make_setup
-from archspec.runtime.training.train_step import TrainStep
-from archspec.runtime.training.trainable import Trainable
-from archspec.runtime.weights.freeze import rate_factors
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """The request of `train` or `resume`: what to train, how and where."""
-
-    network: Trainable
-    config: TrainConfig
-    directory: Path
-    progress: TrainingProgress
-    devices: Devices = None
-    cluster: Cluster | None = None
-    mlflow: bool = False
-    overwrite: bool = False
-    generated_name: bool = False
-    """Whether the name of the directory was generated; all workers then use the chief's."""
-    resumed: ResumedRun | None = None
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process writes the files."""
-        return not self.cluster or self.cluster.is_chief
-
-    @property
-    def reference(self) -> str:
-        return str(self.resumed.settings["reference"]) if self.resumed else self.network.reference
 
 
 @dataclass(frozen=True)
@@ -92,24 +68,14 @@ class PreparedRun:
     logger: RunLogger
 
 
-@dataclass(frozen=True)
-class EndedRun:
-    """A run after its last step."""
-
-    prepared: PreparedRun
-    signal: int | None
-    """The signal that interrupted it."""
-    seconds: float
-
-
 def train_and_record(request: RunRequest, held: contextlib.ExitStack) -> RunResult:
-    """All four steps. Raises what `train` and `resume` raise.
+    """All three steps. Raises what `train` and `resume` raise.
 
     held: keeps the lock of the directory until the caller closes it.
     """
     prepared = prepare(request, held)
     announce(prepared)
-    return finish(run(prepared))
+    return run(prepared)
 
 
 def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
@@ -128,14 +94,14 @@ def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
     if resumed:
         kept = directory / run_directory.IMAGES
         check_unchanged(resumed.settings["fingerprints"], fingerprints, config.data, images, kept, progress.note)
-    setup = _make_setup(request, strategy, images)
+    setup = make_setup(request, strategy, images)
     devices = describe(strategy, request.cluster)
     settings = _settings(request, images, fingerprints, devices)
     if request.is_chief and not resumed:
         held.enter_context(run_directory.created(directory, overwrite=request.overwrite))
     metadata = Metadata(
         reference=request.reference,
-        spec=_spec_text(request),
+        spec=request.spec,
         class_names=training.class_names,
         preprocess=network.preprocess,
         resize=network.protocol.resize,
@@ -173,7 +139,7 @@ def announce(prepared: PreparedRun) -> None:
     note(f"writing {prepared.directory}" if request.is_chief else "worker 0 writes the files")
 
 
-def run(prepared: PreparedRun) -> EndedRun:
+def run(prepared: PreparedRun) -> RunResult:
     """Train until the last epoch, early stopping or a signal. Every error leaves the run ready to be resumed."""
     request, setup, logger, directory = prepared.request, prepared.setup, prepared.logger, prepared.directory
     progress = request.progress
@@ -193,24 +159,19 @@ def run(prepared: PreparedRun) -> EndedRun:
             raise
         except ArchspecError as error:
             logger.failed(error)
-            raise _with_resume_note(error, directory) from error
+            note = f"the last checkpoint is kept; resume from it with `archspec train --resume {directory}`"
+            raise (error.noted("cannot-write", note) if files(directory) else error) from error
         prepared.collectives.barrier(need_chief=True)
-    return EndedRun(prepared, (stop.signal or signal.SIGTERM) if interrupted else None, seconds)
-
-
-def finish(ended: EndedRun) -> RunResult:
-    """The result, with an example image to predict."""
-    prepared = ended.prepared
-    best = prepared.logger.best or {}
+    best = logger.best or {}
     return RunResult(
-        directory=prepared.directory,
-        signal=ended.signal,
-        epochs=len(prepared.logger.rows),
-        seconds=ended.seconds,
+        directory=directory,
+        signal=(stop.signal or signal.SIGTERM) if interrupted else None,
+        epochs=len(logger.rows),
+        seconds=seconds,
         best_epoch=best.get("epoch"),
         best_top1=best.get("val_top1"),
-        data_arguments=prepared.request.config.data_arguments,
-        example=example_file(prepared.directory, prepared.images["validation"]),
+        data_arguments=request.config.data_arguments,
+        example=example_file(directory, prepared.images["validation"]),
     )
 
 
@@ -222,7 +183,7 @@ def _connect(request: RunRequest) -> tuple[tf.distribute.Strategy, Collectives]:
     cluster, note, config = request.cluster, request.progress.note, request.config
     strategy = make_strategy(request.devices, cluster, note)
     collectives = Collectives(strategy, cluster)
-    collectives.check_equal("network", _spec_text(request))
+    collectives.check_equal("network", request.spec)
     collectives.check_equal("recipe", config.recipe)
     # the path of the data may differ between workers
     options = [field.name for field in dataclasses.fields(config) if field.name not in ("data", "recipe")]
@@ -230,16 +191,12 @@ def _connect(request: RunRequest) -> tuple[tf.distribute.Strategy, Collectives]:
     return strategy, collectives
 
 
-def _spec_text(request: RunRequest) -> str:
-    return request.resumed.spec if request.resumed else request.network.resolved_text()
-
-
 def _open_images(request: RunRequest, channels: int, classes: int) -> dict[str, Images]:
     """The training and validation images."""
     config = request.config
-
-    def opened(split: Any) -> Images:
-        return open_data(
+    splits: dict[str, Any] = {"training": "train", "validation": "validation"}
+    return {
+        part: open_data(
             config.data,
             split,
             validation_split=config.validation_split,
@@ -249,27 +206,8 @@ def _open_images(request: RunRequest, channels: int, classes: int) -> dict[str, 
             classes=classes,
             report=request.progress.note,
         )
-
-    return {"training": opened("train"), "validation": opened("validation")}
-
-
-def _make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Mapping[str, Images]) -> TrainingSetup:
-    """The model with its initial weights, the train step and the batches."""
-    network, config, training = request.network, request.config, images["training"]
-    graph, recipe = network.graph(), config.recipe
-    weights = class_weights(recipe.class_weight, training.class_names, training.labels)
-    has_checkpoint = request.resumed is not None and request.resumed.checkpoint is not None
-    model = initial_model(network, config, strategy, request.progress.note, has_checkpoint=has_checkpoint)
-    train_step = TrainStep(
-        strategy,
-        model,
-        recipe,
-        loss_weights=graph.loss_weights,
-        class_weight=weights,
-        rate_factors=rate_factors(model, graph, recipe.rate_multipliers),
-    )
-    share = worker_share(strategy, request.cluster) if request.cluster else None
-    return make_setup(network, config, train_step, training, images["validation"], share)
+        for part, split in splits.items()
+    }
 
 
 def _settings(
@@ -288,7 +226,7 @@ def _settings(
     return {
         "reference": request.reference,
         "name": network.name,
-        "protocol": evaluation_json(network.protocol),
+        "protocol": write_section(network.protocol),
         **config.to_json(),
         "images": {part: len(each) for part, each in images.items()},
         "fingerprints": fingerprints,
@@ -303,13 +241,13 @@ def _make_logger(request: RunRequest, directory: Path, settings: Mapping[str, An
     config, log = request.config, None
     if request.mlflow and request.is_chief:
         settings = {"mlflow": None, **settings}
-        recipe = recipe_json(config.recipe)
+        recipe = write_section(config.recipe)
         params = {"reference": metadata.reference, "data": config.data, "seed": config.seed, "train": recipe}
         log = MlflowLog(directory.name, params, settings["mlflow"], request.progress.note)
     return RunLogger(
         directory,
         request.network.name,
-        _spec_text(request),
+        request.spec,
         settings,
         metadata,
         writes=request.is_chief,
@@ -335,12 +273,3 @@ def _begin(prepared: PreparedRun, trainer: Trainer) -> ProgressState | None:
         write_example(prepared.directory, prepared.images["validation"])
     logger.begin()
     return start
-
-
-def _with_resume_note(error: ArchspecError, directory: Path) -> ArchspecError:
-    """The errors with a note on how to resume the run when there is room on the disk again."""
-    if not files(directory):
-        return error
-    note = f"the last checkpoint is kept; resume from it with `archspec train --resume {directory}`"
-    found = [each.with_notes(note) if each.code == "cannot-write" else each for each in error.diagnostics]
-    return ArchspecError(*found)

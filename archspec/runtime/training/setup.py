@@ -1,8 +1,9 @@
-"""The training setup: model, train step and batches."""
+"""The training setup: a network with its initial weights on its devices, the train step and the batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,16 +16,61 @@ from archspec.runtime.data.files.file_checks import ChangeDetector, unreadable
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.pipeline.epoch_plan import Share, epoch_plan
+from archspec.runtime.distributed.strategy import worker_share
 from archspec.runtime.models.classifier import classifier_shapes, logits_of
-from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.tensorflow_import import import_tensorflow
+from archspec.runtime.training.optimization.losses import class_weights
+from archspec.runtime.training.run_request import RunRequest
 from archspec.runtime.training.train_step import TrainStep
-from archspec.runtime.training.trainable import Trainable
+from archspec.runtime.weights import load_weights
+from archspec.runtime.weights.freeze import freeze, rate_factors
+from archspec.runtime.weights.initial_weights import initialize, initialize_from
 from archspec.transforms import Transform
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+
+def initial_model(request: RunRequest, strategy: tf.distribute.Strategy) -> keras.Model:
+    """The network on its devices, in the precision of the recipe, with initial weights from the seed or from a file.
+
+    A file is not read if a checkpoint will replace the weights.
+
+    Raises:
+        ArchspecError: those of `load_weights` and `initialize_from`.
+    """
+    import keras
+
+    network, config, graph = request.network, request.config, request.network.graph()
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        import_tensorflow().config.experimental.enable_op_determinism()
+    with _dtype_policy(config.recipe.dtype_policy), strategy.scope():
+        model = network.build()
+        initialize(model, graph, config.recipe.init)
+    if config.init_from is not None and not (request.resumed and request.resumed.checkpoint):
+        if config.init_map:
+            lines = initialize_from(model, graph, config.init_from, config.init_map).table()
+        else:
+            lines = [load_weights(model, config.init_from, graph=graph, new_head=True).describe(config.init_from)]
+        for line in lines:
+            request.progress.note(line)
+    freeze(model, graph, config.recipe.freeze)
+    return model
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Layers that are made inside the context have this dtype policy (`keras.dtype_policies`)."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @dataclass(frozen=True)
@@ -86,22 +132,31 @@ class FileChecks:
         return rows[start * self.batch_size : (start + last - first) * self.batch_size]
 
 
-def make_setup(
-    network: Trainable,
-    config: TrainConfig,
-    train_step: TrainStep,
-    training: Images,
-    validation: Images,
-    share: Share | None = None,
-) -> TrainingSetup:
-    """The train step with its batches; with several workers, the batches of this worker's share.
+def make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Mapping[str, Images]) -> TrainingSetup:
+    """The model with its initial weights, the train step and the batches.
+
+    Args:
+        images: `training` and `validation`.
 
     Raises:
-        ArchspecError: those of `training_batches` and `evaluation_batches`.
+        ArchspecError: those of `class_weights`, `load_weights`, `initialize_from`, `training_batches` and
+            `evaluation_batches`.
     """
-    recipe = config.recipe
+    network, config, recipe = request.network, request.config, request.config.recipe
+    training, validation, graph = images["training"], images["validation"], network.graph()
+    weights = class_weights(recipe.class_weight, training.class_names, training.labels)
+    model = initial_model(request, strategy)
+    train_step = TrainStep(
+        strategy,
+        model,
+        recipe,
+        loss_weights=graph.loss_weights,
+        class_weight=weights,
+        rate_factors=rate_factors(model, graph, recipe.rate_multipliers),
+    )
+    share = worker_share(strategy, request.cluster) if request.cluster else None
     length = recipe.length(len(training))
-    input_shape, classes = classifier_shapes(network.graph(), network.reference)
+    input_shape, classes = classifier_shapes(graph, network.reference)
     pipeline: dict[str, Any] = {
         "input_shape": input_shape,
         "batch_size": recipe.batch_size,
@@ -109,8 +164,8 @@ def make_setup(
         "resize": network.protocol.resize,
         "share": share,
     }
-    with train_step.strategy.scope():
-        logits_model = logits_of(train_step.model)
+    with strategy.scope():
+        logits_model = logits_of(model)
 
     def batches(start_step: int) -> Any:
         return training_batches(
@@ -126,8 +181,8 @@ def make_setup(
     first = batches(0)  # made here, so that mistakes are reported before anything is written
     unchanged = ChangeDetector(training), ChangeDetector(validation)
     return TrainingSetup(
-        strategy=train_step.strategy,
-        model=train_step.model,
+        strategy=strategy,
+        model=model,
         logits_model=logits_model,
         train_step=train_step,
         recipe=recipe,

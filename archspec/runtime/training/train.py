@@ -15,14 +15,12 @@ from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.run_directory import locked
-from archspec.runtime.runs.settings import is_finished, read_settings, refuse_other_options
-from archspec.runtime.runs.train_config import TrainConfig
+from archspec.runtime.runs.train_config import TrainConfig, is_finished, read_settings, refuse_other_options
 from archspec.runtime.training.records.mlflow_log import need_mlflow
 from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.resume import read_run
-from archspec.runtime.training.run import RunRequest, train_and_record
+from archspec.runtime.training.run import train_and_record
+from archspec.runtime.training.run_request import RunRequest, Trainable, read_run
 from archspec.runtime.training.run_result import RunResult, finished_result
-from archspec.runtime.training.trainable import Trainable
 from archspec.runtime.weights.weight_file import check_source
 
 
@@ -185,6 +183,4 @@ def _moved_data_note(data: str) -> Iterator[None]:
         yield
     except ArchspecError as error:
         note = f"the run was started with `--data {data}`; if the images have moved, name their folder with `--data`"
-        raise ArchspecError(
-            *(each.with_notes(note) if each.code == "data-not-found" else each for each in error.diagnostics)
-        ) from error
+        raise error.noted("data-not-found", note) from error

@@ -18,10 +18,8 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import replicas_in_step
 from archspec.runtime.models.classifier import logits_models
 from archspec.runtime.models.metrics import metric_sums
-from archspec.runtime.training.optimization.ema import Ema
-from archspec.runtime.training.optimization.loss_scale import LossScale
 from archspec.runtime.training.optimization.losses import one_hot, training_loss
-from archspec.runtime.training.optimization.optimizer import decayed, make_optimizer
+from archspec.runtime.training.optimization.optimizer import Ema, LossScale, decayed, make_optimizer
 from archspec.runtime.training.replica_batches import next_of_replicas
 from archspec.runtime.weights.freeze import RateFactors
 

@@ -78,8 +78,11 @@ def architecture(name: str) -> tuple[str, Any]:
 def _function(name: str, known: Mapping[str, Any]) -> str:
     wanted = {word.lower(): word for word in known}.get(name.lower())
     if wanted is None:
-        remedy = did_you_mean(name, known) or f"they are: {listed(known)}"
-        raise fail("unknown-application", f"keras.applications has no function `{name}`", help=remedy)
+        raise fail(
+            "unknown-application",
+            f"keras.applications has no function `{name}`",
+            help=did_you_mean(name, known) or f"they are: {listed(known)}",
+        )
     return wanted
 
 
@@ -90,8 +93,11 @@ def application(name: str, model_name: str) -> Any:
     """
     known = functions()
     if name == "imagenet" and model_name not in FUNCTIONS:
-        message = f"keras.applications has no network known to equal `{model_name}`"
-        raise fail("unknown-application", message, help="name a function, for example `keras:ResNet50`")
+        raise fail(
+            "unknown-application",
+            f"keras.applications has no network known to equal `{model_name}`",
+            help="name a function, for example `keras:ResNet50`",
+        )
     wanted = FUNCTIONS[model_name] if name == "imagenet" else _function(name, known)
     try:
         return known[wanted](weights="imagenet")

@@ -113,9 +113,12 @@ def initialize_from(model: keras.Model, graph: Graph, source: str, maps: Sequenc
         transfer = Transfer(source, layers, tuple(path for path in units if path not in wanted.values()))
         wrong = sum(each.problem is not None for each in layers)
         if wrong:
-            message = f"{wrong} layer{'s' if wrong > 1 else ''} cannot be initialized from `{source}` by `--init-map`"
-            help = "leave them out of the patterns: `--init-map 'conv*/**'`, or give other pairs `TARGET=SOURCE`"
-            raise fail("init-map", message, notes=transfer.table(), help=help)
+            raise fail(
+                "init-map",
+                f"{wrong} layer{'s' if wrong > 1 else ''} cannot be initialized from `{source}` by `--init-map`",
+                notes=transfer.table(),
+                help="leave them out of the patterns: `--init-map 'conv*/**'`, or give other pairs `TARGET=SOURCE`",
+            )
         assign((slots[each.path], units[each.source]) for each in layers if each.source is not None)
     return transfer
 
@@ -146,8 +149,11 @@ def _source_graph(source: str, name: str) -> Graph:
             raise
         spec = None
     if spec is None:
-        fact = f"`{name}` needs the order of the layers of `{source}`, which has no spec"
-        raise fail("init-map", fact, help="give a model file or run directory of archspec, or pairs of patterns")
+        raise fail(
+            "init-map",
+            f"`{name}` needs the order of the layers of `{source}`, which has no spec",
+            help="give a model file or run directory of archspec, or pairs of patterns",
+        )
     return compile_spec(parse(Source(source, spec)))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archspec.runtime.system import processor
-from archspec.runtime.training.resume import ResumedRun
+from archspec.runtime.training.run_request import ResumedRun
 
 AVX2 = "processor\t: 0\nmodel name\t: AMD EPYC 7763\nflags\t\t: fpu fma avx avx2\n\nprocessor\t: 1\nflags\t: fpu\n"
 OLD = AVX2.replace(" fma avx avx2", "")

@@ -11,8 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from archspec.runtime.training.records.checkpoint import files
-from archspec.runtime.training.records.checkpoint_file import read_checkpoint
+from archspec.runtime.training.records.checkpoint import files, read_checkpoint
 
 
 def result(run: Path) -> dict[str, Any]:

@@ -13,18 +13,16 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.records.checkpoint import (
+    Checkpoint,
     CheckpointInterval,
     Checkpoints,
+    DamagedCheckpointError,
     files,
     latest,
     non_finite,
     parse_interval,
-    restore,
-)
-from archspec.runtime.training.records.checkpoint_file import (
-    Checkpoint,
-    DamagedCheckpointError,
     read_checkpoint,
+    restore,
     write_checkpoint,
 )
 from archspec.runtime.weights.weight_file import safetensors_file

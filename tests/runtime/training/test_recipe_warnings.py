@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import archspec
 from archspec.lang.recipes.recipe import Recipe, recipe
 from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule
-from archspec.runtime.training.records.recipe_warnings import recipe_warnings, sees_raw_pixels
+from archspec.runtime.training.records.recipe_summary import recipe_warnings, sees_raw_pixels
 
 
 def notes(images: int, *, on_cpu: bool = True, **section: object) -> list[str]:

@@ -15,8 +15,7 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.lang.recipes.recipe import recipe, recipe_json
 from archspec.runtime.system.signals import stop_requests
-from archspec.runtime.training.records.checkpoint import files
-from archspec.runtime.training.records.checkpoint_file import read_checkpoint
+from archspec.runtime.training.records.checkpoint import files, read_checkpoint
 from archspec.runtime.training.train import resume, train
 from tests.cli.conftest import Run, run  # noqa: F401
 from tests.runtime.small_specs import PAGE

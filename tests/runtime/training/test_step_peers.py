@@ -15,8 +15,8 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import make_strategy
 from archspec.runtime.models.keras_class import keras_class
 from archspec.runtime.models.metrics import MetricSums
-from archspec.runtime.training.optimization import loss_scale
-from archspec.runtime.training.optimization.class_weight import class_weights
+from archspec.runtime.training.optimization import optimizer as loss_scale
+from archspec.runtime.training.optimization.losses import class_weights
 from archspec.runtime.training.replica_batches import replica_batches
 from archspec.runtime.training.train_step import TrainStep
 

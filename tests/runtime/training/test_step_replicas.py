@@ -31,7 +31,7 @@ def measure(replicas: int) -> dict[str, Any]:
     from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.distributed.strategy import make_strategy
     from archspec.runtime.system.tensorflow_import import import_tensorflow
-    from archspec.runtime.training.optimization import loss_scale
+    from archspec.runtime.training.optimization import optimizer as loss_scale
     from archspec.runtime.training.replica_batches import replica_batches
     from archspec.runtime.training.train_step import TrainStep
 

@@ -1,15 +1,51 @@
-"""The loss function of a recipe, on logits and on hard or mixed labels."""
+"""The loss function of a recipe, on logits and on hard or mixed labels, and its factors for classes."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.lang.recipes.losses import CategoricalCrossentropy, Loss
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.models.keras_class import keras_class
 from archspec.runtime.models.metrics import cross_entropy
+
+
+def class_weights(
+    given: Any, class_names: Sequence[str], labels: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.float32] | None:
+    """The factor of the loss of an image of each class, float32 (classes,), or None.
+
+    `balanced` is N / (classes * n) for a class with n of the N images, as in scikit-learn's `compute_class_weight`. A
+    mapping names classes or their indices; other classes have factor 1, as with `class_weight` of Keras's `fit`.
+
+    Raises ArchspecError (`class-weight`) for an unknown class.
+    """
+    if given is None:
+        return None
+    if given == "balanced":
+        counts = np.bincount(labels, minlength=len(class_names))
+        return (len(labels) / (len(class_names) * np.maximum(counts, 1))).astype(np.float32)
+    weights = np.ones(len(class_names), np.float32)
+    for key, weight in given.items():
+        word = str(key)
+        if word in class_names:
+            weights[list(class_names).index(word)] = weight
+        elif word.isdecimal() and int(word) < len(class_names):
+            weights[int(word)] = weight
+        else:
+            raise fail(
+                "class-weight",
+                f"`class_weight` names the class `{word}`, but the data has no such class",
+                help=did_you_mean(word, class_names) or f"the classes are: {listed(class_names)}",
+            )
+    return weights
+
 
 Losses = Callable[[Any, Any], Any]
 """From logits float32 (B, classes) and labels, int (B,) or float (B, classes), to losses float32 (B,)."""

@@ -16,8 +16,11 @@ def check_monitors(recipe: Recipe, classes: int) -> None:
     """Raises ArchspecError (`recipe`) if the recipe monitors a metric that a run with so many classes does not have."""
     for given, key in ((recipe.early_stopping, "early_stopping"), (recipe.schedule, "schedule")):
         if getattr(given, "monitor", None) == "val_top5" and classes <= 5:
-            fact = f"`{key}` monitors `val_top5`, which is not recorded for {classes} classes"
-            raise fail("recipe", fact, help="monitor `val_top1` or `val_loss`")
+            raise fail(
+                "recipe",
+                f"`{key}` monitors `val_top5`, which is not recorded for {classes} classes",
+                help="monitor `val_top1` or `val_loss`",
+            )
 
 
 class LearningRateSchedule:
@@ -46,8 +49,11 @@ class LearningRateSchedule:
         except OverflowError:
             rate = math.inf
         if not math.isfinite(rate):
-            fact = f"the learning rate of update {iteration + 1:,} overflows float64"
-            raise fail("recipe", fact, help=f"check the arguments of `{recipe.schedule.name}`")
+            raise fail(
+                "recipe",
+                f"the learning rate of update {iteration + 1:,} overflows float64",
+                help=f"check the arguments of `{recipe.schedule.name}`",
+            )
         return rate
 
     def after(self, row: Mapping[str, Any]) -> str | None:

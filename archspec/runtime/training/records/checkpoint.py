@@ -1,11 +1,16 @@
-"""The checkpoints of a run: when one is due, which are kept, and how variables are captured and restored.
+"""The checkpoints of a run: their files, when one is due, which are kept, and how variables are captured and restored.
 
 RUN/checkpoints/step-000001200.safetensors is named after its step. The last two are kept, so that a run can be resumed
-even if the newest is damaged.
+even if the newest is damaged. A file has the safetensors format, with the state of the run and a checksum in its
+metadata. The checksum is SHA-256 over the state and all arrays, so that a file that was cut short or damaged is
+rejected. Nothing in a checkpoint is ever executed.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +22,116 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail
-from archspec.runtime.system.atomic_write import discard, flush_folder, os_errors
-from archspec.runtime.training.records.checkpoint_file import (
-    Checkpoint,
-    DamagedCheckpointError,
-    read_checkpoint,
-    write_checkpoint,
-)
+from archspec.runtime.models.metrics import MetricSums
+from archspec.runtime.system.atomic_write import atomic, discard, flush_folder, os_errors
+
+
+@dataclass(frozen=True)
+class ProgressState:
+    """Some epochs are finished, and `done` steps of the next one."""
+
+    epoch: int = 0
+    """Finished epochs, their validation included."""
+    done: int = 0
+    """Finished steps of the current epoch."""
+    metrics: MetricSums = MetricSums()
+    """Sums over those steps."""
+    learning_rate: float = 0.0
+    """Learning rate of the last step."""
+    seconds: float = 0.0
+    """Time spent on those steps."""
+    stopped: bool = False
+    """Whether early stopping has ended the run."""
+
+    def step(self, steps_per_epoch: int) -> int:
+        """Steps since the start of the run."""
+        return self.epoch * steps_per_epoch + self.done
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ProgressState:
+        return cls(**{**data, "metrics": MetricSums(**data["metrics"])})
+
+
+FORMAT = "archspec checkpoint 2"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run after a step: the arrays of its variables by name, in order, and everything else as JSON."""
+
+    arrays: Mapping[str, npt.NDArray[Any]]
+    state: Mapping[str, Any]
+
+
+class DamagedCheckpointError(Exception):
+    """A file is not a valid checkpoint; the message is a phrase such as "its checksum is wrong"."""
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file atomically; it is on the disk when this returns.
+
+    Raises:
+        ArchspecError: `cannot-write`.
+    """
+    from safetensors.numpy import save_file
+
+    # the library writes the memory of an array as it is; ascontiguousarray would make a vector of a scalar
+    arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
+    state = json.dumps(checkpoint.state)
+    metadata = {
+        "format": FORMAT,
+        "state": state,
+        # safetensors sorts the names
+        "arrays": json.dumps([(name, array.dtype.name) for name, array in arrays.items()]),
+        "sha256": _digest(state, arrays),
+    }
+    # the library's NumPy interface has no bfloat16
+    stored = {
+        name: array.view(np.uint16) if array.dtype.name == "bfloat16" else array for name, array in arrays.items()
+    }
+    with atomic(path) as temporary:
+        save_file(stored, temporary, metadata)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a file and verify its checksum.
+
+    Raises:
+        DamagedCheckpointError: the file is missing, damaged, or not a checkpoint of this format.
+    """
+    import ml_dtypes  # a dependency of Keras, which has the type that NumPy lacks
+    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(path.read_bytes())
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata()
+        if metadata["format"] != FORMAT:
+            raise DamagedCheckpointError("it was written by an incompatible version of archspec")
+        types = {"bfloat16": ml_dtypes.bfloat16}
+        arrays = {
+            name: tensors.pop(name).view(types.get(dtype, dtype)) for name, dtype in json.loads(metadata["arrays"])
+        }
+        if tensors or _digest(metadata["state"], arrays) != metadata["sha256"]:
+            raise DamagedCheckpointError("its checksum is wrong")
+        return Checkpoint(arrays, json.loads(metadata["state"]))
+    except OSError as error:
+        raise DamagedCheckpointError((error.strerror or str(error)).lower()) from error
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedCheckpointError("it is damaged, or not a checkpoint of archspec") from error
+
+
+def _digest(state: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    entries = [(name, array.dtype.name, array.shape) for name, array in arrays.items()]
+    digest = hashlib.sha256(json.dumps([FORMAT, state, entries]).encode())
+    for array in arrays.values():
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
 
 FOLDER = "checkpoints"
 KEPT = 2
@@ -49,8 +157,11 @@ def parse_interval(text: str | None) -> CheckpointInterval:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps?|s|m|h)\s*", text)
     number = float(match[1]) if match else 0.0
     if not match or not number or (match[2].startswith("step") and not number.is_integer()):
-        message = f"`{text}` is not a number of steps or a time"
-        raise fail("checkpoint-every", message, help="give `500steps`, `90s`, `10m` or `2h`")
+        raise fail(
+            "checkpoint-every",
+            f"`{text}` is not a number of steps or a time",
+            help="give `500steps`, `90s`, `10m` or `2h`",
+        )
     if match[2].startswith("step"):
         return CheckpointInterval(steps=int(number))
     return CheckpointInterval(seconds=number * SECONDS[match[2]])
@@ -110,8 +221,9 @@ def latest(run: Path, note: Callable[[str], None]) -> Checkpoint:
         for reason in reasons:
             note(f"{reason}; resuming from `{path.name}`")
         return checkpoint
-    message = f"`{run}` has no valid checkpoint"
-    raise fail("no-checkpoint", message, notes=reasons, help="start a new run with `archspec train`")
+    raise fail(
+        "no-checkpoint", f"`{run}` has no valid checkpoint", notes=reasons, help="start a new run with `archspec train`"
+    )
 
 
 def capture(variables: Sequence[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -147,9 +259,12 @@ def restore(variables: Sequence[Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
     if len(values) != len(variables):
         differing.insert(0, f"it has {len(values)} variables, but the network and its optimizer have {len(variables)}")
     if differing:
-        message = "the checkpoint belongs to another network or optimizer"
-        help = "do not change spec.yaml or run.json of a run; start a new run instead"
-        raise fail("checkpoint-differs", message, notes=differing[:3], help=help)
+        raise fail(
+            "checkpoint-differs",
+            "the checkpoint belongs to another network or optimizer",
+            notes=differing[:3],
+            help="do not change spec.yaml or run.json of a run; start a new run instead",
+        )
     for variable, (_, value) in zip(variables, values, strict=True):
         variable.assign(value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -25,8 +26,11 @@ def need_mlflow() -> None:
     try:
         importlib.import_module("mlflow")
     except ImportError as error:
-        help = "`pip install 'archspec-keras[mlflow]'`, or train without `--mlflow`"
-        raise fail("missing-package", "`--mlflow` needs mlflow, which is not installed", help=help) from error
+        raise fail(
+            "missing-package",
+            "`--mlflow` needs mlflow, which is not installed",
+            help="`pip install 'archspec-keras[mlflow]'`, or train without `--mlflow`",
+        ) from error
 
 
 class MlflowLog:
@@ -49,15 +53,36 @@ class MlflowLog:
 
     def send(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Send the metrics that the server does not have, named after the columns of history.csv."""
-        self._try(lambda: self._send(rows))
+        with self._tolerant():
+            there = self._open() if self._there is None else self._there
+            from mlflow.entities import Metric  # which takes the environment that `_open` sets
+
+            now = int(time.time() * 1000)
+            new = [
+                Metric(name, float(value), now, row["epoch"])
+                for row in rows
+                for name, value in row.items()
+                if name != "epoch" and value not in (None, "") and (name, row["epoch"]) not in there
+            ]
+            for start in range(0, len(new), METRICS_A_REQUEST):
+                self._client.log_batch(self.run_id, metrics=new[start : start + METRICS_A_REQUEST])
+            self._there = there | {(metric.key, metric.step) for metric in new}
 
     def end(self, status: str, files: Sequence[Path]) -> None:
         """Send the files that exist, and close the run as FINISHED, KILLED or FAILED."""
-        self._try(lambda: self._end(status, files))
+        with self._tolerant():
+            if self._there is None:
+                self._there = self._open()
+            for file in files:
+                if file.is_file():
+                    self._client.log_artifact(self.run_id, str(file))
+            self._client.set_terminated(self.run_id, status=status)
 
-    def _try(self, work: Callable[[], None]) -> None:
+    @contextlib.contextmanager
+    def _tolerant(self) -> Iterator[None]:
+        """Note the first failure of the server, and leave out what it could not take."""
         try:
-            work()
+            yield
         except Exception as error:  # whatever the client raises: training must continue
             self._there = None
             if not self._warned:
@@ -88,29 +113,6 @@ class MlflowLog:
             for name in run.data.metrics
             for point in self._client.get_metric_history(run.info.run_id, name)
         }
-
-    def _send(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        there = self._open() if self._there is None else self._there
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        new = [
-            Metric(name, float(value), now, row["epoch"])
-            for row in rows
-            for name, value in row.items()
-            if name != "epoch" and value not in (None, "") and (name, row["epoch"]) not in there
-        ]
-        for start in range(0, len(new), METRICS_A_REQUEST):
-            self._client.log_batch(self.run_id, metrics=new[start : start + METRICS_A_REQUEST])
-        self._there = there | {(metric.key, metric.step) for metric in new}
-
-    def _end(self, status: str, files: Sequence[Path]) -> None:
-        if self._there is None:
-            self._there = self._open()
-        for file in files:
-            if file.is_file():
-                self._client.log_artifact(self.run_id, str(file))
-        self._client.set_terminated(self.run_id, status=status)
 
 
 def _experiment(client: Any) -> str:

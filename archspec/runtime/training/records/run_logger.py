@@ -1,4 +1,4 @@
-"""Writes the files of a run: metrics, curves, the best and the last network, and run.json."""
+"""Writes the files of a run: metrics, curves, scalars for TensorBoard, the best and the last network, and run.json."""
 
 from __future__ import annotations
 
@@ -11,14 +11,62 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import ArchspecError
+from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
 from archspec.runtime.runs.run_directory import write_table
-from archspec.runtime.system.atomic_write import copy, write_json, write_text
+from archspec.runtime.system.atomic_write import copy, discard, write_json, write_text
 from archspec.runtime.training.records.curves import draw_curves
 from archspec.runtime.training.records.mlflow_log import MlflowLog
-from archspec.runtime.training.records.tensorboard import ScalarLog
+
+
+class ScalarLog:
+    """Scalars of several runs in one folder, which TensorBoard overlays by their tags.
+
+    Raises:
+        ArchspecError: `cannot-write`, from `write`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows = 0
+        """Number of epochs that were written."""
+        self._writers: dict[str, Any] = {}
+
+    def write(self, run: str, step: int, scalars: Mapping[str, float]) -> None:
+        """Write the scalars of one step; they are on the disk when this returns."""
+        import tensorflow as tf
+
+        kind = tf.compat.v1.SummaryMetadata
+        # as `tf.summary.scalar`, which would import tensorboard
+        metadata = kind(plugin_data=kind.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR")
+        try:
+            if run not in self._writers:
+                self._writers[run] = tf.summary.create_file_writer(str(self.folder / run))
+            writer = self._writers[run]
+            with writer.as_default(step=step):
+                for tag, value in scalars.items():
+                    tf.summary.write(tag, tf.constant(value, tf.float32), metadata=metadata)
+            writer.flush()
+        except tf.errors.OpError as error:
+            # "{{node of TensorFlow}} file; No space left on device"
+            reason = str(error.message).splitlines()[0].rpartition("; ")[2].lower()
+            raise fail(
+                "cannot-write", f"cannot write `{self.folder}`: {reason}", help="free space on that disk"
+            ) from error
+
+    def restart(self) -> None:
+        """Remove what was written, because a run resumes at an earlier epoch."""
+        self.close()
+        discard(self.folder)
+        self.rows = 0
+
+    def close(self) -> None:
+        """Close the files; `write` opens new ones."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
 
 Row = dict[str, Any]
 """A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes).
