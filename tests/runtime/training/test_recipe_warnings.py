@@ -89,8 +89,8 @@ def test_a_weight_that_is_to_decay_and_is_not_there_is_named():
     """Without a word a misspelt `kernel` would switch all decay off."""
     names = ["kernel", "bias", "gamma"]
     for section, words in (
-        ({"weight_decay": 0.1, "decayed": ["kernle"]}, "`decayed` names `kernle`"),
-        ({"weight_decay": 0.1, "decayed": ["kernel", "beta"]}, "`decayed` names `beta`"),
+        ({"weight_decay": 0.1, "decayed": ["kernle"]}, "`decayed` has `kernle`"),
+        ({"weight_decay": 0.1, "decayed": ["kernel", "beta"]}, "`decayed` has `beta`"),
         ({"weight_decay": 0.1, "decayed": ["kernel", "bias"]}, ""),
         ({"decayed": ["kernle"]}, ""),
     ):
