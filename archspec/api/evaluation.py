@@ -189,10 +189,9 @@ def predict(
         images: files, folders, and patterns such as `photos/*.png`; of a folder, all images in it at any depth. A file
             that cannot be read gets an `error` in its prediction.
         data: a data source, one of `data_sources()`, of which all images are predicted.
-        classes: a file that names the classes in the order of the outputs: one name a line, ImageNet's list of
-            synsets, or JSON such as Keras's imagenet_class_index.json. By default those of the model.
-        top: how many classes to return for each image, the most probable first.
-        report: called with lines of progress and warnings.
+        classes: a file that names the classes in the order of the outputs: one name per line, ImageNet's list of
+        synsets, or JSON such as Keras's imagenet_class_index.json. By default those of the model. top: how many classes
+        to return for each image, the most probable first. report: called with lines of progress and warnings.
 
     Raises:
         ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `data-shape`, `class-list`,

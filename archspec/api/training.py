@@ -86,9 +86,9 @@ def train(
     of_file = None if isinstance(recipe, Recipe) else recipe
     if isinstance(recipe, Recipe) and any(recipe_setting(name.removeprefix("train.")) for name in settings):
         help = "change the recipe itself: `dataclasses.replace(recipe, epochs=3)`"
-        raise fail("setting", "a `Recipe` is used as it is, so no setting can change it", help=help)
+        raise fail("setting", "settings cannot change a `Recipe` object", help=help)
     if resume_if_exists and overwrite:
-        raise fail("setting", "`overwrite` starts a new run, and `resume_if_exists` resumes one", help="leave one out")
+        raise fail("setting", "`overwrite` and `resume_if_exists` are mutually exclusive", help="remove one of them")
     if resume_if_exists and out is None:
         raise fail("setting", "`resume_if_exists` needs the run directory", help="give `out`")
     return train(

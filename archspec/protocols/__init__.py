@@ -1,4 +1,4 @@
-"""Evaluation protocols, one a module. PROTOCOLS imports the module of a name when it is looked up; plugins add to it.
+"""Evaluation protocols, one per module. PROTOCOLS imports the module of a name when it is looked up; plugins add to it.
 
 It may import diagnostics, declare, plugins, ops and transforms; it never imports keras or tensorflow.
 """

@@ -195,7 +195,7 @@ def _in_folder(folder: str, report: Report) -> list[str]:
         raise fail("data-empty", f"there are no images in `{printable(folder)}`", help="give image files, or `--data`")
     if others:
         what = "1 file is" if len(others) == 1 else f"{len(others):,} files are"
-        report(f"{what} left out, not an image by its name: {listed(map(printable, others), 3)}")
+        report(f"{what} skipped, because the name is not that of an image: {listed(map(printable, others), 3)}")
     return files
 
 
@@ -217,7 +217,7 @@ def _of_images(tf: Any, images: Images, place: str, channels: int) -> Iterator[_
             yield _Image(str(each), partial(_decode, tf, each, channels))
         return
     if images.pixels.ndim != 4:
-        raise fail("data-shape", f"`{place}` does not hold images", help="`archspec evaluate` accepts such data")
+        raise fail("data-shape", f"`{place}` contains no images", help="`archspec evaluate` accepts such data")
     pixels = to_channels(images.pixels.astype(np.uint8), channels, place)
     for row, image in enumerate(pixels):
         yield _Image(images.names[row] if images.names else f"{place}[{row}]", partial(np.asarray, image))

@@ -21,7 +21,7 @@ from archspec.diagnostics import printable
     "--classes",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Names of the classes: one a line, ImageNet's synset list, or JSON.  [default: those of the model]",
+    help="Names of the classes: one per line, ImageNet's synset list, or JSON.  [default: those of the model]",
 )
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Number of classes to show.")
 @format_option(*get_args(api.PredictionFormat))

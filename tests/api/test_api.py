@@ -160,4 +160,4 @@ def test_a_run_directory_is_a_reference(run: Run, tmp_path: Path) -> None:
         done = run(*arguments)
         assert done.status == 0, done.err
     (folder / "spec.yaml").unlink()
-    assert "holds no spec.yaml" in run("summarize", folder).err
+    assert "contains no spec.yaml" in run("summarize", folder).err

@@ -21,7 +21,7 @@ Pair = tuple[int | None, int | None]
 Key = tuple[Hashable, str, Hashable, str]
 """The features of a layer that are compared: its arguments, operator, feature map size and path."""
 
-MAX_CELLS = 1_500_000  # of a table of costs: a second of work; longer stretches are aligned by their equal layers first
+MAX_CELLS = 1_500_000  # of a cost table: about one second; longer stretches are aligned by their equal layers first
 MISSING, CHANGED, RESIZED, RENAMED = 50, 30, 45, 3
 """Costs of an unmatched layer, of a changed one (with equal, with another feature map size), and of another path."""
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from archspec.diagnostics import ArchspecError, fail, printable
 
 MAX_BYTES = 16 << 20
-HELP = "give one name a line, or JSON: a list of names, or an object from numbers to names"
+HELP = "give one name per line, or JSON: a list of names, or an object from numbers to names"
 SYNSET = re.compile(r"n[0-9]{8}")
 
 
@@ -52,7 +52,7 @@ def read_class_list(path: str | Path, classes: int | None = None) -> tuple[Class
     if not found:
         raise _bad(path, "it has no classes")
     if classes is not None and len(found) != classes:
-        raise _bad(path, f"it has {len(found):,} classes, and the network has {classes:,} outputs")
+        raise _bad(path, f"it has {len(found):,} classes, but the network has {classes:,} outputs")
     return tuple(found)
 
 

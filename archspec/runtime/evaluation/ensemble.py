@@ -115,7 +115,7 @@ def _identities(one: Predictions, other: Predictions) -> tuple[str, ...]:
     """
     if one.digests is None or other.digests is None:
         if one.digests is None and one.images == tuple(map(str, range(len(one)))):
-            fact = f"the predictions of `{one.models[0]}` do not say which images they belong to"
+            fact = f"the predictions of `{one.models[0]}` do not identify their images"
             help = "they were saved by an earlier version of archspec; evaluate the model again"
             raise fail("ensemble", fact, help=help)
         return tuple("/".join(Path(name).parts[-2:]) for name in one.images)

@@ -148,7 +148,7 @@ def _check(path: str | Path, found: Predictions) -> None:
     if found.labels.min() < 0 or found.labels.max() >= classes:
         raise _bad(path, f"it has labels from {found.labels.min()} to {found.labels.max()} for {classes:,} classes")
     if found.digests is not None and len(found.digests) != count:
-        raise _bad(path, f"it has {len(found.digests):,} digests of {count:,} images")
+        raise _bad(path, f"it has {len(found.digests):,} digests for {count:,} images")
     if not found.models or not len(found.models) == len(found.protocols) == len(found.scales):
         raise _bad(path, "it does not name the models and protocols of the predictions")
 

@@ -31,7 +31,7 @@ class SavedModel(ExportFormat):
             float32 (B, classes)}, the most likely class first. It decodes, resizes, crops and preprocesses as
             evaluation does. Only for networks that take images of a fixed size.
 
-        The class names are in assets/classes.txt, one a line.
+        The class names are in assets/classes.txt, one per line.
         """
         import keras
         import tensorflow as tf

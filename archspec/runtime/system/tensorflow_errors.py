@@ -16,7 +16,7 @@ def tensorflow_failures(
 
     Args:
         batch_size: images per batch.
-        broken: finds the images that can no longer be read, a line each.
+        broken: finds the images that can no longer be read, one line each.
         restore: the remedy for these.
 
     Raises:

@@ -39,7 +39,7 @@ def test_a_folder_a_pattern_and_a_data_source_give_the_same_predictions(model: P
     said: list[str] = []
     found = predict(model, photos, report=said.append)
     assert len(found) == 6
-    assert said == [f"1 file is left out, not an image by its name: {photos / 'notes.txt'}"]
+    assert said == [f"1 file is skipped, because the name is not that of an image: {photos / 'notes.txt'}"]
     by_name = {each.file: each.classes for each in found}
     deep = str(photos / "bee" / "garden" / "000.PNG")
     assert deep in by_name

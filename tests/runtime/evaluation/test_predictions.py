@@ -303,7 +303,7 @@ def test_predictions_of_an_earlier_version_are_matched_by_file_names_and_refused
     new = replace(given, images=tuple(f"/data/val/{name}" for name in given.images), digests=DIGESTS)
     np.testing.assert_allclose(average([new, old]).posteriors, given.posteriors, atol=1e-6)
     numbered = replace(old, images=("0", "1", "2", "3"))
-    with pytest.raises(ArchspecError, match="do not say which images they belong to"):
+    with pytest.raises(ArchspecError, match="do not identify their images"):
         average([numbered, numbered])
 
 

@@ -277,7 +277,10 @@ def test_repeating_a_command_starts_resumes_and_ends_a_run(page: str, whole: Pat
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({}, "needs the run directory"), ({"overwrite": True, "out": "x"}, "`overwrite` starts a new run")],
+    [
+        ({}, "needs the run directory"),
+        ({"overwrite": True, "out": "x"}, "`overwrite` and `resume_if_exists` are mutually"),
+    ],
 )
 def test_resuming_needs_a_place_to_resume_from(page: str, options: dict[str, object], words: str) -> None:
     with pytest.raises(ArchspecError, match=words):
