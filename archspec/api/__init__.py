@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         EvaluationFormat,
         PlanFormat,
         PredictionFormat,
-        Split,
         SummaryFormat,
     )
     from archspec.api.data import Preview, check_data, data_sources, preview_data
@@ -57,7 +56,6 @@ __all__ = [
     "PredictionFormat",
     "Preview",
     "Setting",
-    "Split",
     "SummaryFormat",
     "accelerators",
     "build",
@@ -104,7 +102,6 @@ _NAMES = {
         "EvaluationFormat",
         "PlanFormat",
         "PredictionFormat",
-        "Split",
         "SummaryFormat",
     ),
     "api.data": ("Preview", "check_data", "data_sources", "preview_data"),

@@ -9,6 +9,5 @@ DiffFormat = Literal["text", "json", "markdown"]
 PlanFormat = Literal["text", "json"]
 EvaluationFormat = Literal["text", "json", "markdown", "csv"]
 PredictionFormat = Literal["text", "json", "csv"]
-Split = Literal["train", "validation"]
 DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
 """What a fully convolutional network returns: maps of scores or logits, or their average over the image."""

@@ -23,11 +23,14 @@ def data_sources() -> list[tuple[str, str]]:
 
 
 @named_options
-def check_data(data: str, *, use_cache: bool = True, report: Callable[[str], None] | None = None) -> Manifest:
+def check_data(
+    data: str, *, split: str | None = None, use_cache: bool = True, report: Callable[[str], None] | None = None
+) -> Manifest:
     """Decode every image of a data source once: bad files, class counts, sizes, colour statistics, duplicates.
 
     Args:
         data: a data source of labelled images, one of `data_sources()`.
+        split: a part of the data, such as "test", to check it only.
         use_cache: skip images that have not changed since the last check.
         report: called with lines of progress.
 
@@ -37,7 +40,7 @@ def check_data(data: str, *, use_cache: bool = True, report: Callable[[str], Non
     """
     from archspec.runtime.data.report.manifest import make_manifest
 
-    return make_manifest(data, keep=use_cache, report=report or (lambda line: None))
+    return make_manifest(data, split=split, keep=use_cache, report=report or (lambda line: None))
 
 
 @dataclass(frozen=True)

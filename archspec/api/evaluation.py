@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.api.choices import EvaluationFormat, PredictionFormat, Split
+from archspec.api.choices import EvaluationFormat, PredictionFormat
 from archspec.api.options import named_options
 from archspec.api.training import Devices
 from archspec.protocols import PROTOCOLS
@@ -59,7 +59,7 @@ def evaluate(
     data: str | None = None,
     *,
     protocol: str | None = None,
-    split: Split = "validation",
+    split: str = "validation",
     validation_split: float | None = None,
     seed: int = 0,
     batch_size: int = 128,
@@ -103,7 +103,7 @@ def evaluate_all(
     save_predictions: str | Path | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
-    split: Split = "validation",
+    split: str = "validation",
     validation_split: float | None = None,
     seed: int = 0,
     batch_size: int = 128,
@@ -125,8 +125,9 @@ def evaluate_all(
         softmax outputs of the models, once for each protocol; for a single model, average its protocols. weights:
         weights of the ensemble members, positive; by default all are equal. save_predictions: a file for the softmax
         outputs, which can be used as a model later. out: a new or empty folder for tables, plots and evaluation.json;
-        see `Evaluations.write`. overwrite: replace an earlier `out` and `save_predictions`. split: the part of the data
-        to evaluate on. validation_split: share of the images that was held out in training, to select the same images.
+        see `Evaluations.write`. overwrite: replace an earlier `out` and `save_predictions`. split: the images to
+        evaluate on: "train" or "validation" as in training, or any part of the data, such as "test". validation_split:
+        share of the images that was held out in training, to select the same images.
         seed: seed of that split, as in training. batch_size: views in a step, over all devices. devices: the devices to
         evaluate on: None, a number, "all" or "cpu:N". skip_bad_images: leave out files that cannot be decoded. cluster:
         the workers that share the images, as `find_cluster` returns them. Worker 0 writes. report: called with lines of

@@ -258,6 +258,6 @@ def keras_axis(axis: int, shape: Shape, argument: str = "axis") -> int:
 
 
 def counted(number: int, noun: str) -> str:
-    """1 value, 3 values; 1 spatial axis, 2 spatial axes."""
-    plural = noun.removesuffix("axis") + "axes" if noun.endswith("axis") else f"{noun}s"
+    """1 value, 3 values; 2 classes; 1 spatial axis, 2 spatial axes."""
+    plural = noun.removesuffix("is") + "es" if noun.endswith("axis") else noun + ("es" if noun.endswith("ss") else "s")
     return f"{number} {noun if number == 1 else plural}"

@@ -29,16 +29,17 @@ def command() -> None:
 
 @command.command("check", cls=DataCommand)
 @click.argument("data", metavar="DATA")
+@click.option("--split", metavar="PART", help="Check only this part of DATA, such as test.")
 @click.option("--no-cache", is_flag=True, help="Also decode images that have not changed since the last check.")
 @format_option("text", "json")
 @click.pass_context
-def check(ctx: click.Context, data: str, no_cache: bool, format_: Literal["text", "json"]) -> None:
+def check(ctx: click.Context, data: str, split: str | None, no_cache: bool, format_: Literal["text", "json"]) -> None:
     """Decode every image of DATA: report bad files, class counts, sizes, colour statistics and duplicates.
 
     Exit with status 1 if a file cannot be decoded, if the
     classes of the training and validation images differ, or if a class has no training image.
     """
-    manifest = api.check_data(data, use_cache=not no_cache, report=progress_line)
+    manifest = api.check_data(data, split=split, use_cache=not no_cache, report=progress_line)
     click.echo(manifest.render(format_))
     if manifest.bad or manifest.problems:
         ctx.exit(1)

@@ -26,10 +26,10 @@ from archspec.cli.terminal import progress_line
 @seed("Seed of --validation-split, as in training")
 @click.option(
     "--split",
-    type=click.Choice(get_args(api.Split)),
+    metavar="PART",
     default="validation",
     show_default=True,
-    help="Which images of DATA to evaluate on.",
+    help="The part of DATA to evaluate on: train, validation, test, or any other part that DATA has.",
 )
 @click.option(
     "--protocol",
@@ -64,7 +64,7 @@ def command(
     data: str | None,
     validation_split: float | None,
     seed: int,
-    split: api.Split,
+    split: str,
     protocols: tuple[str, ...],
     ensemble: bool,
     weights: str | None,

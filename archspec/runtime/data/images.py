@@ -97,6 +97,12 @@ def check_classes(network: int, classes: int, data: str, help: str | None = None
         raise fail("classes-mismatch", fact, help=help or f"`--set classes={classes}`")
 
 
+def with_classes(images: Images, class_names: tuple[str, ...]) -> Images:
+    """The images with the labels of `class_names`, which has the name of every class with images."""
+    place = np.array([class_names.index(name) if name in class_names else -1 for name in images.class_names], np.int32)
+    return dataclasses.replace(images, class_names=class_names, labels=place[images.labels])
+
+
 def match_classes(images: Images, class_names: tuple[str, ...] | None, classes: int, data: str) -> Images:
     """The images with the labels of the network's classes, matched by name.
 
@@ -116,5 +122,4 @@ def match_classes(images: Images, class_names: tuple[str, ...] | None, classes: 
         fact = f"the classes of `{data}` are not the classes that the network was trained on"
         help = "use the same class names as in training; the data must have every class"
         raise fail("classes-mismatch", fact, notes=notes, help=help)
-    place = np.array([class_names.index(name) for name in images.class_names], np.int32)
-    return dataclasses.replace(images, class_names=class_names, labels=place[images.labels])
+    return with_classes(images, class_names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.compile.parameters import parameters
@@ -25,8 +24,6 @@ from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs.train_config import read_settings
 
-Split = Literal["train", "validation"]
-
 
 @dataclass(frozen=True)
 class EvaluationOptions:
@@ -35,7 +32,7 @@ class EvaluationOptions:
     Attributes:
         data: a data source; needed by all models but saved predictions.
         report: called with lines of progress and warnings.
-        split: the part of the data.
+        split: "train" or "validation" as in training, or a part of the data: "test".
         validation_split, seed: as in training, to select the same held-out images.
         skip_bad_images: leave out files that cannot be decoded.
         batch_size: views in a step, over all devices; larger views than the network's input count as several.
@@ -45,7 +42,7 @@ class EvaluationOptions:
 
     data: str | None
     report: Report
-    split: Split = "validation"
+    split: str = "validation"
     validation_split: float | None = None
     seed: int = 0
     skip_bad_images: bool = False

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed, printable, visible
+from archspec.ops.base import counted
 from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, Header, encoded_images
 from archspec.runtime.data.files.file_checks import TRANSPARENT
 from archspec.runtime.data.files.image_facts import (
@@ -23,7 +24,8 @@ from archspec.runtime.data.files.image_facts import (
     image_facts,
 )
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
-from archspec.runtime.data.sources.dataset import open_parts
+from archspec.runtime.data.sources.dataset import open_parts, os_errors
+from archspec.runtime.data.sources.parts import Parts
 
 CLASSES = 20  # classes that a line names
 NAMED = 20  # bad files that the text names
@@ -80,11 +82,13 @@ class Manifest:
     Attributes:
         data: DATA as the user wrote it.
         parts: by name.
+        source: the parts as the data source has them.
         decoded: number of images that were decoded for this manifest: new ones and changed ones.
     """
 
     data: str
     parts: dict[str, CheckedPart]
+    source: Parts
     decoded: int
 
     @property
@@ -95,21 +99,32 @@ class Manifest:
 
     @property
     def problems(self) -> list[str]:
-        """Other reasons why `train` would reject the data: different classes in the parts, classes without images."""
-        training = next((name for name in ("train", "") if name in self.parts), None)
-        if training is None:
+        """Other reasons why `train` would reject the data: unknown classes in a part, classes without images."""
+        training = self.source.train
+        if training is None or training not in self.parts:
             return []
         found = []
         classes = {name: part.images.class_names for name, part in self.parts.items()}
         for name in classes:
-            for one, other in ((training, name), (name, training)):
-                only = [printable(each) for each in classes[one] if each not in classes[other]]
-                if only:
-                    found.append(f"classes only in `{one}`: {listed(only, CLASSES)}")
+            only = [printable(each) for each in classes[name] if each not in classes[training]]
+            if only:
+                found.append(f"classes only in `{printable(name)}`: {listed(only, CLASSES)}")
         empty = [name for name, count in self.parts[training].class_counts().items() if not count]
         if empty:
             found.append(f"classes without a training image: {listed(empty, CLASSES)}")
         return found
+
+    @property
+    def missing_classes(self) -> dict[str, list[str]]:
+        """The classes of the training part that another part has no images of; parts with all classes are omitted."""
+        training = self.parts.get(self.source.train or "")
+        if training is None:
+            return {}
+        counts = {name: part.class_counts() for name, part in self.parts.items() if part is not training}
+        missing = {
+            name: [each for each in training.class_counts() if not own.get(each)] for name, own in counts.items()
+        }
+        return {printable(name): classes for name, classes in missing.items() if classes}
 
     @property
     def copies(self) -> Copies:
@@ -127,7 +142,7 @@ class Manifest:
                     continue
                 its_part, its_name, its_image = first[known.digest]
                 copies += 1
-                shared += part != its_part == "train"
+                shared += part != its_part == (self.source.train or "train")
                 if its_name != name:
                     contradicting.setdefault(known.digest, (str(its_image), str(image)))
         return Copies(copies, shared, list(contradicting.values()))
@@ -135,7 +150,7 @@ class Manifest:
     @property
     def colors(self) -> ColorStatistics | None:
         """Of the good images of the training part, or of the only part, as RGB."""
-        part = self.parts.get("train") or next(iter(self.parts.values()))
+        part = self.parts.get(self.source.train or "") or next(iter(self.parts.values()))
         return color_statistics(sum((known.sums for known in part.facts), np.zeros(SUMS)))
 
     def render(self, format: Literal["text", "json"] = "text") -> str:
@@ -151,7 +166,11 @@ class Manifest:
             "images": len(good),
             "bad": [{"file": file, "reason": reason} for file, reason in self.bad],
             "problems": self.problems,
-            "parts": {name: part.class_counts() for name, part in self.parts.items()},
+            "missing_classes": self.missing_classes,
+            "parts": {printable(name): part.class_counts() for name, part in self.parts.items()},
+            "train": self.source.train,
+            "validation": self.source.validation,
+            "not_used": self.source.not_used(),
             "formats": dict(Counter(known.header.format for known in good)),
             "height": _spread([known.header.height for known in good]),
             "width": _spread([known.header.width for known in good]),
@@ -195,11 +214,12 @@ def _rounded(values: Any, digits: int) -> tuple[float, ...]:
     return tuple(round(float(value), digits) for value in values)
 
 
-def make_manifest(data: str, *, report: Report, keep: bool = True) -> Manifest:
+def make_manifest(data: str, *, report: Report, split: str | None = None, keep: bool = True) -> Manifest:
     """The manifest of a data source.
 
     Args:
         data: a data source, as for `--data`.
+        split: the name of a part, to check this one only.
         report: receives progress and warnings.
         keep: read and write the cache of facts about unchanged files.
 
@@ -207,16 +227,20 @@ def make_manifest(data: str, *, report: Report, keep: bool = True) -> Manifest:
         ArchspecError: those of `open_data`, but not bad-images and data-classes, which the manifest lists; data-shape
             for series and volumes.
     """
-    parts = open_parts(data, report)
+    source = open_parts(data, report)
+    only = None if split is None else source.named(split)
+    if split is not None and only is None:
+        raise source.not_found(split, data)
+    with os_errors(data):
+        parts = dict(source) if only is None else {only: source[only]}
     if any(images.pixels is not None for images in parts.values()):
-        return Manifest(
-            data, {name: CheckedPart(images, _of_pixels(images, data)) for name, images in parts.items()}, 0
-        )
+        checked = {name: CheckedPart(images, _of_pixels(images, data)) for name, images in parts.items()}
+        return Manifest(data, checked, source, 0)
     encoded = [image for images in parts.values() for image in encoded_images(images)]
-    facts, decoded = image_facts(encoded, cache_file(data) if keep else None, report, forget=True)
+    facts, decoded = image_facts(encoded, cache_file(data) if keep else None, report, forget=only is None)
     rest = iter(facts)
     checked = {name: CheckedPart(images, [next(rest) for _ in range(len(images))]) for name, images in parts.items()}
-    return Manifest(data, checked, decoded)
+    return Manifest(data, checked, source, decoded)
 
 
 def _of_pixels(images: Images, data: str) -> list[ImageFacts]:
@@ -237,6 +261,7 @@ def manifest_text(manifest: Manifest) -> str:
     for name, counts in facts["parts"].items():
         classes = listed((f"{each} {count:,}" for each, count in counts.items()), CLASSES)
         lines.append(f"  {name or 'all'}: {_images(sum(counts.values()))} of {len(counts)} classes: {classes}")
+    lines.append(f"  {manifest.source.described({name: len(part.images) for name, part in manifest.parts.items()})}")
     for name in ("formats", "modes"):
         if counts := facts[name]:
             lines.append(f"  {name}: {listed(f'{each} {count:,}' for each, count in counts.items())}")
@@ -255,6 +280,8 @@ def manifest_text(manifest: Manifest) -> str:
         "the same image in two classes", [f"{one} and {other}" for one, other in facts["of_several_classes"]]
     )
     lines += _named("cannot be read as images", [f"{file}: {reason}" for file, reason in manifest.bad])
+    for part, classes in facts["missing_classes"].items():
+        lines.append(f"  {part} has no images of {counted(len(classes), 'class')}: {listed(classes, CLASSES)}")
     lines += [f"  {problem}" for problem in facts["problems"]]
     if found := manifest.colors:
         components = ", ".join(f"[{_numbers(row)}]" for row in found.components)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +11,14 @@ import numpy.typing as npt
 from archspec.diagnostics import fail, listed, printable
 from archspec.runtime.data.files.file_checks import checked_files
 from archspec.runtime.data.files.image_facts import cache_file
-from archspec.runtime.data.images import Images, Report, check_classes, class_counts, to_channels
-from archspec.runtime.data.sources.source import VALIDATION, Parts, find_source
-
-Split = Literal["train", "validation"]
+from archspec.runtime.data.images import Images, Report, check_classes, class_counts, to_channels, with_classes
+from archspec.runtime.data.sources.parts import SPLITS, Parts
+from archspec.runtime.data.sources.source import find_source
 
 
 def open_data(
     data: str,
-    split: Split,
+    split: str,
     *,
     validation_split: float | None = None,
     seed: int = 0,
@@ -35,8 +33,9 @@ def open_data(
 
     Args:
         data: a data source, as for `--data` (docs/data.md).
-        split: which images. Data without a split is divided by `validation_split`; if that is None, `split` must be
-            "validation" and all images are returned, for `evaluate`.
+        split: "train" or "validation", as in training, or the name of a part: "test". Data without a part for
+            validation is divided by `validation_split`; if that is None, `split` must be "validation" and all images
+            are returned, for `evaluate`.
         validation_split: share of each class to hold out, drawn by `seed`.
         skip_bad_images: leave out files that cannot be decoded.
         channels: of the network's input; grey and RGB images are converted into each other.
@@ -52,6 +51,8 @@ def open_data(
     with os_errors(data):
         parts = find_source(data).open(data, channels=channels, report=tell)
         images = select(parts, split, validation_split, seed, data)
+        if split == "train" and parts.not_used():
+            tell(f"{printable(data)}: {parts.described()}")
         if classes is not None:
             check_classes(classes, len(images.class_names), data)
         if images.pixels is not None:
@@ -72,10 +73,10 @@ def open_data(
 def _ignore(line: str) -> None: ...
 
 
-def open_parts(data: str, report: Report) -> dict[str, Images]:
+def open_parts(data: str, report: Report) -> Parts:
     """All parts of a data source, without checks. Files are listed, not decoded. Raises as `DataSource.open`."""
     with os_errors(data):
-        return dict(find_source(data).open(data, channels=3, report=report))
+        return find_source(data).open(data, channels=3, report=report)
 
 
 @contextmanager
@@ -88,42 +89,62 @@ def os_errors(data: str) -> Iterator[None]:
         raise fail("data-not-found", f"cannot read `{error.filename or data}`: {reason}") from error
 
 
-def select(parts: Parts, split: Split, validation_split: float | None, seed: int, data: str) -> Images:
-    """The images of a split; data without a validation part is divided by `split_rows`.
+def select(parts: Parts, split: str, validation_split: float | None, seed: int, data: str) -> Images:
+    """The images of a split or of a part; data without a part for validation is divided by `split_rows`.
+
+    Another part gets the class names of the training part if it has no other classes.
 
     Raises validation-split, data-not-found and data-classes.
     """
-    validation = next((part for part in VALIDATION if part in parts), None)
+    training, validation = parts.train, parts.validation
+    if split not in SPLITS or (split == "train" and training is None):
+        return _one_part(parts, split, validation_split, data)
     if validation is None:
-        images = parts["train" if "train" in parts else ""]
+        if training is None:
+            raise parts.not_found(split, data)
+        images = parts[training]
         return images.only(split_rows(images.labels, split, validation_split, seed, data))
-    if "train" in parts:
-        if validation_split is not None:
-            own = f"`{data}`, which has validation images in its part `{validation}`"
-            raise fail(
-                "validation-split", f"`--validation-split` does not apply to {own}", help="omit `--validation-split`"
-            )
-        _check_same_classes(parts, validation, data)
-    elif split == "train" or validation_split is not None:
-        raise fail("data-not-found", f"`{data}` has the part `{validation}`, but no part `train`")
-    return parts["train" if split == "train" else validation]
+    if validation_split is not None:
+        own = f"`{data}`, which has validation images in its part `{printable(validation)}`"
+        fact = f"`--validation-split` does not apply to {own}"
+        raise fail("validation-split", fact, help="omit `--validation-split`")
+    if training is not None:
+        _check_same_classes(parts, training, validation, data)
+    if split == "train" or training is None:
+        return parts[str(training if split == "train" else validation)]
+    return with_classes(parts[validation], parts.class_names[training])
 
 
-def _check_same_classes(parts: Parts, validation: str, data: str) -> None:
-    train, other = (parts.class_names[part] for part in ("train", validation))
-    if train != other:
-        only = {"train": sorted(set(train) - set(other)), validation: sorted(set(other) - set(train))}
-        notes = [f"only in `{part}`: {_names(names)}" for part, names in only.items() if names]
-        fact = f"the parts `train` and `{validation}` of `{data}` have different classes"
-        raise fail("data-classes", fact, notes=notes)
+def _one_part(parts: Parts, name: str, validation_split: float | None, data: str) -> Images:
+    part = parts.named(name)
+    if part is None:
+        raise parts.not_found(name, data)
+    if validation_split is not None:
+        raise fail(
+            "validation-split", "`--validation-split` does not apply to a part", help="omit `--validation-split`"
+        )
+    images, classes = parts[part], () if parts.train is None else parts.class_names[parts.train]
+    return with_classes(images, classes) if set(images.class_names) <= set(classes) else images
 
 
-def _check_counts(images: Images, split: Split, data: str, report: Report) -> None:
+def _check_same_classes(parts: Parts, training: str, validation: str, data: str) -> None:
+    """Raises data-classes if validation has other classes than training."""
+    classes = parts.class_names[training]
+    only = [name for name in parts.class_names[validation] if name not in classes]
+    if only:
+        first, second = (printable(part) for part in (training, validation))
+        fact = f"the parts `{first}` and `{second}` of `{data}` have different classes"
+        missing = [name for name in classes if name not in parts.class_names[validation]]
+        notes = [f"only in `{first}`: {_names(missing)}"] if missing else []
+        raise fail("data-classes", fact, notes=[*notes, f"only in `{second}`: {_names(only)}"])
+
+
+def _check_counts(images: Images, split: str, data: str, report: Report) -> None:
     """Raises data-empty if there are no images, or no training images of a class; reports other empty classes."""
     empty = [name for name, count in zip(images.class_names, class_counts(images), strict=True) if not count]
     if not empty:
         return
-    kind = "training" if split == "train" else "validation"
+    kind = {"train": "training", "validation": "validation"}.get(split, f"`{printable(split)}`")
     fact = f"`{data}` has no {kind} images of {'class' if len(empty) == 1 else 'the classes'} {_names(empty)}"
     if split == "train" or not len(images):
         raise fail("data-empty", fact, help="remove these classes, or add images to them")

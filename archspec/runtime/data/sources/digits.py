@@ -7,7 +7,8 @@ from importlib import resources
 import numpy as np
 
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.source import DataSource, Parts
+from archspec.runtime.data.sources.parts import Parts
+from archspec.runtime.data.sources.source import DataSource
 
 HELD_OUT = 450  # the last images, by writers who do not occur in the rest
 

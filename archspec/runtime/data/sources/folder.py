@@ -1,24 +1,31 @@
-"""A folder of images with one sub-folder for each class, directly or inside `train/` and `val/`."""
+"""A folder of images with one sub-folder for each class, directly or inside `train/`, `val/` and `test/`."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from archspec.diagnostics import fail, listed, printable
+from archspec.diagnostics import ArchspecError, fail, printable
+from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.source import VALIDATION, DataSource, Parts, single_class
+from archspec.runtime.data.sources.parts import Parts, part_kind, part_kinds
+from archspec.runtime.data.sources.source import DataSource, single_class
 
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 """Files that Windows and macOS add to folders, in lower case."""
+SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
+"""Folders that systems and archives add, in lower case."""
+DEPTH = 3  # levels of folders that are searched for the one that was meant
 
 
 class ClassFolders(DataSource):
-    """One sub-folder for each class, directly or inside `train/` and `val/` (or `validation/`, `test/`).
+    """One sub-folder for each class, directly or inside `train/`, `val/` and `test/` or folders of similar names.
 
-    Classes and files are in the order of their names. Hidden files and folders are ignored.
+    The images below a class folder, at any depth, belong to it. Classes and files are in the order of their names.
+    Hidden files and folders are ignored.
     """
 
     name = "folder"
@@ -29,38 +36,137 @@ class ClassFolders(DataSource):
         return bool(data) and os.path.isdir(data)
 
     def open(self, data: str, *, channels: int, report: Report) -> Parts:
-        """Raises data-empty and data-one-class for the training part, or the only one."""
-        folder = Path(data)
-        parts = [part for part in ("train", *VALIDATION) if _folders(folder / part)] or [""]
-        names = {part: _folders(folder / part) for part in parts}
-        first, root = names[parts[0]], folder / parts[0]
-        help = f"put the images of each class into their own folder: {root / 'CLASS' / 'image.jpg'}"
-        if not first:
-            raise fail("data-empty", f"`{root}` has no class folders", help=help)
-        if len(first) == 1:
-            raise single_class(str(root), printable(first[0]), help)
-        return Parts(names, lambda part: _images(folder / part, names[part], report))
+        """Raises data-empty and data-one-class for the training part, or the only one; data-format."""
+        root = Path(data)
+        roots = _part_folders(root)
+        if not roots:
+            _check_no_parts_below(root)
+            roots = {"": root}
+        first = next(iter(roots.values()))
+        classes = _folders(first)
+        if len(classes) < 2:
+            raise _too_few_classes(root, first, classes)
+        names = {part: _folders(folder) for part, folder in roots.items()}
+        beside = [f"{name}/" for name in _folders(root) if "" not in roots and name not in roots]
+        loose = sum(1 for folder in {root, *roots.values()} for _ in _files(folder))
+        if loose:
+            beside.append(f"{counted(loose, 'file')} outside of the class folders")
+        return Parts(names, lambda part: _images(roots[part], names[part]), unused=beside, mark="/")
+
+
+def _part_folders(root: Path) -> dict[str, Path]:
+    """The folder of the class folders of each part; empty for a folder without parts.
+
+    A class may be called `train`: a single folder with the name of a part is one only if it has several sub-folders,
+    or nothing is beside it.
+    """
+    folders = _folders(root)
+    kinds = part_kinds(name for name in folders if _folders(root / name))
+    (alone,) = kinds if len(kinds) == 1 else ("",)
+    if alone and len(folders) > 1 and len(_folders(root / alone)) < 2:
+        return {}
+    roots: dict[str, Path] = {}
+    classes: tuple[str, ...] = ()
+    for part in kinds:
+        roots[part] = _without_wrapper(root / part, classes)
+        classes = classes or _folders(roots[part])
+    return roots
+
+
+def _without_wrapper(folder: Path, classes: tuple[str, ...]) -> Path:
+    """`seg_train/seg_train` for `seg_train` if that is all in it; `classes` are those of the training part."""
+    inside = _folders(folder)
+    if len(inside) != 1 or inside[0] in classes:
+        return folder
+    below = _folders(folder / inside[0])
+    return folder / inside[0] if len(below) > 1 and (not classes or set(below) & set(classes)) else folder
+
+
+def _check_no_parts_below(root: Path) -> None:
+    """Raises data-format if the sub-folders are data sets, or classes with parts, rather than classes."""
+    for name in _folders(root):
+        folder = root / name
+        parts = part_kinds(_folders(folder))
+        if len(set(parts.values())) < 2:
+            continue
+        inside = " and ".join(f"`{printable(part)}/`" for part in list(parts)[:2])
+        fact = f"`{printable(str(root))}` is no data set of class folders: `{printable(name)}/` has {inside}"
+        if _part_folders(folder):
+            raise fail("data-format", fact, help=f"did you mean `{printable(str(folder))}`?")
+        example = Path(next(iter(parts)), name)
+        raise fail(
+            "data-format", fact, help=f"put the class folders into those of the parts: {printable(str(example))}"
+        )
+
+
+def _too_few_classes(root: Path, folder: Path, classes: tuple[str, ...]) -> ArchspecError:
+    """The error for less than two class folders, with the folder that was probably meant."""
+    meant = _meant(root)
+    help = f"put the images of each class into their own folder: {folder / 'CLASS' / 'image.jpg'}"
+    help = f"did you mean `{printable(str(meant))}`?" if meant else printable(help)
+    if classes:
+        return single_class(printable(str(folder)), printable(classes[0]), help)
+    return fail("data-empty", f"`{printable(str(folder))}` has no class folders", help=help)
+
+
+def _meant(root: Path) -> Path | None:
+    """The folder of the data set, if `root` is some levels too high or too low."""
+    below = root
+    for _ in range(DEPTH):
+        inside = _folders(below)
+        if len(inside) != 1:
+            break
+        below = below / inside[0]
+        if len(_folders(below)) > 1 or _part_folders(below):
+            return below
+    above = root.absolute().parent
+    classes = _folders(above)
+    if len(classes) < 2 or not all(any(map(_looks_like_image, _files(above / name))) for name in classes):
+        return None
+    return above.parent if part_kind(above.name) else above
+
+
+def _looks_like_image(file: str) -> bool:
+    return file.lower().endswith((".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"))
+
+
+def _entries(parent: Path) -> list[os.DirEntry[str]]:
+    """What a folder has, sorted by name, without hidden entries and what systems add; nothing for another file."""
+    if not parent.is_dir():
+        return []
+    with os.scandir(parent) as found:
+        seen = [each for each in found if not each.name.startswith(".")]
+    return sorted(
+        (each for each in seen if each.name.lower() not in (SYSTEM_FOLDERS if each.is_dir() else SYSTEM_FILES)),
+        key=lambda each: each.name,
+    )
 
 
 def _folders(parent: Path) -> tuple[str, ...]:
-    """Names of the folders inside, sorted, without hidden ones; empty if `parent` is not a folder."""
-    if not parent.is_dir():
-        return ()
-    return tuple(sorted(each.name for each in parent.iterdir() if not each.name.startswith(".") and each.is_dir()))
+    """Names of the folders inside, sorted."""
+    return tuple(each.name for each in _entries(parent) if each.is_dir())
 
 
-def _images(root: Path, class_names: tuple[str, ...], report: Report) -> Images:
+def _files(parent: Path) -> Iterator[str]:
+    """Names of the files inside, sorted."""
+    return (each.name for each in _entries(parent) if not each.is_dir())
+
+
+def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Paths of the files in a folder, then of those in its folders. A link to a folder above is not followed."""
+    entries = _entries(folder)
+    yield from (str(folder / each.name) for each in entries if not each.is_dir())
+    for each in entries:
+        if each.is_dir() and (place := os.path.realpath(each.path)) not in above:
+            yield from _files_below(folder / each.name, above | {place})
+
+
+def _images(root: Path, class_names: tuple[str, ...]) -> Images:
     """The files of the class folders in `root`, by class, then by name."""
     files: list[str] = []
     labels: list[int] = []
-    nested = []
     for label, name in enumerate(class_names):
-        entries = sorted(each for each in (root / name).iterdir() if not each.name.startswith("."))
-        found = [str(each) for each in entries if not each.is_dir() and each.name.lower() not in SYSTEM_FILES]
-        if any(each.is_dir() for each in entries):
-            nested.append(printable(name))
+        found = list(_files_below(root / name, frozenset({os.path.realpath(root), os.path.realpath(root / name)})))
         files += found
         labels += [label] * len(found)
-    if nested:
-        report(f"folders inside the class folders of `{root}` are ignored: {listed(nested, 5)}")
     return Images(class_names, np.array(labels, np.int32), files=tuple(files))

@@ -10,7 +10,8 @@ import numpy as np
 
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.source import DataSource, Parts, download_failed
+from archspec.runtime.data.sources.parts import Parts
+from archspec.runtime.data.sources.source import DataSource, download_failed
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 DATASETS: dict[str, tuple[str, ...]] = {

@@ -1,29 +1,38 @@
-"""Arrays in an .npz file: x_train, y_train, x_test, y_test as in keras.datasets; or x and y. Nothing is unpickled."""
+"""Arrays in an .npz file: x_train, y_train, x_test, y_test as in keras.datasets; or x and y. Nothing is unpickled.
+
+The arrays may also be called `train_images`, `train_labels`, `val_images`, ..., as in MedMNIST.
+"""
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.diagnostics import ArchspecError, fail, listed, printable
 from archspec.format import byte_size
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.source import VALIDATION, DataSource, Parts, single_class
+from archspec.runtime.data.sources.parts import Parts, part_kind
+from archspec.runtime.data.sources.source import DataSource, single_class
 from archspec.runtime.system.memory import free_memory
 
 MOST_CLASSES = 100_000
+IMAGES = ("x", "images", "image", "imgs", "data")
+LABELS = ("y", "labels", "label", "targets", "target")
+ROLES = {"images": IMAGES, "labels": LABELS}
+"""The words for each role in the names of arrays, in any case and order: `x_train`, `train_images`."""
 ARRAYS = "an .npz file needs the arrays x_train, y_train and x_test, y_test (or x_val, y_val), or x and y"
 
 
 class Npz(DataSource):
-    """Arrays `x_train`, `y_train`, `x_test`, `y_test` (or `x_val`, `y_val`), or `x` and `y`; series and volumes too.
+    """Arrays `x_train`, `y_train`, `x_val`, ... (or `train_images`, ...), or `x` and `y`; series and volumes too.
 
     Images are (N, H, W, C) or (N, H, W): integers 0 to 255, or floats 0 to 1. Series are (N, length, C), volumes
     (N, depth, H, W, C), as float32. Labels are integers (N,) or (N, 1). `class_names` is optional.
@@ -35,21 +44,37 @@ class Npz(DataSource):
 
     def open(self, data: str, *, channels: int, report: Report) -> Parts:
         arrays = _Arrays(Path(data))
-        parts = [part for part in ("train", *VALIDATION) if {f"x_{part}", f"y_{part}"} <= arrays.names]
-        parts = parts[:2] if "train" in parts else [""] if {"x", "y"} <= arrays.names else parts[:1]
-        notes = [f"it has {listed(sorted(arrays.names)) or 'no arrays'}"]
-        arrays.check(bool(parts), "arrays of images or labels are missing", notes=notes, help=ARRAYS)
-        names = _class_names(arrays, np.concatenate([arrays.labels(_names(part)[1]) for part in parts]))
-        return Parts(dict.fromkeys(parts, names), lambda part: _images(arrays, part, names, channels, report))
+        pairs = _pairs(arrays.names)
+        notes = [f"it has {listed(map(printable, sorted(arrays.names))) or 'no arrays'}"]
+        arrays.check(bool(pairs), "arrays of images or labels are missing", notes=notes, help=ARRAYS)
+        names = _class_names(arrays, np.concatenate([arrays.labels(labels) for _, labels in pairs.values()]))
+        used = {"class_names", *(name for pair in pairs.values() for name in pair)}
+        return Parts(
+            dict.fromkeys(pairs, names),
+            lambda part: _images(arrays, *pairs[part], names, channels, report),
+            unused=sorted(arrays.names - used),
+        )
 
 
-def _names(part: str) -> tuple[str, str]:
-    """The names of the arrays of images and labels."""
-    return (f"x_{part}", f"y_{part}") if part else ("x", "y")
+def _pairs(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The names of the arrays of images and of labels of each part; of "" if no part is for training."""
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(names):
+        words = re.split(r"[_\W]", name)
+        roles = [role for role, known in ROLES.items() for word in words if word.lower() in known]
+        part = "_".join(word for word in words if word.lower() not in {*IMAGES, *LABELS})
+        if len(roles) == 1 and (not part or part_kind(part)):
+            found.setdefault(part, {}).setdefault(roles[0], name)
+    pairs = {part: (own["images"], own["labels"]) for part, own in found.items() if len(own) == len(ROLES)}
+    if "" in pairs:
+        trained = any(part_kind(part) == "train" for part in pairs)
+        return {part: pair for part, pair in pairs.items() if bool(part) == trained}
+    return pairs
 
 
-def _images(arrays: _Arrays, part: str, class_names: tuple[str, ...], channels: int, report: Report) -> Images:
-    name, labels = _names(part)
+def _images(
+    arrays: _Arrays, name: str, labels: str, class_names: tuple[str, ...], channels: int, report: Report
+) -> Images:
     x, y = arrays.read(name), arrays.labels(labels)
     arrays.check(len(x) == len(y), f"`{name}` has {len(x):,} samples, but `{labels}` has {len(y):,} labels")
     if not len(x):

@@ -28,7 +28,6 @@ checks the classes. Import tensorflow and optional packages inside `open`: the m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -36,44 +35,8 @@ from typing import ClassVar
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, nearest
 from archspec.plugins import Registry
-from archspec.runtime.data.images import Images, Report
-
-VALIDATION = ("val", "validation", "test")
-"""Names of the part for validation; of several parts the first in this order is used."""
-PARTS = ("train", *VALIDATION, "")
-"""Names of parts; "" is the only part of a data set without a split."""
-
-
-class Parts(Mapping[str, Images]):
-    """The parts of a data set by name (PARTS). Their classes are known; a part is read when it is looked up.
-
-    Images in files are listed, not decoded.
-    """
-
-    def __init__(self, class_names: Mapping[str, tuple[str, ...]], read: Callable[[str], Images]) -> None:
-        """class_names: of each part. read: part -> its images."""
-        self.class_names = class_names
-        self._read = read
-
-    @classmethod
-    def of(cls, images: Mapping[str, Images]) -> Parts:
-        """Parts that have been read."""
-        return cls({part: each.class_names for part, each in images.items()}, images.__getitem__)
-
-    def __getitem__(self, part: str) -> Images:
-        if part not in self.class_names:
-            raise KeyError(part)
-        return self._read(part)
-
-    def __contains__(self, part: object) -> bool:
-        return part in self.class_names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.class_names)
-
-    def __len__(self) -> int:
-        return len(self.class_names)
-
+from archspec.runtime.data.images import Report
+from archspec.runtime.data.sources.parts import Parts
 
 DATA_SOURCES: Registry[DataSource] = Registry("archspec.data_sources")
 """Every data source under its name."""

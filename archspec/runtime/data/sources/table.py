@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed
+from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, printable
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.source import PARTS, VALIDATION, DataSource, Parts, single_class
+from archspec.runtime.data.sources.parts import KINDS, Parts, part_kind
+from archspec.runtime.data.sources.source import DataSource, single_class
 
 COLUMNS = ("path", "label")
-SPLITS = ("train", *VALIDATION)
+WORDS = tuple(word for words in KINDS.values() for word in words)
 
 
 class TableRow(NamedTuple):
@@ -50,11 +51,12 @@ class TableFile(DataSource):
         _check_rows(path, rows)
         parts: dict[str, list[TableRow]] = {}
         for row in rows:
-            parts.setdefault(row.split, []).append(row)
-        names = _classes(row.label for row in parts.get("train", rows))
+            parts.setdefault(row.split.lower(), []).append(row)
+        training = [row for row in rows if part_kind(row.split) == "train"]
+        names = _classes(row.label for row in training or rows)
         if len(names) == 1:
             raise single_class(str(path), names[0])
-        return Parts.of({part: _images(path, names, parts[part]) for part in PARTS if part in parts})
+        return Parts.of({part: _images(path, names, own) for part, own in parts.items()})
 
     def _parquet(self, path: Path) -> Iterable[TableRow]:
         try:
@@ -82,9 +84,9 @@ def _check_rows(path: Path, rows: Sequence[TableRow]) -> None:
             raise _wrong(path, row.number, f"has no {'label' if row.file else 'path'}")
         if "\0" in row.file:
             raise _wrong(path, row.number, f"has a zero byte in its path: `{row.file}`")
-        if row.split not in ("", *SPLITS):
-            help = did_you_mean(row.split, SPLITS) or f"splits are {listed(f'`{name}`' for name in SPLITS)}"
-            raise _wrong(path, row.number, f"has the split `{row.split}`", help)
+        near = None if part_kind(row.split) else did_you_mean(row.split, WORDS)
+        if near:
+            raise _wrong(path, row.number, f"has the split `{printable(row.split)}`", near)
         if bool(row.split) != bool(rows[0].split):
             empty = row if rows[0].split else rows[0]
             raise _wrong(path, empty.number, "has no split, but other rows have one")

@@ -10,8 +10,9 @@ from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.runtime.data.images import Report
-from archspec.runtime.data.sources.source import DataSource, Parts, download_failed
-from archspec.runtime.data.sources.tfrecord import has_part, open_records, record_files
+from archspec.runtime.data.sources.parts import Parts
+from archspec.runtime.data.sources.source import DataSource, download_failed
+from archspec.runtime.data.sources.tfrecord import open_records, record_files
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -35,11 +36,10 @@ class Tfds(DataSource):
         if not found or ".." in found["name"].split("/"):
             raise fail("data-not-found", f"`{data}` does not name a data set", help=f"write `{self.forms[0]}`")
         folder = prepared(found["name"], found["version"]) or self._prepare(data, found["name"], found["version"])
-        _check_splits(data, folder)
         if not record_files(folder):
             help = "set TFDS_DATA_DIR to another folder, and prepare the data set with `file_format=tfrecord`"
             raise fail("data-format", f"`{folder}` has no TFRecord files", help=help)
-        return open_records(folder, report)
+        return open_records(folder, report, _splits(folder))
 
     def _prepare(self, data: str, wanted: str, version: str | None) -> Path:
         import_tensorflow()  # before TensorFlow Datasets, to suppress the log lines of the import
@@ -89,14 +89,11 @@ def prepared(name: str, version: str | None) -> Path | None:
     return None
 
 
-def _check_splits(data: str, folder: Path) -> None:
-    """Raises data-format if there are several splits, but none for training or validation."""
+def _splits(folder: Path) -> list[str]:
+    """The names of the splits of a data set of several splits."""
     splits = _read(folder / "dataset_info.json").get("splits")
     names = [str(each.get("name")) for each in splits if isinstance(each, dict)] if isinstance(splits, list) else []
-    if len(names) > 1 and not any(map(has_part, names)):
-        fact = f"`{data}` has the splits {listed(f'`{name}`' for name in names)}, but no `train` or `test`"
-        help = f"copy or link the files of one split from `{folder}` into another folder, and use that folder as DATA"
-        raise fail("data-format", fact, help=help)
+    return names if len(names) > 1 else []
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,18 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail, listed, printable
+from archspec.diagnostics import fail, listed
 from archspec.runtime.data.files.encoded_image import stamp_of
 from archspec.runtime.data.files.image_facts import INTERVAL, cache_file, quietly, read_cache, write_cache
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.source import PARTS, VALIDATION, DataSource, Parts, single_class
+from archspec.runtime.data.sources.parts import KINDS, Parts
+from archspec.runtime.data.sources.source import DataSource, single_class
 from archspec.runtime.data.tf_data import untuned
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 SHARD = re.compile(r"-(?P<number>\d{5,6})-of-(?P<count>\d{5,6})$")
 OTHER_FORMATS = re.compile(r"\.(array_record|riegeli|bagz)(-|$)")
 """In the names of files that TensorFlow Datasets writes in other formats."""
-PART = re.compile(rf"(?:^|[-_.])({'|'.join(('train', *VALIDATION))})(?=[-_.]|$)")
+WORDS = tuple(word for words in KINDS.values() for word in words)
 
 
 class TFRecords(DataSource):
@@ -55,18 +56,18 @@ def _is_record_file(path: Path) -> bool:
     return bool(named_so) and not path.name.startswith(".")
 
 
-def has_part(name: str) -> bool:
-    """Whether a name has the word `train`, `validation` or the like."""
-    return PART.search(name) is not None
-
-
 def record_files(folder: Path) -> list[Path]:
     """The TFRecord files directly in a folder, by name."""
     return sorted(each for each in folder.iterdir() if _is_record_file(each) and each.is_file())
 
 
-def open_records(source: Path, report: Report) -> Parts:
+def open_records(source: Path, report: Report, splits: Sequence[str] = ()) -> Parts:
     """The images of a TFRecord file, or of all TFRecord files in a folder.
+
+    Args:
+        source: the file or folder.
+        report: receives progress.
+        splits: words in the names of files that stand for other parts than `train`, `val` and so on.
 
     Raises:
         ArchspecError: data-format, data-empty, data-one-class.
@@ -75,20 +76,21 @@ def open_records(source: Path, report: Report) -> Parts:
     if other := next((found[1] for file in files if (found := OTHER_FORMATS.search(file.name))), None):
         help = "prepare the data set again in another folder, with `file_format=tfrecord`"
         raise fail("data-format", f"`{source}` has the format {other}, but archspec reads TFRecord", help=help)
+    words = "|".join(re.escape(word) for word in sorted({*splits, *WORDS}, key=len, reverse=True))
+    part_of = re.compile(rf"(?:^|[-_.])({words})\d*(?=[-_.]|$)", re.IGNORECASE)
     parts: dict[str, list[Path]] = {}
     for file in files:
-        found = PART.search(file.name) if source.is_dir() else None
-        parts.setdefault(found[1] if found else "", []).append(file)
-    if "" in parts and len(parts) > 1:
-        left_out = listed((printable(file.name) for file in parts.pop("")), 5)
-        report(f"files without `train` or `validation` in their names are ignored: {left_out}")
+        found = part_of.search(file.name) if source.is_dir() else None
+        parts.setdefault(found[1].lower() if found else "", []).append(file)
+    unused = [file.name for file in parts.pop("")] if "" in parts and len(parts) > 1 else []
     if source.is_dir():
         for own in parts.values():
             _check_shards(source, own)
-    indices = {part: index_of(parts[part], report) for part in PARTS if part in parts}
+    indices = {part: index_of(own, report) for part, own in parts.items()}
     names = _class_names(source, indices)
     number_of = {label: number for number, label in enumerate(names)}
-    return Parts.of({part: _images(names, number_of, parts[part], index) for part, index in indices.items()})
+    images = {part: _images(names, number_of, parts[part], index) for part, index in indices.items()}
+    return Parts.of(images, unused=unused)
 
 
 def _images(names: dict[int, str], number_of: dict[int, int], files: Sequence[Path], index: Index) -> Images:

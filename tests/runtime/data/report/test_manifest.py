@@ -144,7 +144,7 @@ def test_modes_transparency_and_copies_are_counted(folder: Path, run: Run) -> No
     assert result.status == 0
     for line in (
         "modes: RGB 11, grey 1, RGBA 2",
-        "with transparent pixels: 1, which archspec reads as opaque",
+        "with transparent pixels: 1, which are read without the alpha channel",
         "copies of another image: 3; training images outside of `train`: 1",
         "the same image in two classes: 1",
     ):
@@ -198,10 +198,21 @@ def test_what_training_would_refuse_is_said_by_the_check(folder: Path, run: Run)
     (folder / "train/eel").mkdir()
     result = run("data", "check", folder)
     assert result.status == 1
-    assert "  classes only in `train`: cat, eel\n" in result.out
+    assert "  val has no images of 2 classes: cat, eel\n" in result.out
     assert "  classes only in `val`: cow\n" in result.out
     assert "  classes without a training image: eel\n" in result.out
-    assert len(json.loads(run("data", "check", folder, "--format", "json").out)["problems"]) == 3
+    facts = json.loads(run("data", "check", folder, "--format", "json").out)
+    assert (len(facts["problems"]), facts["missing_classes"]) == (2, {"val": ["cat", "eel"]})
+
+
+def test_what_training_would_use_is_said_and_one_part_can_be_checked(folder: Path, run: Run) -> None:
+    (folder / "train/dog/bad.png").unlink()
+    two_parts(folder / "TEST")
+    (folder / "notes").mkdir()
+    uses = "train: 5 images of 2 classes in train/; validation: 3 images of 2 classes in val/; not used: TEST/, notes/"
+    assert f"  {uses}\n" in run("data", "check", folder).out
+    assert json.loads(run("data", "check", folder, "--split", "validation", "--format", "json").out)["images"] == 3
+    assert "error[data-not-found]" in run("data", "check", folder, "--split", "eel").err
 
 
 def test_what_the_check_prints_is_a_page(folder: Path, run: Run, tmp_path: Path) -> None:

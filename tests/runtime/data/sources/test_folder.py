@@ -10,7 +10,7 @@ from PIL import Image
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.data.images import class_counts
-from archspec.runtime.data.sources.dataset import open_data
+from archspec.runtime.data.sources.dataset import open_data, open_parts
 from tests.refusal import refused
 from tests.runtime.data.image_files import folder, two_classes
 
@@ -104,13 +104,13 @@ def test_empty_folders_are_refused(tmp_path: Path) -> None:
     assert (wrong.code, "their own folder" in (wrong.help or "")) == ("data-empty", True)
 
 
-def test_an_empty_class_of_validation_and_folders_within_are_reported(tmp_path: Path) -> None:
+def test_an_empty_class_of_validation_is_reported(tmp_path: Path) -> None:
     two_classes(tmp_path / "train")
-    folder(tmp_path / "val", {"cat/0": (5, 7, 3), "dog/deeper/0": (5, 7, 3)})
+    folder(tmp_path / "val", {"cat/0": (5, 7, 3)})
+    (tmp_path / "val/dog").mkdir()
     lines: list[str] = []
     assert class_counts(open_data(str(tmp_path), "validation", report=lines.append)) == (1, 0)
     assert lines == [
-        f"folders inside the class folders of `{tmp_path / 'val'}` are ignored: dog",
         f"`{tmp_path}` has no validation images of class `dog`",
     ]
 
@@ -119,3 +119,57 @@ def test_a_folder_with_val_alone_can_be_evaluated_and_not_trained_on(tmp_path: P
     two_classes(tmp_path / "val")
     assert len(open_data(str(tmp_path), "validation")) == 6
     assert refused(lambda: open_data(str(tmp_path), "train")).code == "data-not-found"
+
+
+def test_images_at_any_depth_belong_to_their_class(tmp_path: Path) -> None:
+    folder(tmp_path, dict.fromkeys(("cat/siamese/0", "cat/persian/old/0", "cat/1", "dog/0"), (5, 7, 3)))
+    (tmp_path / "cat/siamese/loop").symlink_to(tmp_path / "cat")
+    (tmp_path / "cat/__MACOSX").mkdir()
+    images = open_parts(str(tmp_path), print)[""]
+    assert class_counts(images) == (3, 1)
+    names = ("cat/1", "cat/persian/old/0", "cat/siamese/0", "dog/0")
+    assert images.files == tuple(str(tmp_path / f"{name}.png") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("folders", "given", "meant"),
+    [
+        (["dataset/train/a", "dataset/train/b", "dataset/val/a", "dataset/val/b"], "", "dataset"),
+        (["dataset/train/a", "dataset/train/b", "dataset/test/a", "docs"], "", "dataset"),
+        (["archive/images/a", "archive/images/b"], "", "archive/images"),
+        (["a", "b"], "a", ""),
+        (["train/a", "train/b", "val/a"], "train/a", ""),
+    ],
+)
+def test_a_folder_too_high_or_too_low_is_refused_with_the_right_one(
+    tmp_path: Path, folders: list[str], given: str, meant: str
+) -> None:
+    folder(tmp_path, {f"{name}/0": (5, 7, 3) for name in folders})
+    wrong = refused(lambda: open_data(str(tmp_path / given), "train"))
+    assert wrong.help == f"did you mean `{tmp_path / meant}`?"
+
+
+def test_parts_inside_class_folders_are_not_mixed(tmp_path: Path) -> None:
+    folder(tmp_path, {f"{name}/{part}/0": (5, 7, 3) for name in ("cat", "dog") for part in ("train", "test")})
+    wrong = refused(lambda: open_data(str(tmp_path), "train", validation_split=0.5))
+    assert wrong.code == "data-format"
+    assert wrong.help == "put the class folders into those of the parts: train/cat"
+
+
+def test_what_training_leaves_out_is_named(tmp_path: Path) -> None:
+    for part in ("seg_train/seg_train", "seg_test/seg_test"):
+        two_classes(tmp_path / part)
+    folder(tmp_path, {"notes/0": (5, 7, 3), "seg_pred/0": (5, 7, 3), "loose": (5, 7, 3)})
+    lines: list[str] = []
+    assert len(open_data(str(tmp_path), "train", report=lines.append)) == 6
+    left_out = "notes/, seg_pred/, 1 file outside of the class folders"
+    assert lines[0].endswith(f"train: seg_train/; validation: seg_test/; not used: {left_out}")
+
+
+def test_a_part_may_lack_classes(tmp_path: Path) -> None:
+    folder(tmp_path / "train", {f"{name}/0": (5, 7, 3) for name in "abc"})
+    folder(tmp_path / "valid", {f"{name}/0": (5, 7, 3) for name in "ca"})
+    lines: list[str] = []
+    images = open_data(str(tmp_path), "validation", report=lines.append)
+    assert (images.class_names, images.labels.tolist()) == (("a", "b", "c"), [0, 2])
+    assert lines == [f"`{tmp_path}` has no validation images of class `b`"]

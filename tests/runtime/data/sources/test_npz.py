@@ -132,9 +132,9 @@ def test_an_npz_of_test_images_alone_can_be_evaluated_and_not_trained_on(tmp_pat
 
 
 def test_an_npz_without_the_right_arrays_says_which_it_holds(tmp_path: Path) -> None:
-    wrong = refused(lambda: open_data(saved(tmp_path, images=GOOD["x"], y=GOOD["y"]), "train"))
+    wrong = refused(lambda: open_data(saved(tmp_path, cats=GOOD["x"], y=GOOD["y"]), "train"))
     assert wrong.code == "data-format"
-    assert wrong.notes == ("it has images, y",)
+    assert wrong.notes == ("it has cats, y",)
 
 
 def test_files_that_are_no_npz_are_refused_and_nothing_is_unpickled(tmp_path: Path) -> None:

@@ -93,14 +93,14 @@ def test_a_version_and_a_configuration_can_be_named(tmp_path: Path, monkeypatch:
 def test_splits_that_say_nothing_are_not_thrown_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     write(tmp_path / "odd" / "1.0.0", {"labeled": [0, 1], "unlabeled": [0, 1]})
-    wrong = refused(lambda: open_parts("tfds:odd", print))
-    assert (wrong.code, "`labeled`, `unlabeled`" in wrong.message) == ("data-format", True)
+    wrong = refused(lambda: open_data("tfds:odd", "train"))
+    assert (wrong.code, "`labeled`, `unlabeled`" in wrong.message) == ("data-not-found", True)
     write(tmp_path / "whole" / "1.0.0", {"all": [0, 1]})
     assert list(open_parts("tfds:whole", print)) == [""]
     write(tmp_path / "both" / "1.0.0", {"train": [0, 1], "extra": [0, 0, 1]})
-    told: list[str] = []
-    assert {name: len(images) for name, images in open_parts("tfds:both", told.append).items()} == {"train": 2}
-    assert any("are ignored" in line and "both-extra" in line for line in told)
+    both = open_parts("tfds:both", print)
+    assert {name: len(images) for name, images in both.items()} == {"train": 2, "extra": 3}
+    assert (both.train, both.validation, both.not_used()) == ("train", None, ["extra"])
 
 
 def test_another_format_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
