@@ -93,6 +93,7 @@ class Declared:
     @classmethod
     def make(cls, args: Mapping[str, Any]) -> Self:
         """One from plain values that follow the JSON Schema; lists become tuples."""
+        complete(cls)
         return cls(**{key: freeze(value) for key, value in args.items()})
 
     def __eq__(self, other: object) -> bool:
@@ -122,6 +123,12 @@ def declared(cls: type[T]) -> type[T]:
     return dataclass(init=False, eq=False, repr=False, match_args=False)(cls)
 
 
+def complete(cls: type[Any]) -> None:
+    """Make a dataclass of a declaration whose author left `@declared` out."""
+    if issubclass(cls, Declared) and vars(cls).get("name") and "__dataclass_fields__" not in vars(cls):
+        declared(cls)
+
+
 @dataclass(frozen=True)
 class Argument:
     """An argument as declared by `arg`."""
@@ -139,6 +146,7 @@ class Argument:
 def arguments(declared: type[Any]) -> tuple[Argument, ...]:
     """The arguments in the order of their declaration; the first is the bare value."""
     if declared not in _ARGUMENTS:
+        complete(declared)
         fields = dataclasses.fields(declared) if dataclasses.is_dataclass(declared) else ()
         _ARGUMENTS[declared] = tuple(
             Argument(f.name, f.metadata["schema"], f.metadata["doc"], f.default) for f in fields

@@ -8,7 +8,7 @@ checking a spec.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Self, TypeVar
@@ -28,11 +28,15 @@ GROUPS = {
 """Group of entry points -> what its modules declare."""
 
 
+CACHES: list[Callable[[], None]] = []
+"""Functions that clear what was derived from declarations; called when a name is declared again."""
+
+
 class Registry(Mapping[str, type[D]]):
     """Declared classes by name, sorted.
 
-    `registry[name]` and `get` import the module that declares the name; for an unknown name they load the plugins of
-    the group. `in`, `len` and a list of the names import nothing.
+    `registry[name]` and `get` import the module that declares the name; for an unknown name they load the plugins.
+    `in`, `len` and a list of the names import nothing.
     """
 
     def __init__(self, group: str) -> None:
@@ -47,11 +51,17 @@ class Registry(Mapping[str, type[D]]):
         known = self.imported[name].__module__ if name in self.imported else self._modules.get(name, module)
         if known != module and (name in self.imported or not module.startswith("archspec.")):
             raise TypeError(f"the {self.noun} `{name}` is declared twice")
+        if name in self.imported:  # declared again in a notebook
+            for clear in CACHES:
+                clear()
         self.imported[name] = declared
 
     def with_plugins(self) -> Self:
-        """The registry after the plugins of its group are loaded, for lists of all names."""
-        load_plugins(self.group, self.noun)
+        """The registry after the plugins are loaded, for lists of all names.
+
+        Those of all groups: one module may declare an operator and a transform, and be named in one group only.
+        """
+        load_all_plugins()
         return self
 
     def __getitem__(self, name: str) -> type[D]:

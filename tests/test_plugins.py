@@ -94,7 +94,7 @@ def test_a_plugin_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPat
         raise ImportError("no module named nowhere")
 
     broken = SimpleNamespace(name="gate", value="gates:Gate", dist=SimpleNamespace(name="keras-gates"), load=load)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken] if group == "archspec.ops" else [])
     plugins.load_plugins.cache_clear()
     fact = "the operator `gate` of the package `keras-gates` is skipped: ImportError: no module named nowhere"
     with pytest.warns(UserWarning, match=fact):
@@ -135,3 +135,48 @@ def test_specs_without_unknown_names_do_not_search_for_plugins(folder: Path) -> 
     (folder / "gains.py").write_text("raise SystemExit")
     code = "import sys, archspec; archspec.load('resnet:18').graph(); print('importlib.metadata' in sys.modules)"
     assert in_a_process(code, folder) == "False\n"
+
+
+def test_a_transform_is_found_in_the_module_of_an_operator_that_the_spec_does_not_use(folder: Path) -> None:
+    (folder / "gains.py").write_text(PLUGIN)
+    install(folder, "gains-1.dist-info", "[archspec.ops]\ngain = gains\n")
+    (folder / "tiny.yaml").write_text(SPEC.replace("{gain: 3}, ", ""))
+    code = "from archspec import load; network = load('tiny.yaml'); print(network.preprocess, network.check())"
+    assert in_a_process(code, folder) == "(Brighten(value=3),) []\n"
+
+
+def test_operators_of_a_script_are_seen_and_can_be_declared_again(folder: Path) -> None:
+    """As in a notebook, where a cell is run, changed, and run again; `@declared` may be left out."""
+    (folder / "tiny.yaml").write_text("name: tiny\ninput: [8, 8, 3]\nlayers: [{gain: 3}, flatten, {dense: 2}]\n")
+    code = """
+import archspec
+from pathlib import Path
+from archspec.declare import NUMBER, arg, declared
+
+def shown():
+    try:
+        return archspec.load("tiny.yaml").graph().layers[0].op
+    except archspec.ArchspecError as error:
+        return error.diagnostics[0].code
+
+print(shown())
+from archspec.ops import Op
+
+class Gain(Op):
+    "x factor."
+    name = "gain"
+    factor: float = arg(NUMBER, "factor", 2)
+
+print(shown())
+
+@declared
+class Gain(Op):
+    "x factor."
+    name = "gain"
+    by: float = arg(NUMBER, "factor", 2)
+
+print(shown())
+Path("tiny.yaml").write_text("name: tiny\\ninput: [8, 8, 3]\\nlayers: [{gain: {by: 4}}, flatten, {dense: 2}]\\n")
+print(shown())
+"""
+    assert in_a_process(code, folder) == "unknown-operator\nGain(factor=3)\nGain(by=3)\nGain(by=4)\n"

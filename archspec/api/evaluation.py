@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 class Evaluations(tuple["Evaluation", ...]):
     """The evaluations that `evaluate_all` returns: a tuple that can be printed and written."""
 
+    def __repr__(self) -> str:
+        return f"<Evaluations: {'; '.join(map(str, self))}>"
+
+    def __str__(self) -> str:
+        return self.render()
+
     def render(self, format: EvaluationFormat = "text") -> str:
         """One evaluation with its classes, or a table of several: as text, JSON, Markdown or CSV."""
         from archspec.runtime.evaluation.outputs import csv_table, evaluation_text, markdown_table, text_table

@@ -101,6 +101,12 @@ class FullyConvolutional:
     trained: DenseModel | None = None
     """The trained model that it was converted from; None when it was converted from a spec."""
 
+    def __repr__(self) -> str:
+        return f"<FullyConvolutional {self.graph!r}>"
+
+    def __str__(self) -> str:
+        return self.spec
+
     def write(self, out: str | Path, *, overwrite: bool = False) -> Path:
         """Write the spec to a `.yaml` file, or the model with its weights to a `.keras` file.
 

@@ -21,6 +21,7 @@ from archspec.lang.schema.spec_schema import SECTIONS
 from archspec.lang.spec import overrides
 from archspec.lang.spec.overrides import recipe_setting, recipe_words
 from archspec.lang.spec.spec import Spec, parse
+from archspec.plugins import CACHES
 from archspec.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
@@ -340,3 +341,6 @@ def check(spec: str) -> list[Diagnostic]:
 def parse_spec(text: Source) -> Spec:
     """The spec of a text; cached, since specs are immutable."""
     return parse(text)
+
+
+CACHES.append(parse_spec.cache_clear)

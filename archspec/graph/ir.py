@@ -9,7 +9,8 @@ from itertools import chain, count
 from typing import NamedTuple
 
 from archspec.diagnostics import Span
-from archspec.ops.base import Op, Shape, View, Weight, product
+from archspec.format import count as short_count
+from archspec.ops.base import Op, Shape, View, Weight, product, show
 
 INPUT = Op()
 """The operator of node 0, the input of the network."""
@@ -35,6 +36,9 @@ class Node(NamedTuple):
     inputs: tuple[int, ...]
     facts: Facts
     span: Span
+
+    def __repr__(self) -> str:
+        return f"<{self.path}: {self.op!r} -> {show(self.shape)}>"
 
     @property
     def shape(self) -> Shape:
@@ -90,6 +94,12 @@ class Graph:
     """Indices of the output nodes, the main one first."""
     loss_weights: tuple[float, ...]
     """The weight of the loss of each output."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Graph {self.name}: {len(self.layers)} layers, {show(self.input_shape)} -> {show(self.output_shape)}, "
+            f"{short_count(self.params)} params, {short_count(self.macs)} MACs>"
+        )
 
     @property
     def layers(self) -> tuple[Node, ...]:

@@ -42,6 +42,7 @@ from archspec.protocols.crops import Pair, central_crop
 
 SIZE = "smallest side of the rescaled image (Q), pixels; by default the spec's `resize`"
 SIZES: dict[str, Any] = {"type": ["integer", "array"], "minimum": 1, "items": POSITIVE, "minItems": 1, "maxItems": 16}
+SIZE_WITH_MARGIN = f"{SIZE}, or 8/7 of the crop, as 256 for 224"
 SEVERAL_SIZES = f"{SIZE}; one or several"
 GRID = {"type": "integer", "minimum": 1, "maximum": 16}
 AVERAGE: str = arg(
@@ -170,6 +171,14 @@ def crop_window(name: str, input_shape: Shape) -> Pair:
         fact = f"`{name}` crops to the size of the network's input, but the input {show(input_shape)} has a free side"
         raise fail("protocol", fact, help="use `--protocol dense`, which evaluates whole images")
     return window
+
+
+def margin(window: Pair) -> int:
+    """The smallest side of the rescaled image for several crops where none is given: 8/7 of the crop, 256 for 224.
+
+    Without a margin all crops of a square image are the same.
+    """
+    return round(max(window) * 8 / 7)
 
 
 def dense_views(name: str, input_shape: Shape, sizes: tuple[int | None, ...], *, flip: bool, average: str) -> ViewSet:

@@ -6,7 +6,7 @@ from functools import partial
 
 from archspec.declare import BOOLEAN, arg, declared
 from archspec.ops.base import Shape
-from archspec.protocols.base import GRID, SEVERAL_SIZES, SIZES, Protocol, ViewSet, crop_window, sizes_or
+from archspec.protocols.base import GRID, SIZE_WITH_MARGIN, SIZES, Protocol, ViewSet, crop_window, margin, sizes_or
 from archspec.protocols.crops import regular_grid
 
 
@@ -20,10 +20,11 @@ class MultiCrop(Protocol):
     name = "multi-crop"
     paper = "Simonyan & Zisserman 2014, section 3.2"
 
-    sizes: tuple[int, ...] | int | None = arg(SIZES, SEVERAL_SIZES, None)
+    sizes: tuple[int, ...] | int | None = arg(SIZES, f"{SIZE_WITH_MARGIN}; one or several", None)
     grid: int = arg(GRID, "crops along each side", 5)
     flip: bool = arg(BOOLEAN, "add the mirror image of each crop", True)
 
     def plan(self, input_shape: Shape, resize: int | None) -> tuple[ViewSet, ...]:
         window, corners = crop_window(self.name, input_shape), partial(regular_grid, count=self.grid)
-        return (ViewSet(sizes_or(self.sizes, resize), window, corners, crops=self.grid**2, flip=self.flip),)
+        sizes = sizes_or(self.sizes, resize or margin(window))
+        return (ViewSet(sizes, window, corners, crops=self.grid**2, flip=self.flip),)

@@ -161,3 +161,30 @@ def test_a_run_directory_is_a_reference(run: Run, tmp_path: Path) -> None:
         assert done.status == 0, done.err
     (folder / "spec.yaml").unlink()
     assert "contains no spec.yaml" in run("summarize", folder).err
+
+    assert "holds no spec.yaml" in run("summarize", folder).err
+
+
+def test_every_result_prints_something_short_and_useful() -> None:
+    network = archspec.load("resnet:50")
+    graph = network.graph()
+    results = {
+        "resnet-50": graph,
+        "resnet-50: ": archspec.summarize(network),
+        " a device": archspec.plan(network),
+        "layers differ": archspec.diff("vgg:A", "vgg:B"),
+        "FullyConvolutional": archspec.convolutionalize_spec("vgg:A"),
+        "resnet:50": network,
+        "Conv(filters=64": graph.layers[0],
+        "Recipe(": network.recipe,
+        "1,347 in train": archspec.check_data("digits"),
+    }
+    for words, result in results.items():
+        assert words in repr(result)
+        assert "\n" not in repr(result)
+        assert len(repr(result)) < 1000, type(result)
+    assert repr(graph) == (
+        f"<Graph resnet-50: {len(graph.layers)} layers, (224, 224, 3) -> (1000,), 25.61M params, 3.858G MACs>"
+    )
+    assert str(archspec.plan(network)) == archspec.plan(network).render()
+    assert str(archspec.summarize(network)) == archspec.summarize(network).render()

@@ -168,3 +168,14 @@ print("center-flip" in option.help, "center-flip" in text())
         "Target(path=PosixPath('runs/a'), protocol=CenterFlip(size=None)) (CenterFlip(size=9),)",
         "True True",
     ]
+
+
+@pytest.mark.parametrize(("text", "side"), [("ten-crop", 256), ("multi-crop", 256), ("ten-crop: 300", 300)])
+def test_several_crops_without_a_resize_differ_from_each_other(text: str, side: int) -> None:
+    """256 of 224, as in the papers; at 224 all crops of a square image would be one."""
+    (protocol,) = parse_protocols([text]) or ()
+    for window, factor in ((224, 1), (28, 8)):
+        (views,) = protocol.plan((window, window, 3), None)
+        expected = side if side == 300 else side // factor
+        assert views.sizes == (expected,)
+        assert len(set(views.places((expected, expected)))) == views.crops

@@ -38,6 +38,12 @@ class Summary:
     depth: int | None
     """Layers whose paths share their first `depth` components are one row; None for one row per layer."""
 
+    def __repr__(self) -> str:
+        return f"<Summary of {self.graph!r}>"
+
+    def __str__(self) -> str:
+        return self.render()
+
     @property
     def rows(self) -> list[SummaryRow]:
         """The rows in topological order."""

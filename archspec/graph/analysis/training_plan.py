@@ -116,6 +116,15 @@ class Plan:
     step: StepTime | None
     """The time of a step by the roofline of the accelerator, in seconds; None without one."""
 
+    def __repr__(self) -> str:
+        fits = (
+            "" if self.fits is None else f", {'fits' if self.fits else 'does not fit'} in {byte_size(self.available)}"
+        )
+        return f"<Plan of {self.name}: {self.batch_size} images need {byte_size(self.memory.total)} a device{fits}>"
+
+    def __str__(self) -> str:
+        return self.render()
+
     @property
     def fits(self) -> bool | None:
         """Whether the step fits into the memory of a device; None if that is unknown."""

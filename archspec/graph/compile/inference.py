@@ -15,11 +15,20 @@ from archspec.lang.schema.validate import check_value
 from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.ops import OPS
 from archspec.ops.base import Op, OpError, Shape, show
+from archspec.plugins import CACHES
 
 MAX_REMEMBERED = 20_000
 
 _MADE: dict[tuple[str, str], Op] = {}
 _FACTS: dict[tuple[int, tuple[Shape, ...]], Facts] = {}  # by the identity of an operator in _MADE
+
+
+def _clear() -> None:
+    _MADE.clear()
+    _FACTS.clear()
+
+
+CACHES.append(_clear)
 
 
 class WrongArgument(Exception):  # noqa: N818 - it is caught where the place is known, and never seen
@@ -45,8 +54,7 @@ def made(head: str, values: Mapping[str, Any]) -> Op:
                 message = f"`{head}` needs the argument `{argument.name}`"
                 raise WrongArgument("missing-argument", message, argument.name, f"`{argument.name}`: {argument.doc}")
         if len(_MADE) >= MAX_REMEMBERED:
-            _MADE.clear()
-            _FACTS.clear()
+            _clear()
         op = _MADE[key] = OPS[head].make({word: _integral(value) for word, value in values.items()})
     return op
 

@@ -147,6 +147,13 @@ class Difference:
     changes: tuple[Change, ...]
     """All layers in order, equal ones included; `sign` says how they differ."""
 
+    def __repr__(self) -> str:
+        changed = sum(change.sign != "=" for change in self.changes)
+        return f"<Difference of {self.left.name} and {self.right.name}: {changed} of {len(self.changes)} layers differ>"
+
+    def __str__(self) -> str:
+        return self.render()
+
     def render(self, format: Literal["text", "json", "markdown"] = "text", *, context: int = 1) -> str:
         """The changed layers and the totals as text, JSON or Markdown, with `context` equal layers around changes."""
         from archspec.graph.diff.formats import FORMATS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice, declared
@@ -45,6 +45,12 @@ CLASS_WEIGHT: Mapping[str, Any] = {
 @declared
 class Recipe(Declared):
     """`train:` with every default filled in. The batch is the global batch, over all devices."""
+
+    def __repr__(self) -> str:
+        given = {
+            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
+        }
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     epochs: int | None = arg(
         LENGTH, f"passes over the training images; {EPOCHS} if neither this nor `iterations` is given", None

@@ -21,7 +21,7 @@ from archspec.lang.declarations import (
     section_schema,
 )
 from archspec.ops import OPS
-from archspec.plugins import load_all_plugins
+from archspec.plugins import CACHES, load_all_plugins
 from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS
 
@@ -226,6 +226,9 @@ def _spec_schema(*names: tuple[str, ...]) -> Json:
             "layer": _layer(),
         },
     }
+
+
+CACHES.append(_spec_schema.cache_clear)
 
 
 def _section(name: str) -> Json:

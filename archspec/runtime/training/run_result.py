@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,22 @@ class RunResult:
     """The arguments of `evaluate` that name the run's validation images."""
     example: Path | None
     """One of the validation images, to try `predict` on; None for other data."""
+
+    def __repr__(self) -> str:
+        return f"<RunResult: {self.summary()}>"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The rows of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5."""
+        try:
+            with (self.directory / "history.csv").open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except FileNotFoundError:  # no epoch is finished
+            return []
+        return [{name: int(text) if name == "epoch" else float(text) for name, text in row.items()} for row in rows]
 
     @property
     def interrupted(self) -> bool:

@@ -118,6 +118,9 @@ class Matching:
     unused: tuple[Unit, ...] = ()
     """Layers of the file that are not used."""
 
+    def __repr__(self) -> str:
+        return f"<Matching of {len(self.pairs)} layers {self.how}, {len(self.kept)} new, {len(self.unused)} not used>"
+
     def describe(self, source: str) -> str:
         """One line, such as `weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`."""
         kinds = Counter(slot.kind for slot, _ in self.pairs)

@@ -301,3 +301,11 @@ def test_next_commands_name_only_files_that_are_there(whole: Path, tmp_path: Pat
     for name in ("best.keras", "last.keras"):
         (tmp_path / "run" / name).unlink()
     assert [command.split()[1] for command in ended.next_commands()] == ["train"]
+
+
+def test_a_result_has_the_history_of_its_run(whole: Path) -> None:
+    ended = archspec.RunResult(whole, None, 3, 1.0, 1, 0.5, ("--data", "digits"), None)
+    assert [row["epoch"] for row in ended.history] == [1, 2, 3]
+    assert [row["val_top1"] for row in ended.history] == [float(row["val_top1"]) for row in history(whole)]
+    assert str(ended) == f"trained after 3 epochs in 1.0 s; best validation top-1 50.00 % in epoch 1, saved in {whole}"
+    assert archspec.RunResult(whole / "new", None, 0, 1.0, None, None, (), None).history == []

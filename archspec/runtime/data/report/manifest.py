@@ -91,6 +91,13 @@ class Manifest:
     source: Parts
     decoded: int
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{len(part.images):,} in {name or 'one part'}" for name, part in self.parts.items())
+        return f"<Manifest of {printable(self.data)}: images: {parts}; {len(self.bad)} bad>"
+
+    def __str__(self) -> str:
+        return self.render()
+
     @property
     def bad(self) -> list[tuple[str, str]]:
         """Files that cannot be read as images, and why."""
