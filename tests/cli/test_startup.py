@@ -23,7 +23,7 @@ except SystemExit:
     pass
 """
 COMMAND_LINE = {"version", "api", "cli", "cli.main", "cli.terminal", "diagnostics"}
-COMMAND_LINE |= {"runtime", "runtime.system", "runtime.system.interrupt"}
+COMMAND_LINE |= {"interrupt"}
 HEAVY = {"yaml", "pathlib", "json", "csv", "difflib", "numpy", "rich", "importlib.metadata"}
 
 
