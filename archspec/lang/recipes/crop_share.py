@@ -82,15 +82,11 @@ def _smaller(augment: Sequence[Declared], crop: tuple[int, int]) -> list[Any]:
     for transform in augment:
         if transform.name == "resize_smallest_side":
             size: Any = transform.size  # type: ignore[attr-defined]
-            range_ = [side, round(side * size[1] / size[0])] if isinstance(size, tuple) else side
-            chain.append({transform.name: range_})
+            chain.append({transform.name: [side, round(side * size[1] / size[0])] if isinstance(size, tuple) else side})
         elif transform.name != "center_crop":
             chain.append(_plain(transform))
-    return chain if "resize_smallest_side" in _names(augment) else [{"resize_smallest_side": side}, *chain]
-
-
-def _names(augment: Sequence[Declared]) -> list[str]:
-    return [transform.name for transform in augment]
+    resized = any(transform.name == "resize_smallest_side" for transform in augment)
+    return chain if resized else [{"resize_smallest_side": side}, *chain]
 
 
 def _plain(transform: Declared) -> Any:

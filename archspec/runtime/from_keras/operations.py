@@ -10,7 +10,7 @@ from archspec.declare import freeze
 from archspec.diagnostics import Source, Span, listed
 from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import Node
-from archspec.ops.base import OpError, Shape, plain, show
+from archspec.ops.base import OpError, plain, show
 from archspec.ops.scale import PER_CHANNEL
 from archspec.runtime.models.keras_graph import Call
 
@@ -37,21 +37,18 @@ class Reading:
         arguments = self.call.node.arguments
         return [*arguments.args, *arguments.kwargs.values()]
 
-    def shape(self, index: int) -> Shape:
-        return self.nodes[index].shape
-
     def add(self, head: str, *inputs: int, **args: Any) -> int:
         """A node for an operator on the given nodes, by default on the inputs of the call. Returns its position.
 
         Raises OpError: the operator does not accept the inputs of the layer.
         """
         inputs = inputs or self.inputs
+        shapes = tuple(self.nodes[index].shape for index in inputs)
         try:
             op = made(head, {word: freeze(value) for word, value in args.items()})
-            facts = infer(op, tuple(map(self.shape, inputs)))
+            facts = infer(op, shapes)
         except (WrongArgument, OpError) as error:
-            shapes = listed(show(self.shape(index)) for index in inputs)
-            raise OpError(f"`{head}` does not accept it: {error} (its input is {shapes})") from error
+            raise OpError(f"`{head}` does not accept it: {error} (its input is {listed(map(show, shapes))})") from error
         self.nodes.append(Node(self.call.path, op, inputs, facts, NOWHERE))
         return len(self.nodes) - 1
 

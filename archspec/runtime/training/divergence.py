@@ -146,20 +146,16 @@ def find_non_finite(strategy: Any, model: Any, x: Any) -> list[str]:
             return strategy.run(replica, args=(x,))
 
     found = np.asarray(strategy.experimental_local_results(check(x))[0])
+    paths = [layer.name.replace(".", "/") for layer in layers]  # as in the spec: `conv1/bn`
     finite, greatest = found[:, 0].min(axis=0) > 0, found[:, 1].max(axis=0)
     if finite.all():
         top = int(greatest.argmax())
-        return [f"all layer outputs are finite; the largest is {greatest[top]:.2g}, of `{_path(layers[top])}`"]
+        return [f"all layer outputs are finite; the largest is {greatest[top]:.2g}, of `{paths[top]}`"]
     first = int(np.argmin(finite))
     if not first:
         return ["the images of that step contain NaN or infinite values"]
     before = int(greatest[:first].argmax())
     return [
-        f"`{_path(layers[first])}` is the first layer whose output is not finite",
-        f"the largest output of the layers before it is {greatest[before]:.2g}, of `{_path(layers[before])}`",
+        f"`{paths[first]}` is the first layer whose output is not finite",
+        f"the largest output of the layers before it is {greatest[before]:.2g}, of `{paths[before]}`",
     ]
-
-
-def _path(layer: Any) -> str:
-    """The path of a layer: `conv1/bn`."""
-    return str(layer.name).replace(".", "/")
