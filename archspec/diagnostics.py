@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as one
 
@@ -33,8 +33,7 @@ class Source:
         return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """From (line, column) up to, not including, (end_line, end_column); all counted from 1."""
 
     source: Source
@@ -48,7 +47,7 @@ class Span:
 
     def first(self, length: int) -> Span:
         """The first `length` characters of it."""
-        return replace(self, end_line=self.line, end_column=self.column + length)
+        return self._replace(end_line=self.line, end_column=self.column + length)
 
 
 @dataclass(frozen=True, eq=False)

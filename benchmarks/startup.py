@@ -57,8 +57,12 @@ def archspec(*arguments: str, times: float, seconds: float, environment: dict[st
 def cost(command: Command) -> Cost:
     """Run Python once. Raises RuntimeError when it fails."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **command.environment}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, "-P", *command.arguments], env=environment, **quiet)
+    process = subprocess.Popen(
+        [sys.executable, "-P", *command.arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from archspec.declare import arguments, freeze
@@ -152,7 +151,7 @@ class Compiler:
             fact = f"`{item.head}` is `{head}` here, which takes {inputs_}"
             help = "write `from: [a, b]`" if many or needed > 1 else "merge the layers listed in `from` first"
             raise self.builder.error("one-input", fact, item.span, help=help)
-        return replace(item, head=head)
+        return item._replace(head=head)
 
     def _repeat(self, item: LayerSpec, repeat: ScalarNode, inputs: Flow, names: Names, scope: Scope) -> Flow:
         """Expand copies. Each reads the one before it; with several inputs, also the copies before that one."""

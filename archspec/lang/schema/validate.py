@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from archspec.declare import arguments, thaw
@@ -24,7 +23,7 @@ def validate(document: MappingNode, explained: Collection[int] = ()) -> Iterator
 def validate_section(section: Any, name: str, document: MappingNode | None = None) -> list[Diagnostic]:
     """Errors of the values of a section; with `document`, they have places."""
     found = mistakes(section, spec_schema()["properties"][name], spec_schema())
-    moved = [replace(wrong, path=(name, *wrong.path)) for wrong in found]
+    moved = [wrong._replace(path=(name, *wrong.path)) for wrong in found]
     return [diagnostic for wrong in moved for diagnostic in explain(wrong, document)]
 
 
@@ -32,7 +31,7 @@ def check_value(head: str, argument: str, value: Any) -> Fact | None:
     """The error message for an argument with a computed value; None if the value is valid."""
     schema = next(each.schema for each in arguments(OPS[head]) if each.name == argument)
     found = mistakes(thaw(value), schema)
-    return fact(replace(found[0], path=(0, head, argument, *found[0].path))) if found else None
+    return fact(found[0]._replace(path=(0, head, argument, *found[0].path))) if found else None
 
 
 EXPRESSIONS = {"params", "variants", "input", "blocks", "layers", "preprocess", "train", "evaluate"}

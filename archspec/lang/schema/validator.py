@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Path = tuple[str | int, ...]
 
 MAX_MISTAKES = 100
 
 
-@dataclass(frozen=True)
-class Mistake:
+class Mistake(NamedTuple):
     """A violated keyword, its value in the schema, and the value at the path."""
 
     rule: str
@@ -80,7 +78,7 @@ def _check_mapping(
         wrong: list[Mistake] = []
         for name in value:
             _check(name, schema["propertyNames"], path, wrong, root)
-        found += [replace(each, rule="propertyNames") for each in wrong]
+        found += [each._replace(rule="propertyNames") for each in wrong]
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
     if others is False and not value.keys() <= properties.keys():
         found.append(Mistake("additionalProperties", False, value, schema, path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from archspec.diagnostics import Span
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode
@@ -10,8 +10,7 @@ from archspec.lang.document.nodes import MappingNode, Node, ScalarNode
 STRUCTURES = ("row", "residual")
 
 
-@dataclass(frozen=True)
-class LayerSpec:
+class LayerSpec(NamedTuple):
     """A layer as written: its operator or block (`head`) with the value after it, and its modifiers."""
 
     head: str
@@ -26,7 +25,7 @@ class LayerSpec:
     when: ScalarNode | None = None
     cells: tuple[LayerSpec | None, ...] = ()
     """The cells of a `row`."""
-    branches: dict[str, tuple[LayerSpec, ...]] = field(default_factory=dict)
+    branches: dict[str, tuple[LayerSpec, ...]] = {}
     """The branches of a merge, or body and project of a `residual`."""
 
     @property
@@ -35,8 +34,7 @@ class LayerSpec:
         return self.name.text if self.name else self.head
 
 
-@dataclass(frozen=True)
-class BlockArgument:
+class BlockArgument(NamedTuple):
     """An argument of a block; `default` is None if it is required."""
 
     name: str
@@ -44,8 +42,7 @@ class BlockArgument:
     span: Span
 
 
-@dataclass(frozen=True)
-class BlockSpec:
+class BlockSpec(NamedTuple):
     name: str
     span: Span
     parameters: tuple[BlockArgument, ...]

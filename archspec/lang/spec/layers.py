@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
@@ -191,7 +190,7 @@ class Layers:
             return None
         empty = [isinstance(cell, ScalarNode) and cell.value is None for cell in cells]
         parsed = [None if none else self.item(cell, item) for cell, none in zip(cells, empty, strict=True)]
-        return replace(item, cells=tuple(parsed))
+        return item._replace(cells=tuple(parsed))
 
     def _residual(self, item: LayerSpec) -> LayerSpec | None:
         if not isinstance(item.value, MappingNode):
@@ -199,7 +198,7 @@ class Layers:
         self._one_input(item)
         self._first(item, [])
         parts = {part: item.value.get(part) for part in ("body", "project")}
-        return replace(item, branches={part: self.read(node) for part, node in parts.items() if node is not None})
+        return item._replace(branches={part: self.read(node) for part, node in parts.items() if node is not None})
 
     def _merge(self, item: LayerSpec) -> LayerSpec:
         head, known = item.head, self._arguments(item.head)
@@ -214,7 +213,7 @@ class Layers:
         elif not branches and not item.origin and (item.value is None or isinstance(item.value, MappingNode)):
             help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
             self._wrong("one-input", f"`{head}` has no inputs", item.span, help)
-        return replace(item, branches=branches)
+        return item._replace(branches=branches)
 
     def _call(self, item: LayerSpec) -> LayerSpec:
         """Check a call of a block: the number of inputs, the names of arguments, and required arguments."""
@@ -256,4 +255,4 @@ def _inherit(cell: LayerSpec, row: LayerSpec | None) -> LayerSpec:
     if row is None:
         return cell
     words = ("name", "origin", "repeat", "first", "when")
-    return replace(cell, **{word: getattr(cell, word) or getattr(row, word) for word in words})
+    return cell._replace(**{word: getattr(cell, word) or getattr(row, word) for word in words})

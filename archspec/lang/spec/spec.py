@@ -6,7 +6,7 @@ Rules that JSON Schema cannot express are checked here and in layers.py and name
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, listed, merged
@@ -112,7 +112,7 @@ class _Parser:
         made = {}
         for name, node in blocks:
             inner = layers.read(node.get("layers")) if isinstance(node, MappingNode) else ()
-            made[name] = replace(declared[name], layers=inner)
+            made[name] = declared[name]._replace(layers=inner)
             self._inputs_are_free(made[name])
         self._names_taken(blocks)
         items = layers.read(self.document.get("layers"))
