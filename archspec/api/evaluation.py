@@ -68,6 +68,8 @@ def evaluate(
     split: str = "validation",
     validation_split: float | None = None,
     seed: int = 0,
+    classes: str | Path | None = None,
+    present_classes: bool = False,
     batch_size: int = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
@@ -89,6 +91,8 @@ def evaluate(
         split=split,
         validation_split=validation_split,
         seed=seed,
+        classes=classes,
+        present_classes=present_classes,
         batch_size=batch_size,
         devices=devices,
         skip_bad_images=skip_bad_images,
@@ -112,6 +116,8 @@ def evaluate_all(
     split: str = "validation",
     validation_split: float | None = None,
     seed: int = 0,
+    classes: str | Path | None = None,
+    present_classes: bool = False,
     batch_size: int = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
@@ -120,8 +126,8 @@ def evaluate_all(
 ) -> Evaluations:
     """Evaluate several models with several protocols, and ensembles of them, as `archspec evaluate` does.
 
-    Classes are matched by their names. An evaluation that was interrupted continues where it stopped when it is
-    started again.
+    Classes are matched by their names, and the data may lack some. An evaluation that was interrupted continues where
+    it stopped when it is started again.
 
     Args:
         models: model files, run directories and saved predictions (`.npz`), each with or without a protocol: `runs/a`,
@@ -134,10 +140,12 @@ def evaluate_all(
         see `Evaluations.write`. overwrite: replace an earlier `out` and `save_predictions`. split: the images to
         evaluate on: "train" or "validation" as in training, or any part of the data, such as "test". validation_split:
         share of the images that was held out in training, to select the same images.
-        seed: seed of that split, as in training. batch_size: views in a step, over all devices. devices: the devices to
-        evaluate on: None, a number, "all" or "cpu:N". skip_bad_images: leave out files that cannot be decoded. cluster:
-        the workers that share the images, as `find_cluster` returns them. Worker 0 writes. report: called with lines of
-        progress and warnings.
+        seed: seed of that split, as in training. classes: a file with the names of the models' classes, in the order of
+        their outputs, as for `predict`; the data may then have any of these classes, by name or synset.
+        present_classes: restrict the predictions to the classes that have images. batch_size: views in a step, over all
+        devices. devices: the devices to evaluate on: None, a number, "all" or "cpu:N". skip_bad_images: leave out files
+        that cannot be decoded. cluster: the workers that share the images, as `find_cluster` returns them. Worker 0
+        writes. report: called with lines of progress and warnings.
 
     Returns:
         One evaluation for each model and protocol, in that order; those of the ensembles follow.
@@ -164,6 +172,8 @@ def evaluate_all(
         split=split,
         validation_split=validation_split,
         seed=seed,
+        classes=classes,
+        present_classes=present_classes,
         skip_bad_images=skip_bad_images,
         batch_size=batch_size,
         devices=devices,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from archspec.diagnostics import fail, listed, printable, visible
 from archspec.format import csv_text
 from archspec.ops.base import show
-from archspec.runtime.data.class_list import read_class_list, unique_names
+from archspec.runtime.data.class_list import IMAGENET, imagenet_class_list, read_class_list, unique_names
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, encoded_images, header_of
 from archspec.runtime.data.files.image_facts import quietly
@@ -38,7 +38,6 @@ SUFFIXES = (
     *(".tif", ".tiff", ".avif", ".heic", ".heif"),
 )
 """Of the files in a folder that are taken for images, in any case."""
-IMAGENET = 1000
 PredictionFormat = Literal["text", "json", "csv"]
 
 
@@ -229,19 +228,12 @@ def _names(metadata: Metadata, outputs: int, classes: str | Path | None, report:
         return unique_names(read_class_list(classes, outputs))
     if metadata.class_names is not None:
         return metadata.class_names
-    if outputs == IMAGENET and (names := imagenet_names()):
+    if outputs == IMAGENET and (found := imagenet_class_list()):
         report("the model names no classes; its 1,000 outputs are shown by the names of ImageNet")
-        return names
+        return unique_names(found)
     hint = ", such as Keras's imagenet_class_index.json" if outputs == IMAGENET else ""
     report(f"the model names no classes, so they are shown by their numbers; `--classes FILE` names them{hint}")
     return tuple(map(str, range(outputs)))
-
-
-def imagenet_names() -> tuple[str, ...] | None:
-    """The names of ImageNet's classes in the order of keras.applications, if Keras has downloaded them; else None."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    file = home / "models" / "imagenet_class_index.json"
-    return unique_names(read_class_list(file, IMAGENET)) if file.is_file() else None
 
 
 def check_images_enter(input_shape: tuple[int | None, ...]) -> None:

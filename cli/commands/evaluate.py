@@ -32,6 +32,14 @@ from archspec.cli.terminal import progress_line
     help="The part of DATA to evaluate on: train, validation, test, or any other part that DATA has.",
 )
 @click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Names of the models' classes: one per line, ImageNet's synset list, or JSON; DATA may have any of these.  "
+    "[default: those of the models]",
+)
+@click.option("--present-classes", is_flag=True, help="Restrict the predictions to the classes that have images.")
+@click.option(
     "--protocol",
     "protocols",
     multiple=True,
@@ -65,6 +73,8 @@ def command(
     validation_split: float | None,
     seed: int,
     split: str,
+    classes: Path | None,
+    present_classes: bool,
     protocols: tuple[str, ...],
     ensemble: bool,
     weights: str | None,
@@ -99,6 +109,8 @@ def command(
             split=split,
             validation_split=validation_split,
             seed=seed,
+            classes=classes,
+            present_classes=present_classes,
             batch_size=batch_size,
             devices=devices,
             skip_bad_images=skip_bad_images,

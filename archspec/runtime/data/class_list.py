@@ -7,6 +7,7 @@ numbers to names, to `["n01440764", "tench"]` as in Keras's imagenet_class_index
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 
 from archspec.diagnostics import ArchspecError, fail, printable
 
+IMAGENET = 1000
+"""The number of classes of ImageNet."""
 MAX_BYTES = 16 << 20
 HELP = "give one name per line, or JSON: a list of names, or an object from numbers to names"
 SYNSET = re.compile(r"n[0-9]{8}")
@@ -65,6 +68,13 @@ def unique_names(classes: Sequence[ClassName]) -> tuple[str, ...]:
         other = each.synset or str(seen[each.name])
         names.append(each.name if counts[each.name] == 1 else f"{each.name} ({other})")
     return tuple(names)
+
+
+def imagenet_class_list() -> tuple[ClassName, ...] | None:
+    """ImageNet's classes in the order of keras.applications, if Keras has downloaded them; else None."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    file = home / "models" / "imagenet_class_index.json"
+    return read_class_list(file, IMAGENET) if file.is_file() else None
 
 
 def _of_lines(text: str) -> list[ClassName]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail, listed
+from archspec.diagnostics import fail
 from archspec.ops.base import counted
 
 DIGEST = 16
@@ -101,25 +101,3 @@ def with_classes(images: Images, class_names: tuple[str, ...]) -> Images:
     """The images with the labels of `class_names`, which has the name of every class with images."""
     place = np.array([class_names.index(name) if name in class_names else -1 for name in images.class_names], np.int32)
     return dataclasses.replace(images, class_names=class_names, labels=place[images.labels])
-
-
-def match_classes(images: Images, class_names: tuple[str, ...] | None, classes: int, data: str) -> Images:
-    """The images with the labels of the network's classes, matched by name.
-
-    A network without class names takes the labels as they are.
-
-    Raises:
-        ArchspecError: classes-mismatch if images and network do not have the same classes.
-    """
-    if class_names is None:
-        check_classes(classes, len(images.class_names), data, "evaluate on images of the same classes as in training")
-        return images
-    unknown = [name for name in images.class_names if name not in class_names]
-    missing = [name for name in class_names if name not in images.class_names]
-    if unknown or missing:
-        notes = [f"only in the data: {listed(unknown, 10)}"] if unknown else []
-        notes += [f"only in the network: {listed(missing, 10)}"] if missing else []
-        fact = f"the classes of `{data}` are not the classes that the network was trained on"
-        help = "use the same class names as in training; the data must have every class"
-        raise fail("classes-mismatch", fact, notes=notes, help=help)
-    return with_classes(images, class_names)

@@ -14,7 +14,7 @@ from archspec.diagnostics import fail, listed, render
 from archspec.lang.declarations import declared_text
 from archspec.protocols import Protocol
 from archspec.runtime.data.files.fingerprint import fingerprint
-from archspec.runtime.data.images import Images, match_classes
+from archspec.runtime.data.images import Images
 from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.distributed.cluster import check_workers, worker_lost_errors
 from archspec.runtime.distributed.collectives import Collectives
@@ -125,7 +125,7 @@ class _Evaluator:
         channels = int(network.input_shape[-1] or 0)
         if channels not in self.images:
             self.images[channels] = self.options.open_images(channels)
-        images = match_classes(self.images[channels], network.metadata.class_names, network.classes, data)
+        images = self.options.match(self.images[channels], network.metadata.class_names, network.classes)
         chosen = protocols_of(target, network.metadata, network.input_shape, protocols)
         for warning in small_views(network.input_shape, network.metadata, chosen):
             report(render(warning))
@@ -135,21 +135,20 @@ class _Evaluator:
             report(f"{network.path}: {text}")
             result = self.workers.run(network, images, protocol)
             self.journal_keys.append(result.journal_key)
-            found.append(
-                Predictions(
-                    posteriors=result.posteriors,
-                    labels=images.labels,
-                    class_names=images.class_names,
-                    images=image_names(images),
-                    digests=digests,
-                    models=(str(network.path),),
-                    protocols=(text,),
-                    scales=(result.scales,),
-                    data=data,
-                    passes=result.passes,
-                    images_per_second=result.images_per_second,
-                )
+            predictions = Predictions(
+                posteriors=result.posteriors,
+                labels=images.labels,
+                class_names=images.class_names,
+                images=image_names(images),
+                digests=digests,
+                models=(str(network.path),),
+                protocols=(text,),
+                scales=(result.scales,),
+                data=data,
+                passes=result.passes,
+                images_per_second=result.images_per_second,
             )
+            found.append(predictions.of_present_classes() if self.options.present_classes else predictions)
         return found
 
     def finish(self) -> None:

@@ -17,6 +17,8 @@ from archspec.ops.base import Shape
 from archspec.protocols import PROTOCOLS, Protocol
 from archspec.protocols.center import Center
 from archspec.protocols.dense import DenseEvaluation
+from archspec.runtime.data.class_list import IMAGENET, imagenet_class_list, read_class_list
+from archspec.runtime.data.class_match import match_classes
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.distributed.cluster import Cluster
@@ -34,6 +36,8 @@ class EvaluationOptions:
         report: called with lines of progress and warnings.
         split: "train" or "validation" as in training, or a part of the data: "test".
         validation_split, seed: as in training, to select the same held-out images.
+        classes: a file with the names of the networks' classes (`read_class_list`), to match those of the data.
+        present_classes: restrict the predictions to the classes that have images.
         skip_bad_images: leave out files that cannot be decoded.
         batch_size: views in a step, over all devices; larger views than the network's input count as several.
         devices: as `make_strategy` takes them.
@@ -45,10 +49,20 @@ class EvaluationOptions:
     split: str = "validation"
     validation_split: float | None = None
     seed: int = 0
+    classes: str | Path | None = None
+    present_classes: bool = False
     skip_bad_images: bool = False
     batch_size: int = 128
     devices: Devices = None
     cluster: Cluster | None = None
+
+    def match(self, images: Images, class_names: tuple[str, ...] | None, outputs: int) -> Images:
+        """The images with the labels of a network's classes. Raises classes-mismatch, class-list."""
+        class_list = None if self.classes is None else read_class_list(self.classes, outputs)
+        if class_list is None and class_names is None and outputs == IMAGENET:
+            class_list = imagenet_class_list()
+        data = str(self.data)
+        return match_classes(images, class_names, outputs, data, class_list=class_list, report=self.report)
 
     def open_images(self, channels: int) -> Images:
         """The images with that many channels. Raises ArchspecError as `open_data`."""

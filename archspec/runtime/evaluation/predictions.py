@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import ArchspecError, fail, printable
 from archspec.runtime.data.files.encoded_image import digest_of, encoded_images
 from archspec.runtime.data.images import Images, luminance
 from archspec.runtime.system.atomic_write import reason
@@ -72,13 +72,32 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def of_present_classes(self) -> Predictions:
+        """Restricted to the classes with images: the posteriors given that the class is one of these.
+
+        Raises ArchspecError: classes-mismatch if there are images of a single class.
+        """
+        kept, labels = np.unique(self.labels, return_inverse=True)
+        if len(kept) < 2:
+            fact = f"`{printable(self.data)}` has images of one class only, `{printable(self.class_names[kept[0]])}`"
+            raise fail("classes-mismatch", fact, help="omit `--present-classes`")
+        posteriors = self.posteriors[:, kept].astype(np.float64)
+        total = posteriors.sum(axis=1, keepdims=True)
+        posteriors = np.where(total > 0, posteriors / np.where(total > 0, total, 1), 1 / len(kept))
+        return dataclasses.replace(
+            self,
+            posteriors=posteriors.astype(np.float32),
+            labels=labels.astype(np.int32),
+            class_names=tuple(self.class_names[label] for label in kept),
+        )
+
 
 def image_names(images: Images) -> tuple[str, ...]:
     """Names of the images: the paths of their files, or the row numbers of an array."""
     if images.files is None:
         return images.names or tuple(map(str, range(len(images))))
     places = [""] * len(images) if images.spans is None else [f"@{start}" for start in images.spans[:, 0].tolist()]
-    return tuple(file + place for file, place in zip(images.files, places, strict=True))
+    return tuple(printable(file) + place for file, place in zip(images.files, places, strict=True))
 
 
 def image_digests(images: Images) -> tuple[str, ...]:

@@ -165,13 +165,31 @@ def test_other_classes_are_refused_and_named(model: Path, folder: Path, tmp_path
     assert diagnostic.notes == ("only in the data: gnu", "only in the network: bee")
 
 
+def test_part_of_the_classes_is_evaluated_over_all_or_these(model: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "cow").mkdir(parents=True)
+    for name in ("ant", "fox"):
+        (tmp_path / "data" / name).symlink_to(folder / name)
+    whole, data = evaluate(model, str(folder)), str(tmp_path / "data")
+    over_all, among = evaluate(model, data), evaluate(model, data, present_classes=True)
+    assert (over_all.images, over_all.class_names, among.class_names) == (6, NAMES, ("ant", "fox"))
+    names = {Path(name).parts[-2:]: row for row, name in enumerate(whole.predictions.images)}
+    rows = [names[Path(name).parts[-2:]] for name in over_all.predictions.images]
+    expected = whole.predictions.posteriors[rows]
+    np.testing.assert_allclose(over_all.predictions.posteriors, expected, atol=1e-6)
+    kept = expected[:, [NAMES.index("ant"), NAMES.index("fox")]]
+    np.testing.assert_allclose(among.predictions.posteriors, kept / kept.sum(1, keepdims=True), atol=1e-5)
+    assert [among.class_names[label] for label in among.predictions.labels] == ["ant"] * 3 + ["fox"] * 3
+
+
 def test_a_model_without_names_takes_the_classes_as_they_come(model: Path, folder: Path, tmp_path: Path) -> None:
     network = keras.saving.load_model(model)
     network.save(tmp_path / "plain.keras")
     assert evaluate(tmp_path / "plain.keras", str(folder)).class_names == tuple(sorted(NAMES))
     pixels, labels = np.zeros((20, 9, 11, 3), np.uint8), np.arange(20) % 10
     np.savez(tmp_path / "ten.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
-    with pytest.raises(ArchspecError, match=r"classes-mismatch.*: the network has 6 classes, but .* has 10"):
+    with pytest.raises(
+        ArchspecError, match=r"classes-mismatch.*: the network has 6 classes without names, but .* has 10"
+    ):
         evaluate(tmp_path / "plain.keras", str(tmp_path / "ten.npz"))
 
 

@@ -24,7 +24,7 @@ from archspec.runtime.data.files.image_facts import (
     image_facts,
 )
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
-from archspec.runtime.data.sources.dataset import open_parts, os_errors
+from archspec.runtime.data.sources.dataset import check_names, open_parts, os_errors
 from archspec.runtime.data.sources.parts import Parts
 
 CLASSES = 20  # classes that a line names
@@ -111,6 +111,8 @@ class Manifest:
         if training is None or training not in self.parts:
             return []
         found = []
+        if len(self.source.class_names[training]) == 1:
+            found.append("there is only one class; a classifier needs at least two")
         classes = {name: part.images.class_names for name, part in self.parts.items()}
         for name in classes:
             only = [printable(each) for each in classes[name] if each not in classes[training]]
@@ -235,6 +237,7 @@ def make_manifest(data: str, *, report: Report, split: str | None = None, keep: 
             for series and volumes.
     """
     source = open_parts(data, report)
+    check_names(source, data)
     only = None if split is None else source.named(split)
     if split is not None and only is None:
         raise source.not_found(split, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,9 @@ def open_data(
     tell = report or _ignore
     with os_errors(data):
         parts = find_source(data).open(data, channels=channels, report=tell)
+        check_names(parts, data)
+        if split == "train":
+            _check_several_classes(parts, data)
         images = select(parts, split, validation_split, seed, data)
         if split == "train" and parts.not_used():
             tell(f"{printable(data)}: {parts.described()}")
@@ -71,6 +75,24 @@ def open_data(
 
 
 def _ignore(line: str) -> None: ...
+
+
+def check_names(parts: Parts, data: str) -> None:
+    """Raises data-format for a class whose name is not UTF-8: run directories and model files could not store it."""
+    for part, names in parts.class_names.items():
+        for name in names:
+            if not name.isascii() and name != name.encode(errors="ignore").decode():
+                place = f"`{printable(data)}`" + f", part `{printable(part)}`," * bool(part)
+                fact = f"the class `{printable(name)}` of {place} has a name that is not UTF-8"
+                raise fail("data-format", fact, help="rename it")
+
+
+def _check_several_classes(parts: Parts, data: str) -> None:
+    names = () if parts.train is None else parts.class_names[parts.train]
+    if len(names) == 1:
+        fact = f"`{printable(data)}` has only one class, `{printable(names[0])}`; a classifier needs at least two"
+        folder = f"put the images of each class into their own folder: {Path(printable(data)) / 'CLASS' / 'image.jpg'}"
+        raise fail("data-one-class", fact, help=folder if Path(data).is_dir() else None)
 
 
 def open_parts(data: str, report: Report) -> Parts:

@@ -12,7 +12,7 @@ from archspec.diagnostics import ArchspecError, fail, printable
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.parts import Parts, part_kind, part_kinds
-from archspec.runtime.data.sources.source import DataSource, single_class
+from archspec.runtime.data.sources.source import DataSource
 
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 """Files that Windows and macOS add to folders, in lower case."""
@@ -36,7 +36,7 @@ class ClassFolders(DataSource):
         return bool(data) and os.path.isdir(data)
 
     def open(self, data: str, *, channels: int, report: Report) -> Parts:
-        """Raises data-empty and data-one-class for the training part, or the only one; data-format."""
+        """Raises data-empty; data-one-class and data-format where another folder was probably meant."""
         root = Path(data)
         roots = _part_folders(root)
         if not roots:
@@ -44,8 +44,9 @@ class ClassFolders(DataSource):
             roots = {"": root}
         first = next(iter(roots.values()))
         classes = _folders(first)
-        if len(classes) < 2:
-            raise _too_few_classes(root, first, classes)
+        meant = _meant(root) if len(classes) < 2 else None
+        if meant or not classes:
+            raise _no_classes(first, classes, meant)
         names = {part: _folders(folder) for part, folder in roots.items()}
         beside = [f"{name}/" for name in _folders(root) if "" not in roots and name not in roots]
         loose = sum(1 for folder in {root, *roots.values()} for _ in _files(folder))
@@ -99,13 +100,13 @@ def _check_no_parts_below(root: Path) -> None:
         )
 
 
-def _too_few_classes(root: Path, folder: Path, classes: tuple[str, ...]) -> ArchspecError:
-    """The error for less than two class folders, with the folder that was probably meant."""
-    meant = _meant(root)
+def _no_classes(folder: Path, classes: tuple[str, ...], meant: Path | None) -> ArchspecError:
+    """The error for a folder without class folders, or with one that was probably not meant as a class."""
     help = f"put the images of each class into their own folder: {folder / 'CLASS' / 'image.jpg'}"
     help = f"did you mean `{printable(str(meant))}`?" if meant else printable(help)
     if classes:
-        return single_class(printable(str(folder)), printable(classes[0]), help)
+        fact = f"`{printable(str(folder))}` has only one class folder, `{printable(classes[0])}`"
+        return fail("data-one-class", fact, help=help)
     return fail("data-empty", f"`{printable(str(folder))}` has no class folders", help=help)
 
 

@@ -20,7 +20,7 @@ from archspec.format import byte_size
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.parts import Parts, part_kind
-from archspec.runtime.data.sources.source import DataSource, single_class
+from archspec.runtime.data.sources.source import DataSource
 from archspec.runtime.system.memory import free_memory
 
 MOST_CLASSES = 100_000
@@ -147,8 +147,6 @@ def _class_names(arrays: _Arrays, y: npt.NDArray[np.int32]) -> tuple[str, ...]:
         arrays.check(len(set(names)) == len(names), "`class_names` has a name twice")
         fact = f"the greatest label is {count - 1}, but `class_names` has {counted(len(names), 'name')}"
         arrays.check(len(names) >= count, fact)
-    if len(names) == 1:
-        raise single_class(str(arrays.path), names[0])
     return names
 
 

@@ -92,12 +92,6 @@ class DataSource(Declared):
         return fail("missing-package", f"`{data}` needs {package}, which is not installed", help=help)
 
 
-def single_class(data: str, name: str, help: str | None = None) -> ArchspecError:
-    """The error for data of a single class."""
-    fact = f"`{data}` has only one class, `{name}`; a classifier needs at least two"
-    return fail("data-one-class", fact, help=help)
-
-
 def download_failed(fact: str, library: str, error: Exception, help: str) -> ArchspecError:
     """The error for a download by a library, with the first line of its message."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

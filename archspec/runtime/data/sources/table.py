@@ -15,7 +15,7 @@ from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, prin
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.parts import KINDS, Parts, part_kind
-from archspec.runtime.data.sources.source import DataSource, single_class
+from archspec.runtime.data.sources.source import DataSource
 
 COLUMNS = ("path", "label")
 WORDS = tuple(word for words in KINDS.values() for word in words)
@@ -54,8 +54,6 @@ class TableFile(DataSource):
             parts.setdefault(row.split.lower(), []).append(row)
         training = [row for row in rows if part_kind(row.split) == "train"]
         names = _classes(row.label for row in training or rows)
-        if len(names) == 1:
-            raise single_class(str(path), names[0])
         return Parts.of({part: _images(path, names, own) for part, own in parts.items()})
 
     def _parquet(self, path: Path) -> Iterable[TableRow]:

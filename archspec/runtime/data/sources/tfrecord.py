@@ -21,7 +21,7 @@ from archspec.runtime.data.files.encoded_image import stamp_of
 from archspec.runtime.data.files.image_facts import INTERVAL, cache_file, quietly, read_cache, write_cache
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.parts import KINDS, Parts
-from archspec.runtime.data.sources.source import DataSource, single_class
+from archspec.runtime.data.sources.source import DataSource
 from archspec.runtime.data.tf_data import untuned
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
@@ -117,8 +117,6 @@ def _class_names(source: Path, indices: dict[str, Index]) -> dict[int, str]:
     called = {label: name for index in indices.values() for label, name in index.names.items()}
     if len(set(called.values())) < len(labels):
         called = {label: str(label) for label in labels}
-    if len(labels) == 1:
-        raise single_class(str(source), called[labels[0]])
     return {label: called[label] for label in labels}
 
 

@@ -82,7 +82,6 @@ GOOD = {"x": pixels(4, 7, 5, 3), "y": np.array([0, 1, 0, 1])}
         ({"y": np.array([0, 1, -1, 1])}, "data-format", "`y` has labels from -1 to 1"),
         ({"y": np.array([0, 1, 10**9, 1])}, "data-format", "`y` has labels from 0 to 1000000000"),
         ({"y": np.array(["cat", "dog"] * 2)}, "data-format", "`y` is <U3 of shape (4,)"),
-        ({"y": np.zeros(4, int)}, "data-one-class", "has only one class, `0`"),
         ({"y": np.zeros(0, int), "x": pixels(0, 7, 5, 3)}, "data-empty", "is empty"),
         ({"class_names": np.array(["a"])}, "data-format", "the greatest label is 1, but `class_names` has 1 name"),
         ({"class_names": np.array(["a", "a"])}, "data-format", "`class_names` has a name twice"),
@@ -129,6 +128,13 @@ def test_an_npz_of_test_images_alone_can_be_evaluated_and_not_trained_on(tmp_pat
     source = saved(tmp_path, x_test=GOOD["x"], y_test=GOOD["y"])
     assert len(open_data(source, "validation")) == 4
     assert refused(lambda: open_data(source, "train")).code == "data-not-found"
+
+
+def test_a_single_class_can_be_evaluated_and_not_trained_on(tmp_path: Path) -> None:
+    source = saved(tmp_path, x=GOOD["x"], y=np.zeros(4, int))
+    assert len(open_data(source, "validation")) == 4
+    wrong = refused(lambda: open_data(source, "train", validation_split=0.5))
+    assert (wrong.code, "has only one class, `0`" in wrong.message) == ("data-one-class", True)
 
 
 def test_an_npz_without_the_right_arrays_says_which_it_holds(tmp_path: Path) -> None:
