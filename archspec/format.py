@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+LEAST_COLUMN = 6
+"""Characters of a cell that a narrow terminal leaves at least."""
 BYTE_UNITS = {
     "": 1,
     "k": 10**3,
@@ -64,18 +67,96 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d} h"
 
 
+_width: int | None = None
+
+
+@contextmanager
+def fitted(width: int | None) -> Iterator[None]:
+    """In the block, the lines of a Table have at most this many characters; None for no bound."""
+    global _width
+    before, _width = _width, width
+    try:
+        yield
+    finally:
+        _width = before
+
+
+def wrapped(text: str) -> str:
+    """The text with long lines broken at spaces to the width of `fitted`; the rest of a line is indented."""
+    if _width is None:
+        return text
+    return "\n".join(part for line in text.split("\n") for part in _parts(line, _width))
+
+
+def _parts(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    import textwrap
+
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    lines = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return lines or [line[:width]]
+
+
+def _line_width(widths: Collection[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _narrowed(widths: list[int]) -> list[int]:
+    """The widths of the columns with the widest ones reduced until a line fits."""
+    widths = list(widths)
+    while _width is not None and _line_width(widths) > _width and max(widths) > LEAST_COLUMN:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _cut(cell: str, width: int) -> str:
+    """The cell, or as much of it as fits: the end of a path, the start of other text."""
+    if len(cell) <= width:
+        return cell
+    return f"…{cell[len(cell) - width + 1 :]}" if "/" in cell else f"{cell[: width - 1]}…"
+
+
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under headings. `right` holds the headings of the columns that are aligned to the right."""
+    """Rows of cells under headings."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: Collection[str] = ()
+    """Headings of the columns that are aligned to the right."""
+    optional: Sequence[str] = ()
+    """Headings of the columns that a narrow terminal leaves out, the first one first."""
+
+    def left_out(self) -> list[str]:
+        """The headings that do not fit into the width of `fitted`."""
+        kept = dict(zip(self.headings, self._widths(), strict=True))
+        found: list[str] = []
+        for heading in self.optional:
+            if _width is None or _line_width(kept.values()) <= _width:
+                break
+            found.append(heading)
+            del kept[heading]
+        return found
+
+    def _widths(self) -> list[int]:
+        return [max(map(len, column)) for column in zip(self.headings, *self.rows, strict=True)]
 
     def lines(self) -> list[str]:
-        """The headings, then the rows, as lines of aligned columns; without the first line if no heading has text."""
-        table = [self.headings, *self.rows] if any(self.headings) else self.rows
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        """The headings, then the rows, as lines of aligned columns; without the first line if no heading has text.
+
+        Within `fitted`, columns are left out and long cells cut until the lines fit.
+        """
+        left_out = self.left_out()
+        if left_out:
+            places = [place for place, heading in enumerate(self.headings) if heading not in left_out]
+            rows = [[cells[place] for place in places] for cells in self.rows]
+            return Table([self.headings[place] for place in places], rows, self.right).lines()
+        table: Sequence[Sequence[str]] = [self.headings, *self.rows] if any(self.headings) else self.rows
+        if not table:
+            return []
+        widths = _narrowed([max(map(len, column)) for column in zip(*table, strict=True)])
+        table = [[_cut(cell, width) for cell, width in zip(cells, widths, strict=True)] for cells in table]
         return [
             "  ".join(
                 cell.rjust(width) if heading in self.right else cell.ljust(width)

@@ -17,8 +17,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from archspec import api
-from archspec.cli.terminal import SentenceGroup, print_diagnostics
+from archspec.cli.terminal import SentenceGroup, print_diagnostics, width
 from archspec.diagnostics import ArchspecError, did_you_mean
+from archspec.format import fitted
 from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
 from archspec.version import __version__
 
@@ -63,6 +64,10 @@ class Commands(SentenceGroup):
         module = import_module(f"archspec.cli.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with fitted(width()):
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 
 import click
 
 from archspec import api
 from archspec.diagnostics import Diagnostic, render
+from archspec.format import wrapped
+
+LEAST_WIDTH = 40
+"""Of a terminal; narrower ones break the lines themselves."""
 
 
 class SentenceGroup(click.Group):
@@ -32,9 +37,25 @@ class DataCommand(click.Command):
             formatter.write_dl(api.data_sources())
 
 
+def width() -> int | None:
+    """Columns of the terminal; None where standard output is no terminal and COLUMNS is not set."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return max(int(given), LEAST_WIDTH)
+    try:
+        return max(os.get_terminal_size(sys.stdout.fileno()).columns, LEAST_WIDTH)
+    except (OSError, AttributeError, ValueError):
+        return None
+
+
+def echo(text: str) -> None:
+    """Print text whose long lines are broken to the width of the terminal."""
+    click.echo(wrapped(text))
+
+
 def progress_line(line: str) -> None:
     """Print a line of progress to standard error."""
-    click.echo(line, err=True)
+    click.echo(wrapped(line), err=True)
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from archspec.cli.options import load, overwrite, reference, seed, settings
+from archspec.cli.terminal import echo
 from archspec.format import byte_size
 
 
@@ -34,5 +35,5 @@ def command(
     network = load(reference, settings)
     built = network.save(out, weights=weights, seed=seed, overwrite=overwrite)
     if built.weights is not None and weights is not None:
-        click.echo(built.weights.describe(weights))
-    click.echo(f"wrote {out}: {network.name}, {built.parameters:,} parameters, {byte_size(built.bytes)}")
+        echo(built.weights.describe(weights))
+    echo(f"wrote {out}: {network.name}, {built.parameters:,} parameters, {byte_size(built.bytes)}")

@@ -9,6 +9,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import complete_reference, load, overwrite, settings
+from archspec.cli.terminal import echo
 from archspec.format import byte_size
 
 
@@ -53,16 +54,16 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: ap
     found.write(out, overwrite=overwrite)
     if out.suffix == ".keras":
         graph = found.graph
-        click.echo(f"wrote {out}: {graph.name}, {graph.params:,} parameters, {byte_size(out.stat().st_size)}")
+        echo(f"wrote {out}: {graph.name}, {graph.params:,} parameters, {byte_size(out.stat().st_size)}")
     else:
-        click.echo(f"wrote {out}: {found.spec.count(chr(10))} lines")
+        echo(f"wrote {out}: {found.spec.count(chr(10))} lines")
     if found.effects:
-        click.echo("exact at the training size; on larger images it differs from the original on crops by")
+        echo("exact at the training size; on larger images it differs from the original on crops by")
         for effect in found.effects:
-            click.echo(f"  {effect}")
+            echo(f"  {effect}")
     else:
-        click.echo("exact: each position of the map has the output of the original for the crop at that position")
+        echo("exact: each position of the map has the output of the original for the crop at that position")
     if out.suffix != ".keras":
         shape = found.original.input_shape
         larger = [size + size // 2 for size in shape[:-1] if size] + [shape[-1]]
-        click.echo(f"next, try:\n  archspec summarize {out} --set input={str(larger).replace(' ', '')}")
+        echo(f"next, try:\n  archspec summarize {out} --set input={str(larger).replace(' ', '')}")

@@ -19,7 +19,7 @@ from archspec.cli.options import (
     settings,
     skip_bad_images,
 )
-from archspec.cli.terminal import DataCommand, SentenceGroup, print_diagnostics, progress_line
+from archspec.cli.terminal import DataCommand, SentenceGroup, echo, print_diagnostics, progress_line
 
 
 @click.group("data", cls=SentenceGroup)
@@ -40,7 +40,7 @@ def check(ctx: click.Context, data: str, split: str | None, no_cache: bool, form
     classes of the training and validation images differ, or if a class has no training image.
     """
     manifest = api.check_data(data, split=split, use_cache=not no_cache, report=progress_line)
-    click.echo(manifest.render(format_))
+    (echo if format_ == "text" else click.echo)(manifest.render(format_))
     if manifest.bad or manifest.problems:
         ctx.exit(1)
 
@@ -84,4 +84,4 @@ def preview(
         overwrite=overwrite,
         report=progress_line,
     )
-    click.echo(f"wrote {out}: {preview.images} images, {preview.views} views of each, before `preprocess`")
+    echo(f"wrote {out}: {preview.images} images, {preview.views} views of each, before `preprocess`")

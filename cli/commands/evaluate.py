@@ -9,7 +9,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import cluster, devices, format_option, seed, skip_bad_images
-from archspec.cli.terminal import progress_line
+from archspec.cli.terminal import echo, progress_line
 
 
 @click.command(
@@ -121,7 +121,7 @@ def command(
         progress_line("finished batches are kept; run the same command again to continue")
         raise
     if reports:
-        click.echo(results.render(format_))
+        (echo if format_ == "text" else click.echo)(results.render(format_))
         if out is not None:
             progress_line(f"wrote {out}: evaluation.json, tables, plots, and images.csv with each prediction")
 

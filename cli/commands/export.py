@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from archspec import api
+from archspec.cli.terminal import echo
 from archspec.format import byte_size
 
 FORMATS = dict(api.export_formats())
@@ -30,6 +31,6 @@ HELP = "Export a trained model for programs without archspec.\n\n" + "\n\n".join
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 def command(model: Path, out: Path, format_: str, overwrite: bool) -> None:
     done = api.export(model, out, format=format_, overwrite=overwrite)
-    click.echo(f"wrote {done.path} ({byte_size(done.bytes)}) with {' and '.join(done.signatures)}")
-    click.echo(f"checked: its probabilities differ from those of the model by at most {done.largest_difference:.1e}")
-    click.echo(done.usage)
+    echo(f"wrote {done.path} ({byte_size(done.bytes)}) with {' and '.join(done.signatures)}")
+    echo(f"checked: its probabilities differ from those of the model by at most {done.largest_difference:.1e}")
+    echo(done.usage)

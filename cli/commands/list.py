@@ -8,7 +8,11 @@ import click
 
 from archspec import api
 from archspec.cli.options import format_option
-from archspec.format import count
+from archspec.cli.terminal import echo, width
+from archspec.format import count, wrapped
+
+WIDE = 72
+"""Columns of the terminal that the list needs with the shapes of the inputs."""
 
 
 @click.command("list")
@@ -32,11 +36,12 @@ def command(families: tuple[str, ...], format_: str) -> None:
         click.echo(json.dumps(facts, indent=1))
         return
     for family, members in networks.items():
-        click.secho(f"{family}  ", bold=True, nl=False)
-        click.echo(members[0].spec.title)
+        title = wrapped(f"{family}  {members[0].spec.title}").removeprefix(family)
+        click.secho(family, bold=True, nl=False)
+        click.echo(title)
+        narrow = (width() or WIDE) < WIDE
         for network in members:
             graph = network.graph()
-            click.echo(
-                f"  {network.reference:<24} {graph.input_shape!s:<16}"
-                f" {count(graph.params):>7} params {count(graph.macs):>7} MACs"
-            )
+            shape = "" if narrow else f"{graph.input_shape!s:<16} "
+            figures = f"{count(graph.params):>7} params {count(graph.macs):>7} MACs"
+            echo(f"  {network.reference:<24} {shape}{figures}")

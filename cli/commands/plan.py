@@ -8,6 +8,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import format_option, load, recipe, reference, settings
+from archspec.cli.terminal import echo
 from archspec.format import parse_bytes
 
 
@@ -58,4 +59,4 @@ def command(
     if batch_size < devices:
         raise click.UsageError(f"A batch of {batch_size} images cannot be split over {devices} devices.")
     plan = api.plan(network, batch_size=batch_size, devices=devices, memory=memory, device=device)
-    click.echo(plan.render(format_))
+    (echo if format_ == "text" else click.echo)(plan.render(format_))

@@ -9,7 +9,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import format_option, overwrite
-from archspec.cli.terminal import DataCommand, progress_line
+from archspec.cli.terminal import DataCommand, echo, progress_line
 from archspec.diagnostics import printable
 
 
@@ -57,9 +57,9 @@ def command(
     bad = [prediction for prediction in predictions if prediction.error is not None]
     if out is not None:
         api.write_text(out, f"{text}\n", overwrite=overwrite)
-        click.echo(f"wrote {out}: {len(predictions):,} images{f', {len(bad):,} of them unreadable' if bad else ''}")
+        echo(f"wrote {out}: {len(predictions):,} images{f', {len(bad):,} of them unreadable' if bad else ''}")
     elif text:
-        click.echo(text)
+        (echo if format_ == "text" else click.echo)(text)
     if format_ == "text":
         for prediction in bad:
             click.echo(f"error[bad-images]: `{printable(prediction.file)}`: {prediction.error}", err=True)

@@ -8,6 +8,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import format_option, load, reference, settings
+from archspec.cli.terminal import echo
 
 
 @click.command("summarize")
@@ -17,4 +18,5 @@ from archspec.cli.options import format_option, load, reference, settings
 @click.option("--depth", type=click.IntRange(min=1), help="Fold layers whose paths share their first DEPTH components.")
 def command(reference: str, settings: tuple[str, ...], format_: api.SummaryFormat, depth: int | None) -> None:
     """Show every layer of a network: shapes, parameters, MACs, memory, receptive field. Needs no TensorFlow."""
-    click.echo(api.summarize(load(reference, settings), depth=depth).render(format_))
+    text = api.summarize(load(reference, settings), depth=depth).render(format_)
+    (echo if format_ == "text" else click.echo)(text)

@@ -19,7 +19,7 @@ from archspec.cli.options import (
     settings,
     skip_bad_images,
 )
-from archspec.cli.terminal import DataCommand
+from archspec.cli.terminal import DataCommand, echo
 
 
 @click.command("train", cls=DataCommand)
@@ -146,7 +146,7 @@ def command(
             cluster=found_cluster,
         )
     if found_cluster is None or found_cluster.is_chief:
-        click.echo(result.summary())
+        echo(result.summary())
         click.echo("next, try:")
         for line in result.next_commands(program()):
             click.echo(f"  {line}")

@@ -22,6 +22,8 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
     def call(*arguments: object) -> Result:
         monkeypatch.setattr("sys.argv", ["archspec", *map(str, arguments)])
         status = main.run()

@@ -131,6 +131,7 @@ HEADINGS = (
     "offset",
     "line",
 )
+OPTIONAL = ("line", "offset", "stride", "trainable", "memory", "receptive field", "inputs", "MACs")
 RIGHT = {"params", "trainable", "MACs", "memory", "receptive field", "stride", "offset", "line"}
 
 
@@ -168,7 +169,7 @@ def _near(row: SummaryRow, above: str) -> str:
 
 
 def _table(graph: Graph, depth: int | None) -> Table:
-    return Table(HEADINGS, _rows(graph, depth, human=True), RIGHT)
+    return Table(HEADINGS, _rows(graph, depth, human=True), RIGHT, OPTIONAL)
 
 
 def _rows(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
@@ -180,11 +181,17 @@ def _rows(graph: Graph, depth: int | None, human: bool) -> list[list[str]]:
 
 
 def as_text(graph: Graph, depth: int | None = None) -> str:
-    """A table for the terminal. Empty `inputs` means the layer above, as does ↑; ./ is the row's own block."""
-    headings, *lines = _table(graph, depth).lines()
+    """A table for the terminal."""
+    table = _table(graph, depth)
+    headings, *lines = table.lines()
     line = rule([headings, *lines])
     head = f"{graph.name}: {show(graph.input_shape)} -> {show(graph.output_shape)}"
-    return "\n".join([head, line, headings, line, *lines, line, *totals(graph)])
+    left_out, inputs, notes = table.left_out(), HEADINGS.index("inputs"), []
+    if "inputs" not in left_out and any(row[inputs] for row in table.rows):
+        notes.append("inputs  empty and ↑: the layer above; ./: in the block of the layer")
+    if left_out:
+        notes.append(f"not shown in this width: {', '.join(left_out)}; `--format csv` has all columns")
+    return "\n".join([head, line, headings, line, *lines, line, *notes, *totals(graph)])
 
 
 def totals(graph: Graph) -> list[str]:

@@ -38,7 +38,7 @@ def as_markdown(difference: Difference, context: int = 1) -> str:
 
 
 def _layers(difference: Difference, context: int) -> Table:
-    return Table(HEADINGS, rows(difference, context), right=("params",))
+    return Table(HEADINGS, rows(difference, context), right=("params",), optional=("params", "output shape"))
 
 
 def as_json(difference: Difference, context: int = 1) -> str:

@@ -92,7 +92,9 @@ COLUMNS = (
 
 def _table(evaluations: Sequence[Evaluation]) -> Table:
     rows = [[column.text(each) for column in COLUMNS] for each in evaluations]
-    return Table([each.heading for each in COLUMNS], rows, [each.heading for each in COLUMNS if each.is_number])
+    headings = [each.heading for each in COLUMNS]
+    optional = [heading for heading in reversed(headings) if heading not in ("model", "protocol", "top-1 error %")]
+    return Table(headings, rows, [each.heading for each in COLUMNS if each.is_number], optional)
 
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:
@@ -182,7 +184,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
         + ("" if speed is None else f", {throughput(speed)} images/s"),
         "",
-        *Table(headings, rows, headings[1:4]).lines(),
+        *Table(headings, rows, headings[1:4], (headings[4], headings[2])).lines(),
     ]
     return "\n".join(lines)
 
