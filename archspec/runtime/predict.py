@@ -26,6 +26,7 @@ from archspec.runtime.data.images import Images, Report, to_channels
 from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_image
 from archspec.runtime.data.sources.dataset import open_parts
 from archspec.runtime.models.classifier import probabilities_of
+from archspec.runtime.models.fold_batch_norm import fold_batch_norm
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
@@ -104,7 +105,7 @@ def predict(
     need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)
-    network = probabilities_of(loaded)
+    network = fold_batch_norm(probabilities_of(loaded))
     input_shape = tuple(network.input_shape[1:])
     check_images_enter(input_shape)
     check_preprocess(input_shape, metadata.preprocess)

@@ -19,6 +19,7 @@ from archspec.runtime.data.pipeline.preprocess import preprocess_values
 from archspec.runtime.dense.convert import convolutionalize, graph_of
 from archspec.runtime.dense.scorer import DenseScorer
 from archspec.runtime.models.classifier import logits_of
+from archspec.runtime.models.fold_batch_norm import fold_batch_norm
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.system import memory as machine
@@ -65,8 +66,13 @@ class Predictor:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def _posteriors(self, x: Any) -> Any:
-        return _softmax(import_tensorflow(), self.logits_model(x, training=False))
+    @cached_property
+    def _posteriors(self) -> Predict:
+        """Posteriors of preprocessed inputs, by the network with folded batch normalization."""
+        tf = import_tensorflow()
+        with self.strategy.scope():
+            folded = fold_batch_norm(self.logits_model)
+        return lambda x: _softmax(tf, folded(x, training=False))
 
     @cached_property
     def of_inputs(self) -> Predict:
@@ -77,7 +83,8 @@ class Predictor:
     def of_crops(self) -> Predict:
         """Posteriors of crops of the input's size, (B, H, W, C), float32 pixel values from 0 to 255."""
         tf, shape, preprocess = import_tensorflow(), self.input_shape, self.metadata.preprocess
-        return self._run(lambda x: self._posteriors(preprocess_values(tf, x, shape, preprocess)), shape)
+        posteriors = self._posteriors  # made here, not while the function is traced
+        return self._run(lambda x: posteriors(preprocess_values(tf, x, shape, preprocess)), shape)
 
     def of_images(self, average: str) -> Predict:
         """Posteriors of images of any size, (B, H, W, C), float32 from 0 to 255, by the fully convolutional network.
