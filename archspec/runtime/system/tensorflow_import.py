@@ -23,11 +23,12 @@ from archspec.runtime.system.processor import choose_onednn
 def import_tensorflow() -> Any:
     """The module tensorflow, with oneDNN if it is faster on this processor (`choose_onednn`).
 
-    With TF_CPP_MIN_LOG_LEVEL=0 in the environment it prints all of its messages.
+    With TF_CPP_MIN_LOG_LEVEL=0 in the environment it prints all of its messages. Its import takes seconds: on the
+    command line, a line on standard error says so after the first.
     """
     choose_onednn()
     if "tensorflow" not in sys.modules and os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
-        with importing(), _native_messages_kept():
+        with importing(), _native_messages_kept() as descriptor, _notice_after(NOTICE_SECONDS, descriptor):
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # the search for GPUs also prints messages
