@@ -68,9 +68,10 @@ def open_data(
             return Images(images.class_names, images.labels, pixels)
         if channels not in (1, 3):
             raise fail("data-shape", f"image files have 1 or 3 channels, but the network's input has {channels}")
-        _check_counts(images, split, data, _ignore)
+        share = validation_split if parts.validation is None and split == "validation" else None
+        _check_counts(images, split, data, _ignore, share)
         images = checked_files(images, cache_file(data), channels, skip_bad_images=skip_bad_images, report=tell)
-        _check_counts(images, split, data, tell)
+        _check_counts(images, split, data, tell, share)
         return images
 
 
@@ -161,14 +162,23 @@ def _check_same_classes(parts: Parts, training: str, validation: str, data: str)
         raise fail("data-classes", fact, notes=[*notes, f"only in `{second}`: {_names(only)}"])
 
 
-def _check_counts(images: Images, split: str, data: str, report: Report) -> None:
-    """Raises data-empty if there are no images, or no training images of a class; reports other empty classes."""
+def _check_counts(images: Images, split: str, data: str, report: Report, share: float | None) -> None:
+    """Raises data-empty if there are no images, or no training images of a class; reports other empty classes.
+
+    Raises validation-split if a share holds out no images.
+    """
     empty = [name for name, count in zip(images.class_names, class_counts(images), strict=True) if not count]
     if not empty:
         return
     kind = {"train": "training", "validation": "validation"}.get(split, f"`{printable(split)}`")
     fact = f"`{data}` has no {kind} images of {'class' if len(empty) == 1 else 'the classes'} {_names(empty)}"
-    if split == "train" or not len(images):
+    if share is not None:
+        classes = f"class{'es' * (len(empty) > 1)} {_names(empty)}"
+        fact = f"`--validation-split {share:g}` leaves no validation images of {classes}: one image cannot be divided"
+        help = "add images: of two or more images of a class, any share holds out at least one"
+        if not len(images):
+            raise fail("validation-split", fact, help=help)
+    elif split == "train" or not len(images):
         raise fail("data-empty", fact, help="remove these classes, or add images to them")
     report(fact)
 

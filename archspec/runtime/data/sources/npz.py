@@ -19,6 +19,7 @@ from archspec.diagnostics import ArchspecError, fail, listed, printable
 from archspec.format import byte_size
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.sources.labels import measurements, several_labels
 from archspec.runtime.data.sources.parts import Parts, part_kind
 from archspec.runtime.data.sources.source import DataSource
 from archspec.runtime.system.memory import free_memory
@@ -123,11 +124,25 @@ class _Arrays:
         self.check(array.ndim > 0, f"`{name}` is a single value")
         return array
 
+    def _check_classes(self, name: str, y: npt.NDArray[Any]) -> None:
+        """Raises data-format for several labels of an image, and for numbers with decimals."""
+
+        def error(fact: str, help: str) -> ArchspecError:
+            return self.error(f"`{name}`: {fact}", help=help)
+
+        if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all():
+            if (y.sum(axis=1) == 1).all():
+                raise error("the labels are one-hot rows", f"save class numbers: `{name}.argmax(axis=1)`")
+            raise several_labels(f"{int((y.sum(axis=1) > 1).sum()):,} images have several labels", error)
+        if y.ndim == 1 and y.dtype.kind == "f" and np.isfinite(y).all() and (np.rint(y) != y).any():
+            raise measurements(", ".join(f"{value:g}" for value in y[:3]), error)
+
     def labels(self, name: str) -> npt.NDArray[np.int32]:
         """int32 (N,), from integers (N,) or (N, 1)."""
         y = self.read(name)
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
+        self._check_classes(name, y)
         help = "labels are integers of shape (N,): class numbers 0, 1, 2, ..."
         self.check(y.ndim == 1 and y.dtype.kind in "iu", f"`{name}` is {y.dtype} of shape {y.shape}", help=help)
         if len(y) and (y.min() < 0 or y.max() >= MOST_CLASSES):

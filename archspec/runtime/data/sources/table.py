@@ -14,6 +14,7 @@ import numpy as np
 from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, printable
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.sources.labels import check_labels
 from archspec.runtime.data.sources.parts import KINDS, Parts, part_kind
 from archspec.runtime.data.sources.source import DataSource
 
@@ -54,6 +55,7 @@ class TableFile(DataSource):
             parts.setdefault(row.split.lower(), []).append(row)
         training = [row for row in rows if part_kind(row.split) == "train"]
         names = _classes(row.label for row in training or rows)
+        check_labels(names, lambda fact, help: fail("data-format", f"`{printable(data)}`: {fact}", help=help))
         return Parts.of({part: _images(path, names, own) for part, own in parts.items()})
 
     def _parquet(self, path: Path) -> Iterable[TableRow]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from archspec.runtime.data.images import Images, class_counts
 from archspec.runtime.data.sources.dataset import open_data, split_rows
 from tests.refusal import refused
-from tests.runtime.data.image_files import pixels, saved, two_classes
+from tests.runtime.data.image_files import folder, pixels, saved, two_classes
 
 
 def test_digits_are_the_published_ones_with_the_last_450_held_out() -> None:
@@ -81,6 +81,19 @@ def test_another_seed_holds_out_other_images() -> None:
 def test_a_share_outside_0_to_1_is_refused(tmp_path: Path, share: float) -> None:
     source = saved(tmp_path, x=pixels(4, 7, 5, 3), y=np.array([0, 1, 0, 1]))
     assert refused(lambda: open_data(source, "train", validation_split=share)).code == "validation-split"
+
+
+def test_a_class_of_one_image_cannot_be_divided(tmp_path: Path) -> None:
+    folder(tmp_path, {"a/0": (5, 7, 3), "b/0": (5, 7, 3)})
+    wrong = refused(lambda: open_data(str(tmp_path), "validation", validation_split=0.5))
+    assert wrong.code == "validation-split"
+    assert wrong.message.startswith("`--validation-split 0.5` leaves no validation images of classes `a`, `b`")
+    folder(tmp_path, {"b/1": (5, 7, 3)})
+    lines: list[str] = []
+    assert len(open_data(str(tmp_path), "train", validation_split=0.5)) == 2
+    assert len(open_data(str(tmp_path), "validation", validation_split=0.5, report=lines.append)) == 1
+    fact = "`--validation-split 0.5` leaves no validation images of class `a`: one image cannot be divided"
+    assert lines == [fact]
 
 
 def test_files_cannot_serve_a_network_of_five_channels(tmp_path: Path) -> None:

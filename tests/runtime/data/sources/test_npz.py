@@ -78,7 +78,7 @@ GOOD = {"x": pixels(4, 7, 5, 3), "y": np.array([0, 1, 0, 1])}
         ({"x": np.full((4, 5, 3), np.inf)}, "data-format", "`x` has NaN or infinite values"),
         ({"x": pixels(3, 7, 5, 3)}, "data-format", "`x` has 3 samples, but `y` has 4 labels"),
         ({"x": np.array([None] * 4)}, "data-format", "contains Python objects"),
-        ({"y": np.eye(4)}, "data-format", "`y` is float64 of shape (4, 4)"),
+        ({"y": np.eye(4) * 2}, "data-format", "`y` is float64 of shape (4, 4)"),
         ({"y": np.array([0, 1, -1, 1])}, "data-format", "`y` has labels from -1 to 1"),
         ({"y": np.array([0, 1, 10**9, 1])}, "data-format", "`y` has labels from 0 to 1000000000"),
         ({"y": np.array(["cat", "dog"] * 2)}, "data-format", "`y` is <U3 of shape (4,)"),
