@@ -117,6 +117,7 @@ class Network:
         """
         out = check_output(out, ".keras", overwrite=overwrite)
         graph = self.graph()
+        from archspec.runtime.models.custom_layers import check_loadable
         from archspec.runtime.models.metadata import Metadata
         from archspec.runtime.models.model_file import save_model
         from archspec.runtime.weights.weight_file import check_source
@@ -134,6 +135,7 @@ class Network:
             preprocess=self.preprocess,  # type: ignore[arg-type]
             resize=self.protocol.resize,
         )
+        check_loadable(model, metadata)
         save_model(model, out, metadata)
         return ModelFile(out, model.count_params(), out.stat().st_size, matching)
 

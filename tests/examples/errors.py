@@ -96,6 +96,7 @@ REFERENCE: Mapping[str, tuple[str, str, Callable[[], object]]] = {
 OTHER: Mapping[str, str] = {
     "not-text": "the file of a spec is not UTF-8 text",
     "unknown-family": "no spec of this name ships with archspec; give your own spec by its path",
+    "custom-layer": "a layer of a plugin operator cannot be saved and loaded again",
     "class-list": "a file that names the classes of a network cannot be read, or has another number of them",
     "unknown-option": "a Python function has no option of this name",
     "page-too-large": "the file of a spec is larger than a megabyte or has more than 100,000 values",

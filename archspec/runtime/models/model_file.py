@@ -82,7 +82,13 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
         try:
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # whatever a damaged or foreign configuration makes Keras raise
-            raise _unreadable(path, error) from error
+            from archspec.runtime.models.custom_layers import register_layers
+
+            try:
+                register_layers(metadata)
+                model = keras.saving.load_model(path, compile=False, safe_mode=True)
+            except Exception:
+                raise _unreadable(path, error) from error
     if not isinstance(model, keras.Model):
         raise fail("not-a-model", f"`{path}` contains a {type(model).__name__}, not a network", help=HELP)
     outputs = model.outputs[0].shape[-1]

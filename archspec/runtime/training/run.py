@@ -21,6 +21,7 @@ from archspec.runtime.distributed.cluster import worker_lost_errors
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import describe, make_strategy
 from archspec.runtime.models.classifier import classifier_shapes
+from archspec.runtime.models.custom_layers import check_loadable
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
 from archspec.runtime.system.processor import processor
@@ -97,8 +98,6 @@ def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
     setup = make_setup(request, strategy, images)
     devices = describe(strategy, request.cluster)
     settings = _settings(request, images, fingerprints, devices)
-    if request.is_chief and not resumed:
-        held.enter_context(run_directory.created(directory, overwrite=request.overwrite))
     metadata = Metadata(
         reference=request.reference,
         spec=request.spec,
@@ -106,6 +105,10 @@ def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
         preprocess=network.preprocess,
         resize=network.protocol.resize,
     )
+    if request.is_chief:
+        check_loadable(setup.model, metadata)
+    if request.is_chief and not resumed:
+        held.enter_context(run_directory.created(directory, overwrite=request.overwrite))
     logger = _make_logger(request, directory, settings, metadata)
     return PreparedRun(request, directory, collectives, images, fingerprints, setup, devices, interval, logger)
 

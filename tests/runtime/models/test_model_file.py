@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -229,3 +231,69 @@ def test_files_written_here_are_read_by_keras_in_a_process_without_archspec(save
     code = "import keras, sys; keras.saving.load_model(sys.argv[1]); assert 'archspec' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(saved)], check=True, capture_output=True, timeout=120)
     assert MEMBER in zipfile.ZipFile(saved).namelist()
+
+
+LAYERS = """
+import keras
+
+REGISTER
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+PLUGIN = """
+from archspec.ops import Op
+
+class Double(Op):
+    "Times two."
+    name = "double"
+
+    def build(self, keras, name):
+        from twice_layers import Twice
+        return Twice(name=name)
+"""
+CODE = """
+import sys, archspec
+if len(sys.argv) > 1:
+    import twice
+try:
+    network = archspec.load("net.yaml")
+    if len(sys.argv) > 1:
+        network.save("net.keras", overwrite=True)
+        archspec.train(network, "digits", out="run", overwrite=True)
+    print(archspec.predict("run", "run/example.png")[0].error)
+except archspec.ArchspecError as error:
+    print(error.diagnostics[0].code, error.diagnostics[0].help)
+"""
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_a_layer_that_cannot_be_loaded_again_is_refused_before_training(tmp_path: Path, registered: bool) -> None:
+    """And one that can be is found by another process, which knows the operator as a plugin."""
+    register = "@keras.saving.register_keras_serializable('twice')" if registered else ""
+    (tmp_path / "twice_layers.py").write_text(LAYERS.replace("REGISTER", register))
+    (tmp_path / "twice.py").write_text(PLUGIN)
+    (tmp_path / "net.yaml").write_text(
+        "name: net\ninput: [8, 8, 1]\ntrain: {epochs: 1, batch_size: 512}\n"
+        "layers: [conv: 3, double, global_avgpool, dense: 10, softmax]\n"
+    )
+    if registered:
+        (tmp_path / "twice-1.dist-info").mkdir()
+        (tmp_path / "twice-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: twice\nVersion: 1\n")
+        (tmp_path / "twice-1.dist-info" / "entry_points.txt").write_text("[archspec.ops]\ndouble = twice\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+
+    def printed(*arguments: str) -> str:
+        command = [sys.executable, "-c", CODE, *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = printed("train")
+    if registered:
+        assert first == "None\n"
+        assert printed() == "None\n"
+    else:
+        assert first.startswith("custom-layer decorate the class with `@keras.saving.register_keras_serializable()`")
+        assert not (tmp_path / "run").exists()
+        assert not (tmp_path / "net.keras").exists()
