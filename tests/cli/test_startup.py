@@ -22,8 +22,7 @@ try:
 except SystemExit:
     pass
 """
-COMMAND_LINE = {"version", "api", "cli", "cli.main", "cli.terminal", "diagnostics"}
-COMMAND_LINE |= {"interrupt"}
+COMMAND_LINE = {"version", "api", "cli", "cli.main", "cli.terminal", "diagnostics", "format", "interrupt"}
 HEAVY = {"yaml", "pathlib", "json", "csv", "difflib", "numpy", "rich", "importlib.metadata"}
 
 
