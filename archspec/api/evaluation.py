@@ -221,7 +221,7 @@ def predict(
 
 
 def predictions_text(predictions: Sequence[Prediction], format: PredictionFormat = "text") -> str:
-    """What `archspec predict` prints: a line for each image that can be read, JSON, or CSV."""
+    """Render predictions as `archspec predict` does: as text with one line per readable image, as JSON or as CSV."""
     from archspec.runtime.predict import predictions_text
 
     return predictions_text(predictions, format)

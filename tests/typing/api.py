@@ -109,6 +109,7 @@ def evaluation() -> None:
     for prediction in archspec.predict("runs/a", ["cat.png"], top=3):
         assert_type(prediction, archspec.Prediction)
         assert_type(prediction.classes, tuple[tuple[str, float], ...])
+    assert_type(archspec.predictions_text(archspec.predict("runs/a", "cat.png"), "csv"), str)
 
 
 def wrong_uses(network: archspec.Network) -> None:
