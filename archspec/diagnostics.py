@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from reprlib import Repr
 from typing import Any, Literal, NamedTuple
 
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as one
@@ -223,6 +224,17 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
     return candidates[near[0]] if near else None
+
+
+_SHORT = Repr()
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 12
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 60, 60
+
+
+def short(value: object) -> str:
+    """A value of any size as messages show it: at most 12 items of a list, and at most 60 characters of a text."""
+    text = value if isinstance(value, str) else _SHORT.repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def listed(words: Iterable[object], limit: int = 40) -> str:

@@ -9,7 +9,7 @@ and how a summary names it. The schema, the reference, reading, writing and summ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from itertools import chain
@@ -54,6 +54,25 @@ class Properties(Mapping[str, Json]):
         return len(self.fixed) + len(self.names)
 
 
+class BareNames(Sequence[str]):
+    """The names of a family that need no arguments, for `enum` of JSON Schema.
+
+    `in` looks up one declaration only, because a registry imports the module of a name when it is looked up.
+    """
+
+    def __init__(self, family: Mapping[str, type[Declared]]) -> None:
+        self.family = family
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.family and not any(each.required for each in arguments(self.family[str(name)]))
+
+    def __getitem__(self, index: Any) -> Any:
+        return [name for name in self.family if name in self][index]
+
+    def __len__(self) -> int:
+        return sum(name in self for name in self.family)
+
+
 def or_expression(fragment: Mapping[str, Any]) -> Json:
     """The fragment, or an expression instead."""
     return {"if": EXPRESSION, "else": dict(fragment)}
@@ -90,6 +109,8 @@ def head(declared: type[Declared], *, branches: bool = False) -> Json:
         mapping["required"] = required
     if not given:
         bare: Json = {"type": ["null", "object"]}
+    elif any(argument.required for argument in given[1:]):
+        bare = {"type": "object"}  # a bare value sets the first argument only
     elif required:
         bare = with_expressions(given[0].schema)
     else:
@@ -98,10 +119,10 @@ def head(declared: type[Declared], *, branches: bool = False) -> Json:
 
 
 def one_key(declared: Mapping[str, type[Declared]]) -> Json:
-    """`cosine` or `{cosine: {...}}`: exactly one of the declared names."""
+    """`cosine` or `{cosine: {...}}`: exactly one of the declared names, alone only if it needs no arguments."""
     return {
         "if": {"type": "string"},
-        "then": {"enum": list(declared)},
+        "then": {"enum": BareNames(declared)},
         "else": {
             "type": "object",
             "minProperties": 1,

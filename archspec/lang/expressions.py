@@ -2,7 +2,7 @@
 
 Python's parser makes the tree. Syntax that is not listed here is rejected before anything is evaluated: numbers, text,
 names, lists, arithmetic, comparison, and / or / not, conditional expressions, indexing, and a few functions are left.
-Numbers are bounded, so `9**9**9` is an error at once.
+Numbers are bounded, so `9**9**9` is an error at once, and so are lists, which could double in each parameter.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from archspec.diagnostics import Span, did_you_mean, fail, listed
+from archspec.diagnostics import Span, did_you_mean, fail, listed, short
+
+T = TypeVar("T")
 
 MAX_LENGTH = 300
 
@@ -186,13 +188,17 @@ def _sign(node: ast.AST) -> str:
 # ---- values --------------------------------------------------------------------------------------------------------
 
 LARGEST = 10**15
+MAX_ITEMS = 1000  # of a list, with those of the lists inside it
+MAX_LEVELS = 8  # of lists inside lists
+MAX_TEXT = 1000
 
 
 def value_of(value: Any, names: Mapping[str, Any], span: Span | None = None, what: str = "") -> Any:
     """The value, with the expressions in it evaluated. Raises ArchspecError at `span`; `what` begins its message."""
-    if isinstance(value, list):
-        return [value_of(each, names, span, what) for each in value]
     try:
+        if isinstance(value, list):
+            values = [value_of(each, names, span, what) for each in value]
+            return values if values == value else bounded(values)
         return evaluate(value, names) if is_expression(value) else value
     except ExpressionError as error:
         raise fail(error.code, what + error.message, span, help=error.help) from None
@@ -205,7 +211,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     """
     tree = parsed(text)
     if type(tree) is ast.Name and tree.id in names:  # most expressions are `$name`
-        return _bounded(names[tree.id])
+        return bounded(names[tree.id])
     try:
         return _value(tree, names)
     except OverflowError:
@@ -215,13 +221,13 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant(value=value):
-            return _bounded(value)
+            return bounded(value)
         case ast.Name(id=name):
             if name not in names:
                 raise undefined(name, names)
-            return _bounded(names[name])
+            return bounded(names[name])
         case ast.BinOp(left=left, op=op, right=right):
-            return _bounded(_arithmetic(op, _value(left, names), _value(right, names)))
+            return bounded(_arithmetic(op, _value(left, names), _value(right, names)))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
             number = _number(_value(operand, names))
             return -number if isinstance(sign, ast.USub) else number
@@ -239,17 +245,31 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _value(body if _value(test, names) else orelse, names)
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
-            return [_value(part, names) for part in parts]
+            return bounded([_value(part, names) for part in parts])
         case ast.Subscript(value=of, slice=index):
             return _item(_value(of, names), _value(index, names))
         case ast.Call(func=ast.Name(id=function), args=args):
-            return _bounded(_call(function, [_value(part, names) for part in args]))
+            return bounded(_call(function, [_value(part, names) for part in args]))
     raise AssertionError(f"`parsed` let {ast.dump(node)} through")
 
 
-def _bounded(value: Any) -> Any:
-    if isinstance(value, (int, float)) and not abs(value) <= LARGEST:
-        raise _too_large()
+def bounded(value: T) -> T:
+    """The value. Raises ExpressionError (expression-too-large) for a number, list or text over the limits."""
+    if isinstance(value, (int, float)):
+        if not abs(value) <= LARGEST:
+            raise _too_large()
+    elif isinstance(value, (list, tuple)):
+        count, level = 0, [value]
+        for _ in range(MAX_LEVELS):
+            count += sum(map(len, level))
+            if count > MAX_ITEMS:
+                raise ExpressionError(f"a list here has more than {MAX_ITEMS:,} values", "expression-too-large")
+            level = [each for items in level for each in items if isinstance(each, (list, tuple))]
+            if not level:
+                return value
+        raise ExpressionError(f"lists are nested more than {MAX_LEVELS} levels deep here", "expression-too-large")
+    elif isinstance(value, str) and len(value) > MAX_TEXT:
+        raise ExpressionError(f"a text here has more than {MAX_TEXT:,} characters", "expression-too-large")
     return value
 
 
@@ -264,7 +284,7 @@ def _number(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "nothing (null)" if value is None else f"`{value}`"
+    return "nothing (null)" if value is None else f"`{short(value)}`"
 
 
 def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:

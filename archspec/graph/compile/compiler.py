@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import arguments, freeze
-from archspec.diagnostics import Span, did_you_mean, fail, listed
+from archspec.diagnostics import Span, did_you_mean, fail, listed, short
 from archspec.graph.compile.builder import Builder, Run, Scope, pad, same_shape
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.parameters import Names, input_shape, parameters
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from archspec.lang.expressions import ExpressionError, evaluate, is_expression
+from archspec.lang.expressions import ExpressionError, bounded, evaluate, is_expression
 from archspec.lang.schema.spec_schema import SHORTCUTS
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 from archspec.lang.spec.names import not_found
@@ -140,9 +140,9 @@ class Compiler:
         if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.get(head)):
             raise self.builder.error(
                 "unknown-operator",
-                f"there is no operator or block `{head}` (the value of `{item.head}`)",
+                f"there is no operator or block `{short(head)}` (the value of `{item.head}`)",
                 item.span,
-                help=did_you_mean(str(head), [*OPS, *self.spec.blocks])
+                help=did_you_mean(short(head), [*OPS, *self.spec.blocks])
                 or (f"the blocks are: {listed(self.spec.blocks)}" if self.spec.blocks else None),
             )
         many, inputs, needed = is_merge(head), len(item.origin), self._needed(head)
@@ -189,7 +189,7 @@ class Compiler:
         if isinstance(count, float) and count.is_integer():
             count = int(count)
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            message = f"`repeat` must be an integer of at least 0, but is `{count}`"
+            message = f"`repeat` must be an integer of at least 0, but is `{short(count)}`"
             raise self.builder.error("wrong-value", message, repeat.span)
         return count
 
@@ -198,7 +198,7 @@ class Compiler:
         if isinstance(value, str):
             help = f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
             words = value in ("yes", "no", "on", "off")
-            message = f"`when` must be true or false, but is `{value}`"
+            message = f"`when` must be true or false, but is `{short(value)}`"
             raise self.builder.error("wrong-type", message, when.span, help=help if words else None)
         return bool(value)
 
@@ -269,8 +269,8 @@ class Compiler:
         kind = self._value(node, names) if node else "project" if project is not None else "identity"
         at = node.span if node else item.span
         if kind not in SHORTCUTS:
-            help = did_you_mean(str(kind), SHORTCUTS) or f"choose one of: {listed(SHORTCUTS)}"
-            raise builder.error("wrong-value", f"`shortcut` cannot be `{kind}`", at, help=help)
+            help = did_you_mean(short(kind), SHORTCUTS) or f"choose one of: {listed(SHORTCUTS)}"
+            raise builder.error("wrong-value", f"`shortcut` cannot be `{short(kind)}`", at, help=help)
         body = self._layers(item.branches["body"], (x,), names, scope)
         same = same_shape(builder, x, body)
         if kind == "none" or (kind == "if_same_shape" and not same):
@@ -291,7 +291,7 @@ class Compiler:
         if isinstance(node, ScalarNode):
             return self._scalar(node, names)
         if isinstance(node, SequenceNode):
-            return [self._value(item, names) for item in node.items]
+            return self._bounded([self._value(item, names) for item in node.items], node.span)
         raise self.builder.error("wrong-type", "an argument cannot be a mapping", node.span)
 
     def _scalar(self, node: ScalarNode, names: Names) -> Any:
@@ -303,6 +303,12 @@ class Compiler:
             return evaluate(text, names)
         except ExpressionError as error:
             raise self.builder.error(error.code, error.message, span, help=error.help) from None
+
+    def _bounded(self, values: list[Any], span: Span) -> list[Any]:
+        try:
+            return bounded(values)
+        except ExpressionError as error:
+            raise self.builder.error(error.code, error.message, span) from None
 
     def _with_shape(self, names: Names, x: int) -> Names:
         shape = self.builder.shape(x)

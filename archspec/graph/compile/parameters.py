@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.diagnostics import Span, did_you_mean, fail, listed
+from archspec.diagnostics import Span, did_you_mean, fail, listed, short
 from archspec.lang.document.nodes import SequenceNode, plain
 from archspec.lang.expressions import names_if_valid, value_of
 from archspec.lang.schema.messages import INPUT
@@ -108,5 +108,5 @@ def _shape(sizes: Any, span: Span | None) -> Shape:
     several = isinstance(sizes, (list, tuple))
     if several and 1 <= len(sizes) <= 4 and all(size is None or (type(size) is int and size > 0) for size in sizes):
         return tuple(sizes)
-    shown = f"[{listed(sizes)}]" if several else f"`{sizes}`"
+    shown = f"[{listed(map(short, sizes))}]" if several else f"`{short(sizes)}`"
     raise fail("input", f"`input` must be a list of 1 to 4 positive integers, but is {shown}", span, help=INPUT)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import did_you_mean, listed
-from archspec.lang.declarations import IDENTIFIER, NAME, PATH, TITLE, VARIANT, Family
+from archspec.lang.declarations import IDENTIFIER, NAME, PATH, TITLE, VARIANT, BareNames, Family
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.validator import Mistake, Path
 from archspec.ops import OPS, is_merge
@@ -114,7 +114,9 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fac
 def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -> str | None:
     """The remedy for `learning_rate` in the recipe, or right under `optimizer`, and for `lr` in the optimizer."""
     argument = SHORT.get(name, name)
-    if path[:1] != ("train",) or argument not in [each.name for each in arguments(heads()["sgd"])]:
+    if path[:1] != ("train",) or argument not in [
+        each.name for each in arguments(one_key_options()["optimizer"]["sgd"])
+    ]:
         return None
     if head in one_key_options()["optimizer"] and name in SHORT:
         return f"did you mean `{argument}`?"
@@ -126,9 +128,9 @@ def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -
     )
 
 
-def needs(head: str, name: str) -> Fact:
+def needs(declared: type[Declared], name: str) -> Fact:
     """The error message for a missing argument."""
-    doc = next(each.doc for each in arguments(heads()[head]) if each.name == name)
+    head, doc = declared.name, next(each.doc for each in arguments(declared) if each.name == name)
     return "missing-argument", f"`{head}` needs the argument `{name}`", f"`{name}`: {doc}"
 
 
@@ -149,13 +151,19 @@ def _of_a_head(wrong: Mistake) -> Fact | None:
     head = owner(wrong.path)
     if not head:
         return None
-    given = arguments(heads()[head])
-    if is_merge(head):
+    declared = declaration(wrong.path)
+    given = arguments(declared)
+    if wrong.path[0] not in SECTION_FAMILIES and is_merge(head):
         help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
         return "wrong-type", f"`{head}` takes named branches, but got {show(wrong.value)}", help
     if not given:
         return "unknown-argument", f"`{head}` takes no arguments", None
-    return needs(head, given[0].name) if wrong.value is None else None
+    required = [each.name for each in given if each.required]
+    if wrong.value is None:
+        return needs(declared, required[0] if required else given[0].name)
+    # a bare value is the first argument
+    rest = [name for name in required if name != given[0].name]
+    return needs(declared, rest[0]) if rest and wrong.rule == "type" and wrong.asked == "object" else None
 
 
 def _of_a_layer(wrong: Mistake) -> Fact | None:
@@ -169,7 +177,11 @@ def _of_a_layer(wrong: Mistake) -> Fact | None:
 
 def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
     """The message for a value outside a fixed set of choices."""
-    key, choices = word(wrong.path), list(map(str, wrong.asked))
+    key, family = word(wrong.path), wrong.asked.family if isinstance(wrong.asked, BareNames) else {}
+    if wrong.value in family:
+        required = next(each.name for each in arguments(family[wrong.value]) if each.required)
+        return needs(family[wrong.value], required)
+    choices = list(map(str, family or wrong.asked))
     near = did_you_mean(str(wrong.value), choices)
     if key in KINDS:
         message = f"there is no {KINDS[key]} {shown}"
@@ -204,12 +216,6 @@ def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
 # ---- paths: the operator, argument or key that a path in the JSON Schema points at -----------------------------------
 
 
-def heads() -> dict[str, type[Declared]]:
-    """Every declaration by name, including those of loaded plugins."""
-    recipes = (each for family in one_key_options().values() for each in family.items())
-    return {**PROTOCOLS, **dict(recipes), **TRANSFORMS, **OPS}
-
-
 def one_key_options() -> dict[str, Family]:
     """The options of a recipe with one declaration in the one-key form, and the declarations to choose from."""
     from archspec.lang.recipes.recipe import ONE_KEY
@@ -232,7 +238,7 @@ def subject(path: Path) -> str:
     """The subject of an error message: `filters` of `conv`, an item of `input`."""
     name, at = _head(path)
     rest = path[at:]
-    names = [argument.name for argument in arguments(_declaration(path, name))] if name else []
+    names = [argument.name for argument in arguments(declaration(path))] if name else []
     if name and not rest and names:
         about = f"`{names[0]}` of `{name}`"  # a bare value
     elif name and rest and rest[0] in names:
@@ -242,17 +248,27 @@ def subject(path: Path) -> str:
     return f"an item of {about}" if path and isinstance(path[-1], int) else about
 
 
-def _declaration(path: Path, name: str) -> type[Declared]:
-    """The declaration of a name: `dense` is an operator in `layers` and a protocol in `evaluate`."""
-    return PROTOCOLS[name] if path[0] == "evaluate" else heads()[name]
+SECTION_FAMILIES: Mapping[str | int, Family] = {"train": TRANSFORMS, "preprocess": TRANSFORMS, "evaluate": PROTOCOLS}
+"""What the lists in a section choose from; all other lists choose from the operators."""
+
+
+def declaration(path: Path) -> type[Declared]:
+    """The last declaration in a path: `dense` is an operator in `layers`, and a protocol in `evaluate`."""
+    at = _head(path)[1] - 1
+    return _family(path, at)[str(path[at])]
 
 
 def _head(path: Path) -> tuple[str | None, int]:
     """The last declaration in a path and the position after it: a name after a list index or a one-key option."""
-    known, options = heads(), one_key_options()
     for at in range(len(path) - 1, 0, -1):
-        part, before = path[at], path[at - 1]
-        item = isinstance(before, int) or before in options
-        if item and isinstance(part, str) and part in known:
-            return part, at + 1
+        if path[at] in _family(path, at):
+            return str(path[at]), at + 1
     return None, 0
+
+
+def _family(path: Path, at: int) -> Family:
+    """What the key at a position of a path is chosen from."""
+    before = path[at - 1]
+    if isinstance(before, int):
+        return SECTION_FAMILIES.get(path[0], OPS)
+    return one_key_options().get(before, {}) if path[0] == "train" else {}

@@ -5,6 +5,7 @@ Rules that JSON Schema cannot express (names of blocks, cells of a row) are chec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 from archspec.lang.declarations import (
@@ -13,6 +14,7 @@ from archspec.lang.declarations import (
     NAME,
     PATH,
     TITLE,
+    BareNames,
     Json,
     Properties,
     head,
@@ -270,4 +272,9 @@ def text() -> str:
     import json
 
     load_all_plugins()
-    return json.dumps(spec_schema(), default=dict, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(spec_schema(), default=eager, indent=1, ensure_ascii=False) + "\n"
+
+
+def eager(lazy: Mapping[str, Json] | BareNames) -> Json | list[str]:
+    """The schemas and names that are looked up on demand, as JSON has them."""
+    return list(lazy) if isinstance(lazy, BareNames) else dict(lazy)

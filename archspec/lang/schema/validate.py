@@ -8,7 +8,7 @@ from typing import Any
 from archspec.declare import arguments, thaw
 from archspec.diagnostics import Diagnostic, Span, nearest
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, find, leftovers, plain
-from archspec.lang.schema.messages import FIGURE, NAMES, Fact, fact, needs, owner, show, unknown, word
+from archspec.lang.schema.messages import FIGURE, NAMES, Fact, declaration, fact, needs, owner, show, unknown, word
 from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.schema.validator import Mistake, mistakes
 from archspec.ops import OPS, is_merge
@@ -84,7 +84,7 @@ def _diagnostic(fact: Fact, span: Span | None) -> Diagnostic:
 def _missing(wrong: Mistake) -> Fact:
     head, key = owner(wrong.path), word(wrong.path)
     if head:
-        return needs(head, wrong.asked)
+        return needs(declaration(wrong.path), wrong.asked)
     what = "this figure" if wrong.asked == "value" else f"`{key}`" if key else "this spec"
     return "missing-key", f"{what} has no `{wrong.asked}`", EXAMPLES.get(wrong.asked)
 

@@ -117,6 +117,8 @@ def _of_no_type(value: Any, types: Any) -> bool:
 
 
 def _of_none(value: Any, choices: Any) -> bool:
+    if isinstance(value, str):
+        return value not in choices
     return not any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in choices)
 
 

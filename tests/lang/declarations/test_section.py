@@ -23,6 +23,7 @@ from archspec.lang.declarations import (
 from archspec.lang.recipes.optimizers import OPTIMIZERS, Sgd
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.recipes.schedules import Warmup
+from archspec.lang.schema.spec_schema import eager
 from archspec.transforms import TRANSFORMS
 
 
@@ -60,7 +61,7 @@ def test_a_new_option_is_read_written_and_named_in_the_summary() -> None:
 
 
 def test_a_new_option_is_in_the_schema() -> None:
-    schema = json.loads(json.dumps(section_schema(LargerRecipe, "the recipe"), default=dict))
+    schema = json.loads(json.dumps(section_schema(LargerRecipe, "the recipe"), default=eager))
     assert schema["properties"]["mixing_epochs"]["description"] == "epochs of mixup (default: 0)"
     jsonschema.validate(SECTION, schema)
     for wrong in ({"mixing_epochs": -1}, {"second_optimizer": "sdg"}, {"pause": {"epoch": 1}}, {"late_augment": ["x"]}):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from archspec import api
 from archspec.lang.expressions import FUNCTIONS, LARGEST, ExpressionError, evaluate, names_in
 
 NAMES = {"n": 3, "rate": 0.5, "flag": True, "word": "pad", "widths": [16, 32, 64], "nothing": None, "big": 10**15}
@@ -176,3 +178,51 @@ def test_any_text_is_worth_a_bounded_value_or_an_error(inside: str) -> None:
     numbers = value if isinstance(value, list) else [value]
     assert all(abs(each) <= LARGEST for each in numbers if isinstance(each, (int, float)))
     assert time.process_time() - started < 1
+
+
+def doubled(levels: int, flat: str = "") -> str:
+    """A spec whose parameters double: `p3` has 8 values."""
+    lines = [f'  p{i}: "$([p{i - 1}, p{i - 1}])"' for i in range(1, levels)]
+    return "\n".join(["name: net", "input: [8, 8, 3]", "params:", "  p0: [1, 2, 3]", *lines, flat])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'relu: ~, when: "$({0} == 0)"',
+        "relu: ~, when: ${0}",
+        "relu: ~, repeat: ${0}",
+        'dense: "$({0} + 1)"',
+        "conv: ${0}",
+        "${0}: 3",
+        "reshape: ${0}",
+        "residual: {{body: [relu], shortcut: ${0}}}",
+        "dense: [${0}, ${0}]",
+        "block: [${0}, ${0}]",
+    ],
+)
+@pytest.mark.parametrize("levels", [3, 4, 9, 12, 60])
+def test_doubled_lists_are_refused_in_short(layer: str, levels: int, tmp_path: Path) -> None:
+    blocks = 'blocks: {block: {args: [a], layers: [{relu: ~, when: "$(a == 0)"}, relu]}}\n'
+    text = doubled(levels, blocks + f"layers: [{{{layer.format(f'p{levels - 1}')}}}, relu]\n")
+    text += f"train: {{schedule: {{step: $p{levels - 1}}}}}\n"
+    (tmp_path / "net.yaml").write_text(text)
+    start = time.process_time()
+    found = api.check(str(tmp_path / "net.yaml"))
+    assert time.process_time() - start < 1
+    assert found
+    assert all(len(each.message) < 400 and len(each.help or "") < 1000 for each in found)
+    if levels > 9:
+        assert {each.code for each in found} <= {"expression-too-large", "wrong-type"}  # a list is no `units`
+
+
+def test_lists_are_bounded_wherever_they_grow() -> None:
+    many, long = list(range(1001)), "a" * 1001
+    names = {"many": many, "long": long, "some": many[:400], "deep": [[[[[[[[1]]]]]]]]}
+    for text in ("$many", "$(many)", "$long", "$(long == long)", "$([some, some, some])", "$([deep])", "$(1 in many)"):
+        with pytest.raises(ExpressionError) as caught:
+            evaluate(text, names)
+        assert caught.value.code == "expression-too-large"
+    assert evaluate("$([some, some])", names) == [many[:400]] * 2
+    with pytest.raises(ExpressionError, match=r"but got `\[0, 1, 2, .*, \.\.\.\]`"):
+        evaluate("$(some + 1)", names)
