@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from archspec.cli.options import load, overwrite, reference, seed, settings
-from archspec.cli.terminal import echo
+from archspec.cli.terminal import echo, progress_line
 from archspec.format import byte_size
 
 
@@ -33,6 +33,8 @@ def command(
       keras:imagenet, keras:ResNet50   weights that keras.applications downloads
     """
     network = load(reference, settings)
+    if weights is None and Path(reference).is_dir():
+        progress_line(f"note: the weights are new; `--weights {reference}` takes those of the trained network")
     built = network.save(out, weights=weights, seed=seed, overwrite=overwrite)
     if built.weights is not None and weights is not None:
         echo(built.weights.describe(weights))
