@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, format_of, header_of
+from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, decodable, format_of, header_of
 from archspec.runtime.data.files.orientation import EXIF, orientation, turned
+from archspec.runtime.data.files.pillow_formats import with_end
 from archspec.runtime.data.images import luminance
 from archspec.transforms.frame import Frame, manner, resampled, whole_pixels
 
@@ -83,9 +84,10 @@ def read_image(tf: Any, path: str, channels: int) -> npt.NDArray[np.uint8]:
 
 
 def decode_bytes(tf: Any, contents: bytes, channels: int) -> npt.NDArray[np.uint8]:
-    """Encoded bytes -> uint8 (H, W, channels), as `decode`. Raises BadImageError."""
+    """Encoded bytes -> uint8 (H, W, channels), as `decode`; TIFF, AVIF and HEIC too. Raises BadImageError."""
     try:
         with tf.device("/cpu:0"):
+            contents = with_end(tf, decodable(contents))
             if (upright := _upright(tf, contents, channels)) is not None:
                 return upright
             pixels: npt.NDArray[np.uint8] = _traced(channels)(tf.constant(contents)).numpy()

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from archspec.diagnostics import printable
 from archspec.ops.base import counted
 from archspec.runtime.data.files.orientation import TAG
+from archspec.runtime.data.files.pillow_formats import END_OF_JPEG, PillowError, as_png, needs_pillow, pillow_format
 from archspec.runtime.data.images import DIGEST, Images
 
 Stamp = tuple[int, int, int]
@@ -56,14 +57,24 @@ def reader(tf: Any, images: Images) -> Any:
     with tf.device("/cpu:0"):
         files = tf.constant([os.fsencode(file) for file in images.files or ()])
         spans = None if images.spans is None else tf.constant(images.spans)
-    if spans is None:
-        return lambda row: tf.io.read_file(files[row])
 
     def read(row: Any) -> Any:
+        if spans is None:
+            return tf.io.read_file(files[row])
         part = tf.numpy_function(_read_part, (files[row], spans[row]), tf.string, stateful=False)
         return tf.ensure_shape(part, ())
 
-    return read
+    def converted(contents: Any) -> Any:
+        png = tf.numpy_function(_decodable_or_empty, (contents,), tf.string, stateful=False)
+        return tf.ensure_shape(png, ())
+
+    def readable(row: Any) -> Any:
+        contents = read(row)
+        # the files were checked: what has no last marker lacks nothing else
+        complete = tf.where(tf.io.is_jpeg(contents), tf.strings.join([contents, END_OF_JPEG]), contents)
+        return tf.cond(needs_pillow(tf, contents), lambda: converted(contents), lambda: complete)
+
+    return readable
 
 
 def _read_part(name: bytes, span: Any) -> bytes:
@@ -71,6 +82,22 @@ def _read_part(name: bytes, span: Any) -> bytes:
         return EncodedImage(os.fsdecode(name), *map(int, span)).read()
     except BadImageError:
         return b""  # no decoder accepts it
+
+
+def _decodable_or_empty(contents: bytes) -> bytes:
+    try:
+        return decodable(contents)
+    except BadImageError:
+        return b""  # no decoder accepts it
+
+
+def decodable(contents: bytes) -> bytes:
+    """Encoded bytes as TensorFlow can decode them: TIFF, AVIF and HEIC as PNG. Raises BadImageError."""
+    kind = pillow_format(contents[:START])
+    try:
+        return contents if kind is None else as_png(contents, kind, MOST_PIXELS)
+    except PillowError as error:
+        raise BadImageError(str(error)) from None
 
 
 def digest_of(contents: bytes) -> bytes:
@@ -174,6 +201,8 @@ def _header(file: BinaryIO) -> Header:
     from PIL import Image, UnidentifiedImageError
 
     start = file.read(START)
+    if kind := pillow_format(start):
+        return header_of(decodable(start + file.read()))._replace(format=kind)
     _refuse({"an empty file": not start, **_bmp_faults(start)})
     try:
         with Image.open(file) as image:
@@ -196,7 +225,7 @@ def _header(file: BinaryIO) -> Header:
     _refuse(
         {
             TOO_LARGE: width * height > MOST_PIXELS,
-            f"{article} {kind} image; only JPEG, PNG, BMP, GIF and WebP are supported": kind not in FORMATS,
+            f"{article} {kind} image; convert it to PNG or JPEG": kind not in FORMATS,
             "a BMP with a palette, which TensorFlow cannot decode": kind == "BMP" and mode in ("1", "P"),
         }
     )

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from archspec.diagnostics import fail
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, digest_of, encoded_images, stamp_of
-from archspec.runtime.data.files.image_facts import NAMED, ImageFacts, image_facts, in_parallel, quietly
+from archspec.runtime.data.files.image_facts import NAMED, ImageFacts, image_facts, in_parallel, quietly, unused_bits
 from archspec.runtime.data.images import DIGEST, Images, Report
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
@@ -52,6 +52,8 @@ def checked_files(
     encoded, facts = [encoded[row] for row in good], [facts[row] for row in good]
     if clear := sum(known.transparent for known in facts):
         report(f"{clear:,} of {len(images):,} images have transparent pixels, {TRANSPARENT}")
+    if dark := unused_bits(facts):
+        report(dark)
     images = replace(
         images.only(good),
         sides=np.array([known.header[:2] for known in facts], np.int32).reshape(-1, 2),

@@ -14,7 +14,7 @@ import time
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -29,6 +29,7 @@ from archspec.runtime.data.files.encoded_image import (
     EncodedImage,
     Header,
     Stamp,
+    decodable,
     digest_of,
     header_of,
     stamp_of,
@@ -38,7 +39,7 @@ from archspec.runtime.data.images import DIGEST, Report
 from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
-VERSION = 6
+VERSION = 7
 """Of the format of the cache; a cache of another version is ignored."""
 SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
 NAMED = 10  # bad files that a message names
@@ -49,6 +50,9 @@ SUMS = 10
 """Sums of an image: its number of pixels, the sum of each channel, six sums of products."""
 PRODUCTS = np.triu_indices(3)
 """Rows and columns of the six sums of products in the matrix of all channels, which is symmetric."""
+
+DARK = 14
+"""Images of 16 bits a channel whose values need at most this many bits are reported."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -68,6 +72,8 @@ class ImageFacts(NamedTuple):
     header: Header = Header(0, 0, "", 1, "")
     transparent: bool = False
     """Whether a pixel is not opaque."""
+    greatest: int = 0
+    """The greatest value of an image of 16 bits a channel; 0 for other images."""
     sums: npt.NDArray[np.float64] = np.zeros(SUMS)
     """Of `color_sums`."""
 
@@ -126,15 +132,44 @@ def _decoded(
             digest = digest_of(contents)
             if before is not None and before.digest == digest:
                 return before._replace(stamp=stamp)
-            header, pixels = header_of(contents), decode_bytes(tf, contents, 3)
+            header = header_of(contents)
+            contents = decodable(contents)
+            pixels = decode_bytes(tf, contents, 3)
             if pixels.shape[:2] != header[:2]:
                 raise BadImageError("an image whose size differs from its header")
         except BadImageError as bad:
             return ImageFacts(stamp, digest, str(bad))
-        return ImageFacts(stamp, digest, "", header, header.alpha and transparent(contents), color_sums(pixels))
+        return ImageFacts(
+            stamp,
+            digest,
+            "",
+            header,
+            header.alpha and transparent(contents),
+            _greatest(tf, header, contents),
+            color_sums(pixels),
+        )
 
     with in_parallel(examine, images, report) as found:
         yield from zip(images, found, strict=True)
+
+
+def _greatest(tf: Any, header: Header, png: bytes) -> int:
+    if not header.mode.startswith("16-bit"):
+        return 0
+    pixels = tf.io.decode_png(png, dtype=tf.uint16).numpy()
+    colors = pixels[..., :-1] if pixels.shape[-1] in (2, 4) else pixels
+    return int(colors.max())
+
+
+def unused_bits(facts: Iterable[ImageFacts]) -> str | None:
+    """The line for images that hold 10, 12 or 14 bits in 16, and are therefore nearly black; None for others."""
+    greatest = [known.greatest for known in facts if known.greatest]
+    bits = max(greatest, default=0).bit_length()
+    if not 0 < bits <= DARK:
+        return None
+    times = f"multiply the values by {2 ** (16 - max(bits, 8)):,}"
+    what = f"{len(greatest):,} images of 16 bits a channel have no value above {max(greatest):,} of 65,535"
+    return f"{what}, so they are nearly black: {times} before you save them"
 
 
 def color_sums(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
@@ -158,9 +193,9 @@ def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
         rows = zip(json.loads(arrays["rows"].tobytes()), arrays["sums"], strict=True)
         return {
             EncodedImage(file, offset, length): ImageFacts(
-                tuple(stamp), bytes.fromhex(digest), reason, Header(*header), clear, sums
+                tuple(stamp), bytes.fromhex(digest), reason, Header(*header), clear, greatest, sums
             )
-            for (file, offset, length, stamp, digest, reason, header, clear), sums in rows
+            for (file, offset, length, stamp, digest, reason, header, clear, greatest), sums in rows
         }
     except (KeyError, ValueError, TypeError):
         return {}

@@ -22,6 +22,7 @@ from archspec.runtime.data.files.image_facts import (
     cache_file,
     color_sums,
     image_facts,
+    unused_bits,
 )
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
 from archspec.runtime.data.sources.dataset import check_names, open_parts, os_errors
@@ -186,6 +187,7 @@ class Manifest:
             "modes": dict(Counter(known.header.mode for known in good if known.header.mode)),
             "transparent": sum(known.transparent for known in good),
             "turned_by_exif": sum(known.header.orientation != 1 for known in good),
+            "dark": unused_bits(good),
             "copies": copies.copies,
             "copies_of_training_images": copies.shared,
             "of_several_classes": [list(pair) for pair in copies.contradicting],
@@ -282,6 +284,8 @@ def manifest_text(manifest: Manifest) -> str:
         lines.append(f"  rotated by their EXIF orientation: {facts['turned_by_exif']:,}")
     if facts["transparent"]:
         lines.append(f"  with transparent pixels: {facts['transparent']:,}, {TRANSPARENT}")
+    if facts["dark"]:
+        lines.append(f"  {facts['dark']}")
     if facts["copies"]:
         shared = facts["copies_of_training_images"]
         others = f"; training images outside of `train`: {shared:,}" if shared else ""

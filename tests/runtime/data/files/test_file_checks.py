@@ -35,7 +35,7 @@ def bad_folder(root: Path) -> Path:
     }
     for name, content in contents.items():
         (root / name).write_bytes(content)
-    Image.fromarray(pixels(5, 7, 3)).save(root / "dog" / "t.tiff")
+    Image.fromarray(pixels(5, 7, 3)).save(root / "dog" / "t.tga")
     Image.fromarray(pixels(5, 7, 3)).convert("P").save(root / "dog" / "palette.bmp")
     (root / "dog" / "gone.png").symlink_to(root / "nowhere.png")
     return root
@@ -51,7 +51,7 @@ def test_files_that_are_no_images_are_named_and_left_out_only_when_asked(tmp_pat
         "cat/empty.png: an empty file",
         "cat/half.jpg: a damaged JPEG",
         "dog/half.png: a damaged PNG",
-        "dog/t.tiff: a TIFF image; only JPEG, PNG, BMP, GIF and WebP are supported",
+        "dog/t.tga: a TGA image; convert it to PNG or JPEG",
         "dog/palette.bmp: a BMP with a palette, which TensorFlow cannot decode",
         "dog/gone.png: a broken link",
     }
