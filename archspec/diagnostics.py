@@ -180,6 +180,18 @@ def visible(text: str) -> str:
     )
 
 
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that would control a terminal or cannot be encoded; line feeds and tabs are not among them."""
+
+
+def terminal_text(text: str) -> str:
+    """A text of several lines with escapes for all characters that would control a terminal.
+
+    The last step before a text is printed: names of classes, layers and files may come from strangers.
+    """
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+
+
 def printable(path: str) -> str:
     """A path with escapes for bytes that are not UTF-8 and for characters that would control a terminal."""
     return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import click
 
 from archspec import api
-from archspec.diagnostics import Diagnostic, render
+from archspec.diagnostics import Diagnostic, render, terminal_text
 from archspec.format import wrapped
 
 LEAST_WIDTH = 40
@@ -48,14 +48,15 @@ def width() -> int | None:
         return None
 
 
-def echo(text: str) -> None:
-    """Print text whose long lines are broken to the width of the terminal."""
-    click.echo(wrapped(text))
+def echo(text: str, format: str = "text") -> None:
+    """Print a report; long lines of the format `text` are broken to the width of the terminal."""
+    text = terminal_text(text)
+    click.echo(wrapped(text) if format == "text" else text)
 
 
 def progress_line(line: str) -> None:
     """Print a line of progress to standard error."""
-    click.echo(wrapped(line), err=True)
+    click.echo(wrapped(terminal_text(line)), err=True)
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.diagnostics import Diagnostic, Source, Span, did_you_mean, fail, listed, merged, render, visible
+from archspec.diagnostics import (
+    Diagnostic,
+    Source,
+    Span,
+    did_you_mean,
+    fail,
+    listed,
+    merged,
+    render,
+    terminal_text,
+    visible,
+)
 
 
 def at(text: str, line: int, column: int, end_column: int, end_line: int | None = None) -> Span:
@@ -132,3 +143,9 @@ def test_the_form_for_programs() -> None:
         "help": None,
     }
     assert fail("setting", "fact").diagnostics[0].to_json()["line"] is None
+
+
+def test_nothing_in_a_text_controls_the_terminal() -> None:
+    names = "a\x1b[31mb\x9bc\rd\x07\u202ee\udcff"
+    assert terminal_text(f"{names}\n\tnext") == r"a\x1b[31mb\x9bc\rd\x07\u202ee\udcff" + "\n\tnext"
+    assert terminal_text("path,label\r\nélan 象 ×\r\n") == "path,label\nélan 象 ×\n"

@@ -40,7 +40,7 @@ def check(ctx: click.Context, data: str, split: str | None, no_cache: bool, form
     classes of the training and validation images differ, or if a class has no training image.
     """
     manifest = api.check_data(data, split=split, use_cache=not no_cache, report=progress_line)
-    (echo if format_ == "text" else click.echo)(manifest.render(format_))
+    echo(manifest.render(format_), format_)
     if manifest.bad or manifest.problems:
         ctx.exit(1)
 

@@ -8,6 +8,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import complete_reference, format_option, load, settings
+from archspec.diagnostics import terminal_text
 from archspec.format import wrapped
 
 COLOURS = {"-": "red", "+": "green", "~": "yellow"}
@@ -34,6 +35,7 @@ def command(left: str, right: str, settings: tuple[str, ...], format_: api.DiffF
     - marks layers of the first network only, + layers of the second only, ~ layers that differ
     """
     text = api.diff(load(left, settings), load(right, settings)).render(format_, context=context)
+    text = terminal_text(text)
     click.echo("\n".join(map(_coloured, wrapped(text).split("\n"))) if format_ == "text" else text)
 
 

@@ -121,7 +121,7 @@ def command(
         progress_line("finished batches are kept; run the same command again to continue")
         raise
     if reports:
-        (echo if format_ == "text" else click.echo)(results.render(format_))
+        echo(results.render(format_), format_)
         if out is not None:
             progress_line(f"wrote {out}: evaluation.json, tables, plots, and images.csv with each prediction")
 

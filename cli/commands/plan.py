@@ -59,4 +59,4 @@ def command(
     if batch_size < devices:
         raise click.UsageError(f"A batch of {batch_size} images cannot be split over {devices} devices.")
     plan = api.plan(network, batch_size=batch_size, devices=devices, memory=memory, device=device)
-    (echo if format_ == "text" else click.echo)(plan.render(format_))
+    echo(plan.render(format_), format_)

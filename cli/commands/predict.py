@@ -59,7 +59,7 @@ def command(
         api.write_text(out, f"{text}\n", overwrite=overwrite)
         echo(f"wrote {out}: {len(predictions):,} images{f', {len(bad):,} of them unreadable' if bad else ''}")
     elif text:
-        (echo if format_ == "text" else click.echo)(text)
+        echo(text, format_)
     if format_ == "text":
         for prediction in bad:
             click.echo(f"error[bad-images]: `{printable(prediction.file)}`: {prediction.error}", err=True)

@@ -19,4 +19,4 @@ from archspec.cli.terminal import echo
 def command(reference: str, settings: tuple[str, ...], format_: api.SummaryFormat, depth: int | None) -> None:
     """Show every layer of a network: shapes, parameters, MACs, memory, receptive field. Needs no TensorFlow."""
     text = api.summarize(load(reference, settings), depth=depth).render(format_)
-    (echo if format_ == "text" else click.echo)(text)
+    echo(text, format_)

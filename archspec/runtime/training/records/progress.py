@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from archspec.diagnostics import terminal_text
 from archspec.format import duration
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import ResilientStream
@@ -60,7 +61,7 @@ class TrainingProgress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, markup=False)
+        self.console.print(terminal_text(text), markup=False)
         self._printed = time.monotonic()
 
     def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True) -> None:

@@ -223,3 +223,14 @@ def test_what_the_check_prints_is_a_page(folder: Path, run: Run, tmp_path: Path)
     (tmp_path / "net.yaml").write_text(page)
     result = run("check", tmp_path / "net.yaml")
     assert (result.status, result.err) == (0, "")
+
+
+def test_control_sequences_in_names_do_not_reach_the_terminal(folder: Path, run: Run) -> None:
+    (folder / "train/dog/bad.png").unlink()
+    for part in ("train", "val"):
+        (folder / part / "cat").rename(folder / part / "c\x1b]0;owned\x07\x1b[2Jat")
+    for format in ("text", "json"):
+        result = run("data", "check", folder, "--format", format)
+        assert result.status == 0
+        assert not {"\x1b", "\x07"} & set(result.out + result.err)
+    assert "c\\x1b]0;owned\\x07\\x1b[2Jat 3" in run("data", "check", folder).out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +175,12 @@ def test_a_part_may_lack_classes(tmp_path: Path) -> None:
     images = open_data(str(tmp_path), "validation", report=lines.append)
     assert (images.class_names, images.labels.tolist()) == (("a", "b", "c"), [0, 2])
     assert lines == [f"`{tmp_path}` has no validation images of class `b`"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse the name")
+def test_a_class_folder_whose_name_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    os.mkdir(os.fsencode(tmp_path) + b"/\xffc")
+    for split in ("train", "validation"):
+        wrong = refused(lambda split=split: open_data(str(tmp_path), split, validation_split=0.5))
+        assert (wrong.code, "the class `\\xffc` of" in wrong.message, wrong.help) == ("data-format", True, "rename it")
