@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import ArchspecError, Span, did_you_mean, fail, listed
 from archspec.graph.ir import Graph, Node
 from archspec.ops import OPS
+from archspec.ops.base import Weight
 
 if TYPE_CHECKING:
     from archspec.lang.recipes.initializers import Initializer, Rule
@@ -23,43 +24,154 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 200
 MAX_WILDCARDS = 8
+MAX_MOVES = 1_000_000  # of the automaton of all patterns of an option, which takes less than a second
 TOKENS = re.compile(r"/\*\*$|\*\*/|\*\*|\*|\?|\[[^\]/]+\]|.", re.DOTALL)
-PARTS = {"/**": "(/.*)?", "**/": "(.*/)?", "**": "(.*)", "*": "([^/]*)", "?": "([^/])"}
+SKIPPED = ("/**", "**/", "**", "*")
+"""The wildcards that may match nothing."""
+EXAMPLE = "for example, `conv1/**`"
+
+State = tuple[int, int, bool]
+"""A pattern, one of its tokens, and whether a part of that token is matched already."""
 
 
-@lru_cache(maxsize=1024)
-def regular(pattern: str) -> re.Pattern[str]:
-    """The pattern as a regular expression with a group for each wildcard. Raises ArchspecError (bad-pattern)."""
+class Matcher:
+    """Which of several patterns match a path, in one pass over the path.
+
+    The patterns are a nondeterministic automaton; the sets of its states are numbered as paths reach them, so nothing
+    is tried twice and the time does not grow with the number of wildcards.
+
+    Raises ArchspecError (bad-pattern).
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self.patterns = [[_Token(token) for token in TOKENS.findall(pattern)] for pattern in patterns]
+        self.moves = 0
+        self._numbers: dict[frozenset[State], int] = {}
+        self._sets: list[frozenset[State]] = []
+        self.accepted: list[tuple[int, ...]] = []
+        """The patterns that match a path which ends at a set of states."""
+        self._next: dict[tuple[int, str], int] = {}
+        self._start = self._number(self._closed((i, 0, False) for i in range(len(patterns))))
+
+    def end(self, path: str) -> int:
+        """The number of the set of states at the end of a path."""
+        here = self._start
+        for letter in path:
+            after = self._next.get((here, letter))
+            here = self._move(here, letter) if after is None else after
+        return here
+
+    def of(self, path: str) -> tuple[int, ...]:
+        """The positions of the patterns that match a path."""
+        return self.accepted[self.end(path)]
+
+    def _move(self, here: int, letter: str) -> int:
+        states = self._sets[here]
+        self.moves += len(states)
+        if self.moves > MAX_MOVES:
+            fact = f"these {len(self.patterns):,} patterns take too long to match"
+            raise fail("bad-pattern", fact, help="use fewer patterns, or fewer wildcards")
+        after = self._number(self._closed(each for state in states for each in self._after(state, letter)))
+        self._next[here, letter] = after
+        return after
+
+    def _after(self, state: State, letter: str) -> Iterator[State]:
+        pattern, at, inside = state
+        if at == len(self.patterns[pattern]):
+            return
+        token = self.patterns[pattern][at]
+        if token.text == "**" or (token.text == "*" and letter != "/"):
+            yield state
+        elif token.text == "/**":
+            if inside or letter == "/":
+                yield (pattern, at, True)
+        elif token.text == "**/":
+            yield (pattern, at, True)
+            if letter == "/":
+                yield (pattern, at + 1, False)
+        elif token.text != "*" and token.fits(letter):
+            yield (pattern, at + 1, False)
+
+    def _closed(self, states: Iterable[State]) -> frozenset[State]:
+        """The states, and those after tokens that may match nothing more."""
+        found: set[State] = set()
+        for pattern, at, inside in states:
+            tokens = self.patterns[pattern]
+            found.add((pattern, at, inside))
+            while at < len(tokens) and tokens[at].text in SKIPPED and not (inside and tokens[at].text == "**/"):
+                at, inside = at + 1, False
+                found.add((pattern, at, inside))
+        return frozenset(found)
+
+    def _number(self, states: frozenset[State]) -> int:
+        if states not in self._numbers:
+            self._numbers[states] = len(self._sets)
+            self._sets.append(states)
+            done = {pattern for pattern, at, _ in states if at == len(self.patterns[pattern])}
+            self.accepted.append(tuple(sorted(done)))
+        return self._numbers[states]
+
+
+class _Token:
+    """A wildcard, a class of letters or a letter. Raises ArchspecError (bad-pattern)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.letters, self.negated = text, False
+        if _wild(text) and text[0] == "[":
+            inside = text[1:-1]
+            self.negated = inside[:1] == "!" and len(inside) > 1
+            self.ranges = _ranges(inside[self.negated :], text)
+
+    def fits(self, letter: str) -> bool:
+        """Whether one letter matches."""
+        if self.text == "?":
+            return letter != "/"
+        if len(self.text) == 1:
+            return letter == self.text
+        return any(first <= letter <= last for first, last in self.ranges) != self.negated
+
+
+def _ranges(inside: str, token: str) -> list[tuple[str, str]]:
+    """`a-c4` -> [(a, c), (4, 4)]; every other character stands for itself."""
+    found, at = [], 0
+    while at < len(inside):
+        last = at + 2 if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside) else at
+        if inside[last] < inside[at]:
+            raise fail("bad-pattern", f"the range in `{token}` is reversed", help="for example, `conv[2-5]`")
+        found.append((inside[at], inside[last]))
+        at = last + 1
+    return found
+
+
+@lru_cache(maxsize=64)
+def matcher(patterns: tuple[str, ...]) -> Matcher:
+    """The matcher of patterns from a spec or the command line. Raises ArchspecError (bad-pattern)."""
+    for pattern in patterns:
+        check_pattern(pattern)
+    return Matcher(patterns)
+
+
+def check_pattern(pattern: str, span: Span | None = None) -> None:
+    """Raises ArchspecError (bad-pattern) for a pattern that is empty, too long or not valid."""
     tokens = TOKENS.findall(pattern)
-    wild = sum(map(_wild, tokens))
-    if not pattern or len(pattern) > MAX_LENGTH or wild > MAX_WILDCARDS:
+    if not pattern or len(pattern) > MAX_LENGTH or sum(map(_wild, tokens)) > MAX_WILDCARDS:
         fact = "is empty" if not pattern else f"has more than {MAX_WILDCARDS} wildcards or {MAX_LENGTH} letters"
-        raise fail("bad-pattern", f"the pattern `{pattern[:MAX_LENGTH]}` {fact}", help="for example, `conv1/**`")
+        raise fail("bad-pattern", f"the pattern `{pattern[:MAX_LENGTH]}` {fact}", span, help=EXAMPLE)
     try:
-        return re.compile("".join(map(_part, tokens)) + r"\Z")
-    except re.error as error:
-        message = f"the pattern `{pattern}` has an invalid character class: {error.msg}"
-        raise fail("bad-pattern", message, help="for example, `conv[245]`") from None
+        _ = [_Token(token) for token in tokens]
+    except ArchspecError as error:
+        (wrong,) = error.diagnostics
+        raise fail(wrong.code, wrong.message, span, help=wrong.help) from None
 
 
 def _wild(token: str) -> bool:
-    return token in PARTS or (token[0] == "[" and len(token) > 1)
-
-
-def _part(token: str) -> str:
-    if token in PARTS:
-        return PARTS[token]
-    if _wild(token):
-        inside = token[1:-1]
-        negated = "^" if inside[:1] == "!" and inside[1:] else ""
-        letters = re.sub(r"([\\^\]])", r"\\\1", inside[len(negated) :])
-        return f"([{negated}{letters}])"
-    return re.escape(token)
+    return token in SKIPPED or token == "?" or (token[0] == "[" and len(token) > 1)
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a path matches the pattern."""
-    return regular(pattern).match(path) is not None
+    """Whether a path matches the pattern. Raises ArchspecError (bad-pattern)."""
+    return bool(matcher((pattern,)).of(path))
 
 
 def partner(path: str, pattern: str, other: str) -> str | None:
@@ -67,10 +179,9 @@ def partner(path: str, pattern: str, other: str) -> str | None:
 
     None if the path does not match. Raises ArchspecError (bad-pattern) if the wildcards of the two differ.
     """
-    found = regular(pattern).match(path)
-    if found is None:
+    if not matches(pattern, path):
         return None
-    words = [each or "" for each in found.groups()]
+    words = _words(pattern, path)
     tokens = TOKENS.findall(other)
     wild = [i for i, token in enumerate(tokens) if _wild(token)]
     if len(wild) > len(words):
@@ -81,11 +192,31 @@ def partner(path: str, pattern: str, other: str) -> str | None:
     return "".join(tokens)
 
 
+def _words(pattern: str, path: str) -> list[str]:
+    """What each wildcard of a pattern matches in a path that it matches; the first ones match as much as they can."""
+    tokens = TOKENS.findall(pattern)
+    words, at = [], 0
+    for i, token in enumerate(tokens):
+        rest = matcher(("".join(tokens[i + 1 :]),)) if i + 1 < len(tokens) else None
+        only = matcher((token,)) if _wild(token) else None
+        for end in range(len(path), at - 1, -1) if only else ():
+            text = path[at:end]
+            whole = (rest.of(path[end:]) if rest else end == len(path)) and only and only.of(text)
+            if whole and not (token == "**/" and text and text[-1] != "/"):
+                words.append(text)
+                at = end
+                break
+        else:
+            at += 1
+    return words
+
+
 def unmatched(pattern: str, paths: Iterable[str], span: Span | None = None) -> ArchspecError:
     """The error for a pattern that matches no path."""
     known = list(paths)
     inside = f"{pattern.rstrip('/')}/**"
-    if any(matches(inside, path) for path in known):
+    inner = Matcher([inside])
+    if any(inner.of(path) for path in known):
         near: str | None = f"a pattern matches whole paths; write `{inside}` for the layers inside"
     else:
         near = did_you_mean(pattern, known) or did_you_mean(pattern.rstrip("*").rstrip("/"), known)
@@ -109,19 +240,34 @@ def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda *pat
     use is not an error: another variant may use it), `unmatched-weight` where no layer of a rule has such a weight.
     """
     layers = [node for node in graph.layers if node.facts.weights]
+    patterns = [i for i, rule in enumerate(rules) if rule.layers not in OPS]
+    for i in patterns:
+        check_pattern(rules[i].layers, where("init", rules[i].layers))
+    match = matcher(tuple(rules[i].layers for i in patterns))
     found: dict[Place, Initializer] = {}
-    for rule in rules:
-        meant = [node for node in layers if _means(rule.layers, node)]
-        if not meant and not OPS.get(rule.layers):
+    meant: set[int] = set()
+    placed: set[int] = set()
+    chosen: dict[tuple[int, str, tuple[Weight, ...]], dict[int, int]] = {}  # weight -> rule, for layers that are alike
+    for node in layers:
+        alike = (match.end(node.path), node.op.name, node.facts.weights)
+        if alike not in chosen:
+            of_op = {i for i, rule in enumerate(rules) if rule.layers == node.op.name}
+            fitting = sorted(of_op.union(patterns[i] for i in match.accepted[alike[0]]))
+            wanted = {i: _weights(node, rules[i].weight) for i in fitting}
+            meant.update(fitting)
+            placed.update(i for i in fitting if wanted[i])
+            chosen[alike] = {position: i for i in fitting for position in wanted[i]}
+        found.update({(node.path, position): rules[i].initializer for position, i in chosen[alike].items()})
+    for i, rule in enumerate(rules):
+        if i not in meant and not OPS.get(rule.layers):
             raise unmatched(rule.layers, [node.path for node in layers], where("init", rule.layers))
-        places = [(node.path, i) for node in meant for i in _weights(node, rule.weight)]
-        if meant and not places:
-            names = dict.fromkeys(weight.name for node in meant for weight in node.facts.weights)
+        if i in meant and i not in placed:
+            of_rule = [node for node in layers if _means(rule.layers, node)]
+            names = dict.fromkeys(weight.name for node in of_rule for weight in node.facts.weights)
             message = f"the layers that match `{rule.layers}` have no weight `{rule.weight or 'kernel'}`"
             raise fail(
                 "unmatched-weight", message, where("init", rule.layers), help=f"their weights are: {listed(names)}"
             )
-        found.update(dict.fromkeys(places, rule.initializer))
     return found
 
 
@@ -150,7 +296,7 @@ def frozen(graph: Graph, patterns: Iterable[str], where: Where = lambda *path: N
 
     Raises ArchspecError: `unmatched-pattern`; `nothing-to-train` if no trainable layer is left.
     """
-    found = {path for pattern in patterns for path in _fitting(graph, pattern, where("freeze"))}
+    found = set(_last(graph, tuple(patterns), lambda pattern: where("freeze")))
     if found and not any(node.facts.trainable_params for node in graph.layers if node.path not in found):
         message = f"every layer of `{graph.name}` is frozen, so nothing is left to train"
         raise fail("nothing-to-train", message, where("freeze"), help="do not freeze the classifier")
@@ -162,19 +308,22 @@ def multipliers(graph: Graph, factors: Mapping[str, float], where: Where = lambd
 
     Raises ArchspecError (unmatched-pattern).
     """
-    found: dict[str, float] = {}
-    for pattern, factor in factors.items():
-        fitting = _fitting(graph, pattern, where("rate_multipliers", pattern))
-        found.update(dict.fromkeys(fitting, factor))
-    return found
+    last = _last(graph, tuple(factors), lambda pattern: where("rate_multipliers", pattern))
+    return {path: factors[pattern] for path, pattern in last.items()}
 
 
-def _fitting(graph: Graph, pattern: str, span: Span | None) -> list[str]:
+def _last(graph: Graph, patterns: tuple[str, ...], where: Callable[[str], Span | None]) -> dict[str, str]:
+    """The last pattern that matches each layer with weights. Raises ArchspecError (unmatched-pattern)."""
     paths = [node.path for node in graph.layers if node.facts.weights]
-    fitting = [path for path in paths if matches(pattern, path)]
-    if not fitting:
-        raise unmatched(pattern, paths, span)
-    return fitting
+    for pattern in patterns:
+        check_pattern(pattern, where(pattern))
+    match = matcher(patterns)
+    ends = {path: match.end(path) for path in paths}
+    used = {i for end in set(ends.values()) for i in match.accepted[end]}
+    for i, pattern in enumerate(patterns):
+        if i not in used:
+            raise unmatched(pattern, paths, where(pattern))
+    return {path: patterns[match.accepted[end][-1]] for path, end in ends.items() if match.accepted[end]}
 
 
 # ---- from the layers of a trained network to those of a network that is initialized from it -------------------------

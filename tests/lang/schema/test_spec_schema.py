@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,5 +105,6 @@ def test_every_head_and_modifier_can_be_completed() -> None:
     words = SCHEMA["definitions"]["layer"]["else"]["properties"]
     assert {"name", "from", "repeat", "first", "when", "row", "residual"} < set(words)
     text = json.dumps(SCHEMA)
-    names = {name for family in (OPS, TRANSFORMS, PROTOCOLS, *one_key_options().values()) for name in family}
+    families: list[Mapping[str, Any]] = [OPS, TRANSFORMS, PROTOCOLS, *one_key_options().values()]
+    names = {name for family in families for name in family}
     assert [name for name in names if f'"{name}": {{"description"' not in text] == []
