@@ -38,7 +38,9 @@ def test_patterns_match_as_their_regular_expressions(patterns: list[str], path: 
         if each and each.groups() and len(each.groups()) <= MAX_WILDCARDS:
             words = [word or "" for word in each.groups()]
             tokens = iter(words)
-            there = re.sub(EVERY, lambda part: next(tokens) if part[0] in (*REGULAR, "[!a]") else part[0], pattern)
+            there = re.sub(
+                EVERY, lambda part, tokens=tokens: next(tokens) if part[0] in (*REGULAR, "[!a]") else part[0], pattern
+            )
             assert partner(path, pattern, pattern) == there == path
 
 
