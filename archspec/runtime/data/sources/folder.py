@@ -48,7 +48,8 @@ class ClassFolders(DataSource):
         if meant or not classes:
             raise _no_classes(first, classes, meant)
         names = {part: _folders(folder) for part, folder in roots.items()}
-        beside = [f"{name}/" for name in _folders(root) if "" not in roots and name not in roots]
+        others = [name for name in _folders(root) if "" not in roots and name not in roots]
+        beside = [f"{name}/{' (no class folders)' * (part_kind(name) is not None)}" for name in others]
         loose = sum(1 for folder in {root, *roots.values()} for _ in _files(folder))
         if loose:
             beside.append(f"{counted(loose, 'file')} outside of the class folders")

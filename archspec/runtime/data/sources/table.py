@@ -18,7 +18,12 @@ from archspec.runtime.data.sources.labels import check_labels
 from archspec.runtime.data.sources.parts import KINDS, Parts, part_kind
 from archspec.runtime.data.sources.source import DataSource
 
-COLUMNS = ("path", "label")
+COLUMNS = {
+    "path": ("path", "filepath", "file_path", "filename", "file_name", "file", "image", "image_path"),
+    "label": ("label", "labels", "class", "class_name", "category"),
+    "split": ("split", "subset", "set", "part", "partition"),
+}
+"""The names of each column in any case, the preferred ones first. `split` is optional."""
 WORDS = tuple(word for words in KINDS.values() for word in words)
 
 
@@ -34,8 +39,9 @@ class TableRow(NamedTuple):
 class TableFile(DataSource):
     """Columns `path`, `label` and optionally `split` (`train`, `val`, ...); a Parquet file needs pyarrow.
 
-    Paths are relative to the folder of the table and stay inside it. Classes are sorted by name, or by value if all
-    labels are whole numbers.
+    The columns may also be called `filename`, `class`, `subset` and so on; other columns are not used. Paths are
+    relative to the folder of the table and stay inside it. Classes are sorted by name, or by value if all labels are
+    whole numbers.
     """
 
     name = "table"
@@ -46,7 +52,9 @@ class TableFile(DataSource):
     def open(self, data: str, *, channels: int, report: Report) -> Parts:
         """Raises data-classes too, for a label that no training image has."""
         path = Path(data)
-        rows = list(self._parquet(path) if path.suffix.lower() == ".parquet" else _csv(path))
+        unused: list[str] = []
+        read = self._parquet if path.suffix.lower() == ".parquet" else _csv
+        rows = list(read(path, unused))
         if not rows:
             raise fail("data-empty", f"`{path}` has no rows")
         _check_rows(path, rows)
@@ -56,9 +64,10 @@ class TableFile(DataSource):
         training = [row for row in rows if part_kind(row.split) == "train"]
         names = _classes(row.label for row in training or rows)
         check_labels(names, lambda fact, help: fail("data-format", f"`{printable(data)}`: {fact}", help=help))
-        return Parts.of({part: _images(path, names, own) for part, own in parts.items()})
+        images = {part: _images(path, names, own) for part, own in parts.items()}
+        return Parts.of(images, unused=[f"column `{name}`" for name in unused])
 
-    def _parquet(self, path: Path) -> Iterable[TableRow]:
+    def _parquet(self, path: Path, unused: list[str]) -> Iterable[TableRow]:
         try:
             from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ImportError as error:
@@ -67,6 +76,7 @@ class TableFile(DataSource):
             table: Any = parquet.ParquetFile(path)
             header = list(table.schema_arrow.names)
             columns = [header[place] for place in _places(path, header)]
+            unused += [name for name in header if name not in columns]
             batches = (batch.select(columns).columns for batch in table.iter_batches(columns=columns))
             rows = (cells for batch in batches for cells in zip(*(column.to_pylist() for column in batch), strict=True))
             for number, cells in enumerate(rows, 1):
@@ -120,12 +130,14 @@ def _classes(labels: Iterable[str]) -> list[str]:
     return sorted(names)
 
 
-def _csv(path: Path) -> Iterable[TableRow]:
+def _csv(path: Path, unused: list[str]) -> Iterable[TableRow]:
+    """The rows; adds the names of the columns that are not used to `unused`."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
             header = [name.strip() for name in next(lines, [])]
             places = _places(path, header)
+            unused += [name for place, name in enumerate(header) if place not in places]
             for number, cells in enumerate(lines, 1):
                 if not cells:
                     continue
@@ -140,14 +152,18 @@ def _csv(path: Path) -> Iterable[TableRow]:
 
 def _places(path: Path, header: Sequence[str]) -> list[int]:
     """Indices of the columns path, label and, if it exists, split. Raises data-format."""
-    for name in COLUMNS:
-        if name not in header:
+    lower, found = [name.lower() for name in header], []
+    for column, names in COLUMNS.items():
+        name = next((name for name in names if name in lower), None)
+        if name is not None:
+            found.append(lower.index(name))
+        elif column != "split":
             notes = [f"its columns are {listed(f'`{each}`' for each in header)}" if header else "it is empty"]
             help = "the first line names the columns: `path,label` or `path,label,split`"
             if len(header) == 1 and re.search(r"[;\t|]", header[0]):
                 help = "separate the columns by commas"
-            raise fail("data-format", f"`{path}` has no column `{name}`", notes=notes, help=help)
-    return [header.index(name) for name in (*COLUMNS, "split") if name in header]
+            raise fail("data-format", f"`{path}` has no column `{column}`", notes=notes, help=help)
+    return found
 
 
 def _wrong(path: Path, number: int, fact: str, help: str | None = None) -> ArchspecError:

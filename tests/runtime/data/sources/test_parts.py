@@ -93,6 +93,22 @@ def test_validation_is_preferred_to_test_and_every_part_can_be_opened(
     assert [name.rstrip("/") for name in open_parts(data, print).not_used()] == expected, used
 
 
+def test_columns_are_known_by_other_names_and_those_not_used_are_named(tmp_path: Path) -> None:
+    as_folder(tmp_path, ["train", "val"])
+    rows = ["Filename,Class,Subset,width", "train/cat/0.png,cat,TRAIN,7", "train/dog/0.png,dog,TRAIN,7"]
+    (tmp_path / "t.csv").write_text("\n".join([*rows, "val/dog/0.png,dog,Val,7"]))
+    parts = open_parts(str(tmp_path / "t.csv"), print)
+    assert {part: len(images) for part, images in parts.items()} == {"train": 2, "val": 1}
+    assert parts.described() == "train: train; validation: val; not used: column `width`"
+
+
+def test_a_part_without_class_folders_is_named(tmp_path: Path) -> None:
+    as_folder(tmp_path, ["train"])
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/0.png").write_bytes(b"")
+    assert open_parts(str(tmp_path), print).not_used() == ["test/ (no class folders)"]
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_part_that_is_not_there_is_refused_with_those_that_are(source: object, tmp_path: Path) -> None:
     data = source(tmp_path, ["train", "valid"])  # type: ignore[operator]
