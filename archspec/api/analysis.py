@@ -89,8 +89,11 @@ def plan(
         precision=Precision(used.dtype_policy),
     )
     if found is None:
-        message = f"the memory of `{graph.name}` is unknown, since a size of its input is free"
-        raise fail("free-input", message, help="give the size: `--set input=[224,224,3]`")
+        raise fail(
+            "free-input",
+            f"the memory of `{graph.name}` is unknown, since a size of its input is free",
+            help="give the size: `--set input=[224,224,3]`",
+        )
     return found
 
 

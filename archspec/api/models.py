@@ -117,8 +117,11 @@ class FullyConvolutional:
         if out.suffix != ".keras":
             return write_text(out, self.spec, overwrite=overwrite)
         if self.trained is None:
-            message = f"`{self.original.name}` is a spec and has no weights for `{out}`"
-            raise fail("bad-output", message, help="`archspec build REF -o model.keras`, then convert that file")
+            raise fail(
+                "bad-output",
+                f"`{self.original.name}` is a spec and has no weights for `{out}`",
+                help="`archspec build REF -o model.keras`, then convert that file",
+            )
         from archspec.runtime.dense.convert import write_dense
 
         write_dense(self.trained, out)

@@ -22,8 +22,11 @@ def check_output(path: str | Path, *suffixes: str, overwrite: bool = False) -> P
 
     path = Path(path)
     if suffixes and path.suffix not in suffixes:
-        message = f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}"
-        raise fail("bad-output", message, help=f"write `-o {quote(f'{path}{suffixes[0]}')}`")
+        raise fail(
+            "bad-output",
+            f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}",
+            help=f"write `-o {quote(f'{path}{suffixes[0]}')}`",
+        )
     if path.is_dir():
         raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
     if (path.exists() or path.is_symlink()) and not overwrite:

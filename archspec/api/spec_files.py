@@ -42,8 +42,11 @@ def read_spec(name: str) -> Source:
         path = os.path.join(name, RUN_SPEC)
         if os.path.isfile(path):
             return read_text(path, "spec")
-        help = f"give the path of a spec, such as `{os.path.join(name, 'net.yaml')}`, or a run directory"
-        raise fail("page-not-found", f"the folder `{name}` contains no {RUN_SPEC}", help=help)
+        raise fail(
+            "page-not-found",
+            f"the folder `{name}` contains no {RUN_SPEC}",
+            help=f"give the path of a spec, such as `{os.path.join(name, 'net.yaml')}`, or a run directory",
+        )
     text = _read(name, families(), "", "spec")
     if text is None:
         notes, help = _remedy(name, families(), "give the path of your own spec: `./my-net.yaml`")

@@ -85,8 +85,11 @@ def train(
     settings |= {name: value for name, value in given.items() if value is not None}
     of_file = None if isinstance(recipe, Recipe) else recipe
     if isinstance(recipe, Recipe) and any(recipe_setting(name.removeprefix("train.")) for name in settings):
-        help = "change the recipe itself: `dataclasses.replace(recipe, epochs=3)`"
-        raise fail("setting", "settings cannot change a `Recipe` object", help=help)
+        raise fail(
+            "setting",
+            "settings cannot change a `Recipe` object",
+            help="change the recipe itself: `dataclasses.replace(recipe, epochs=3)`",
+        )
     if resume_if_exists and overwrite:
         raise fail("setting", "`overwrite` and `resume_if_exists` are mutually exclusive", help="remove one of them")
     if resume_if_exists and out is None:

@@ -69,8 +69,11 @@ class Matcher:
         states = self._sets[here]
         self.moves += len(states)
         if self.moves > MAX_MOVES:
-            fact = f"these {len(self.patterns):,} patterns take too long to match"
-            raise fail("bad-pattern", fact, help="use fewer patterns, or fewer wildcards")
+            raise fail(
+                "bad-pattern",
+                f"these {len(self.patterns):,} patterns take too long to match",
+                help="use fewer patterns, or fewer wildcards",
+            )
         after = self._number(self._closed(each for state in states for each in self._after(state, letter)))
         self._next[here, letter] = after
         return after
@@ -185,8 +188,11 @@ def partner(path: str, pattern: str, other: str) -> str | None:
     tokens = TOKENS.findall(other)
     wild = [i for i, token in enumerate(tokens) if _wild(token)]
     if len(wild) > len(words):
-        fact = f"`{other}` has more wildcards than `{pattern}`, whose matches fill them"
-        raise fail("bad-pattern", fact, help="for example, `stage1/**=conv1/**`")
+        raise fail(
+            "bad-pattern",
+            f"`{other}` has more wildcards than `{pattern}`, whose matches fill them",
+            help="for example, `stage1/**=conv1/**`",
+        )
     for i, word in zip(wild, words, strict=False):
         tokens[i] = word
     return "".join(tokens)
@@ -264,9 +270,11 @@ def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda *pat
         if i in meant and i not in placed:
             of_rule = [node for node in layers if _means(rule.layers, node)]
             names = dict.fromkeys(weight.name for node in of_rule for weight in node.facts.weights)
-            message = f"the layers that match `{rule.layers}` have no weight `{rule.weight or 'kernel'}`"
             raise fail(
-                "unmatched-weight", message, where("init", rule.layers), help=f"their weights are: {listed(names)}"
+                "unmatched-weight",
+                f"the layers that match `{rule.layers}` have no weight `{rule.weight or 'kernel'}`",
+                where("init", rule.layers),
+                help=f"their weights are: {listed(names)}",
             )
     return found
 
@@ -298,8 +306,12 @@ def frozen(graph: Graph, patterns: Iterable[str], where: Where = lambda *path: N
     """
     found = set(_last(graph, tuple(patterns), lambda pattern: where("freeze")))
     if found and not any(node.facts.trainable_params for node in graph.layers if node.path not in found):
-        message = f"every layer of `{graph.name}` is frozen, so nothing is left to train"
-        raise fail("nothing-to-train", message, where("freeze"), help="do not freeze the classifier")
+        raise fail(
+            "nothing-to-train",
+            f"every layer of `{graph.name}` is frozen, so nothing is left to train",
+            where("freeze"),
+            help="do not freeze the classifier",
+        )
     return found
 
 
@@ -344,14 +356,20 @@ def vgg_a_to_deeper(source: Graph, target: Graph) -> Pairs:
         if place not in here:
             stage, index = place
             which = f"convolution {index + 1} after {stage} poolings"
-            fact = f"`{target.name}` has no counterpart of `{there[place]}`: no {which}"
-            raise fail("init-map", fact, help="map the layers with patterns: `--init-map TARGET=SOURCE`")
+            raise fail(
+                "init-map",
+                f"`{target.name}` has no counterpart of `{there[place]}`: no {which}",
+                help="map the layers with patterns: `--init-map TARGET=SOURCE`",
+            )
         pairs.append((here[place], there[place]))
     dense = [[node.path for node in graph.layers if node.op.name == "dense"] for graph in (target, source)]
     if min(map(len, dense)) < 3:
         counts = f"the network has {len(dense[0])}, the source {len(dense[1])}"
-        fact = f"`vgg-a-to-deeper` needs three dense layers in both networks; {counts}"
-        raise fail("init-map", fact, help="map the layers with patterns: `--init-map TARGET=SOURCE`")
+        raise fail(
+            "init-map",
+            f"`vgg-a-to-deeper` needs three dense layers in both networks; {counts}",
+            help="map the layers with patterns: `--init-map TARGET=SOURCE`",
+        )
     return pairs + list(zip(dense[0][-3:], dense[1][-3:], strict=True))
 
 

@@ -124,8 +124,10 @@ def parsed(text: str) -> ast.expr:
     inside = _PARENTHESES.match(text)
     if not inside:
         if text.startswith("$(") and text.count("(") > text.count(")"):
-            help = 'close it; inside braces or brackets, quote an expression that has a comma: "$(min(a, b))"'
-            raise ExpressionError(f"`{text}` has an unclosed parenthesis", help=help)
+            raise ExpressionError(
+                f"`{text}` has an unclosed parenthesis",
+                help='close it; inside braces or brackets, quote an expression that has a comma: "$(min(a, b))"',
+            )
         raise ExpressionError(f"`{text}` is not an expression", help="write `$name` or `$(4 * name)`")
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
@@ -168,8 +170,10 @@ def _check(node: ast.AST) -> None:
         case ast.operator() | ast.unaryop() | ast.boolop() | ast.expr_context() | ast.cmpop():
             if not isinstance(node, _SIGNS):
                 kind = "comparison" if isinstance(node, ast.cmpop) else "operation"
-                help = "the operations are + - * / // % **, == != < <= > >=, in, and, or, not"
-                raise ExpressionError(f"expressions have no {kind} `{_sign(node)}`", help=help)
+                raise ExpressionError(
+                    f"expressions have no {kind} `{_sign(node)}`",
+                    help="the operations are + - * / // % **, == != < <= > >=, in, and, or, not",
+                )
         case _ if not isinstance(node, _PARTS):
             raise ExpressionError(
                 f"`{ast.unparse(node)}` is not allowed in an expression",
@@ -259,7 +263,8 @@ def bounded(value: T) -> T:
         if not abs(value) <= LARGEST:
             raise _too_large()
     elif isinstance(value, (list, tuple)):
-        count, level = 0, [value]
+        count = 0
+        level: list[Any] = [value]
         for _ in range(MAX_LEVELS):
             count += sum(map(len, level))
             if count > MAX_ITEMS:

@@ -244,8 +244,11 @@ class PRelu(Functional):
         sizes = []
         for index, size in enumerate(x):
             if index not in shared and size is None:
-                help = f"share alpha along it: `shared_axes: {list(range(1, len(x)))}`"
-                raise OpError(f"`prelu` needs known sizes, but its input is {show(x)}", "shared_axes", help)
+                raise OpError(
+                    f"`prelu` needs known sizes, but its input is {show(x)}",
+                    "shared_axes",
+                    f"share alpha along it: `shared_axes: {list(range(1, len(x)))}`",
+                )
             sizes.append(1 if index in shared or size is None else size)
         return (Weight("alpha", tuple(sizes)),)
 

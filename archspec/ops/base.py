@@ -159,8 +159,10 @@ class Op(Declared):
         if type(layer).__name__ not in cls.keras_layers:
             return None
         if getattr(layer, "data_format", "channels_last") != "channels_last":
-            fact = "it has channels first, but layers of a spec have channels last"
-            raise OpError(fact, help="build it with data_format='channels_last'")
+            raise OpError(
+                "it has channels first, but layers of a spec have channels last",
+                help="build it with data_format='channels_last'",
+            )
         given = {a.name: plain(getattr(layer, a.name), a.schema) for a in arguments(cls) if hasattr(layer, a.name)}
         if given.get("axis") == len(input_shape(layer)):
             given["axis"] = -1
@@ -253,8 +255,9 @@ def keras_axis(axis: int, shape: Shape, argument: str = "axis") -> int:
     if 0 <= index < len(shape):
         return index
     fact = "the batch axis" if index == -1 else f"not an axis of {show(shape)}"
-    help = f"use an axis from 1 to {len(shape)}, or -1 for the channels"
-    raise OpError(f"`{argument}: {axis}` is {fact}", argument, help)
+    raise OpError(
+        f"`{argument}: {axis}` is {fact}", argument, f"use an axis from 1 to {len(shape)}, or -1 for the channels"
+    )
 
 
 def counted(number: int, noun: str) -> str:

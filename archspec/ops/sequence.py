@@ -14,8 +14,10 @@ KEY_DIM: Schema = {"type": ["integer", "null"], "minimum": 1}
 def sequence(x: Shape, op: str) -> tuple[Dim, int]:
     """Length and channels of a sequence. Raises OpError for other shapes."""
     if len(x) != 2:
-        help = "turn a feature map into a sequence with `reshape: [-1, $channels]`"
-        raise OpError(f"`{op}` needs (length, channels), but its input is {show(x)}", help=help)
+        raise OpError(
+            f"`{op}` needs (length, channels), but its input is {show(x)}",
+            help="turn a feature map into a sequence with `reshape: [-1, $channels]`",
+        )
     return x[0], channels(x, op)
 
 
@@ -105,8 +107,9 @@ class Embedded(Functional):
         length, entering = sequence(x, self.name)
         count = self.vectors or length
         if count is None:
-            help = "give `input` a fixed size"
-            raise OpError(f"`{self.name}` needs a known length, but its input is {show(x)}", help=help)
+            raise OpError(
+                f"`{self.name}` needs a known length, but its input is {show(x)}", help="give `input` a fixed size"
+            )
         return count, entering
 
     def shape(self, x: Shape, *others: Shape) -> Shape:

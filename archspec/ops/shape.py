@@ -84,8 +84,11 @@ class Reshape(Op):
         rest = math.prod(value for value in target if value != -1)
         if size is None:
             if -1 not in target:
-                help = "set the size of `target_shape` that is free to -1"
-                raise OpError(f"cannot reshape {show(x)} into {show(target)}: a size is free", "target_shape", help)
+                raise OpError(
+                    f"cannot reshape {show(x)} into {show(target)}: a size is free",
+                    "target_shape",
+                    "set the size of `target_shape` that is free to -1",
+                )
             return tuple(None if value == -1 else value for value in target)
         if size % rest or (-1 not in target and size != rest):
             raise OpError(

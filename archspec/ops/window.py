@@ -66,8 +66,11 @@ def rounding_up(size: Dim, window: int, stride: int, before: int, after: int) ->
     """
     if size is None:
         if after + stride > window:
-            help = "give `input` a fixed size, or use a window that is larger than `strides` plus the padding"
-            raise OpError("`ceil_mode` needs a known size with this window", "ceil_mode", help)
+            raise OpError(
+                "`ceil_mode` needs a known size with this window",
+                "ceil_mode",
+                "give `input` a fixed size, or use a window that is larger than `strides` plus the padding",
+            )
         return stride - 1
     total = size + before + after
     steps = -(-(total - window) // stride)

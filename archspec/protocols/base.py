@@ -155,8 +155,11 @@ def input_sides(input_shape: Shape) -> Pair | None:
 def check_image(name: str, input_shape: Shape) -> None:
     """Raises ArchspecError: `protocol` unless the network takes (height, width, channels)."""
     if len(input_shape) != 3:
-        fact = f"`{name}` needs images, but the input of the network is {show(input_shape)}"
-        raise fail("protocol", fact, help="use `--protocol center`, which works with any data")
+        raise fail(
+            "protocol",
+            f"`{name}` needs images, but the input of the network is {show(input_shape)}",
+            help="use `--protocol center`, which works with any data",
+        )
 
 
 def crop_window(name: str, input_shape: Shape) -> Pair:
@@ -168,8 +171,11 @@ def crop_window(name: str, input_shape: Shape) -> Pair:
     check_image(name, input_shape)
     window = input_sides(input_shape)
     if window is None:
-        fact = f"`{name}` crops to the size of the network's input, but the input {show(input_shape)} has a free side"
-        raise fail("protocol", fact, help="use `--protocol dense`, which evaluates whole images")
+        raise fail(
+            "protocol",
+            f"`{name}` crops to the size of the network's input, but the input {show(input_shape)} has a free side",
+            help="use `--protocol dense`, which evaluates whole images",
+        )
     return window
 
 

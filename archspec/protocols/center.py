@@ -33,6 +33,9 @@ class Center(Protocol):
             return (ViewSet(sizes, own, central_crop),)
         check_image(self.name, input_shape)
         if own is not None and (crop[0] < own[0] or crop[1] < own[1]):
-            fact = f"a crop of {crop[0]} x {crop[1]} is smaller than the input of the network, {show(input_shape)}"
-            raise fail("protocol", fact, help="leave `crop` out, or give a larger one")
+            raise fail(
+                "protocol",
+                f"a crop of {crop[0]} x {crop[1]} is smaller than the input of the network, {show(input_shape)}",
+                help="leave `crop` out, or give a larger one",
+            )
         return (ViewSet(sizes, crop, central_crop, dense=own is not None),)

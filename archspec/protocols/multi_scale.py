@@ -40,8 +40,10 @@ def _default_sizes(resize: int | None, input_shape: Shape) -> tuple[int | None, 
     middle = resize or least
     sizes = (middle - STEP, middle, middle + STEP)
     if sizes[0] < least:
-        fact = f"the default scales of `multi-scale` are {sizes[0]}, {middle} and {sizes[2]} pixels"
-        note = f"the network needs at least {least} pixel{'s' * (least > 1)}"
-        help = f"give the scales, such as `--protocol 'multi-scale: [{middle}, {middle + middle // 8}]'`"
-        raise fail("protocol", fact, notes=[note], help=help)
+        raise fail(
+            "protocol",
+            f"the default scales of `multi-scale` are {sizes[0]}, {middle} and {sizes[2]} pixels",
+            notes=[f"the network needs at least {least} pixel{'s' * (least > 1)}"],
+            help=f"give the scales, such as `--protocol 'multi-scale: [{middle}, {middle + middle // 8}]'`",
+        )
     return sizes

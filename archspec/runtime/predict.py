@@ -240,5 +240,8 @@ def _names(metadata: Metadata, outputs: int, classes: str | Path | None, report:
 def check_images_enter(input_shape: tuple[int | None, ...]) -> None:
     """Raises `data-shape` unless the network's input is grey or RGB images (height, width, 1 or 3)."""
     if len(input_shape) != 3 or input_shape[-1] not in (1, 3):
-        fact = f"the network takes {show(input_shape)}, not images of (height, width, 1 or 3)"
-        raise fail("data-shape", fact, help="`archspec evaluate` accepts such data from an .npz file")
+        raise fail(
+            "data-shape",
+            f"the network takes {show(input_shape)}, not images of (height, width, 1 or 3)",
+            help="`archspec evaluate` accepts such data from an .npz file",
+        )

@@ -50,10 +50,11 @@ class Transform(Declared):
         if self.needs != "any" and len(image) != 3:
             raise OpError(f"`{self.name}` needs images (height, width, channels), but the shape is {show(image)}")
         if self.needs == "rgb" and image[2] != 3:
-            help = (
-                f"remove `{self.name}`, or use a network with three input channels (grey images are converted to RGB)"
+            raise OpError(
+                f"`{self.name}` needs three channels (RGB), but the shape is {show(image)}",
+                help=f"remove `{self.name}`, or use a network with three input channels (grey images are converted to "
+                "RGB)",
             )
-            raise OpError(f"`{self.name}` needs three channels (RGB), but the shape is {show(image)}", help=help)
         return image
 
     def apply_batch(self, tf: Any, images: Any, draws: Any) -> Any:

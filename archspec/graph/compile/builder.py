@@ -145,8 +145,12 @@ class Builder:
     def check_count(self, count: int, span: Span) -> None:
         """Raises ArchspecError (too-many-layers) for more than MAX_LAYERS nodes, the input not counted."""
         if count > MAX_LAYERS:
-            message = f"this spec expands to more than {MAX_LAYERS:,} layers"
-            raise self.error("too-many-layers", message, span, help="check the values of `repeat`")
+            raise self.error(
+                "too-many-layers",
+                f"this spec expands to more than {MAX_LAYERS:,} layers",
+                span,
+                help="check the values of `repeat`",
+            )
 
     def outputs_of(self, declared: Mapping[str, tuple[float, Span]], left_out: Set[str]) -> list[tuple[int, float]]:
         """The nodes of the outputs, the main one first, with the weights of their losses.
@@ -160,8 +164,9 @@ class Builder:
             if name in self.outputs:
                 found.append((self.outputs[name], weight))
             elif not found or name not in left_out:
-                help = did_you_mean(name, self.outputs)
-                raise self.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
+                raise self.error(
+                    "unknown-layer", f"there is no layer `{name}`", span, help=did_you_mean(name, self.outputs)
+                )
         return found
 
     def refuse_unused(self, outputs: Iterable[int]) -> None:
@@ -192,17 +197,23 @@ class Builder:
         self.check_count(index, node.span)
         self.params += node.facts.params
         if self.params >= MAX_PARAMS:
-            message = "this network has 10^12 parameters or more, which is over the limit"
             raise self.error(
-                "too-many-parameters", message, node.span, help="check for a size that is larger than intended"
+                "too-many-parameters",
+                "this network has 10^12 parameters or more, which is over the limit",
+                node.span,
+                help="check for a size that is larger than intended",
             )
         self.nodes.append(node)
         self.register(node.path, index)
 
     def _check_output(self, shape: Shape, span: Span) -> None:
         if math.prod([size for size in shape if size is not None]) > MAX_OUTPUT:
-            message = f"the output of this layer has more than 10^12 values: its shape is {show(shape)}"
-            raise self.error("output-too-large", message, span, help="check for a size that is larger than intended")
+            raise self.error(
+                "output-too-large",
+                f"the output of this layer has more than 10^12 values: its shape is {show(shape)}",
+                span,
+                help="check for a size that is larger than intended",
+            )
 
 
 def pad(builder: Builder, x: int, body: int, scope: Scope, span: Span) -> int:

@@ -78,8 +78,9 @@ class Compiler:
         self.nesting += 1
         for item in items:
             if self.nesting > MAX_NESTING:
-                message = f"layers are nested more than {MAX_NESTING} levels deep"
-                raise self.builder.error("too-deep", message, item.span)
+                raise self.builder.error(
+                    "too-deep", f"layers are nested more than {MAX_NESTING} levels deep", item.span
+                )
             above = self._item(item, above, self._with_shape(names, above[0]) if top else names, scope)
         self.nesting -= 1
         return above[0]
@@ -87,8 +88,12 @@ class Compiler:
     def _item(self, item: LayerSpec, above: Flow, names: Names, scope: Scope) -> Flow:
         self.steps += 1
         if self.steps > MAX_STEPS:
-            message = f"this spec expands to more than {MAX_STEPS:,} layers and block calls"
-            raise self.builder.error("too-many-layers", message, item.span, help="check the values of `repeat`")
+            raise self.builder.error(
+                "too-many-layers",
+                f"this spec expands to more than {MAX_STEPS:,} layers and block calls",
+                item.span,
+                help="check the values of `repeat`",
+            )
         if item.head == "row":
             cell = item.cells[self.column]
             return above if cell is None else self._item(cell, above, names, scope)
@@ -115,8 +120,12 @@ class Compiler:
             return tuple(self._resolve(name, scope) for name in item.origin)
         needed = self._needed(item.head)
         if len(above) < needed:
-            message = f"`{item.head}` takes {needed} inputs, but only {len(above)} layer comes before it"
-            raise self.builder.error("one-input", message, item.span, help="write `from: [a, b]`")
+            raise self.builder.error(
+                "one-input",
+                f"`{item.head}` takes {needed} inputs, but only {len(above)} layer comes before it",
+                item.span,
+                help="write `from: [a, b]`",
+            )
         return above[:needed]
 
     def _needed(self, head: str) -> int:
@@ -130,8 +139,12 @@ class Compiler:
         taken = scope.given.get(name.text) if name else None
         if name and taken:
             by = "the input of the network" if taken is self.spec.input.span else f"the layer on line {taken.line}"
-            message = f"the name `{name.text}` is already used by {by}"
-            raise self.builder.error("name-taken", message, name.span, help="give each layer a unique name")
+            raise self.builder.error(
+                "name-taken",
+                f"the name `{name.text}` is already used by {by}",
+                name.span,
+                help="give each layer a unique name",
+            )
         return scope.claim(item.word, item.span)
 
     def _chosen(self, item: LayerSpec, names: Names) -> LayerSpec:
@@ -148,9 +161,12 @@ class Compiler:
         many, inputs, needed = is_merge(head), len(item.origin), self._needed(head)
         if (inputs < 2) if many else (inputs not in (0, needed)):
             inputs_ = "two or more inputs" if many else f"{needed} inputs" if needed > 1 else "one input"
-            fact = f"`{item.head}` is `{head}` here, which takes {inputs_}"
-            help = "write `from: [a, b]`" if many or needed > 1 else "merge the layers listed in `from` first"
-            raise self.builder.error("one-input", fact, item.span, help=help)
+            raise self.builder.error(
+                "one-input",
+                f"`{item.head}` is `{head}` here, which takes {inputs_}",
+                item.span,
+                help="write `from: [a, b]`" if many or needed > 1 else "merge the layers listed in `from` first",
+            )
         return item._replace(head=head)
 
     def _repeat(self, item: LayerSpec, repeat: ScalarNode, inputs: Flow, names: Names, scope: Scope) -> Flow:
@@ -189,8 +205,9 @@ class Compiler:
         if isinstance(count, float) and count.is_integer():
             count = int(count)
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            message = f"`repeat` must be an integer of at least 0, but is `{short(count)}`"
-            raise self.builder.error("wrong-value", message, repeat.span)
+            raise self.builder.error(
+                "wrong-value", f"`repeat` must be an integer of at least 0, but is `{short(count)}`", repeat.span
+            )
         return count
 
     def _truth(self, when: ScalarNode, names: Names) -> bool:
@@ -198,8 +215,12 @@ class Compiler:
         if isinstance(value, str):
             help = f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
             words = value in ("yes", "no", "on", "off")
-            message = f"`when` must be true or false, but is `{short(value)}`"
-            raise self.builder.error("wrong-type", message, when.span, help=help if words else None)
+            raise self.builder.error(
+                "wrong-type",
+                f"`when` must be true or false, but is `{short(value)}`",
+                when.span,
+                help=help if words else None,
+            )
         return bool(value)
 
     # ---- one copy of an item -----------------------------------------------------------------------------------
@@ -255,8 +276,9 @@ class Compiler:
             elif parameter.default is not None:
                 inner[parameter.name] = self._value(parameter.default, inner)
             else:
-                message = f"the block `{block.name}` needs the argument `{parameter.name}`"
-                raise self.builder.error("missing-argument", message, item.span)
+                raise self.builder.error(
+                    "missing-argument", f"the block `{block.name}` needs the argument `{parameter.name}`", item.span
+                )
         x = self._layers(block.layers, inputs, inner, scope)
         calls.pop()
         return x
@@ -277,8 +299,12 @@ class Compiler:
             return body
         if kind == "project_all" or (kind == "project" and not same):
             if project is None:
-                help = "add `project:` with the layers of the shortcut"
-                raise builder.error("missing-key", f"`shortcut: {kind}` needs `project`", at, help=help)
+                raise builder.error(
+                    "missing-key",
+                    f"`shortcut: {kind}` needs `project`",
+                    at,
+                    help="add `project:` with the layers of the shortcut",
+                )
             x = self._layers(project, (x,), names, scope.inner(scope.claim("project", item.span)))
         elif kind == "pad" and not same:
             x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)

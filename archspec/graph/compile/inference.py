@@ -51,8 +51,12 @@ def made(head: str, values: Mapping[str, Any]) -> Op:
                     code, message, help = wrong
                     raise WrongArgument(code, message, argument.name, help)
             elif argument.required:
-                message = f"`{head}` needs the argument `{argument.name}`"
-                raise WrongArgument("missing-argument", message, argument.name, f"`{argument.name}`: {argument.doc}")
+                raise WrongArgument(
+                    "missing-argument",
+                    f"`{head}` needs the argument `{argument.name}`",
+                    argument.name,
+                    f"`{argument.name}`: {argument.doc}",
+                )
         if len(_MADE) >= MAX_REMEMBERED:
             _clear()
         op = _MADE[key] = OPS[head].make({word: _integral(value) for word, value in values.items()})

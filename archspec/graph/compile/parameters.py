@@ -83,8 +83,9 @@ def _evaluated(spec: Spec, variant: str | None, given: Names, settings: Mapping[
         except CycleError as error:
             cycle = list(reversed(error.args[1]))
             span = None if cycle[0] in settings else spec.given(cycle[0], variant)
-            message = f"the parameter `{cycle[0]}` depends on itself: {' -> '.join(cycle)}"
-            raise fail("parameter-cycle", message, span) from None
+            raise fail(
+                "parameter-cycle", f"the parameter `{cycle[0]}` depends on itself: {' -> '.join(cycle)}", span
+            ) from None
     names: Names = {}
     for name in order:
         span = None if name in settings else spec.given(name, variant)

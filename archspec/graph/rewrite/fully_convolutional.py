@@ -68,11 +68,12 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     if output not in OUTPUTS:
         raise ValueError(f"output must be one of {OUTPUTS}, but is {output!r}")
     if None in graph.input_shape:
-        message = f"the training size of `{graph.name}` is unknown: its input is {show(graph.input_shape)}"
-        help = (
-            "set the size with `--set input=[224, 224, 3]`; a model for any image size is fully convolutional already"
+        raise fail(
+            "free-input",
+            f"the training size of `{graph.name}` is unknown: its input is {show(graph.input_shape)}",
+            help="set the size with `--set input=[224, 224, 3]`; a model for any image size is fully convolutional "
+            "already",
         )
-        raise fail("free-input", message, help=help)
     if len(graph.input_shape) < 2:
         raise _not_convolutional(graph, graph.nodes[0], "it has no spatial axes")
     dense = _Dense(graph).network(output)
@@ -164,8 +165,9 @@ class _Dense:
             return self._spread(node, values, shapes)
         if kinds <= {MAP, WHOLE}:
             return self._on_map(index, node, values, shapes, whole=kinds == {WHOLE})
-        fact = "it merges a value for each position with a value for the whole image"
-        raise _not_convolutional(self.graph, node, fact)
+        raise _not_convolutional(
+            self.graph, node, "it merges a value for each position with a value for the whole image"
+        )
 
     def _seen_as(self, value: Value, shape: Shape, values: Sequence[Value]) -> str:
         """A map with a single position counts as one value per position if other inputs are of that form."""

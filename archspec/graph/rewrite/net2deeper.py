@@ -40,8 +40,9 @@ def deepen(
     """
     counts = after if isinstance(after, Mapping) else dict.fromkeys(after, 1)
     if kernel_size < 1 or kernel_size % 2 == 0:
-        message = f"`kernel_size` is {kernel_size}, but an identity layer needs an odd window"
-        raise fail("deepen", message, help="use 1, 3 or 5")
+        raise fail(
+            "deepen", f"`kernel_size` is {kernel_size}, but an identity layer needs an odd window", help="use 1, 3 or 5"
+        )
     grown = _Growing(graph, kernel_size, normalized)
     wanted = _wanted(graph, counts)
     place: list[int] = []

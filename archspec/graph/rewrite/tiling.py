@@ -64,10 +64,11 @@ def tiles(size: int, positions: int, reach: Reach, longest: int) -> list[Tile]:
         stop = min(size, start + longest)
         last = positions if stop == size else (stop - reach.size - reach.offset) // reach.stride + 1
         if last <= first:
-            message = (
-                f"a tile of {longest} pixels is too short: each position of the score map sees {reach.size} pixels"
+            raise fail(
+                "image-too-large",
+                f"a tile of {longest} pixels is too short: each position of the score map sees {reach.size} pixels",
+                help="use a smaller image, or provide more memory",
             )
-            raise fail("image-too-large", message, help="use a smaller image, or provide more memory")
         found.append(Tile(start, stop, first - start // reach.stride, first, min(last, positions)))
         first = last
     return found

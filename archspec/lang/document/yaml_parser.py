@@ -153,8 +153,9 @@ def _scalar(source: Source, event: Any) -> ScalarNode:
     try:
         return ScalarNode(resolve(text), text, span)
     except TooLargeError:
-        help = "if it is a name, put it in quotes"
-        raise fail("number-too-large", "this number is larger than 10^18", span, help=help) from None
+        raise fail(
+            "number-too-large", "this number is larger than 10^18", span, help="if it is a name, put it in quotes"
+        ) from None
 
 
 def _closed(source: Source, ended: _Open, event: Any) -> SequenceNode | MappingNode:
@@ -170,13 +171,21 @@ def _put(into: _Open, node: Node) -> None:
         into.entries[into.key.text] = (into.key, node)
         into.key = None
     elif not isinstance(node, ScalarNode) or not node.text:
-        help = "put the key in quotes if it is an expression or contains brackets"
         raise fail(
-            "bad-key", "a key must be a single word", node.span, help=None if isinstance(node, ScalarNode) else help
+            "bad-key",
+            "a key must be a single word",
+            node.span,
+            help=None
+            if isinstance(node, ScalarNode)
+            else "put the key in quotes if it is an expression or contains brackets",
         )
     elif node.text == "<<":
-        help = "define the repeated layers once, as a block under `blocks`"
-        raise fail("merge-key", "`<<`: YAML merge keys are not supported", node.span, help=help)
+        raise fail(
+            "merge-key",
+            "`<<`: YAML merge keys are not supported",
+            node.span,
+            help="define the repeated layers once, as a block under `blocks`",
+        )
     elif node.text in into.entries:
         first = into.entries[node.text][0].span.line
         raise fail(

@@ -86,15 +86,21 @@ def to_channels(pixels: npt.NDArray[np.uint8], channels: int, data: str) -> npt.
         return luminance(pixels)
     fact = f"the images of `{data}` have {counted(here, 'channel')}, but the network's input has {channels}"
     first = pixels.shape[1] in (1, 3) and here > 4
-    help = "channels come last: `np.moveaxis(x, 1, -1)` turns (N, C, H, W) into (N, H, W, C)" if first else None
-    raise fail("data-shape", fact, help=help)
+    raise fail(
+        "data-shape",
+        fact,
+        help="channels come last: `np.moveaxis(x, 1, -1)` turns (N, C, H, W) into (N, H, W, C)" if first else None,
+    )
 
 
 def check_classes(network: int, classes: int, data: str, help: str | None = None) -> None:
     """Raises classes-mismatch unless the network has one output for each class of the data."""
     if network != classes:
-        fact = f"the network has {network} classes, but `{data}` has {classes}"
-        raise fail("classes-mismatch", fact, help=help or f"`--set classes={classes}`")
+        raise fail(
+            "classes-mismatch",
+            f"the network has {network} classes, but `{data}` has {classes}",
+            help=help or f"`--set classes={classes}`",
+        )
 
 
 def with_classes(images: Images, class_names: tuple[str, ...]) -> Images:

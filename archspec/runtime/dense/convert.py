@@ -99,8 +99,11 @@ def copy_weights(
         if _sizes(weights) != _sizes(layer.weights):
             message = f"the weights of the layer `{layer.name}` cannot be copied from `{source.name}`"
             here, there = (listed_shapes(each) for each in (layer.weights, weights))
-            note = f"it needs {here}; " + (f"`{name}` there has {there}" if found else f"there is no `{name}`")
-            raise fail("weights-mismatch", message, notes=[note])
+            raise fail(
+                "weights-mismatch",
+                message,
+                notes=[f"it needs {here}; " + (f"`{name}` there has {there}" if found else f"there is no `{name}`")],
+            )
         pairs += list(zip(layer.weights, weights, strict=True))
     for variable, given in pairs:
         variable.assign(given.numpy().reshape(tuple(variable.shape)))

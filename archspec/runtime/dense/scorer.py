@@ -130,11 +130,11 @@ class DenseScorer:
             except ArchspecError:
                 sides = "x".join(map(str, images.shape[1:-1]))
                 window = "x".join(map(str, self.window))
-                message = (
-                    f"an image of {sides} is too small for `{self.graph.name}`, which needs at least {window} pixels"
-                )
-                help = 'resize the image, or pad it with zeros by `small="pad"`'
-                raise fail("image-too-small", message, help=help) from None
+                raise fail(
+                    "image-too-small",
+                    f"an image of {sides} is too small for `{self.graph.name}`, which needs at least {window} pixels",
+                    help='resize the image, or pad it with zeros by `small="pad"`',
+                ) from None
             return images
         border = [(more // 2, more - more // 2) for more in missing]
         return np.pad(images, [(0, 0), *border, (0, 0)])
@@ -146,8 +146,12 @@ class DenseScorer:
         needed = f"an image of {show(shape)} needs {byte_size(bytes_each)} of memory, and {limit}"
         if reach is None:
             notes = [str(effect) for effect in self.effects if not can_tile((effect,))]
-            help = "use a smaller image, or more memory"
-            raise fail("image-too-large", f"{needed}; this network cannot be applied in tiles", notes=notes, help=help)
+            raise fail(
+                "image-too-large",
+                f"{needed}; this network cannot be applied in tiles",
+                notes=notes,
+                help="use a smaller image, or more memory",
+            )
         share = (self.memory / bytes_each) ** (1 / len(reach))
         try:
             while True:

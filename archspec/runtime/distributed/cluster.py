@@ -130,9 +130,12 @@ def _wait_for_all(cluster: Cluster, note: Callable[[str], None]) -> None:
             now = time.monotonic()
             names = listed(cluster.name(worker) for worker in sorted(missing))
             if now - started > TIMEOUT:
-                fact = f"not all workers started within {TIMEOUT / 60:.0f} minutes"
-                help = "start all of them, and check that each can reach the others by the names and ports given"
-                raise fail("hosts", fact, notes=[f"missing: {names}"], help=help)
+                raise fail(
+                    "hosts",
+                    f"not all workers started within {TIMEOUT / 60:.0f} minutes",
+                    notes=[f"missing: {names}"],
+                    help="start all of them, and check that each can reach the others by the names and ports given",
+                )
             if now - noted > NOTE_INTERVAL:
                 note(f"still waiting for {names}")
                 noted = now
@@ -212,8 +215,12 @@ def worker_lost_errors(cluster: Cluster | None, restart: str) -> Iterator[None]:
             fact = f"{who} {'have' if len(others) > 1 else 'has'} stopped, so this worker stops too"
             help = f"see its output for the reason; start all workers again{restart}"
         cause = re.search(r"aborted by: (.+?):?$", str(error), re.MULTILINE)
-        note = f"TensorFlow says: {(cause[1] if cause else str(error).splitlines()[0])[:200]}"
-        raise fail("worker-lost", fact, notes=[note], help=help) from error
+        raise fail(
+            "worker-lost",
+            fact,
+            notes=[f"TensorFlow says: {(cause[1] if cause else str(error).splitlines()[0])[:200]}"],
+            help=help,
+        ) from error
 
 
 def lost_workers(text: str) -> list[int]:

@@ -101,5 +101,8 @@ class Collectives:
     def _refuse_where(self, differs: bool, what: str) -> None:
         if self.any(differs):
             self.barrier()
-            help = "run the same command on the same data on every worker; with `--resume`, on one shared folder"
-            raise fail("hosts-differ", f"the workers do not have the same {what}", help=help)
+            raise fail(
+                "hosts-differ",
+                f"the workers do not have the same {what}",
+                help="run the same command on the same data on every worker; with `--resume`, on one shared folder",
+            )

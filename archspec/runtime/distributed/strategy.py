@@ -49,18 +49,27 @@ def make_strategy(
     gpus = [] if cpus else tf.config.get_visible_devices("GPU")
     number = cpus or _number(devices, max(len(gpus), 1))
     if number > len(gpus) > 0:
-        fact = f"{_counted(number, 'device')} requested, but {_counted(len(gpus), 'GPU')} visible"
-        raise fail("devices", fact, help="leave `--devices` out to use all of them")
+        raise fail(
+            "devices",
+            f"{_counted(number, 'device')} requested, but {_counted(len(gpus), 'GPU')} visible",
+            help="leave `--devices` out to use all of them",
+        )
     if cluster is not None:
         if number > 1 and not gpus:
-            help = "leave `--devices` out, or start several workers on the machine"
-            raise fail("hosts", "a worker without GPUs has one device, but more are requested", help=help)
+            raise fail(
+                "hosts",
+                "a worker without GPUs has one device, but more are requested",
+                help="leave `--devices` out, or start several workers on the machine",
+            )
         with connecting(cluster, note):
             return _multi_worker(cluster, tuple(gpus[:number]))
     if not gpus:
         if number > MAX_CPUS:
-            fact = f"the CPU can be split into at most {MAX_CPUS} logical devices, but {number} are requested"
-            raise fail("devices", fact, help="logical devices share the cores of the CPU: a few are enough for tests")
+            raise fail(
+                "devices",
+                f"the CPU can be split into at most {MAX_CPUS} logical devices, but {number} are requested",
+                help="logical devices share the cores of the CPU: a few are enough for tests",
+            )
         _split_cpu(tf, number)
     names = [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
     return _mirrored(tuple(names[:number]))
@@ -87,8 +96,11 @@ def _multi_worker(cluster: Cluster, gpus: tuple[Any, ...]) -> Any:
         with warnings_hidden():
             return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
-        fact = "TensorFlow has already started in this process, and can no longer connect to other workers"
-        raise fail("hosts", fact, help="start each worker in a new process") from error
+        raise fail(
+            "hosts",
+            "TensorFlow has already started in this process, and can no longer connect to other workers",
+            help="start each worker in a new process",
+        ) from error
     except tf.errors.OpError as error:
         raise cannot_listen(cluster, str(error.message).splitlines()[0]) from error
 
@@ -116,8 +128,11 @@ def _number(devices: Devices, visible: int) -> int:
         devices = int(devices)
     if isinstance(devices, int) and devices >= 1:
         return devices
-    help = "give a number from 1, `all`, or `cpu:N` for N logical devices of the CPU"
-    raise fail("devices", f"`{devices}` is not a number of devices", help=help)
+    raise fail(
+        "devices",
+        f"`{devices}` is not a number of devices",
+        help="give a number from 1, `all`, or `cpu:N` for N logical devices of the CPU",
+    )
 
 
 def _cpus(devices: Devices) -> int | None:
@@ -135,9 +150,11 @@ def _split_cpu(tf: Any, number: int) -> None:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
     except RuntimeError:
         if len(tf.config.list_logical_devices("CPU")) < number:
-            fact = f"TensorFlow has already started, and its CPU can no longer be split into {number} devices"
-            help = "request the devices before anything else in this process uses TensorFlow"
-            raise fail("devices-late", fact, help=help) from None
+            raise fail(
+                "devices-late",
+                f"TensorFlow has already started, and its CPU can no longer be split into {number} devices",
+                help="request the devices before anything else in this process uses TensorFlow",
+            ) from None
 
 
 def _counted(number: int, what: str) -> str:

@@ -86,19 +86,28 @@ def _check(
     """Check the arguments before anything is computed."""
     for target in targets:
         if not target.is_predictions and data is None:
-            fact = f"the network `{target.path}` needs images, but no data is given"
-            raise fail("data-not-found", fact, help="give `--data`")
+            raise fail(
+                "data-not-found",
+                f"the network `{target.path}` needs images, but no data is given",
+                help="give `--data`",
+            )
         if not target.is_predictions and data is not None:
             read_metadata(target.path)
             find_source(data)
         if target.is_predictions and target.protocol is not None:
-            fact = f"`{target.path}` contains saved predictions; their protocol cannot be changed"
-            raise fail("ensemble", fact, help=f"leave `:{target.protocol.name}` out")
+            raise fail(
+                "ensemble",
+                f"`{target.path}` contains saved predictions; their protocol cannot be changed",
+                help=f"leave `:{target.protocol.name}` out",
+            )
     if weights is not None and not ensemble:
         raise fail("ensemble", "`--weights` has an effect only with `--ensemble`", help="add `--ensemble`")
     if any(not 0 < weight < float("inf") for weight in weights or ()):
-        fact = f"the weights of the ensemble are {listed(f'{weight:g}' for weight in weights or ())}"
-        raise fail("ensemble", fact, help="give positive numbers")
+        raise fail(
+            "ensemble",
+            f"the weights of the ensemble are {listed(f'{weight:g}' for weight in weights or ())}",
+            help="give positive numbers",
+        )
     if ensemble and (len(targets) > 1 or protocols is not None):
         check_members(len(targets) if len(targets) > 1 else len(protocols or ()), weights)
 

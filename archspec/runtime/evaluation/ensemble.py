@@ -30,8 +30,11 @@ def averages(found: Sequence[Sequence[Predictions]], weights: Sequence[float] | 
         most = max(map(len, found))
         if any(len(rows) not in (1, most) for rows in found):
             counts = listed(f"{rows[0].models[0]} {len(rows)}" for rows in found)
-            fact = f"the models have different numbers of protocols: {counts}"
-            raise fail("ensemble", fact, help="give the protocols by `--protocol`, or one for each `MODEL:PROTOCOL`")
+            raise fail(
+                "ensemble",
+                f"the models have different numbers of protocols: {counts}",
+                help="give the protocols by `--protocol`, or one for each `MODEL:PROTOCOL`",
+            )
         groups = [[rows[min(number, len(rows) - 1)] for rows in found] for number in range(most)]
     check_members(len(groups[0]), weights)
     return [average(group, weights) for group in groups]
@@ -42,8 +45,11 @@ def check_members(count: int, weights: Sequence[float] | None) -> None:
     if count < 2:
         raise fail("ensemble", "an ensemble has at least two members", help="give more models, or more protocols")
     if weights is not None and len(weights) != count:
-        fact = f"there are {len(weights)} weights for {count} members"
-        raise fail("ensemble", fact, help="give one weight for each member, in their order")
+        raise fail(
+            "ensemble",
+            f"there are {len(weights)} weights for {count} members",
+            help="give one weight for each member, in their order",
+        )
 
 
 def average(members: Sequence[Predictions], weights: Sequence[float] | None = None) -> Predictions:
@@ -98,9 +104,11 @@ def aligned(predictions: Predictions, first: Predictions) -> Predictions:
         image = different[0]
         names = [first.class_names[each.labels[image]] for each in (first, found)]
         pair = f"`{first.models[0]}` and `{predictions.models[0]}`"
-        fact = f"{pair} were evaluated with different classes of {len(different):,} images"
-        note = f"`{first.images[image]}` is {names[0]} for the first, {names[1]} for the second"
-        raise fail("ensemble", fact, notes=[note])
+        raise fail(
+            "ensemble",
+            f"{pair} were evaluated with different classes of {len(different):,} images",
+            notes=[f"`{first.images[image]}` is {names[0]} for the first, {names[1]} for the second"],
+        )
     return found
 
 
@@ -115,9 +123,11 @@ def _identities(one: Predictions, other: Predictions) -> tuple[str, ...]:
     """
     if one.digests is None or other.digests is None:
         if one.digests is None and one.images == tuple(map(str, range(len(one)))):
-            fact = f"the predictions of `{one.models[0]}` do not identify their images"
-            help = "they were saved by an earlier version of archspec; evaluate the model again"
-            raise fail("ensemble", fact, help=help)
+            raise fail(
+                "ensemble",
+                f"the predictions of `{one.models[0]}` do not identify their images",
+                help="they were saved by an earlier version of archspec; evaluate the model again",
+            )
         return tuple("/".join(Path(name).parts[-2:]) for name in one.images)
     names = [(one.class_names[label], image) for label, image in zip(one.labels, one.images, strict=True)]
     copies: Counter[str] = Counter()

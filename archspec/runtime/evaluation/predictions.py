@@ -79,8 +79,11 @@ class Predictions:
         """
         kept, labels = np.unique(self.labels, return_inverse=True)
         if len(kept) < 2:
-            fact = f"`{printable(self.data)}` has images of one class only, `{printable(self.class_names[kept[0]])}`"
-            raise fail("classes-mismatch", fact, help="omit `--present-classes`")
+            raise fail(
+                "classes-mismatch",
+                f"`{printable(self.data)}` has images of one class only, `{printable(self.class_names[kept[0]])}`",
+                help="omit `--present-classes`",
+            )
         posteriors = self.posteriors[:, kept].astype(np.float64)
         total = posteriors.sum(axis=1, keepdims=True)
         posteriors = np.where(total > 0, posteriors / np.where(total > 0, total, 1), 1 / len(kept))

@@ -72,12 +72,19 @@ def find_format(name: str) -> ExportFormat:
     found = EXPORT_FORMATS.get(name)
     if not found:
         near = did_you_mean(name, EXPORT_FORMATS)
-        notes = [] if near else [f"the export formats are: {listed(EXPORT_FORMATS)}"]
-        raise fail("unknown-format", f"there is no export format `{name}`", notes=notes, help=near)
+        raise fail(
+            "unknown-format",
+            f"there is no export format `{name}`",
+            notes=[] if near else [f"the export formats are: {listed(EXPORT_FORMATS)}"],
+            help=near,
+        )
     for package in found.packages:
         if find_spec(package) is None:
-            fact = f"the export format `{name}` needs {package}, which is not installed"
-            raise fail("missing-package", fact, help=f"`pip install 'archspec-keras[{found.extra}]'`")
+            raise fail(
+                "missing-package",
+                f"the export format `{name}` needs {package}, which is not installed",
+                help=f"`pip install 'archspec-keras[{found.extra}]'`",
+            )
     return found()
 
 
@@ -86,6 +93,9 @@ def _largest_difference(writer: ExportFormat, network: ExportedNetwork, path: Pa
     largest = max(writer.differences(network, path), key=lambda each: each if each == each else float("inf"))
     bound = max(LOW_PRECISION.get(layer.compute_dtype, TOLERANCE) for layer in network.model.layers)
     if not largest <= bound:
-        fact = f"the outputs of the exported network differ from those of the trained one by up to {largest:.1e}"
-        raise fail("export-differs", fact, help="nothing was written; please report this with the spec of the network")
+        raise fail(
+            "export-differs",
+            f"the outputs of the exported network differ from those of the trained one by up to {largest:.1e}",
+            help="nothing was written; please report this with the spec of the network",
+        )
     return largest

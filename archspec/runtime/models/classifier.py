@@ -22,27 +22,26 @@ def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]
     """
     input_shape, output_shape = graph.input_shape, graph.output_shape
     if None in input_shape:
-        help = "set the size, for example `--set input=[64,64,3]`"
         raise fail(
             "free-input",
             f"the input of `{reference}` is {show(input_shape)}, but training needs a fixed size",
-            help=help,
+            help="set the size, for example `--set input=[64,64,3]`",
         )
     for index in graph.outputs[1:]:
         node = graph.nodes[index]
         if node.shape != output_shape:
-            fact = (
-                f"the output `{node.path}` has the shape {show(node.shape)}, but the main output {show(output_shape)}"
-            )
             raise fail(
                 "no-classifier",
-                fact,
+                f"the output `{node.path}` has the shape {show(node.shape)}, but the main output {show(output_shape)}",
                 node.span,
                 help="an auxiliary output must have the same classes as the main output",
             )
     if len(output_shape) != 1 or output_shape[0] is None or output_shape[0] < 2:
-        fact = f"`{reference}` returns {show(output_shape)}, not the scores of two or more classes"
-        raise fail("no-classifier", fact, help=HELP)
+        raise fail(
+            "no-classifier",
+            f"`{reference}` returns {show(output_shape)}, not the scores of two or more classes",
+            help=HELP,
+        )
     return tuple(input_shape), output_shape[0]
 
 
@@ -56,8 +55,11 @@ def logits_of(model: Any) -> Any:
             least two of them, or an activation other than softmax at its end.
     """
     if len(model.inputs) != 1:
-        fact = f"the network has {len(model.inputs)} inputs"
-        raise fail("no-classifier", fact, help="only networks with one input are trained and evaluated")
+        raise fail(
+            "no-classifier",
+            f"the network has {len(model.inputs)} inputs",
+            help="only networks with one input are trained and evaluated",
+        )
     return _logits_model(model, 0)
 
 

@@ -39,8 +39,12 @@ def check_loadable(model: keras.Model, metadata: Metadata) -> None:
             save_model(model, path, metadata)
             loaded, _ = load_model(path)
         except Exception as error:  # whatever the code of a layer raises
-            text = error.diagnostics[0].notes[:1] if isinstance(error, ArchspecError) else (str(error)[:300],)
-            raise fail("custom-layer", f"a model with {names} cannot be loaded again", notes=text, help=HELP) from error
+            raise fail(
+                "custom-layer",
+                f"a model with {names} cannot be loaded again",
+                notes=error.diagnostics[0].notes[:1] if isinstance(error, ArchspecError) else (str(error)[:300],),
+                help=HELP,
+            ) from error
     pairs = list(zip(model.get_weights(), loaded.get_weights(), strict=False))
     if len(model.weights) != len(loaded.weights) or not all(np.array_equal(*pair, equal_nan=True) for pair in pairs):
         raise fail("custom-layer", f"a model with {names} has other weights when it is loaded again", help=HELP)

@@ -47,9 +47,11 @@ def keras_graph(model: Any) -> KerasGraph:
     """
     functional = _functional(model)
     if functional is None:
-        message = f"the model `{model.name}` is a {type(model).__name__}, which has no Keras graph"
-        remedy = "use a functional model, or a sequential model that was built on an input"
-        raise fail("not-functional", message, help=remedy)
+        raise fail(
+            "not-functional",
+            f"the model `{model.name}` is a {type(model).__name__}, which has no Keras graph",
+            help="use a functional model, or a sequential model that was built on an input",
+        )
     calls: list[Call] = []
     inputs = []
     for tensor in functional.inputs:

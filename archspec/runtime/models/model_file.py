@@ -54,10 +54,16 @@ def model_path(path: str | Path) -> Path:
             if (path / name).is_file():
                 return path / name
         if (path / "saved_model.pb").is_file():
-            message = f"`{path}` is an exported SavedModel, not a Keras model"
-            raise fail("not-a-model", message, help="give the `.keras` file that it was exported from")
-        message = f"the folder `{path}` contains neither best.keras nor last.keras"
-        raise fail("model-not-found", message, help="give a `.keras` file, or the directory of a run")
+            raise fail(
+                "not-a-model",
+                f"`{path}` is an exported SavedModel, not a Keras model",
+                help="give the `.keras` file that it was exported from",
+            )
+        raise fail(
+            "model-not-found",
+            f"the folder `{path}` contains neither best.keras nor last.keras",
+            help="give a `.keras` file, or the directory of a run",
+        )
     if not path.exists():
         raise fail(
             "model-not-found", f"there is no file `{path}`", help="give a `.keras` file, or the directory of a run"
@@ -93,8 +99,11 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
         raise fail("not-a-model", f"`{path}` contains a {type(model).__name__}, not a network", help=HELP)
     outputs = model.outputs[0].shape[-1]
     if metadata.class_names is not None and len(metadata.class_names) != outputs:
-        fact = f"`{path}` names {len(metadata.class_names)} classes, but its network has {outputs} outputs"
-        raise fail("not-a-model", fact, help=HELP)
+        raise fail(
+            "not-a-model",
+            f"`{path}` names {len(metadata.class_names)} classes, but its network has {outputs} outputs",
+            help=HELP,
+        )
     speed_up_batch_normalization(model)
     speed_up_grouped_convolutions(model)
     speed_up_wide_windows(model)
@@ -124,21 +133,28 @@ def _inspect(path: Path) -> tuple[Metadata, int]:
             for name, size in sizes.items():
                 bound = {MEMBER: MEMBER_BYTES, "config.json": CONFIG_BYTES}.get(name, 64 * total + (1 << 20))
                 if size > bound:
-                    message = f"`{name}` in `{path}` would unpack to {byte_size(size)}"
-                    raise fail("not-a-model", message, notes=[f"the file has {byte_size(total)}"], help=HELP)
+                    raise fail(
+                        "not-a-model",
+                        f"`{name}` in `{path}` would unpack to {byte_size(size)}",
+                        notes=[f"the file has {byte_size(total)}"],
+                        help=HELP,
+                    )
             config = json.loads(archive.read("config.json"))
             description = json.loads(archive.read(MEMBER)) if MEMBER in sizes else Metadata().to_json()
     except OSError as error:
-        message = f"cannot read `{path}`: {(error.strerror or str(error)).lower()}"
-        raise fail("not-a-model", message, help=HELP) from error
+        raise fail(
+            "not-a-model", f"cannot read `{path}`: {(error.strerror or str(error)).lower()}", help=HELP
+        ) from error
     except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError, EOFError, zlib.error) as error:
         raise fail("not-a-model", f"`{path}` is not a model file: {_first_sentence(error)}", help=HELP) from error
     try:
         metadata = Metadata.from_json(description)
     except ValueError as error:
-        message = f"this version of archspec cannot read the metadata of `{path}`: {error}"
-        help = "install a newer archspec, or the package that declares its transforms"
-        raise fail("not-a-model", message, help=help) from error
+        raise fail(
+            "not-a-model",
+            f"this version of archspec cannot read the metadata of `{path}`: {error}",
+            help="install a newer archspec, or the package that declares its transforms",
+        ) from error
     if not path.name.endswith(".keras"):
         raise fail("not-a-model", f"the name of `{path}` does not end in `.keras`", help="rename it")
     layers = config.get("config", {}).get("layers", ()) if isinstance(config, dict) else ()

@@ -174,11 +174,17 @@ def check_output_folder(path: Path, *, overwrite: bool = False, mark: str | None
         if any(path.iterdir()):
             is_ours = mark is not None and any(path.glob(mark))
             if overwrite and not is_ours:
-                message = f"the folder `{path}` was not written by this command, so it is not overwritten"
-                raise fail("output-exists", message, help="give another `-o`")
+                raise fail(
+                    "output-exists",
+                    f"the folder `{path}` was not written by this command, so it is not overwritten",
+                    help="give another `-o`",
+                )
             if not overwrite:
-                help = "give another `-o`" + ", or `--overwrite`" * is_ours
-                raise fail("output-exists", f"the folder `{path}` exists and is not empty", help=help)
+                raise fail(
+                    "output-exists",
+                    f"the folder `{path}` exists and is not empty",
+                    help="give another `-o`" + ", or `--overwrite`" * is_ours,
+                )
     check_writable(path)
 
 

@@ -27,8 +27,11 @@ def tensorflow_failures(
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        fact = f"a batch of {batch_size} images does not fit in the memory of the device"
-        raise fail("out-of-memory", fact, help=f"use a smaller batch, such as {max(batch_size // 2, 1)}") from error
+        raise fail(
+            "out-of-memory",
+            f"a batch of {batch_size} images does not fit in the memory of the device",
+            help=f"use a smaller batch, such as {max(batch_size // 2, 1)}",
+        ) from error
     except tf.errors.OpError as error:
         if not any(word in str(error).lower() for word in ("readfile", "decode", "jpeg", "no such file", "read_file")):
             raise

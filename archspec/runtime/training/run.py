@@ -1,4 +1,4 @@
-"""The three steps of a training run: prepare, announce, run. `train` and `resume` share them."""
+"""The four steps of a training run: prepare, announce, run, finish. `train` and `resume` share them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from archspec.runtime.models.custom_layers import check_loadable
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
 from archspec.runtime.system.processor import processor
-from archspec.runtime.system.signals import stop_requests
+from archspec.runtime.system.signals import StopRequest, stop_requests
 from archspec.runtime.training.loop import Trainer, run_epochs
 from archspec.runtime.training.optimization.lr_schedule import check_monitors
 from archspec.runtime.training.records.checkpoint import (
@@ -69,14 +69,26 @@ class PreparedRun:
     logger: RunLogger
 
 
+@dataclass(frozen=True)
+class EndedRun:
+    """A run that reached its end or was interrupted. All its files are written."""
+
+    prepared: PreparedRun
+    signal: int | None
+    """The signal that interrupted the run."""
+    seconds: float
+    """The duration of training, with the time before a resume."""
+
+
 def train_and_record(request: RunRequest, held: contextlib.ExitStack) -> RunResult:
-    """All three steps. Raises what `train` and `resume` raise.
+    """All four steps. Raises what `train` and `resume` raise.
 
     held: keeps the lock of the directory until the caller closes it.
     """
     prepared = prepare(request, held)
     announce(prepared)
-    return run(prepared)
+    with stop_requests(request.progress.note) as stop, request.progress:
+        return finish(run(prepared, stop))
 
 
 def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
@@ -142,39 +154,44 @@ def announce(prepared: PreparedRun) -> None:
     note(f"writing {prepared.directory}" if request.is_chief else "worker 0 writes the files")
 
 
-def run(prepared: PreparedRun) -> RunResult:
+def run(prepared: PreparedRun, stop: StopRequest) -> EndedRun:
     """Train until the last epoch, early stopping or a signal. Every error leaves the run ready to be resumed."""
     request, setup, logger, directory = prepared.request, prepared.setup, prepared.logger, prepared.directory
     progress = request.progress
-    with stop_requests(progress.note) as stop, progress:
-        progress.start(setup.length.epochs, setup.length.steps_per_epoch, top5=setup.classes > 5)
-        try:
-            with worker_lost_errors(request.cluster, f" with `--resume {directory}`"):
-                prepared.collectives.check_equal("images", prepared.fingerprints)
-                checkpoints = Checkpoints(directory, prepared.checkpoint_interval)
-                trainer = Trainer(setup, logger, progress, checkpoints, stop, prepared.collectives)
-                interrupted = run_epochs(trainer, _begin(prepared, trainer))
-            with setup.train_step.averaged():
-                seconds = logger.finish(interrupted=interrupted, model=setup.model if interrupted else None)
-        except KeyboardInterrupt:  # the second Ctrl-C
-            if files(directory):
-                progress.note(f"stopped; resume from the last checkpoint with `archspec train --resume {directory}`")
-            raise
-        except ArchspecError as error:
-            logger.failed(error)
-            note = f"the last checkpoint is kept; resume from it with `archspec train --resume {directory}`"
-            raise (error.noted("cannot-write", note) if files(directory) else error) from error
-        prepared.collectives.barrier(need_chief=True)
+    progress.start(setup.length.epochs, setup.length.steps_per_epoch, top5=setup.classes > 5)
+    try:
+        with worker_lost_errors(request.cluster, f" with `--resume {directory}`"):
+            prepared.collectives.check_equal("images", prepared.fingerprints)
+            checkpoints = Checkpoints(directory, prepared.checkpoint_interval)
+            trainer = Trainer(setup, logger, progress, checkpoints, stop, prepared.collectives)
+            interrupted = run_epochs(trainer, _begin(prepared, trainer))
+        with setup.train_step.averaged():
+            seconds = logger.finish(interrupted=interrupted, model=setup.model if interrupted else None)
+    except KeyboardInterrupt:  # the second Ctrl-C
+        if files(directory):
+            progress.note(f"stopped; resume from the last checkpoint with `archspec train --resume {directory}`")
+        raise
+    except ArchspecError as error:
+        logger.failed(error)
+        note = f"the last checkpoint is kept; resume from it with `archspec train --resume {directory}`"
+        raise (error.noted("cannot-write", note) if files(directory) else error) from error
+    return EndedRun(prepared, (stop.signal or signal.SIGTERM) if interrupted else None, seconds)
+
+
+def finish(ended: EndedRun) -> RunResult:
+    """Wait until every worker can exit safely, and describe the run."""
+    prepared, logger = ended.prepared, ended.prepared.logger
+    prepared.collectives.barrier(need_chief=True)
     best = logger.best or {}
     return RunResult(
-        directory=directory,
-        signal=(stop.signal or signal.SIGTERM) if interrupted else None,
+        directory=prepared.directory,
+        signal=ended.signal,
         epochs=len(logger.rows),
-        seconds=seconds,
+        seconds=ended.seconds,
         best_epoch=best.get("epoch"),
         best_top1=best.get("val_top1"),
-        data_arguments=request.config.data_arguments,
-        example=example_file(directory, prepared.images["validation"]),
+        data_arguments=prepared.request.config.data_arguments,
+        example=example_file(prepared.directory, prepared.images["validation"]),
     )
 
 

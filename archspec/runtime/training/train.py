@@ -182,5 +182,7 @@ def _moved_data_note(data: str) -> Iterator[None]:
     try:
         yield
     except ArchspecError as error:
-        note = f"the run was started with `--data {data}`; if the images have moved, name their folder with `--data`"
-        raise error.noted("data-not-found", note) from error
+        raise error.noted(
+            "data-not-found",
+            f"the run was started with `--data {data}`; if the images have moved, name their folder with `--data`",
+        ) from error

@@ -92,8 +92,11 @@ def _decoded(
     with in_parallel(decode, range(len(images))) as reasons:
         for image, reason in zip(images, reasons, strict=True):
             if reason:
-                fact = f"{image} could be decoded before, but not now: {reason}"
-                raise fail("data-changed", fact, help="do not change the images during a run")
+                raise fail(
+                    "data-changed",
+                    f"{image} could be decoded before, but not now: {reason}",
+                    help="do not change the images during a run",
+                )
     return pixels
 
 

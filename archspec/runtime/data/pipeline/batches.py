@@ -211,11 +211,13 @@ def _check(images: Images, input_shape: Shape, preprocess: Sequence[Transform], 
     wanted = show(input_shape)
     if images.pixels is None:
         if len(input_shape) != 3 or input_shape[-1] not in (1, 3):
-            fact = f"image files are (height, width, 1 or 3), but the network's input is {wanted}"
-            raise fail("data-shape", fact)
+            raise fail("data-shape", f"image files are (height, width, 1 or 3), but the network's input is {wanted}")
         if None in input_shape:
-            fact = f"image files of several sizes cannot be batched for the input {wanted}"
-            raise fail("data-shape", fact, help="set a fixed `input: [height, width, channels]` in the spec")
+            raise fail(
+                "data-shape",
+                f"image files of several sizes cannot be batched for the input {wanted}",
+                help="set a fixed `input: [height, width, channels]` in the spec",
+            )
         shape: Shape = (None, None, input_shape[-1])
     else:
         shape = tuple(images.pixels.shape[1:])

@@ -68,8 +68,11 @@ def check_preprocess(input_shape: Shape, preprocess: Sequence[Transform]) -> Non
     """Raises transform if `preprocess` is random, does not fit the input, or changes its shape."""
     for transform in preprocess:
         if transform.draws or isinstance(transform, Mixing):
-            fact = f"`{transform.name}` is random, but `preprocess` must be the same for every image"
-            raise fail("transform", fact, help="move it to `train: augment:`")
+            raise fail(
+                "transform",
+                f"`{transform.name}` is random, but `preprocess` must be the same for every image",
+                help="move it to `train: augment:`",
+            )
     result = shape_after(input_shape, input_shape, preprocess)
     if result != tuple(input_shape):
         raise fail("transform", f"`preprocess` changes the shape {show(input_shape)} to {show(result)}")
@@ -184,6 +187,9 @@ def split_mixing(
     alone = len(augment) - len(mixing)
     late = next((each for each in augment[alone:] if not isinstance(each, Mixing)), None)
     if late is not None:
-        fact = f"`{late.name}` comes after `{mixing[0].name}`, which mixes images and must be last"
-        raise fail("transform", fact, help=f"move `{mixing[0].name}` to the end of `augment`")
+        raise fail(
+            "transform",
+            f"`{late.name}` comes after `{mixing[0].name}`, which mixes images and must be last",
+            help=f"move `{mixing[0].name}` to the end of `augment`",
+        )
     return augment[:alone], mixing

@@ -84,8 +84,11 @@ def check_names(parts: Parts, data: str) -> None:
         for name in names:
             if not name.isascii() and name != name.encode(errors="ignore").decode():
                 place = f"`{printable(data)}`" + f", part `{printable(part)}`," * bool(part)
-                fact = f"the class `{printable(name)}` of {place} has a name that is not UTF-8"
-                raise fail("data-format", fact, help="rename it")
+                raise fail(
+                    "data-format",
+                    f"the class `{printable(name)}` of {place} has a name that is not UTF-8",
+                    help="rename it",
+                )
 
 
 def _check_several_classes(parts: Parts, data: str) -> None:
@@ -129,8 +132,9 @@ def select(parts: Parts, split: str, validation_split: float | None, seed: int, 
         return images.only(split_rows(images.labels, split, validation_split, seed, data))
     if validation_split is not None:
         own = f"`{data}`, which has validation images in its part `{printable(validation)}`"
-        fact = f"`--validation-split` does not apply to {own}"
-        raise fail("validation-split", fact, help="omit `--validation-split`")
+        raise fail(
+            "validation-split", f"`--validation-split` does not apply to {own}", help="omit `--validation-split`"
+        )
     if training is not None:
         _check_same_classes(parts, training, validation, data)
     if split == "train" or training is None:
@@ -206,8 +210,11 @@ def split_rows(
             raise fail("validation-split", f"`{data}` has no validation images", help=REMEDY)
         return np.arange(len(labels))
     if not 0 < validation_split < 1:
-        fact = f"the validation split must be between 0 and 1, but is {validation_split:g}"
-        raise fail("validation-split", fact, help=REMEDY)
+        raise fail(
+            "validation-split",
+            f"the validation split must be between 0 and 1, but is {validation_split:g}",
+            help=REMEDY,
+        )
     held_out = [np.zeros(0, np.int64)]
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)

@@ -50,8 +50,12 @@ class KerasDatasets(DataSource):
         try:
             parts = _load(name)
         except Exception as error:  # Keras raises a bare Exception when a download fails
-            help = "download it elsewhere, save x_train, y_train, x_test, y_test with numpy.savez, and use that file"
-            raise download_failed(f"cannot download `{data}`", "Keras", error, help) from error
+            raise download_failed(
+                f"cannot download `{data}`",
+                "Keras",
+                error,
+                "download it elsewhere, save x_train, y_train, x_test, y_test with numpy.savez, and use that file",
+            ) from error
         return Parts.of(
             {part: _images(DATASETS[name], *arrays) for part, arrays in zip(("train", "test"), parts, strict=True)}
         )

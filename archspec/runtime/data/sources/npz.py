@@ -115,8 +115,10 @@ class _Arrays:
         except ValueError as error:
             if "allow_pickle" not in str(error):
                 raise self.error(f"`{name}` is damaged") from None
-            fact = f"`{name}` contains Python objects, which archspec does not unpickle"
-            raise self.error(fact, help="save plain arrays, such as uint8 (N, H, W, C)") from None
+            raise self.error(
+                f"`{name}` contains Python objects, which archspec does not unpickle",
+                help="save plain arrays, such as uint8 (N, H, W, C)",
+            ) from None
         except (OSError, EOFError, KeyError, SyntaxError, zipfile.BadZipFile, zlib.error, RuntimeError):
             raise self.error(f"`{name}` is damaged") from None
         except MemoryError:

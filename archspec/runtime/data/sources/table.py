@@ -82,8 +82,9 @@ class TableFile(DataSource):
             for number, cells in enumerate(rows, 1):
                 yield TableRow(number, *("" if cell is None else str(cell) for cell in cells))
         except ArrowException as error:
-            notes = [f"pyarrow says: {str(error).splitlines()[0]}"]
-            raise fail("data-format", f"cannot read `{path}` as Parquet", notes=notes) from error
+            raise fail(
+                "data-format", f"cannot read `{path}` as Parquet", notes=[f"pyarrow says: {str(error).splitlines()[0]}"]
+            ) from error
 
 
 def _check_rows(path: Path, rows: Sequence[TableRow]) -> None:
@@ -102,8 +103,12 @@ def _check_rows(path: Path, rows: Sequence[TableRow]) -> None:
             raise _wrong(path, empty.number, "has no split, but other rows have one")
         first = seen.setdefault(os.path.normpath(row.file), row)
         if first.label != row.label:
-            fact = f"labels `{row.file}` as `{row.label}`, but row {first.number:,} labels it as `{first.label}`"
-            raise _wrong(path, row.number, fact, "an image has one label: remove one of the rows")
+            raise _wrong(
+                path,
+                row.number,
+                f"labels `{row.file}` as `{row.label}`, but row {first.number:,} labels it as `{first.label}`",
+                "an image has one label: remove one of the rows",
+            )
 
 
 def _images(path: Path, names: Sequence[str], rows: Sequence[TableRow]) -> Images:
@@ -113,11 +118,18 @@ def _images(path: Path, names: Sequence[str], rows: Sequence[TableRow]) -> Image
     for row in rows:
         whole = os.path.normpath(os.path.join(root, row.file))
         if os.path.commonpath([root, whole]) != root or whole == root:
-            help = "paths are relative to the folder of the table, and images must be inside it"
-            raise _wrong(path, row.number, f"has a path outside `{path.parent}`: `{row.file}`", help)
+            raise _wrong(
+                path,
+                row.number,
+                f"has a path outside `{path.parent}`: `{row.file}`",
+                "paths are relative to the folder of the table, and images must be inside it",
+            )
         if row.label not in numbers:
-            fact = f"row {row.number:,} of `{path}` has the label `{row.label}`, which no training image has"
-            raise fail("data-classes", fact, help=did_you_mean(row.label, names))
+            raise fail(
+                "data-classes",
+                f"row {row.number:,} of `{path}` has the label `{row.label}`, which no training image has",
+                help=did_you_mean(row.label, names),
+            )
         files.append(str(path.parent / os.path.relpath(whole, root)))
     labels = np.array([numbers[row.label] for row in rows], np.int32)
     return Images(tuple(names), labels, files=tuple(files))

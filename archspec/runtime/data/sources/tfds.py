@@ -37,8 +37,11 @@ class Tfds(DataSource):
             raise fail("data-not-found", f"`{data}` does not name a data set", help=f"write `{self.forms[0]}`")
         folder = prepared(found["name"], found["version"]) or self._prepare(data, found["name"], found["version"])
         if not record_files(folder):
-            help = "set TFDS_DATA_DIR to another folder, and prepare the data set with `file_format=tfrecord`"
-            raise fail("data-format", f"`{folder}` has no TFRecord files", help=help)
+            raise fail(
+                "data-format",
+                f"`{folder}` has no TFRecord files",
+                help="set TFDS_DATA_DIR to another folder, and prepare the data set with `file_format=tfrecord`",
+            )
         return open_records(folder, report, _splits(folder))
 
     def _prepare(self, data: str, wanted: str, version: str | None) -> Path:
@@ -63,15 +66,20 @@ class Tfds(DataSource):
         versions = [str(each) for each in (kind.VERSION, *(kind.SUPPORTED_VERSIONS or ())) if each is not None]
         if version and versions and version not in versions:
             there = listed(f"`{self.prefix}{wanted}:{each}`" for each in dict.fromkeys(versions))
-            fact = f"the data set `{wanted}` has no version {version}"
-            raise fail("data-not-found", fact, help=f"the versions are {there}")
+            raise fail(
+                "data-not-found", f"the data set `{wanted}` has no version {version}", help=f"the versions are {there}"
+            )
         try:
             builder = kind(config=config or None, version=version, file_format="tfrecord")
             builder.download_and_prepare()
             return Path(builder.data_path)
         except Exception as error:  # network, disk and data sets raise errors without a common base class
-            help = "the catalog of TensorFlow Datasets lists the requirements of the data set"
-            raise download_failed(f"cannot prepare `{data}`", "TensorFlow Datasets", error, help) from error
+            raise download_failed(
+                f"cannot prepare `{data}`",
+                "TensorFlow Datasets",
+                error,
+                "the catalog of TensorFlow Datasets lists the requirements of the data set",
+            ) from error
 
 
 def prepared(name: str, version: str | None) -> Path | None:

@@ -74,8 +74,11 @@ def open_records(source: Path, report: Report, splits: Sequence[str] = ()) -> Pa
     """
     files = record_files(source) if source.is_dir() else [source]
     if other := next((found[1] for file in files if (found := OTHER_FORMATS.search(file.name))), None):
-        help = "prepare the data set again in another folder, with `file_format=tfrecord`"
-        raise fail("data-format", f"`{source}` has the format {other}, but archspec reads TFRecord", help=help)
+        raise fail(
+            "data-format",
+            f"`{source}` has the format {other}, but archspec reads TFRecord",
+            help="prepare the data set again in another folder, with `file_format=tfrecord`",
+        )
     words = "|".join(re.escape(word) for word in sorted({*splits, *WORDS}, key=len, reverse=True))
     part_of = re.compile(rf"(?:^|[-_.])({words})\d*(?=[-_.]|$)", re.IGNORECASE)
     parts: dict[str, list[Path]] = {}
@@ -128,8 +131,11 @@ def _check_shards(source: Path, files: Sequence[Path]) -> None:
             shards.setdefault((file.name[: found.start()], int(found["count"])), set()).add(int(found["number"]))
     for (start, count), numbers in shards.items():
         if missing := sorted(set(range(count)) - numbers):
-            fact = f"{len(missing):,} of the {count:,} files `{start}-...-of-{count:05}` are missing in `{source}`"
-            raise fail("data-format", fact, notes=[f"the first one is {start}-{missing[0]:05}-of-{count:05}"])
+            raise fail(
+                "data-format",
+                f"{len(missing):,} of the {count:,} files `{start}-...-of-{count:05}` are missing in `{source}`",
+                notes=[f"the first one is {start}-{missing[0]:05}-of-{count:05}"],
+            )
 
 
 VERSION = 2
@@ -243,7 +249,9 @@ def _example(tf: Any, offset: int, record: bytes, where: str) -> tuple[tuple[int
     image, label, name = value(IMAGE, "bytes_list"), value(LABEL, "int64_list"), value(NAME, "bytes_list")
     for found, keys, what in ((image, IMAGE, "one byte string"), (label, LABEL, "one integer")):
         if found is None:
-            notes = [f"its features are {listed(f'`{key}`' for key in sorted(features)) or 'none'}"]
-            fact = f"{where} has no feature `{keys[0]}` or `{keys[1]}` with {what}"
-            raise fail("data-format", fact, notes=notes)
+            raise fail(
+                "data-format",
+                f"{where} has no feature `{keys[0]}` or `{keys[1]}` with {what}",
+                notes=[f"its features are {listed(f'`{key}`' for key in sorted(features)) or 'none'}"],
+            )
     return (offset + record.index(image), len(image)), label, name.decode("utf-8", "replace") if name else ""
