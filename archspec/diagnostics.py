@@ -10,8 +10,9 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import islice
+from functools import cached_property, lru_cache
+from heapq import nlargest
+from itertools import islice, pairwise
 from reprlib import Repr
 from typing import Any, Literal, NamedTuple
 
@@ -227,11 +228,25 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     return f"did you mean `{near}`?" if near else None
 
 
+MAX_COMPARED = 50  # names that are compared with a misspelt word letter by letter
+
+
+@lru_cache(maxsize=4096)
+def _pairs(word: str) -> frozenset[str]:
+    return frozenset(map("".join, pairwise(word[:60])))
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The most similar known word, or None."""
     if len(word) > 60:
         return None
     candidates = {name.lower(): name for name in islice(known, 1000)}
+    if len(candidates) > MAX_COMPARED:  # those that share the most pairs of letters
+        pairs = _pairs(word.lower())
+        candidates = {
+            name: candidates[name]
+            for name in nlargest(MAX_COMPARED, candidates, lambda name: len(pairs & _pairs(name)))
+        }
     import difflib
 
     near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)

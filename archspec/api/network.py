@@ -309,6 +309,10 @@ def build(reference: str, /, *, recipe: str | Path | None = None, **settings: Se
     return load(reference, recipe=recipe, **settings).build()
 
 
+MAX_EXPANDED = 200_000  # layers, and blocks that are called, of all variants of a spec
+PER_VARIANT = 50  # what a variant costs besides its layers
+
+
 def networks(spec: str) -> Iterator[Network]:
     """All networks of a spec: one for each variant, or one.
 
@@ -316,10 +320,19 @@ def networks(spec: str) -> Iterator[Network]:
         spec: the name of a family, or the path of a spec.
 
     Raises:
-        ArchspecError: `unknown-family`, `page-not-found`, and syntax errors of the spec.
+        ArchspecError: `unknown-family`, `page-not-found`, syntax errors of the spec, and `too-many-layers` when the
+            networks so far expanded to more than 200,000 layers together.
     """
+    from archspec.graph.compile.compiler import EXPANDED
+
     parsed = parse_spec(read_spec(spec))
-    for variant in parsed.variants or (None,):
+    start = EXPANDED.get()
+    for number, variant in enumerate(parsed.variants or (None,)):
+        if EXPANDED.get() - start + number * PER_VARIANT > MAX_EXPANDED:
+            message = (
+                f"the first {number:,} variants of `{parsed.name}` have more than {MAX_EXPANDED:,} layers together"
+            )
+            raise fail("too-many-layers", message, help=f"choose one variant, such as `{spec}:{variant}`")
         yield Network(parsed, f"{spec}:{variant}" if variant else spec, variant, {})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from archspec.declare import arguments, freeze
@@ -27,6 +28,9 @@ from archspec.ops import OPS, is_merge
 MAX_NESTING = 40
 MAX_STEPS = 100_000  # expanded items, layers or not: bounds specs that take long to expand to few layers
 
+EXPANDED: ContextVar[int] = ContextVar("expanded", default=0)
+"""The layers and steps of all expansions so far, by which a command over many variants is bounded."""
+
 Flow = tuple[int, ...]
 """The output of the previous layer, then the inputs of that layer."""
 
@@ -38,7 +42,11 @@ def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, 
     """
     params = parameters(spec, variant, settings or {})
     name = f"{spec.name}-{variant}" if variant else spec.name
-    return Compiler(spec, variant, params).graph(name)
+    compiler = Compiler(spec, variant, params)
+    try:
+        return compiler.graph(name)
+    finally:
+        EXPANDED.set(EXPANDED.get() + compiler.steps + len(compiler.builder.nodes))
 
 
 class Compiler:
