@@ -228,7 +228,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     return f"did you mean `{near}`?" if near else None
 
 
-MAX_COMPARED = 50  # names that are compared with a misspelt word letter by letter
+MAX_COMPARED = 20  # names that are compared with a misspelt word letter by letter
 
 
 @lru_cache(maxsize=4096)

@@ -310,7 +310,7 @@ def build(reference: str, /, *, recipe: str | Path | None = None, **settings: Se
 
 
 MAX_EXPANDED = 200_000  # layers, and blocks that are called, of all variants of a spec
-PER_VARIANT = 50  # what a variant costs besides its layers
+PER_VARIANT = 150  # what a variant costs besides its layers
 
 
 def networks(spec: str) -> Iterator[Network]:

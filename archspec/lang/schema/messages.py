@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,6 +102,8 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fac
     near = f"put a space after the colon: `{before}: {after}`" if colon else did_you_mean(name, known)
     head, key = owner(path), word(path)
     near = near or _of_an_optimizer(name, head, path)
+    if head in OPS and name == "activation":
+        near = "write the activation as the next layer, such as `- relu`"
     if head:
         message = f"`{head}` has no argument `{name}`" if known else f"`{head}` takes no arguments"
         return "unknown-argument", message, near or (f"its arguments are: {listed(known)}" if known else None)
@@ -157,7 +160,8 @@ def _of_a_head(wrong: Mistake) -> Fact | None:
         help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
         return "wrong-type", f"`{head}` takes named branches, but got {show(wrong.value)}", help
     if not given:
-        return "unknown-argument", f"`{head}` takes no arguments", None
+        dense = "for a fully connected layer, write `dense: 10`" if head == "linear" else None
+        return "unknown-argument", f"`{head}` takes no arguments", dense
     required = [each.name for each in given if each.required]
     if wrong.value is None:
         return needs(declared, required[0] if required else given[0].name)
@@ -201,6 +205,8 @@ def _any_of(kinds: Sequence[str]) -> str:
 def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
     if isinstance(value, str) and "$" in value and not is_expression(value):
         return f"write the expression in parentheses: `$({value[:60].replace('$', '')})`"
+    if isinstance(value, str) and {"integer", "number"} & {*kinds} and re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
+        return f"this is a text because of its quotes; write {value[:60]} without them"
     if "boolean" in kinds and value in ("yes", "no", "on", "off"):
         return f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
     if "string" in kinds and isinstance(value, (bool, int, float)):

@@ -17,6 +17,23 @@ Report = Callable[[Diagnostic], None]
 
 _FIELDS = {"from": "origin"}
 
+FOREIGN = {
+    "fc": "dense: 10",
+    "fullyconnected": "dense: 10",
+    "batchnorm": "bn",
+    "batchnorm1d": "bn",
+    "batchnorm2d": "bn",
+    "batchnormalization": "bn",
+    "conv2d": "conv: 64",
+    "convolution": "conv: 64",
+    "maxpooling2d": "maxpool: 2",
+    "maxpool2d": "maxpool: 2",
+    "averagepooling2d": "avgpool: 2",
+    "avgpool2d": "avgpool: 2",
+    "globalaveragepooling2d": "global_avgpool",
+}
+"""Names of operators in PyTorch and Keras, in lower case without `_` and the module, and what to write."""
+
 
 class Layers:
     """Reads the lists of layers of one spec. Invalid layers are reported and left out.
@@ -134,7 +151,13 @@ class Layers:
         if head not in OPS:
             known = [*OPS, *self.blocks, *STRUCTURES]
             before, colon, after = head.partition(":")
-            help = did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
+            ours = FOREIGN.get(head.rpartition(".")[2].lower().replace("_", ""))
+            help = (
+                f"write `{ours}`"
+                if ours
+                else did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
+            )
+            help = f"write `{ours}`" if ours else help
             help = f"put a space after the colon: `{before}: {after}`" if colon else help
             if head.startswith("conv") and head[4:].isdecimal():
                 help = f"write `conv: {{filters: ..., kernel_size: {head[4:]}}}`, or define a block `{head}`"
