@@ -141,7 +141,7 @@ def _ranges(inside: str, token: str) -> list[tuple[str, str]]:
     while at < len(inside):
         last = at + 2 if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside) else at
         if inside[last] < inside[at]:
-            raise fail("bad-pattern", f"the range in `{token}` is reversed", help="for example, `conv[2-5]`")
+            raise fail("bad-pattern", f"the range in `{token}` is reversed", help="for example, `conv[245]`")
         found.append((inside[at], inside[last]))
         at = last + 1
     return found
