@@ -35,7 +35,7 @@ def unreadable(path: Path | str) -> tuple[str, str]:
 def test_a_missing_file_a_folder_and_a_path_through_a_file(tmp_path: Path) -> None:
     assert unreadable(tmp_path / "none.yaml") == ("page-not-found", "there is no file `PATH`")
     (tmp_path / "folder.yaml").mkdir()
-    assert unreadable(tmp_path / "folder.yaml") == ("page-not-found", "the folder `PATH` holds no spec.yaml")
+    assert unreadable(tmp_path / "folder.yaml") == ("page-not-found", "the folder `PATH` contains no spec.yaml")
     (tmp_path / "file").write_text("name: net")
     assert unreadable(tmp_path / "file" / "net.yaml") == ("page-not-found", "`PATH` cannot be read: Not a directory")
 
