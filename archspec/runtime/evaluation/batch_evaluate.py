@@ -16,9 +16,9 @@ from archspec.protocols import Protocol
 from archspec.runtime.data.files.fingerprint import fingerprint
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.sources.source import find_source
-from archspec.runtime.distributed.cluster import check_workers, worker_lost_errors
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import make_strategy
+from archspec.runtime.distributed.worker_errors import check_workers, worker_lost_errors
 from archspec.runtime.evaluation.ensemble import averages, check_members
 from archspec.runtime.evaluation.inference.journal import forget
 from archspec.runtime.evaluation.inference.predictor import Predictor

@@ -17,9 +17,9 @@ from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.distributed.cluster import worker_lost_errors
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import describe, make_strategy
+from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.models.classifier import classifier_shapes
 from archspec.runtime.models.custom_layers import check_loadable
 from archspec.runtime.models.metadata import Metadata

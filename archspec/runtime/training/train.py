@@ -11,8 +11,9 @@ from archspec.diagnostics import ArchspecError
 from archspec.graph.select import frozen
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.data.sources.source import find_source
-from archspec.runtime.distributed.cluster import Cluster, worker_lost_errors
+from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
+from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.run_directory import locked
 from archspec.runtime.runs.train_config import TrainConfig, is_finished, read_settings, refuse_other_options

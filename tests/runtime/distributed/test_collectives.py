@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.distributed.cluster import Cluster, lost_workers
+from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.collectives import Collectives
+from archspec.runtime.distributed.worker_errors import lost_workers
 
 
 @pytest.mark.parametrize(
