@@ -32,6 +32,7 @@ class Images:
         spans: int64 (N, 2), offset and length in bytes of each image in its file; None if it is the whole file.
         sides: int32 (N, 2), height and width in pixels of each image in a file, upright; None before it is read.
         in_part: bool (N,), whether a window of the image can be decoded alone: True for an upright JPEG.
+        noisy: bool (N,), whether libjpeg prints a message about the file; Pillow decodes it then.
         digests: uint8 (N, 16), of the encoded bytes (`digest_of`); None if no file was read.
         stamps: int64 (N, 3), of the files when they were read (`Stamp`).
         names: N file names, if `pixels` were decoded from files.
@@ -44,6 +45,7 @@ class Images:
     spans: npt.NDArray[np.int64] | None = None
     sides: npt.NDArray[np.int32] | None = None
     in_part: npt.NDArray[np.bool_] | None = None
+    noisy: npt.NDArray[np.bool_] | None = None
     digests: npt.NDArray[np.uint8] | None = None
     stamps: npt.NDArray[np.int64] | None = None
     names: tuple[str, ...] | None = None
@@ -57,7 +59,9 @@ class Images:
 
     def only(self, rows: npt.NDArray[np.integer[Any]]) -> Images:
         """The images of these rows, in that order."""
-        arrays = {name: getattr(self, name) for name in ("pixels", "spans", "sides", "in_part", "digests", "stamps")}
+        arrays = {
+            name: getattr(self, name) for name in ("pixels", "spans", "sides", "in_part", "noisy", "digests", "stamps")
+        }
         texts = {"files": self.files, "names": self.names}
         some: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
         some |= {name: None if each is None else tuple(each[row] for row in rows) for name, each in texts.items()}

@@ -51,16 +51,19 @@ def need_tensorflow_backend() -> None:
 
 
 @contextlib.contextmanager
-def native_messages_dropped() -> Iterator[None]:
-    """Drop what native libraries print; Python's own standard error still works."""
+def native_messages_dropped() -> Iterator[IO[bytes]]:
+    """Drop what native libraries print; Python's own standard error still works.
+
+    Yields the file that receives the messages.
+    """
     stream = sys.stderr
-    with open(os.devnull, "wb") as nowhere, _descriptor_2_redirected(nowhere) as original:
+    with tempfile.TemporaryFile() as dropped, _descriptor_2_redirected(dropped) as original:
         if original is None or not _is_descriptor_2(stream):
-            yield
+            yield dropped
             return
         given = (stream.encoding, stream.errors)
         with open(original, "w", 1, *given, closefd=False) as same, contextlib.redirect_stderr(same):
-            yield
+            yield dropped
 
 
 NOTICE_SECONDS = 1.0

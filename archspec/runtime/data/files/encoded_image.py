@@ -64,15 +64,20 @@ def reader(tf: Any, images: Images) -> Any:
         part = tf.numpy_function(_read_part, (files[row], spans[row]), tf.string, stateful=False)
         return tf.ensure_shape(part, ())
 
+    noisy = None if images.noisy is None or not images.noisy.any() else tf.constant(images.noisy)
+
     def converted(contents: Any) -> Any:
-        png = tf.numpy_function(_decodable_or_empty, (contents,), tf.string, stateful=False)
+        png = tf.numpy_function(_png_or_empty, (contents,), tf.string, stateful=False)
         return tf.ensure_shape(png, ())
 
     def readable(row: Any) -> Any:
         contents = read(row)
         # the files were checked: what has no last marker lacks nothing else
         complete = tf.where(tf.io.is_jpeg(contents), tf.strings.join([contents, END_OF_JPEG]), contents)
-        return tf.cond(needs_pillow(tf, contents), lambda: converted(contents), lambda: complete)
+        by_pillow = needs_pillow(tf, contents)
+        if noisy is not None:
+            by_pillow = by_pillow | noisy[row]
+        return tf.cond(by_pillow, lambda: converted(contents), lambda: complete)
 
     return readable
 
@@ -84,10 +89,10 @@ def _read_part(name: bytes, span: Any) -> bytes:
         return b""  # no decoder accepts it
 
 
-def _decodable_or_empty(contents: bytes) -> bytes:
+def _png_or_empty(contents: bytes) -> bytes:
     try:
-        return decodable(contents)
-    except BadImageError:
+        return as_png(contents, pillow_format(contents[:START]) or "JPEG", MOST_PIXELS)
+    except PillowError:
         return b""  # no decoder accepts it
 
 

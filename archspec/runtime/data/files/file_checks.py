@@ -57,7 +57,8 @@ def checked_files(
     images = replace(
         images.only(good),
         sides=np.array([known.header[:2] for known in facts], np.int32).reshape(-1, 2),
-        in_part=np.array([known.header.in_part for known in facts], np.bool_),
+        in_part=np.array([known.header.in_part and not known.noisy for known in facts], np.bool_),
+        noisy=np.array([known.noisy for known in facts], np.bool_),
         digests=np.frombuffer(b"".join(known.digest for known in facts), np.uint8).reshape(-1, DIGEST),
         stamps=np.array([known.stamp for known in facts], np.int64).reshape(-1, 3),
     )

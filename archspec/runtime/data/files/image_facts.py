@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +35,12 @@ from archspec.runtime.data.files.encoded_image import (
     stamp_of,
     transparent,
 )
+from archspec.runtime.data.files.pillow_formats import END_OF_JPEG
 from archspec.runtime.data.images import DIGEST, Report
 from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
-VERSION = 7
+VERSION = 8
 """Of the format of the cache; a cache of another version is ignored."""
 SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
 NAMED = 10  # bad files that a message names
@@ -51,6 +52,8 @@ SUMS = 10
 PRODUCTS = np.triu_indices(3)
 """Rows and columns of the six sums of products in the matrix of all channels, which is symmetric."""
 
+MOST_NOISY = 5000
+"""JPEG files that are decoded once more, one by one, to find those that libjpeg prints messages about."""
 DARK = 14
 """Images of 16 bits a channel whose values need at most this many bits are reported."""
 
@@ -74,6 +77,8 @@ class ImageFacts(NamedTuple):
     """Whether a pixel is not opaque."""
     greatest: int = 0
     """The greatest value of an image of 16 bits a channel; 0 for other images."""
+    noisy: bool = False
+    """Whether libjpeg prints a message when it decodes the image: of extra bytes between the data and the end."""
     sums: npt.NDArray[np.float64] = np.zeros(SUMS)
     """Of `color_sums`."""
 
@@ -102,11 +107,13 @@ def image_facts(
 
     try:
         saved = time.monotonic()
-        for image, found in _decoded(new, stamps, known, report) if new else ():
+        noisy: list[EncodedImage] = []
+        for image, found in _decoded(new, stamps, known, report, noisy) if new else ():
             facts[image] = found
             if time.monotonic() - saved > SAVE_INTERVAL:
                 save(known)
                 saved = time.monotonic()
+        facts.update({image: facts[image]._replace(noisy=True) for image in noisy})
     except BaseException:  # above all Ctrl-C: the next run continues from here
         save(known)
         raise
@@ -121,9 +128,11 @@ def _decoded(
     stamps: Mapping[str, Stamp],
     known: Mapping[EncodedImage, ImageFacts],
     report: Report,
+    noisy: list[EncodedImage],
 ) -> Iterator[tuple[EncodedImage, ImageFacts]]:
-    """Each image with its facts, in order."""
+    """Each image with its facts, in order. At the end, adds the images of which libjpeg prints a message to `noisy`."""
     tf = import_tensorflow()
+    jpegs: list[EncodedImage] = []
 
     def examine(image: EncodedImage) -> ImageFacts:
         stamp, before, digest = stamps[image.file], known.get(image), bytes(DIGEST)
@@ -139,18 +148,25 @@ def _decoded(
                 raise BadImageError("an image whose size differs from its header")
         except BadImageError as bad:
             return ImageFacts(stamp, digest, str(bad))
-        return ImageFacts(
-            stamp,
-            digest,
-            "",
-            header,
-            header.alpha and transparent(contents),
-            _greatest(tf, header, contents),
-            color_sums(pixels),
-        )
+        clear, greatest = header.alpha and transparent(contents), _greatest(tf, header, contents)
+        return ImageFacts(stamp, digest, "", header, clear, greatest, sums=color_sums(pixels))
 
-    with in_parallel(examine, images, report) as found:
-        yield from zip(images, found, strict=True)
+    def find_noisy() -> None:
+        noisy.extend(image for image in jpegs[:MOST_NOISY] if _prints(tf, image))
+
+    with in_parallel(examine, images, report, find_noisy) as found:
+        for image, its_facts in zip(images, found, strict=True):
+            if its_facts.header.format == "JPEG":
+                jpegs.append(image)
+            yield image, its_facts
+
+
+def _prints(tf: Any, image: EncodedImage) -> bool:
+    """Whether libjpeg prints a message about a JPEG that it decodes."""
+    with contextlib.suppress(BadImageError, tf.errors.InvalidArgumentError), quietly() as dropped:
+        tf.io.decode_jpeg(image.read() + END_OF_JPEG)
+        return os.fstat(dropped.fileno()).st_size > 0
+    return False
 
 
 def _greatest(tf: Any, header: Header, png: bytes) -> int:
@@ -193,25 +209,36 @@ def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
         rows = zip(json.loads(arrays["rows"].tobytes()), arrays["sums"], strict=True)
         return {
             EncodedImage(file, offset, length): ImageFacts(
-                tuple(stamp), bytes.fromhex(digest), reason, Header(*header), clear, greatest, sums
+                tuple(stamp), bytes.fromhex(digest), reason, Header(*header), clear, greatest, noisy, sums
             )
-            for (file, offset, length, stamp, digest, reason, header, clear, greatest), sums in rows
+            for (file, offset, length, stamp, digest, reason, header, clear, greatest, noisy), sums in rows
         }
     except (KeyError, ValueError, TypeError):
         return {}
 
 
 @contextlib.contextmanager
-def in_parallel(check: Callable[[T], R], items: Sequence[T], report: Report | None = None) -> Iterator[Iterator[R]]:
-    """An iterator over check(item), in order, with lines of progress; leaving the context cancels the rest."""
+def in_parallel(
+    check: Callable[[T], R],
+    items: Sequence[T],
+    report: Report | None = None,
+    on_messages: Callable[[], None] = lambda: None,
+) -> Iterator[Iterator[R]]:
+    """An iterator over check(item), in order, with lines of progress; leaving the context cancels the rest.
+
+    Calls `on_messages` at the end if native libraries printed something.
+    """
 
     def chunk(start: int) -> list[R]:
         return [check(item) for item in items[start : start + CHUNK]]
 
-    with quietly(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with quietly() as dropped, ThreadPoolExecutor(os.cpu_count()) as pool:
         chunks: Any = pool.map(chunk, range(0, len(items), CHUNK))
         with contextlib.closing(chunks):
             yield _with_progress(chunks, len(items), report)
+        printed = os.fstat(dropped.fileno()).st_size
+    if printed:
+        on_messages()
 
 
 def _with_progress(chunks: Iterator[list[R]], count: int, report: Report | None) -> Iterator[R]:
@@ -225,11 +252,14 @@ def _with_progress(chunks: Iterator[list[R]], count: int, report: Report | None)
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Suppress messages of native libraries, and Pillow's warnings about large images and damaged metadata."""
-    with native_messages_dropped(), warnings.catch_warnings():
+def quietly() -> Iterator[IO[bytes]]:
+    """Suppress messages of native libraries, and Pillow's warnings about large images and damaged metadata.
+
+    Yields the file that receives the messages.
+    """
+    with native_messages_dropped() as dropped, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        yield dropped
 
 
 def cache_file(data: str | Path) -> Path:

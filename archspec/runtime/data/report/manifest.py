@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -102,8 +103,11 @@ class Manifest:
     @property
     def bad(self) -> list[tuple[str, str]]:
         """Files that cannot be read as images, and why."""
-        pairs = (zip(encoded_images(part.images), part.facts, strict=False) for part in self.parts.values())
-        return [(str(image), known.reason) for each in pairs for image, known in each if known.reason]
+        return [(str(image), known.reason) for image, known in self._pairs() if known.reason]
+
+    def _pairs(self) -> Iterator[tuple[EncodedImage, ImageFacts]]:
+        for part in self.parts.values():
+            yield from zip(encoded_images(part.images), part.facts, strict=False)
 
     @property
     def problems(self) -> list[str]:
@@ -187,6 +191,7 @@ class Manifest:
             "modes": dict(Counter(known.header.mode for known in good if known.header.mode)),
             "transparent": sum(known.transparent for known in good),
             "turned_by_exif": sum(known.header.orientation != 1 for known in good),
+            "extra_bytes": [str(image) for image, known in self._pairs() if known.noisy],
             "dark": unused_bits(good),
             "copies": copies.copies,
             "copies_of_training_images": copies.shared,
@@ -293,6 +298,7 @@ def manifest_text(manifest: Manifest) -> str:
     lines += _named(
         "the same image in two classes", [f"{one} and {other}" for one, other in facts["of_several_classes"]]
     )
+    lines += _named("JPEG files with extra bytes after the data, which are ignored", facts["extra_bytes"])
     lines += _named("cannot be read as images", [f"{file}: {reason}" for file, reason in manifest.bad])
     for part, classes in facts["missing_classes"].items():
         lines.append(f"  {part} has no images of {counted(len(classes), 'class')}: {listed(classes, CLASSES)}")

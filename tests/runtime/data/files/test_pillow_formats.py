@@ -107,3 +107,20 @@ def test_values_of_12_bits_in_16_are_said(tmp_path: Path) -> None:
         assert (manifest.decoded, fact in manifest.render()) == (decoded, True)
     Image.fromarray(np.full((9, 8), 60000, np.uint16)).save(tmp_path / "a/2.png")
     assert make_manifest(str(tmp_path), report=lines.append).to_json()["dark"] is None
+
+
+def test_a_jpeg_with_extra_bytes_is_named_once_and_read_without_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(file_checks, "PIXELS_IN_MEMORY", 0)
+    whole = encoded(Image.fromarray(PICTURE), "JPEG")
+    for name, contents in (("a/0.jpg", whole), ("b/0.jpg", whole[:-2] + b"\x13" * 20 + whole[-2:])):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(contents)
+    images = open_data(str(tmp_path), "validation")
+    (x, _), *_ = evaluation_batches(images, input_shape=(11, 7, 3), batch_size=2)
+    assert np.abs(np.asarray(x)[0] - np.asarray(x)[1]).max() <= 1
+    for use_cache in (True, False):
+        text = make_manifest(str(tmp_path), report=lambda line: None, keep=use_cache).render()
+        assert f"JPEG files with extra bytes after the data, which are ignored: 1\n    {tmp_path / 'b/0.jpg'}" in text
+    assert "JPEG" not in capfd.readouterr().err
