@@ -110,7 +110,7 @@ OTHER: Mapping[str, str] = {
     "data-format": "archspec cannot read data in this format",
     "data-empty": "there are no images",
     "data-one-class": "all images have the same class",
-    "data-classes": "the training and validation images have different classes",
+    "data-classes": "a validation image has a class that no training image has",
     "data-shape": "the size or number of channels of the images does not fit the network",
     "data-changed": "the images changed during training or since the run began",
     "bad-images": "files are not images or are damaged; `--skip-bad-images` leaves them out",
