@@ -10,9 +10,9 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from heapq import nlargest
-from itertools import islice, pairwise
+from itertools import islice
 from reprlib import Repr
 from typing import Any, Literal, NamedTuple
 
@@ -231,22 +231,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 MAX_COMPARED = 20  # names that are compared with a misspelt word letter by letter
 
 
-@lru_cache(maxsize=4096)
-def _pairs(word: str) -> frozenset[str]:
-    return frozenset(map("".join, pairwise(word[:60])))
-
-
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The most similar known word, or None."""
     if len(word) > 60:
         return None
-    candidates = {name.lower(): name for name in islice(known, 1000)}
-    if len(candidates) > MAX_COMPARED:  # those that share the most pairs of letters
-        pairs = _pairs(word.lower())
-        candidates = {
-            name: candidates[name]
-            for name in nlargest(MAX_COMPARED, candidates, lambda name: len(pairs & _pairs(name)))
-        }
+    candidates = {name.lower(): name for name in islice(known, 1000) if abs(len(name) - len(word)) < 60}
+    if len(candidates) > MAX_COMPARED:  # those of a similar length that share the most letters
+        letters, length = set(word.lower()), len(word)
+        best = nlargest(
+            MAX_COMPARED, candidates, lambda name: len(letters.intersection(name)) - abs(len(name) - length)
+        )
+        candidates = {name: candidates[name] for name in best}
     import difflib
 
     near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
