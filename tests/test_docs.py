@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 from types import ModuleType
@@ -73,3 +74,14 @@ def test_the_table_of_the_architecture_names_every_package_and_existing_files() 
     found = {each.parent.relative_to(ROOT).as_posix().replace("/", ".") for each in ROOT.glob("archspec/*/__init__.py")}
     found |= {f"archspec.runtime.{each.parent.name}" for each in ROOT.glob("archspec/runtime/*/__init__.py")}
     assert found - {"archspec.runtime"} | {"cli"} == set(folders)
+
+
+def test_docstrings_describe_parameters_that_exist() -> None:
+    for name in archspec.__all__:
+        function = getattr(archspec, name)
+        text = (inspect.getdoc(function) or "") if inspect.isfunction(function) else ""
+        block = re.search(r"^Args:\n((?:    .*\n?)+)", text, re.MULTILINE)
+        described = re.findall(r"^    (\w+):", block[1], re.MULTILINE) if block else []
+        assert set(described) <= set(inspect.signature(function).parameters) if described else True, name
+        inside = re.findall(r"[.)`] (\w+): ", block[1]) if block else []
+        assert set(inside) & set(inspect.signature(function).parameters) == set() if block else True, name

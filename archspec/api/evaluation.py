@@ -131,21 +131,28 @@ def evaluate_all(
 
     Args:
         models: model files, run directories and saved predictions (`.npz`), each with or without a protocol: `runs/a`,
-        `runs/a:ten-crop`. data: a data source of labelled images, one of `data_sources()`; saved predictions need none.
+            `runs/a:ten-crop`.
+        data: a data source of labelled images, one of `data_sources()`; saved predictions need none.
         protocols: for the models without a protocol: `ten-crop`, `multi-scale: [256, 384]`, ...; `spec` stands for all
-        protocols of each model's spec. By default the first of the model's spec, or `center`. ensemble: average the
-        softmax outputs of the models, once for each protocol; for a single model, average its protocols. weights:
-        weights of the ensemble members, positive; by default all are equal. save_predictions: a file for the softmax
-        outputs, which can be used as a model later. out: a new or empty folder for tables, plots and evaluation.json;
-        see `Evaluations.write`. overwrite: replace an earlier `out` and `save_predictions`. split: the images to
-        evaluate on: "train" or "validation" as in training, or any part of the data, such as "test". validation_split:
-        share of the images that was held out in training, to select the same images.
-        seed: seed of that split, as in training. classes: a file with the names of the models' classes, in the order of
-        their outputs, as for `predict`; the data may then have any of these classes, by name or synset.
-        present_classes: restrict the predictions to the classes that have images. batch_size: views in a step, over all
-        devices. devices: the devices to evaluate on: None, a number, "all" or "cpu:N". skip_bad_images: leave out files
-        that cannot be decoded. cluster: the workers that share the images, as `find_cluster` returns them. Worker 0
-        writes. report: called with lines of progress and warnings.
+            protocols of each model's spec. By default the first of the model's spec, or `center`.
+        ensemble: average the softmax outputs of the models, once for each protocol; for a single model, average its
+            protocols.
+        weights: weights of the ensemble members, positive; by default all are equal.
+        save_predictions: a file for the softmax outputs, which can be used as a model later.
+        out: a new or empty folder for tables, plots and evaluation.json; see `Evaluations.write`.
+        overwrite: replace an earlier `out` and `save_predictions`.
+        split: the images to evaluate on: "train" or "validation" as in training, or any part of the data, such as
+            "test".
+        validation_split: share of the images that was held out in training, to select the same images.
+        seed: seed of that split, as in training.
+        classes: a file with the names of the models' classes, in the order of their outputs, as for `predict`; the
+            data may then have any of these classes, by name or synset.
+        present_classes: restrict the predictions to the classes that have images.
+        batch_size: views in a step, over all devices.
+        devices: the devices to evaluate on: None, a number, "all" or "cpu:N".
+        skip_bad_images: leave out files that cannot be decoded.
+        cluster: the workers that share the images, as `find_cluster` returns them. Worker 0 writes.
+        report: called with lines of progress and warnings.
 
     Returns:
         One evaluation for each model and protocol, in that order; those of the ensembles follow.
@@ -207,8 +214,9 @@ def predict(
             that cannot be read gets an `error` in its prediction.
         data: a data source, one of `data_sources()`, of which all images are predicted.
         classes: a file that names the classes in the order of the outputs: one name per line, ImageNet's list of
-        synsets, or JSON such as Keras's imagenet_class_index.json. By default those of the model. top: how many classes
-        to return for each image, the most probable first. report: called with lines of progress and warnings.
+            synsets, or JSON such as Keras's imagenet_class_index.json. By default those of the model.
+        top: how many classes to return for each image, the most probable first.
+        report: called with lines of progress and warnings.
 
     Raises:
         ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `data-shape`, `class-list`,

@@ -81,7 +81,7 @@ def _read(name: str, shipped: list[str], folder: str, what: str) -> Source | Non
 
 def _remedy(name: str, known: list[str], own: str) -> tuple[list[str], str]:
     near = did_you_mean(name, known)
-    return ([], near) if near else ([f"archspec comes with {listed(known)}"], own)
+    return ([], near) if near else ([f"archspec comes with {listed(known, 12)}"], own)
 
 
 def _names(folder: str) -> list[str]:

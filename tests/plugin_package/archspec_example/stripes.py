@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from archspec.diagnostics import fail
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.source import DataSource, Parts
 
@@ -14,7 +15,10 @@ class Stripes(DataSource):
     prefix = "stripes:"
 
     def open(self, data: str, *, channels: int, report: Report) -> Parts:
-        labels = np.arange(int(data.removeprefix(self.prefix)), dtype=np.int32) % 2
+        count = data.removeprefix(self.prefix)
+        if not count.isdecimal():
+            raise fail("data-format", f"`{count}` is not a number of images", help="for example, `stripes:20`")
+        labels = np.arange(int(count), dtype=np.int32) % 2
         stripes = np.tile(np.uint8([0, 255]), 4)
         horizontal = np.broadcast_to(stripes[:, None, None], (8, 8, 1))
         images = np.stack([horizontal, horizontal.swapaxes(0, 1)])

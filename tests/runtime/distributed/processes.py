@@ -73,6 +73,10 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+STARTING = threading.Lock()
+"""Held while ports are chosen and workers forked: a child would inherit the sockets that another thread has open, and
+their ports would stay taken."""
+
 Work = Callable[[Cluster | None, list[str]], int]
 """The work of a worker: it appends what it prints to the list, and returns its exit status."""
 
@@ -82,9 +86,10 @@ def run_workers(folder: Path, workers: int, work: Work, frozen: int | None = Non
 
     frozen: a worker that stops itself by SIGSTOP; it is killed when the others have ended.
     """
-    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(workers))
     reports, started = Path(tempfile.mkdtemp(dir=folder)), time.monotonic()
     children: dict[int, int] = {}
+    STARTING.acquire()
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(workers))
     for worker in range(workers):
         child = os.fork()
         if child:
@@ -101,6 +106,7 @@ def run_workers(folder: Path, workers: int, work: Work, frozen: int | None = Non
         finally:
             (reports / str(worker)).write_text(json.dumps(lines))
             os._exit(status)
+    STARTING.release()
     outcome: list[Any] = [None] * workers
     while children:
         if list(children) == [frozen]:
