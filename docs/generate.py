@@ -155,7 +155,7 @@ def readme() -> str:
     from click.testing import CliRunner
 
     def run(match: re.Match[str]) -> str:
-        result = CliRunner().invoke(cli, shlex.split(match[1]))
+        result = CliRunner(env={"COLUMNS": None}).invoke(cli, shlex.split(match[1]))
         return f"```text\n$ archspec {match[1]}\n{result.output.rstrip()}\n```" if result.exit_code == 0 else match[0]
 
     text = (DOCS.parent / "README.md").read_text(encoding="utf-8")

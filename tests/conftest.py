@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +21,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 sys.path[:] = [*(folder for folder in sys.path if Path(folder).absolute() != ROOT), str(ROOT)]
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    # a shell ignores SIGINT in background processes, and the processes that tests start would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["PYTHONSAFEPATH"] = "1"  # `python -c` and `python -m` do not put the current directory first
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "tests" / "startup"), os.getenv("PYTHONPATH")]))
 

@@ -182,7 +182,7 @@ def _of_a_layer(wrong: Mistake) -> Fact | None:
 def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
     """The message for a value outside a fixed set of choices."""
     key, family = word(wrong.path), wrong.asked.family if isinstance(wrong.asked, BareNames) else {}
-    if wrong.value in family:
+    if isinstance(wrong.value, str) and wrong.value in family:
         required = next(each.name for each in arguments(family[wrong.value]) if each.required)
         return needs(family[wrong.value], required)
     choices = list(map(str, family or wrong.asked))

@@ -60,7 +60,8 @@ def as_png(contents: bytes, kind: str, most_pixels: int) -> bytes:
             image.load()
             upright = ImageOps.exif_transpose(image).convert(mode)
     except UnidentifiedImageError:
-        way = "install pillow-heif, or convert it to JPEG" if kind == "HEIC" else "convert it to PNG or JPEG"
+        install = "`pip install 'archspec-keras[heif]'`, or " if kind == "HEIC" else ""
+        way = f"{install}convert it to PNG or JPEG"
         raise PillowError(f"{article} {kind} image that Pillow cannot read here: {way}") from None
     except PillowError:
         raise
