@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import glob
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from archspec.diagnostics import fail, listed, printable, visible
+from archspec.diagnostics import fail, printable, visible
 from archspec.format import csv_text
-from archspec.ops.base import show
-from archspec.runtime.data.class_list import IMAGENET, imagenet_class_list, read_class_list, unique_names
-from archspec.runtime.data.files.decode import decode_bytes
-from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, encoded_images, header_of
+from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage
 from archspec.runtime.data.files.image_facts import quietly
-from archspec.runtime.data.images import Images, Report, to_channels
+from archspec.runtime.data.images import Report
 from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_image
-from archspec.runtime.data.sources.dataset import open_parts
+from archspec.runtime.image_inputs import (
+    GivenImage,
+    check_images_enter,
+    decoded,
+    image_files,
+    images_of_data,
+    names_of_classes,
+)
 from archspec.runtime.models.classifier import probabilities_of
 from archspec.runtime.models.fold_batch_norm import fold_batch_norm
-from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
 
 BATCH_SIZE = 32
 INTERVAL = 10.0
 """Seconds between two lines of progress."""
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp"),
-    *(".tif", ".tiff", ".avif", ".heic", ".heif"),
-)
-"""Of the files in a folder that are taken for images, in any case."""
 PredictionFormat = Literal["text", "json", "csv"]
 
 
@@ -62,15 +57,6 @@ class Prediction:
         """Plain values, as `--format json` prints them."""
         classes = [{"class": name, "probability": probability} for name, probability in self.classes]
         return {"file": self.file, "classes": classes, "error": self.error}
-
-
-@dataclass(frozen=True)
-class _Image:
-    """An image to predict."""
-
-    name: str
-    pixels: Callable[[], npt.NDArray[np.uint8]]
-    """Its pixels, uint8 (H, W, channels). Raises BadImageError."""
 
 
 def predict(
@@ -98,7 +84,7 @@ def predict(
         ArchspecError: those of `load_model` and `read_class_list`; `data-not-found`, `data-empty`; `data-shape` when
             the network does not take images, `no-classifier`.
     """
-    files = _files(images, report)
+    files = image_files(images, report)
     if not files and data is None:
         raise fail("data-not-found", "there are no images to predict", help="give files, a folder, or `--data`")
     read_metadata(model)  # a missing file is reported before TensorFlow is imported
@@ -109,10 +95,10 @@ def predict(
     input_shape = tuple(network.input_shape[1:])
     check_images_enter(input_shape)
     check_preprocess(input_shape, metadata.preprocess)
-    names = _names(metadata, int(network.output_shape[-1]), classes, report)
-    found = [_Image(file, partial(_decode, tf, EncodedImage(file), input_shape[-1])) for file in files]
+    names = names_of_classes(metadata, int(network.output_shape[-1]), classes, report)
+    found = [GivenImage(file, partial(decoded, tf, EncodedImage(file), input_shape[-1])) for file in files]
     if data is not None:
-        found += _of_data(tf, data, input_shape[-1], report)
+        found += images_of_data(tf, data, input_shape[-1], report)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, input_shape[-1]), tf.uint8)])  # type: ignore[untyped-decorator]
     def prepare(pixels: Any) -> Any:
@@ -162,86 +148,3 @@ def predictions_text(predictions: Sequence[Prediction], format: PredictionFormat
         cells = [cell for name, probability in each.classes for cell in (visible(name), f"{probability:.6g}")]
         rows.append([printable(each.file), *cells, *[""] * (2 * top - len(cells)), each.error or ""])
     return csv_text(["path", *columns, "error"], rows)
-
-
-def _files(images: Sequence[str | Path], report: Report) -> list[str]:
-    """The files of paths, folders and patterns.
-
-    Raises:
-        ArchspecError: `data-not-found` for a pattern, `data-empty` for a folder, without images.
-    """
-    found: list[str] = []
-    for given in map(str, images):
-        if os.path.isdir(given):
-            found += _in_folder(given, report)
-        elif glob.has_magic(given) and not os.path.lexists(given):
-            files = sorted(file for file in glob.glob(given, recursive=True) if os.path.isfile(file))
-            if not files:
-                raise fail("data-not-found", f"no file matches `{printable(given)}`")
-            found += files
-        else:
-            found.append(given)
-    return found
-
-
-def _in_folder(folder: str, report: Report) -> list[str]:
-    files: list[str] = []
-    others: list[str] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            (files if name.lower().endswith(SUFFIXES) else others).append(os.path.join(parent, name))
-    if not files:
-        raise fail("data-empty", f"there are no images in `{printable(folder)}`", help="give image files, or `--data`")
-    if others:
-        what = "1 file is" if len(others) == 1 else f"{len(others):,} files are"
-        report(f"{what} skipped, because the name is not that of an image: {listed(map(printable, others), 3)}")
-    return files
-
-
-def _decode(tf: Any, image: EncodedImage, channels: int) -> npt.NDArray[np.uint8]:
-    contents = image.read()
-    header_of(contents)
-    return decode_bytes(tf, contents, channels)
-
-
-def _of_data(tf: Any, data: str, channels: int, report: Report) -> Iterator[_Image]:
-    """The images of all parts of a data source."""
-    for part, images in open_parts(data, report).items():
-        yield from _of_images(tf, images, f"{data}/{part}" if part else data, channels)
-
-
-def _of_images(tf: Any, images: Images, place: str, channels: int) -> Iterator[_Image]:
-    if images.pixels is None:
-        for each in encoded_images(images):
-            yield _Image(str(each), partial(_decode, tf, each, channels))
-        return
-    if images.pixels.ndim != 4:
-        raise fail("data-shape", f"`{place}` contains no images", help="`archspec evaluate` accepts such data")
-    pixels = to_channels(images.pixels.astype(np.uint8), channels, place)
-    for row, image in enumerate(pixels):
-        yield _Image(images.names[row] if images.names else f"{place}[{row}]", partial(np.asarray, image))
-
-
-def _names(metadata: Metadata, outputs: int, classes: str | Path | None, report: Report) -> tuple[str, ...]:
-    """The names of the classes: of a list, of the model, of ImageNet where Keras has downloaded them, or numbers."""
-    if classes is not None:
-        return unique_names(read_class_list(classes, outputs))
-    if metadata.class_names is not None:
-        return metadata.class_names
-    if outputs == IMAGENET and (found := imagenet_class_list()):
-        report("the model names no classes; its 1,000 outputs are shown by the names of ImageNet")
-        return unique_names(found)
-    hint = ", such as Keras's imagenet_class_index.json" if outputs == IMAGENET else ""
-    report(f"the model names no classes, so they are shown by their numbers; `--classes FILE` names them{hint}")
-    return tuple(map(str, range(outputs)))
-
-
-def check_images_enter(input_shape: tuple[int | None, ...]) -> None:
-    """Raises `data-shape` unless the network's input is grey or RGB images (height, width, 1 or 3)."""
-    if len(input_shape) != 3 or input_shape[-1] not in (1, 3):
-        raise fail(
-            "data-shape",
-            f"the network takes {show(input_shape)}, not images of (height, width, 1 or 3)",
-            help="`archspec evaluate` accepts such data from an .npz file",
-        )
