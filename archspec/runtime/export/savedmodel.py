@@ -16,7 +16,7 @@ class SavedModel(ExportFormat):
 
     Its signatures are
       serving_default  float images, preprocessed -> probabilities
-      serve_images     JPEG or PNG bytes -> class names with probabilities; includes the preprocessing
+      serve_images     JPEG, PNG, BMP or WebP bytes -> class names with probabilities; preprocessing included
     """
 
     name = "savedmodel"
@@ -27,9 +27,10 @@ class SavedModel(ExportFormat):
 
         serving_default: float32 (B, *input) as the `.keras` model takes it -> {"probabilities": (B, classes)}, or
             {"logits": ...} where the network does not end in softmax.
-        serve_images: encoded JPEG or PNG bytes, strings (B,) -> {"classes": names (B, classes), "probabilities":
-            float32 (B, classes)}, the most likely class first. It decodes, resizes, crops and preprocesses as
-            evaluation does. Only for networks that take images of a fixed size.
+        serve_images: encoded JPEG, PNG, BMP or WebP bytes, strings (B,) -> {"classes": names (B, classes),
+            "probabilities": float32 (B, classes)}, the most likely class first. It decodes, resizes, crops and
+            preprocesses as evaluation does, and refuses what `image_bounds` says. Only for networks that take images
+            of a fixed size.
 
         The class names are in assets/classes.txt, one per line.
         """
@@ -126,7 +127,8 @@ def _prepare(tf: Any, network: ExportedNetwork, contents: Any) -> Any:
     """Encoded bytes () -> the input of the network (H, W, C), as in evaluation."""
     from archspec.runtime.data.files.decode import decode
     from archspec.runtime.data.pipeline.preprocess import preprocess_image
+    from archspec.runtime.export.image_bounds import bounded_image
 
     input_shape = tuple(network.model.input_shape[1:])
-    pixels = decode(tf, contents, input_shape[-1])
+    pixels = decode(tf, bounded_image(tf, contents), input_shape[-1])
     return preprocess_image(tf, pixels, input_shape, network.metadata.preprocess, network.metadata.resize)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from archspec.diagnostics import printable
 from archspec.ops.base import counted
+from archspec.runtime.data.files.expansion import LONG_TEXT, gif_pixels, has_long_text
 from archspec.runtime.data.files.orientation import TAG
 from archspec.runtime.data.files.pillow_formats import END_OF_JPEG, PillowError, as_png, needs_pillow, pillow_format
 from archspec.runtime.data.images import DIGEST, Images
@@ -168,7 +169,11 @@ def header(path: str) -> Header:
 
 
 def header_of(contents: bytes) -> Header:
-    """The header of an encoded image. Raises BadImageError."""
+    """The header of an encoded image, which is bounded in all that TensorFlow decodes of it. Raises BadImageError."""
+    if contents.startswith(b"\x89PNG"):
+        _refuse({LONG_TEXT: has_long_text(contents)})
+    if contents.startswith(b"GIF8"):
+        _refuse({f"a GIF whose frames have more than {MOST_PIXELS:,} pixels": gif_pixels(contents) > MOST_PIXELS})
     return _header(io.BytesIO(contents))
 
 
