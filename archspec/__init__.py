@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         convolutionalize_spec,
         data_sources,
         diff,
+        draw,
         evaluate,
         evaluate_all,
         evaluation_protocols,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         train,
     )
     from archspec.diagnostics import ArchspecError, Diagnostic
+    from archspec.drawings.drawing import Drawing
     from archspec.graph.analysis.summary import Summary
     from archspec.graph.analysis.training_plan import Plan
     from archspec.graph.diff.diff import Difference
@@ -69,6 +71,7 @@ __all__ = [
     "ArchspecError",
     "Diagnostic",
     "Difference",
+    "Drawing",
     "Evaluation",
     "Evaluations",
     "Export",
@@ -94,6 +97,7 @@ __all__ = [
     "convolutionalize_spec",
     "data_sources",
     "diff",
+    "draw",
     "evaluate",
     "evaluate_all",
     "evaluation_protocols",
@@ -120,6 +124,7 @@ _CLASSES = {
     "ArchspecError": "diagnostics",
     "Diagnostic": "diagnostics",
     "Difference": "graph.diff.diff",
+    "Drawing": "drawings.drawing",
     "Evaluation": "runtime.evaluation.result",
     "Export": "runtime.export.exporter",
     "Graph": "graph.ir",

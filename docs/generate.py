@@ -193,6 +193,7 @@ SECTIONS = {
     "network": "Networks",
     "spec_files": "Specs and recipes that come with archspec",
     "analysis": "Summaries, comparisons and plans",
+    "drawing": "Drawings",
     "models": "Weights and models",
     "data": "Data",
     "training": "Training",

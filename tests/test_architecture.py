@@ -48,6 +48,8 @@ MAY_IMPORT = {
     "graph.diff": LANGUAGE + "graph graph.analysis",
     "graph.decompile": LANGUAGE + "graph graph.compile graph.diff",
     "graph.rewrite": LANGUAGE + "graph graph.compile graph.select graph.analysis graph.decompile",
+    "drawings": GRAPH + "runtime.system",
+    "drawings.graph": GRAPH + "drawings",
     "runtime.system": BASE,
     "runtime.data": DECLARATIONS + "runtime.system",
     "runtime.data.files": DECLARATIONS + "runtime.system runtime.data",
@@ -69,8 +71,8 @@ MAY_IMPORT = {
     "runtime.export": "declare plugins " + MODELS,
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
-    "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export",
-    "": BASE + "api graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
+    "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export drawings",
+    "": BASE + "api drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
     "runtime.training runtime.evaluation runtime.export",
     "cli": "version diagnostics format interrupt api",
     "__main__": "cli interrupt",

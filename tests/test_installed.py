@@ -139,6 +139,7 @@ STATIC = (
     "summarize vgg:D",
     "plan small.yaml --batch-size 32 --memory 8GB",
     "diff vgg:B vgg:D",
+    "draw vgg:D -o vgg.svg",
     "convolutionalize small.yaml -o dense.yaml",
     "completion bash",
 )

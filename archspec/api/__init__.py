@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from archspec.api.choices import (
         DenseOutput,
         DiffFormat,
+        Direction,
+        DrawingStyle,
         EvaluationFormat,
+        Figure,
         PlanFormat,
         PredictionFormat,
         SummaryFormat,
     )
     from archspec.api.data import Preview, check_data, data_sources, preview_data
+    from archspec.api.drawing import draw, drawing_suffixes
     from archspec.api.evaluation import (
         Evaluations,
         evaluate,
@@ -47,8 +51,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DenseOutput",
     "DiffFormat",
+    "Direction",
+    "DrawingStyle",
     "EvaluationFormat",
     "Evaluations",
+    "Figure",
     "FullyConvolutional",
     "ModelFile",
     "Network",
@@ -66,6 +73,8 @@ __all__ = [
     "convolutionalize_spec",
     "data_sources",
     "diff",
+    "draw",
+    "drawing_suffixes",
     "evaluate",
     "evaluate_all",
     "evaluation_protocols",
@@ -99,12 +108,16 @@ _NAMES = {
     "api.choices": (
         "DenseOutput",
         "DiffFormat",
+        "Direction",
+        "DrawingStyle",
         "EvaluationFormat",
+        "Figure",
         "PlanFormat",
         "PredictionFormat",
         "SummaryFormat",
     ),
     "api.data": ("Preview", "check_data", "data_sources", "preview_data"),
+    "api.drawing": ("draw", "drawing_suffixes"),
     "api.evaluation": (
         "Evaluations",
         "evaluate",

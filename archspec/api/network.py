@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     import keras
 
+    from archspec.api.choices import Direction, DrawingStyle, Figure
+    from archspec.drawings.drawing import Drawing
     from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
     from archspec.runtime.weights import Matching
 
@@ -138,6 +140,24 @@ class Network:
         check_loadable(model, metadata)
         save_model(model, out, metadata)
         return ModelFile(out, model.count_params(), out.stat().st_size, matching)
+
+    def draw(
+        self,
+        style: DrawingStyle = "graph",
+        *,
+        depth: int | None = None,
+        unfold: bool | None = None,
+        direction: Direction | None = None,
+        show: Sequence[Figure] | None = None,
+    ) -> Drawing:
+        """Draw the network, as `archspec.draw` does. A notebook shows the drawing.
+
+        Raises:
+            ArchspecError: the errors of `archspec.draw`.
+        """
+        from archspec.api.drawing import draw
+
+        return draw(self, style=style, depth=depth, unfold=unfold, direction=direction, show=show)
 
     @cached_property
     def recipe(self) -> Recipe:

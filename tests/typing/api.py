@@ -87,6 +87,13 @@ def data(network: archspec.Network) -> None:
     assert_type(archspec.preview_data(network, "digits", "preview.png", rows=3, columns=4), archspec.Preview)
 
 
+def drawing(network: archspec.Network) -> None:
+    assert_type(archspec.draw("vgg:D", network, style="graph", depth=2, show=["params"]), archspec.Drawing)
+    assert_type(network.draw(direction="right", unfold=True), archspec.Drawing)
+    assert_type(network.draw().svg(), str)
+    assert_type(network.draw().save("vgg.svg", overwrite=True), Path)
+
+
 def training(network: archspec.Network) -> None:
     assert_type(archspec.train("resnet-digits", "digits", epochs=2, classes=10, weight_decay=0.1), archspec.RunResult)
     result = archspec.train(network, "digits", out=Path("runs/a"), devices="cpu:2", seed=1, init_from="keras:imagenet")

@@ -1,0 +1,93 @@
+"""A finished drawing: it shows itself in a notebook, and saves itself as SVG, PNG, PDF or what its style adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+
+from archspec.diagnostics import fail
+from archspec.drawings.svg import document
+
+PNG_SCALE = 2
+"""Pixels of a PNG for a unit of the SVG."""
+RASTERIZED = (".png", ".pdf")
+"""Suffixes that need cairosvg."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of one or more networks."""
+
+    title: str
+    """For readers of the screen and the title of a page: `resnet-152`."""
+    content: str = field(repr=False)
+    """SVG elements in the classes of the palette."""
+    width: float
+    """In CSS pixels, like the coordinates of `content`."""
+    height: float
+    """In CSS pixels."""
+    style: str = field(default="", repr=False)
+    """More CSS for `content`."""
+    texts: Mapping[str, Callable[[], str]] = field(default_factory=dict, repr=False)
+    """Suffix -> function that returns the text of such a file: `.html`, `.md`."""
+
+    def svg(self) -> str:
+        """The text of an SVG file."""
+        return document(self.content, self.width, self.height, self.title, style=self.style)
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The endings of the files that `save` can write."""
+        return (".svg", *RASTERIZED, *self.texts)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the drawing to a file, atomically, in the format of its suffix.
+
+        Args:
+            path: its suffix is one of `suffixes`; PNG and PDF need the extra `draw`.
+            overwrite: replace an existing file.
+
+        Raises:
+            ArchspecError: `bad-output`, `output-exists`, `missing-package`, `cannot-write`.
+        """
+        from archspec.runtime.system.atomic_write import atomic, check_file_writable
+
+        path = Path(path)
+        if path.suffix not in self.suffixes:
+            raise fail(
+                "bad-output",
+                f"this style cannot write `{path}`: the name must end in {', '.join(self.suffixes)}",
+                help=f"write `-o {quote(f'{path.stem or path.name}{self.suffixes[0]}')}`",
+            )
+        if path.is_dir():
+            raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
+        if (path.exists() or path.is_symlink()) and not overwrite:
+            raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")
+        check_file_writable(path)
+        data = self._data(path.suffix)
+        with atomic(path) as temporary:
+            temporary.write_bytes(data)
+        return path
+
+    def _data(self, suffix: str) -> bytes:
+        if suffix in self.texts:
+            return self.texts[suffix]().encode()
+        if suffix == ".svg":
+            return self.svg().encode()
+        try:
+            import cairosvg
+        except (ImportError, OSError) as error:  # OSError: the library cairo itself is missing
+            needs = "the package cairosvg" if isinstance(error, ImportError) else "the library cairo"
+            raise fail(
+                "missing-package",
+                f"to write {suffix[1:].upper()} needs {needs}, which is not installed",
+                help="`pip install 'archspec-keras[draw]'`, or write `.svg`",
+            ) from None
+        convert = cairosvg.svg2png if suffix == ".png" else cairosvg.svg2pdf
+        data: bytes = convert(bytestring=self.svg().encode(), scale=PNG_SCALE if suffix == ".png" else 1)
+        return data

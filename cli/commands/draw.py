@@ -1,0 +1,78 @@
+"""`archspec draw REF... -o FILE`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from archspec import api
+from archspec.cli.options import complete_reference, overwrite, settings
+from archspec.diagnostics import terminal_text
+
+
+def figures(ctx: click.Context, param: click.Parameter, text: str | None) -> list[str] | None:
+    """The names in a list such as `params,macs`."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in get_args(api.Figure):
+            raise click.BadParameter(f"'{name}' is not one of {', '.join(get_args(api.Figure))}.")
+    return names
+
+
+@click.command("draw")
+@click.argument("references", metavar="REF...", nargs=-1, required=True, shell_complete=complete_reference)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The file to write: its suffix is .svg, .png or .pdf, or .html for the style graph.",
+)
+@click.option(
+    "--style",
+    type=click.Choice(get_args(api.DrawingStyle)),
+    default="graph",
+    show_default=True,
+    help="What the drawing shows.",
+)
+@settings
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    help="graph: draw a block whose path has DEPTH components as one box.  [default: what fits a page]",
+)
+@click.option("--unfold", is_flag=True, default=None, help="graph: draw every copy of a repeated block.")
+@click.option("--direction", type=click.Choice(get_args(api.Direction)), help="graph: where the output is.")
+@click.option("--show", metavar="FIGURE,...", callback=figures, help="graph: figures in the boxes: params, macs.")
+@overwrite
+def command(
+    references: tuple[str, ...],
+    out: Path,
+    style: api.DrawingStyle,
+    settings: tuple[str, ...],
+    depth: int | None,
+    unfold: bool | None,
+    direction: api.Direction | None,
+    show: list[api.Figure] | None,
+    overwrite: bool,
+) -> None:
+    """Draw a network: its layers and their edges, with repeated blocks folded. Needs no TensorFlow.
+
+    A REF is a network, a run directory, or a .keras file of any functional Keras model.
+    """
+    api.check_output(out, *api.drawing_suffixes(style), overwrite=overwrite)
+    drawing = api.draw(
+        *references,
+        style=style,
+        depth=depth,
+        unfold=unfold,
+        direction=direction,
+        show=show,
+        **api.parse_settings(settings),
+    )
+    drawing.save(out, overwrite=overwrite)
+    click.echo(terminal_text(f"wrote {out}"))
