@@ -1,15 +1,18 @@
-"""Training resnet:50 at 224 pixels on a GPU: step time, wait for data, and utilization.
+"""Training resnet:50 at 224 pixels on a GPU: step time, wait for data, and utilization, beside PyTorch.
 
-    python benchmarks/gpu.py [--batch-size 256] [--seconds 30]
+    python benchmarks/gpu.py [--batch-size 256] [--seconds 20]
 
-Each setting is a process: float32, `mixed_bfloat16`, batch normalization of Keras instead of the fused kernel, XLA, and
-Keras's `train_on_batch` on JAX if it is installed. The data is random. Utilization is that of nvidia-smi, sampled once
-a second. Takes about five minutes. Without a GPU it says so and exits with 0.
+Each setting is a process. On TensorFlow: float32, `mixed_bfloat16`, batch normalization of Keras instead of the fused
+kernel, and XLA. On JAX: one compiled step made of Keras's `stateless_call` and `stateless_apply`. On PyTorch: the same
+layers in channels_last, under autocast, as they are and under `torch.compile`. A setting whose library is missing is
+skipped. The data is random and lies on the device, except for the wait of TensorFlow's pipeline. Utilization is that of
+nvidia-smi, sampled once a second. Takes about five minutes. Without a GPU it says so and exits with 0.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import shutil
@@ -28,8 +31,11 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "mixed_bfloat16": {"policy": "mixed_bfloat16"},
     "mixed_bfloat16, Keras's bn": {"policy": "mixed_bfloat16", "plain": True},
     "mixed_bfloat16, XLA": {"policy": "mixed_bfloat16", "xla": True},
-    "JAX, mixed_bfloat16": {"policy": "mixed_bfloat16", "backend": "jax"},
     "JAX, float32": {"backend": "jax"},
+    "JAX, mixed_bfloat16": {"policy": "mixed_bfloat16", "backend": "jax"},
+    "PyTorch, float32 (TF32)": {"backend": "torch"},
+    "PyTorch, bfloat16": {"backend": "torch", "dtype": "bfloat16"},
+    "PyTorch, bfloat16, compile": {"backend": "torch", "dtype": "bfloat16", "compile": True},
 }
 REFERENCE = "resnet:50"
 
@@ -40,6 +46,8 @@ def measure(setting: Mapping[str, Any], batch: int, seconds: float) -> dict[str,
 
     if setting.get("backend") == "jax":
         return measure_jax(setting, batch, seconds)
+    if setting.get("backend") == "torch":
+        return measure_torch(setting, batch, seconds)
     from archspec.runtime.system.tensorflow_import import import_tensorflow
 
     tf = import_tensorflow()
@@ -75,21 +83,58 @@ def measure(setting: Mapping[str, Any], batch: int, seconds: float) -> dict[str,
 
 
 def measure_jax(setting: Mapping[str, Any], batch: int, seconds: float) -> dict[str, float]:
+    """Seconds of one compiled step: forward, backward, SGD with momentum, moving averages."""
+    import jax
     import keras
     import numpy as np
 
     keras.config.set_dtype_policy(setting.get("policy", "float32"))
     model = archspec.build(REFERENCE)
-    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
-    x = np.random.default_rng(0).normal(size=(batch, *model.input_shape[1:])).astype("float32")
-    y = np.zeros(batch, np.int32)
+    optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+    optimizer.build(model.trainable_variables)
+
+    def loss(trainable: Any, others: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        probabilities, others = model.stateless_call(trainable, others, x, training=True)
+        return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, probabilities)), others
+
+    @jax.jit
+    def step(state: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        trainable, others, slots = state
+        (value, others), gradients = jax.value_and_grad(loss, has_aux=True)(trainable, others, x, y)
+        trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
+        return (trainable, others, slots), value
+
+    variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+    state = tuple([each.value for each in group] for group in variables)
+    x = jax.device_put(np.random.default_rng(0).normal(size=(batch, *model.input_shape[1:])).astype("float32"))
+    y = jax.device_put(np.zeros(batch, np.int32))
     for _ in range(3):
-        model.train_on_batch(x, y)
+        state, value = step(state, x, y)
+    jax.block_until_ready(value)
     steps, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        model.train_on_batch(x, y)
-        steps += 1
+        for _ in range(5):
+            state, value = step(state, x, y)
+        float(value)
+        steps += 5
     return {"step": (time.perf_counter() - start) / steps, "wait": float("nan")}
+
+
+def measure_torch(setting: Mapping[str, Any], batch: int, seconds: float) -> dict[str, float]:
+    """Seconds of one step of the same layers in PyTorch."""
+    import torch_train
+    import train_peers
+
+    graph = archspec.load(REFERENCE).graph()
+    request = {"network": train_peers.network_json(graph), "input": graph.input_shape, "batch": batch}
+    request |= {"classes": graph.output_shape[-1], "device": "cuda", **setting}
+    steps, _ = torch_train.train(request)
+    steps(3)
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        steps(5)
+        done += 5
+    return {"step": (time.perf_counter() - start) / done, "wait": float("nan")}
 
 
 def utilization(process: subprocess.Popen[str]) -> list[float]:
@@ -125,6 +170,9 @@ def main() -> int:
     print(f"{REFERENCE}, batch {options.batch_size}")
     print(f"{'':28} {'ms':>8} {'images/s':>9} {'wait':>6} {'busy':>6}")
     for which, setting in SETTINGS.items():
+        if importlib.util.find_spec(setting.get("backend", "tensorflow")) is None:
+            print(f"{which:28} skipped: {setting.get('backend', 'tensorflow')} is not installed", flush=True)
+            continue
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": setting.get("backend", "tensorflow")}
         own = ["--worker", which, "--batch-size", str(options.batch_size), "--seconds", str(options.seconds)]
         with subprocess.Popen(

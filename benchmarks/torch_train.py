@@ -107,23 +107,33 @@ def padded(pads: list[list[int]], value: float) -> tuple[nn.Module | None, tuple
 
 
 def train(given: dict[str, Any]) -> Any:
-    """A function that trains some steps."""
+    """A function that trains some steps, on `device` (default: the CPU) under autocast to `dtype`, maybe compiled."""
     torch.manual_seed(0)
-    model = Network(given["network"]).to(memory_format=torch.channels_last).train()
+    device, dtype = given.get("device", "cpu"), given.get("dtype")
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    model = Network(given["network"]).to(device=device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
     height, width, channels = given["input"]
-    x = torch.randn(given["batch"], channels, height, width).to(memory_format=torch.channels_last)
-    y = torch.randint(given["classes"], (given["batch"],))
+    x = torch.randn(given["batch"], channels, height, width, device=device).to(memory_format=torch.channels_last)
+    y = torch.randint(given["classes"], (given["batch"],), device=device)
     weights = given["network"]["loss_weights"]
+    forward = torch.compile(model) if given.get("compile") else model
+    precision = torch.autocast(device, getattr(torch, dtype or "bfloat16"), enabled=dtype is not None)
 
     def steps(number: int) -> None:
         for _ in range(number):
             optimizer.zero_grad()
-            losses = [functional.cross_entropy(logits, y) for logits in model(x)]
-            total = sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
+            with precision:
+                losses = [functional.cross_entropy(logits, y) for logits in forward(x)]
+                total = sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
             total.backward()  # type: ignore[union-attr]
             optimizer.step()
-            total.item()  # type: ignore[union-attr]
+            if device == "cpu":
+                total.item()  # type: ignore[union-attr]
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return steps, sum(each.numel() for each in model.parameters())
 
