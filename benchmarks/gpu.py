@@ -97,13 +97,13 @@ def measure_jax(setting: Mapping[str, Any], batch: int, seconds: float) -> dict[
         probabilities, others = model.stateless_call(trainable, others, x, training=True)
         return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, probabilities)), others
 
-    @jax.jit
-    def step(state: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    def update(state: Any, x: Any, y: Any) -> tuple[Any, Any]:
         trainable, others, slots = state
         (value, others), gradients = jax.value_and_grad(loss, has_aux=True)(trainable, others, x, y)
         trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
         return (trainable, others, slots), value
 
+    step = jax.jit(update)
     variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
     state = tuple([each.value for each in group] for group in variables)
     x = jax.device_put(np.random.default_rng(0).normal(size=(batch, *model.input_shape[1:])).astype("float32"))
