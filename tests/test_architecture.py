@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "graph.rewrite": LANGUAGE + "graph graph.compile graph.select graph.analysis graph.decompile",
     "drawings": GRAPH + "runtime.system",
     "drawings.graph": GRAPH + "drawings",
+    "drawings.table": GRAPH + "drawings",
     "runtime.system": BASE,
     "runtime.data": DECLARATIONS + "runtime.system",
     "runtime.data.files": DECLARATIONS + "runtime.system runtime.data",

@@ -140,6 +140,7 @@ STATIC = (
     "plan small.yaml --batch-size 32 --memory 8GB",
     "diff vgg:B vgg:D",
     "draw vgg:D -o vgg.svg",
+    "draw vgg --style table",
     "convolutionalize small.yaml -o dense.yaml",
     "completion bash",
 )

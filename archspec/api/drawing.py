@@ -13,6 +13,7 @@ from archspec.diagnostics import Source, fail
 if TYPE_CHECKING:
     from archspec.api.choices import Direction, DrawingStyle, Figure
     from archspec.drawings.drawing import Drawing
+    from archspec.drawings.styles import Caption
 
 OPTIONS = ("style", "depth", "unfold", "direction", "show")
 
@@ -30,7 +31,8 @@ def draw(
 
     Args:
         references: networks or references, as for `load`, or `.keras` files of any functional model.
-        style: `graph` draws the layers and their edges.
+        style: `graph` draws the layers and their edges, `table` the table of the paper; a family without a variant
+            stands for all its variants there.
         depth: of `graph`: draw a block whose path has `depth` components as one box; by default the drawing shows as
             much as fits a page.
         unfold: of `graph`: draw every copy of a repeated block. With `depth` left out, draw every layer.
@@ -49,7 +51,16 @@ def draw(
     every = find_style(style).variants
     found = [each for reference in references for each in _networks(reference, every, settings)]
     options = {"depth": depth, "unfold": unfold or None, "direction": direction, "show": show}
-    return draw(style, [network.graph() for network in found], options)
+    return draw(style, [network.graph() for network in found], options, [_caption(network) for network in found])
+
+
+def _caption(network: Network) -> Caption:
+    from archspec.drawings.styles import Caption
+
+    spec = network.spec
+    names = tuple(layer.name.text for layer in spec.layers if layer.name)
+    default = network.variant is not None and network.variant == spec.default
+    return Caption(spec.name, network.variant, default, names)
 
 
 def drawing_suffixes(style: DrawingStyle) -> tuple[str, ...]:

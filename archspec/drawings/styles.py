@@ -8,13 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import did_you_mean, fail, listed
 
 if TYPE_CHECKING:
     from archspec.drawings.drawing import Drawing
     from archspec.graph.ir import Graph
+
+
+class Caption(NamedTuple):
+    """What a spec says of a network, for styles that write it down."""
+
+    family: str
+    """The name of the spec: `vgg`."""
+    variant: str | None
+    default: bool
+    """Whether it is the default variant of the spec."""
+    layers: tuple[str, ...]
+    """The names that the spec gives to layers at the top level."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,8 @@ class Style:
     """How many networks it draws at most; None for any number."""
     variants: bool = False
     """Whether a family without a variant stands for all its variants."""
+    captions: bool = False
+    """Whether `draw` takes `captions`, one for each graph."""
 
 
 STYLES: Mapping[str, Style] = {
@@ -42,11 +56,19 @@ STYLES: Mapping[str, Style] = {
         ("depth", "unfold", "direction", "show"),
         (".svg", ".png", ".pdf"),
     ),
+    "table": Style(
+        "table.style",
+        "The table of the paper: configurations, stages, modules or layers.",
+        suffixes=(".svg", ".png", ".pdf", ".md", ".tex", ".html", ".txt"),
+        most=None,
+        variants=True,
+        captions=True,
+    ),
 }
 """Name -> style; the first one is the default."""
 
 
-def draw(style: str, graphs: Sequence[Graph], options: Mapping[str, Any]) -> Drawing:
+def draw(style: str, graphs: Sequence[Graph], options: Mapping[str, Any], captions: Sequence[Caption] = ()) -> Drawing:
     """Draw networks in a style. Options that are None are left out.
 
     Raises:
@@ -71,7 +93,7 @@ def draw(style: str, graphs: Sequence[Graph], options: Mapping[str, Any]) -> Dra
             help="draw them one by one" + (f", or choose the style {' or '.join(several)}" if several else ""),
         )
     function: Callable[..., Drawing] = import_module(f"archspec.drawings.{found.module}").draw
-    return function(graphs, **given)
+    return function(graphs, **given, **({"captions": captions} if found.captions else {}))
 
 
 def find_style(name: str) -> Style:

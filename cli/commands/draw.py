@@ -9,7 +9,11 @@ import click
 
 from archspec import api
 from archspec.cli.options import complete_reference, overwrite, settings
+from archspec.cli.terminal import echo
 from archspec.diagnostics import terminal_text
+
+TEXTS = {"text": ".txt", "markdown": ".md", "latex": ".tex", "html": ".html"}
+"""Formats for standard output, with the suffixes of their files."""
 
 
 def figures(ctx: click.Context, param: click.Parameter, text: str | None) -> list[str] | None:
@@ -29,8 +33,14 @@ def figures(ctx: click.Context, param: click.Parameter, text: str | None) -> lis
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    required=True,
-    help="The file to write: its suffix is .svg, .png or .pdf, or .html for the style graph.",
+    help="The file to write: its suffix is .svg, .png, .pdf or .html; for the style table also .md, .tex or .txt. "
+    "Without it, the style table is printed.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(TEXTS)),
+    help="table: the format that is printed without -o.  [default: text]",
 )
 @click.option(
     "--style",
@@ -51,7 +61,8 @@ def figures(ctx: click.Context, param: click.Parameter, text: str | None) -> lis
 @overwrite
 def command(
     references: tuple[str, ...],
-    out: Path,
+    out: Path | None,
+    format_: str | None,
     style: api.DrawingStyle,
     settings: tuple[str, ...],
     depth: int | None,
@@ -60,11 +71,17 @@ def command(
     show: list[api.Figure] | None,
     overwrite: bool,
 ) -> None:
-    """Draw a network: its layers and their edges, with repeated blocks folded. Needs no TensorFlow.
+    """Draw networks: their layers and edges, or the table of their paper. Needs no TensorFlow.
 
     A REF is a network, a run directory, or a .keras file of any functional Keras model.
     """
-    api.check_output(out, *api.drawing_suffixes(style), overwrite=overwrite)
+    suffixes = api.drawing_suffixes(style)
+    if out is None and ".txt" not in suffixes:
+        raise click.UsageError("Give the file to write: `-o FILE.svg`. Only the style table can be printed.")
+    if out is not None and format_:
+        raise click.UsageError("--format is for printing; the suffix of FILE says the format of -o FILE.")
+    if out is not None:
+        api.check_output(out, *suffixes, overwrite=overwrite)
     drawing = api.draw(
         *references,
         style=style,
@@ -74,5 +91,8 @@ def command(
         show=show,
         **api.parse_settings(settings),
     )
+    if out is None:
+        echo(drawing.texts[TEXTS[format_ or "text"]](), "table")  # whose lines are not to be broken
+        return
     drawing.save(out, overwrite=overwrite)
     click.echo(terminal_text(f"wrote {out}"))
