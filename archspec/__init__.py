@@ -18,6 +18,7 @@ from archspec.version import __version__
 if TYPE_CHECKING:
     from archspec.api import (
         Evaluations,
+        ExplainMethodSummary,
         FullyConvolutional,
         ModelFile,
         Network,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
         evaluate,
         evaluate_all,
         evaluation_protocols,
+        explain,
+        explain_methods,
         export,
         export_formats,
         families,
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.data.report.manifest import Manifest
     from archspec.runtime.evaluation.result import Evaluation
+    from archspec.runtime.explain.explanation import Explanation
     from archspec.runtime.export.exporter import Export
     from archspec.runtime.predict import Prediction
     from archspec.runtime.training.run_result import RunResult
@@ -74,6 +78,8 @@ __all__ = [
     "Drawing",
     "Evaluation",
     "Evaluations",
+    "ExplainMethodSummary",
+    "Explanation",
     "Export",
     "FullyConvolutional",
     "Graph",
@@ -101,6 +107,8 @@ __all__ = [
     "evaluate",
     "evaluate_all",
     "evaluation_protocols",
+    "explain",
+    "explain_methods",
     "export",
     "export_formats",
     "families",
@@ -126,6 +134,7 @@ _CLASSES = {
     "Difference": "graph.diff.diff",
     "Drawing": "drawings.drawing",
     "Evaluation": "runtime.evaluation.result",
+    "Explanation": "runtime.explain.explanation",
     "Export": "runtime.export.exporter",
     "Graph": "graph.ir",
     "Manifest": "runtime.data.report.manifest",

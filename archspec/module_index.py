@@ -118,4 +118,8 @@ MODULES = {
     "archspec.export_formats": {
         "savedmodel": "archspec.runtime.export.savedmodel",
     },
+    "archspec.explain_methods": {
+        "gradcam": "archspec.runtime.explain.gradcam",
+        "saliency": "archspec.runtime.explain.saliency",
+    },
 }

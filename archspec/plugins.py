@@ -24,6 +24,7 @@ GROUPS = {
     "archspec.data_sources": "data source",
     "archspec.protocols": "evaluation protocol",
     "archspec.export_formats": "export format",
+    "archspec.explain_methods": "explanation method",
 }
 """Group of entry points -> what its modules declare."""
 

@@ -40,6 +40,8 @@ COMMANDS = {
     "evaluate": "Evaluate model files, run directories or saved predictions (.npz) with the evaluation protocols "
     "of papers.",
     "predict": "Predict the classes of image files, or of all images in a folder.",
+    "explain": "Explain what a trained network does with images: heat maps, gradients, features, and the numbers "
+    "behind them.",
     "export": "Export a trained model for programs without archspec.",
     "completion": "Print a script that completes archspec commands in a shell.",
 }

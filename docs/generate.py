@@ -39,6 +39,7 @@ from archspec.plugins import Registry, load_all_plugins
 from archspec.protocols import PROTOCOLS
 from archspec.protocols.base import passes
 from archspec.runtime.data.sources.source import DATA_SOURCES
+from archspec.runtime.explain import EXPLAIN_METHODS
 from archspec.runtime.export import EXPORT_FORMATS
 from archspec.transforms import TRANSFORMS
 
@@ -342,6 +343,7 @@ PACKAGES: dict[str, Registry[Any]] = {
     "archspec.protocols": PROTOCOLS,
     "archspec.runtime.data.sources": DATA_SOURCES,
     "archspec.runtime.export": EXPORT_FORMATS,
+    "archspec.runtime.explain": EXPLAIN_METHODS,
 }
 """The package whose modules declare the classes of a registry."""
 

@@ -70,11 +70,13 @@ MAY_IMPORT = {
     "runtime.evaluation.inference": MODELS + "runtime.dense",
     "runtime.evaluation": MODELS + "runtime.dense runtime.distributed runtime.evaluation.inference",
     "runtime.export": "declare plugins " + MODELS,
+    "runtime.explain": "runtime " + MODELS,
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
-    "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export drawings",
+    "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "
+    "runtime.explain drawings",
     "": BASE + "api drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
-    "runtime.training runtime.evaluation runtime.export",
+    "runtime.training runtime.evaluation runtime.export runtime.explain",
     "cli": "version diagnostics format interrupt api",
     "__main__": "cli interrupt",
 }

@@ -150,6 +150,7 @@ RUNTIME = (
     "train small.yaml --data digits -o run",
     "evaluate run --data digits",
     "predict run run/example.png",
+    "explain gradcam run run/example.png -o explained",
     "export run -o saved",
     "build small.yaml -o small.keras",
     "from-keras small.keras -o again.yaml",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         predict,
         predictions_text,
     )
+    from archspec.api.explanation import ExplainMethodSummary, check_explanation_folder, explain, explain_methods
     from archspec.api.models import (
         FullyConvolutional,
         convolutionalize,
@@ -55,6 +56,7 @@ __all__ = [
     "DrawingStyle",
     "EvaluationFormat",
     "Evaluations",
+    "ExplainMethodSummary",
     "Figure",
     "FullyConvolutional",
     "ModelFile",
@@ -68,6 +70,7 @@ __all__ = [
     "build",
     "check",
     "check_data",
+    "check_explanation_folder",
     "check_output",
     "convolutionalize",
     "convolutionalize_spec",
@@ -78,6 +81,8 @@ __all__ = [
     "evaluate",
     "evaluate_all",
     "evaluation_protocols",
+    "explain",
+    "explain_methods",
     "export",
     "export_formats",
     "families",
@@ -126,6 +131,7 @@ _NAMES = {
         "predict",
         "predictions_text",
     ),
+    "api.explanation": ("ExplainMethodSummary", "check_explanation_folder", "explain", "explain_methods"),
     "api.models": (
         "FullyConvolutional",
         "convolutionalize",

@@ -82,6 +82,8 @@ MISTAKES = {
     "train --resume nowhere": "not-a-run",
     "evaluate nowhere --data digits": "model-not-found",
     "predict nowhere a.png": "model-not-found",
+    "explain gradcam nowhere a.png -o x": "model-not-found",
+    "explain gradcm nowhere a.png -o x": "No such command 'gradcm'",
     "export nowhere -o x": "model-not-found",
     "build vgg:D -o a.keras --weights nowhere.h5": "weights-not-found",
     "from-keras nowhere.keras": "model-not-found",

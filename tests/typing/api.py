@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import assert_type
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 import archspec
 
@@ -117,6 +119,16 @@ def evaluation() -> None:
         assert_type(prediction, archspec.Prediction)
         assert_type(prediction.classes, tuple[tuple[str, float], ...])
     assert_type(archspec.predictions_text(archspec.predict("runs/a", "cat.png"), "csv"), str)
+
+
+def explanation(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> None:
+    assert_type(archspec.explain_methods(), list[archspec.ExplainMethodSummary])
+    found = archspec.explain("runs/a", ["cat.png"], method="gradcam", classes=["cat", 3, "top-2"], layer="stage2/conv1")
+    assert_type(found, archspec.Explanation)
+    assert_type(found.maps, npt.NDArray[np.float32])
+    assert_type(found.write("explained", overwrite=True, raw=True), Path)
+    archspec.explain(model, pixels, method="saliency", samples=8, settings={"noise": 0.1})
+    archspec.explain("runs/a", data="digits", per_class=2, report=print)
 
 
 def wrong_uses(network: archspec.Network) -> None:

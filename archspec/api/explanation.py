@@ -1,0 +1,120 @@
+"""Visual explanations of trained networks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.api.options import named_options
+from archspec.declare import Argument, arguments
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import numpy.typing as npt
+
+    from archspec.runtime.explain.explanation import Explanation
+
+
+@dataclass(frozen=True)
+class ExplainMethodSummary:
+    """An explanation method and its options, as `archspec explain --help` shows them."""
+
+    name: str
+    description: str
+    """Its first line is a summary."""
+    takes: str
+    """`images`, `data` for a method of a whole data set, or `nothing` for one that reads only the weights."""
+    caveat: str
+    """What a user must know to read the pictures; empty for none."""
+    options: tuple[Argument, ...]
+
+
+def explain_methods() -> list[ExplainMethodSummary]:
+    """The explanation methods, those of plugins included."""
+    from archspec.runtime.explain import EXPLAIN_METHODS
+
+    return [
+        ExplainMethodSummary(name, inspect.cleandoc(each.__doc__ or ""), each.takes, each.caveat, arguments(each))
+        for name, each in EXPLAIN_METHODS.with_plugins().items()
+    ]
+
+
+def check_explanation_folder(directory: str | Path, *, overwrite: bool = False) -> None:
+    """Check before the work that a folder of explanations can be written.
+
+    Raises:
+        ArchspecError: `output-exists`, `cannot-write`.
+    """
+    from archspec.runtime.explain.outputs import check_explanation_folder
+
+    check_explanation_folder(directory, overwrite=overwrite)
+
+
+@named_options
+def explain(
+    model: str | Path | keras.Model,
+    images: str | Path | Sequence[str | Path] | npt.NDArray[np.uint8] = (),
+    *,
+    method: str = "gradcam",
+    layer: str | None = None,
+    classes: str | int | Sequence[str | int] | None = None,
+    samples: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    data: str | None = None,
+    split: str = "validation",
+    per_class: int | None = None,
+    class_names: str | Path | None = None,
+    batch_size: int = 32,
+    report: Callable[[str], None] | None = None,
+) -> Explanation:
+    """Explain what a trained network does with images, as `archspec explain` does.
+
+    Images are resized, cropped and preprocessed as in evaluation. Gradients are those of the logits, before the
+    softmax.
+
+    Args:
+        model: a `.keras` file, a run directory, or a functional keras.Model, which pixel values enter unchanged.
+        images: files, folders and patterns such as `photos/*.png`, or an array of pixels, uint8 (N, H, W, C).
+        method: one of `explain_methods()`.
+        layer: the path of the layer to explain; by default that of the method.
+        classes: names, numbers, or "top-3" for the three most probable classes of each image.
+        samples: noisy copies of each image whose gradients are averaged (SmoothGrad).
+        settings: other options of the method, by name: `{"size": 16}` for `occlusion`.
+        data: a data source, one of `data_sources()`, whose images are explained too.
+        split: the part of it, as for `evaluate`.
+        per_class: how many images of each class to take from it; by default all.
+        class_names: a file that names the classes, as `classes` of `predict`.
+        batch_size: images, or copies of one, in a step.
+        report: called with lines of progress and warnings.
+
+    Returns:
+        The maps as arrays, which can be written as pictures.
+
+    Raises:
+        ArchspecError: `unknown-method`, `unknown-option`, `bad-option`, `unknown-layer`, `not-spatial`,
+            `unknown-class`, `method-not-applicable`, `data-shape`, `several-inputs`, `no-classifier`,
+            `not-functional`, `bad-images` if no image can be read, `missing-package`; the errors of reading a model
+            file and of the data source.
+    """
+    from archspec.runtime.explain.explainer import explain, find_method
+
+    given = dict(settings or {})
+    if classes is not None:
+        several = [classes] if isinstance(classes, (str, int)) else classes
+        given["classes"] = [str(each) for each in several]
+    given |= {name: value for name, value in (("layer", layer), ("samples", samples)) if value is not None}
+    return explain(
+        model,
+        [images] if isinstance(images, (str, Path)) else images,
+        method=find_method(method, given),
+        data=data,
+        split=split,
+        per_class=per_class,
+        classes=class_names,
+        batch_size=batch_size,
+        report=report or (lambda line: None),
+    )

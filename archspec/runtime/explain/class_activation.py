@@ -1,0 +1,60 @@
+"""What Grad-CAM, Grad-CAM++ and HiResCAM share: maps from the features of a layer and the gradients of k classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from archspec.runtime.explain.explanation import ExplainedImage, Panel
+from archspec.runtime.explain.image_batches import ImageBatch
+from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title, upsampled
+from archspec.runtime.explain.open_network import OpenNetwork, Place
+from archspec.runtime.explain.target_classes import target_classes
+
+Combine = Callable[[Array, Array], Array]
+"""Features (B, h, w, C) and gradients (k, B, h, w, C) -> maps (k, B, h, w), before their ReLU."""
+
+
+def spatial_layer(network: OpenNetwork, path: str | None) -> Place:
+    """The layer of that path, or the default. Raises ArchspecError: `unknown-layer`, `not-spatial`."""
+    return network.last_spatial if path is None else network.place(path, spatial=True)
+
+
+def class_activation_maps(
+    network: OpenNetwork, batch: ImageBatch, layer: str | None, classes: Sequence[str], combine: Combine, unit: str
+) -> list[ExplainedImage]:
+    """The rectified map of each class, enlarged to the image."""
+    place = spatial_layer(network, layer)
+    logits, probabilities = network.predict(batch.x)
+    numbers = target_classes(classes, network.class_names).of(probabilities)
+    features, gradients = network.layer_gradients(batch.x, place, numbers)
+    raw = np.maximum(combine(features, gradients), 0)
+    large = upsampled(raw, (batch.x.shape[1], batch.x.shape[2]))
+    found = []
+    for row, name in enumerate(batch.names):
+        panels, notes = [], []
+        for column, number in enumerate(numbers[row]):
+            title = class_title(network.class_names[number], probabilities[row, number])
+            panel = Panel(
+                title,
+                large[column, row],
+                "overlay",
+                unit,
+                raw[column, row],
+                class_numbers(network.class_names, number, logits[row], probabilities[row]),
+            )
+            if panel.is_zero:
+                dead = not gradients[column, row].any()
+                notes.append(_zero_note(network.class_names[number], place.path, dead=dead))
+                panel = replace(panel, numbers={**panel.numbers, "all_gradients_are_zero": dead})
+            panels.append(panel)
+        found.append(ExplainedImage(name, batch.labels[row], batch.pixels[row], tuple(panels), notes=tuple(notes)))
+    return found
+
+
+def _zero_note(name: str, path: str, *, dead: bool) -> str:
+    if dead:
+        return f"the map of `{name}` is zero everywhere: all gradients at `{path}` are zero"
+    return f"the map of `{name}` is zero everywhere: no position of `{path}` speaks for this class"

@@ -1,0 +1,94 @@
+"""Where the logits of a network are: before its softmax, also one inside a dense layer, and before an averaging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.ops.base import show
+from archspec.runtime.models.keras_graph import Call, KerasGraph
+
+ENDS = ("softmax", "log_softmax", "sigmoid")
+"""Activations at the end of a classifier, whose inputs are the logits."""
+HEAD = ("Activation", "ReLU", "Dropout", "SpatialDropout2D", "Softmax", "AveragePooling2D", "GlobalAveragePooling2D")
+"""Layers that the head of a fully convolutional network consists of, besides convolutions without padding."""
+
+
+@dataclass(frozen=True)
+class ClassifierEnd:
+    """The logits of the main output."""
+
+    index: int
+    """The call whose output is the logits: (B, classes), or a map (B, H, W, classes)."""
+    activation: str
+    """What makes probabilities of them; `softmax` where the network ends in logits."""
+    strips: int | None
+    """The call itself where the activation is inside it: it is run without its activation."""
+    is_map: bool
+    head_start: int
+    """Of a map: the first call of the head, whose layers were dense before the network was convolutionalized."""
+
+    def scores(self, tf: Any, logits: Any) -> tuple[Any, Any]:
+        """Logits and probabilities (B, classes), the means over the positions of a map."""
+        function = tf.sigmoid if self.activation == "sigmoid" else tf.nn.softmax
+        probabilities = function(logits)
+        if not self.is_map:
+            return logits, probabilities
+        return tf.reduce_mean(logits, (1, 2)), tf.reduce_mean(probabilities, (1, 2))
+
+
+def classifier_end(graph: KerasGraph) -> ClassifierEnd:
+    """Find the logits of the first output.
+
+    Raises:
+        ArchspecError: `no-classifier` for an output that is not scores of classes.
+    """
+    index = graph.outputs[0][0]
+    outputs = graph.calls[index].shape
+    found = _activation(graph.calls[index])
+    if found == "linear" and _averages(graph.calls[index]):  # `mean_scores` averages the softmax of each position
+        before = graph.calls[index].inputs[0][0]
+        if _activation(graph.calls[before]) in ENDS:
+            index, found = before, _activation(graph.calls[before])
+    strips = None
+    if found in ENDS:
+        if graph.calls[index].kind in ("Activation", "Softmax", "Sigmoid"):
+            index = graph.calls[index].inputs[0][0]
+        else:
+            strips = index
+    shape = graph.calls[index].shape
+    if found not in (*ENDS, "linear") or len(shape) not in (1, 3) or shape[-1] is None:
+        raise fail(
+            "no-classifier",
+            f"the network returns {show(outputs)}, not the scores of classes",
+            help="use a method of layers, such as `features`",
+        )
+    is_map = len(shape) == 3
+    start = _head_start(graph, index) if is_map else index
+    return ClassifierEnd(index, found if found in ENDS else "softmax", strips, is_map, start)
+
+
+def _activation(call: Call) -> str:
+    """The name of the activation that a call ends in; `linear` for none."""
+    if call.kind in ("Softmax", "LogSoftmax", "Sigmoid"):  # layers, and operations of keras.ops
+        return {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}[call.kind]
+    function = getattr(call.operation, "activation", None)
+    return "linear" if function is None else str(getattr(function, "__name__", function))
+
+
+def _averages(call: Call) -> bool:
+    return call.kind in ("GlobalAveragePooling2D", "Mean") and len(call.inputs) == 1
+
+
+def _head_start(graph: KerasGraph, index: int) -> int:
+    """The first call of the chain of convolutions without padding, poolings and activations that ends in the logits."""
+    while True:
+        call = graph.calls[index]
+        convolves = call.kind == "Conv2D" and call.operation.padding == "valid"
+        if len(call.inputs) != 1 or not (convolves or call.kind in HEAD):
+            return index + 1
+        before = call.inputs[0][0]
+        if not graph.calls[before].inputs:
+            return index
+        index = before

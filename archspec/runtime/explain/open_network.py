@@ -1,0 +1,318 @@
+"""A trained network whose layers can be read, and whose gradients can be taken at any layer.
+
+The network is run call by call, so that a layer's output can be replaced, and the backward pass of an activation
+changed, without another copy of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.ops.base import show
+from archspec.runtime.explain.backward_rules import PLAIN, BackwardRule, with_activation
+from archspec.runtime.explain.classifier_end import ClassifierEnd, classifier_end
+from archspec.runtime.models.keras_graph import Call, keras_graph
+from archspec.runtime.models.metadata import Metadata
+
+Array = npt.NDArray[np.float32]
+
+
+class Place(NamedTuple):
+    """A layer of an open network."""
+
+    call: int
+    """The index of its call."""
+    path: str
+    shape: tuple[int | None, ...]
+    """Of its output, without the batch axis."""
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether its output is a map (height, width, channels) of more than one position."""
+        return len(self.shape) == 3 and self.shape[:2] != (1, 1)
+
+
+class OpenNetwork:
+    """A network with one image input. Of several outputs the first one is explained.
+
+    Args:
+        model: a functional keras.Model.
+        metadata: of its file; its preprocessing and the spec, by which layers are named.
+        class_names: one for each output.
+
+    Raises:
+        ArchspecError: `not-functional`; `several-inputs`.
+    """
+
+    def __init__(self, model: Any, metadata: Metadata, class_names: tuple[str, ...] = ()) -> None:
+        self.model, self.metadata, self.class_names = model, metadata, class_names
+        if len(model.inputs) != 1:
+            fact = f"the network has {len(model.inputs)} inputs, but an explanation needs one image"
+            raise fail("several-inputs", fact, help="give a network with a single image input")
+        self.graph = keras_graph(model)
+        self.input_shape: tuple[int | None, ...] = tuple(model.inputs[0].shape[1:])
+        self._functions: dict[object, Any] = {}
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of all layers, in the order in which they run."""
+        return self.graph.calls
+
+    # ---- layers ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """All layers in the order in which they run. A layer that is used again has the path `conv1#2`."""
+        seen: dict[str, int] = {}
+        found = []
+        for index, call in enumerate(self.calls):
+            path = call.path.replace(".", "/") if self.metadata.spec is not None else call.path
+            seen[path] = number = seen.get(path, 0) + 1
+            found.append(Place(index, path if number == 1 else f"{path}#{number}", call.shape))
+        return tuple(found)
+
+    def place(self, path: str, *, spatial: bool = False) -> Place:
+        """The layer of a path, in the form of archspec (`stage2/conv1`) or of Keras (`stage2.conv1`).
+
+        Raises:
+            ArchspecError: `unknown-layer`; with `spatial`, `not-spatial` for a layer whose output is not a map.
+        """
+        by_path = {each.path: each for each in self.places}
+        found = by_path.get(path) or by_path.get(path.replace(".", "/"))
+        if found is None:
+            raise fail(
+                "unknown-layer",
+                f"the network has no layer `{path}`",
+                notes=[self._spatial_note()],
+                help=did_you_mean(path, by_path),
+            )
+        if spatial and not found.is_spatial:
+            fact = f"the output of `{found.path}` is {show(found.shape)}, which has no spatial extent"
+            raise fail("not-spatial", fact, notes=[self._spatial_note()], help="choose one of these layers")
+        return found
+
+    def _spatial_note(self) -> str:
+        import keras
+
+        layers = [
+            each
+            for each in self.places[1:]
+            if each.is_spatial and isinstance(self.calls[each.call].operation, keras.Layer)
+        ]
+        names = [f"{each.path} {show(each.shape)}" for each in reversed(layers)]
+        return (
+            f"layers with spatial extent, the last one first: {listed(names, 25)}"
+            if names
+            else "no layer has spatial extent"
+        )
+
+    @cached_property
+    def last_spatial(self) -> Place:
+        """The last layer with spatial extent that the classes depend on, before the global pooling or flatten.
+
+        That is after batch normalization, addition and ReLU: the rectified map that Selvaraju et al. 2017 mean. In a
+        fully convolutional network it is the last one before the layers that were dense.
+
+        Raises:
+            ArchspecError: `not-spatial`.
+        """
+        needed = self.ancestors([self.end.index])
+        stop = self.end.head_start if self.end.is_map else self.end.index
+        for each in reversed(self.places[:stop]):
+            if each.call in needed and each.is_spatial and each.call not in self.graph.inputs:
+                return each
+        raise fail(
+            "not-spatial",
+            "no layer of the network has spatial extent",
+            help="use a method of the input, such as `saliency`",
+        )
+
+    def ancestors(self, wanted: Sequence[int], known: Sequence[int] = ()) -> set[int]:
+        """The calls that these depend on, themselves included, up to those that are known."""
+        found, waiting = set(), [*wanted]
+        while waiting:
+            index = waiting.pop()
+            if index not in found:
+                found.add(index)
+                if index not in known:
+                    waiting += [source for source, _ in self.calls[index].inputs]
+        return found
+
+    # ---- running ---------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        known: Mapping[int, Any],
+        wanted: Sequence[int],
+        rule: BackwardRule = PLAIN,
+        *,
+        without_activation: int | None = None,
+    ) -> list[Any]:
+        """The outputs of the calls `wanted` from those of the calls `known`, in inference.
+
+        Args:
+            known: call -> tensor with the batch axis; the input of the network is `self.graph.inputs[0]`.
+            rule: changes what activations and normalizations do with a gradient; values never change.
+            without_activation: a call of a layer that is run without the activation in it.
+        """
+        values: dict[tuple[int, int], Any] = {(index, 0): value for index, value in known.items()}
+        needed = self.ancestors(wanted, tuple(known))
+        skipped = rule.skipped(self) if rule is not PLAIN else {}
+        for index in sorted(needed - known.keys()):
+            call = self.calls[index]
+            tensors = {
+                id(tensor): values[source] for tensor, source in zip(call.node.input_tensors, call.inputs, strict=True)
+            }
+            args, kwargs = call.node.arguments.fill_in(tensors)
+            if getattr(call.operation, "_call_has_training_arg", False) and kwargs.get("training") is None:
+                kwargs["training"] = False
+            if index == without_activation:
+                outputs = with_activation(call.operation, None, args, kwargs)
+            else:
+                outputs = rule.apply(call.operation, args, kwargs)
+            if index in skipped:
+                outputs = rule.skip(values[skipped[index]], outputs)
+            for number, output in enumerate(outputs if isinstance(outputs, (list, tuple)) else [outputs]):
+                values[index, number] = output
+        return [values[index, 0] for index in wanted]
+
+    @cached_property
+    def end(self) -> ClassifierEnd:
+        """Where the logits are. Raises ArchspecError: `no-classifier`, for methods that need a class."""
+        return classifier_end(self.graph)
+
+    def input_index(self) -> int:
+        """The call of the network's input."""
+        return self.graph.inputs[0]
+
+    def scores(self, tf: Any, known: Mapping[int, Any], rule: BackwardRule = PLAIN) -> tuple[Any, Any]:
+        """Logits and probabilities, float32 (B, classes) each. Of maps of classes both are means over the positions."""
+        (logits,) = self.run(known, [self.end.index], rule, without_activation=self.end.strips)
+        return self.end.scores(tf, tf.cast(logits, tf.float32))
+
+    # ---- compiled functions ----------------------------------------------------------------------------------------
+
+    def compiled(self, tf: Any, key: object, make: Callable[[Any], Any]) -> Any:
+        """`make(tf)`, a tf.function, made once for each key."""
+        if key not in self._functions:
+            self._functions[key] = make(tf)
+        return self._functions[key]
+
+    def signature(self, tf: Any) -> Any:
+        """Of a batch of inputs."""
+        return tf.TensorSpec((None, *self.input_shape), tf.float32)
+
+    def predict(self, x: Array) -> tuple[Array, Array]:
+        """Logits and probabilities (B, classes) of inputs (B, H, W, C)."""
+        import tensorflow as tf
+
+        def make(tf: Any) -> Any:
+            @tf.function(autograph=False, input_signature=[self.signature(tf)])  # type: ignore[untyped-decorator]
+            def forward(x: Any) -> Any:
+                return self.scores(tf, {self.input_index(): x})
+
+            return forward
+
+        logits, probabilities = self.compiled(tf, "predict", make)(x)
+        return logits.numpy(), probabilities.numpy()
+
+    def activations(self, x: Array, place: Place) -> Array:
+        """The output of a layer (B, ...) for inputs (B, H, W, C)."""
+        import tensorflow as tf
+
+        def make(tf: Any) -> Any:
+            @tf.function(autograph=False, input_signature=[self.signature(tf)])  # type: ignore[untyped-decorator]
+            def forward(x: Any) -> Any:
+                return tf.cast(self.run({self.input_index(): x}, [place.call])[0], tf.float32)
+
+            return forward
+
+        values: Array = self.compiled(tf, ("activations", place.call), make)(x).numpy()
+        return values
+
+    def input_gradient(
+        self, x: Array, classes: npt.NDArray[np.integer[Any]], rule: BackwardRule = PLAIN
+    ) -> tuple[Array, Array]:
+        """The logit of one class of each image (B,), and its gradient with respect to the input (B, H, W, C).
+
+        Args:
+            classes: class numbers (B,).
+        """
+        import tensorflow as tf
+
+        def make(tf: Any) -> Any:
+            signature = [self.signature(tf), tf.TensorSpec((None,), tf.int32)]
+
+            @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
+            def gradient(x: Any, classes: Any) -> Any:
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    logits, _ = self.scores(tf, {self.input_index(): x}, rule)
+                    chosen = tf.gather(logits, classes, batch_dims=1)
+                return chosen, tape.gradient(chosen, x, unconnected_gradients="zero")
+
+            return gradient
+
+        chosen, gradient = self.compiled(tf, ("input_gradient", rule.name), make)(x, np.asarray(classes, np.int32))
+        return chosen.numpy(), gradient.numpy()
+
+    def layer_gradients(self, x: Array, place: Place, classes: npt.NDArray[np.integer[Any]]) -> tuple[Array, Array]:
+        """The output of a layer (B, ...), and the gradients of k logits with respect to it (k, B, ...).
+
+        One forward pass for all classes; only the layers after `place` run backward.
+
+        Args:
+            classes: class numbers (B, k).
+        """
+        import tensorflow as tf
+
+        count = classes.shape[1]
+
+        def make(tf: Any) -> Any:
+            signature = [self.signature(tf), tf.TensorSpec((None, count), tf.int32)]
+
+            @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
+            def gradients(x: Any, classes: Any) -> Any:
+                (features,) = self.run({self.input_index(): x}, [place.call])
+                with tf.GradientTape(persistent=count > 1) as tape:
+                    tape.watch(features)
+                    known = {self.input_index(): x, place.call: features}  # branches may go around the layer
+                    logits, _ = self.scores(tf, known)
+                    chosen = tf.unstack(tf.gather(logits, classes, batch_dims=1), count, axis=1)
+                found = [tape.gradient(each, features, unconnected_gradients="zero") for each in chosen]
+                return tf.cast(features, tf.float32), tf.cast(tf.stack(found), tf.float32)
+
+            return gradients
+
+        function = self.compiled(tf, ("layer_gradients", place.call, count), make)
+        features, found = function(x, np.asarray(classes, np.int32))
+        return features.numpy(), found.numpy()
+
+    def unit_gradient(self, x: Array, place: Place, seed: Array, rule: BackwardRule = PLAIN) -> Array:
+        """The gradient of sum(seed * output of a layer) with respect to the input (B, H, W, C).
+
+        Args:
+            seed: what is sent back from each unit of the layer (B, ...).
+        """
+        import tensorflow as tf
+
+        def make(tf: Any) -> Any:
+            signature = [self.signature(tf), tf.TensorSpec((None, *place.shape), tf.float32)]
+
+            @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
+            def gradient(x: Any, seed: Any) -> Any:
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    (output,) = self.run({self.input_index(): x}, [place.call], rule)
+                return tape.gradient(output, x, tf.cast(seed, output.dtype), unconnected_gradients="zero")
+
+            return gradient
+
+        found: Array = self.compiled(tf, ("unit_gradient", place.call, rule.name), make)(x, seed).numpy()
+        return found

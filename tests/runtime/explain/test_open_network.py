@@ -1,0 +1,68 @@
+"""Layers by path, logits in every kind of end, and gradients against finite differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from archspec.runtime.models.metadata import Metadata
+from tests.refusal import refused
+from tests.runtime.explain.nets import finite_differences, images, opened, small_net
+
+
+@pytest.mark.parametrize("end", ["softmax", "fused", "logits"])
+def test_logits_come_before_the_softmax(end: str) -> None:
+    model = small_net(end)
+    logits, probabilities = opened(model).predict(images())
+    weights = dict(zip(("kernel", "bias"), model.get_layer("scores").get_weights(), strict=True))
+    features = keras.Model(model.input, model.get_layer("mean").output)(images()).numpy()
+    np.testing.assert_allclose(logits, features @ weights["kernel"] + weights["bias"], atol=1e-5)
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    np.testing.assert_allclose(probabilities, odds / odds.sum(1, keepdims=True), atol=1e-6)
+
+
+def test_the_input_gradient_is_that_of_the_logit() -> None:
+    network, x = opened(small_net()), images(1)
+    score, gradient = network.input_gradient(x, np.array([2]))
+    assert score[0] == pytest.approx(network.predict(x)[0][0, 2], abs=1e-6)
+    places = [(0, 1, 2, 0), (0, 4, 4, 1), (0, 7, 0, 2), (0, 3, 6, 0)]
+
+    def logit(x: Any) -> float:
+        return float(network.predict(x.astype(np.float32))[0][0, 2])
+
+    np.testing.assert_allclose([gradient[place] for place in places], finite_differences(logit, x, places), atol=5e-3)
+
+
+def test_the_default_layer_is_the_last_map_after_addition_and_relu() -> None:
+    network = opened(small_net())
+    assert network.last_spatial.path == "act2"
+    assert network.place("conv2").shape == (3, 3, 4)
+
+
+def test_wrong_layers_are_refused() -> None:
+    network = opened(small_net())
+    unknown = refused(lambda: network.place("conv3"))
+    assert unknown.code == "unknown-layer"
+    assert "did you mean" in (unknown.help or "")
+    assert "act2 (3, 3, 4), add" in unknown.notes[0]
+    assert refused(lambda: network.place("mean", spatial=True)).code == "not-spatial"
+
+
+def test_layers_of_archspec_have_slashes_and_nested_models_are_opened() -> None:
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="a.b")], name="inner")
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(inner(inputs))))
+    assert opened(model).last_spatial.path == "inner/a.b"
+    assert opened(model, metadata=Metadata(spec="name: x")).place("inner/a/b").shape == (6, 6, 2)
+
+
+def test_networks_with_other_inputs_and_ends_are_refused() -> None:
+    one, two = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    model = keras.Model([one, two], keras.layers.Add()([one, two]))
+    assert refused(lambda: opened(model)).code == "several-inputs"
+    tanh = keras.Model(one, keras.layers.Dense(3, activation="tanh")(keras.layers.Flatten()(one)))
+    network = opened(tanh)
+    assert refused(lambda: network.predict(images())).code == "no-classifier"
