@@ -51,7 +51,7 @@ class BackwardRule:
         return with_activation(operation, lambda x: self.activate(function, x), args, kwargs)
 
 
-class Guided(BackwardRule):
+class GuidedRule(BackwardRule):
     """Only positive gradients go on, multiplied by the derivative of the activation."""
 
     name = "guided"
@@ -61,7 +61,7 @@ class Guided(BackwardRule):
         return _rectified(function(x))
 
 
-class Deconvnet(BackwardRule):
+class DeconvnetRule(BackwardRule):
     """The signal is rectified on its way down, wherever the activation was; local response normalization is left out.
 
     Zeiler & Fergus 2014, section 2.1: the same ReLU is applied to the reconstructed signal, and the path down has no
@@ -87,7 +87,7 @@ class Deconvnet(BackwardRule):
         return found
 
 
-PLAIN, GUIDED, DECONVNET = BackwardRule(), Guided(), Deconvnet()
+PLAIN, GUIDED, DECONVNET = BackwardRule(), GuidedRule(), DeconvnetRule()
 
 
 def activation_name(operation: Any) -> str | None:

@@ -10,14 +10,14 @@ import numpy as np
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title, upsampled
-from archspec.runtime.explain.open_network import OpenNetwork, Place
+from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
 from archspec.runtime.explain.target_classes import target_classes
 
 Combine = Callable[[Array, Array], Array]
 """Features (B, h, w, C) and gradients (k, B, h, w, C) -> maps (k, B, h, w), before their ReLU."""
 
 
-def spatial_layer(network: OpenNetwork, path: str | None) -> Place:
+def spatial_layer(network: OpenNetwork, path: str | None) -> OpenLayer:
     """The layer of that path, or the default. Raises ArchspecError: `unknown-layer`, `not-spatial`."""
     return network.last_spatial if path is None else network.place(path, spatial=True)
 

@@ -23,7 +23,7 @@ from archspec.runtime.models.metadata import Metadata
 Array = npt.NDArray[np.float32]
 
 
-class Place(NamedTuple):
+class OpenLayer(NamedTuple):
     """A layer of an open network."""
 
     call: int
@@ -67,17 +67,17 @@ class OpenNetwork:
     # ---- layers ----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[OpenLayer, ...]:
         """All layers in the order in which they run. A layer that is used again has the path `conv1#2`."""
         seen: dict[str, int] = {}
         found = []
         for index, call in enumerate(self.calls):
             path = call.path.replace(".", "/") if self.metadata.spec is not None else call.path
             seen[path] = number = seen.get(path, 0) + 1
-            found.append(Place(index, path if number == 1 else f"{path}#{number}", call.shape))
+            found.append(OpenLayer(index, path if number == 1 else f"{path}#{number}", call.shape))
         return tuple(found)
 
-    def place(self, path: str, *, spatial: bool = False) -> Place:
+    def place(self, path: str, *, spatial: bool = False) -> OpenLayer:
         """The layer of a path, in the form of archspec (`stage2/conv1`) or of Keras (`stage2.conv1`).
 
         Raises:
@@ -113,7 +113,7 @@ class OpenNetwork:
         )
 
     @cached_property
-    def last_spatial(self) -> Place:
+    def last_spatial(self) -> OpenLayer:
         """The last layer with spatial extent that the classes depend on, before the global pooling or flatten.
 
         That is after batch normalization, addition and ReLU: the rectified map that Selvaraju et al. 2017 mean. In a
@@ -222,7 +222,7 @@ class OpenNetwork:
         logits, probabilities = self.compiled(tf, "predict", make)(x)
         return logits.numpy(), probabilities.numpy()
 
-    def activations(self, x: Array, place: Place) -> Array:
+    def activations(self, x: Array, place: OpenLayer) -> Array:
         """The output of a layer (B, ...) for inputs (B, H, W, C)."""
         import tensorflow as tf
 
@@ -262,7 +262,7 @@ class OpenNetwork:
         chosen, gradient = self.compiled(tf, ("input_gradient", rule.name), make)(x, np.asarray(classes, np.int32))
         return chosen.numpy(), gradient.numpy()
 
-    def layer_gradients(self, x: Array, place: Place, classes: npt.NDArray[np.integer[Any]]) -> tuple[Array, Array]:
+    def layer_gradients(self, x: Array, place: OpenLayer, classes: npt.NDArray[np.integer[Any]]) -> tuple[Array, Array]:
         """The output of a layer (B, ...), and the gradients of k logits with respect to it (k, B, ...).
 
         One forward pass for all classes; only the layers after `place` run backward.
@@ -294,7 +294,7 @@ class OpenNetwork:
         features, found = function(x, np.asarray(classes, np.int32))
         return features.numpy(), found.numpy()
 
-    def unit_gradient(self, x: Array, place: Place, seed: Array, rule: BackwardRule = PLAIN) -> Array:
+    def unit_gradient(self, x: Array, place: OpenLayer, seed: Array, rule: BackwardRule = PLAIN) -> Array:
         """The gradient of sum(seed * output of a layer) with respect to the input (B, H, W, C).
 
         Args:

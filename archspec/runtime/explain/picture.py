@@ -34,7 +34,7 @@ COLOURS = {"overlay": "viridis", "heat": "cividis", "signed": "RdBu_r", "image":
 
 
 @dataclass(frozen=True)
-class Scale:
+class ColourScale:
     """From the values of a map to the colours: `low` is the first colour, `high` the last one."""
 
     low: float
@@ -43,22 +43,22 @@ class Scale:
     """Whether larger values than `high` are drawn in its colour."""
 
 
-def scale_of(panel: Panel) -> Scale:
+def scale_of(panel: Panel) -> ColourScale:
     """The scale of a map: from 0, symmetric for signed maps, without extreme values where the map is of pixels."""
     values = panel.values[np.isfinite(panel.values)]
     largest = float(np.abs(values).max(initial=0))
     if panel.kind == "overlay" or not largest:
         low = min(float(values.min(initial=0)), 0.0)
-        return Scale(low, float(values.max(initial=0)), clipped=False)
+        return ColourScale(low, float(values.max(initial=0)), clipped=False)
     common = float(np.percentile(np.abs(values), CLIPPED))
     high = common if 0 < common < 0.7 * largest else largest
     if panel.kind in ("signed", "image"):
-        return Scale(-high, high, high < largest)
+        return ColourScale(-high, high, high < largest)
     low = float(values.min())
-    return Scale(low if panel.numbers.get("scale") == "range" else min(low, 0.0), high, high < largest)
+    return ColourScale(low if panel.numbers.get("scale") == "range" else min(low, 0.0), high, high < largest)
 
 
-def shaded(values: npt.NDArray[np.float32], scale: Scale, colours: str) -> Pixels:
+def shaded(values: npt.NDArray[np.float32], scale: ColourScale, colours: str) -> Pixels:
     """Values (H, W) as colours; NaN is white."""
     from matplotlib import colormaps
 
@@ -86,8 +86,9 @@ def drawn(panel: Panel, pixels: Pixels) -> Pixels:
         return colours
     grey = rgb_of(pixels).astype(np.float32).mean(axis=-1, keepdims=True)
     if panel.is_zero:
-        return np.repeat(grey, 3, axis=-1).astype(np.uint8)
-    return ((1 - OPACITY) * grey + OPACITY * colours).astype(np.uint8)
+        return rgb_of(grey.astype(np.uint8))
+    blended: Pixels = ((1 - OPACITY) * grey + OPACITY * colours).astype(np.uint8)
+    return blended
 
 
 @cache
@@ -134,7 +135,7 @@ def sized(picture: Pixels) -> Pixels:
     return picture.repeat(factor, 0).repeat(factor, 1)
 
 
-def colour_bar(scale: Scale, colours: str, height: int, unit: str) -> Pixels:
+def colour_bar(scale: ColourScale, colours: str, height: int, unit: str) -> Pixels:
     """A bar with its ends numbered and its unit along it: RGB (height, ..., 3)."""
     from PIL import Image, ImageDraw
 
