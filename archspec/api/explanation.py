@@ -24,6 +24,7 @@ class ExplainMethodSummary:
     """An explanation method and its options, as `archspec explain --help` shows them."""
 
     name: str
+    """As in `archspec explain NAME`."""
     description: str
     """Its first line is a summary."""
     takes: str
@@ -31,6 +32,7 @@ class ExplainMethodSummary:
     caveat: str
     """What a user must know to read the pictures; empty for none."""
     options: tuple[Argument, ...]
+    """Its arguments, with their meaning and default."""
 
 
 def explain_methods() -> list[ExplainMethodSummary]:

@@ -95,17 +95,21 @@ class Explanation:
     """The result of `archspec.explain`: the maps as arrays, and the pictures of them."""
 
     method: str
+    """Its name."""
     model: str
+    """The path of the model, or its name."""
     layer: str | None
     """The path of the explained layer; None for a method without one."""
     settings: Mapping[str, Any]
     """The arguments of the method."""
     images: tuple[ExplainedImage, ...]
+    """The images with their maps; empty for a method of a whole data set."""
     notes: tuple[str, ...]
     """Caveats of the method, and what it does with layers for which it is not defined."""
     bad_images: Mapping[str, str]
     """Image -> why it cannot be read."""
     findings: Findings
+    """Pictures, arrays and numbers of the whole set."""
 
     def __repr__(self) -> str:
         where = f" at {self.layer}" if self.layer else ""
