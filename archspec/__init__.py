@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from archspec.runtime.data.report.manifest import Manifest
     from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.explain.explanation import Explanation
-    from archspec.runtime.export.exporter import Export
+    from archspec.runtime.export.export_result import Export
     from archspec.runtime.predict import Prediction
     from archspec.runtime.training.run_result import RunResult
     from archspec.runtime.weights import Matching
@@ -135,7 +135,7 @@ _CLASSES = {
     "Drawing": "drawings.drawing",
     "Evaluation": "runtime.evaluation.result",
     "Explanation": "runtime.explain.explanation",
-    "Export": "runtime.export.exporter",
+    "Export": "runtime.export.export_result",
     "Graph": "graph.ir",
     "Manifest": "runtime.data.report.manifest",
     "Matching": "runtime.weights",

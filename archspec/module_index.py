@@ -116,6 +116,7 @@ MODULES = {
         "tfrecord": "archspec.runtime.data.sources.tfrecord",
     },
     "archspec.export_formats": {
+        "keras": "archspec.runtime.export.keras_file",
         "savedmodel": "archspec.runtime.export.savedmodel",
     },
     "archspec.explain_methods": {

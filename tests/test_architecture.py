@@ -69,7 +69,8 @@ MAY_IMPORT = {
     "runtime.training.records",
     "runtime.evaluation.inference": MODELS + "runtime.dense",
     "runtime.evaluation": MODELS + "runtime.dense runtime.distributed runtime.evaluation.inference",
-    "runtime.export": "declare plugins " + MODELS,
+    "runtime.export": "declare plugins " + MODELS + "runtime.dense runtime.export.runners",
+    "runtime.export.runners": "",
     "runtime.explain": "runtime " + MODELS,
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "

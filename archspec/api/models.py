@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from archspec.graph.rewrite.padding import Effect
     from archspec.runtime.dense.convert import DenseModel
-    from archspec.runtime.export.exporter import Export
+    from archspec.runtime.export.export_result import Export
     from archspec.runtime.weights import Matching
 
 
@@ -164,24 +165,56 @@ def is_model(source: str | Path) -> bool:
 
 
 @named_options
-def export(model: str | Path, out: str | Path, *, format: str = "savedmodel", overwrite: bool = False) -> Export:
-    """Export a trained model for programs without archspec.
+def export(
+    model: str | Path,
+    out: str | Path,
+    *,
+    format: str = "savedmodel",
+    overwrite: bool = False,
+    outputs: Sequence[str] = (),
+    verify: bool = True,
+    data: str | None = None,
+    split: str = "validation",
+    images: int = 256,
+    seed: int = 0,
+    report: Callable[[str], None] | None = None,
+) -> Export:
+    """Export a trained model for programs without archspec, as a new numbered version in a folder: `out/1`.
 
-    The export is written under a temporary name, loaded, compared with the model, and then renamed.
+    A fresh process without archspec loads the export and runs it on images. The export gets its name only when its
+    outputs are those of the model. `export.json` beside it says what it takes and returns, and what was measured.
 
     Args:
         model: a `.keras` file or a run directory.
-        out: the folder or file to write.
+        out: the folder of the versions.
         format: one of `export_formats()`.
-        overwrite: replace an earlier export.
+        overwrite: replace the newest version instead of adding one.
+        outputs: paths of layers whose outputs are exported too: `stage2/conv1`.
+        verify: load the export in a fresh process and compare it with the model.
+        data: labelled images to verify with, and to measure top-1 accuracy on; by default generated images.
+        split: the part of the data: "train", "validation", "test".
+        images: at most as many images, with as many of each class as possible.
+        seed: seed of the choice of images.
+        report: receives lines of progress.
 
     Raises:
         ArchspecError: `unknown-format`, `missing-package`, `output-exists`, `cannot-write`, `no-classifier`,
-            `export-differs`; the errors of reading a model file.
+            `unknown-layer`, `export-differs`, `export-fails`; the errors of reading a model file and of reading data.
     """
-    from archspec.runtime.export.exporter import export
+    from archspec.runtime.export.exporter import ExportOptions, export
 
-    return export(model, out, format=format, overwrite=overwrite)
+    options = ExportOptions(
+        format=format,
+        overwrite=overwrite,
+        outputs=tuple(outputs),
+        verify=verify,
+        data=data,
+        split=split,
+        images=images,
+        seed=seed,
+        report=report or (lambda line: None),
+    )
+    return export(model, out, options)
 
 
 def export_formats() -> list[tuple[str, str]]:

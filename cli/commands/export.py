@@ -7,19 +7,24 @@ from pathlib import Path
 import click
 
 from archspec import api
-from archspec.cli.terminal import echo
-from archspec.format import byte_size
+from archspec.cli.options import seed
+from archspec.cli.terminal import echo, progress_line
 
 FORMATS = dict(api.export_formats())
-HELP = "Export a trained model for programs without archspec.\n\n" + "\n\n".join(
-    f"\b\n--format {name}\n" + "\n".join(f"  {line}".rstrip() for line in text.splitlines() if line)
-    for name, text in FORMATS.items()
+HELP = (
+    "Export a trained model for programs without archspec, as a new numbered version in a folder: DIR/1.\n\n"
+    "A fresh process without archspec loads the export and runs it on images; it is kept only if its outputs are those "
+    "of the model. export.json in the version folder says what it takes and returns, and what was measured.\n\n"
+    + "\n\n".join(
+        f"\b\n--format {name}\n" + "\n".join(f"  {line}".rstrip() for line in text.splitlines() if line)
+        for name, text in FORMATS.items()
+    )
 )
 
 
 @click.command("export", help=HELP)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder or file to write.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder of the versions.")
 @click.option(
     "--format",
     "format_",
@@ -28,9 +33,52 @@ HELP = "Export a trained model for programs without archspec.\n\n" + "\n\n".join
     show_default=True,
     help="Export format.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
-def command(model: Path, out: Path, format_: str, overwrite: bool) -> None:
-    done = api.export(model, out, format=format_, overwrite=overwrite)
-    echo(f"wrote {done.path} ({byte_size(done.bytes)}) with {' and '.join(done.signatures)}")
-    echo(f"checked: its probabilities differ from those of the model by at most {done.largest_difference:.1e}")
-    echo(done.usage)
+@click.option("--overwrite", is_flag=True, help="Replace the newest version instead of adding one.")
+@click.option(
+    "--outputs", metavar="PATH,...", help="Layers whose outputs are exported too, by their paths: stage2/conv1."
+)
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Labelled images to verify with and to measure top-1 on: a data source, as for `archspec train`.  "
+    "[default: generated images]",
+)
+@click.option(
+    "--split", metavar="PART", default="validation", show_default=True, help="The part of DATA to verify with."
+)
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=256,
+    show_default=True,
+    help="Verify with at most N images of DATA, as many of each class as possible.",
+)
+@seed("Seed of the choice of images")
+@click.option("--no-verify", is_flag=True, help="Do not load and compare the export; export.json notes it.")
+def command(
+    model: Path,
+    out: Path,
+    format_: str,
+    overwrite: bool,
+    outputs: str | None,
+    data: str | None,
+    split: str,
+    images: int,
+    seed: int,
+    no_verify: bool,
+) -> None:
+    done = api.export(
+        model,
+        out,
+        format=format_,
+        overwrite=overwrite,
+        outputs=[path.strip() for path in outputs.split(",")] if outputs else [],
+        verify=not no_verify,
+        data=data,
+        split=split,
+        images=images,
+        seed=seed,
+        report=progress_line,
+    )
+    echo(str(done))

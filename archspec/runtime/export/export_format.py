@@ -1,39 +1,72 @@
-"""The contract of an export format: one class writes a trained network for other programs, and reads it back.
+"""The contract of an export format: one class writes a trained network for other programs, another program runs it.
 
-To add a format, write a module in this package with one class, and its test. Another package names its module in an
-entry point of the group `archspec.export_formats`. The choices of `archspec export --format`, its help and the errors
-derive from the classes.
+To add a format, write a module in this package with one class, a runner (see `runners`), and its test. Another package
+names its module in an entry point of the group `archspec.export_formats`. The choices of `archspec export --format`,
+its help and the errors derive from the classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archspec.declare import Declared
+from archspec.ops.base import Shape
 from archspec.plugins import Registry
-from archspec.runtime.models.metadata import Metadata
 
 if TYPE_CHECKING:
-    import keras
+    from archspec.runtime.export.network import ExportedNetwork
 
 EXPORT_FORMATS: Registry[ExportFormat] = Registry("archspec.export_formats")
 """Every export format under its name."""
 
+INPUT = "images"
+"""The name of the only input of every function of an export."""
+
+PREPROCESSED, PIXELS, ENCODED = "preprocessed", "pixels", "encoded"
+"""What a function takes.
+
+preprocessed: float32 (B, *input), as the `.keras` model. pixels: float32 (B, *input), grey levels 0 to 255 after resize
+and crop; the preprocessing is inside. encoded: the bytes of image files of any size (B,); all preprocessing is inside.
+"""
+
 
 @dataclass(frozen=True)
-class ExportedNetwork:
-    """A trained network without its auxiliary outputs, as a format writes it."""
+class Signature:
+    """A function of an export: what it takes, and what it returns."""
 
-    model: keras.Model
-    """The trained network: (B, ...) -> probabilities or logits (B, classes)."""
-    probabilities: keras.Model
-    """The same with a softmax at its end if it has none: (B, ...) -> (B, classes)."""
-    metadata: Metadata
-    class_names: tuple[str, ...]
-    """Their numbers where the model file names none."""
+    content: str
+    """One of `preprocessed`, `pixels` and `encoded`."""
+    outputs: Mapping[str, Shape]
+    """Name -> shape of one sample. All are float32, except the strings `classes`."""
+
+    def to_json(self, input_shape: Shape) -> dict[str, Any]:
+        """Inputs and outputs with dtype and shape, where None stands for a free size."""
+        encoded = self.content == ENCODED
+        images = {
+            "dtype": "string" if encoded else "float32",
+            "shape": [None] if encoded else [None, *input_shape],
+            "content": self.content,
+        }
+        outputs = {
+            name: {"dtype": "string" if name == "classes" else "float32", "shape": [None, *shape]}
+            for name, shape in self.outputs.items()
+        }
+        return {"inputs": {INPUT: images}, "outputs": outputs}
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How a format writes a network."""
+
+    precision: str = "float32"
+    """One of the format's `precisions`."""
+    calibration: Any = None
+    """For int8: float32 (N, *input), what `serving_default` takes."""
+    report: Callable[[str], None] = lambda line: None
+    """Receives lines of progress."""
 
 
 class ExportFormat(Declared):
@@ -43,16 +76,22 @@ class ExportFormat(Declared):
         name: as in `--format NAME`.
         extra: the extra of archspec that installs the packages; "" for none.
         packages: modules that the format imports from it.
-        mark: a file in every folder that the format writes, by which an earlier export is known; "" for a file.
+        file: the main file in the version folder.
+        precisions: those that it can write, `float32` first.
+        takes_pixels: whether `serving_default` takes pixels, and else preprocessed inputs.
+        runner: the program that loads the export (see `runners`); it imports nothing of archspec.
     """
 
     registry = EXPORT_FORMATS
     extra: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()
-    mark: ClassVar[str] = ""
+    file: ClassVar[str] = ""
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    takes_pixels: ClassVar[bool] = False
+    runner: ClassVar[Path]
 
-    def write(self, network: ExportedNetwork, path: Path) -> tuple[str, ...]:
-        """Write a folder or a file. Returns the names of its functions, such as the signatures of a SavedModel.
+    def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
+        """Write the files into a folder, which exists. Returns the functions of the export, `serving_default` first.
 
         Raises:
             ArchspecError: where the network has no form in this format.
@@ -60,10 +99,14 @@ class ExportFormat(Declared):
         """
         raise NotImplementedError(f"{type(self).__name__}.write")  # a plugin that forgot it
 
-    def differences(self, network: ExportedNetwork, path: Path) -> Iterator[float]:
-        """Load the export, and return the largest differences between its outputs and those of the network."""
-        raise NotImplementedError(f"{type(self).__name__}.differences")  # a plugin that forgot it
-
-    def usage(self, path: Path, signatures: tuple[str, ...]) -> str:
+    def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:
         """How to load the export, in one line: `in Python: ...`."""
         return ""
+
+    def main_signature(self, network: ExportedNetwork) -> Signature:
+        """The signature of `serving_default`: the main output, and the features."""
+        outputs: dict[str, Shape] = {network.output: tuple(network.model.output_shape[1:])}
+        if network.features is not None:
+            shapes = [tuple(each.shape[1:]) for each in network.features.outputs]
+            outputs |= dict(zip(network.feature_names, shapes, strict=True))
+        return Signature(PIXELS if self.takes_pixels else PREPROCESSED, outputs)

@@ -1,70 +1,98 @@
-"""Export a trained network, and check the export before it is renamed to its final name."""
+"""Export a trained network, and prove that the export is equal before it gets its version number."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from archspec.diagnostics import did_you_mean, fail, listed
-from archspec.runtime.export.export_format import EXPORT_FORMATS, ExportedNetwork, ExportFormat
-from archspec.runtime.models.classifier import main_output, probabilities_of
-from archspec.runtime.models.model_file import load_model, read_metadata
-from archspec.runtime.system.atomic_write import atomic, check_output_folder, check_writable, make_folder
+from archspec.runtime.export.check_images import check_images
+from archspec.runtime.export.description import describe, with_verification
+from archspec.runtime.export.export_format import EXPORT_FORMATS, ExportFormat, WriteOptions
+from archspec.runtime.export.export_result import Export
+from archspec.runtime.export.network import read_network
+from archspec.runtime.export.verify import Reference, tolerance_of, verify
+from archspec.runtime.export.version_folder import DESCRIPTION, check_version_folder, new_version
+from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
-
-TOLERANCE = 1e-5
-"""Largest difference between the exported probabilities and those of the network."""
-LOW_PRECISION = {"float16": 2e-3, "bfloat16": 2e-2}
-"""The same for networks with layers of this precision, where fused operations round differently."""
 
 
 @dataclass(frozen=True)
-class Export:
-    """A folder or file that was written, loaded again, and compared with the network."""
+class ExportOptions:
+    """What to export, and how it is verified.
 
-    path: Path
-    """The folder or file."""
-    signatures: tuple[str, ...]
-    """Names of its functions: of a SavedModel `serving_default`, and `serve_images` for networks of images."""
-    largest_difference: float
-    """The largest difference between its probabilities and those of the network, over all compared inputs."""
-    bytes: int
-    """Size of all files."""
-    usage: str
-    """How to load it, in one line."""
+    Attributes:
+        format: one of EXPORT_FORMATS.
+        overwrite: replace the newest version instead of adding one.
+        outputs: paths of layers whose outputs are exported too.
+        verify: load the export in a fresh process and compare it.
+        data: a data source of labelled images for the verification; None for generated images.
+        split: the part of the data.
+        images: at most as many images.
+        seed: of the choice of images.
+        report: receives lines of progress.
+    """
+
+    format: str = "savedmodel"
+    overwrite: bool = False
+    outputs: tuple[str, ...] = ()
+    verify: bool = True
+    data: str | None = None
+    split: str = "validation"
+    images: int = 256
+    seed: int = 0
+    report: Callable[[str], None] = lambda line: None
 
 
-def export(model: str | Path, out: str | Path, *, format: str = "savedmodel", overwrite: bool = False) -> Export:
-    """Write a trained network in a format of EXPORT_FORMATS, load it again and compare the outputs.
+def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export:
+    """Write a trained network as a new version in the folder `out`.
 
-    It has a temporary name until it was compared; only then, with `overwrite`, it replaces an earlier export.
+    It has a temporary name until a fresh process has loaded it and its outputs were compared; then it is renamed.
 
     Raises:
         ArchspecError: those of `load_model`; `unknown-format`, `missing-package`, `output-exists`, `cannot-write`,
-            `no-classifier`, `export-differs`.
+            `no-classifier`, `unknown-layer`, `export-differs`, `export-fails`; with data those of `open_data`.
     """
-    out, writer = Path(out), find_format(format)
-    if (out.exists() or out.is_symlink()) and not overwrite:
-        raise fail("output-exists", f"`{out}` exists", help="give another `-o`, or `--overwrite`")
-    if out.is_dir():
-        check_output_folder(out, overwrite=overwrite, mark=writer.mark or None)
-    check_writable(out)
+    out, writer = Path(out), find_format(options.format)
+    check_version_folder(out, writer.name)
     read_metadata(model)  # a missing file is reported before TensorFlow is imported
     need_tensorflow_backend()
     import_tensorflow()
-    loaded, metadata = load_model(model)
-    loaded = main_output(loaded)  # auxiliary classifiers serve training only (Szegedy et al. 2014, section 5)
-    probabilities = probabilities_of(loaded)
-    names = metadata.class_names or tuple(map(str, range(probabilities.output_shape[-1])))
-    network = ExportedNetwork(loaded, probabilities, metadata, names)
-    make_folder(out.parent)
-    with atomic(out) as temporary:
-        signatures = writer.write(network, temporary)
-        difference = _largest_difference(writer, network, temporary)
-        files = temporary.rglob("*") if temporary.is_dir() else [temporary]
-        size = sum(file.stat().st_size for file in files if file.is_file())
-    return Export(out, signatures, difference, size, writer.usage(out, signatures))
+    network = read_network(model, options.outputs)
+    reference = None
+    if options.verify:
+        images = check_images(
+            network,
+            options.data,
+            split=options.split,
+            most=options.images,
+            seed=options.seed,
+            report=options.report,
+        )
+        reference = Reference.of(network, images)
+    with new_version(out, overwrite=options.overwrite) as (folder, final):
+        options.report(f"writing {writer.name}")
+        signatures = writer.write(network, folder, WriteOptions(report=options.report))
+        description = describe(writer, network, signatures, precision="float32", rewrites=())
+        _write_description(folder, description)
+        verification = None
+        if reference is not None:
+            options.report(f"verifying with {reference.images.source} in a fresh process")
+            verification = verify(
+                writer, network, signatures, reference, folder, tolerance=tolerance_of(network, "float32")
+            )
+            _write_description(folder, with_verification(description, verification))
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    (path,) = final
+    return Export(path, writer.name, "float32", tuple(signatures), verification, size, writer.usage(path, signatures))
+
+
+def _write_description(folder: Path, description: object) -> None:
+    text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
 def find_format(name: str) -> ExportFormat:
@@ -86,16 +114,3 @@ def find_format(name: str) -> ExportFormat:
                 help=f"`pip install 'archspec-keras[{found.extra}]'`",
             )
     return found()
-
-
-def _largest_difference(writer: ExportFormat, network: ExportedNetwork, path: Path) -> float:
-    """Raises ArchspecError: `export-differs`."""
-    largest = max(writer.differences(network, path), key=lambda each: each if each == each else float("inf"))
-    bound = max(LOW_PRECISION.get(layer.compute_dtype, TOLERANCE) for layer in network.model.layers)
-    if not largest <= bound:
-        raise fail(
-            "export-differs",
-            f"the outputs of the exported network differ from those of the trained one by up to {largest:.1e}",
-            help="nothing was written; please report this with the spec of the network",
-        )
-    return largest

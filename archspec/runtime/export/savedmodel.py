@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.declare import declared
-from archspec.runtime.export.export_format import ExportedNetwork, ExportFormat
+from archspec.runtime.export.export_format import ENCODED, PREPROCESSED, ExportFormat, Signature, WriteOptions
+
+if TYPE_CHECKING:
+    from archspec.runtime.export.network import ExportedNetwork
 
 
 @declared
 class SavedModel(ExportFormat):
-    """A folder that TensorFlow loads and serves without archspec.
+    """A numbered folder that TensorFlow and TensorFlow Serving load without archspec.
 
     Its signatures are
       serving_default  float images, preprocessed -> probabilities
       serve_images     JPEG, PNG, BMP or WebP bytes -> class names with probabilities; preprocessing included
+      features         float images, preprocessed -> the outputs of the layers in --outputs
     """
 
     name = "savedmodel"
-    mark = "saved_model.pb"
+    file = "saved_model.pb"
+    runner = Path(__file__).parent / "runners" / "savedmodel.py"
 
-    def write(self, network: ExportedNetwork, path: Path) -> tuple[str, ...]:
+    def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
         """Write the signatures
 
         serving_default: float32 (B, *input) as the `.keras` model takes it -> {"probabilities": (B, classes)}, or
@@ -31,6 +36,7 @@ class SavedModel(ExportFormat):
             "probabilities": float32 (B, classes)}, the most likely class first. It decodes, resizes, crops and
             preprocesses as evaluation does, and refuses what `image_bounds` says. Only for networks that take images
             of a fixed size.
+        features: as serving_default, with the outputs of chosen layers by their paths.
 
         The class names are in assets/classes.txt, one per line.
         """
@@ -41,10 +47,17 @@ class SavedModel(ExportFormat):
         from archspec.runtime.system.tensorflow_import import warnings_hidden
 
         speed_up_grouped_convolutions(network.model, always=True)  # the server may have no GPU
-        functions = {"serving_default": _serve_floats(tf, network.model)}
-        shape = network.model.input_shape[1:]
-        if len(shape) == 3 and shape[-1] in (1, 3) and None not in shape:
+        classes = tuple(network.model.output_shape[1:])
+        functions = {"serving_default": _serve_floats(tf, network)}
+        signatures = {"serving_default": Signature(PREPROCESSED, {network.output: classes})}
+        if network.is_of_images and None not in network.input_shape:
             functions["serve_images"] = _serve_images(tf, network)
+            signatures["serve_images"] = Signature(ENCODED, {"classes": classes, "probabilities": classes})
+        if network.features is not None:
+            functions["features"] = _features(tf, network)
+            shapes = [tuple(each.shape[1:]) for each in network.features.outputs]
+            outputs = dict(zip(network.feature_names, shapes, strict=True))
+            signatures["features"] = Signature(PREPROCESSED, outputs)
         archive = keras.export.ExportArchive()
         archive.track(network.model)
         for name, function in functions.items():
@@ -52,61 +65,46 @@ class SavedModel(ExportFormat):
             archive.add_endpoint(name, function)
         try:
             with warnings_hidden():
-                archive.write_out(str(path), verbose=False)
+                archive.write_out(str(folder), verbose=False)
         except tf.errors.OpError as error:
             raise OSError(str(error.message).splitlines()[0]) from error
-        (path / "assets").mkdir(exist_ok=True)
+        (folder / "assets").mkdir(exist_ok=True)
         names = "".join(f"{name}\n" for name in network.class_names)
-        (path / "assets" / "classes.txt").write_text(names, encoding="utf-8")
-        return tuple(functions)
+        (folder / "assets" / "classes.txt").write_text(names, encoding="utf-8")
+        return signatures
 
-    def differences(self, network: ExportedNetwork, path: Path) -> Iterator[float]:
-        """Compare the signatures with the network on noise, one and three images at a time."""
-        import numpy as np
-        import tensorflow as tf
-
-        signatures = tf.saved_model.load(str(path)).signatures
-        generator = np.random.default_rng(0)
-        input_shape = tuple(network.model.input_shape[1:])
-        for images in (1, 3):
-            x = generator.uniform(size=(images, *(side or 64 for side in input_shape))).astype(np.float32)
-            (given,) = signatures["serving_default"](images=tf.constant(x)).values()
-            yield float(np.abs(given.numpy() - network.model(x, training=False).numpy()).max())
-        if "serve_images" in signatures:
-            height, width, channels = input_shape
-            sides = ((height, width), (height + 5, 2 * width + 3), (2 * height + 1, width + 2))
-            noise = [generator.integers(0, 256, (*side, channels), dtype=np.uint8) for side in sides]
-            encoded = [tf.io.encode_png(noise[0]), tf.io.encode_jpeg(noise[1]), tf.io.encode_png(noise[2])]
-            x = tf.stack([_prepare(tf, network, each) for each in encoded])
-            expected = network.probabilities(x, training=False).numpy()
-            given = signatures["serve_images"](images=tf.stack(encoded))
-            rows = zip(expected, given["classes"].numpy(), given["probabilities"].numpy(), strict=True)
-            for row, classes, probabilities in rows:
-                by_name = {each.decode(): p for each, p in zip(classes, probabilities, strict=True)}
-                yield float(np.abs(row - [by_name[name] for name in network.class_names]).max())
-
-    def usage(self, path: Path, signatures: tuple[str, ...]) -> str:
+    def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:
         """How to load the export, in one line."""
-        return f'in Python: tf.saved_model.load("{path}").signatures["{signatures[-1]}"]'
+        name = "serve_images" if "serve_images" in signatures else "serving_default"
+        return f'in Python: tf.saved_model.load("{folder}").signatures["{name}"]'
 
 
-def _serve_floats(tf: Any, model: Any) -> Any:
-    from archspec.runtime.models.classifier import logits_of
+def _floats(tf: Any, network: ExportedNetwork) -> Any:
+    return [tf.TensorSpec((None, *network.input_shape), tf.float32, name="images")]
 
-    output = "logits" if logits_of(model) is model else "probabilities"
-    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="images")]
 
-    @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
+def _serve_floats(tf: Any, network: ExportedNetwork) -> Any:
+    output, model = network.output, network.model
+
+    @tf.function(autograph=False, input_signature=_floats(tf, network))  # type: ignore[untyped-decorator]
     def serving_default(images: Any) -> Any:
         return {output: tf.cast(model(images, training=False), tf.float32)}
 
     return serving_default
 
 
+def _features(tf: Any, network: ExportedNetwork) -> Any:
+    @tf.function(autograph=False, input_signature=_floats(tf, network))  # type: ignore[untyped-decorator]
+    def features(images: Any) -> Any:
+        return network.feature_values(images)
+
+    return features
+
+
 def _serve_images(tf: Any, network: ExportedNetwork) -> Any:
     from archspec.runtime.data.pipeline.preprocess import check_preprocess
 
-    input_shape, names = tuple(network.model.input_shape[1:]), network.class_names
+    input_shape, names = network.input_shape, network.class_names
     check_preprocess(input_shape, network.metadata.preprocess)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None,), tf.string, name="images")])  # type: ignore[untyped-decorator]
@@ -116,7 +114,8 @@ def _serve_images(tf: Any, network: ExportedNetwork) -> Any:
             images,
             fn_output_signature=tf.TensorSpec(input_shape, tf.float32),
         )
-        probabilities = tf.cast(network.probabilities(x, training=False), tf.float32)
+        scores = tf.cast(network.model(x, training=False), tf.float32)
+        probabilities = scores if network.output == "probabilities" else tf.nn.softmax(scores)
         probabilities, order = tf.math.top_k(probabilities, k=len(names))
         return {"classes": tf.gather(tf.constant(names), order), "probabilities": probabilities}
 
@@ -129,6 +128,5 @@ def _prepare(tf: Any, network: ExportedNetwork, contents: Any) -> Any:
     from archspec.runtime.data.pipeline.preprocess import preprocess_image
     from archspec.runtime.export.image_bounds import bounded_image
 
-    input_shape = tuple(network.model.input_shape[1:])
-    pixels = decode(tf, bounded_image(tf, contents), input_shape[-1])
-    return preprocess_image(tf, pixels, input_shape, network.metadata.preprocess, network.metadata.resize)
+    pixels = decode(tf, bounded_image(tf, contents), int(network.input_shape[-1] or 3))
+    return preprocess_image(tf, pixels, network.input_shape, network.preprocess, network.metadata.resize)

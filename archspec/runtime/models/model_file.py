@@ -53,10 +53,10 @@ def model_path(path: str | Path) -> Path:
         for name in ("best.keras", "last.keras"):
             if (path / name).is_file():
                 return path / name
-        if (path / "saved_model.pb").is_file():
+        if (path / "saved_model.pb").is_file() or (path / "export.json").is_file() or any(path.glob("*/export.json")):
             raise fail(
                 "not-a-model",
-                f"`{path}` is an exported SavedModel, not a Keras model",
+                f"`{path}` is an export, not a Keras model",
                 help="give the `.keras` file that it was exported from",
             )
         raise fail(

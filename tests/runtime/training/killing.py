@@ -137,7 +137,11 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     interrupted = {"there": exported.exists(), "half": len(half_written())}
-    again = {"status": forked(do_export), "whole": (exported / "saved_model.pb").is_file(), "half": len(half_written())}
+    again = {
+        "status": forked(do_export),
+        "whole": (exported / "1" / "saved_model.pb").is_file(),
+        "half": len(half_written()),
+    }
     return {
         "killed": killed,
         "resumed_at": resumed_at,

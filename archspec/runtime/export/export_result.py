@@ -1,0 +1,79 @@
+"""The result of an export, as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec.format import Table, byte_size, throughput
+from archspec.runtime.export.verify import Verification
+
+
+@dataclass(frozen=True)
+class Export:
+    """A version folder that was written, loaded by a fresh process, and compared with the network."""
+
+    path: Path
+    """The version folder: `DIR/1`."""
+    format: str
+    precision: str
+    signatures: tuple[str, ...]
+    """Names of its functions: of a SavedModel `serving_default`, and `serve_images` for networks of images."""
+    verification: Verification | None
+    """None where the verification was switched off."""
+    bytes: int
+    """Size of all files."""
+    usage: str
+    """How to load it, in one line."""
+
+    def __str__(self) -> str:
+        return _text(self)
+
+    @property
+    def largest_difference(self) -> float | None:
+        """The largest difference between its outputs and those of the network; None without verification."""
+        return None if self.verification is None else self.verification.largest_difference
+
+
+def _text(export: Export) -> str:
+    """The files, the functions, and what the verification found, one fact a line."""
+    lines = [f"wrote {export.path} ({byte_size(export.bytes)}) with {' and '.join(export.signatures)}"]
+    found = export.verification
+    if found is None:
+        lines.append("not verified: `export.json` says so")
+    else:
+        lines.append(f"verified with {found.images} in a fresh process without archspec:")
+        rows = [
+            ("largest difference", f"{found.largest_difference:.1e}"),
+            ("same top-1 class", f"{100 * found.top1_agreement:.1f} % of the images"),
+        ]
+        if found.top1 is not None and found.model_top1 is not None:
+            rows.append(("top-1 accuracy", f"{100 * found.top1:.2f} % (the model: {100 * found.model_top1:.2f} %)"))
+        rows.append(("time to load", f"{found.load_seconds:.2f} s"))
+        for each in found.latencies:
+            speed = f"{throughput(each.images_per_second)} images/s"
+            times = f"median {1000 * each.median:.2f} ms, 95th percentile {1000 * each.p95:.2f} ms, {speed}"
+            rows.append((f"latency, batch {each.batch}", times))
+        lines += [f"  {line}" for line in Table(("", ""), rows).lines()]
+    return "\n".join([*lines, export.usage])
+
+
+def exports_table(exports: Sequence[Export]) -> str:
+    """One line for each export: size, difference, top-1, time to load, latency and throughput."""
+    rows = []
+    batches = next(([row.batch for row in each.verification.latencies] for each in exports if each.verification), [])
+    for each in exports:
+        found = each.verification
+        cells = [each.format, each.precision, byte_size(each.bytes)]
+        if found is None:
+            cells += ["not verified", *[""] * (4 + len(batches))]
+        else:
+            top1 = "" if found.top1 is None else f"{100 * found.top1:.2f} %"
+            cells += [f"{found.largest_difference:.1e}", f"{100 * found.top1_agreement:.1f} %", top1]
+            cells += [f"{found.load_seconds:.1f} s", *[f"{1000 * row.median:.2f}" for row in found.latencies]]
+            cells.append(throughput(found.latencies[-1].images_per_second))
+        rows.append(cells)
+    headings = ["format", "precision", "size", "max difference", "same top-1", "top-1", "load"]
+    headings += [*[f"ms, batch {batch}" for batch in batches], "images/s"]
+    return "\n".join(Table(headings, rows, right=headings[2:], optional=("load", "same top-1")).lines())

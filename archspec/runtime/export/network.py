@@ -1,0 +1,102 @@
+"""The network that is exported: a model without its auxiliary outputs, with chosen feature maps as further outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.ops.base import Shape
+from archspec.runtime.models.classifier import logits_of, main_output
+from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.models.model_file import load_model, model_path
+from archspec.transforms import Transform
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """A trained network as a format writes it."""
+
+    model: keras.Model
+    """(B, *input_shape) -> probabilities or logits (B, classes)."""
+    features: keras.Model | None
+    """The same input -> a list of the outputs of the layers in `feature_names`; None without any."""
+    feature_names: tuple[str, ...]
+    """Paths of layers: `stage2/conv1`."""
+    metadata: Metadata
+    class_names: tuple[str, ...]
+    """Their numbers where the model file names none."""
+    preprocess: tuple[Transform, ...]
+    """From pixel values of 0 to 255 to the input of `model`: those of `metadata`, unless a rewrite contains them."""
+    path: Path
+    """The model file."""
+
+    @property
+    def input_shape(self) -> Shape:
+        """Of one sample."""
+        return tuple(self.model.input_shape[1:])
+
+    @property
+    def output(self) -> str:
+        """`probabilities`, or `logits` where the network does not end in softmax."""
+        return "logits" if logits_of(self.model) is self.model else "probabilities"
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether the input is (height, width, 1 or 3)."""
+        return len(self.input_shape) == 3 and self.input_shape[-1] in (1, 3)
+
+    def main_value(self, inputs: Any) -> Any:
+        """The main output of a batch, float32."""
+        import keras
+
+        return keras.ops.cast(self.model(inputs, training=False), "float32")
+
+    def feature_values(self, inputs: Any) -> dict[str, Any]:
+        """The features of a batch by their paths, float32."""
+        import keras
+
+        if self.features is None:
+            return {}
+        values = self.features(inputs, training=False)
+        values = values if isinstance(values, (list, tuple)) else [values]
+        return {path: keras.ops.cast(value, "float32") for path, value in zip(self.feature_names, values, strict=True)}
+
+
+def read_network(source: str | Path, outputs: Sequence[str] = ()) -> ExportedNetwork:
+    """The network of a model file, with the layers of these paths as features.
+
+    Raises:
+        ArchspecError: those of `load_model`; `no-classifier`, `unknown-layer`.
+    """
+    path = model_path(source)
+    loaded, metadata = load_model(path)
+    model = main_output(loaded)  # auxiliary classifiers serve training only (Szegedy et al. 2014, section 5)
+    logits_of(model)  # refuses what is no classifier
+    names = metadata.class_names or tuple(map(str, range(model.output_shape[-1])))
+    return ExportedNetwork(
+        model, features_of(model, outputs), tuple(outputs), metadata, names, metadata.preprocess, path
+    )
+
+
+def features_of(model: Any, paths: Sequence[str]) -> Any:
+    """The keras.Model from the input to the outputs of layers. Raises ArchspecError: `unknown-layer`."""
+    import keras
+
+    if not paths:
+        return None
+    layers = {layer.name: layer for layer in model.layers}
+    for path in paths:
+        if path.replace("/", ".") not in layers:
+            known = [name.replace(".", "/") for name in layers]
+            raise fail(
+                "unknown-layer",
+                f"the network has no layer `{path}` before its main output",
+                help=did_you_mean(path, known) or f"its layers are: {listed(known, 12)}",
+            )
+    return keras.Model(model.inputs[0], [layers[path.replace("/", ".")].output for path in paths])

@@ -1,0 +1,235 @@
+"""Verify an export: load it in a fresh process without archspec, and compare its outputs with those of the model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import fail
+from archspec.runtime.export.check_images import CheckImages
+from archspec.runtime.export.child_process import ChildFailedError, run_program
+from archspec.runtime.export.export_format import ENCODED, PIXELS, ExportFormat, Signature
+from archspec.runtime.export.network import ExportedNetwork
+
+BATCHES = (1, 32)
+"""Batch sizes whose latency is measured."""
+TOLERANCE = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2}
+"""Largest difference of the outputs, in units of the largest output where that is above 1, by precision. Probabilities
+of networks with layers of 16 bits differ because fused operations round differently."""
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds of one call with a batch, in the process without archspec."""
+
+    batch: int
+    median: float
+    p95: float
+    cpu: float
+    """Median of the CPU time of the process, over all threads."""
+
+    @property
+    def images_per_second(self) -> float:
+        """At the median."""
+        return self.batch / self.median
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a fresh process without archspec computed with an export, compared with the model."""
+
+    images: str
+    """What they are: `256 images of digits`."""
+    largest_difference: float
+    """Of all outputs, in units of the largest output where that is above 1."""
+    top1_agreement: float
+    """Share of the images with the same most likely class."""
+    top1: float | None
+    """Top-1 accuracy of the export; None without labels."""
+    model_top1: float | None
+    """Top-1 accuracy of the model on the same images."""
+    load_seconds: float
+    """Time to load the export, imports included."""
+    latencies: tuple[Latency, ...]
+    slowdown: float | None = None
+    """CPU time at batch 1 in units of that of the plain export: medians of interleaved rounds in one process."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "images": self.images,
+            "largest_difference": self.largest_difference,
+            "top1_agreement": self.top1_agreement,
+            "top1": self.top1,
+            "model_top1": self.model_top1,
+            "load_seconds": self.load_seconds,
+            "latency": [
+                {
+                    "batch": each.batch,
+                    "median_seconds": each.median,
+                    "p95_seconds": each.p95,
+                    "cpu_seconds": each.cpu,
+                    "images_per_second": each.images_per_second,
+                }
+                for each in self.latencies
+            ],
+            "slowdown": self.slowdown,
+        }
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The images, and the outputs of the model for them: probabilities or logits (N, classes), and the features."""
+
+    images: CheckImages
+    main: Array
+    features: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, network: ExportedNetwork, images: CheckImages, batch_size: int = 32) -> Reference:
+        """Compute them with the trained model in this process."""
+        main: list[Array] = []
+        features: dict[str, list[Array]] = {name: [] for name in network.feature_names}
+        for start in range(0, len(images), batch_size):
+            x = images.inputs[start : start + batch_size]
+            main.append(np.asarray(network.main_value(x)))
+            for name, value in network.feature_values(x).items():
+                features[name].append(np.asarray(value))
+        return cls(images, np.concatenate(main), {name: np.concatenate(each) for name, each in features.items()})
+
+
+def verify(
+    writer: ExportFormat,
+    network: ExportedNetwork,
+    signatures: Mapping[str, Signature],
+    reference: Reference,
+    folder: Path,
+    *,
+    plain: Path | None = None,
+    tolerance: float,
+    batches: Sequence[int] = BATCHES,
+    threads: int = 0,
+) -> Verification:
+    """Run every function of the export in `folder` on all images, and compare it with the reference.
+
+    Args:
+        plain: another export of the same network and format, whose speed is measured in the same rounds.
+        tolerance: largest difference of the outputs; infinite for int8, which is judged by its top-1 accuracy.
+        batches: sizes whose latency is measured.
+        threads: of the process; 0 for the library's default.
+
+    Raises:
+        ArchspecError: `export-differs`, or `export-fails` where it cannot be loaded or run.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        inputs, outputs = Path(scratch) / "inputs.npz", Path(scratch) / "outputs.npz"
+        np.savez(inputs, **_inputs(signatures, reference.images))
+        request = {
+            "runner": str(writer.runner),
+            "folders": [str(each.absolute()) for each in (folder, plain) if each is not None],
+            "inputs": str(inputs),
+            "outputs": str(outputs),
+            "functions": list(signatures),
+            "batches": list(batches),
+            "threads": threads,
+        }
+        try:
+            result = run_program(Path(__file__).parent / "runners" / "measure.py", request)
+            with np.load(outputs, allow_pickle=False) as arrays:
+                found = {name.removeprefix("0/"): arrays[name] for name in arrays.files if name.startswith("0/")}
+        except (ChildFailedError, OSError) as error:
+            raise fail(
+                "export-fails",
+                f"the exported network cannot be run in a fresh process: {error}",
+                help="nothing was written; please report this with the spec of the network",
+            ) from error
+    if result["archspec"]:
+        raise AssertionError("the verifying process imported archspec")
+    differences = _differences(network, reference, found)
+    largest = max(differences.values(), key=lambda each: each if each == each else float("inf"))
+    if not largest <= tolerance:
+        worst = next(name for name, each in differences.items() if each == largest or each != each)
+        raise fail(
+            "export-differs",
+            f"the outputs of the exported network differ from those of the trained one by up to {largest:.1e} "
+            f"in `{worst}`",
+            help="nothing was written; please report this with the spec of the network",
+        )
+    times = {int(batch): rows for batch, rows in result["times"].items()}
+    main = found[f"serving_default/{network.output}"]
+    labels = reference.images.labels
+    return Verification(
+        images=reference.images.source,
+        largest_difference=largest,
+        top1_agreement=float((main.argmax(1) == reference.main.argmax(1)).mean()),
+        top1=None if labels is None else float((main.argmax(1) == labels).mean()),
+        model_top1=None if labels is None else float((reference.main.argmax(1) == labels).mean()),
+        load_seconds=result["load_seconds"],
+        latencies=tuple(
+            Latency(batch, rows[0]["median"], rows[0]["p95"], rows[0]["cpu"]) for batch, rows in times.items()
+        ),
+        slowdown=times[1][0]["cpu"] / times[1][1]["cpu"] if plain and 1 in times else None,
+    )
+
+
+def _inputs(signatures: Mapping[str, Signature], images: CheckImages) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, signature in signatures.items():
+        if signature.content == ENCODED:
+            found[f"{name}.bytes"] = np.frombuffer(b"".join(images.encoded), np.uint8)
+            found[f"{name}.lengths"] = np.array(list(map(len, images.encoded)))
+        else:
+            found[name] = images.pixels if signature.content == PIXELS else images.inputs
+    return found
+
+
+def _differences(network: ExportedNetwork, reference: Reference, found: Mapping[str, Array]) -> dict[str, float]:
+    """The largest difference of each output, in units of the largest output where that is above 1."""
+    expected = {network.output: reference.main, **reference.features}
+    differences = {}
+    for name, values in found.items():
+        function, _, output = name.partition("/")
+        if function == "serve_images":
+            if output == "probabilities":
+                by_class = _in_order(found[f"{function}/classes"], values, network.class_names)
+                differences[name] = _largest(_probabilities(network, reference.main), by_class)
+        else:
+            differences[name] = _largest(expected[output], values)
+    return differences
+
+
+def _probabilities(network: ExportedNetwork, main: Array) -> Array:
+    if network.output == "probabilities":
+        return main
+    shifted = np.exp(main - main.max(axis=1, keepdims=True))
+    found: Array = shifted / shifted.sum(axis=1, keepdims=True)
+    return found
+
+
+def _in_order(classes: Array, values: Array, names: Sequence[str]) -> Array:
+    """Values sorted by probability -> by the order of the classes."""
+    place = {name: number for number, name in enumerate(names)}
+    found = np.full(values.shape, np.nan)
+    for row, (sorted_names, sorted_values) in enumerate(zip(classes, values, strict=True)):
+        found[row, [place[str(name)] for name in sorted_names]] = sorted_values
+    return found
+
+
+def _largest(expected: Array, values: Array) -> float:
+    if expected.shape != values.shape:
+        return float("inf")
+    return float(np.abs(expected - values).max()) / max(1.0, float(np.abs(expected).max()))
+
+
+def tolerance_of(network: ExportedNetwork, precision: str) -> float:
+    """The largest difference that an export of this precision may have."""
+    if precision == "int8":
+        return float("inf")
+    return max(TOLERANCE[precision], *(TOLERANCE.get(layer.compute_dtype, 1e-5) for layer in network.model.layers))

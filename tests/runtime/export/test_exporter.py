@@ -1,0 +1,141 @@
+"""One small trained network, exported in every format, loaded by processes without archspec."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import archspec
+from archspec.diagnostics import ArchspecError
+from archspec.runtime.export.check_images import balanced
+from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.models.model_file import save_model
+
+SPEC = """
+name: small
+input: [8, 8, 1]
+params: {classes: 10}
+layers:
+  - {conv: {filters: 8, kernel_size: 3, use_bias: false}, name: first}
+  - bn
+  - relu
+  - {conv: {filters: 8, kernel_size: 3, padding: same, groups: 2}, name: grouped}
+  - {dropout: 0.2, name: drop}
+  - maxpool
+  - flatten
+  - dense: $classes
+  - softmax
+preprocess: [scale: $(1 / 255)]
+train: {epochs: 3, batch_size: 64, optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "small.yaml").write_text(SPEC)
+    return archspec.train(str(folder / "small.yaml"), "digits", out=folder / "run").directory
+
+
+def described(version: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((version / "export.json").read_text())
+    return found
+
+
+def test_versions_are_added_and_the_newest_is_replaced(run: Path, tmp_path: Path) -> None:
+    """Of one format; what archspec did not write stays."""
+    out = tmp_path / "deep" / "saved"
+    first = archspec.export(run, out, verify=False)
+    again = archspec.export(run, out, verify=False)
+    assert [first.path, again.path] == [out / "1", out / "2"]
+    assert (described(out / "1")["verified"], first.verification, first.largest_difference) == (False, None, None)
+    before = (out / "1" / "export.json").stat().st_mtime_ns, (out / "2" / "export.json").stat().st_mtime_ns
+    replaced = archspec.export(run, out, verify=False, overwrite=True)
+    assert replaced.path == out / "2"
+    assert (out / "1" / "export.json").stat().st_mtime_ns == before[0]
+    assert (out / "2" / "export.json").stat().st_mtime_ns > before[1]
+    assert sorted(path.name for path in out.iterdir()) == ["1", "2"]
+    for format, place in (("keras", out), ("savedmodel", run), ("savedmodel", run / "spec.yaml"), ("keras", out / "1")):
+        with pytest.raises(ArchspecError, match="output-exists"):
+            archspec.export(run, place, format=format, overwrite=True)
+    with pytest.raises(ArchspecError, match="is an export, not a Keras model"):
+        archspec.evaluate(out, "digits")
+
+
+def test_a_saved_model_is_described_and_measured(run: Path, tmp_path: Path) -> None:
+    """The accuracy is that of `archspec evaluate`; features are those of the Keras layers."""
+    done = archspec.export(run, tmp_path / "saved", data="digits", images=450, outputs=["grouped"])
+    found = done.verification
+    assert found is not None
+    assert found.top1 == found.model_top1 == archspec.evaluate(run, "digits").top1
+    assert (found.top1_agreement, found.images) == (1.0, "450 images of digits")
+    assert [each.batch for each in found.latencies] == [1, 32]
+    description = described(done.path)
+    assert description["class_names"] == list("0123456789")
+    assert description["verification"]["top1"] == found.top1
+    assert list(description["signatures"]) == ["serving_default", "serve_images", "features"]
+    features = description["signatures"]["features"]
+    assert features["inputs"]["images"] == {
+        "dtype": "float32",
+        "shape": [None, 8, 8, 1],
+        "content": "preprocessed",
+    }
+    assert features["outputs"]["grouped"]["shape"] == [None, 6, 6, 8]
+    assert "largest difference" in str(done)
+
+
+def test_a_keras_file_is_equal(run: Path, tmp_path: Path) -> None:
+    done = archspec.export(run, tmp_path / "k", format="keras", outputs=["first"])
+    assert done.largest_difference is not None
+    assert done.largest_difference < 1e-6
+    assert list(described(done.path)["signatures"]["serving_default"]["outputs"]) == ["probabilities", "first"]
+    assert keras.saving.load_model(done.path / "model.keras").count_params() > 0
+
+
+def test_an_unknown_layer_is_named_and_nothing_is_written(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        archspec.export(run, tmp_path / "saved", outputs=["groupd"])
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.code, diagnostic.help) == ("unknown-layer", "did you mean `grouped`?")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_cannot_be_loaded_leaves_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archspec.runtime.export.keras_file import KerasFile
+
+    monkeypatch.setattr(KerasFile, "file", "other.keras")
+    with pytest.raises(ArchspecError, match="export-fails"):
+        archspec.export(run, tmp_path / "k", format="keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_the_old_layout_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    with pytest.raises(ArchspecError, match="without version folders"):
+        archspec.export(run, tmp_path / "saved", overwrite=True)
+
+
+def test_chosen_images_are_balanced_and_seeded() -> None:
+    labels = np.array([0] * 50 + [1] * 5 + [2] * 20, np.int32)
+    rows = balanced(labels, 18, seed=3)
+    assert np.bincount(labels[rows]).tolist() == [7, 5, 6] or np.bincount(labels[rows]).tolist() == [6, 5, 7]
+    np.testing.assert_array_equal(rows, balanced(labels, 18, seed=3))
+    assert not np.array_equal(rows, balanced(labels, 18, seed=4))
+    assert len(balanced(labels, 100, seed=0)) == 75
+
+
+def test_a_network_of_free_size_is_exported(tmp_path: Path) -> None:
+    inputs = keras.Input((None, None, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    save_model(keras.Model(inputs, keras.layers.Dense(2)(pooled)), tmp_path / "free.keras", Metadata())
+    done = archspec.export(tmp_path / "free.keras", tmp_path / "saved")
+    assert done.signatures == ("serving_default",)
+    assert described(done.path)["signatures"]["serving_default"]["inputs"]["images"]["shape"] == [None, None, None, 3]
