@@ -17,7 +17,9 @@ class Export:
     path: Path
     """The version folder: `DIR/1`."""
     format: str
+    """Name of the export format."""
     precision: str
+    """`float32`, or the lower precision of its weights or arithmetic."""
     signatures: tuple[str, ...]
     """Names of its functions: of a SavedModel `serving_default`, and `serve_images` for networks of images."""
     verification: Verification | None
