@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from itertools import zip_longest
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from archspec.declare import INTEGER, arg, declared
-from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Op, OpError, Shape, View, keras_axis, show
+from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Layer, Op, OpError, Shape, View, keras_axis, show
 
 
 def at_least_two(inputs: Sequence[Shape], op: str) -> None:
@@ -98,6 +98,80 @@ class Maximum(Merge):
     name = "maximum"
     keras_layers = ("Maximum",)
     verb = "take the maximum of"
+
+
+@declared
+class Minimum(Merge):
+    """Minimum of the inputs, element by element.
+
+    Shapes: (H, W, C), (H, W, C), ... -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "minimum"
+    keras_layers = ("Minimum",)
+    verb = "take the minimum of"
+
+
+class Pair(Merge):
+    """Base of the merges of exactly two inputs, in their order."""
+
+    verb = "combine"
+    function: ClassVar[str] = ""
+    """Its name in `keras.ops`."""
+
+    examples = (
+        ({}, [(5, 4, 3), (5, 4, 3)]),
+        ({}, [(5, 4, 3), (1, 1, 3)]),
+        ({}, [(1, 1, 3), (None, None, 3)]),
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if len(inputs) != 2:
+            raise OpError(f"`{self.name}` needs exactly two inputs, but has {len(inputs)}")
+        return super().shape(*inputs)
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda x, y: keras.layers.Identity(name=name)(getattr(keras.ops, self.function)(x, y))
+
+
+@declared
+class Subtract(Pair):
+    """First input less the second, element by element.
+
+    Shapes: (H, W, C), (H, W, C) -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "subtract"
+    keeps = ()
+    function = "subtract"
+    keras_layers = ("Subtract",)
+    verb = "subtract"
+
+
+@declared
+class Divide(Pair):
+    """First input divided by the second, element by element.
+
+    Shapes: (H, W, C), (H, W, C) -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "divide"
+    function = "divide"
+    keras_layers = ("Divide", "TrueDivide")
+    verb = "divide"
+
+
+@declared
+class Power(Pair):
+    """First input to the power of the second, element by element; the first must be at least 0.
+
+    Shapes: (H, W, C), (H, W, C) -> (H, W, C); an axis of size 1 is repeated.
+    """
+
+    name = "power"
+    keeps = ("inputs", "output")
+    function = "power"
+    keras_layers = ("Power",)
 
 
 @declared

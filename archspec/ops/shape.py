@@ -1,4 +1,4 @@
-"""Changes of shape: flatten, reshape, take."""
+"""Changes of shape: flatten, reshape, permute, take, slice."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.declare import INTEGER, Schema, arg, declared
+from archspec.declare import INTEGER, POSITIVE, Schema, arg, declared, optional
 from archspec.ops.base import (
     EVERYTHING,
+    POINTWISE,
     Functional,
     Op,
     OpError,
     Shape,
+    View,
     counted,
     input_shape,
     keras_axis,
@@ -20,6 +22,7 @@ from archspec.ops.base import (
     show,
 )
 
+DIMS: Schema = {"type": "array", "items": POSITIVE, "minItems": 1}
 TARGET_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1}
 
 
@@ -146,3 +149,84 @@ class Take(Functional):
     def apply(self, keras: Any, x: Any, name: str) -> Any:
         axis = keras_axis(self.axis, tuple(x.shape)[1:]) + 1
         return keras.layers.Identity(name=name)(x[(*(slice(None),) * axis, self.indices)])
+
+
+@declared
+class Permute(Op):
+    """Reorder the axes: `permute: [2, 1]` exchanges the positions and channels of a sequence.
+
+    Shapes: (L, C) -> (C, L) for `dims: [2, 1]`. MLP-Mixer (Tolstikhin et al. 2021, section 2).
+    """
+
+    name = "permute"
+    keras_layers = ("Permute", "Transpose")
+    keeps = ()
+    examples = (
+        ({"dims": [2, 1]}, [(7, 4)]),
+        ({"dims": [3, 1, 2]}, [(5, 4, 3)]),
+        ({"dims": [2, 1, 3]}, [(None, 4, 3)]),
+    )
+
+    dims: tuple[int, ...] = arg(DIMS, "the axes in their new order, counted from 1 as in Keras: 0 is the batch axis")
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        if sorted(self.dims) != list(range(1, len(x) + 1)):
+            raise OpError(
+                f"`dims: {list(self.dims)}` is no order of the {counted(len(x), 'axis')} of {show(x)}",
+                "dims",
+                f"write each of {', '.join(map(str, range(1, len(x) + 1)))} once",
+            )
+        return tuple(x[axis - 1] for axis in self.dims)
+
+    def view(self, x: Shape, *others: Shape) -> View:
+        return POINTWISE if self.dims == tuple(range(1, len(x) + 1)) else EVERYTHING
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        if type(layer).__name__ != "Transpose":
+            return super().from_keras(layer)
+        axes = [axis % (len(input_shape(layer)) + 1) for axis in layer.axes or ()]
+        if not axes or axes[0]:
+            raise OpError("it moves the batch axis")
+        return {"dims": axes[1:]}
+
+
+@declared
+class Slice(Functional):
+    """Part of an axis, from position `start` up to but without `end`: a split of channels, e.g. in CSPNet.
+
+    Shapes: (H, W, C) -> (H, W, end - start) for `axis: -1`.
+    """
+
+    name = "slice"
+    keeps = ()
+    examples = (
+        ({"end": 2}, [(5, 4, 3)]),
+        ({"start": 1, "end": 3, "axis": 1}, [(5, 4, 3)]),
+        ({"start": -2}, [(None, 7)]),
+        ({"start": 1, "end": -1, "axis": 1}, [(None, 7)]),
+    )
+
+    start: int = arg(INTEGER, "first position, from 0; negative values count from the end", 0)
+    end: int | None = arg(optional(INTEGER), "position after the last one; null for the end of the axis", None)
+    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        index = keras_axis(self.axis, x)
+        size = x[index]
+        if size is None:
+            return (*x[:index], None, *x[index + 1 :])
+        for word, position in (("start", self.start), ("end", self.end or 0)):
+            if not -size <= position <= size:
+                raise OpError(f"axis {self.axis} has {counted(size, 'position')}, but `{word}` is {position}", word)
+        kept = len(range(*slice(self.start, self.end).indices(size)))
+        if not kept:
+            raise OpError(f"nothing lies between `start: {self.start}` and `end: {self.end}` of {size}", "end")
+        return (*x[:index], kept, *x[index + 1 :])
+
+    def view(self, x: Shape, *others: Shape) -> View:
+        return POINTWISE if self.axis in (-1, len(x)) else EVERYTHING
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        axis = keras_axis(self.axis, tuple(x.shape)[1:]) + 1
+        return keras.layers.Identity(name=name)(x[(*(slice(None),) * axis, slice(self.start, self.end))])

@@ -69,4 +69,4 @@ def test_attention_counts_its_projections_and_its_two_products() -> None:
 def test_only_convolutions_dense_layers_and_attention_count() -> None:
     """He et al. 2016, Table 1, counts the first two."""
     counted = {op.name for op in OPS.values() for given, inputs in op.examples if op.make(given).macs(*inputs) != 0}
-    assert counted == {"conv", "depthwise_conv", "separable_conv", "dense", "attention"}
+    assert counted == {"conv", "conv_transpose", "depthwise_conv", "separable_conv", "dense", "attention"}

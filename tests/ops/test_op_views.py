@@ -9,6 +9,7 @@ import pytest
 
 from archspec.ops import OPS, Op
 from archspec.ops.base import EVERYTHING, Shape, Window
+from tests.ops.test_op_conformance import OF_POSITIVE_NUMBERS
 
 CASES = [
     pytest.param(op, given, tuple(13 - axis if n is None else n for axis, n in enumerate(inputs[0])), id=f"{name}-{i}")
@@ -32,7 +33,8 @@ def readers(op: Op, shape: Shape, axis: int) -> np.ndarray:
     size = shape[axis]
     assert size is not None
     random = np.random.default_rng(1)
-    still = np.repeat(random.uniform(-0.4, 0.4, (1, *shape)).astype("float32"), size, 0)
+    low, high = (1, 2) if op.name in OF_POSITIVE_NUMBERS else (-0.4, 0.4)
+    still = np.repeat(random.uniform(low, high, (1, *shape)).astype("float32"), size, 0)
     moved = still.copy()
     for position in range(size):
         line = (position, *(slice(None),) * axis, position)

@@ -67,19 +67,39 @@ def merge(reading: Reading) -> int | None:
 
 def subtract(reading: Reading) -> int:
     if len(reading.inputs) > 1:
-        x, y = reading.inputs
-        return reading.add("add", x, reading.add("rescale", y, scale=-1.0))
+        return reading.add("subtract")
     value = _number(reading)
-    if reading.given[0] is value:  # 1 - x
+    if _number_first(reading):  # 1 - x
         return reading.add("rescale", scale=-1.0, offset=value)
     return reading.add("rescale", scale=1.0, offset=-value)
 
 
 def divide(reading: Reading) -> int:
+    if len(reading.inputs) > 1:
+        return reading.add("divide")
     value = _number(reading)
-    if len(reading.inputs) > 1 or reading.given[0] is value:
-        raise OpError("a spec can divide only by numbers")
+    if _number_first(reading):  # 1 / x
+        return reading.add("rescale", reading.add("reciprocal"), scale=value)
     return reading.add("rescale", scale=1 / value)
+
+
+POWERS = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
+
+
+def power(reading: Reading) -> int:
+    """x ** 2, x ** 0.5, or a power of two layers."""
+    if len(reading.inputs) > 1:
+        return reading.add("power")
+    value = _number(reading)
+    if _number_first(reading) or value not in POWERS:
+        raise OpError(f"a spec has the powers {', '.join(f'{number:g}' for number in POWERS)}, and not {value}")
+    return reading.add(POWERS[value])
+
+
+def _number_first(reading: Reading) -> bool:
+    import keras
+
+    return not isinstance(reading.given[0], keras.KerasTensor)
 
 
 def _number(reading: Reading) -> Any:
@@ -116,9 +136,10 @@ def nothing(reading: Reading) -> int:
 
 
 READERS: dict[str, Callable[[Reading], int | None]] = {
-    **dict.fromkeys(("Add", "Multiply", "Maximum", "Average"), merge),
+    **dict.fromkeys(("Add", "Multiply", "Maximum", "Minimum", "Average"), merge),
     "Subtract": subtract,
     **dict.fromkeys(("Divide", "TrueDivide"), divide),
+    "Power": power,
     "Pad": pad,
     "CustomScaleLayer": scaled_sum,
     **dict.fromkeys(("Identity", "ActivityRegularization", "GaussianNoise", "GaussianDropout"), nothing),
