@@ -1,0 +1,80 @@
+"""The text in boxes and on edges: operators with the arguments that a figure shows, shapes, and sums of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archspec.drawings.graph.tree import Block, title
+from archspec.format import count
+from archspec.graph.ir import Graph, total
+from archspec.ops.base import Op, Shape
+
+NAMES = {"depthwise_conv": "depthwise", "separable_conv": "separable", "bn": "batch norm", "lrn": "LRN"}
+"""Operators that figures call differently."""
+
+
+def operator_label(op: Op) -> str:
+    """An operator with the arguments that a figure shows: `conv 3×3, 64, /2`."""
+    name = op.name or "input"
+    values = vars(op)
+    kernel = values.get("kernel_size", values.get("pool_size"))
+    parts = [f"{NAMES.get(name, name)} {_sizes(kernel)}" if kernel is not None else NAMES.get(name, name)]
+    for argument in ("filters", "units"):
+        if isinstance(values.get(argument), int):
+            parts.append(str(values[argument]))
+    for argument, mark in (("strides", "/"), ("dilation_rate", "dilation "), ("groups", "groups ")):
+        value = values.get(argument)
+        if value is not None and value != 1 and not (argument == "groups" and kernel is None):
+            parts.append(f"{mark}{_sizes(value)}")
+    if isinstance(values.get("rate"), float):
+        parts.append(f"{values['rate']:g}")
+    if isinstance(values.get("num_heads", values.get("heads")), int):
+        parts.append(f"{values.get('num_heads', values.get('heads'))} heads")
+    return ", ".join(parts)
+
+
+def _sizes(value: Any) -> str:
+    """3 -> 3×3, (1, 7) -> 1×7; a stride or dilation of one number stays 2."""
+    if isinstance(value, (tuple, list)):
+        return str(value[0]) if len(value) == 1 else "×".join(map(str, value))
+    return str(value)
+
+
+def layer_label(block: Block, op: Op, rank: int) -> str:
+    """The operator of a layer, after its name if its author gave it one: `conv1: conv 7×7, 64, /2`."""
+    kernel = vars(op).get("kernel_size", vars(op).get("pool_size"))
+    label = operator_label(op)
+    if isinstance(kernel, int) and rank > 1:
+        label = label.replace(f" {kernel}", f" {'×'.join([str(kernel)] * rank)}", 1)
+    name = block.label.rpartition("/")[2]
+    plain = name.rpartition("_")[0] if name.rpartition("_")[2].isdigit() else name
+    return label if op.name in (name, plain) or not op.name else f"{name}: {label}"
+
+
+def shape_label(shape: Shape) -> str:
+    """`224×224×3`; a free size is `?`."""
+    return "×".join("?" if size is None else str(size) for size in shape) or "1"
+
+
+def figures(graph: Graph, block: Block, show: Sequence[str]) -> str:
+    """`36.9K params · 115.6M MACs` of all layers of a block; empty without figures."""
+    nodes = graph.nodes[block.start : block.stop]
+    parts = []
+    for figure in show:
+        if figure == "params":
+            number: int | None = sum(node.facts.params for node in nodes)
+        else:
+            number = total(node.facts.macs for node in nodes)
+        if number != 0:
+            parts.append(f"{count(number)} {'MACs' if figure == 'macs' else figure}")
+    return " · ".join(parts)
+
+
+def box_label(graph: Graph, block: Block) -> str:
+    """The first line of a box."""
+    if block.is_layer:
+        node = graph.nodes[block.start]
+        reads = graph.nodes[node.inputs[0]].shape if node.inputs else node.shape
+        return layer_label(block, node.op, len(reads) - 1)
+    return title(block)
