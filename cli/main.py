@@ -30,7 +30,7 @@ COMMANDS = {
     "summarize": "Show every layer of a network: shapes, parameters, MACs, memory, receptive field.",
     "plan": "Estimate whether training fits into memory, with an upper bound on its speed.",
     "diff": "Compare two networks layer by layer: arguments, shapes, inputs and totals.",
-    "draw": "Draw networks: their layers and edges, or the table of their paper.",
+    "draw": "Draw networks: layers and edges, feature maps, or the table of the paper.",
     "from-keras": "Write the spec of a Keras model: the reverse of `archspec build`.",
     "convolutionalize": "Convert a network into a fully convolutional one, which takes images of any size, "
     "with the same weights.",

@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "drawings": GRAPH + "runtime.system",
     "drawings.graph": GRAPH + "drawings",
     "drawings.table": GRAPH + "drawings",
+    "drawings.volumes": GRAPH + "drawings",
     "runtime.system": BASE,
     "runtime.data": DECLARATIONS + "runtime.system",
     "runtime.data.files": DECLARATIONS + "runtime.system runtime.data",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archspec.drawings.drawing import Drawing
     from archspec.drawings.styles import Caption
 
-OPTIONS = ("style", "depth", "unfold", "direction", "show")
+OPTIONS = ("style", "depth", "unfold", "direction", "show", "log")
 
 
 def draw(
@@ -25,6 +25,7 @@ def draw(
     unfold: bool | None = None,
     direction: Direction | None = None,
     show: Sequence[Figure] | None = None,
+    log: bool | None = None,
     **settings: Setting,
 ) -> Drawing:
     """Draw networks: `draw("resnet:152").save("resnet.svg")`. A notebook shows the drawing.
@@ -32,12 +33,14 @@ def draw(
     Args:
         references: networks or references, as for `load`, or `.keras` files of any functional model.
         style: `graph` draws the layers and their edges, `table` the table of the paper; a family without a variant
-            stands for all its variants there.
+            stands for all its variants there. `volumes` draws feature maps to scale, as in the figures of LeNet and
+            AlexNet.
         depth: of `graph`: draw a block whose path has `depth` components as one box; by default the drawing shows as
             much as fits a page.
         unfold: of `graph`: draw every copy of a repeated block. With `depth` left out, draw every layer.
         direction: of `graph`: from the input `down` to the output, or to the `right`.
         show: of `graph`: figures in the boxes, `params` and `macs`.
+        log: of `volumes`: sizes in proportion to their logarithms.
         settings: as for `load`: `classes=10`.
 
     Raises:
@@ -50,7 +53,7 @@ def draw(
         raise fail("draw-option", "there is no network to draw", help='name one: `archspec.draw("vgg:D")`')
     every = find_style(style).variants
     found = [each for reference in references for each in _networks(reference, every, settings)]
-    options = {"depth": depth, "unfold": unfold or None, "direction": direction, "show": show}
+    options = {"depth": depth, "unfold": unfold or None, "direction": direction, "show": show, "log": log or None}
     return draw(style, [network.graph() for network in found], options, [_caption(network) for network in found])
 
 

@@ -64,6 +64,12 @@ STYLES: Mapping[str, Style] = {
         variants=True,
         captions=True,
     ),
+    "volumes": Style(
+        "volumes.style",
+        "Feature maps as boxes in proportion, as in the figures of LeNet and AlexNet.",
+        ("log",),
+        captions=True,
+    ),
 }
 """Name -> style; the first one is the default."""
 

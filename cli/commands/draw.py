@@ -58,6 +58,7 @@ def figures(ctx: click.Context, param: click.Parameter, text: str | None) -> lis
 @click.option("--unfold", is_flag=True, default=None, help="graph: draw every copy of a repeated block.")
 @click.option("--direction", type=click.Choice(get_args(api.Direction)), help="graph: where the output is.")
 @click.option("--show", metavar="FIGURE,...", callback=figures, help="graph: figures in the boxes: params, macs.")
+@click.option("--log", is_flag=True, default=None, help="volumes: sizes in proportion to their logarithms.")
 @overwrite
 def command(
     references: tuple[str, ...],
@@ -69,9 +70,10 @@ def command(
     unfold: bool | None,
     direction: api.Direction | None,
     show: list[api.Figure] | None,
+    log: bool | None,
     overwrite: bool,
 ) -> None:
-    """Draw networks: their layers and edges, or the table of their paper. Needs no TensorFlow.
+    """Draw networks: layers and edges, feature maps, or the table of the paper. Needs no TensorFlow.
 
     A REF is a network, a run directory, or a .keras file of any functional Keras model.
     """
@@ -89,6 +91,7 @@ def command(
         unfold=unfold,
         direction=direction,
         show=show,
+        log=log,
         **api.parse_settings(settings),
     )
     if out is None:

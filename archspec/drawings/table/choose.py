@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from archspec.drawings.components import TableColumn
 from archspec.drawings.table.configurations import configurations
 from archspec.drawings.table.layer_list import layer_list
-from archspec.drawings.table.layers import TableColumn
 from archspec.drawings.table.model import Cell, PaperTable
 from archspec.drawings.table.modules import modules
 from archspec.drawings.table.stages import stages

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from archspec.drawings.table.layers import (
+from archspec.drawings.components import (
     CONVOLUTIONS,
     POOLS,
     TableColumn,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archspec.drawings.table.layers import (
+from archspec.drawings.components import (
     CONVOLUTIONS,
     GLOBAL_POOLS,
     POOLS,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from archspec.drawings.table.layers import (
+from archspec.drawings.components import (
     CONVOLUTIONS,
     GLOBAL_POOLS,
     POOLS,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby, takewhile
 from typing import NamedTuple
 
-from archspec.drawings.table.layers import (
+from archspec.drawings.components import (
     CONVOLUTIONS,
     GLOBAL_POOLS,
     POOLS,

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from archspec.drawings import svg
+from archspec.drawings.components import TableColumn
 from archspec.drawings.drawing import Drawing
 from archspec.drawings.font import text_width
 from archspec.drawings.styles import Caption
 from archspec.drawings.table.choose import paper_table
 from archspec.drawings.table.formats import FORMATS, SUFFIXES
-from archspec.drawings.table.layers import TableColumn
 from archspec.drawings.table.model import Cell, PaperTable, Part
 from archspec.graph.ir import Graph
 

@@ -1,10 +1,11 @@
-"""What tables say of a layer, and the parts of a network that they show: layers on the way to the main output."""
+"""The parts of a network that tables and figures show: components on the way to the main output, and their words."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from posixpath import commonpath
 
 from archspec.graph.ir import Graph, Node, ancestors
 from archspec.ops.base import Shape
@@ -31,6 +32,8 @@ SHOWN = (
 SHORTCUTS = {"project", "shortcut"}
 """Parts of paths under which the compiler puts the layers of a shortcut (He et al. 2016, section 3.3)."""
 TIMES = "×"
+MOST_SIZES = 2
+"""Sizes of feature maps in one component: those before and after a reduction."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,28 @@ def components(graph: Graph) -> list[Component]:
     """The components on the way to the main output, in order."""
     kept = ancestors(graph, graph.outputs[0])
     nodes = [node for index, node in enumerate(graph.nodes) if index in kept and index]
-    return [_component(name, tuple(group)) for name, group in groupby(nodes, key=lambda node: node.path.split("/")[0])]
+    found: list[Component] = []
+    for component in _split(nodes, 0):
+        unique = all(component.name != other.name for other in found)
+        found.append(component if unique else replace(component, name=_common_path(component.nodes)))
+    return found
+
+
+def _split(nodes: Sequence[Node], level: int) -> Iterator[Component]:
+    """The components by the word at this level of their paths; one that is most of a network is split further."""
+    for name, group in groupby(nodes, key=lambda node: node.path.split("/")[level]):
+        component = _component(name, tuple(group))
+        paths = [node.path.split("/") for node in component.nodes]
+        sizes = {node.shape[:-1] for node in component.nodes if any(size != 1 for size in node.shape[:-1])}
+        below = [place for place in range(level + 1, min(map(len, paths))) if len({path[place] for path in paths}) > 1]
+        if component.repeated or len(sizes) <= MOST_SIZES or not below:
+            yield component
+        else:
+            yield from _split(component.nodes, below[0])
+
+
+def _common_path(nodes: Sequence[Node]) -> str:
+    return commonpath([node.path for node in nodes])
 
 
 def _component(name: str, nodes: tuple[Node, ...]) -> Component:
