@@ -64,6 +64,11 @@ devices = click.option(
     "[default: all GPUs, or one CPU device]",
 )
 skip_bad_images = click.option("--skip-bad-images", is_flag=True, help="Leave out files that cannot be decoded.")
+adapt_input = click.option(
+    "--adapt-input",
+    is_flag=True,
+    help="Weights for another number of input channels: sum or repeat the kernel of the first convolution.",
+)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 
 

@@ -26,27 +26,34 @@ if TYPE_CHECKING:
 
 @named_options
 def load_weights(
-    model: keras.Model, source: str | Path, *, graph: Graph | None = None, new_head: bool = False
+    model: keras.Model,
+    source: str | Path,
+    *,
+    graph: Graph | None = None,
+    new_head: bool = False,
+    adapt_input: bool = False,
 ) -> Matching:
     """Set the weights of a Keras model from a file of archspec, Keras or PyTorch, or from keras.applications.
 
     Args:
         model: a functional Keras model, of archspec or not.
-        source: a file (.keras, .weights.h5, .h5, .pth, .pt, .bin, .safetensors), `keras:imagenet` or `keras:ResNet50`.
-            Reading a file never runs code in it.
+        source: a file of Keras, PyTorch or safetensors, known by its contents; `FILE#KEY` for one of several sets of
+            weights in it; `keras:imagenet` or `keras:ResNet50`. Reading a file never runs code in it.
         graph: the graph that the model was built from; it gives the order of the layers of a model loaded from a file.
         new_head: keep the classifier of the model where that of the file has another number of classes.
+        adapt_input: adapt the first kernel of the file to another number of input channels, as timm does: its sum over
+            RGB for one channel, else repeated and scaled by 3 / channels.
 
     Returns:
-        How the layers were matched.
+        How the layers were matched, which set of weights was taken, and what was not used.
 
     Raises:
-        ArchspecError: `weights-mismatch`, `weights-not-found`, `weights-unknown`, `not-weights`, `weights-unsafe`,
-            `unknown-application`, `download`. The model is then unchanged.
+        ArchspecError: `weights-mismatch`, `several-weights`, `weights-not-found`, `weights-unknown`, `not-weights`,
+            `weights-damaged`, `weights-unsafe`, `unknown-application`, `download`. The model is then unchanged.
     """
     from archspec.runtime import weights
 
-    return weights.load_weights(model, source, graph=graph, new_head=new_head)
+    return weights.load_weights(model, source, graph=graph, new_head=new_head, adapt_input=adapt_input)
 
 
 @named_options

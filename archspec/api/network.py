@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -71,12 +72,21 @@ class Network:
         return self._graph
 
     @named_options
-    def build(self, weights: str | Path | None = None, *, init: bool = False, seed: int | None = None) -> keras.Model:
+    def build(
+        self,
+        weights: str | Path | None = None,
+        *,
+        adapt_input: bool = False,
+        init: bool = False,
+        seed: int | None = None,
+    ) -> keras.Model:
         """Build the Keras model: one functional model, whose layer `a.b` is the layer `a/b` of the graph.
 
         Args:
             weights: a weight file or `keras:imagenet`, as for `load_weights`. By default the weights are
-                initialized by Keras.
+                initialized by Keras. A warning names what a user should know, such as other weights in the file;
+                `load_weights` returns it instead.
+            adapt_input: adapt the first kernel of `weights` to the input channels, as in `load_weights`.
             init: initialize the weights by the recipe's `init:`, as `train` does. This takes twice as long.
             seed: seed Keras, TensorFlow, NumPy and Python before drawing the initial weights.
 
@@ -95,12 +105,21 @@ class Network:
         if weights is not None:
             from archspec.runtime.weights import load_weights
 
-            load_weights(model, weights, graph=self.graph())
+            matching = load_weights(model, weights, graph=self.graph(), adapt_input=adapt_input)
+            remarks = matching.remarks(str(weights))
+            if remarks:
+                warnings.warn(f"weights of {weights}: {'; '.join(remarks)}", stacklevel=4)
         return model
 
     @named_options
     def save(
-        self, out: str | Path, *, weights: str | Path | None = None, seed: int = 0, overwrite: bool = False
+        self,
+        out: str | Path,
+        *,
+        weights: str | Path | None = None,
+        adapt_input: bool = False,
+        seed: int = 0,
+        overwrite: bool = False,
     ) -> ModelFile:
         """Build the model and save it to a `.keras` file, with its spec and preprocessing: `archspec build`.
 
@@ -110,6 +129,7 @@ class Network:
         Args:
             out: the file, whose name ends in `.keras`.
             weights: a weight file or `keras:imagenet`, as for `load_weights`.
+            adapt_input: as for `load_weights`.
             seed: seed of the initial weights.
             overwrite: replace an existing file.
 
@@ -130,7 +150,7 @@ class Network:
         if weights is not None:
             from archspec.runtime.weights import load_weights
 
-            matching = load_weights(model, weights, graph=graph)
+            matching = load_weights(model, weights, graph=graph, adapt_input=adapt_input)
         metadata = Metadata(
             reference=self.reference,
             spec=self.resolved_text(),

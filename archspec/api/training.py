@@ -39,6 +39,7 @@ def train(
     skip_bad_images: bool = False,
     init_from: str | Path | None = None,
     init_map: Sequence[str] = (),
+    adapt_input: bool = False,
     checkpoint_every: str | None = None,
     deterministic: bool = False,
     mlflow: bool = False,
@@ -67,6 +68,7 @@ def train(
         skip_bad_images: leave out files that cannot be decoded.
         init_from: a weight file or `keras:imagenet` to start from. The classifier is new where the classes differ.
         init_map: which layers start from which layers of `init_from`; by default all do.
+        adapt_input: adapt the first kernel of `init_from` to another number of input channels, as in `load_weights`.
         checkpoint_every: `500steps` or `10m`: write checkpoints within epochs too, not only at their ends.
         deterministic: use only operations that give bit-identical results in every run.
         mlflow: log the recipe, the metrics of each epoch and the files of the run to MLflow.
@@ -106,6 +108,7 @@ def train(
         skip_bad_images=skip_bad_images,
         init_from=None if init_from is None else str(init_from),
         init_map=init_map,
+        adapt_input=adapt_input,
         checkpoint_every=checkpoint_every,
         deterministic=deterministic,
         mlflow=mlflow,

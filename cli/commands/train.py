@@ -9,6 +9,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import (
+    adapt_input,
     cluster,
     complete_reference,
     devices,
@@ -52,6 +53,7 @@ from archspec.cli.terminal import DataCommand, echo
     help="Layers that start from --init-from: `vgg-a-to-deeper`, a pattern of paths (`conv*/**`), or TARGET=SOURCE.  "
     "[default: all layers]",
 )
+@adapt_input
 @click.option(
     "--freeze",
     multiple=True,
@@ -95,6 +97,7 @@ def command(
     validation_split: float | None,
     init_from: str | None,
     init_map: tuple[str, ...],
+    adapt_input: bool,
     freeze: tuple[str, ...],
     seed: int,
     devices: str | None,
@@ -123,6 +126,8 @@ def command(
             raise click.UsageError(f"Missing {missing}.", ctx)
         if init_map and init_from is None:
             raise click.UsageError("--init-map selects layers of --init-from, which is missing.", ctx)
+        if adapt_input and init_from is None:
+            raise click.UsageError("--adapt-input adapts the weights of --init-from, which is missing.", ctx)
         frozen = json.dumps(freeze) if freeze else None
         given = {"train.epochs": epochs, "train.batch_size": batch_size, "train.freeze": frozen}
         texts = (*settings, *(f"{name}={value}" for name, value in given.items() if value is not None))
@@ -140,6 +145,7 @@ def command(
             skip_bad_images=skip_bad_images,
             init_from=init_from,
             init_map=init_map,
+            adapt_input=adapt_input,
             checkpoint_every=checkpoint_every,
             deterministic=deterministic,
             mlflow=mlflow,

@@ -27,6 +27,7 @@ class TrainConfig:
     skip_bad_images: bool = False
     init_from: str | None = None
     init_map: Sequence[str] = ()
+    adapt_input: bool = False
     checkpoint_every: str | None = None
     deterministic: bool = False
 
@@ -36,6 +37,7 @@ class TrainConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrainConfig:
         """From the contents of run.json. Raises KeyError, TypeError, ValueError or AttributeError."""
+        data = {"adapt_input": False, **data}  # missing in files of archspec 0.1.0
         given = {field.name: data[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**given, "recipe": recipe_of(data["recipe"])})
 

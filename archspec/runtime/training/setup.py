@@ -51,9 +51,12 @@ def initial_model(request: RunRequest, strategy: tf.distribute.Strategy) -> kera
         initialize(model, graph, config.recipe.init)
     if config.init_from is not None and not (request.resumed and request.resumed.checkpoint):
         if config.init_map:
-            lines = initialize_from(model, graph, config.init_from, config.init_map).table()
+            lines = initialize_from(
+                model, graph, config.init_from, config.init_map, adapt_input=config.adapt_input
+            ).table()
         else:
-            lines = [load_weights(model, config.init_from, graph=graph, new_head=True).describe(config.init_from)]
+            matching = load_weights(model, config.init_from, graph=graph, new_head=True, adapt_input=config.adapt_input)
+            lines = [matching.describe(config.init_from)]
         for line in lines:
             request.progress.note(line)
     freeze(model, graph, config.recipe.freeze)

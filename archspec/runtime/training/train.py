@@ -38,6 +38,7 @@ def train(
     skip_bad_images: bool = False,
     init_from: str | None = None,
     init_map: Sequence[str] = (),
+    adapt_input: bool = False,
     checkpoint_every: str | None = None,
     deterministic: bool = False,
     mlflow: bool = False,
@@ -63,6 +64,7 @@ def train(
         init_from: a file of weights to start from, or `keras:imagenet`; where the classes differ the classifier keeps
             its initial weights.
         init_map: which layers to take from `init_from`, as in `initialize_from`; all by default.
+        adapt_input: adapt the first kernel of `init_from` to the input channels of the network, as in `load_weights`.
         checkpoint_every: `500steps` or `10m`: how often to write a checkpoint inside an epoch. One is always written at
             the end of an epoch.
         deterministic: use deterministic operations only; on a CPU all of them are.
@@ -84,6 +86,7 @@ def train(
         skip_bad_images=skip_bad_images,
         init_from=init_from,
         init_map=tuple(init_map),
+        adapt_input=adapt_input,
         checkpoint_every=checkpoint_every,
         deterministic=deterministic,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archspec.diagnostics import ArchspecError, Source, did_you_mean, fail
+from archspec.diagnostics import ArchspecError, Source, did_you_mean, fail, listed
 from archspec.format import Table
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.ir import Graph
@@ -16,12 +16,14 @@ from archspec.graph.select import INIT_MAPS, Pairs, initializers, partner, unmat
 from archspec.lang.recipes.initializers import Initializer, Rule
 from archspec.lang.spec.spec import parse
 from archspec.runtime.models.keras_class import keras_class
-from archspec.runtime.models.keras_graph import keras_graph
+from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.models.model_file import read_metadata
+from archspec.runtime.weights.input_channels import adapted, first_convolution
 from archspec.runtime.weights.keras_units import model_slots
 from archspec.runtime.weights.load import assign
 from archspec.runtime.weights.matching import Slot, Unit, shown
-from archspec.runtime.weights.weight_file import open_source
+from archspec.runtime.weights.weight_file import WeightSource, open_source
+from archspec.runtime.weights.weight_sets import rank
 
 if TYPE_CHECKING:
     import keras
@@ -80,6 +82,8 @@ class Transfer:
     source: str
     layers: tuple[TransferredLayer, ...]
     unused: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    """The set of weights that was taken, an adapted kernel, arrays with NaN or infinity."""
 
     def table(self) -> list[str]:
         """A line for each layer of the network, then the layers of the source that are not used."""
@@ -88,15 +92,18 @@ class Transfer:
             for each in self.layers
         ]
         unused = [f"not used: {', '.join(self.unused)}"] if self.unused else []
-        return [*Table(("layer", "weights", f"in {self.source}", ""), rows).lines(), *unused]
+        return [*Table(("layer", "weights", f"in {self.source}", ""), rows).lines(), *unused, *self.remarks]
 
 
-def initialize_from(model: keras.Model, graph: Graph, source: str, maps: Sequence[str]) -> Transfer:
+def initialize_from(
+    model: keras.Model, graph: Graph, source: str, maps: Sequence[str], *, adapt_input: bool = False
+) -> Transfer:
     """Set the weights of the layers that the maps name; other layers are unchanged.
 
     Args:
         graph: of the model.
         source: a file of weights, as in `load_weights`; a named map needs a model file or a run.
+        adapt_input: adapt the first kernel to another number of input channels, as in `load_weights`.
         maps: names of INIT_MAPS; patterns of paths of this network, PATTERN for layers of the same path in the source,
             or TARGET=SOURCE, whose wildcards match the same text. If several match, the last one applies.
 
@@ -104,13 +111,20 @@ def initialize_from(model: keras.Model, graph: Graph, source: str, maps: Sequenc
         ArchspecError: `init-map` with the table, `unmatched-pattern`, `bad-pattern`, and those of `open_source`; then
             no weight is changed.
     """
-    slots = {slot.name.replace(".", "/"): slot for slot in model_slots(keras_graph(model)).values()}
+    keras = keras_graph(model)
+    slots = {slot.name.replace(".", "/"): slot for slot in model_slots(keras).values()}
     in_order = [node.path for node in graph.layers if node.path in slots]
     wanted = dict(_pairs(graph, source, maps, in_order))
     with open_source(source, model.name, None) as opened:
         units = {unit.name.replace(".", "/"): unit for unit in opened.units}
+        remarks = _sets(source, opened)
+        for path, (unit, what) in (_adapted(keras, slots, wanted, units) if adapt_input else {}).items():
+            units[path] = unit
+            remarks.append(f"adapted {what}")
         layers = tuple(_layer(path, slots[path], wanted.get(path), units) for path in in_order)
-        transfer = Transfer(source, layers, tuple(path for path in units if path not in wanted.values()))
+        transfer = Transfer(
+            source, layers, tuple(path for path in units if path not in wanted.values()), tuple(remarks)
+        )
         wrong = sum(each.problem is not None for each in layers)
         if wrong:
             raise fail(
@@ -119,8 +133,36 @@ def initialize_from(model: keras.Model, graph: Graph, source: str, maps: Sequenc
                 notes=transfer.table(),
                 help="leave them out of the patterns: `--init-map 'conv*/**'`, or give other pairs `TARGET=SOURCE`",
             )
-        assign((slots[each.path], units[each.source]) for each in layers if each.source is not None)
-    return transfer
+        wrong_numbers = assign((slots[each.path], units[each.source]) for each in layers if each.source is not None)
+    if wrong_numbers:
+        remarks.append(f"warning: NaN or infinity in {listed(wrong_numbers, 4)}")
+    return replace(transfer, remarks=tuple(remarks))
+
+
+def _sets(source: str, opened: WeightSource) -> list[str]:
+    """Which set of weights is read. Raises ArchspecError (several-weights) if the keys do not tell."""
+    others = [each for each in opened.others if not each.whole]
+    if not others:
+        return []
+    alike = [each.key for each in (opened, *others) if rank(each.key) == rank(opened.key)]
+    if len(alike) > 1:
+        raise fail(
+            "several-weights",
+            f"`{source}` has several sets of weights: {listed([f'`{key}`' for key in alike], 8)}",
+            help="choose one: " + listed([f"`{source}#{key}`" for key in alike], 8),
+        )
+    return [f"weights `{opened.key}`; not taken: {listed([f'`{source}#{each.key}`' for each in others], 8)}"]
+
+
+def _adapted(
+    keras: KerasGraph, slots: dict[str, Slot], wanted: dict[str, str], units: dict[str, Unit]
+) -> dict[str, tuple[Unit, str]]:
+    """The unit for the first convolution, adapted to its input channels, by its path in the source."""
+    first = first_convolution(keras, model_slots(keras))
+    path = next((wanted.get(path) for path, slot in slots.items() if first and slot.name == first.name), None)
+    if first is None or path not in units:
+        return {}
+    return {path: (changed[0], what) for path in [path] for changed, what in adapted([units[path]], first)}
 
 
 def _pairs(graph: Graph, source: str, maps: Sequence[str], paths: Sequence[str]) -> Pairs:

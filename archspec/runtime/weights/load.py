@@ -3,56 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, listed
 from archspec.graph.ir import Graph
-from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
+from archspec.runtime.models.keras_graph import keras_graph
+from archspec.runtime.weights.find_matching import WeightTarget, find
 from archspec.runtime.weights.keras_units import in_spec_order, model_slots
-from archspec.runtime.weights.matching import Matching, Sizes, Slot, Unit, by_name, by_order, head_of, mismatch
-from archspec.runtime.weights.state_dict import told_apart
-from archspec.runtime.weights.structure import by_graph, by_tree
-from archspec.runtime.weights.weight_file import WeightSource, open_source
-
-AUXILIARY = "aux"
-"""Prefix, in lower case, of auxiliary classifiers in state dicts; they are left out if the spec has none."""
+from archspec.runtime.weights.matching import Matching, Sizes, Slot, Unit, head_of, mismatch
+from archspec.runtime.weights.weight_file import open_source
 
 
-def load_weights(model: Any, source: str | Path, *, graph: Graph | None = None, new_head: bool = False) -> Matching:
+def load_weights(
+    model: Any, source: str | Path, *, graph: Graph | None = None, new_head: bool = False, adapt_input: bool = False
+) -> Matching:
     """Set the weights of a keras.Model from a file, or from `keras:imagenet` and `keras:NAME`.
 
     Args:
         model: of `archspec.build`, or any functional Keras model.
-        source: .keras, .weights.h5, .h5, .pth, .pt, .bin or .safetensors; `keras:NAME` downloads.
+        source: a file of Keras, PyTorch or safetensors; `FILE#KEY` selects one of several sets of weights in it;
+            `keras:NAME` downloads.
         graph: of the spec; gives the order of the layers when the model was loaded from a file.
         new_head: keep the classifier of the model if the file has another number of classes.
+        adapt_input: if the file is for another number of input channels, sum or repeat the first kernel.
 
     Returns how the layers were matched; `Matching.describe` summarizes it in one line. Raises ArchspecError:
-        weights-mismatch with a table of the layers that match and those that do not, weights-not-found,
-        weights-unknown, not-weights, weights-unsafe, unknown-application, download. The model is unchanged on errors.
+        weights-mismatch with a table of the layers that match and those that do not, several-weights,
+        weights-not-found, weights-unknown, not-weights, weights-damaged, weights-unsafe, unknown-application, download.
+        The model is unchanged on errors.
     """
     text, keras = str(source), keras_graph(model)
     slots = model_slots(keras)
     with open_source(text, model.name, {slot.name for slot in slots.values()}) as opened:
-        if not opened.as_run:
-            slots, units = told_apart(slots, keras, opened.units)
-            opened = replace(opened, units=units)
-        matching = _match(keras, slots, graph, opened)
-        if matching is None and new_head:
-            matching = _match_without_head(keras, slots, graph, opened)
+        target = WeightTarget(keras, slots, graph)
+        matching = find(target, opened, text, new_head=new_head, adapt_input=adapt_input)
         if matching is None:
+            adaptable = not adapt_input and find(target, opened, text, new_head=new_head, adapt_input=True)
             order = list(slots.values()) if opened.as_run else in_spec_order(slots, keras, graph)
+            keys = [f"`{each.key}`" for each in (opened, *opened.others) if each.key]
             raise fail(
                 "weights-mismatch",
                 f"the weights of `{text}` do not fit `{model.name}`",
-                notes=mismatch(order, opened.units),
-                help=_remedy(order, opened.units, new_head=new_head),
+                notes=[
+                    *([f"the file has several sets of weights: {listed(keys, 8)}"] if len(keys) > 1 else []),
+                    *mismatch(order, opened.units),
+                ],
+                help=ADAPT.format(adaptable.adapted) if adaptable else _remedy(order, opened.units, new_head=new_head),
             )
-        assign(matching.pairs)
-    return matching
+        not_finite = assign(matching.pairs)
+    return replace(matching, not_finite=not_finite)
+
+
+ADAPT = "add `--adapt-input`, in Python `adapt_input=True`; {}"
 
 
 def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> str:
@@ -65,70 +70,26 @@ def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> 
     return "check that the weights are of this variant; `archspec list` shows all variants"
 
 
-def _match(
-    keras: KerasGraph,
-    slots: dict[int, Slot],
-    graph: Graph | None,
-    source: WeightSource,
-    heads: tuple[int | None, int | None] = (None, None),
-) -> Matching | None:
-    """The matching by name, else by graph, else by order. `heads`: see `by_graph`."""
-    ordered = in_spec_order(slots, keras, graph)
-    found = by_name(ordered, source.units)
-    if found is None and source.graph is not None:
-        found = by_graph(keras, slots, source.graph, dict(zip(source.positions, source.units, strict=True)), heads)
-    return found or _match_by_order(list(slots.values()), ordered, source)
+def assign(pairs: Iterable[tuple[Slot, Unit]]) -> tuple[str, ...]:
+    """Set the weights of layers to those of units. All are read, with their errors, before any is set.
 
+    Returns which arrays contain NaN or infinity.
+    """
+    import numpy as np
 
-def _match_by_order(as_run: list[Slot], ordered: list[Slot], source: WeightSource) -> Matching | None:
-    if source.as_run:
-        return by_order(as_run, source.units)
-    for chosen, unused in _choices(source.units, len(ordered)):
-        found = None if source.sorted_by_name else by_order(ordered, chosen)
-        found = found or by_tree(ordered, chosen)
-        if found is not None:
-            return replace(found, unused=tuple(unused))
-    return None
-
-
-def _choices(units: list[Unit], wanted: int) -> Iterator[tuple[list[Unit], list[Unit]]]:
-    """Units to match and to leave out: all and none; then without auxiliary classifiers, if there are too many."""
-    yield units, []
-    auxiliary = [unit for unit in units if any(word.lower().startswith(AUXILIARY) for word in unit.name.split("."))]
-    if auxiliary and len(units) > wanted:
-        yield [unit for unit in units if unit not in auxiliary], auxiliary
-
-
-def _match_without_head(
-    keras: KerasGraph, slots: dict[int, Slot], graph: Graph | None, source: WeightSource
-) -> Matching | None:
-    """The matching without the classifiers, or without that of the model alone, for files without a classifier."""
-    ordered = in_spec_order(slots, keras, graph)
-    index = head_of(ordered)
-    if index is None:
-        return None
-    head = ordered[index]
-    place = next(position for position, slot in slots.items() if slot is head)
-    body = {position: slot for position, slot in slots.items() if slot is not head}
-    there = head_of(source.units)
-    if there is not None:
-        other = source.positions[there] if source.positions else None
-        found = _match(keras, body, graph, source.without(there), (place, other))
-        if found is not None:
-            return replace(found, kept=(head,), unused=(*found.unused, source.units[there]))
-    found = _match(keras, body, graph, source, (place, None))
-    return found and replace(found, kept=(head,))
-
-
-def assign(pairs: Iterable[tuple[Slot, Unit]]) -> None:
-    """Set the weights of layers to those of units. All are read, with their errors, before any is set."""
     arrays = [
-        (variable, _array_of(slot, unit, index))
+        (variable, _array_of(slot, unit, index), unit)
         for slot, unit in pairs
         for index, variable in enumerate(slot.variables)
     ]
-    for variable, array in arrays:
+    for variable, array, _ in arrays:
         variable.assign(array)
+    found = [
+        f"{variable.path.rpartition('/')[2]} of `{unit.name}`"
+        for variable, array, unit in arrays
+        if not np.isfinite(array).all()
+    ]
+    return ("every array",) if len(found) == len(arrays) > 1 else tuple(found)
 
 
 def _array_of(slot: Slot, unit: Unit, index: int) -> Any:

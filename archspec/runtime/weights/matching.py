@@ -117,18 +117,58 @@ class Matching:
     """Layers of the model that keep their weights."""
     unused: tuple[Unit, ...] = ()
     """Layers of the file that are not used."""
+    chosen: str = ""
+    """The key of the set of weights that was taken, where the file has several: `model`."""
+    others: tuple[str, ...] = ()
+    """The keys of the other sets in the file: `model_ema`. `FILE#model_ema` selects that one."""
+    adapted: str = ""
+    """How the kernel of the first convolution was adapted to another number of input channels."""
+    not_finite: tuple[str, ...] = ()
+    """The arrays that contain NaN or infinity."""
 
     def __repr__(self) -> str:
         return f"<Matching of {len(self.pairs)} layers {self.how}, {len(self.kept)} new, {len(self.unused)} not used>"
 
     def describe(self, source: str) -> str:
-        """One line, such as `weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`."""
+        """One line, such as `weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`.
+
+        It names the set of weights that was taken and the others, what is not used, and arrays with NaN or infinity.
+        """
         kinds = Counter(slot.kind for slot, _ in self.pairs)
         counts = listed(f"{count} {kind}" for kind, count in kinds.items())
-        text = f"weights of {source}, matched {self.how}: {counts}"
-        for word, layers in (("not used", self.unused), ("new", self.kept)):
-            text += f"; {word}: {listed([f'`{layer.name}`' for layer in layers], 3)}" if layers else ""
-        return text
+        key = "" if not self.chosen or source.endswith(f"#{self.chosen}") else f"`{self.chosen}` of "
+        return "; ".join([f"weights {key or 'of '}{source}, matched {self.how}: {counts}", *self.remarks(source)])
+
+    def remarks(self, source: str) -> list[str]:
+        """What a user should know about the weights beside their number: see `describe`."""
+        found = []
+        if self.others:
+            keys = [f"`{source.partition('#')[0]}#{key}`" for key in self.others]
+            found.append(f"not taken: {listed(keys, 8)}")
+        if self.unused:
+            found.append(f"not used: {listed(summary(self.unused, [unit for _, unit in self.pairs]), 8)}")
+        if self.kept:
+            found.append(f"new: {listed([f'`{layer.name}`' for layer in self.kept], 3)}")
+        if self.adapted:
+            found.append(f"adapted {self.adapted}")
+        if self.not_finite:
+            found.append(f"warning: NaN or infinity in {listed(self.not_finite, 4)}")
+        return found
+
+
+COUNTERS = {"total_ops", "total_params", "n_averaged"}
+"""Last words of buffers that tools add to every module (thop) or model (torch.optim.swa_utils)."""
+
+
+def summary(units: Sequence[Unit], used: Sequence[Unit]) -> list[str]:
+    """The names of unused units: a counter of many modules once, a module that is not used at all once."""
+    taken = {unit.name.partition(".")[0] for unit in used}
+    found: dict[str, list[str]] = {}
+    for unit in units:
+        first, last = unit.name.partition(".")[0], unit.name.rpartition(".")[2]
+        word = last if last in COUNTERS else f"{first}.*" if first not in taken and first != last else unit.name
+        found.setdefault(word, []).append(unit.name)
+    return [f"`{names[0]}`" if len(names) == 1 else f"`{word}` ({len(names)})" for word, names in found.items()]
 
 
 def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:

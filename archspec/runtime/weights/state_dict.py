@@ -37,11 +37,13 @@ def torch_units(state: Mapping[str, Tensor]) -> list[Unit]:
             module, last = name, ""  # a parameter without a module
         modules.setdefault(module, {})[last] = tensor
     units = []
+    partners = {module: _attention(module, tensors, modules) for module, tensors in modules.items()}
+    outputs = set(partners.values())
     for module, tensors in modules.items():
-        partner = _attention(module, tensors, modules)
+        partner = partners[module]
         if partner is not None:
             units.append(_attention_unit(module, tensors, modules[partner]))
-        elif not any(module == _attention(other, given, modules) for other, given in modules.items()):
+        elif module not in outputs:
             units.append(_unit(module, [tensors[last] for last in ("", *ORDER) if last in tensors], set(tensors)))
     return units
 

@@ -1,8 +1,8 @@
-"""Read the pickle of a PyTorch state dict without running it.
+"""Read the pickle of a PyTorch checkpoint without running it.
 
 A pickle is a program for a stack machine, and Python's pickle module calls every function that it names. This reader
-supports the opcodes for dictionaries, lists, text and numbers, and four functions that describe tensors; it rejects all
-other names. It looks up no class and imports nothing.
+supports the instructions for containers, text and numbers, and the names of `inert`: tensors, arrays and inert objects.
+It rejects a call of any other function. It looks up no class and imports nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,23 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
-MAX_STEPS = 5_000_000  # of a pickle; a state dict of ten thousand tensors has some 400,000
+from archspec.runtime.models.file_limits import PICKLE_STEPS, RANK
+from archspec.runtime.weights.inert import (
+    DTYPES,
+    TENSOR_TYPES,
+    UNTYPED,
+    Inert,
+    Name,
+    is_foreign_class,
+    is_inert,
+    normal,
+)
 
 
 class PickleError(ValueError):
-    """The data is not the pickle of a state dict. `unsafe` is the forbidden name, if it has one."""
+    """The data is not the pickle of a checkpoint. `unsafe` is the forbidden name, if it has one."""
 
     def __init__(self, message: str, unsafe: str | None = None) -> None:
         super().__init__(message)
@@ -32,68 +42,62 @@ class Storage:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
-    """A tensor: a view of a storage. `offset` and `strides` count items."""
+    """A tensor: a view of a storage. `offset` and `strides` count items of `dtype`."""
 
     storage: Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    dtype: str
 
 
-@dataclass(frozen=True)
-class Name:
-    """A global name in the pickle, which is never looked up."""
+@dataclass(eq=False)
+class Array:
+    """A NumPy array, whose numbers are in the pickle: `dtype` as in '<f4', in C order unless `fortran`."""
 
-    text: str
-
-
-DTYPES = {
-    "DoubleStorage": "float64",
-    "FloatStorage": "float32",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-}
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    data: bytes | None = None
+    fortran: bool = False
 
 
-def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
-    sizes = (*shape, *strides, offset)
+def view(storage: Any, offset: Any, shape: Any, strides: Any, dtype: str | None = None) -> View:
+    """The tensor of `_rebuild_tensor_v2`, checked. Raises PickleError."""
     if not isinstance(storage, Storage) or len(shape) != len(strides):
         raise PickleError("a tensor has no storage")
-    if not all(isinstance(size, int) and 0 <= size < 2**48 for size in sizes):
+    if len(shape) > RANK:
+        raise PickleError(f"a tensor has {len(shape)} axes")
+    if not all(isinstance(size, int) and 0 <= size < 2**48 for size in (*shape, *strides, offset)):
         raise PickleError("a tensor has invalid sizes")
-    return View(storage, offset, tuple(shape), tuple(strides))
+    return View(storage, offset, tuple(shape), tuple(strides), dtype or storage.dtype)
 
 
-CALLS: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": dict,
-    "torch._utils._rebuild_tensor": _view,
-    "torch._utils._rebuild_tensor_v2": _view,
-    "torch._utils._rebuild_parameter": lambda view, *_: view,
-}
-NAMES = {f"torch.{name}" for name in DTYPES} | set(CALLS)
-"""The names that a state dict may contain."""
+def storage_of(identity: Any) -> Storage:
+    """The storage of a persistent ID: ('storage', torch.FloatStorage, key, device, size[, view])."""
+    if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
+        raise PickleError("a persistent ID does not name a storage")
+    _, kind, key, _, size, *part = identity
+    text = kind.text if isinstance(kind, Name) else ""
+    dtype = "uint8" if text in UNTYPED else DTYPES.get(text.removeprefix("torch."))
+    if dtype is None or any(part):
+        raise PickleError(f"a storage has an unknown type{f', `{text}`' if text else ''}")
+    if not isinstance(key, str) or not isinstance(size, int) or not 0 <= size < 2**48:
+        raise PickleError("a storage has no size")
+    return Storage(dtype, key, size)
 
-_MARK = object()
 
-
-def read_pickle(file: IO[bytes], storage: Callable[[tuple[Any, ...]], Storage]) -> Any:
-    """The value of the pickle at the position of `file`, which is then after the pickle.
+def read_pickle(file: Any, storage: Callable[[tuple[Any, ...]], Storage]) -> Any:
+    """The value of the pickle at the position of `file`, which is then after the pickle. A file has `read`, `readline`
+    and `tell`.
 
     `storage` returns the storage for a persistent id. Raises PickleError.
     """
     machine = _Machine(storage)
     try:
-        for steps, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-            if steps > MAX_STEPS:
-                raise PickleError("its pickle has too many instructions")
+        for opcode, argument, _ in pickletools.genops(file):
+            machine.spend(1)
             if opcode.name == "STOP":
                 return machine.stack.pop()
             machine.step(opcode.name, argument)
@@ -104,11 +108,21 @@ def read_pickle(file: IO[bytes], storage: Callable[[tuple[Any, ...]], Storage]) 
     raise PickleError("its pickle has no end")
 
 
+_MARK = object()
+PLAIN = (str, int, float, bool, bytes, type(None))
+
+
 class _Machine:
     def __init__(self, storage: Callable[[tuple[Any, ...]], Storage]) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storage = storage
+        self.steps = 0
+
+    def spend(self, steps: int) -> None:
+        self.steps += steps
+        if self.steps > PICKLE_STEPS:
+            raise PickleError("its pickle has too many instructions")
 
     def step(self, name: str, argument: Any) -> None:
         stack = self.stack
@@ -123,8 +137,12 @@ class _Machine:
                 stack.append({"EMPTY_DICT": {}, "EMPTY_LIST": [], "EMPTY_TUPLE": ()}[name])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "INT" | "LONG" | "BINFLOAT" | "FLOAT":
                 stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "UNICODE" | "BINSTRING" | "SHORT_BINSTRING":
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "UNICODE":
                 stack.append(argument)
+            case "STRING" | "BINSTRING" | "SHORT_BINSTRING" | "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
+                stack.append(argument)
+            case "BYTEARRAY8":
+                stack.append(bytes(argument))
             case "BINPUT" | "LONG_BINPUT" | "PUT":
                 self.memo[int(argument)] = stack[-1]
             case "MEMOIZE":
@@ -133,36 +151,55 @@ class _Machine:
                 stack.append(self.memo[int(argument)])
             case "POP":
                 stack.pop()
+            case "DUP":
+                stack.append(stack[-1])
+            case "POP_MARK":
+                self.marked()
             case "TUPLE":
                 stack.append(tuple(self.marked()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 stack.append(tuple(self.top(int(name[-1]))))
+            case "LIST":
+                stack.append(self.marked())
+            case "DICT":
+                values = self.marked()
+                stack.append(dict(zip(map(_key, values[::2]), values[1::2], strict=True)))
+            case "EMPTY_SET":
+                stack.append(Inert("builtins.set"))
+            case "FROZENSET":
+                self.marked()
+                stack.append(Inert("builtins.frozenset"))
+            case "ADDITEMS":
+                self.marked()
             case "APPEND":
                 (value,) = self.top(1)
-                self.of(list).append(value)
+                self.extend([value])
             case "APPENDS":
-                values = self.marked()
-                self.of(list).extend(values)
+                self.extend(self.marked())
             case "SETITEM":
-                key, value = self.top(2)
-                self.of(dict)[key] = value
+                self.update(self.top(2))
             case "SETITEMS":
-                values = self.marked()
-                self.of(dict).update(zip(values[::2], values[1::2], strict=True))
+                self.update(self.marked())
             case "GLOBAL":
-                stack.append(self.named(".".join(argument.split(" "))))
+                stack.append(_named(*argument.split(" ", 1)))
             case "STACK_GLOBAL":
-                stack.append(self.named(".".join(self.top(2))))
+                stack.append(_named(*self.top(2)))
             case "REDUCE":
                 function, arguments = self.top(2)
-                stack.append(CALLS[function.text](*arguments))
-            case "BUILD":  # the versions of the modules, an attribute of a state dict
-                stack.pop()
-                self.of(dict)
+                stack.append(self.called(function, arguments))
+            case "NEWOBJ":
+                kind, arguments = self.top(2)
+                stack.append(self.instance(kind, arguments))
+            case "NEWOBJ_EX":
+                kind, arguments, options = self.top(3)
+                stack.append(self.instance(kind, (*arguments, *options)))
+            case "BUILD":
+                (state,) = self.top(1)
+                self.build(stack[-1], state)
             case "BINPERSID":
                 stack.append(self.storage(stack.pop()))
             case _:
-                raise PickleError(f"its pickle has the instruction {name}, which no state dict needs")
+                raise PickleError(f"its pickle has the instruction {name}, which no checkpoint needs")
 
     def top(self, count: int) -> list[Any]:
         """The last values, removed from the stack."""
@@ -179,13 +216,113 @@ class _Machine:
         del self.stack[start:]
         return values
 
-    def of(self, kind: type) -> Any:
-        """The value on top of the stack, which is not removed."""
-        if not isinstance(self.stack[-1], kind):
-            raise PickleError(f"something other than a {kind.__name__}")
-        return self.stack[-1]
+    def extend(self, values: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, list):
+            target.extend(values)
+        elif not isinstance(target, Inert):
+            raise PickleError("something other than a list gets items")
 
-    def named(self, text: str) -> Name:
-        if text not in NAMES:
-            raise PickleError(f"it calls `{text}`", unsafe=text)
-        return Name(text)
+    def update(self, values: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Inert) and not isinstance(target.state, dict):
+            target.state = {}  # a subclass of dict, as configurations are
+        found = target.state if isinstance(target, Inert) else target
+        if not isinstance(found, dict):
+            raise PickleError("something other than a dict gets items")
+        found.update(zip(map(_key, values[::2]), values[1::2], strict=True))
+
+    def called(self, function: Any, arguments: Any) -> Any:
+        """What a call describes: a tensor, an array, a container, or an inert object. Nothing is called."""
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
+            raise PickleError("its pickle calls something without a name")
+        module, _, last = function.text.rpartition(".")
+        if not is_inert(module, last):
+            raise PickleError(f"it calls `{function.text}`", unsafe=function.text)
+        match last, *arguments:
+            case (("OrderedDict" | "Counter" | "dict" | "UserDict"), *given):
+                return self.dictionary(given[0] if given else ())
+            case "defaultdict", *given:
+                return self.dictionary(given[1] if len(given) > 1 else ())
+            case (("deque" | "list"), *given):
+                items = given[0] if given and isinstance(given[0], (list, tuple)) else ()
+                self.spend(len(items))
+                return list(items)
+            case "encode", str(text), *_:
+                self.spend(len(text) >> 6)
+                return text.encode("latin1")
+            case (("_rebuild_tensor" | "_rebuild_tensor_v2"), storage, offset, shape, strides, *_):
+                return view(storage, offset, shape, strides)
+            case "_rebuild_tensor_v3", storage, offset, shape, strides, _, _, Name() as dtype, *_:
+                if dtype.last not in TENSOR_TYPES:
+                    return Inert(f"a tensor of {dtype.text}")
+                return view(storage, offset, shape, strides, TENSOR_TYPES[dtype.last])
+            case (("_rebuild_parameter" | "_rebuild_parameter_with_state" | "Parameter" | "Buffer"), tensor, *_):
+                return tensor
+            case "_rebuild_from_type_v2", Name() as inner, Name(), tuple(given), *_:
+                return self.called(inner, given)
+            case "_reconstructor", Name() as kind, *_:
+                return self.instance(kind, ())
+            case "__newobj__", Name() as kind, *given:
+                return self.instance(kind, tuple(given))
+            case "_reconstruct", Name(), *_:
+                return Array()
+            case "dtype", str(text), *_:
+                return Inert("numpy.dtype", text)
+            case "_frombuffer", bytes(data), Inert("numpy.dtype", str(dtype)), tuple(shape), *order:
+                return Array(dtype, _shape(shape), data, order == ["F"])
+        return Inert(function.text)
+
+    def dictionary(self, items: Any) -> dict[Any, Any]:
+        """A new dictionary of another one, or of pairs."""
+        pairs = items.items() if isinstance(items, dict) else items
+        self.spend(len(pairs))
+        return {_key(key): value for key, value in pairs}
+
+    def instance(self, kind: Any, arguments: tuple[Any, ...]) -> Any:
+        """An object of a class: of INERT, or of a package, whose object has attributes only."""
+        if not isinstance(kind, Name):
+            raise PickleError("its pickle creates an object without a class")
+        module, _, last = kind.text.rpartition(".")
+        if is_inert(module, last):
+            return self.called(kind, arguments)
+        if arguments or not is_foreign_class(kind.text):
+            raise PickleError(f"it calls `{kind.text}`", unsafe=kind.text)
+        return Inert(kind.text)
+
+    def build(self, target: Any, state: Any) -> None:
+        """Set the state of the object on top of the stack."""
+        match target, state:
+            case Array(), (_, tuple(shape), Inert("numpy.dtype", str(dtype)), fortran, data):
+                data = data.encode("latin1") if isinstance(data, str) else data
+                target.dtype, target.shape, target.fortran = dtype, _shape(shape), bool(fortran)
+                target.data = data if isinstance(data, bytes) else None
+            case Inert("numpy.dtype", str(dtype)), (_, ("<" | ">" | "|") as order, *_):
+                target.state = order + dtype.lstrip("<>|=")
+            case Inert(), _ if target.kind != "numpy.dtype":
+                if isinstance(state, tuple) and len(state) == 2:  # with __slots__
+                    state = state[0] or state[1]
+                if isinstance(state, dict):
+                    target.state = {**(target.state or {}), **state} if isinstance(target.state, dict) else state
+                    self.spend(len(target.state))
+
+
+def _key(value: Any) -> Any:
+    """A key of a dictionary. The hash of nested tuples can take any time, so their identity stands for them."""
+    if isinstance(value, PLAIN):
+        return value
+    return Inert("key")
+
+
+def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(sizes) > RANK or not all(isinstance(size, int) and 0 <= size < 2**48 for size in sizes):
+        raise PickleError("an array has invalid sizes")
+    return tuple(sizes)
+
+
+def _named(module: Any, name: Any) -> Name:
+    """A name as data. Raises PickleError for a function of Python's library, which could do anything."""
+    text = normal(str(module), str(name))
+    if not is_inert(str(module), str(name)) and not is_foreign_class(text):
+        raise PickleError(f"it calls `{module}.{name}`", unsafe=f"{module}.{name}")
+    return Name(text)

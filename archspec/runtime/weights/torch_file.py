@@ -1,13 +1,14 @@
-"""Files of `torch.save`, in the zip format and the format before PyTorch 1.6. No code in them is run."""
+"""Files of `torch.save`, in the zip format and the older one, and plain pickles. No code in them is run."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,8 +16,16 @@ import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
 import numpy as np
 
 from archspec.diagnostics import fail
+from archspec.runtime.models.file_limits import MEMBERS, PICKLE_BYTES, read_member
 from archspec.runtime.weights.matching import Tensor
-from archspec.runtime.weights.state_pickle import DTYPES, Name, PickleError, Storage, View, read_pickle
+from archspec.runtime.weights.state_pickle import Array, PickleError, Storage, View, read_pickle, storage_of
+from archspec.runtime.weights.weight_sets import WeightSet, find_sets
+
+MAGIC = 0x1950A86A20F9469CFC6C
+"""The first number in a file of PyTorch before 1.6."""
+HELP = "give a state dict that `torch.save(model.state_dict(), ...)` wrote"
+
+Bytes = Callable[[str], bytes]
 
 
 def item_size(dtype: str) -> int:
@@ -31,7 +40,7 @@ def array_of(data: bytes, dtype: str, shape: tuple[int, ...], offset: int, strid
     """
     if 0 in shape:
         return np.zeros(shape, "float32")
-    flat = np.frombuffer(data, dtype)
+    flat = np.frombuffer(data[: len(data) // item_size(dtype) * item_size(dtype)], dtype)
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if last >= len(flat):
         raise ValueError("a tensor extends past the end of its data")
@@ -39,22 +48,12 @@ def array_of(data: bytes, dtype: str, shape: tuple[int, ...], offset: int, strid
     return np.lib.stride_tricks.as_strided(flat[offset:], shape, steps).astype("float32")
 
 
-PICKLE_BYTES = 64 << 20  # of the part without numbers; a network of ten thousand tensors has 2 MB
-MAGIC = 0x1950A86A20F9469CFC6C
-"""The first number in a file of PyTorch before 1.6."""
-INSIDE = ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model", "module", "net")
-"""Keys under which training checkpoints keep the weights."""
-PREFIXES = ("module.", "_orig_mod.", "model.")
-"""Prefixes that wrappers add to every name: DataParallel, torch.compile, trainers."""
-
-Bytes = Callable[[str], bytes]
-
-
 @contextmanager
-def torch_file(path: Path) -> Iterator[dict[str, Tensor]]:
-    """The tensors of a state dict by name, in its order, readable until the end of the block.
+def torch_file(path: Path) -> Iterator[list[WeightSet]]:
+    """The sets of weights in the file, those without an average first, readable until the end of the block.
 
-    Raises ArchspecError: weights-unsafe where the file calls anything, not-weights for any other file.
+    Raises:
+        ArchspecError: `weights-unsafe` if the file calls a function, `weights-damaged`, `not-weights` without tensors.
     """
     with path.open("rb") as file, ExitStack() as stack:
         with _refusing(path):
@@ -63,7 +62,11 @@ def torch_file(path: Path) -> Iterator[dict[str, Tensor]]:
             else:
                 file.seek(0)
                 value, read = _old_form(file, path.stat().st_size)
-        yield _state(path, value, read)
+            read = lru_cache(maxsize=2)(read)  # many tensors can be views of one storage
+            sets = find_sets(value, lambda name, tensor: _tensor(path, name, tensor, read))
+        if not sets:
+            raise fail("not-weights", f"`{path}` contains no tensors", help=HELP)
+        yield sets
 
 
 @contextmanager
@@ -71,60 +74,78 @@ def _refusing(path: Path) -> Iterator[None]:
     """Turn the exceptions of a damaged or foreign file into an error that names it."""
     try:
         yield
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error, NotImplementedError) as error:
-        if isinstance(error, PickleError) and error.unsafe:
+    except PickleError as error:
+        if error.unsafe:
             raise fail(
                 "weights-unsafe",
                 f"`{path}` calls `{error.unsafe}`, which no state dict needs",
                 notes=["it was not called: archspec reads pickles without running them"],
                 help="save the weights alone, with `torch.save(model.state_dict(), ...)` or as .safetensors",
             ) from error
-        raise fail(
-            "not-weights",
-            f"`{path}` cannot be read as a file of torch.save: {error}",
-            help="give a state dict that `torch.save(model.state_dict(), ...)` wrote",
-        ) from error
+        raise _damaged(path, error) from error
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, struct.error) as error:
+        raise _damaged(path, error) from error
+    except (
+        NotImplementedError,
+        RuntimeError,
+        MemoryError,
+        OverflowError,
+    ) as error:  # encrypted, or unknown compression
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> Exception:
+    reason = str(error).strip("'\"") or type(error).__name__
+    return fail("weights-damaged", f"`{path}` cannot be read as a file of torch.save: {reason[:200]}", help=HELP)
 
 
 def _zip_form(archive: zipfile.ZipFile) -> tuple[Any, Bytes]:
     """NAME/data.pkl, and the storages NAME/data/0, NAME/data/1, ..., uncompressed."""
-    names = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
-    if len(names) != 1:
+    members = archive.namelist()
+    names = [name for name in members if name == "data.pkl" or name.endswith("/data.pkl")]
+    if len(names) != 1 or len(members) > MEMBERS:
         raise PickleError("the zip file has no data.pkl")
     folder = names[0].removesuffix("data.pkl")
-    if archive.getinfo(names[0]).file_size > PICKLE_BYTES:
-        raise PickleError("its data.pkl is too large")
-    order = archive.read(f"{folder}byteorder") if f"{folder}byteorder" in archive.namelist() else b"little"
+    order = read_member(archive, f"{folder}byteorder", 64) if f"{folder}byteorder" in members else b"little"
     if order != b"little":
         raise PickleError("its numbers are big-endian")
 
     def storage(identity: Any) -> Storage:
-        kept = _storage(identity)
+        kept = storage_of(identity)
         member = archive.getinfo(f"{folder}data/{kept.key}")
         if member.compress_type != zipfile.ZIP_STORED or member.file_size < kept.size * item_size(kept.dtype):
             raise PickleError(f"the storage {kept.key} is truncated")
         return kept
 
-    value = read_pickle(io.BytesIO(archive.read(names[0])), storage)
+    value = read_pickle(io.BytesIO(read_member(archive, names[0], PICKLE_BYTES)), storage)
     return value, lambda key: archive.read(f"{folder}data/{key}")
 
 
 def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
-    """A magic number, a version, properties of the machine; the pickle; the keys; each storage after its size."""
-    nothing: Callable[[Any], Storage] = _storage
-    if read_pickle(file, nothing) != MAGIC:
+    """A magic number, a version, properties of the machine; the pickle; the keys; each storage after its size.
+
+    A plain pickle, of NumPy arrays for example, has none of these.
+    """
+
+    def nothing(identity: Any) -> Storage:
+        raise PickleError("a tensor is outside of the file")
+
+    first = read_pickle(_Limited(file), nothing)
+    if first != MAGIC:
+        if isinstance(first, dict):
+            return first, lambda key: b""
         raise PickleError("not a PyTorch file")
     for _ in ("version", "properties of the machine"):
-        read_pickle(file, nothing)
+        read_pickle(_Limited(file), nothing)
     storages: dict[str, Storage] = {}
 
     def storage(identity: Any) -> Storage:
-        kept = _storage(identity)
+        kept = storage_of(identity)
         return storages.setdefault(kept.key, kept)
 
-    value = read_pickle(file, storage)
+    value = read_pickle(_Limited(file), storage)
     places: dict[str, tuple[int, int]] = {}
-    for key in read_pickle(file, nothing):
+    for key in read_pickle(_Limited(file), nothing):
         (count,) = struct.unpack("<q", file.read(8))
         kept = storages[key]
         length = kept.size * item_size(kept.dtype)
@@ -141,39 +162,38 @@ def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
     return value, read
 
 
-def _storage(identity: Any) -> Storage:
-    """('storage', torch.FloatStorage, key, device, size[, view])."""
-    if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
-        raise PickleError("a persistent ID does not name a storage")
-    _, kind, key, _, size, *view = identity
-    if not isinstance(kind, Name) or kind.text.removeprefix("torch.") not in DTYPES or any(view):
-        raise PickleError("a storage has an unknown type")
-    if not isinstance(key, str) or not isinstance(size, int) or size < 0:
-        raise PickleError("a storage has no size")
-    return Storage(DTYPES[kind.text.removeprefix("torch.")], key, size)
+class _Limited:
+    """A file whose single reads are limited: the lengths in a pickle may be anything."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.left = PICKLE_BYTES
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= self.left:
+            raise PickleError("its pickle is too large")
+        self.left -= size
+        return self.file.read(size)
+
+    def readline(self) -> bytes:
+        line = self.file.readline(1 << 20)
+        self.left -= len(line)
+        return line
+
+    def tell(self) -> int:
+        return self.file.tell()
 
 
-def _state(path: Path, value: Any, read: Bytes) -> dict[str, Tensor]:
-    for key in INSIDE:
-        if isinstance(value, dict) and isinstance(value.get(key), dict) and _views(value[key]):
-            value = value[key]
-            break
-    views = _views(value)
-    if not views:
-        raise fail(
-            "not-weights", f"`{path}` contains no tensors", help="save them with `torch.save(model.state_dict(), ...)`"
-        )
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in views):
-            views = {name.removeprefix(prefix): view for name, view in views.items()}
-    return {name: Tensor(name, view.shape, partial(_read, path, view, read)) for name, view in views.items()}
+def _tensor(path: Path, name: str, tensor: View | Array, read: Bytes) -> Tensor:
+    def array() -> Any:
+        with _refusing(path):
+            if isinstance(tensor, Array):
+                return _plain_array(tensor)
+            return array_of(read(tensor.storage.key), tensor.dtype, tensor.shape, tensor.offset, tensor.strides)
+
+    return Tensor(name, tensor.shape, array)
 
 
-def _views(value: Any) -> dict[str, View]:
-    pairs = value.items() if isinstance(value, dict) else ()
-    return {name: view for name, view in pairs if isinstance(name, str) and isinstance(view, View)}
-
-
-def _read(path: Path, view: View, read: Bytes) -> Any:
-    with _refusing(path):
-        return array_of(read(view.storage.key), view.storage.dtype, view.shape, view.offset, view.strides)
+def _plain_array(array: Array) -> Any:
+    found = np.frombuffer(array.data or b"", array.dtype)
+    return found.reshape(array.shape, order="F" if array.fortran else "C").astype("float32")

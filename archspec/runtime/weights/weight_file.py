@@ -1,66 +1,26 @@
-"""Sources of weights: a file, recognized by its suffix, or `keras:NAME`, which keras.applications downloads."""
+"""Sources of weights: a file, recognized by its contents, or `keras:NAME`, which keras.applications downloads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors
-
 from archspec.diagnostics import fail
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.weights.applications import application, model_with
+from archspec.runtime.weights.file_format import HELP, file_format, missing
 from archspec.runtime.weights.h5_file import h5_file
 from archspec.runtime.weights.keras_units import model_units
-from archspec.runtime.weights.matching import Tensor, Unit
+from archspec.runtime.weights.matching import Unit
+from archspec.runtime.weights.safetensors_file import safetensors_file
 from archspec.runtime.weights.state_dict import torch_units
 from archspec.runtime.weights.structure import natural
 from archspec.runtime.weights.torch_file import torch_file
-
-HEADER_BYTES = 10_000_000
-"""The library needs ten times the memory of a header; that of ten thousand tensors has about 1 MB."""
-DTYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
-"""Types of numbers that become float32."""
-
-
-@contextmanager
-def safetensors_file(path: Path) -> Iterator[dict[str, Tensor]]:
-    """The tensors by name, readable until the end of the block. Raises ArchspecError (not-weights)."""
-    import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
-
-    with path.open("rb") as beginning:
-        length = int.from_bytes(beginning.read(8), "little")
-    if length > HEADER_BYTES:
-        raise _refused(path, f"its header has {length:,} bytes, more than {HEADER_BYTES:,}")
-    try:
-        file: Any = safetensors.safe_open(path, framework="np")
-    except safetensors.SafetensorError as error:
-        raise _refused(path, str(error)) from error
-    with file:
-        tensors = {}
-        for name in file.keys():  # noqa: SIM118 - it is not a dictionary
-            part = file.get_slice(name)
-            if part.get_dtype() not in DTYPES:
-                raise _refused(path, f"`{name}` is of the type {part.get_dtype()}")
-            tensors[name] = Tensor(name, tuple(part.get_shape()), _reader(file, name))
-        yield tensors
-
-
-def _reader(file: Any, name: str) -> Callable[[], Any]:
-    return lambda: file.get_tensor(name).astype("float32")
-
-
-def _refused(path: Path, reason: str) -> Exception:
-    message = f"`{path}` cannot be read as a safetensors file: {reason}"
-    return fail("not-weights", message, help="check that the file is complete; download or save it again")
-
-
-SUFFIXES = (".keras", ".weights.h5", ".h5", ".hdf5", ".pth", ".pt", ".bin", ".safetensors")
-HELP = f"give a file that ends in {', '.join(SUFFIXES)}, or `keras:imagenet`, or `keras:NAME`"
+from archspec.runtime.weights.weight_sets import WeightSet, joined, select
 
 
 @dataclass(frozen=True)
@@ -74,6 +34,12 @@ class WeightSource:
     as_run: bool = True
     """Whether the units are in the order of Keras's graph, by depth; a state dict has the order of modules."""
     sorted_by_name: bool = False
+    key: str = ""
+    """Which set of the file it is; empty for a file with one set."""
+    whole: bool = False
+    """Whether it is all sets of the file as one network."""
+    others: tuple[WeightSource, ...] = ()
+    """The other sets in the file, the preferred ones first."""
 
     def without(self, index: int) -> WeightSource:
         """The source without one of its units."""
@@ -82,21 +48,33 @@ class WeightSource:
         return replace(self, units=rest, positions=(*positions[:index], *positions[index + 1 :]))
 
 
-def weight_path(text: str) -> Path:
-    """The weight file that `text` names, or the model in a run directory. Raises ArchspecError: weights-not-found."""
-    path = Path(text)
+def weight_path(text: str) -> tuple[Path, str]:
+    """The weight file that `FILE` or `FILE#KEY` names, or the model in a run directory, and the key.
+
+    Raises:
+        ArchspecError: `weights-not-found`, `weights-unknown`.
+    """
+    path, key = Path(text), ""
+    if "#" in text and not path.exists():
+        before, _, key = text.rpartition("#")
+        path = Path(before)
     if any((path / name).is_file() for name in ("best.keras", "last.keras")):  # of a run
         path = model_path(path)
     if not path.is_file():
-        fact = "is a folder" if path.is_dir() else "does not exist"
-        raise fail("weights-not-found", f"`{text}` {fact}", help=HELP)
-    return path
+        raise missing(path)
+    return path, key
 
 
 def check_source(text: str | Path | None) -> None:
-    """Check that a source of weights exists, before Keras is imported. Raises ArchspecError: as `weight_path`."""
+    """Check that a source of weights exists and has a known format, before Keras is imported.
+
+    Raises:
+        ArchspecError: `weights-not-found`, `weights-unknown`, `weights-damaged`.
+    """
     if text is not None and not str(text).startswith("keras:"):
-        weight_path(str(text))
+        path, _ = weight_path(str(text))
+        with _readable(path):
+            file_format(path)
 
 
 @contextmanager
@@ -105,31 +83,58 @@ def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[
 
     A weight file whose layers do not have the `names` of the layers to fill is assumed to be of keras.applications.
 
-    Raises ArchspecError: weights-not-found, weights-unknown, not-weights, weights-unsafe, download.
+    Raises:
+        ArchspecError: `weights-not-found`, `weights-unknown`, `not-weights`, `weights-damaged`, `weights-unsafe`,
+            `download`.
     """
     if text.startswith("keras:"):
         yield of_model(application(text.removeprefix("keras:"), model_name))
         return
-    path = weight_path(text)
+    path, key = weight_path(text)
+    with _readable(path):
+        match file_format(path):
+            case "keras":
+                _no_key(path, key)
+                yield of_model(load_model(path)[0])
+            case "hdf5":
+                _no_key(path, key)
+                with h5_file(path) as units:
+                    same = names is None or names == {unit.name for unit in units}
+                    known = None if same else model_with(path, units, model_name)
+                    yield WeightSource(units) if known is None else of_model(known)
+            case "torch":
+                with torch_file(path) as sets:
+                    yield _of_sets(select(sets, key, str(path)) if key else sets, sorted_by_name=False)
+            case "safetensors":
+                with safetensors_file(path) as state:
+                    one = WeightSet("", {name: state[name] for name in sorted(state, key=natural)})
+                    yield _of_sets(select([one], key, str(path)) if key else [one], sorted_by_name=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        if path.name.endswith(".keras"):
-            yield of_model(load_model(path)[0])
-        elif path.suffix in (".h5", ".hdf5"):
-            with h5_file(path) as units:
-                known = None if names in (None, {unit.name for unit in units}) else model_with(path, units, model_name)
-                yield WeightSource(units) if known is None else of_model(known)
-        elif path.suffix in (".pth", ".pt", ".bin"):
-            with torch_file(path) as state:
-                yield WeightSource(torch_units(state), as_run=False)
-        elif path.suffix == ".safetensors":
-            with safetensors_file(path) as state:
-                state = {name: state[name] for name in sorted(state, key=natural)}
-                yield WeightSource(torch_units(state), as_run=False, sorted_by_name=True)
-        else:
-            raise fail("weights-unknown", f"`{text}` does not have the suffix of a weight file", help=HELP)
+        yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise fail("weights-not-found", f"cannot read `{text}`: {reason}", help=HELP) from error
+        raise fail("weights-not-found", f"cannot read `{path}`: {reason}", help=HELP) from error
+
+
+def _no_key(path: Path, key: str) -> None:
+    if key:
+        raise fail("weights-not-found", f"`{path}` has one set of weights, and no `{key}`", help=f"give `{path}`")
+
+
+def _of_sets(sets: Sequence[WeightSet], *, sorted_by_name: bool) -> WeightSource:
+    """The first set, with the others; then all of them as one, for a network whose parts are in different sets."""
+    whole = joined(sets) if len(sets) > 1 else None
+    first, *others = [
+        WeightSource(
+            torch_units(each.named()), as_run=False, sorted_by_name=sorted_by_name, key=each.key, whole=each is whole
+        )
+        for each in [*sets, *([whole] if whole else [])]
+    ]
+    return replace(first, others=tuple(others))
 
 
 def of_model(model: Any) -> WeightSource:

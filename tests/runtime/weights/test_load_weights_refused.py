@@ -32,7 +32,7 @@ def test_nothing_is_set_when_the_last_tensor_cannot_be_read(state: dict[str, Any
     (tmp_path / "x.pth").write_bytes(whole.replace(last, bytes(len(last))))  # its checksum is wrong now
     model = archspec.load(page).build()
     error = unchanged(model, lambda: load_weights(model, tmp_path / "x.pth"))
-    assert error.diagnostics[0].code == "not-weights"
+    assert error.diagnostics[0].code == "weights-damaged"
     path.write_bytes(path.read_bytes()[:-1])
     assert "not fully covered" in str(unchanged(model, lambda: load_weights(model, path)))
 

@@ -50,7 +50,7 @@ def test_tensors_are_read_at_their_offsets(tmp_path: Path) -> None:
         ({"a": entry([2, 3], 10**30, 10**30 + 24)}, "invalid JSON"),
         ({"a": entry([2**40, 2**40], 0, 24)}, "overflow"),
         ({"a": entry([6], 0, 24), "b": entry([6], 0, 24)}, "invalid offset"),
-        ([1], "invalid type"),
+        ([1], "not a dictionary"),
         (b"{", "cannot be read as a safetensors file"),
         (b"[" * 200_000, "cannot be read as a safetensors file"),
         (b'{"\xff": 1}', "cannot be read as a safetensors file"),
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_a_header_is_said(header: Any, fact: str, tmp_path: P
     path = write(tmp_path / "x.safetensors", header, bytes(24))
     with pytest.raises(ArchspecError) as caught, safetensors_file(path):
         pass
-    assert caught.value.diagnostics[0].code == "not-weights"
+    assert caught.value.diagnostics[0].code == "weights-damaged"
     assert fact in str(caught.value)
 
 

@@ -1,0 +1,160 @@
+"""Find the set of weights in a source that fits the network, and the matching of their layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from archspec.diagnostics import fail, listed
+from archspec.graph.ir import Graph
+from archspec.runtime.models.keras_graph import KerasGraph
+from archspec.runtime.weights.input_channels import adapted, first_convolution
+from archspec.runtime.weights.keras_units import in_spec_order
+from archspec.runtime.weights.leftovers import choices, groups
+from archspec.runtime.weights.matching import Matching, Slot, Unit, by_name, by_order, head_of
+from archspec.runtime.weights.state_dict import told_apart
+from archspec.runtime.weights.structure import by_graph, by_tree
+from archspec.runtime.weights.weight_file import WeightSource
+from archspec.runtime.weights.weight_sets import rank
+
+
+@dataclass(frozen=True)
+class WeightTarget:
+    """The model whose weights are to be set: its graph, its layers with weights, and the graph of its spec."""
+
+    keras: KerasGraph
+    slots: dict[int, Slot]
+    """The layers with weights by the position of their call."""
+    graph: Graph | None
+
+    def ordered(self) -> list[Slot]:
+        return in_spec_order(self.slots, self.keras, self.graph)
+
+
+class Fit(NamedTuple):
+    """A set of weights that fits the network. `key` selects it in its file."""
+
+    key: str
+    matching: Matching
+
+
+def find(
+    target: WeightTarget, source: WeightSource, text: str, *, new_head: bool, adapt_input: bool
+) -> Matching | None:
+    """The matching of the set that fits: as it is, with a new classifier, or with an adapted first convolution.
+
+    Raises:
+        ArchspecError: `several-weights` if several sets fit and their keys do not tell which is meant.
+    """
+    for head in (False, True) if new_head else (False,):
+        found = _in_sets(target, source, text, new_head=head, adapt=False)
+        if found is None and adapt_input:
+            found = _in_sets(target, source, text, new_head=head, adapt=True)
+        if found is not None:
+            return found
+    return None
+
+
+def _in_sets(target: WeightTarget, source: WeightSource, text: str, *, new_head: bool, adapt: bool) -> Matching | None:
+    """The matching of the set of lowest rank; the file as a whole comes last."""
+    sets = (source, *source.others)
+    for wanted in (0, 1, 2, None):
+        fits = [
+            Fit(each.key, found)
+            for each in sets
+            if (None if each.whole else rank(each.key)) == wanted
+            and (found := _in_set(target, each, text, new_head=new_head, adapt=adapt)) is not None
+        ]
+        if fits:
+            chosen = _only(fits, text)
+            key = chosen.matching.chosen or chosen.key
+            others = tuple(each.key for each in sets if each.key and not f"{key}.".startswith(f"{each.key}."))
+            return replace(chosen.matching, chosen=key, others=() if wanted is None else others)
+    return None
+
+
+def _only(fits: Sequence[Fit], text: str) -> Fit:
+    if len(fits) > 1:
+        raise fail(
+            "several-weights",
+            f"`{text}` has several sets of weights that fit the network: {listed([f'`{fit.key}`' for fit in fits], 8)}",
+            help="choose one: " + listed([f"`{text}#{fit.key}`" for fit in fits], 8),
+        )
+    return fits[0]
+
+
+def _in_set(target: WeightTarget, source: WeightSource, text: str, *, new_head: bool, adapt: bool) -> Matching | None:
+    for changed, what in _adapted(target, source) if adapt else [(source, "")]:
+        found = _without_head(target, changed, text) if new_head else _match(target, changed, text)
+        if found is not None:
+            return replace(found, adapted=what)
+    return None
+
+
+def _adapted(target: WeightTarget, source: WeightSource) -> Iterator[tuple[WeightSource, str]]:
+    slot = first_convolution(target.keras, target.slots)
+    if slot is not None:
+        for units, what in adapted(source.units, slot):
+            yield replace(source, units=units), what
+
+
+def _match(
+    target: WeightTarget, source: WeightSource, text: str, heads: tuple[int | None, int | None] = (None, None)
+) -> Matching | None:
+    """The matching by name, else by graph, else by order. `heads`: see `by_graph`."""
+    if not source.as_run:
+        slots, units = told_apart(target.slots, target.keras, source.units)
+        target, source = replace(target, slots=slots), replace(source, units=units)
+    slots, ordered = target.slots, target.ordered()
+    found = by_name(ordered, source.units)
+    if found is None and source.graph is not None:
+        found = by_graph(
+            target.keras, slots, source.graph, dict(zip(source.positions, source.units, strict=True)), heads
+        )
+    if found is None and source.as_run:
+        return by_order(list(slots.values()), source.units)
+    return found or _in_order(ordered, source, source.units) or _in_group(ordered, source, text)
+
+
+def _in_order(ordered: list[Slot], source: WeightSource, units: list[Unit]) -> Matching | None:
+    for chosen, unused in choices(units, ordered, in_order=not source.sorted_by_name):
+        found = None if source.sorted_by_name else by_order(ordered, chosen)
+        found = found or by_tree(ordered, chosen)
+        if found is not None:
+            return replace(found, unused=tuple(unused))
+    return None
+
+
+def _in_group(ordered: list[Slot], source: WeightSource, text: str) -> Matching | None:
+    """The matching of the layers below one module, such as `student`; the others are not used."""
+    fits = []
+    for word, units in groups(source.units).items():
+        found = _in_order(ordered, source, units) if len(units) >= len(ordered) else None
+        if found is not None:
+            rest = tuple(unit for unit in source.units if unit not in units)
+            key = f"{source.key}.{word}" if source.key else word
+            fits.append(Fit(key, replace(found, chosen=key, unused=(*found.unused, *rest))))
+    if not fits:
+        return None
+    lowest = min(rank(fit.key.removeprefix(source.key)) for fit in fits)
+    return _only([fit for fit in fits if rank(fit.key.removeprefix(source.key)) == lowest], text).matching
+
+
+def _without_head(target: WeightTarget, source: WeightSource, text: str) -> Matching | None:
+    """The matching without the classifiers, or without that of the model alone, for files without a classifier."""
+    ordered = target.ordered()
+    index = head_of(ordered)
+    if index is None:
+        return None
+    head = ordered[index]
+    place = next(position for position, slot in target.slots.items() if slot is head)
+    body = replace(target, slots={position: slot for position, slot in target.slots.items() if slot is not head})
+    there = head_of(source.units)
+    if there is not None:
+        other = source.positions[there] if source.positions else None
+        found = _match(body, source.without(there), text, (place, other))
+        if found is not None:
+            return replace(found, kept=(head,), unused=(*found.unused, source.units[there]))
+    found = _match(body, source, text, (place, None))
+    return found and replace(found, kept=(head,))

@@ -1,0 +1,77 @@
+"""Layers of a file that are not layers of the network: counters, losses, statistics, auxiliary classifiers, teachers.
+
+Only such layers may remain unused. A layer of the body that fits nowhere means that the file is of another network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from archspec.runtime.weights.matching import COUNTERS, Layers, Unit
+
+BUFFERS = {
+    *("relative_position_index", "attn_mask", "position_ids", "anchors", "anchor_grid", "stride", "queue", "queue_ptr"),
+    *("pixel_mean", "pixel_std", "mean", "std", "image_mean", "image_std", "input_mean", "input_std", "class_weights"),
+    *("logit_scale", "temperature", "log_vars"),
+}
+"""Last words of buffers that no layer of archspec has; they are left out where the network has none of that size."""
+AUXILIARY = "aux"
+"""Prefix, in lower case, of auxiliary classifiers in state dicts; they are left out if the spec has none."""
+OUTSIDE = ("aux", "criterion", "loss", "normaliz", "preprocess", "data_preprocessor", "metric", "ema")
+"""First words of names of modules that belong to the training, not to the network."""
+
+
+def choices(units: list[Unit], slots: Layers, *, in_order: bool) -> Iterator[tuple[list[Unit], list[Unit]]]:
+    """Units to match, and those to leave out: counters; auxiliary classifiers; what is outside of the network.
+
+    `in_order` tells whether the order of the units is that of the modules.
+    """
+    counters = [unit for unit in units if unit.name.rpartition(".")[2] in COUNTERS]
+    rest = [unit for unit in units if unit not in counters]
+    yield rest, counters
+    if len(rest) <= len(slots):
+        return
+    auxiliary = [unit for unit in rest if any(word.lower().startswith(AUXILIARY) for word in unit.name.split("."))]
+    body = [unit for unit in rest if unit not in auxiliary]
+    if auxiliary:
+        yield body, [*counters, *auxiliary]
+    left = _excess(body, slots, in_order=in_order)
+    if left:
+        yield [unit for unit in body if unit not in left], [*counters, *auxiliary, *left]
+
+
+def _excess(units: Sequence[Unit], slots: Layers, *, in_order: bool) -> list[Unit]:
+    """The units outside of the network, by name or place, as far as the network has no layers of their shapes."""
+    excess = Counter(unit.signature for unit in units)
+    excess.subtract(slot.signature for slot in slots)
+    layers = [index for index, unit in enumerate(units) if unit.kind != "param"]
+    modules = groups(units).values()
+    apart = {id(unit) for each in modules if all(unit.kind == "param" for unit in each) for unit in each}
+    left = []
+    for index, unit in enumerate(units):
+        module = id(unit) in apart and "." in unit.tensors[0].name
+        before_or_after = in_order and module and not (layers and layers[0] < index < layers[-1])
+        if excess[unit.signature] > 0 and (before_or_after or _named_outside(unit)):
+            excess[unit.signature] -= 1
+            left.append(unit)
+    return left
+
+
+def _named_outside(unit: Unit) -> bool:
+    words = unit.name.lower().split(".")
+    return words[-1] in BUFFERS or any(word.startswith(OUTSIDE) for word in words[:-1] or words)
+
+
+def groups(units: Sequence[Unit]) -> dict[str, list[Unit]]:
+    """The units by the first word of their names, below a word that all names share; empty if there is one group."""
+    depth = 0
+    while all("." in unit.name for unit in units) and len({unit.name.split(".")[depth] for unit in units}) == 1:
+        depth += 1
+        if any(unit.name.count(".") <= depth for unit in units):
+            break
+    found: dict[str, list[Unit]] = {}
+    for unit in units:
+        words = unit.name.split(".")
+        found.setdefault(".".join(words[: depth + 1]) if len(words) > depth + 1 else unit.name, []).append(unit)
+    return found if len(found) > 1 else {}
