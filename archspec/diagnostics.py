@@ -16,6 +16,8 @@ from itertools import islice
 from reprlib import Repr
 from typing import Any, Literal, NamedTuple
 
+from archspec.wording import worded
+
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as one
 
 
@@ -54,7 +56,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Diagnostic:
-    """An error or a warning.
+    """An error or a warning. Its texts name options as the caller writes them (archspec.wording).
 
     Two diagnostics are equal if they have the same code and location: the same error found in another variant of the
     spec. Without a location they are compared by their messages.
@@ -72,6 +74,11 @@ class Diagnostic:
     """The remedy."""
     severity: Literal["error", "warning"] = "error"
     """A warning never makes a command fail."""
+
+    def __post_init__(self) -> None:
+        for name, text in (("message", self.message), ("help", self.help)):
+            object.__setattr__(self, name, text and worded(text))
+        object.__setattr__(self, "notes", tuple(map(worded, self.notes)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Diagnostic) and self._identity == other._identity

@@ -22,6 +22,7 @@ from archspec.diagnostics import ArchspecError, did_you_mean
 from archspec.format import fitted
 from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
 from archspec.version import __version__
+from archspec.wording import command_line
 
 COMMANDS = {
     "check": "Check specs for errors: syntax, shapes, recipes, and the figures they expect.",
@@ -69,7 +70,7 @@ class Commands(SentenceGroup):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        with fitted(width()):
+        with fitted(width()), command_line():
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

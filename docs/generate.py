@@ -211,7 +211,8 @@ def api() -> str:
         "# Python API\n",
         "`import archspec` provides these functions and classes. The command line is built on them and uses the same",
         "names. Importing archspec imports neither Keras nor TensorFlow. Errors in the input raise",
-        "`archspec.ArchspecError`; [errors.md](errors.md) lists the codes.\n",
+        "`archspec.ArchspecError`; [errors.md](errors.md) lists the codes. An argument of the wrong kind or range",
+        "is a `bad-argument`. A single string is accepted where a list of strings is expected.\n",
     ]
     for module, title in SECTIONS.items():
         parts.append(f"## {title}\n")
@@ -223,8 +224,8 @@ def api() -> str:
     parts.append("## Classes\n")
     parts += [_class(name, each) for name, each in public.items() if inspect.isclass(each)]
     parts.append("## Types\n")
-    for module in (*SECTIONS, "choices"):
-        for statement, text in _documented(importlib.import_module(f"archspec.api.{module}")):
+    for module in (*(f"api.{name}" for name in (*SECTIONS, "choices")), "arguments"):
+        for statement, text in _documented(importlib.import_module(f"archspec.{module}")):
             parts += [
                 f"### {ast.unparse(statement.target)}\n",
                 _code(ast.unparse(statement.value).replace("'Setting'", "Setting")),

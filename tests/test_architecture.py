@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = {"keras", "tensorflow"}
 
-BASE = "diagnostics format interrupt version declare plugins "
+BASE = "wording diagnostics arguments format interrupt version declare plugins "
 DECLARATIONS = BASE + "ops transforms protocols "
 LANGUAGE = DECLARATIONS + "lang.declarations lang.document lang.expressions lang.recipes lang.schema lang.spec "
 GRAPH = LANGUAGE + "graph graph.compile graph.select graph.analysis graph.diff graph.decompile graph.rewrite "
@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "specs": "",
     "interrupt": "",
     "version": "",
-    "diagnostics": "",
+    "wording": "",
+    "diagnostics": "wording",
+    "arguments": "diagnostics wording",
     "format": "",
     "declare": "diagnostics",
     "module_index": "",
@@ -79,7 +81,7 @@ MAY_IMPORT = {
     "runtime.explain drawings",
     "": BASE + "api drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
     "runtime.training runtime.evaluation runtime.export runtime.explain",
-    "cli": "version diagnostics format interrupt api",
+    "cli": "version wording diagnostics format interrupt api",
     "__main__": "cli interrupt",
 }
 """Package or top-level module of archspec -> what it may import besides itself; "" is archspec/__init__.py."""

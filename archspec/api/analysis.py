@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.api.network import Network, Setting, as_network
+from archspec.arguments import PositiveFloat, PositiveInt, StrPath, one_of, public
 from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from archspec.graph.analysis.summary import Summary
     from archspec.graph.analysis.training_plan import Plan
     from archspec.graph.diff.diff import Difference
 
 
-def summarize(network: Network | str | Path, *, depth: int | None = None, **settings: Setting) -> Summary:
+@public()
+def summarize(network: Network | StrPath, *, depth: PositiveInt | None = None, **settings: Setting) -> Summary:
     """Summarize a network: the shapes, parameters, MACs, memory and receptive field of every layer.
 
     Args:
@@ -31,7 +31,8 @@ def summarize(network: Network | str | Path, *, depth: int | None = None, **sett
     return Summary(as_network(network, settings, options=["depth"]).graph(), depth)
 
 
-def diff(left: Network | str | Path, right: Network | str | Path, **settings: Setting) -> Difference:
+@public()
+def diff(left: Network | StrPath, right: Network | StrPath, **settings: Setting) -> Difference:
     """Compare two networks layer by layer: arguments, shapes, inputs and totals.
 
     Args:
@@ -47,13 +48,14 @@ def diff(left: Network | str | Path, right: Network | str | Path, **settings: Se
     return difference(as_network(left, settings).graph(), as_network(right, settings).graph())
 
 
+@public()
 def plan(
-    network: Network | str | Path,
+    network: Network | StrPath,
     *,
-    recipe: str | Path | None = None,
-    batch_size: int | None = None,
-    devices: int = 1,
-    memory: float | None = None,
+    recipe: StrPath | None = None,
+    batch_size: PositiveInt | None = None,
+    devices: PositiveInt = 1,
+    memory: PositiveFloat | None = None,
     device: str | None = None,
     **settings: Setting,
 ) -> Plan:
@@ -84,7 +86,7 @@ def plan(
         batch_size or used.batch_size,
         devices,
         memory,
-        DEVICES[device] if device else None,
+        None if device is None else DEVICES[one_of("device", device, accelerators())],
         slots=used.optimizer.values_per_weight,
         precision=Precision(used.dtype_policy),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from archspec.api.network import Network, Setting, as_network
-from archspec.api.options import named_options
 from archspec.api.outputs import check_output
+from archspec.arguments import Range, Seed, StrPath, as_path, public
+from archspec.wording import reporter
 
 if TYPE_CHECKING:
     from archspec.runtime.data.report.manifest import Manifest
@@ -22,9 +23,9 @@ def data_sources() -> list[tuple[str, str]]:
     return data_forms()
 
 
-@named_options
+@public()
 def check_data(
-    data: str, *, split: str | None = None, use_cache: bool = True, report: Callable[[str], None] | None = None
+    data: StrPath, *, split: str | None = None, use_cache: bool = True, report: Callable[[str], None] | None = None
 ) -> Manifest:
     """Decode every image of a data source once: bad files, class counts, sizes, colour statistics, duplicates.
 
@@ -40,7 +41,7 @@ def check_data(
     """
     from archspec.runtime.data.report.manifest import make_manifest
 
-    return make_manifest(data, split=split, keep=use_cache, report=report or (lambda line: None))
+    return make_manifest(as_path(data), split=split, keep=use_cache, report=reporter(report))
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,16 @@ class Preview:
     """The number of views of each image."""
 
 
+@public()
 def preview_data(
-    network: Network | str | Path,
-    data: str,
-    out: str | Path,
+    network: Network | StrPath,
+    data: StrPath,
+    out: StrPath,
     *,
-    recipe: str | Path | None = None,
-    rows: int = 6,
-    columns: int = 7,
-    seed: int = 0,
+    recipe: StrPath | None = None,
+    rows: Annotated[int, Range(1, 100)] = 6,
+    columns: Annotated[int, Range(2, 50)] = 7,
+    seed: Seed = 0,
     skip_bad_images: bool = False,
     overwrite: bool = False,
     report: Callable[[str], None] | None = None,
@@ -98,12 +100,12 @@ def preview_data(
         input_shape,
         network.recipe,
         network.protocol,
-        data,
+        as_path(data),
         out,
         rows=rows,
         columns=columns,
         seed=seed,
         skip_bad_images=skip_bad_images,
-        report=report,
+        report=reporter(report),
     )
     return Preview(out, images, views)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.api.choices import Direction, Figure
 from archspec.api.network import Network, Setting, as_network, load, networks, parse_spec
 from archspec.api.spec_files import split_reference
+from archspec.arguments import PositiveInt, StrPath, as_path, public
 from archspec.diagnostics import Source, fail
 
 if TYPE_CHECKING:
-    from archspec.api.choices import Direction, DrawingStyle, Figure
     from archspec.drawings.drawing import Drawing
     from archspec.drawings.styles import Caption
 
 OPTIONS = ("style", "depth", "unfold", "direction", "show", "log")
 
 
+@public()
 def draw(
-    *references: Network | str | Path,
-    style: DrawingStyle = "graph",
-    depth: int | None = None,
+    *references: Network | StrPath,
+    style: str = "graph",
+    depth: PositiveInt | None = None,
     unfold: bool | None = None,
     direction: Direction | None = None,
     show: Sequence[Figure] | None = None,
@@ -66,7 +67,7 @@ def _caption(network: Network) -> Caption:
     return Caption(spec.name, network.variant, default, names)
 
 
-def drawing_suffixes(style: DrawingStyle) -> tuple[str, ...]:
+def drawing_suffixes(style: str) -> tuple[str, ...]:
     """The suffixes of the files that a style can write.
 
     Raises:
@@ -77,11 +78,11 @@ def drawing_suffixes(style: DrawingStyle) -> tuple[str, ...]:
     return find_style(style).suffixes
 
 
-def _networks(reference: Network | str | Path, every: bool, settings: dict[str, Setting]) -> list[Network]:
+def _networks(reference: Network | StrPath, every: bool, settings: dict[str, Setting]) -> list[Network]:
     """The network of a reference, or all networks of a family without a variant."""
     if isinstance(reference, Network):
         return [as_network(reference, settings, options=OPTIONS)]
-    name = str(reference)
+    name = as_path(reference)
     if name.endswith(".keras") or name.startswith("keras:"):
         return [as_network(_of_keras(name), settings, options=OPTIONS)]
     spec, variant = split_reference(name)

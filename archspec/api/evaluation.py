@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.api.choices import EvaluationFormat, PredictionFormat
-from archspec.api.options import named_options
 from archspec.api.training import Devices
+from archspec.arguments import PositiveInt, Seed, StrPath, as_path, as_paths, public
+from archspec.diagnostics import fail
 from archspec.protocols import PROTOCOLS
+from archspec.wording import reporter
 
 if TYPE_CHECKING:
     from archspec.runtime.distributed.cluster import Cluster
@@ -27,6 +29,7 @@ class Evaluations(tuple["Evaluation", ...]):
     def __str__(self) -> str:
         return self.render()
 
+    @public()
     def render(self, format: EvaluationFormat = "text") -> str:
         """One evaluation with its classes, or a table of several: as text, JSON, Markdown or CSV."""
         from archspec.runtime.evaluation.outputs import csv_table, evaluation_text, markdown_table, text_table
@@ -38,7 +41,8 @@ class Evaluations(tuple["Evaluation", ...]):
             return evaluation_text(self[0]) if len(self) == 1 else text_table(self)
         return markdown_table(self) if format == "markdown" else csv_table(self)
 
-    def write(self, directory: str | Path, *, overwrite: bool = False) -> Path:
+    @public()
+    def write(self, directory: StrPath, *, overwrite: bool = False) -> Path:
         """Write evaluation.json, images.csv, classes.csv, confusion.csv and confusion.png of each, and the table.
 
         images.csv has a row for each image: path, label, prediction, whether it is correct, and the five most probable
@@ -59,18 +63,18 @@ class Evaluations(tuple["Evaluation", ...]):
         return Path(directory)
 
 
-@named_options
+@public(model="`archspec.evaluate_all` evaluates several models")
 def evaluate(
-    model: str | Path,
-    data: str | None = None,
+    model: StrPath,
+    data: StrPath | None = None,
     *,
     protocol: str | None = None,
     split: str = "validation",
     validation_split: float | None = None,
-    seed: int = 0,
-    classes: str | Path | None = None,
+    seed: Seed = 0,
+    classes: StrPath | None = None,
     present_classes: bool = False,
-    batch_size: int = 128,
+    batch_size: PositiveInt = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
     cluster: Cluster | None = None,
@@ -102,23 +106,23 @@ def evaluate(
     return found
 
 
-@named_options
+@public()
 def evaluate_all(
-    models: Sequence[str | Path],
-    data: str | None = None,
+    models: StrPath | Sequence[StrPath],
+    data: StrPath | None = None,
     *,
     protocols: Sequence[str] = (),
     ensemble: bool = False,
     weights: Sequence[float] | None = None,
-    save_predictions: str | Path | None = None,
-    out: str | Path | None = None,
+    save_predictions: StrPath | None = None,
+    out: StrPath | None = None,
     overwrite: bool = False,
     split: str = "validation",
     validation_split: float | None = None,
-    seed: int = 0,
-    classes: str | Path | None = None,
+    seed: Seed = 0,
+    classes: StrPath | None = None,
     present_classes: bool = False,
-    batch_size: int = 128,
+    batch_size: PositiveInt = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
     cluster: Cluster | None = None,
@@ -167,6 +171,8 @@ def evaluate_all(
     from archspec.runtime.evaluation.options import EvaluationOptions
     from archspec.runtime.evaluation.outputs import EvaluationOutputs
 
+    if not models:
+        raise fail("bad-argument", "`models` is empty", help="give at least one model")
     chosen = parse_protocols(protocols)
     outputs = EvaluationOutputs(
         None if out is None else Path(out),
@@ -174,12 +180,12 @@ def evaluate_all(
         overwrite=overwrite,
     )
     options = EvaluationOptions(
-        data,
-        report or (lambda line: None),
+        as_path(data),
+        reporter(report),
         split=split,
         validation_split=validation_split,
         seed=seed,
-        classes=classes,
+        classes=as_path(classes),
         present_classes=present_classes,
         skip_bad_images=skip_bad_images,
         batch_size=batch_size,
@@ -187,7 +193,7 @@ def evaluate_all(
         cluster=cluster,
     )
     return Evaluations(
-        evaluate_all(models, options, protocols=chosen, ensemble=ensemble, weights=weights, outputs=outputs)
+        evaluate_all(as_paths(models), options, protocols=chosen, ensemble=ensemble, weights=weights, outputs=outputs)
     )
 
 
@@ -196,14 +202,14 @@ def evaluation_protocols() -> list[str]:
     return list(PROTOCOLS.with_plugins())
 
 
-@named_options
+@public()
 def predict(
-    model: str | Path,
-    images: str | Path | Sequence[str | Path] = (),
+    model: StrPath,
+    images: StrPath | Sequence[StrPath] = (),
     *,
-    data: str | None = None,
-    classes: str | Path | None = None,
-    top: int = 5,
+    data: StrPath | None = None,
+    classes: StrPath | None = None,
+    top: PositiveInt = 5,
     report: Callable[[str], None] | None = None,
 ) -> list[Prediction]:
     """Predict the classes of images, which are resized, cropped and preprocessed as in evaluation.
@@ -224,10 +230,17 @@ def predict(
     """
     from archspec.runtime.predict import predict
 
-    given = [images] if isinstance(images, (str, Path)) else images
-    return predict(model, given, data=data, classes=classes, top=top, report=report or (lambda line: None))
+    return predict(
+        as_path(model),
+        as_paths(images),
+        data=as_path(data),
+        classes=as_path(classes),
+        top=top,
+        report=reporter(report),
+    )
 
 
+@public()
 def predictions_text(predictions: Sequence[Prediction], format: PredictionFormat = "text") -> str:
     """Render predictions as `archspec predict` does: as text with one line per readable image, as JSON or as CSV."""
     from archspec.runtime.predict import predictions_text

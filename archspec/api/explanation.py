@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.api.options import named_options
+from archspec.arguments import PositiveInt, StrPath, as_path, as_paths, public
 from archspec.declare import Argument, arguments
+from archspec.wording import reporter
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +46,7 @@ def explain_methods() -> list[ExplainMethodSummary]:
     ]
 
 
-def check_explanation_folder(directory: str | Path, *, overwrite: bool = False) -> None:
+def check_explanation_folder(directory: StrPath, *, overwrite: bool = False) -> None:
     """Check before the work that a folder of explanations can be written.
 
     Raises:
@@ -53,24 +54,24 @@ def check_explanation_folder(directory: str | Path, *, overwrite: bool = False) 
     """
     from archspec.runtime.explain.outputs import check_explanation_folder
 
-    check_explanation_folder(directory, overwrite=overwrite)
+    check_explanation_folder(as_path(directory), overwrite=overwrite)
 
 
-@named_options
+@public()
 def explain(
-    model: str | Path | keras.Model,
-    images: str | Path | Sequence[str | Path] | npt.NDArray[np.uint8] = (),
+    model: StrPath | keras.Model,
+    images: StrPath | Sequence[StrPath] | npt.NDArray[np.uint8] = (),
     *,
     method: str = "gradcam",
     layer: str | None = None,
     classes: str | int | Sequence[str | int] | None = None,
     samples: int | None = None,
     settings: Mapping[str, Any] | None = None,
-    data: str | None = None,
+    data: StrPath | None = None,
     split: str = "validation",
     per_class: int | None = None,
-    class_names: str | Path | None = None,
-    batch_size: int = 32,
+    class_names: StrPath | None = None,
+    batch_size: PositiveInt = 32,
     report: Callable[[str], None] | None = None,
 ) -> Explanation:
     """Explain what a trained network does with images, as `archspec explain` does.
@@ -111,12 +112,12 @@ def explain(
     given |= {name: value for name, value in (("layer", layer), ("samples", samples)) if value is not None}
     return explain(
         model,
-        [images] if isinstance(images, (str, Path)) else images,
+        as_paths(images) if isinstance(images, (str, os.PathLike, tuple)) else images,  # type: ignore[arg-type]
         method=find_method(method, given),
-        data=data,
+        data=as_path(data),
         split=split,
         per_class=per_class,
-        classes=class_names,
+        classes=as_path(class_names),
         batch_size=batch_size,
-        report=report or (lambda line: None),
+        report=reporter(report),
     )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from archspec.api.choices import DenseOutput
 from archspec.api.network import Network, as_network
-from archspec.api.options import named_options
 from archspec.api.outputs import check_output, write_text
+from archspec.arguments import PositiveInt, Seed, StrPath, as_path, public
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph
+from archspec.wording import reporter
 
 if TYPE_CHECKING:
     import keras
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from archspec.runtime.weights import Matching
 
 
-@named_options
+@public(model="`keras.saving.load_model` reads a file")
 def load_weights(
     model: keras.Model,
-    source: str | Path,
+    source: StrPath,
     *,
     graph: Graph | None = None,
     new_head: bool = False,
@@ -53,11 +54,11 @@ def load_weights(
     """
     from archspec.runtime import weights
 
-    return weights.load_weights(model, source, graph=graph, new_head=new_head, adapt_input=adapt_input)
+    return weights.load_weights(model, as_path(source), graph=graph, new_head=new_head, adapt_input=adapt_input)
 
 
-@named_options
-def from_keras(model: keras.Model | str | Path, *, name: str | None = None) -> str:
+@public()
+def from_keras(model: keras.Model | StrPath, *, name: str | None = None) -> str:
     """Write the spec of a functional Keras model, as YAML text: the reverse of `build`.
 
     Repeated layers become blocks and `repeat`. A `.keras` file of archspec contains its spec, which is returned
@@ -73,10 +74,10 @@ def from_keras(model: keras.Model | str | Path, *, name: str | None = None) -> s
     """
     from archspec.runtime.from_keras import spec_of, spec_of_source
 
-    return spec_of_source(str(model), name=name) if isinstance(model, (str, Path)) else spec_of(model, name=name)
+    return spec_of_source(model, name=name) if isinstance(model, str) else spec_of(model, name=name)
 
 
-@named_options
+@public(model="`archspec.convolutionalize_spec` converts files")
 def convolutionalize(model: keras.Model, *, graph: Graph | None = None, output: DenseOutput = "scores") -> keras.Model:
     """Convert a classifier into a fully convolutional model for images of any size, with the same weights.
 
@@ -115,7 +116,8 @@ class FullyConvolutional:
     def __str__(self) -> str:
         return self.spec
 
-    def write(self, out: str | Path, *, overwrite: bool = False) -> Path:
+    @public()
+    def write(self, out: StrPath, *, overwrite: bool = False) -> Path:
         """Write the spec to a `.yaml` file, or the model with its weights to a `.keras` file.
 
         Raises:
@@ -128,7 +130,7 @@ class FullyConvolutional:
             raise fail(
                 "bad-output",
                 f"`{self.original.name}` is a spec and has no weights for `{out}`",
-                help="`archspec build REF -o model.keras`, then convert that file",
+                help="build a model file (`archspec build`, `Network.save`) and convert that",
             )
         from archspec.runtime.dense.convert import write_dense
 
@@ -136,8 +138,8 @@ class FullyConvolutional:
         return out
 
 
-@named_options
-def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput = "scores") -> FullyConvolutional:
+@public()
+def convolutionalize_spec(source: Network | StrPath, *, output: DenseOutput = "scores") -> FullyConvolutional:
     """Convert a spec or a model file to a fully convolutional network, as `archspec convolutionalize` does.
 
     Args:
@@ -152,13 +154,13 @@ def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput =
     if not isinstance(source, Network) and is_model(source):
         from archspec.runtime.dense.convert import dense_form
 
-        form = dense_form(source, output=output)
+        form = dense_form(as_path(source), output=output)
         return FullyConvolutional(
             form.graph, form.dense, form.spec.text, dense_effects(form.graph, form.dense), trained=form
         )
     from archspec.graph.rewrite.fully_convolutional import fully_convolutional_spec
 
-    network = as_network(source if isinstance(source, Network) else str(source))
+    network = as_network(source)
     graph = network.graph()
     dense, decompiled = fully_convolutional_spec(
         graph, output=output, preprocess=network.preprocess, resize=network.protocol.resize
@@ -166,24 +168,24 @@ def convolutionalize_spec(source: Network | str | Path, *, output: DenseOutput =
     return FullyConvolutional(graph, dense, decompiled.text, dense_effects(graph, dense))
 
 
-def is_model(source: str | Path) -> bool:
+def is_model(source: StrPath) -> bool:
     """Whether a path names a model file or a run directory, and not a spec."""
     return Path(source).suffix == ".keras" or Path(source).is_dir()
 
 
-@named_options
+@public()
 def export(
-    model: str | Path,
-    out: str | Path,
+    model: StrPath,
+    out: StrPath,
     *,
     format: str = "savedmodel",
     overwrite: bool = False,
     outputs: Sequence[str] = (),
     verify: bool = True,
-    data: str | None = None,
+    data: StrPath | None = None,
     split: str = "validation",
-    images: int = 256,
-    seed: int = 0,
+    images: PositiveInt = 256,
+    seed: Seed = 0,
     report: Callable[[str], None] | None = None,
 ) -> Export:
     """Export a trained model for programs without archspec, as a new numbered version in a folder: `out/1`.
@@ -215,13 +217,13 @@ def export(
         overwrite=overwrite,
         outputs=tuple(outputs),
         verify=verify,
-        data=data,
+        data=as_path(data),
         split=split,
         images=images,
         seed=seed,
-        report=report or (lambda line: None),
+        report=reporter(report),
     )
-    return export(model, out, options)
+    return export(as_path(model), as_path(out), options)
 
 
 def export_formats() -> list[tuple[str, str]]:

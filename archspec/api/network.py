@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archspec.api.options import named_options
 from archspec.api.outputs import check_output
 from archspec.api.spec_files import read_recipe, read_spec, split_reference
+from archspec.arguments import Seed, StrPath, as_path, public
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed
 from archspec.graph.compile.compiler import compile_spec
@@ -71,14 +71,14 @@ class Network:
         """
         return self._graph
 
-    @named_options
+    @public()
     def build(
         self,
-        weights: str | Path | None = None,
+        weights: StrPath | None = None,
         *,
         adapt_input: bool = False,
         init: bool = False,
-        seed: int | None = None,
+        seed: Seed | None = None,
     ) -> keras.Model:
         """Build the Keras model: one functional model, whose layer `a.b` is the layer `a/b` of the graph.
 
@@ -105,20 +105,20 @@ class Network:
         if weights is not None:
             from archspec.runtime.weights import load_weights
 
-            matching = load_weights(model, weights, graph=self.graph(), adapt_input=adapt_input)
+            matching = load_weights(model, as_path(weights), graph=self.graph(), adapt_input=adapt_input)
             remarks = matching.remarks(str(weights))
             if remarks:
                 warnings.warn(f"weights of {weights}: {'; '.join(remarks)}", stacklevel=4)
         return model
 
-    @named_options
+    @public()
     def save(
         self,
-        out: str | Path,
+        out: StrPath,
         *,
-        weights: str | Path | None = None,
+        weights: StrPath | None = None,
         adapt_input: bool = False,
-        seed: int = 0,
+        seed: Seed = 0,
         overwrite: bool = False,
     ) -> ModelFile:
         """Build the model and save it to a `.keras` file, with its spec and preprocessing: `archspec build`.
@@ -144,13 +144,13 @@ class Network:
         from archspec.runtime.models.model_file import save_model
         from archspec.runtime.weights.weight_file import check_source
 
-        check_source(weights)
+        check_source(as_path(weights))
         model = self.build(init=weights is None, seed=seed)
         matching = None
         if weights is not None:
             from archspec.runtime.weights import load_weights
 
-            matching = load_weights(model, weights, graph=graph, adapt_input=adapt_input)
+            matching = load_weights(model, as_path(weights), graph=graph, adapt_input=adapt_input)
         metadata = Metadata(
             reference=self.reference,
             spec=self.resolved_text(),
@@ -276,7 +276,8 @@ class ModelFile:
     """How the layers were matched with the weight file; None for initial weights."""
 
 
-def load(reference: str, /, *, recipe: str | Path | None = None, **settings: Setting) -> Network:
+@public()
+def load(reference: StrPath, /, *, recipe: StrPath | None = None, **settings: Setting) -> Network:
     """Load a network: `load("vgg:D")`, `load("resnet:50", classes=10)`, `load("./my-net.yaml:small")`.
 
     Args:
@@ -290,19 +291,20 @@ def load(reference: str, /, *, recipe: str | Path | None = None, **settings: Set
         ArchspecError: `unknown-family`, `page-not-found`, `unknown-variant`, `setting`, and syntax errors of the spec.
             Other errors are found when the graph or the recipe is used.
     """
+    reference = as_path(reference)
     name, variant = split_reference(reference)
     spec = parse_spec(read_spec(name))
-    own_recipe = None if recipe is None else read_recipe(str(recipe))
+    own_recipe = None if recipe is None else read_recipe(as_path(recipe))
     network = Network(spec, reference, variant or spec.default, settings, own_recipe)
     _ = network.params  # raises when there is no such variant or setting
     return network
 
 
 def as_network(
-    network: Network | str | Path,
+    network: Network | StrPath,
     settings: Mapping[str, Setting] | None = None,
     *,
-    recipe: str | Path | None = None,
+    recipe: StrPath | None = None,
     options: Sequence[str] = (),
 ) -> Network:
     """The network itself, or that of a reference, with further settings.
@@ -316,9 +318,9 @@ def as_network(
         ArchspecError: the errors of `load`; `unknown-parameter`.
     """
     if not isinstance(network, Network):
-        network = load(str(network))
+        network = load(network)
     if recipe is not None:
-        network = replace(network, own_recipe=read_recipe(str(recipe)))
+        network = replace(network, own_recipe=read_recipe(as_path(recipe)))
     if not settings:
         return network
     params = [*network.params, "input"]
@@ -337,7 +339,8 @@ def as_network(
     return network
 
 
-def build(reference: str, /, *, recipe: str | Path | None = None, **settings: Setting) -> keras.Model:
+@public()
+def build(reference: StrPath, /, *, recipe: StrPath | None = None, **settings: Setting) -> keras.Model:
     """Build the Keras model of a reference: `build("resnet:50", classes=10)`.
 
     The same as `load(reference, ...).build()`, with the arguments of `load`. `Network.build` has options for the
@@ -353,7 +356,8 @@ MAX_EXPANDED = 200_000  # layers, and blocks that are called, of all variants of
 PER_VARIANT = 150  # what a variant costs besides its layers
 
 
-def networks(spec: str) -> Iterator[Network]:
+@public()
+def networks(spec: StrPath) -> Iterator[Network]:
     """All networks of a spec: one for each variant, or one.
 
     Args:
@@ -365,6 +369,7 @@ def networks(spec: str) -> Iterator[Network]:
     """
     from archspec.graph.compile.compiler import EXPANDED
 
+    spec = as_path(spec)
     parsed = parse_spec(read_spec(spec))
     start = EXPANDED.get()
     for number, variant in enumerate(parsed.variants or (None,)):
@@ -376,12 +381,14 @@ def networks(spec: str) -> Iterator[Network]:
         yield Network(parsed, f"{spec}:{variant}" if variant else spec, variant, {})
 
 
-def check(spec: str) -> list[Diagnostic]:
+@public()
+def check(spec: StrPath) -> list[Diagnostic]:
     """Check a spec, all its variants, and the figures it expects. Returns errors and warnings, or an empty list.
 
     Args:
         spec: the name of a family, the path of a spec, or one variant of them: `vgg:D`.
     """
+    spec = as_path(spec)
     name, variant = split_reference(spec)
     found: list[Diagnostic] = []
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
+from archspec.arguments import StrPath
 from archspec.diagnostics import fail
 
 
-def check_output(path: str | Path, *suffixes: str, overwrite: bool = False) -> Path:
+def check_output(path: StrPath, *suffixes: str, overwrite: bool = False) -> Path:
     """Check the name of an output file before the work starts.
 
     Args:
@@ -35,7 +36,7 @@ def check_output(path: str | Path, *suffixes: str, overwrite: bool = False) -> P
     return path
 
 
-def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
+def write_text(path: StrPath, text: str, *, overwrite: bool = False) -> Path:
     """Write a text file, UTF-8, atomically.
 
     Raises:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from archspec.api.network import Network, Setting, as_network, load
-from archspec.api.options import named_options
+from archspec.arguments import Seed, StrPath, as_path, public
 from archspec.diagnostics import fail
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.spec.overrides import recipe_setting
@@ -22,22 +21,23 @@ Devices: TypeAlias = int | str | None
 """None or "all": every visible GPU, or else the CPU. A number: that many. "cpu:2": two logical devices of the CPU."""
 
 
+@public()
 def train(
-    network: Network | str | Path,
-    data: str,
+    network: Network | StrPath,
+    data: StrPath,
     *,
     epochs: int | None = None,
     batch_size: int | None = None,
     freeze: Sequence[str] = (),
-    out: str | Path | None = None,
+    out: StrPath | None = None,
     overwrite: bool = False,
     resume_if_exists: bool = False,
-    recipe: Recipe | str | Path | None = None,
+    recipe: Recipe | StrPath | None = None,
     devices: Devices = None,
-    seed: int = 0,
+    seed: Seed = 0,
     validation_split: float | None = None,
     skip_bad_images: bool = False,
-    init_from: str | Path | None = None,
+    init_from: StrPath | None = None,
     init_map: Sequence[str] = (),
     adapt_input: bool = False,
     checkpoint_every: str | None = None,
@@ -98,15 +98,15 @@ def train(
         raise fail("setting", "`resume_if_exists` needs the run directory", help="give `out`")
     return train(
         as_network(network, settings, recipe=of_file, options=OPTIONS),
-        data,
-        out=out,
+        as_path(data),
+        out=as_path(out),
         overwrite=overwrite,
         recipe=recipe if isinstance(recipe, Recipe) else None,
         devices=devices,
         seed=seed,
         validation_split=validation_split,
         skip_bad_images=skip_bad_images,
-        init_from=None if init_from is None else str(init_from),
+        init_from=as_path(init_from),
         init_map=init_map,
         adapt_input=adapt_input,
         checkpoint_every=checkpoint_every,
@@ -122,11 +122,11 @@ OPTIONS = [name for name, parameter in signature(train).parameters.items() if pa
 """Of `train`, by their names."""
 
 
-@named_options
+@public()
 def resume(
-    run: str | Path,
+    run: StrPath,
     *,
-    data: str | None = None,
+    data: StrPath | None = None,
     devices: Devices = None,
     checkpoint_every: str | None = None,
     mlflow: bool = False,
@@ -154,9 +154,9 @@ def resume(
     from archspec.runtime.training.train import resume
 
     return resume(
-        run,
+        as_path(run),
         load,
-        data=data,
+        data=as_path(data),
         devices=devices,
         checkpoint_every=checkpoint_every,
         mlflow=mlflow,
@@ -165,7 +165,7 @@ def resume(
     )
 
 
-@named_options
+@public()
 def find_cluster(worker: int | None = None, workers: str | None = None, *, evaluation: bool = False) -> Cluster | None:
     """Find the workers that train or evaluate together; None for a single worker.
 

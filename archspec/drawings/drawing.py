@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
+from archspec.arguments import StrPath, public
 from archspec.diagnostics import fail
 from archspec.drawings.svg import document
 
@@ -45,7 +46,8 @@ class Drawing:
         """The endings of the files that `save` can write."""
         return (".svg", *RASTERIZED, *self.texts)
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+    @public()
+    def save(self, path: StrPath, *, overwrite: bool = False) -> Path:
         """Write the drawing to a file, atomically, in the format of its suffix.
 
         Args:

@@ -22,7 +22,7 @@ try:
 except SystemExit:
     pass
 """
-COMMAND_LINE = {"version", "api", "cli", "cli.main", "cli.terminal", "diagnostics", "format", "interrupt"}
+COMMAND_LINE = {"version", "api", "cli", "cli.main", "cli.terminal", "diagnostics", "format", "interrupt", "wording"}
 HEAVY = {"yaml", "pathlib", "json", "csv", "difflib", "numpy", "rich", "importlib.metadata"}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from archspec import api
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.spec.overrides import parse_settings
+from archspec.wording import command_line
 from tests.examples.specs import HERE, diagnostics
 
 SPEC: Mapping[str, tuple[str, str]] = {
@@ -98,6 +99,7 @@ OTHER: Mapping[str, str] = {
     "unknown-family": "no spec of this name ships with archspec; give your own spec by its path",
     "custom-layer": "a layer of a plugin operator cannot be saved and loaded again",
     "class-list": "a file that names the classes of a network cannot be read, or has another number of them",
+    "bad-argument": "an argument of a Python function has the wrong kind or is out of range",
     "unknown-option": "a Python function has no option of this name",
     "page-too-large": "the file of a spec is larger than a megabyte or has more than 100,000 values",
     "build": "Keras rejects a layer that archspec accepts: please report it",
@@ -189,7 +191,8 @@ values one at a time. A command exits with status 1 for an error in its input an
 With `--format json`, `archspec check` prints a list of objects with the keys `severity`, `code`, `message`, `file`,
 `line`, `column`, `end_line`, `end_column`, `notes` and `help`. Lines and columns count from 1; they are null if there
 is no file. A `warning` reports a probable mistake; it does not change the exit status. In Python,
-`archspec.ArchspecError` has the same objects in its attribute `diagnostics`.
+`archspec.ArchspecError` has the same objects in its attribute `diagnostics`; messages then name the arguments of
+functions instead of options: `overwrite=True` for `--overwrite`.
 
 An `error[internal]` is a bug in archspec. Please report it with the traceback that `ARCHSPEC_DEBUG=1` shows.
 """
@@ -227,7 +230,8 @@ def _excerpt(path: Path) -> str:
 
 def _of_command(code: str, meaning: str, command: str, call: Callable[[], object]) -> str:
     try:
-        call()
+        with command_line():
+            call()
     except ArchspecError as error:
         (diagnostic,) = error.diagnostics
     assert diagnostic.code == code

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from archspec import api
 from archspec.diagnostics import Diagnostic, render
+from archspec.wording import command_line
 
 HERE = Path(__file__).parent
 GOOD = sorted((HERE / "good").glob("*.yaml"))
@@ -27,7 +28,8 @@ def diagnostics(spec: Path) -> tuple[Diagnostic, ...]:
     here = Path.cwd()
     os.chdir(spec.parent)
     try:
-        return tuple(api.check(spec.name))
+        with command_line():
+            return tuple(api.check(spec.name))
     finally:
         os.chdir(here)
 

@@ -35,12 +35,12 @@ def networks_of_a_spec() -> None:
     assert_type(network.variant, str | None)
     assert_type(network.recipe, archspec.Recipe)
     assert_type(network.resolved_text(), str)
-    assert_type(archspec.networks("vgg"), Iterator[archspec.Network])
+    assert_type(archspec.networks(Path("vgg.yaml")), Iterator[archspec.Network])
     graph = network.graph()
     assert_type(graph, archspec.Graph)
     assert_type(graph.params, int)
     assert_type(graph.macs, int | None)
-    for diagnostic in archspec.check("vgg"):
+    for diagnostic in archspec.check(Path("vgg.yaml")):
         assert_type(diagnostic, archspec.Diagnostic)
         assert_type(diagnostic.code, str)
 
@@ -82,7 +82,7 @@ def models(network: archspec.Network) -> None:
 
 
 def data(network: archspec.Network) -> None:
-    manifest = archspec.check_data("images/", use_cache=False, report=print)
+    manifest = archspec.check_data(Path("images"), use_cache=False, report=print)
     assert_type(manifest, archspec.Manifest)
     assert_type(manifest.problems, list[str])
     assert_type(manifest.render("json"), str)
@@ -106,7 +106,7 @@ def training(network: archspec.Network) -> None:
 
 
 def evaluation() -> None:
-    evaluation = archspec.evaluate("runs/a", "digits", protocol="ten-crop")
+    evaluation = archspec.evaluate(Path("runs/a"), Path("images"), protocol="ten-crop")
     assert_type(evaluation, archspec.Evaluation)
     assert_type(evaluation.top1, float)
     evaluations = archspec.evaluate_all(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
+from archspec.arguments import public
 from archspec.format import Table, byte_size, count, csv_text, rule
 from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
 from archspec.graph.ir import Graph, total
 from archspec.ops.base import Shape, show
+from archspec.wording import worded
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Summary:
         """The rows in topological order."""
         return rows(self.graph, self.depth)
 
+    @public()
     def render(self, format: Literal["text", "json", "markdown", "csv"] = "text") -> str:
         """The summary as text, JSON, Markdown or CSV."""
         return FORMATS[format](self.graph, self.depth)
@@ -190,7 +193,7 @@ def as_text(graph: Graph, depth: int | None = None) -> str:
     if "inputs" not in left_out and any(row[inputs] for row in table.rows):
         notes.append("inputs  empty and ↑: the layer above; ./: in the block of the layer")
     if left_out:
-        notes.append(f"not shown in this width: {', '.join(left_out)}; `--format csv` has all columns")
+        notes.append(f"not shown in this width: {', '.join(left_out)}; {worded('`--format csv`')} has all columns")
     return "\n".join([head, line, headings, line, *lines, line, *notes, *totals(graph)])
 
 

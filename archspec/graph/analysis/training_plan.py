@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from archspec.arguments import public
 from archspec.format import byte_size
 from archspec.graph.analysis.training_memory import FLOAT32, Precision, TrainingMemory, largest_batch, training_memory
 from archspec.graph.ir import FLOAT_BYTES, Graph
@@ -135,11 +136,12 @@ class Plan:
         """Upper bound on the speed over all devices; None without an accelerator."""
         return None if self.step is None else self.batch_size / self.step.seconds
 
+    @public()
     def render(self, format: Literal["text", "json"] = "text") -> str:
         """The plan as text or JSON."""
-        return json.dumps(self.as_json(), indent=2) if format == "json" else "\n".join(_lines(self))
+        return json.dumps(self.to_json(), indent=2) if format == "json" else "\n".join(_lines(self))
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The values that `--format json` prints, in bytes and seconds."""
         return {
             "name": self.name,

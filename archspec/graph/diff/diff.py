@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
+from archspec.arguments import NonNegativeInt, public
 from archspec.declare import arguments
 from archspec.graph.analysis.receptive_field import last_moving
 from archspec.graph.ir import Graph, Node
@@ -154,7 +155,8 @@ class Difference:
     def __str__(self) -> str:
         return self.render()
 
-    def render(self, format: Literal["text", "json", "markdown"] = "text", *, context: int = 1) -> str:
+    @public()
+    def render(self, format: Literal["text", "json", "markdown"] = "text", *, context: NonNegativeInt = 1) -> str:
         """The changed layers and the totals as text, JSON or Markdown, with `context` equal layers around changes."""
         from archspec.graph.diff.formats import FORMATS
 

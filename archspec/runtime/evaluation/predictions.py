@@ -18,7 +18,7 @@ from archspec.runtime.data.files.encoded_image import digest_of, encoded_images
 from archspec.runtime.data.images import Images, luminance
 from archspec.runtime.system.atomic_write import reason
 
-HELP = "give a file that `archspec evaluate --save-predictions FILE.npz` wrote"
+HELP = "give a file that an evaluation wrote with `--save-predictions FILE.npz`"
 VERSION = 2
 """Version 1 has no digests, so its images can be matched by their names only."""
 TEXTS = ("class_names", "images", "models", "protocols", "scales")

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arguments import StrPath, as_path, public
+
 Kind = Literal["overlay", "heat", "signed", "image"]
 """How a map is drawn: laid over the image, alone, with a diverging colour map around 0, or as a picture around grey."""
 
@@ -134,13 +136,15 @@ class Explanation:
             "bad_images": dict(self.bad_images),
         }
 
+    @public()
     def render(self, format: Literal["text", "json"] = "text") -> str:
         """As `archspec explain` prints it: a line for each image, then the notes; or JSON."""
         from archspec.runtime.explain.outputs import explanation_text
 
         return explanation_text(self, format)
 
-    def write(self, directory: str | Path, *, overwrite: bool = False, raw: bool = False) -> Path:
+    @public()
+    def write(self, directory: StrPath, *, overwrite: bool = False, raw: bool = False) -> Path:
         """Write explain.json, a contact sheet, a PNG for each image, and with `raw` the maps as maps.npz.
 
         Args:
@@ -153,4 +157,4 @@ class Explanation:
         """
         from archspec.runtime.explain.outputs import write_explanation
 
-        return write_explanation(self, directory, overwrite=overwrite, raw=raw)
+        return write_explanation(self, as_path(directory), overwrite=overwrite, raw=raw)

@@ -72,7 +72,7 @@ def read_settings(run: Path) -> tuple[dict[str, Any], TrainConfig]:
             raise fail(
                 "not-a-run",
                 f"the run in `{run}` was stopped before its first step, so there is nothing to resume",
-                help=f"start it again: `archspec train REF --data DATA -o {run}`",
+                help=f"start it again with `-o {run}`",
             ) from error
         reason = (error.strerror or str(error)).lower()
         raise fail("not-a-run", f"`{run}` is not a run directory: cannot read run.json: {reason}", help=HELP) from error

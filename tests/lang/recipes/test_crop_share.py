@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from archspec import api
 from archspec.diagnostics import Diagnostic
 from archspec.lang.spec.overrides import parse_settings
+from archspec.wording import command_line
 from tests.cli.conftest import Run, run
 
 __all__ = ["run"]
 
 
 def warned(reference: str, side: int | None = None, **settings: Any) -> Diagnostic | None:
-    found = api.load(reference, **settings).warnings(side)
+    with command_line():
+        found = api.load(reference, **settings).warnings(side)
     return found[0] if found else None
 
 

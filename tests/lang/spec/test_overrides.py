@@ -13,6 +13,7 @@ import pytest
 from archspec import api
 from archspec.diagnostics import ArchspecError, render
 from archspec.lang.spec.overrides import parse_settings
+from archspec.wording import command_line
 
 PAGE = """
 name: net
@@ -38,7 +39,7 @@ def load(tmp_path: Path, *texts: str, **settings: Any) -> api.Network:
 
 
 def error(tmp_path: Path, *texts: str, **settings: Any) -> str:
-    with pytest.raises(ArchspecError) as raised:
+    with command_line(), pytest.raises(ArchspecError) as raised:
         use(tmp_path, *texts, **settings)
     return render(raised.value.diagnostics[0])
 
@@ -102,7 +103,7 @@ def whole(network: api.Network) -> object:
     ],
 )
 def test_a_wrong_setting_is_answered_with_the_right_one(tmp_path: Path, text: str, message: str, help: str) -> None:
-    with pytest.raises(ArchspecError) as caught:
+    with command_line(), pytest.raises(ArchspecError) as caught:
         whole(load(tmp_path, text))
     (found,) = caught.value.diagnostics
     assert message in found.message

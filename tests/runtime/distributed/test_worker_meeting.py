@@ -47,8 +47,8 @@ def test_the_cluster_is_found_on_the_command_line_or_in_tf_config() -> None:
 @pytest.mark.parametrize(
     ("worker", "workers", "environment", "said"),
     [
-        (0, None, {}, "`--worker` is given without `--workers`"),
-        (None, "one:2000,two:2000", {}, "`--workers` is given without `--worker`"),
+        (0, None, {}, "`worker` is given without `workers`"),
+        (None, "one:2000,two:2000", {}, "`workers` is given without `worker`"),
         (2, "one:2000,two:2000", {}, "worker 2 does not exist: 2 addresses"),
         (0, "one:2000,one:2000", {}, "two workers have the same address"),
         (0, "one,two:2000", {}, "`one` does not have the form HOST:PORT"),

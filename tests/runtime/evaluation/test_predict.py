@@ -160,7 +160,7 @@ def test_imagenet_is_known_where_keras_has_its_names(
     said: list[str] = []
     (number, *_), *_ = (each.classes for each in predict(tmp_path / "net.keras", photos, report=said.append))
     assert number[0].isdecimal()
-    assert "`--classes FILE` names them, such as Keras's imagenet_class_index.json" in said[-1]
+    assert '`classes="FILE"` names them, such as Keras\'s imagenet_class_index.json' in said[-1]
     (tmp_path / "models").mkdir()
     index = {str(row): [f"n{row:08}", f"class_{row}"] for row in range(1000)}
     (tmp_path / "models" / "imagenet_class_index.json").write_text(json.dumps(index))

@@ -214,7 +214,7 @@ def test_several_are_numbered_and_nothing_is_overwritten_unasked(tmp_path: Path)
 def test_a_folder_of_reports_is_replaced_on_request_and_no_other(tmp_path: Path) -> None:
     outputs = EvaluationOutputs(tmp_path / "out")
     written(outputs, [predictions(count=6)])
-    with pytest.raises(ArchspecError, match="`--overwrite`"):
+    with pytest.raises(ArchspecError, match="`overwrite=True`"):
         outputs.check()
     written(replace(outputs, overwrite=True), [predictions(seed) for seed in range(2)])
     assert not (tmp_path / "out" / "images.csv").exists()

@@ -62,4 +62,4 @@ def test_a_folder_must_be_new_or_empty(tmp_path: Path) -> None:
         wrong = refused(check_output_folder, path)
         assert wrong.code == "output-exists"
         assert words in wrong.message
-        assert wrong.help == "give another `-o`"
+        assert wrong.help == "give another `out`"

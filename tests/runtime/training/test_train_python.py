@@ -52,7 +52,7 @@ def test_an_evaluation_says_that_it_counts_images_of_the_training(tmp_path: Path
         assert found.images == (4 if "validation_split" in options else 8)
         return [line for line in lines if line.startswith("note: ")]
 
-    note = "was trained on part of these images; `--validation-split 0.5 --seed 3` leaves those out"
+    note = "was trained on part of these images; `validation_split=0.5, seed=3` leaves those out"
     assert said(run, data) == [f"note: `{run}` {note}"]
     assert said(run / "best.keras", data, validation_split=0.5) == [f"note: `{run / 'best.keras'}` {note}"]  # seed 0
     assert said(run, data, validation_split=0.5, seed=3) == []
@@ -81,5 +81,5 @@ def test_a_run_whose_images_are_elsewhere_says_how_to_name_them(tmp_path: Path) 
         archspec.resume(out, progress=Watcher())
     (found,) = caught.value.diagnostics
     assert found.code == "data-not-found"
-    assert found.notes[-1].startswith(f"the run was started with `--data {data}`; ")
+    assert found.notes[-1].startswith(f'the run was started with `data="{data}"`; ')
     assert archspec.resume(out, data=str(tmp_path / "moved"), progress=Watcher()).epochs == 2

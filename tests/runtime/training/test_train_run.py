@@ -309,7 +309,7 @@ def test_mistakes_leave_no_directory(page: str, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "run"
     diagnostic = refused("classes-mismatch", page, out=out, settings={"classes": 7})
     assert diagnostic.message == "the network has 7 classes, but `digits` has 10"
-    assert diagnostic.help == "`--set classes=10`"
+    assert diagnostic.help == "`classes=10`"
     refused("data-not-found", page, "nowhere", out=out)
     free = tmp_path / "free.yaml"
     free.write_text("name: free\ninput: [null, null, 1]\nlayers: [global_avgpool, dense: 10, softmax]\n")

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arguments import public
 from archspec.diagnostics import fail, listed, printable, visible
 from archspec.ops.base import counted
 from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, Header, encoded_images
@@ -167,6 +168,7 @@ class Manifest:
         part = self.parts.get(self.source.train or "") or next(iter(self.parts.values()))
         return color_statistics(sum((known.sums for known in part.facts), np.zeros(SUMS)))
 
+    @public()
     def render(self, format: Literal["text", "json"] = "text") -> str:
         """The manifest as text, whose last two lines can be copied into a spec, or as JSON."""
         return json.dumps(self.to_json()) if format == "json" else manifest_text(self)

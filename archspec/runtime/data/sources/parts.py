@@ -8,6 +8,7 @@ from typing import Literal
 
 from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, printable
 from archspec.runtime.data.images import Images
+from archspec.wording import option
 
 Kind = Literal["train", "validation", "test"]
 """What a part is for."""
@@ -157,7 +158,7 @@ class Parts(Mapping[str, Images]):
         if self.validation is not None:
             uses.append(f"validation: {images(self.validation)}")
         elif self.train is not None:
-            uses.append("validation: the share of `--validation-split`")
+            uses.append(f"validation: the share of {option('validation_split')}")
         if others := self.not_used():
             uses.append(f"not used: {listed(others, 10)}")
         return "; ".join(uses)

@@ -22,6 +22,7 @@ from archspec.diagnostics import terminal_text
 from archspec.format import duration
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import ResilientStream
+from archspec.wording import worded
 
 INTERVAL = 60.0  # seconds between two lines where there is no terminal
 COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
@@ -61,7 +62,7 @@ class TrainingProgress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self.console.print(terminal_text(text), markup=False)
+        self.console.print(terminal_text(worded(text)), markup=False)
         self._printed = time.monotonic()
 
     def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True) -> None:

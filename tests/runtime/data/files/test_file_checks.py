@@ -44,7 +44,7 @@ def bad_folder(root: Path) -> Path:
 def test_files_that_are_no_images_are_named_and_left_out_only_when_asked(tmp_path: Path) -> None:
     bad_folder(tmp_path)
     wrong = refused(lambda: open_data(str(tmp_path), "validation"))
-    assert (wrong.code, wrong.help) == ("bad-images", "`--skip-bad-images` leaves them out")
+    assert (wrong.code, wrong.help) == ("bad-images", "`skip_bad_images=True` leaves them out")
     assert wrong.message == "7 of 14 files cannot be read as images"
     assert {note.removeprefix(str(tmp_path) + os.sep).replace(os.sep, "/") for note in wrong.notes} == {
         "cat/notes.txt: not an image",

@@ -39,7 +39,7 @@ def test_digits_become_rgb_where_the_network_takes_it() -> None:
 
 def test_digits_know_their_own_split() -> None:
     wrong = refused(lambda: open_data("digits", "train", validation_split=0.1))
-    assert (wrong.code, wrong.help) == ("validation-split", "omit `--validation-split`")
+    assert (wrong.code, wrong.help) == ("validation-split", "omit `validation_split`")
 
 
 def test_a_folder_that_is_not_there_is_known_by_the_one_beside_it(tmp_path: Path) -> None:
@@ -87,12 +87,12 @@ def test_a_class_of_one_image_cannot_be_divided(tmp_path: Path) -> None:
     folder(tmp_path, {"a/0": (5, 7, 3), "b/0": (5, 7, 3)})
     wrong = refused(lambda: open_data(str(tmp_path), "validation", validation_split=0.5))
     assert wrong.code == "validation-split"
-    assert wrong.message.startswith("`--validation-split 0.5` leaves no validation images of classes `a`, `b`")
+    assert wrong.message.startswith("`validation_split=0.5` leaves no validation images of classes `a`, `b`")
     folder(tmp_path, {"b/1": (5, 7, 3)})
     lines: list[str] = []
     assert len(open_data(str(tmp_path), "train", validation_split=0.5)) == 2
     assert len(open_data(str(tmp_path), "validation", validation_split=0.5, report=lines.append)) == 1
-    fact = "`--validation-split 0.5` leaves no validation images of class `a`: one image cannot be divided"
+    fact = "`validation_split=0.5` leaves no validation images of class `a`: one image cannot be divided"
     assert lines == [fact]
 
 

@@ -64,7 +64,7 @@ def test_classes_in_one_piece_are_split_by_share(tmp_path: Path, below: str) -> 
     wrong = refused(lambda: open_data(str(tmp_path), "train"))
     assert (wrong.code, wrong.help) == (
         "validation-split",
-        "`--validation-split 0.1` holds out 10% of the images of every class",
+        "`validation_split=0.1` holds out 10% of the images of every class",
     )
     assert len(open_data(str(tmp_path), "validation")) == 20
 

@@ -107,7 +107,7 @@ def test_what_cannot_be_cut_is_refused_before_an_image_is_decoded(
     assert "cannot be applied in tiles" in diagnostic.message
     assert any("whole-image" in note for note in diagnostic.notes)
     # 600 x 600 needs two maps of 299 x 299 x 5 float32, doubled: 7.15 MB; sqrt(0.04 / 7.15) 600 = 44.8
-    assert diagnostic.help == "use a smaller size, such as `--protocol 'dense: 32'`, or more memory"
+    assert diagnostic.help == 'use a smaller size, such as `protocol="dense: 32"`, or more memory'
 
 
 def test_a_free_input_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,5 +118,5 @@ def test_a_free_input_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     network = Predictor.open(tmp_path / "free.keras", make_strategy())
     with pytest.raises(ArchspecError, match="image-too-large") as caught:
         posteriors(network, images(30, 30), "dense: 300")
-    assert "`--protocol 'dense: 32'`" in str(caught.value.diagnostics[0].help)  # sqrt(0.1 / 4.97) 300 = 42.5
+    assert '`protocol="dense: 32"`' in str(caught.value.diagnostics[0].help)  # sqrt(0.1 / 4.97) 300 = 42.5
     assert posteriors(network, images(30, 30), "dense: 32").shape == (3, 6)

@@ -1,0 +1,255 @@
+"""Checks of the arguments of public functions: kinds and ranges are those of the annotations, and nothing else.
+
+`@public()` converts each argument to the kind of its annotation, or raises one `bad-argument` that names it. Paths of
+any kind arrive as strings, numbers of NumPy as Python numbers, and a single string where a list is expected as a list
+of one.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections.abc
+import numbers
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from itertools import zip_longest
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin, overload
+
+from archspec.diagnostics import did_you_mean, fail, listed, short
+from archspec.wording import option
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CO_VARARGS, CO_VARKEYWORDS = 0x04, 0x08  # as in `inspect`, which takes long to import: the function has *args, **kwargs
+
+LARGEST = 10**18
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a number may have: from `low` to `high`, or all positive ones."""
+
+    low: float | None = None
+    high: float = LARGEST
+
+    def __contains__(self, value: float) -> bool:
+        return (value > 0 if self.low is None else value >= self.low) and value <= self.high
+
+
+StrPath: TypeAlias = str | os.PathLike[str]
+"""A path, or the name of something that archspec comes with."""
+PositiveInt: TypeAlias = Annotated[int, Range()]
+"""1 or more."""
+NonNegativeInt: TypeAlias = Annotated[int, Range(0)]
+"""0 or more."""
+PositiveFloat: TypeAlias = Annotated[float, Range()]
+"""More than 0."""
+Seed: TypeAlias = Annotated[int, Range(0, 4294967295)]
+"""The seeds that NumPy and Keras accept: below 2^32."""
+
+
+class _WrongKindError(Exception):
+    """The value does not have the kind of its annotation."""
+
+
+def public(**remedies: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator of public functions and methods that checks and converts their arguments.
+
+    Args:
+        remedies: argument -> the remedy where its value has the wrong kind.
+
+    Raises:
+        ArchspecError: by the function, `bad-argument`, and `unknown-option` for an option that it does not have.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        rest = code.co_varnames[len(known)] if code.co_flags & CO_VARARGS else ""
+        open_ended = bool(code.co_flags & CO_VARKEYWORDS)
+        kinds: dict[str, Any] = {}
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not kinds:
+                kinds.update(_kinds(function, [*known, rest]))
+
+            def checked(name: str, value: Any) -> Any:
+                if name not in kinds:
+                    return value
+                try:
+                    return _converted(kinds[name], value)
+                except _WrongKindError:
+                    raise _wrong(function.__qualname__, name, kinds[name], value, remedies.get(name)) from None
+
+            for name in kwargs:
+                if name not in known and not open_ended:
+                    options = [each for each in known if each != "self"]
+                    help = did_you_mean(name, options) or f"its options are: {listed(options)}"
+                    fact = f"`archspec.{function.__qualname__}` has no option `{name}`"
+                    raise fail("unknown-option", fact, help=help)
+            given = [checked(*each) for each in zip_longest(names[: len(args)], args, fillvalue=rest)]
+            named = {name: checked(name, value) for name, value in kwargs.items()}
+            return function(*given, **named)
+
+        return call
+
+    return decorate
+
+
+@overload
+def as_path(path: StrPath) -> str: ...
+@overload
+def as_path(path: StrPath | None) -> str | None: ...
+def as_path(path: StrPath | None) -> str | None:
+    """A path argument as a string."""
+    return None if path is None else os.fspath(path)
+
+
+def as_paths(paths: StrPath | Sequence[StrPath]) -> list[str]:
+    """An argument for one or several paths as strings."""
+    return [os.fspath(each) for each in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
+
+
+def one_of(argument: str, value: str, known: Sequence[str]) -> str:
+    """The value, if it is a known one.
+
+    Raises:
+        ArchspecError: `bad-argument`.
+    """
+    if value in known:
+        return value
+    help = did_you_mean(value, known) or f"it is one of: {listed(known)}"
+    raise fail("bad-argument", f"{option(argument)} cannot be `{short(value)}`", help=help)
+
+
+def _wrong(function: str, name: str, kind: Any, value: Any, remedy: str | None) -> Exception:
+    choices = [each for each in get_args(kind) if isinstance(each, str)] if _origin(kind) is Literal else []
+    near = did_you_mean(value, choices) if isinstance(value, str) else None
+    help = near or remedy or f"`help(archspec.{function})` describes its arguments"
+    shown = f"`{short(repr(value))}`" if isinstance(value, (str, int, float, NoneType)) else _a(type(value).__name__)
+    return fail("bad-argument", f"{option(name)} must be {_named(kind)}, but is {shown}", help=help)
+
+
+# ---- kinds ---------------------------------------------------------------------------------------------------------
+
+
+ALIASES = {"npt.NDArray": "numpy.ndarray"}
+
+
+class _NotImported(type):
+    """The metaclass of stand-ins for classes that are imported for annotations only, such as keras.Model."""
+
+    def __getattr__(cls, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _NotImported(f"{cls.__name__}.{name}", (), {})
+
+    def __getitem__(cls, item: object) -> type:
+        return cls
+
+    def __instancecheck__(cls, value: object) -> bool:
+        package, _, name = ALIASES.get(cls.__name__, cls.__name__).rpartition(".")
+        return any(
+            each.__name__ == name and each.__module__.partition(".")[0] == (package or "archspec")
+            for each in type(value).__mro__
+        )
+
+
+def _kinds(function: Callable[..., Any], names: Sequence[str]) -> dict[str, Any]:
+    """Argument -> its annotation, evaluated."""
+
+    class Names(dict[str, type]):
+        def __missing__(self, name: str) -> type:
+            if name in function.__globals__ or hasattr(builtins, name):
+                raise KeyError(name)
+            return _NotImported(name, (), {})
+
+    annotations = {name: function.__annotations__[name] for name in names if name in function.__annotations__}
+    return {name: eval(text, function.__globals__, Names()) for name, text in annotations.items()}
+
+
+def _origin(kind: Any) -> Any:
+    return get_origin(kind)
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    """The kinds of a union, a list first, so that one path is converted to a list of one, and `str` within paths."""
+    if _origin(kind) not in (Union, UnionType):
+        return (kind,)
+    members = sorted(get_args(kind), key=lambda each: _origin(each) is not collections.abc.Sequence)
+    return tuple(each for each in members if each is not str or os.PathLike not in map(_origin, members))
+
+
+def _converted(kind: Any, value: Any) -> Any:
+    """The value as the kind says. Raises _WrongKindError."""
+    members = _members(kind)
+    if len(members) > 1:
+        for each in members:
+            try:
+                return _converted(each, value)
+            except _WrongKindError:
+                continue
+        raise _WrongKindError
+    kind = members[0]
+    origin, arguments = _origin(kind), get_args(kind)
+    found: Any = value
+    if origin is Annotated:
+        found = _converted(arguments[0], value)
+        fits = found in arguments[1]
+    elif origin is Literal:
+        fits = isinstance(value, str) and value in arguments
+    elif origin is os.PathLike:
+        found = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+        fits = isinstance(found, str) and found != "" and "\0" not in found
+    elif origin is collections.abc.Sequence:
+        one = isinstance(value, (str, os.PathLike))
+        fits = one or (isinstance(value, collections.abc.Iterable) and not isinstance(value, (bytes, Mapping)))
+        found = tuple(_converted(arguments[0], each) for each in ([value] if one else value)) if fits else None
+    elif origin is collections.abc.Callable:
+        fits = callable(value)
+    elif kind in (int, float):
+        abstract = numbers.Integral if kind is int else numbers.Real
+        fits = isinstance(value, abstract) and not isinstance(value, bool)
+        found = kind(value) if fits and abs(value) <= LARGEST else value
+    elif kind is str:
+        fits = isinstance(value, str) and "\0" not in value
+    else:
+        fits = isinstance(value, origin or kind)
+    if not fits:
+        raise _WrongKindError
+    return found
+
+
+NAMES = {int: "an integer", float: "a number", str: "a string", bool: "True or False", NoneType: "None"}
+LISTS = {str: "strings", int: "integers", float: "numbers"}
+
+
+def _named(kind: Any) -> str:
+    """A kind in words: `a positive integer or None`."""
+    members = _members(kind)
+    if len(members) > 1:
+        named = [_named(each) for each in members if each is not NoneType]
+        named += ["None"] * (NoneType in members)
+        return f"{', '.join(named[:-1])} or {named[-1]}"
+    kind, origin = members[0], _origin(members[0])
+    if origin is Annotated:
+        base, limits = get_args(kind)
+        noun = NAMES[base].partition(" ")[2]
+        return f"a positive {noun}" if limits.low is None else f"{NAMES[base]} from {limits.low:,} to {limits.high:,}"
+    if origin is Literal:
+        return f"one of {listed(get_args(kind))}"
+    if origin is collections.abc.Sequence:
+        return f"a list of {LISTS.get(get_args(kind)[0], 'paths')}"
+    if origin in (os.PathLike, collections.abc.Callable):
+        return "a path" if origin is os.PathLike else "a function"
+    return NAMES.get(kind) or _a(kind.__name__)
+
+
+def _a(noun: str) -> str:
+    return f"a{'n' * (noun[0] in 'aeiouAEIOU')} {noun}"
