@@ -141,7 +141,16 @@ MODULES = {
         "savedmodel": "archspec.runtime.export.savedmodel",
     },
     "archspec.explain_methods": {
+        "deconvnet": "archspec.runtime.explain.deconvnet",
+        "features": "archspec.runtime.explain.features",
+        "filters": "archspec.runtime.explain.filters",
         "gradcam": "archspec.runtime.explain.gradcam",
+        "gradcam++": "archspec.runtime.explain.gradcam_plus_plus",
+        "guided-backprop": "archspec.runtime.explain.guided_backprop",
+        "guided-gradcam": "archspec.runtime.explain.guided_gradcam",
+        "hirescam": "archspec.runtime.explain.hirescam",
+        "integrated-gradients": "archspec.runtime.explain.integrated_gradients",
+        "occlusion": "archspec.runtime.explain.occlusion",
         "saliency": "archspec.runtime.explain.saliency",
     },
 }

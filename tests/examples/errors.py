@@ -145,6 +145,7 @@ OTHER: Mapping[str, str] = {
     "not-a-model": "the file is not a model or is damaged",
     "model-unsafe": "loading the model file would run code stored in it",
     "not-functional": "a Keras model is not functional, so it has no graph to read",
+    "method-not-applicable": "an explanation method is not defined for the layers of this network",
     "not-spatial": "the output of a layer is not a map, so an explanation cannot be laid over the image",
     "unknown-class": "the network has no class of this name or number",
     "unknown-method": "there is no explanation method of this name",

@@ -32,6 +32,9 @@ CLASSES = arg(
 SPATIAL_LAYER = arg(
     TEXT, "path of the layer; by default the last one with spatial extent before the global pooling or flatten", None
 )
+LAST_LAYER = arg(
+    TEXT, "path of the layer; by default the last one with spatial extent before the pooling or flatten", None
+)
 CHANNELS = arg(NUMBERS, "channel of the layer, counted from 0; repeatable; by default the most active ones", ())
 SAMPLES = arg(POSITIVE, "noisy copies of the image whose gradients are averaged (SmoothGrad, Smilkov et al. 2017)", 1)
 

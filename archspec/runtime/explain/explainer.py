@@ -71,6 +71,7 @@ def explain(
     need_tensorflow_backend()
     tf = import_tensorflow()
     network = open_network(model, classes, report)
+    network.batch_size = batch_size
     method.check(network)
     given = list(_given(tf, files, network))
     if data is not None:

@@ -31,6 +31,10 @@ class Panel:
     """The map before it was enlarged or reduced to one value a pixel; None where it is `values`."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     """For explain.json: the class, its probability and whatever else the method measures."""
+    text: str = ""
+    """What the command prints of it; by default the title."""
+    from_zero: bool = True
+    """Whether the colour scale begins at 0, and not at the smallest value."""
 
     @property
     def is_zero(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,21 @@ def averaged_gradient(
     """
     if samples == 1:
         return network.input_gradient(x, classes, rule)[1]
-    generator = np.random.default_rng(0)
-    deviation = noise * (x.max(axis=(1, 2, 3), keepdims=True) - x.min(axis=(1, 2, 3), keepdims=True))
     total = np.zeros(x.shape, np.float64)
-    for _ in range(samples):
-        noisy = x + deviation * generator.standard_normal(x.shape, np.float32)
-        total += network.input_gradient(noisy.astype(np.float32), classes, rule)[1]
+    for noisy in zip(*(noisy_copies(each, samples, noise) for each in x), strict=True):
+        total += network.input_gradient(np.stack(noisy), classes, rule)[1]
     return (total / samples).astype(np.float32)
+
+
+def noisy_copies(x: Array, samples: int, noise: float) -> Iterator[Array]:
+    """Copies of one input with normal noise, the same in every call; the input itself for one sample."""
+    if samples == 1:
+        yield x
+        return
+    generator = np.random.default_rng(0)
+    deviation = noise * float(x.max() - x.min())
+    for _ in range(samples):
+        yield x + np.float32(deviation) * generator.standard_normal(x.shape, np.float32)
 
 
 def explained_by_class(

@@ -55,6 +55,8 @@ class OpenNetwork:
         if len(model.inputs) != 1:
             fact = f"the network has {len(model.inputs)} inputs, but an explanation needs one image"
             raise fail("several-inputs", fact, help="give a network with a single image input")
+        self.batch_size = 32
+        """Copies of one image, or steps between two, that run together."""
         self.graph = keras_graph(model)
         self.input_shape: tuple[int | None, ...] = tuple(model.inputs[0].shape[1:])
         self._functions: dict[object, Any] = {}

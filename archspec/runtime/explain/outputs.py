@@ -27,7 +27,7 @@ def explanation_text(explanation: Explanation, format: Literal["text", "json"] =
         return json.dumps(explanation.to_json())
     lines = []
     for image in explanation.images:
-        numbers = "; ".join(visible(panel.numbers.get("text") or panel.title) for panel in image.panels)
+        numbers = "; ".join(visible(panel.text or panel.title) for panel in image.panels)
         lines.append(f"{printable(image.file)}: {numbers}")
         lines += [f"  note: {visible(note)}" for note in image.notes]
     lines += explanation.findings.lines

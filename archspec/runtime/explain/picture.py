@@ -55,7 +55,7 @@ def scale_of(panel: Panel) -> ColourScale:
     if panel.kind in ("signed", "image"):
         return ColourScale(-high, high, high < largest)
     low = float(values.min())
-    return ColourScale(low if panel.numbers.get("scale") == "range" else min(low, 0.0), high, high < largest)
+    return ColourScale(min(low, 0.0) if panel.from_zero else low, high, high < largest)
 
 
 def shaded(values: npt.NDArray[np.float32], scale: ColourScale, colours: str) -> Pixels:
