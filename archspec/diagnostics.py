@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import nlargest
 from itertools import islice
+from operator import eq
 from reprlib import Repr
 from typing import Any, Literal, NamedTuple
 
@@ -235,7 +236,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     return f"did you mean `{near}`?" if near else None
 
 
-MAX_COMPARED = 20  # names that are compared with a misspelt word letter by letter
+MAX_COMPARED = 10  # names that are compared with a misspelt word letter by letter
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -243,10 +244,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if len(word) > 60:
         return None
     candidates = {name.lower(): name for name in islice(known, 1000) if abs(len(name) - len(word)) < 60}
-    if len(candidates) > MAX_COMPARED:  # those of a similar length that share the most letters
-        letters, length = set(word.lower()), len(word)
+    if len(candidates) > MAX_COMPARED:  # those of a similar length that share the most letters, also by their places
+        letters, length, start = set(word.lower()), len(word), word.lower()[:30]
         best = nlargest(
-            MAX_COMPARED, candidates, lambda name: len(letters.intersection(name)) - abs(len(name) - length)
+            MAX_COMPARED,
+            candidates,
+            lambda name: len(letters.intersection(name)) - abs(len(name) - length) + sum(map(eq, start, name)),
         )
         candidates = {name: candidates[name] for name in best}
     import difflib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.api.network import Network, Setting, as_network
@@ -43,9 +44,12 @@ def diff(left: Network | StrPath, right: Network | StrPath, **settings: Setting)
     Raises:
         ArchspecError: the errors of `load` and of `Network.graph`.
     """
-    from archspec.graph.diff.diff import difference
+    from archspec.graph.compile.builder import Budget
+    from archspec.graph.diff.diff import MAX_TOGETHER, difference
 
-    return difference(as_network(left, settings).graph(), as_network(right, settings).graph())
+    budget = Budget(MAX_TOGETHER, "the two networks", "compare smaller networks")
+    one, other = (replace(as_network(each, settings), _budget=budget) for each in (left, right))
+    return difference(one.graph(), other.graph())
 
 
 @public()

@@ -13,6 +13,7 @@ from archspec.api.spec_files import read_recipe, read_spec, split_reference
 from archspec.arguments import Seed, StrPath, as_path, public
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed
+from archspec.graph.compile.builder import Budget
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.compile.parameters import parameters
 from archspec.graph.ir import Graph
@@ -53,6 +54,7 @@ class Network:
     """The settings given to `load`."""
     own_recipe: MappingNode | None = field(default=None, repr=False)
     """A document with the recipe under `train`, which replaces the recipe of the spec."""
+    _budget: Budget | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ class Network:
 
     @cached_property
     def _graph(self) -> Graph:
-        return compile_spec(self.spec, self.variant, overrides.split(self.settings)[0])
+        return compile_spec(self.spec, self.variant, overrides.split(self.settings)[0], self._budget)
 
     def graph(self) -> Graph:
         """The static graph: shapes, weights and MACs of every layer. Does not import TensorFlow.
@@ -352,8 +354,8 @@ def build(reference: StrPath, /, *, recipe: StrPath | None = None, **settings: S
     return load(reference, recipe=recipe, **settings).build()
 
 
-MAX_EXPANDED = 200_000  # layers, and blocks that are called, of all variants of a spec
-PER_VARIANT = 150  # what a variant costs besides its layers
+MAX_TOGETHER = 100_000  # layers of all variants of a spec; those that are no copies count more
+PER_VARIANT = 100  # what a variant costs besides its layers
 
 
 @public()
@@ -365,20 +367,21 @@ def networks(spec: StrPath) -> Iterator[Network]:
 
     Raises:
         ArchspecError: `unknown-family`, `page-not-found`, syntax errors of the spec, and `too-many-layers` when the
-            networks so far expanded to more than 200,000 layers together.
+            networks so far expanded to more than 100,000 layers together.
     """
-    from archspec.graph.compile.compiler import EXPANDED
-
     spec = as_path(spec)
     parsed = parse_spec(read_spec(spec))
-    start = EXPANDED.get()
+    budget = Budget()
+    if parsed.variants:
+        help = f"choose one variant, such as `{spec}:{next(iter(parsed.variants))}`"
+        budget = Budget(MAX_TOGETHER, f"the variants of `{parsed.name}`", help)
     for number, variant in enumerate(parsed.variants or (None,)):
-        if EXPANDED.get() - start + number * PER_VARIANT > MAX_EXPANDED:
-            message = (
-                f"the first {number:,} variants of `{parsed.name}` have more than {MAX_EXPANDED:,} layers together"
-            )
-            raise fail("too-many-layers", message, help=f"choose one variant, such as `{spec}:{variant}`")
-        yield Network(parsed, f"{spec}:{variant}" if variant else spec, variant, {})
+        if budget.left < 0:  # which the network before has reported
+            return
+        if not budget.spend(PER_VARIANT):
+            message = f"the first {number:,} variants of `{parsed.name}` have {MAX_TOGETHER:,} layers together, or more"
+            raise fail("too-many-layers", message, help=budget.help)
+        yield Network(parsed, f"{spec}:{variant}" if variant else spec, variant, {}, _budget=budget)
 
 
 @public()

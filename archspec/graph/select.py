@@ -254,11 +254,14 @@ def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda *pat
     meant: set[int] = set()
     placed: set[int] = set()
     chosen: dict[tuple[int, str, tuple[Weight, ...]], dict[int, int]] = {}  # weight -> rule, for layers that are alike
+    of_ops: dict[str, list[int]] = {}
+    for i, rule in enumerate(rules):
+        of_ops.setdefault(rule.layers, []).append(i)
     for node in layers:
         alike = (match.end(node.path), node.op.name, node.facts.weights)
         if alike not in chosen:
-            of_op = {i for i, rule in enumerate(rules) if rule.layers == node.op.name}
-            fitting = sorted(of_op.union(patterns[i] for i in match.accepted[alike[0]]))
+            of_op = of_ops.get(node.op.name, ())
+            fitting = sorted({*of_op, *(patterns[i] for i in match.accepted[alike[0]])})
             wanted = {i: _weights(node, rules[i].weight) for i in fitting}
             meant.update(fitting)
             placed.update(i for i in fitting if wanted[i])

@@ -15,11 +15,27 @@ from archspec.lang.schema.validator import MAX_MISTAKES
 from archspec.ops import OpError
 from archspec.ops.base import Shape, show
 
-MAX_LAYERS = 100_000
+MAX_LAYERS = 25_000
 MAX_PARAMS = 10**12
 MAX_OUTPUT = 10**12
-MAX_PATH = 1000
+MAX_PATH = 300
 MAX_CALLS_SHOWN = 6
+
+
+class Budget:
+    """The layers that all networks of a command may have together, which bounds its time; without limit by default.
+
+    `who` are the networks, as the error for an exhausted budget calls them, and `help` is its remedy.
+    """
+
+    def __init__(self, layers: float = math.inf, who: str = "", help: str = "") -> None:
+        self.layers = self.left = layers
+        self.who, self.help = who, help
+
+    def spend(self, layers: int) -> bool:
+        """Whether as many layers were left."""
+        self.left -= layers
+        return self.left >= 0
 
 
 @dataclass
@@ -61,8 +77,8 @@ class Builder:
     `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded.
     """
 
-    def __init__(self, shape: Shape, span: Span, variant: str | None) -> None:
-        self.variant = variant
+    def __init__(self, shape: Shape, span: Span, variant: str | None, budget: Budget) -> None:
+        self.variant, self.budget = variant, budget
         self.nodes: list[Node] = []
         self.outputs: dict[str, int] = {}
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
@@ -142,6 +158,16 @@ class Builder:
             prefix = prefix[:-1].rpartition("/")[0]
             prefix += "/" if prefix else ""
 
+    def spend(self, layers: int, span: Span) -> None:
+        """Raises ArchspecError (too-many-layers) when the budget is used up."""
+        if not self.budget.spend(layers):
+            raise self.error(
+                "too-many-layers",
+                f"{self.budget.who} expand to more than {self.budget.layers:,} layers together",
+                span,
+                help=self.budget.help,
+            )
+
     def check_count(self, count: int, span: Span) -> None:
         """Raises ArchspecError (too-many-layers) for more than MAX_LAYERS nodes, the input not counted."""
         if count > MAX_LAYERS:
@@ -195,6 +221,7 @@ class Builder:
     def _append(self, node: Node) -> None:
         index = len(self.nodes)
         self.check_count(index, node.span)
+        self.spend(1, node.span)
         self.params += node.facts.params
         if self.params >= MAX_PARAMS:
             raise self.error(

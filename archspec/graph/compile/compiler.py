@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any
 
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import Span, did_you_mean, fail, listed, short
-from archspec.graph.compile.builder import Builder, Run, Scope, pad, same_shape
+from archspec.graph.compile.builder import Budget, Builder, Run, Scope, pad, same_shape
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.parameters import Names, input_shape, parameters
 from archspec.graph.ir import Graph
@@ -26,33 +25,33 @@ from archspec.lang.spec.spec import Spec
 from archspec.ops import OPS, is_merge
 
 MAX_NESTING = 40
-MAX_STEPS = 100_000  # expanded items, layers or not: bounds specs that take long to expand to few layers
-
-EXPANDED: ContextVar[int] = ContextVar("expanded", default=0)
-"""The layers and steps of all expansions so far, by which a command over many variants is bounded."""
+MAX_STEPS = 10_000  # expanded items and copies, layers or not; those that are cloned do not count
+STEP = 3  # layers that can be cloned in the time that a step or the value of an expression takes
 
 Flow = tuple[int, ...]
 """The output of the previous layer, then the inputs of that layer."""
 
 
-def compile_spec(spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None) -> Graph:
+def compile_spec(
+    spec: Spec, variant: str | None = None, settings: Mapping[str, Any] | None = None, budget: Budget | None = None
+) -> Graph:
     """The static graph of a variant, with `settings` (`--set`) over the spec's params.
+
+    `budget` is shared by the networks of a command.
 
     Raises ArchspecError for errors in shapes, expressions, references and sizes.
     """
     params = parameters(spec, variant, settings or {})
     name = f"{spec.name}-{variant}" if variant else spec.name
-    compiler = Compiler(spec, variant, params)
-    try:
-        return compiler.graph(name)
-    finally:
-        EXPANDED.set(EXPANDED.get() + compiler.steps + len(compiler.builder.nodes))
+    return Compiler(spec, variant, params, budget=budget).graph(name)
 
 
 class Compiler:
     """One expansion of a spec. With `clones=False`, every copy of a repeated layer is expanded separately."""
 
-    def __init__(self, spec: Spec, variant: str | None, params: Names, *, clones: bool = True) -> None:
+    def __init__(
+        self, spec: Spec, variant: str | None, params: Names, *, clones: bool = True, budget: Budget | None = None
+    ) -> None:
         self.spec = spec
         self.params = {name: value for name, value in params.items() if name != "input"}
         self.column = list(spec.variants).index(variant) if variant else 0
@@ -62,7 +61,8 @@ class Compiler:
         self.counted = 0  # how many expressions read the number of a copy or of a call
         # by the identity of a layer, which the arguments keep alive
         self._calls: dict[tuple[int, bool], CallArguments] = {}
-        self.builder = Builder(input_shape(spec.input, params.get("input"), self.params), spec.input.span, variant)
+        shape = input_shape(spec.input, params.get("input"), self.params)
+        self.builder = Builder(shape, spec.input.span, variant, budget or Budget())
 
     def graph(self, name: str) -> Graph:
         top = Scope("", {"input": self.spec.input.span})
@@ -94,14 +94,7 @@ class Compiler:
         return above[0]
 
     def _item(self, item: LayerSpec, above: Flow, names: Names, scope: Scope) -> Flow:
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise self.builder.error(
-                "too-many-layers",
-                f"this spec expands to more than {MAX_STEPS:,} layers and block calls",
-                item.span,
-                help="check the values of `repeat`",
-            )
+        self._step(item)
         if item.head == "row":
             cell = item.cells[self.column]
             return above if cell is None else self._item(cell, above, names, scope)
@@ -121,6 +114,17 @@ class Compiler:
         if item.head not in OPS:  # an operator is registered as it is added
             self.builder.register(path, x)
         return (x, *inputs)
+
+    def _step(self, item: LayerSpec) -> None:
+        self.steps += 1
+        self.builder.spend(STEP, item.span)
+        if self.steps > MAX_STEPS:
+            raise self.builder.error(
+                "too-many-layers",
+                f"this spec expands to more than {MAX_STEPS:,} layers and block calls, copies not counted",
+                item.span,
+                help="check the values of `repeat`",
+            )
 
     def _inputs(self, item: LayerSpec, above: Flow, scope: Scope) -> Flow:
         """The inputs of a layer: those that `from` names, or as many of the previous outputs as it takes."""
@@ -194,6 +198,8 @@ class Compiler:
                 x = builder.clone(last, path, inputs)
                 self.called += called
             else:
+                if number > 1:
+                    self._step(item)
                 before = Counter(self.called)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
@@ -265,6 +271,7 @@ class Compiler:
 
     def _values(self, call: CallArguments, names: Names) -> dict[str, Any]:
         """The values of the arguments of a call."""
+        self.builder.spend(STEP * len(call.open), call.item.span)
         return {**call.fixed, **{word: freeze(self._value(node, names)) for word, node in call.open}}
 
     def _block(self, block: BlockSpec, call: CallArguments, inputs: Flow, names: Names, scope: Scope) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archspec.diagnostics import Span, did_you_mean, fail, listed, short
@@ -24,6 +24,15 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
     expressions.
     """
     _check_variant(spec, variant)
+    if settings:
+        _check_known(spec, settings)
+    given = {**spec.params, **(spec.variants[variant] if variant else {})}
+    given |= {name: normal(name, value) for name, value in settings.items()}
+    return _evaluated(spec, variant, given, settings)
+
+
+def _check_known(spec: Spec, settings: Iterable[str]) -> None:
+    """Raises ArchspecError (unknown-parameter)."""
     of_variants = [name for values in spec.variants.values() for name in values]
     known = [*dict.fromkeys([*spec.params, *of_variants, "input"])]
     for name in settings:
@@ -36,9 +45,6 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
                 or did_you_mean(name, [*known, *sections])
                 or f"its parameters are: {listed(known)}",
             )
-    given = {**spec.params, **(spec.variants[variant] if variant else {})}
-    given |= {name: normal(name, value) for name, value in settings.items()}
-    return _evaluated(spec, variant, given, settings)
 
 
 def _elsewhere(name: str) -> str | None:

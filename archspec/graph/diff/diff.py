@@ -7,13 +7,15 @@ the same size, attract each other.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from archspec.arguments import NonNegativeInt, public
 from archspec.declare import arguments
+from archspec.diagnostics import fail
 from archspec.graph.analysis.receptive_field import last_moving
 from archspec.graph.ir import Graph, Node
 
@@ -22,7 +24,10 @@ Pair = tuple[int | None, int | None]
 Key = tuple[Hashable, str, Hashable, str]
 """The features of a layer that are compared: its arguments, operator, feature map size and path."""
 
-MAX_CELLS = 1_500_000  # of a cost table: about one second; longer stretches are aligned by their equal layers first
+MAX_LAYERS = 5_000
+MAX_TOGETHER = 80_000  # of a Budget: layers of both networks; those that are no copies count more
+MAX_CELLS = 500_000  # of all cost tables; longer stretches are aligned by their equal layers first
+MAX_LEVELS = 8  # how often a stretch is divided
 MISSING, CHANGED, RESIZED, RENAMED = 50, 30, 45, 3
 """Costs of an unmatched layer, of a changed one (with equal, with another feature map size), and of another path."""
 
@@ -45,7 +50,7 @@ def align(left: Sequence[Key], right: Sequence[Key]) -> list[Pair]:
         end += 1
     stop, other = len(left) - end, len(right) - end
     pairs: list[Pair] = [(i, i) for i in range(start)]
-    pairs += _between(left, right, (start, stop), (start, other))
+    pairs += _between(left, right, range(start, stop), range(start, other), MAX_CELLS)
     return pairs + [(stop + i, other + i) for i in range(end)]
 
 
@@ -54,21 +59,68 @@ def _equal(one: Key, other: Key) -> bool:
 
 
 def _between(
-    left: Sequence[Key], right: Sequence[Key], here: tuple[int, int], there: tuple[int, int]
+    left: Sequence[Key], right: Sequence[Key], here: range, there: range, cells: int, levels: int = MAX_LEVELS
 ) -> Iterator[Pair]:
-    (a, b), (c, d) = here, there
-    if (b - a) * (d - c) <= MAX_CELLS:
-        yield from ((i and i + a - 1, j and j + c - 1) for i, j in _cheapest(left[a:b], right[c:d]))
+    """The pairs of two stretches, with cost tables of at most `cells` cells together.
+
+    Longer stretches are divided at layers that occur once in both, as patience diff does (Cohen 2003).
+    """
+    if len(here) * len(there) <= cells:
+        found = _cheapest([left[i] for i in here], [right[j] for j in there])
+        yield from ((i and here[i - 1], j and there[j - 1]) for i, j in found)
         return
-    matcher = SequenceMatcher(None, [key[0] for key in left[a:b]], [key[0] for key in right[c:d]], autojunk=True)
-    for tag, i, j, k, m in matcher.get_opcodes():
-        if tag == "equal":
-            yield from zip(range(a + i, a + j), range(c + k, c + m), strict=True)
-        elif (j - i) * (m - k) <= MAX_CELLS:
-            yield from _between(left, right, (a + i, a + j), (c + k, c + m))
-        else:
-            yield from ((n, None) for n in range(a + i, a + j))
-            yield from ((None, n) for n in range(c + k, c + m))
+    anchors = _anchors(left, right, here, there) if levels else []
+    if not anchors:
+        yield from ((i, None) for i in here)
+        yield from ((None, j) for j in there)
+        return
+    i, j = here.start, there.start
+    for k, m in [*anchors, (here.stop, there.stop)]:
+        gap, other = range(i, k), range(j, m)
+        yield from _between(left, right, gap, other, cells, levels - 1)
+        cells -= min(cells, len(gap) * len(other))
+        if k < here.stop:
+            yield k, m
+        i, j = k + 1, m + 1
+
+
+def _anchors(left: Sequence[Key], right: Sequence[Key], here: range, there: range) -> list[tuple[int, int]]:
+    """The longest list of pairs, in the order of both, that are equal and each the only one of its kind.
+
+    Layers are of one kind if they have the same path and arguments, or, where there are none, the same arguments.
+    """
+    for feature in (lambda key: (key[0], key[3]), lambda key: key[0]):
+        ours, theirs = (
+            _places([feature(keys[i]) for i in place], place) for keys, place in ((left, here), (right, there))
+        )
+        pairs = [(i, theirs[kind]) for kind, i in ours.items() if kind in theirs]
+        if pairs:
+            return _increasing(pairs)
+    return []
+
+
+def _places(kinds: Sequence[Hashable], places: range) -> dict[Hashable, int]:
+    """The places of the kinds that occur once, in order."""
+    counts = Counter(kinds)
+    return {kind: place for kind, place in zip(kinds, places, strict=True) if counts[kind] == 1}
+
+
+def _increasing(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The longest part of pairs, whose first numbers increase, in which the second ones increase too (Fredman 1975)."""
+    ends: list[int] = []  # the least second number that ends an increasing list of each length
+    last: list[int] = []  # which pair that is
+    before: list[int | None] = []
+    for index, (_, number) in enumerate(pairs):
+        length = bisect_left(ends, number)
+        before.append(last[length - 1] if length else None)
+        ends[length : length + 1] = [number]
+        last[length : length + 1] = [index]
+    found: list[tuple[int, int]] = []
+    at: int | None = last[-1] if last else None
+    while at is not None:
+        found.append(pairs[at])
+        at = before[at]
+    return found[::-1]
 
 
 def _cheapest(left: Sequence[Key], right: Sequence[Key]) -> list[tuple[int | None, int | None]]:
@@ -164,18 +216,30 @@ class Difference:
 
 
 def difference(left: Graph, right: Graph) -> Difference:
-    """Align the layers of two networks and compare them pair by pair."""
+    """Align the layers of two networks and compare them pair by pair.
+
+    Raises ArchspecError (too-many-layers) for a network of more than MAX_LAYERS layers.
+    """
+    for graph in (left, right):
+        if len(graph.layers) > MAX_LAYERS:
+            fact = f"`{graph.name}` has {len(graph.layers):,} layers, but `diff` compares at most {MAX_LAYERS:,}"
+            raise fail("too-many-layers", fact, help="compare them with fewer copies of a block")
     keys = [[key_of(graph, index) for index in range(1, len(graph.nodes))] for graph in (left, right)]
     pairs: list[Pair] = [(i if i is None else i + 1, j if j is None else j + 1) for i, j in align(*keys)]
     partner = {0: 0, **{i: j for i, j in pairs if i is not None and j is not None}}
-    return Difference(left, right, tuple(_change(left, right, i, j, partner) for i, j in pairs))
+    known = set(partner.values())
+    return Difference(left, right, tuple(_change(left, right, i, j, partner, known) for i, j in pairs))
 
 
-def _change(left: Graph, right: Graph, i: int | None, j: int | None, partner: Mapping[int, int]) -> Change:
+def _change(
+    left: Graph, right: Graph, i: int | None, j: int | None, partner: Mapping[int, int], known: Collection[int]
+) -> Change:
     if i is None or j is None:
         return Change(None if i is None else left.nodes[i], None if j is None else right.nodes[j], {})
     one, other = left.nodes[i], right.nodes[j]
-    return Change(one, other, dict(_arguments(left, right, one, other)), _reads(left, right, one, other, partner))
+    return Change(
+        one, other, dict(_arguments(left, right, one, other)), _reads(left, right, one, other, partner, known)
+    )
 
 
 def _arguments(left: Graph, right: Graph, one: Node, other: Node) -> Iterator[tuple[str, tuple[Any, Any]]]:
@@ -186,10 +250,9 @@ def _arguments(left: Graph, right: Graph, one: Node, other: Node) -> Iterator[tu
 
 
 def _reads(
-    left: Graph, right: Graph, one: Node, other: Node, partner: Mapping[int, int]
+    left: Graph, right: Graph, one: Node, other: Node, partner: Mapping[int, int], known: Collection[int]
 ) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Both lists of inputs if all inputs have partners in the other network, but not each other."""
-    known = set(partner.values())
+    """Both lists of inputs if all inputs have partners in the other network (`known`), but not each other."""
     if any(i not in partner for i in one.inputs) or any(j not in known for j in other.inputs):
         return None  # a layer was inserted between, which is a separate change
     if [partner[i] for i in one.inputs] == list(other.inputs):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPEC_KEYS = "a spec is a mapping with the keys `name`, `input` and `layers`"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
-MAX_VALUES = 100_000
+MAX_VALUES = 50_000
 
 
 def read_text(path: Path | str, what: str = "spec") -> Source:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from archspec.diagnostics import Diagnostic, did_you_mean
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.expressions import ExpressionError, is_expression, names_if_valid, names_in, undefined
+from archspec.lang.schema.validator import MAX_MISTAKES
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 
 RESERVED = {
@@ -24,7 +26,7 @@ def check_names(document: MappingNode, blocks: Mapping[str, BlockSpec]) -> Itera
     """Errors for reserved names, invalid expressions, undefined names and unused parameters."""
     declared = _declared(document)
     yield from _taken(declared)
-    wrong = list(_undefined(document, blocks, [key.text for key in declared]))
+    wrong = list(islice(_undefined(document, blocks, [key.text for key in declared]), MAX_MISTAKES))
     yield from wrong or _unused(declared, document)  # a misspelt name leaves its parameter unread
 
 

@@ -90,7 +90,10 @@ def parse(text: Source) -> Spec:
     except ArchspecError as error:
         if all(diagnostic.code != "unknown-operator" for diagnostic in error.diagnostics):
             raise
+        known = len(OPS)
         load_all_plugins()
+        if len(OPS) == known:
+            raise
     return _Parser(document).spec()
 
 

@@ -14,14 +14,14 @@ HEAD = "name: net\ninput: [8, 8, 3]\n"
 LONG = [f"{'b' * 56}{i:04}" for i in range(999)]
 
 
-@pytest.mark.parametrize("layer", ["{relu: ~, repeat: 90000}", "{relu: ~, when: false, repeat: 9}"])
+@pytest.mark.parametrize("layer", ["{relu: ~, repeat: 20000}", "{relu: ~, when: false, repeat: 9}"])
 def test_many_variants_have_one_budget(layer: str, tmp_path: Path) -> None:
     file = tmp_path / "net.yaml"
     variants = ", ".join(f"v{i}" for i in range(5000))
     file.write_text(f"{HEAD}variants: [{variants}]\nlayers: [{layer}, relu]\n")
     start = time.process_time()
     found = api.check(str(file))
-    assert time.process_time() - start < 8
+    assert time.process_time() - start < 3
     assert found[-1].code == "too-many-layers"
     assert f"{file}:v" in (found[-1].help or "")
     assert api.check(f"{file}:v7") == []

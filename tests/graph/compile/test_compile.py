@@ -142,7 +142,7 @@ def test_a_path_cannot_grow_without_end() -> None:
     for i in range(1, 20):
         blocks.append(f"b{i}: {{layers: [{{name: {'x' * 60}, b{i - 1}: }}]}}")
     spec = "blocks: {" + ", ".join(blocks) + "}\nlayers: [b19]"
-    assert refused(spec).message == "the path of this layer is longer than 1,000 characters"
+    assert refused(spec).message == "the path of this layer is longer than 300 characters"
 
 
 def test_the_limit_on_layers_is_reached_and_not_passed() -> None:

@@ -133,3 +133,37 @@ def test_the_command_colours_a_terminal_only() -> None:
     assert "\x1b" not in plain.output
     changed = CliRunner().invoke(cli, ["diff", "vgg:C", "vgg:D", "--set", "classes=10", "--format", "json"])
     assert json.loads(changed.output)["right"]["params"] == 134_301_514
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["the same paths", "other paths"])
+def test_long_networks_are_aligned_at_layers_that_occur_once(named: bool) -> None:
+    """1,500 layers need a table of 2,250,000 cells, so it is divided where a layer occurs once in both."""
+    rates = [f"0.{i:04}1" for i in range(1500)]
+    here = "".join(f"- {{name: d{i}, dropout: {rate}}}\n" for i, rate in enumerate(rates))
+    there = here if named else here.replace("name: d", "name: e")
+    for place in (3, 700, 1490):
+        there = there.replace(f"dropout: {rates[place]}", "relu: ~")
+    found = difference(graph(here), graph(there))
+    different = {
+        (change.sign, change.left and change.left.op.name, change.right and change.right.op.name)
+        for change in found.changes
+        if change.sign != "="
+    }
+    assert different == {("-", "dropout", None), ("+", None, "relu")}
+    assert sum(change.sign != "=" for change in found.changes) == 6
+
+
+def test_networks_of_too_many_layers_are_not_compared() -> None:
+    long = graph("- {relu: ~, repeat: 5001}", "long")
+    with pytest.raises(archspec.ArchspecError) as caught:
+        difference(long, graph("- relu"))
+    assert caught.value.diagnostics[0].message == "`long` has 5,001 layers, but `diff` compares at most 5,000"
+
+
+def test_the_networks_of_a_comparison_have_one_budget(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text('name: net\ninput: [8, 6, 3]\nlayers: [{dropout: "$(1 / (copy + 1))", repeat: 9000}]\n')
+    assert archspec.check(str(file)) == []
+    with pytest.raises(archspec.ArchspecError) as caught:
+        archspec.diff(str(file), str(file))
+    assert "the two networks expand to more than 80,000 layers together" in caught.value.diagnostics[0].message
