@@ -294,6 +294,8 @@ def _class(name: str, documented: type[Any]) -> str:
     rows, methods = [], []
     if dataclasses.is_dataclass(documented):
         for field in dataclasses.fields(documented):
+            if field.name.startswith("_"):
+                continue
             meaning = field.metadata.get("doc") or meanings.get(field.name, "")
             rows.append((field.name, field.type, meaning))
     for each, value in vars(documented).items():
