@@ -22,8 +22,8 @@ _WIDTHS = (
 # fmt: on
 WIDTHS = {chr(32 + place): width for place, width in enumerate(_WIDTHS)} | {"×": 838, "–": 500, "·": 318}
 """Character -> advance width in thousandths of the font size; all others count as a full em."""
-BOLD = 1.17
-"""Bold text is at most this much wider: the ratio of the widest letters in DejaVu Sans Bold."""
+BOLD = 1.25
+"""Bold text is at most this much wider: as the letter i in DejaVu Sans Bold."""
 
 
 @lru_cache(maxsize=4096)

@@ -69,30 +69,24 @@ DARK = Theme(
 )
 
 FAMILIES = {
-    "convolution": ("conv", "depthwise_conv", "separable_conv"),
-    "dense": ("dense",),
-    "normalization": ("bn", "layer_norm", "group_norm", "lrn", "layer_scale", "normalize", "rescale"),
-    "pooling": ("maxpool", "avgpool", "global_avgpool", "global_maxpool", "adaptive_avgpool", "spatial_pyramid_pool"),
-    "merge": ("add", "multiply", "average", "maximum", "concat"),
-    "attention": ("attention", "class_token", "position_embedding"),
-    "other": (
-        *("select_channels", "channel_split", "channel_shuffle", "pad_channels", "dropout", "spatial_dropout"),
-        *("stochastic_depth", "zero_pad", "same_pad", "crop", "upsample", "flatten", "reshape", "take"),
-    ),
+    "conv": "convolution",
+    "dense": "dense",
+    "norm": "normalization",
+    "scale": "normalization",
+    "activation": "activation",
+    "pool": "pooling",
+    "merge": "merge",
+    "sequence": "attention",
 }
-"""Family -> its operators. The operators of activations are the module `archspec.ops.activation`; plugins are other."""
-
-_FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops}
+"""Module of `archspec.ops` -> the family of its operators; all others, and those of plugins, are `other`."""
 
 
 def family(op: object) -> str:
     """The family of an operator (an instance of `archspec.ops.base.Op`)."""
-    name: str = getattr(op, "name", "")
-    if not name:
+    if not getattr(op, "name", ""):
         return "input"
-    if name in _FAMILY:
-        return _FAMILY[name]
-    return "activation" if type(op).__module__ == "archspec.ops.activation" else "other"
+    package, _, module = type(op).__module__.rpartition(".")
+    return FAMILIES.get(module, "other") if package == "archspec.ops" else "other"
 
 
 def style_sheet() -> str:

@@ -117,7 +117,9 @@ class Layout:
                 [width, NARROWEST, *(2 * (PITCH * (len(block.outputs) - 1) + each + 2 * STUB) for each in shapes)]
             )
         height = BOX + LINE * bool(second)
-        return Extent(width / 2, width / 2, height) if self.down else Extent(height / 2, height / 2, width)
+        across, along = (width, height) if self.down else (height, width)
+        half = max(across / 2, PITCH * (max(len(block.inputs), len(block.outputs)) - 1) + STUB)  # holds all ports
+        return Extent(half, half, along)
 
     def _open_size(self, block: Block) -> Extent:
         copies = self.view.copies(block)

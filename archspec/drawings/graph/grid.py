@@ -114,9 +114,9 @@ def make_grid(nets: Nets) -> Grid:
         for net in outputs[child]:
             at[net, rank] = vertex
     for net, until in last.items():
-        for row in range(ranks[source[net]] + 1 if net in source else 0, until):
-            at[net, row] = vertex = Vertex(row, -1, net)
-            rows[row].append(vertex)
+        for level in range(ranks[source[net]] + 1 if net in source else 0, until):
+            at[net, level] = vertex = Vertex(level, -1, net)
+            rows[level].append(vertex)
     for row in rows[1:]:
         for vertex in row:
             wanted = inputs[vertex.child] if vertex.child >= 0 else (vertex.net,)
