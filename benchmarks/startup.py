@@ -50,7 +50,7 @@ class Command(NamedTuple):
 
 def archspec(*arguments: str, times: float, seconds: float, environment: dict[str, str] | None = None) -> Command:
     """A command as the console script runs it."""
-    code = "from archspec.cli.main import main; main()"
+    code = "from archspec.__main__ import main; main()"
     return Command(("-c", code, *arguments), lambda bare: max(times * bare, seconds), environment or {})
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from archspec.arguments import StrPath
 from archspec.diagnostics import fail
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def check_output(path: StrPath, *suffixes: str, overwrite: bool = False) -> Path:
@@ -19,6 +22,8 @@ def check_output(path: StrPath, *suffixes: str, overwrite: bool = False) -> Path
     Raises:
         ArchspecError: `bad-output` for another ending, `output-exists`, `cannot-write`.
     """
+    from pathlib import Path  # which commands without an output do without
+
     from archspec.runtime.system.atomic_write import check_file_writable
 
     path = Path(path)

@@ -51,12 +51,15 @@ class Matcher:
         self.accepted: list[tuple[int, ...]] = []
         """The patterns that match a path which ends at a set of states."""
         self._next: dict[tuple[int, str], int] = {}
+        self._nothing = self._number(frozenset())
         self._start = self._number(self._closed((i, 0, False) for i in range(len(patterns))))
 
     def end(self, path: str) -> int:
         """The number of the set of states at the end of a path."""
         here = self._start
         for letter in path:
+            if here == self._nothing:
+                break
             after = self._next.get((here, letter))
             here = self._move(here, letter) if after is None else after
         return here
@@ -329,6 +332,8 @@ def multipliers(graph: Graph, factors: Mapping[str, float], where: Where = lambd
 
 def _last(graph: Graph, patterns: tuple[str, ...], where: Callable[[str], Span | None]) -> dict[str, str]:
     """The last pattern that matches each layer with weights. Raises ArchspecError (unmatched-pattern)."""
+    if not patterns:
+        return {}
     paths = [node.path for node in graph.layers if node.facts.weights]
     for pattern in patterns:
         check_pattern(pattern, where(pattern))

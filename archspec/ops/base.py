@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archspec.declare import Declared, Schema, arguments
 from archspec.plugins import Registry
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Dim = int | None
 """A size; None for a free one (an input of any height)."""

@@ -10,22 +10,27 @@ window that covers them all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.graph.ir import Graph
 from archspec.ops.base import EVERYTHING, Dim, Shape, View, Window
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Number = int | float
 
 
 class Axis(NamedTuple):
-    """Receptive field along one axis, in pixels of the input. `stride` is 0 where all units see the same."""
+    """Receptive field along one axis, in pixels of the input. `stride` is 0 where all units see the same.
 
-    size: Fraction
-    stride: Fraction
-    offset: Fraction
+    The values are exact: integers, and fractions after upsampling.
+    """
+
+    size: int | Fraction
+    stride: int | Fraction
+    offset: int | Fraction
 
 
 class ReceptiveField(NamedTuple):
@@ -42,7 +47,7 @@ _State = tuple[Axis, ...] | None  # None: unknown because of a free size
 def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
     """The receptive field of each node, in order; None if it depends on a free size."""
     rank = len(graph.input_shape) - 1
-    states: list[_State] = [(Axis(Fraction(1), Fraction(1), Fraction(0)),) * rank]
+    states: list[_State] = [(Axis(1, 1, 0),) * rank]
     for node in graph.layers:
         shapes, view = graph.shapes_into(node), graph.view(node)
         seen = [_through(states[i], view, shape) for i, shape in zip(node.inputs, shapes, strict=True)]
@@ -65,7 +70,7 @@ def _through(state: _State, view: View, shape: Shape) -> _State:
         if any(size is None and axis.stride for size, axis in zip(sizes, state, strict=True)):
             return None
         spans = [(axis, ((size or 1) - 1) * axis.stride) for size, axis in zip(sizes, state, strict=True)]
-        return tuple(Axis(axis.size + span, Fraction(0), axis.offset) for axis, span in spans)
+        return tuple(Axis(axis.size + span, 0, axis.offset) for axis, span in spans)
     if len(view) != len(state):  # after a reshape to another rank every unit already sees everything
         return state
     return tuple(_slid(axis, window) for axis, window in zip(state, view, strict=True))
@@ -73,9 +78,9 @@ def _through(state: _State, view: View, shape: Shape) -> _State:
 
 def _slid(axis: Axis, window: Window) -> Axis:
     """The receptive field of units that read a window; unit i begins at unit floor(i * stride - before)."""
-    stride, before = Fraction(window.stride), Fraction(window.before)
+    stride, before = window.stride, window.before
     period = stride.denominator * before.denominator
-    dropped = [(i * stride - before) % 1 for i in range(period)] if period > 1 else [Fraction(0)]
+    dropped = [(i * stride - before) % 1 for i in range(period)] if period > 1 else [0]
     size = (window.size - 1) * window.dilation + max(dropped) - min(dropped)
     return Axis(
         axis.size + size * axis.stride, axis.stride * stride, axis.offset - (before + max(dropped)) * axis.stride
@@ -93,7 +98,7 @@ def _merged(states: Sequence[_State], shapes: Sequence[Shape], shape: Shape) -> 
             if state is None:
                 return None
             still = len(of) != rank + 1 or (of[axis] == 1 and count != 1)
-            each.append(state[axis]._replace(stride=Fraction(0)) if still else state[axis])
+            each.append(state[axis]._replace(stride=0) if still else state[axis])
         joined = _hull(each, count)
         if joined is None:
             return None
@@ -104,7 +109,7 @@ def _merged(states: Sequence[_State], shapes: Sequence[Shape], shape: Shape) -> 
 def _hull(axes: Sequence[Axis], count: Dim) -> Axis | None:
     """The smallest field that covers several for `count` units; None for unequal strides and unknown `count`."""
     strides = {axis.stride for axis in axes}
-    stride = Fraction(0) if Fraction(0) in strides else max(strides)
+    stride = 0 if 0 in strides else max(strides)
     if len(strides) > 1 and count is None:
         return None
     last = (count or 1) - 1 if len(strides) > 1 else 0
@@ -121,5 +126,5 @@ def _shown(state: _State) -> ReceptiveField | None:
     return ReceptiveField(*columns)
 
 
-def _number(value: Fraction) -> Number:
+def _number(value: int | Fraction) -> Number:
     return int(value) if value.denominator == 1 else float(value)

@@ -6,6 +6,7 @@ exhaust the stack. Size, depth and number of values are bounded.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,16 +28,14 @@ MAX_VALUES = 50_000
 
 def read_text(path: Path | str, what: str = "spec") -> Source:
     """The text of a spec, or of a recipe. Raises ArchspecError: page-not-found, page-too-large, not-text."""
-    from pathlib import Path  # which the specs that come with archspec do without
-
-    path = Path(path)
+    path = os.fspath(path)  # pathlib takes longer to import than a spec to be read
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise fail("page-not-found", f"`{path}` is a folder, not a {what}", help="give the path of a .yaml file")
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = did_you_mean(path.name, _specs_beside(path))
+        near = did_you_mean(os.path.basename(path), _specs_beside(path))
         shipped = near or (
             "`archspec list` shows the specs that ship with archspec"
             if what == "spec"
@@ -53,7 +52,7 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
             help="a spec is a text file of a few kilobytes; check that this is the right file",
         )
     try:
-        return Source(str(path), data.decode("utf-8-sig"))
+        return Source(path, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise fail(
             "not-text",
@@ -62,10 +61,10 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
         ) from None
 
 
-def _specs_beside(path: Path) -> list[str]:
+def _specs_beside(path: str) -> list[str]:
     """The names of the YAML files in the folder of a path; empty if it cannot be read."""
     try:
-        return sorted(each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml"))
+        return sorted(name for name in os.listdir(os.path.dirname(path) or ".") if name.endswith((".yaml", ".yml")))
     except OSError:
         return []
 
