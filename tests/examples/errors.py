@@ -110,6 +110,7 @@ OTHER: Mapping[str, str] = {
     "worker-lost": "another worker of the run has stopped",
     "data-not-found": "no data set, file or folder has this name",
     "data-format": "archspec cannot read data in this format",
+    "npz-damaged": "an array of an .npz file is damaged",
     "data-empty": "there are no images",
     "data-one-class": "all images have the same class",
     "data-classes": "a validation image has a class that no training image has",

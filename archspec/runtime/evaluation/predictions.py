@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,26 +14,13 @@ from archspec.diagnostics import ArchspecError, fail, printable
 from archspec.runtime.data.files.encoded_image import digest_of, encoded_images
 from archspec.runtime.data.images import Images, luminance
 from archspec.runtime.system.atomic_write import reason
+from archspec.runtime.system.npz_file import open_npz
 
 HELP = "give a file that an evaluation wrote with `--save-predictions FILE.npz`"
 VERSION = 2
 """Version 1 has no digests, so its images can be matched by their names only."""
 TEXTS = ("class_names", "images", "models", "protocols", "scales")
 """Fields that are lists of words."""
-DAMAGED = (
-    ValueError,
-    TypeError,
-    KeyError,
-    EOFError,
-    SyntaxError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What NumPy and zipfile raise on damaged files."""
 
 
 @dataclass(frozen=True)
@@ -133,25 +117,25 @@ def numbered(path: Path, count: int) -> list[Path]:
 def load_predictions(path: str | Path) -> Predictions:
     """Read an .npz of predictions, without unpickling anything. Raises ArchspecError: `bad-predictions`."""
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile) or "archspec_predictions" not in arrays.files:
+        with open_npz(Path(path)) as arrays:
+            if "archspec_predictions" not in arrays.names:
                 raise _bad(path, "it does not contain predictions")
-            version = int(arrays["archspec_predictions"])
+            version = int(arrays.read("archspec_predictions"))
             if version not in (1, VERSION):
                 raise _bad(path, f"its format has version {version}, and this archspec reads version {VERSION}")
-            speed = float(arrays["images_per_second"])
+            speed = float(arrays.read("images_per_second"))
             found = Predictions(
-                posteriors=np.asarray(arrays["posteriors"], np.float32),
-                labels=np.asarray(arrays["labels"], np.int32),
-                data=str(arrays["data"]),
-                passes=int(arrays["passes"]),
+                posteriors=np.asarray(arrays.read("posteriors"), np.float32),
+                labels=np.asarray(arrays.read("labels"), np.int32),
+                data=str(arrays.read("data")),
+                passes=int(arrays.read("passes")),
                 images_per_second=speed if np.isfinite(speed) else None,
-                digests=_texts(arrays["digests"]) or None if version > 1 else None,
-                **{name: _texts(arrays[name]) for name in TEXTS},
+                digests=_texts(arrays.read("digests")) or None if version > 1 else None,
+                **{name: _texts(arrays.read(name)) for name in TEXTS},
             )
     except OSError as error:
         raise _bad(path, reason(error)) from error
-    except DAMAGED as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise _bad(path, "it is damaged, or not a file of predictions") from error
     _check(path, found)
     return found

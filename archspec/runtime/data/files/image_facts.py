@@ -12,8 +12,6 @@ import json
 import os
 import time
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,6 +36,7 @@ from archspec.runtime.data.files.encoded_image import (
 from archspec.runtime.data.files.pillow_formats import END_OF_JPEG
 from archspec.runtime.data.images import DIGEST, Report
 from archspec.runtime.system.atomic_write import atomic
+from archspec.runtime.system.npz_file import open_npz
 from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
 VERSION = 8
@@ -290,8 +289,5 @@ def read_cache(path: Path, version: int) -> dict[str, npt.NDArray[Any]] | None:
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """All arrays of an .npz file that archspec wrote. Raises OSError and ValueError, also for a damaged file."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
-        raise ValueError(f"{path} is damaged") from error
+    with open_npz(path) as file:
+        return {name: file.read(name) for name in file.names}

@@ -6,8 +6,6 @@ The arrays may also be called `train_images`, `train_labels`, `val_images`, ...,
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail, listed, printable
-from archspec.format import byte_size
 from archspec.ops.base import counted
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.labels import measurements, several_labels
 from archspec.runtime.data.sources.parts import Parts, part_kind
 from archspec.runtime.data.sources.source import DataSource
-from archspec.runtime.system.memory import free_memory
+from archspec.runtime.system.npz_file import NpzError, open_npz
 
 MOST_CLASSES = 100_000
 IMAGES = ("x", "images", "image", "imgs", "data")
@@ -84,15 +81,15 @@ def _images(
 
 
 class _Arrays:
-    """The arrays of a file, each read when it is needed. A malformed file is a data-format error."""
+    """The arrays of a file, each read when it is needed. Errors are data-format, and npz-damaged for an array."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-                self.names = {name.removesuffix(".npy") for name in archive.namelist()}
-        except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
-            raise self.error("it is not an .npz file", help="save it with numpy.savez") from error
+            with open_npz(path) as file:
+                self.names = file.names
+        except NpzError as error:
+            raise self.error(f"it {error}", help="save it with numpy.savez") from None
 
     def error(self, fact: str, *, notes: Sequence[str] = (), help: str | None = None) -> ArchspecError:
         return fail("data-format", f"cannot read `{self.path}`: {fact}", notes=notes, help=help)
@@ -104,25 +101,13 @@ class _Arrays:
 
     def read(self, name: str) -> npt.NDArray[Any]:
         try:
-            with self.path.open("rb") as file, zipfile.ZipFile(file) as archive:
-                size, free = archive.getinfo(f"{name}.npy").file_size, free_memory()
-                # a compressed file of 1 MB can hold a gigabyte
-                fact = f"`{name}` needs {byte_size(size)} of memory, but {byte_size(free)} are free"
-                help = "save the images as files, which are read when they are needed"
-                self.check(size <= free, fact, help=help)
-                with archive.open(f"{name}.npy") as member:
-                    array: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
-        except ValueError as error:
-            if "allow_pickle" not in str(error):
-                raise self.error(f"`{name}` is damaged") from None
-            raise self.error(
-                f"`{name}` contains Python objects, which archspec does not unpickle",
-                help="save plain arrays, such as uint8 (N, H, W, C)",
-            ) from None
-        except (OSError, EOFError, KeyError, SyntaxError, zipfile.BadZipFile, zlib.error, RuntimeError):
-            raise self.error(f"`{name}` is damaged") from None
-        except MemoryError:
-            raise self.error(f"`{name}` does not fit in memory") from None
+            with open_npz(self.path) as file:
+                array = file.read(name)
+        except NpzError as error:
+            if error.damaged:
+                raise fail("npz-damaged", f"`{name}` of `{self.path}` {error}", help="save it again") from None
+            help = "save plain arrays, such as uint8 (N, H, W, C); large images as files, which are read when needed"
+            raise self.error(f"`{name}` {error}", help=help) from None
         self.check(array.ndim > 0, f"`{name}` is a single value")
         return array
 
