@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         SummaryFormat,
     )
     from archspec.api.data import Preview, check_data, data_sources, preview_data
-    from archspec.api.drawing import draw, drawing_suffixes
+    from archspec.api.drawing import draw, drawing_styles, drawing_suffixes
     from archspec.api.evaluation import (
         Evaluations,
         evaluate,
@@ -77,6 +77,7 @@ __all__ = [
     "data_sources",
     "diff",
     "draw",
+    "drawing_styles",
     "drawing_suffixes",
     "evaluate",
     "evaluate_all",
@@ -122,7 +123,7 @@ _NAMES = {
         "SummaryFormat",
     ),
     "api.data": ("Preview", "check_data", "data_sources", "preview_data"),
-    "api.drawing": ("draw", "drawing_suffixes"),
+    "api.drawing": ("draw", "drawing_styles", "drawing_suffixes"),
     "api.evaluation": (
         "Evaluations",
         "evaluate",

@@ -11,6 +11,6 @@ EvaluationFormat = Literal["text", "json", "markdown", "csv"]
 PredictionFormat = Literal["text", "json", "csv"]
 DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
 """What a fully convolutional network returns: maps of scores or logits, or their average over the image."""
-DrawingStyle = Literal["graph", "table", "volumes"]
+DrawingStyle = Literal["graph", "table", "volumes", "columns", "receptive-field", "cost"]
 Direction = Literal["down", "right"]
 Figure = Literal["params", "macs"]

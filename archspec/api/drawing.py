@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archspec.drawings.drawing import Drawing
     from archspec.drawings.styles import Caption
 
-OPTIONS = ("style", "depth", "unfold", "direction", "show", "log")
+OPTIONS = ("style", "depth", "unfold", "direction", "show", "log", "layer", "image")
 
 
 @public()
@@ -27,6 +27,8 @@ def draw(
     direction: Direction | None = None,
     show: Sequence[Figure] | None = None,
     log: bool | None = None,
+    layer: str | None = None,
+    image: StrPath | None = None,
     **settings: Setting,
 ) -> Drawing:
     """Draw networks: `draw("resnet:152").save("resnet.svg")`. A notebook shows the drawing.
@@ -35,13 +37,17 @@ def draw(
         references: networks or references, as for `load`, or `.keras` files of any functional model.
         style: `graph` draws the layers and their edges, `table` the table of the paper; a family without a variant
             stands for all its variants there. `volumes` draws feature maps to scale, as in the figures of LeNet and
-            AlexNet.
-        depth: of `graph`: draw a block whose path has `depth` components as one box; by default the drawing shows as
+            AlexNet, and `columns` networks side by side, as in that of ResNet. `receptive-field` shows what units see
+            of the image, `cost` the parameters, MACs and memory of each stage.
+        depth: of `cost`: fold layers whose paths share their first `depth` components, as `summarize` does. Of `graph`:
+            draw a block whose path has `depth` components as one box; by default the drawing shows as
             much as fits a page.
         unfold: of `graph`: draw every copy of a repeated block. With `depth` left out, draw every layer.
         direction: of `graph`: from the input `down` to the output, or to the `right`.
         show: of `graph`: figures in the boxes, `params` and `macs`.
         log: of `volumes`: sizes in proportion to their logarithms.
+        layer: of `receptive-field`: show this layer or block alone, by its path.
+        image: of `receptive-field`: the file of an image to draw the windows on; by default a grid.
         settings: as for `load`: `classes=10`.
 
     Raises:
@@ -54,7 +60,15 @@ def draw(
         raise fail("draw-option", "there is no network to draw", help='name one: `archspec.draw("vgg:D")`')
     every = find_style(style).variants
     found = [each for reference in references for each in _networks(reference, every, settings)]
-    options = {"depth": depth, "unfold": unfold or None, "direction": direction, "show": show, "log": log or None}
+    options = {
+        "depth": depth,
+        "unfold": unfold or None,
+        "direction": direction,
+        "show": show,
+        "log": log or None,
+        "layer": layer,
+        "image": image,
+    }
     return draw(style, [network.graph() for network in found], options, [_caption(network) for network in found])
 
 
@@ -65,6 +79,13 @@ def _caption(network: Network) -> Caption:
     names = tuple(layer.name.text for layer in spec.layers if layer.name)
     default = network.variant is not None and network.variant == spec.default
     return Caption(spec.name, network.variant, default, names)
+
+
+def drawing_styles() -> list[tuple[str, str]]:
+    """The styles of `draw`, each with a sentence on it."""
+    from archspec.drawings.styles import STYLES
+
+    return [(name, style.description) for name, style in STYLES.items()]
 
 
 def drawing_suffixes(style: str) -> tuple[str, ...]:

@@ -171,6 +171,9 @@ class Network:
         unfold: bool | None = None,
         direction: Direction | None = None,
         show: Sequence[Figure] | None = None,
+        log: bool | None = None,
+        layer: str | None = None,
+        image: str | Path | None = None,
     ) -> Drawing:
         """Draw the network, as `archspec.draw` does. A notebook shows the drawing.
 
@@ -179,7 +182,17 @@ class Network:
         """
         from archspec.api.drawing import draw
 
-        return draw(self, style=style, depth=depth, unfold=unfold, direction=direction, show=show)
+        return draw(
+            self,
+            style=style,
+            depth=depth,
+            unfold=unfold,
+            direction=direction,
+            show=show,
+            log=log,
+            layer=layer,
+            image=image,
+        )
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -117,6 +117,49 @@ def is_shown(node: Node) -> bool:
     return node.op.name in SHOWN and not in_shortcut(node)
 
 
+def branches(graph: Graph, nodes: Sequence[Node]) -> Iterator[list[Node]]:
+    """The chains of shown layers, if several of them with convolutions are concatenated in a block."""
+    paths = {node.path for node in nodes}
+    merges = [node for node in nodes if node.op.name == "concat"]
+    with_kernels = sum(
+        graph.nodes[i].path in paths and _has_convolution(graph, i, paths) for node in merges for i in node.inputs
+    )
+    if not merges or with_kernels < 2:
+        return
+    readers: dict[int, int] = {}
+    for node in nodes:
+        for i in node.inputs:
+            readers[i] = readers.get(i, 0) + 1
+    index = {node.path: i for i, node in enumerate(graph.nodes)}
+    chain: list[Node] = []
+    previous = -1
+    for node in nodes:
+        if in_shortcut(node):
+            continue
+        here = index[node.path]
+        follows = node.inputs == (previous,) and readers.get(previous) == 1
+        if not follows and chain:
+            yield chain
+            chain = []
+        if is_shown(node):
+            chain.append(node)
+        previous = here
+    if chain:
+        yield chain
+
+
+def _has_convolution(graph: Graph, index: int, paths: set[str]) -> bool:
+    while True:
+        node = graph.nodes[index]
+        if node.path not in paths:
+            return False
+        if node.op.name in CONVOLUTIONS:
+            return True
+        if len(node.inputs) != 1:
+            return True
+        index = node.inputs[0]
+
+
 def window(size: int | Sequence[int], rank: int) -> str:
     """`3×3`, `1×7`, for one axis `80`."""
     each = tuple(size) if isinstance(size, Sequence) else (size,) * rank

@@ -70,6 +70,22 @@ STYLES: Mapping[str, Style] = {
         ("log",),
         captions=True,
     ),
+    "columns": Style(
+        "columns",
+        "Networks side by side, aligned by output size, as in the figure of ResNet.",
+        most=None,
+        captions=True,
+    ),
+    "receptive-field": Style(
+        "receptive_field",
+        "What units see of the image, and how it grows with depth.",
+        ("layer", "image"),
+    ),
+    "cost": Style(
+        "cost",
+        "Parameters, MACs and memory of each stage as bars.",
+        ("depth",),
+    ),
 }
 """Name -> style; the first one is the default."""
 

@@ -27,7 +27,16 @@ def figures(ctx: click.Context, param: click.Parameter, text: str | None) -> lis
     return names
 
 
-@click.command("draw")
+class DrawCommand(click.Command):
+    """A command whose help lists the styles."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        with formatter.section("STYLE is one of"):
+            formatter.write_dl(api.drawing_styles())
+
+
+@click.command("draw", cls=DrawCommand)
 @click.argument("references", metavar="REF...", nargs=-1, required=True, shell_complete=complete_reference)
 @click.option(
     "-o",
@@ -47,18 +56,22 @@ def figures(ctx: click.Context, param: click.Parameter, text: str | None) -> lis
     type=click.Choice(get_args(api.DrawingStyle)),
     default="graph",
     show_default=True,
+    metavar="STYLE",
     help="What the drawing shows.",
 )
 @settings
 @click.option(
     "--depth",
     type=click.IntRange(min=1),
-    help="graph: draw a block whose path has DEPTH components as one box.  [default: what fits a page]",
+    help="graph: draw a block whose path has DEPTH components as one box.  [default: what fits a page]  "
+    "cost: fold layers as `archspec summarize --depth` does.",
 )
 @click.option("--unfold", is_flag=True, default=None, help="graph: draw every copy of a repeated block.")
 @click.option("--direction", type=click.Choice(get_args(api.Direction)), help="graph: where the output is.")
 @click.option("--show", metavar="FIGURE,...", callback=figures, help="graph: figures in the boxes: params, macs.")
 @click.option("--log", is_flag=True, default=None, help="volumes: sizes in proportion to their logarithms.")
+@click.option("--layer", metavar="PATH", help="receptive-field: show this layer or block alone.")
+@click.option("--image", type=click.Path(path_type=Path), help="receptive-field: an image to draw the windows on.")
 @overwrite
 def command(
     references: tuple[str, ...],
@@ -71,9 +84,14 @@ def command(
     direction: api.Direction | None,
     show: list[api.Figure] | None,
     log: bool | None,
+    layer: str | None,
+    image: Path | None,
     overwrite: bool,
 ) -> None:
     """Draw networks: layers and edges, feature maps, or the table of the paper. Needs no TensorFlow.
+
+    The styles table and columns draw several networks; in the style table a family without a variant stands for all its
+    variants.
 
     A REF is a network, a run directory, or a .keras file of any functional Keras model.
     """
@@ -92,6 +110,8 @@ def command(
         direction=direction,
         show=show,
         log=log,
+        layer=layer,
+        image=image,
         **api.parse_settings(settings),
     )
     if out is None:

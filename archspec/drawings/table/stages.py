@@ -16,10 +16,10 @@ from archspec.drawings.components import (
     POOLS,
     Component,
     TableColumn,
+    branches,
     components,
     extent,
     hidden,
-    in_shortcut,
     is_shown,
     kernel,
     stride,
@@ -119,9 +119,9 @@ def _parts(graph: Graph, component: Component, gated: frozenset[str], dense: boo
 
 def _lines(graph: Graph, nodes: Sequence[Node], gated: frozenset[str], dense: bool, repeated: bool) -> Iterator[str]:
     """The lines of a copy: one for each layer, or, between branches that are concatenated, one for each branch."""
-    branches = list(_branches(graph, nodes))
-    if len(branches) > 1:
-        texts = [" → ".join(_text(node, dense, repeated) for node in branch) for branch in branches]
+    found = list(branches(graph, nodes))
+    if len(found) > 1:
+        texts = [" → ".join(_text(node, dense, repeated) for node in branch) for branch in found]
         for text, same in groupby(texts):
             times = len(list(same))
             yield text if times < FOLDED else f"{text} (in {times} branches)"
@@ -132,49 +132,6 @@ def _lines(graph: Graph, nodes: Sequence[Node], gated: frozenset[str], dense: bo
             yield f"fc, [{', '.join(units)}]"
         else:
             yield from (_text(node, dense, repeated) for node in group if is_shown(node))
-
-
-def _branches(graph: Graph, nodes: Sequence[Node]) -> Iterator[list[Node]]:
-    """The chains of shown layers, if several of them with convolutions are concatenated in a block."""
-    paths = {node.path for node in nodes}
-    merges = [node for node in nodes if node.op.name == "concat"]
-    with_kernels = sum(
-        graph.nodes[i].path in paths and _chain_has_convolution(graph, i, paths) for node in merges for i in node.inputs
-    )
-    if not merges or with_kernels < 2:
-        return
-    readers: dict[int, int] = {}
-    for node in nodes:
-        for i in node.inputs:
-            readers[i] = readers.get(i, 0) + 1
-    index = {node.path: i for i, node in enumerate(graph.nodes)}
-    chain: list[Node] = []
-    previous = -1
-    for node in nodes:
-        if in_shortcut(node):
-            continue
-        here = index[node.path]
-        follows = node.inputs == (previous,) and readers.get(previous) == 1
-        if not follows and chain:
-            yield chain
-            chain = []
-        if is_shown(node):
-            chain.append(node)
-        previous = here
-    if chain:
-        yield chain
-
-
-def _chain_has_convolution(graph: Graph, index: int, paths: set[str]) -> bool:
-    while True:
-        node = graph.nodes[index]
-        if node.path not in paths:
-            return False
-        if node.op.name in CONVOLUTIONS:
-            return True
-        if len(node.inputs) != 1:
-            return True
-        index = node.inputs[0]
 
 
 def _text(node: Node, dense: bool, repeated: bool) -> str:

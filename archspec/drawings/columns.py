@@ -1,0 +1,210 @@
+"""The style `columns`: networks side by side, aligned by output size, as in Figure 3 of He et al. 2015.
+
+Layers on the way to the main output are boxes from top to bottom; a module with several branches is one box. An arc is
+a shortcut, dotted where the shape changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from archspec.drawings import svg
+from archspec.drawings.components import (
+    CONVOLUTIONS,
+    GLOBAL_POOLS,
+    POOLS,
+    branches,
+    components,
+    is_shown,
+    kernel,
+    stride,
+)
+from archspec.drawings.drawing import Drawing
+from archspec.drawings.font import text_width
+from archspec.drawings.palette import family
+from archspec.drawings.styles import Caption
+from archspec.format import count
+from archspec.graph.analysis.weight_layers import depth, gates
+from archspec.graph.ir import Graph, ancestors
+from archspec.ops.base import Shape
+
+SIZE = 11.0
+HEIGHT = 19.0
+GAP = 9.0
+"""Between two boxes."""
+SPACE = 12.0
+"""More space between two output sizes."""
+PAD = 12.0
+ARC = 26.0
+"""Width of an arc."""
+BETWEEN = 34.0
+MARGIN = 20.0
+TOP = 64.0
+
+
+class LayerBox(NamedTuple):
+    """A box: the number of the layer whose output it stands for, its text, its family and its output size."""
+
+    node: int
+    text: str
+    family: str
+    size: tuple[int, ...]
+
+
+class Shortcut(NamedTuple):
+    """From above the box `first` to below the box `last`, both by their numbers in the column."""
+
+    first: int
+    last: int
+    changes_shape: bool
+
+
+def draw(graphs: Sequence[Graph], captions: Sequence[Caption]) -> Drawing:
+    """Draw networks side by side."""
+    columns = [list(boxes(graph)) for graph in graphs]
+    rows = _rows(columns)
+    ys = [_places(column, rows) for column in columns]
+    sizes = [f"output size: {_size_text(size)}" for size in rows]
+    x = MARGIN + max(text_width(text, SIZE) for text in sizes) + BETWEEN
+    parts = [
+        svg.text(MARGIN, top + HEIGHT / 2 + SIZE * 0.36, text, SIZE, class_="faint")
+        for text, top in zip(sizes, rows.values(), strict=True)
+    ]
+    lines: list[str] = []
+    for graph, caption, column, places in zip(graphs, captions, columns, ys, strict=True):
+        title = f"{caption.family}:{caption.variant}" if caption.variant else caption.family
+        facts = f"{depth(graph)} layers, {count(graph.macs)} MACs"
+        wide = max(2 * PAD + max(text_width(box.text, SIZE) for box in column), text_width(title, SIZE + 1, True))
+        wide = max(wide, text_width(facts, SIZE))
+        middle = x + wide / 2
+        parts.append(svg.text(middle, MARGIN + SIZE, title, SIZE + 1, text_anchor="middle", font_weight="bold"))
+        parts.append(svg.text(middle, MARGIN + 2 * SIZE + 6, facts, SIZE, text_anchor="middle", class_="faint"))
+        found = shortcuts(graph, column)
+        parts += _column(column, places, x, wide)
+        parts += [_arc(each, places, x + wide) for each in found]
+        x += wide + (ARC if found else 0) + BETWEEN
+    width = x - BETWEEN + MARGIN
+    for number, top in enumerate(rows.values()):
+        if number:
+            y = top - (GAP + SPACE) / 2
+            lines.append(svg.line([(MARGIN, y), (width - MARGIN, y)], 0, class_="size"))
+    height = max(places[-1] for places in ys) + HEIGHT + MARGIN
+    names = " ".join(graph.name for graph in graphs)
+    return Drawing(f"{names}: columns", "".join([*lines, *parts]), width, height, STYLE)
+
+
+STYLE = (
+    ".size{stroke:#afb8c1;stroke-width:.7;stroke-dasharray:1 4}.arc{fill:none;stroke:#6e7781;stroke-width:1.2}"
+    ".dotted{stroke-dasharray:2 3}rect{stroke-width:.9}"
+    "@media (prefers-color-scheme:dark){.size{stroke:#484f58}.arc{stroke:#8b949e}}"
+)
+
+
+def boxes(graph: Graph) -> Iterator[LayerBox]:
+    """The boxes of a network from its input to its main output."""
+    yield LayerBox(0, "image" if len(graph.input_shape) == 3 else "input", "input", _size(graph.input_shape))
+    index = {node.path: i for i, node in enumerate(graph.nodes)}
+    gated = gates(graph)
+    for component in components(graph):
+        for number, nodes in enumerate(component.copies, 1):
+            if len(list(branches(graph, nodes))) > 1:
+                name = f"{component.name} {number}" if component.repeated else component.name
+                last = nodes[-1]
+                yield LayerBox(index[last.path], f"{name}, {last.shape[-1]}", "block", _size(last.shape))
+                continue
+            for node in nodes:
+                if is_shown(node) and index[node.path] not in gated:
+                    yield LayerBox(index[node.path], _text(graph, index[node.path]), family(node.op), _size(node.shape))
+
+
+def _text(graph: Graph, index: int) -> str:
+    """`3×3 conv, 64, /2`."""
+    node = graph.nodes[index]
+    name, step = node.op.name, "" if stride(node) == "1" else f", /{stride(node)}"
+    if name in CONVOLUTIONS:
+        kind = {"depthwise_conv": "dw conv", "separable_conv": "sep conv"}.get(name, "conv")
+        return f"{kernel(node)} {kind}, {node.shape[-1]}{step}"
+    if name in POOLS:
+        return f"{'' if name == 'maxpool' else 'avg '}pool{step}"
+    if name in GLOBAL_POOLS:
+        return "avg pool" if name == "global_avgpool" else "global max pool"
+    return f"fc {node.shape[-1]}" if name == "dense" else name.replace("_", " ")
+
+
+def shortcuts(graph: Graph, column: Sequence[LayerBox]) -> list[Shortcut]:
+    """The shortcuts around boxes: merges of an earlier output with the boxes after it."""
+    numbers = {box.node: number for number, box in enumerate(column)}
+    found = []
+    for node in graph.layers:
+        if node.op.name not in ("add", "concat") or len(node.inputs) != 2:
+            continue
+        sides = [ancestors(graph, each) for each in node.inputs]
+        fork = max(sides[0] & sides[1])
+        inside = [sorted(numbers[i] for i in side if i > fork and i in numbers) for side in sides]
+        body = inside[0] or inside[1]
+        if body and not all(inside):
+            changes = graph.nodes[fork].shape != node.shape and node.op.name == "add"
+            found.append(Shortcut(body[0], body[-1], changes))
+    return found
+
+
+def _size(shape: Shape) -> tuple[int, ...]:
+    """Height and width; (1, 1) for a vector."""
+    sizes = tuple(size or 0 for size in shape[:-1])
+    return sizes if any(size != 1 for size in sizes) else (1, 1)
+
+
+def _size_text(size: tuple[int, ...]) -> str:
+    return str(size[0]) if len(set(size)) == 1 else "×".join(map(str, size))
+
+
+def _rows(columns: Sequence[Sequence[LayerBox]]) -> dict[tuple[int, ...], float]:
+    """Output size -> y of its first box, from the largest size to the smallest."""
+    most: dict[tuple[int, ...], int] = {}
+    for column in columns:
+        sizes = [box.size for box in column]
+        for size in dict.fromkeys(sizes):
+            most[size] = max(most.get(size, 0), sizes.count(size))
+    rows, y = {}, TOP
+    for size in sorted(most, key=_order):
+        rows[size] = y
+        y += most[size] * (HEIGHT + GAP) + SPACE
+    return rows
+
+
+def _order(size: tuple[int, ...]) -> tuple[bool, bool, int]:
+    """Maps before sequences before vectors, and larger ones first."""
+    return size == (1, 1), len(size) != 2, -math.prod(size)
+
+
+def _places(column: Sequence[LayerBox], rows: dict[tuple[int, ...], float]) -> list[float]:
+    """The y of each box; after upsampling, a box of an earlier size is below the boxes that it has already."""
+    used = dict(rows)
+    places = []
+    for box in column:
+        places.append(used[box.size])
+        used[box.size] += HEIGHT + GAP
+    return places
+
+
+def _column(column: Sequence[LayerBox], places: Sequence[float], x: float, wide: float) -> Iterator[str]:
+    middle = x + wide / 2
+    for number, (box, y) in enumerate(zip(column, places, strict=True)):
+        if number:
+            yield svg.line([(middle, places[number - 1] + HEIGHT), (middle, y)], 0, class_="edge")
+            tip = f"M{svg.number(middle - 2.5)} {svg.number(y - 4)}h5L{svg.number(middle)} {svg.number(y)}z"
+            yield svg.element("path", d=tip, class_="tip")
+        yield svg.rect(x, y, wide, HEIGHT, class_=f"f-{box.family}", rx=3, data_size=_size_text(box.size))
+        yield svg.text(middle, y + HEIGHT / 2 + SIZE * 0.36, box.text, SIZE, text_anchor="middle")
+
+
+def _arc(each: Shortcut, places: Sequence[float], right: float) -> str:
+    """A curve to the right of the boxes, between the middles of the gaps above and below them."""
+    start, end = places[each.first] - GAP * 0.4, places[each.last] + HEIGHT + GAP * 0.4
+    data = (
+        f"M{svg.number(right - 8)} {svg.number(start)}C{svg.number(right + ARC)} {svg.number(start)} "
+        f"{svg.number(right + ARC)} {svg.number(end)} {svg.number(right - 8)} {svg.number(end)}"
+    )
+    return svg.element("path", d=data, class_="arc dotted" if each.changes_shape else "arc")
