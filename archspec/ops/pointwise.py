@@ -28,7 +28,7 @@ FUNCTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "reciprocal": ("1 / x.", ("Reciprocal",)),
     "rsqrt": ("1 / sqrt(x), of positive inputs.", ("Rsqrt",)),
     "sqrt": ("Square root, of inputs of at least 0.", ("Sqrt",)),
-    "square": ("x^2: `square`, `mean`, `sqrt` is the norm of Woo et al. 2023, section 3.", ("Square",)),
+    "square": ("x^2.", ("Square",)),
 }
 """Function -> what it computes, and the operations of `keras.ops` that are read as it."""
 

@@ -187,7 +187,7 @@ class GlobalPool(Op):
             rank = len(input_shape(layer))
             axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
             if sorted(axis % (rank + 1) if isinstance(axis, int) else -1 for axis in axes) != list(range(1, rank)):
-                return None  # read as `mean` or `max`
+                return None  # read as `reduce_mean` or `reduce_max`
         return super().from_keras(layer)
 
 

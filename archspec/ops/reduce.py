@@ -1,4 +1,4 @@
-"""Reductions along axes: mean, sum, max, min, variance."""
+"""Reductions along axes, under the names of `tf.math`: reduce_mean, reduce_sum, reduce_max, ..."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Reduction(Functional):
     """Base of the reductions of `keras.ops`."""
 
     function: ClassVar[str] = ""
-    """Its name in `keras.ops`, by default that of the operator."""
+    """Its name in `keras.ops`."""
     examples = (
         ({"axis": -1, "keepdims": True}, [(5, 4, 3)]),
         ({"axis": -1}, [(5, 4, 3)]),
@@ -47,7 +47,7 @@ class Reduction(Functional):
 
     def apply(self, keras: Any, x: Any, name: str) -> Any:
         axes = [index + 1 for index in sorted(self.axes(tuple(x.shape)[1:]))]
-        reduced = getattr(keras.ops, self.function or self.name)(x, axis=axes, keepdims=self.keepdims)
+        reduced = getattr(keras.ops, self.function)(x, axis=axes, keepdims=self.keepdims)
         return keras.layers.Identity(name=name)(reduced)
 
     @classmethod
@@ -60,21 +60,21 @@ class Reduction(Functional):
         if None in given or 0 in given:
             raise OpError(f"it reduces along {layer.axis}, with the batch axis, but `{cls.name}` within each sample")
         axes = sorted(keras_axis(int(axis), x) for axis in given)
-        if cls.name in ("mean", "max") and axes == list(range(len(x) - 1)):
+        if cls.name in ("reduce_mean", "reduce_max") and axes == list(range(len(x) - 1)):
             return None
         named = [-1 if axis == len(x) - 1 else axis + 1 for axis in axes]
         return {"axis": named[0] if len(named) == 1 else named, "keepdims": bool(layer.keepdims)}
 
 
-def reduction(name: str, doc: str, read: str, keeps: tuple[str, ...], function: str = "") -> None:
-    """Declare the reduction `name`; `read` is the operation of `keras.ops`."""
-    title = f"{name.title()}Along"
+def reduction(name: str, doc: str, read: str, keeps: tuple[str, ...]) -> None:
+    """Declare the reduction `name`; `read` is the class of the operation in `keras.ops`."""
+    title = name.title().replace("_", "")
     namespace = {
         "__doc__": f"{doc}\n\nShapes: (H, W, C) -> (H, W) for `axis: -1`, (H, W, 1) with `keepdims`.",
         "__module__": __name__,
         "__annotations__": {"axis": Any, "keepdims": Any},
         "name": name,
-        "function": function,
+        "function": read.lower(),
         "keras_layers": (read,),
         "keeps": keeps,
         "axis": arg(AXIS, "axis, or a list of them, counted as in Keras: 0 is the batch axis, -1 the channels"),
@@ -83,8 +83,10 @@ def reduction(name: str, doc: str, read: str, keeps: tuple[str, ...], function: 
     globals()[title] = declared(type(title, (Reduction,), namespace))
 
 
-reduction("mean", "Mean along axes, e.g. over the channels (spatial attention: Woo et al. 2018, CBAM).", "Mean", ())
-reduction("sum", "Sum along axes.", "Sum", ())
-reduction("max", "Maximum along axes.", "Max", ("inputs", "output"))
-reduction("min", "Minimum along axes.", "Min", ("inputs", "output"))
-reduction("variance", "Variance along axes, divided by the number of values.", "Var", ("inputs",), "var")
+reduction(
+    "reduce_mean", "Mean along axes, e.g. over the channels (spatial attention: Woo et al. 2018, CBAM).", "Mean", ()
+)
+reduction("reduce_sum", "Sum along axes.", "Sum", ())
+reduction("reduce_max", "Maximum along axes.", "Max", ("inputs", "output"))
+reduction("reduce_min", "Minimum along axes.", "Min", ("inputs", "output"))
+reduction("reduce_variance", "Variance along axes, divided by the number of values.", "Var", ("inputs",))
