@@ -138,6 +138,8 @@ MODULES = {
     },
     "archspec.export_formats": {
         "keras": "archspec.runtime.export.keras_file",
+        "litert": "archspec.runtime.export.litert",
+        "onnx": "archspec.runtime.export.onnx",
         "savedmodel": "archspec.runtime.export.savedmodel",
     },
     "archspec.explain_methods": {

@@ -153,6 +153,7 @@ OTHER: Mapping[str, str] = {
     "bad-option": "an option of an explanation method cannot have this value",
     "unknown-format": "there is no export format of this name",
     "export-differs": "the outputs of the exported model differ from those of the model: please report it",
+    "not-exportable": "the network needs an operator that the export format does not have",
     "export-fails": "an exported model cannot be loaded or run in a process without archspec: please report it",
     "weights-not-found": "no weight file has this name",
     "weights-unknown": "the file is of a format that archspec does not read",

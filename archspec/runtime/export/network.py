@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,10 @@ class ExportedNetwork:
     def is_of_images(self) -> bool:
         """Whether the input is (height, width, 1 or 3)."""
         return len(self.input_shape) == 3 and self.input_shape[-1] in (1, 3)
+
+    def described(self) -> dict[str, Any]:
+        """The metadata with the class names, as in archspec.json of a `.keras` file."""
+        return replace(self.metadata, class_names=self.class_names).to_json()
 
     def main_value(self, inputs: Any) -> Any:
         """The main output of a batch, float32."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from archspec.graph.rewrite.channel_affine import of_batch_norm
 from archspec.runtime.models.build import deep_recursion
 from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
 
@@ -82,15 +83,18 @@ def _fits(keras: Any, layer: Any, normalization: Any, rank: int) -> bool:
 
 def _folded_weights(keras: Any, layer: Any, normalization: Any) -> list[Any]:
     """Kernel and bias of the new layer, in the shapes of Keras."""
-    mean, variance = (np.asarray(each, np.float64) for each in normalization.get_weights()[-2:])
-    scale = 1 / np.sqrt(variance + normalization.epsilon)
-    if normalization.scale:
-        scale = scale * np.asarray(normalization.gamma, np.float64)
+    mean, variance = normalization.get_weights()[-2:]
+    affine = of_batch_norm(
+        mean,
+        variance,
+        normalization.epsilon,
+        np.asarray(normalization.gamma) if normalization.scale else None,
+        np.asarray(normalization.beta) if normalization.center else None,
+    )
     kernel, bias = np.asarray(layer.kernel, np.float64), np.asarray(layer.bias if layer.use_bias else 0.0, np.float64)
-    by_output = scale
+    by_output = affine.scale
     if isinstance(layer, keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D):
-        by_output = scale.reshape(kernel.shape[-2:])  # (channels, depth multiplier)
+        by_output = affine.scale.reshape(kernel.shape[-2:])  # (channels, depth multiplier)
     elif "Transpose" in type(layer).__name__:
-        by_output = scale[:, None]  # (..., filters, channels)
-    shift = np.asarray(normalization.beta, np.float64) if normalization.center else 0.0
-    return [kernel * by_output, (bias - mean) * scale + shift]
+        by_output = affine.scale[:, None]  # (..., filters, channels)
+    return [kernel * by_output, bias * affine.scale + affine.shift]

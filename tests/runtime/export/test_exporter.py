@@ -50,17 +50,17 @@ def described(version: Path) -> dict[str, Any]:
 def test_versions_are_added_and_the_newest_is_replaced(run: Path, tmp_path: Path) -> None:
     """Of one format; what archspec did not write stays."""
     out = tmp_path / "deep" / "saved"
-    first = archspec.export(run, out, verify=False)
-    again = archspec.export(run, out, verify=False)
+    first = archspec.export(run, out, format="keras", verify=False)
+    again = archspec.export(run, out, format="keras", verify=False)
     assert [first.path, again.path] == [out / "1", out / "2"]
     assert (described(out / "1")["verified"], first.verification, first.largest_difference) == (False, None, None)
     before = (out / "1" / "export.json").stat().st_mtime_ns, (out / "2" / "export.json").stat().st_mtime_ns
-    replaced = archspec.export(run, out, verify=False, overwrite=True)
+    replaced = archspec.export(run, out, format="keras", verify=False, overwrite=True)
     assert replaced.path == out / "2"
     assert (out / "1" / "export.json").stat().st_mtime_ns == before[0]
     assert (out / "2" / "export.json").stat().st_mtime_ns > before[1]
     assert sorted(path.name for path in out.iterdir()) == ["1", "2"]
-    for format, place in (("keras", out), ("savedmodel", run), ("savedmodel", run / "spec.yaml"), ("keras", out / "1")):
+    for format, place in (("savedmodel", out), ("keras", run), ("keras", run / "spec.yaml"), ("savedmodel", out / "1")):
         with pytest.raises(ArchspecError, match="output-exists"):
             archspec.export(run, place, format=format, overwrite=True)
     with pytest.raises(ArchspecError, match="is an export, not a Keras model"):
@@ -95,6 +95,73 @@ def test_a_keras_file_is_equal(run: Path, tmp_path: Path) -> None:
     assert done.largest_difference < 1e-6
     assert list(described(done.path)["signatures"]["serving_default"]["outputs"]) == ["probabilities", "first"]
     assert keras.saving.load_model(done.path / "model.keras").count_params() > 0
+
+
+@pytest.fixture(scope="module")
+def onnx_export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> archspec.Export:
+    return archspec.export(run, tmp_path_factory.mktemp("onnx") / "o", format="onnx", outputs=["grouped"])
+
+
+@pytest.fixture(scope="module")
+def litert_export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> archspec.Export:
+    return archspec.export(run, tmp_path_factory.mktemp("litert") / "l", format="litert", outputs=["grouped"])
+
+
+@pytest.mark.parametrize("name", ["onnx_export", "litert_export"])
+def test_files_for_other_runtimes_take_pixels(name: str, request: pytest.FixtureRequest) -> None:
+    """The verification has compared the probabilities and the feature map."""
+    done = request.getfixturevalue(name)
+    assert done.largest_difference < 1e-5
+    signature = described(done.path)["signatures"]["serving_default"]
+    assert signature["inputs"]["images"]["content"] == "pixels"
+    assert signature["outputs"] == {
+        "probabilities": {"dtype": "float32", "shape": [None, 10]},
+        "grouped": {"dtype": "float32", "shape": [None, 6, 6, 8]},
+    }
+
+
+def test_an_onnx_file_has_our_names_and_the_description(onnx_export: archspec.Export) -> None:
+    import onnx
+
+    model = onnx.load(onnx_export.path / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    (opset,) = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    assert opset <= 18
+    axes = {
+        each.name: [dim.dim_param or dim.dim_value for dim in each.type.tensor_type.shape.dim]
+        for each in (*model.graph.input, *model.graph.output)
+    }
+    assert axes == {"images": ["batch", 8, 8, 1], "probabilities": ["batch", 10], "grouped": ["batch", 6, 6, 8]}
+    properties = {each.key: each.value for each in model.metadata_props}
+    assert properties["classes"].splitlines() == list("0123456789")
+    assert json.loads(properties["archspec"])["spec"].startswith("name: small")
+    assert json.loads(properties["archspec"])["preprocess"] == [{"scale": {"factor": 1 / 255, "offset": 0.0}}]
+
+
+def test_a_litert_file_has_builtin_operators_and_labels(litert_export: archspec.Export) -> None:
+    import zipfile
+
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = litert_export.path / "model.tflite"
+    operators = {each["op_name"] for each in Interpreter(str(path))._get_ops_details()}
+    assert not [name for name in operators if name.startswith("Flex")]
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("labels.txt").decode().split() == list("0123456789")
+        assert json.loads(archive.read("archspec.json"))["class_names"] == list("0123456789")
+
+
+def test_an_operator_that_litert_lacks_is_named_with_its_layer(tmp_path: Path) -> None:
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten(name="flat")(inputs)
+    x = keras.ops.erfinv(keras.ops.tanh(x) * 0.9)
+    save_model(keras.Model(inputs, keras.layers.Dense(3)(x)), tmp_path / "m.keras", Metadata())
+    with pytest.raises(ArchspecError) as caught:
+        archspec.export(tmp_path / "m.keras", tmp_path / "l", format="litert")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "not-exportable"
+    assert "Erfinv" in diagnostic.message
+    assert not (tmp_path / "l").exists()
 
 
 def test_an_unknown_layer_is_named_and_nothing_is_written(run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""LiteRT, formerly TensorFlow Lite, for phones and small devices."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.declare import declared
+from archspec.diagnostics import fail
+from archspec.runtime.export.export_format import ExportFormat, Signature, WriteOptions
+
+if TYPE_CHECKING:
+    from archspec.runtime.export.network import ExportedNetwork
+
+
+@declared
+class LiteRt(ExportFormat):
+    """A numbered folder with model.tflite, for LiteRT (TensorFlow Lite) on phones and small devices.
+
+    It takes pixels: float images, 0 to 255, after resize and crop; the normalization is inside. It has builtin
+    operators only, and any batch after `resize_tensor_input`. The class names are in labels.txt inside the file.
+    """
+
+    name = "litert"
+    extra = "litert"
+    packages = ("ai_edge_litert", "ai_edge_quantizer")
+    file = "model.tflite"
+    takes_pixels = True
+    runner = Path(__file__).parent / "runners" / "litert.py"
+
+    def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
+        """Convert with TensorFlow's converter in a process of its own. Raises ArchspecError: `not-exportable`."""
+        from archspec.runtime.export.pixel_function import convert, pixel_function
+
+        path = folder / self.file
+        with pixel_function(network) as saved_model:
+            options.report("converting to LiteRT")
+            request = {"saved_model": str(saved_model), "out": str(path.absolute()), "precision": options.precision}
+            result = convert("to_litert.py", "LiteRT", request)
+        if result["error"] is not None:
+            raise fail(
+                "not-exportable",
+                f"the network needs {missing_operators(result['error'])}",
+                notes=places(result["error"], network),
+                help="choose another `--format`; savedmodel and keras take every network",
+            )
+        add_files(path, network)
+        return {"serving_default": self.main_signature(network)}
+
+    def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:
+        """How to load the export, in one line."""
+        return f'in Python: ai_edge_litert.interpreter.Interpreter("{folder / self.file}").get_signature_runner()'
+
+
+def add_files(path: Path, network: ExportedNetwork) -> None:
+    """Append labels.txt and archspec.json as a zip archive, as TensorFlow Lite's metadata does with associated files.
+
+    Interpreters read the model from the start of the file, and `zipfile` the archive from its end.
+    """
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.txt", "".join(f"{name}\n" for name in network.class_names))
+        archive.writestr("archspec.json", json.dumps(network.described(), indent=1))
+
+
+def missing_operators(error: str) -> str:
+    """The operators in a message of the converter that LiteRT has no builtin form of."""
+    names = dict.fromkeys(re.findall(r"tf\.(\w+)", error.partition("Details:")[2] or error))
+    if not names:
+        return f"an operator that LiteRT does not have: {error.strip().splitlines()[0][:200]}"
+    return f"operators that LiteRT does not have: {', '.join(names)}"
+
+
+def places(error: str, network: ExportedNetwork) -> list[str]:
+    """The layers that a message of the converter names, as notes."""
+    found = [layer.name for layer in network.model.layers if re.search(rf"\b{re.escape(layer.name)}[/_\"]", error)]
+    return [f"in the layer `{name.replace('.', '/')}`" for name in found[:3]]

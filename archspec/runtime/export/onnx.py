@@ -1,0 +1,68 @@
+"""ONNX, for onnxruntime, OpenVINO, TensorRT and many others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.declare import declared
+from archspec.diagnostics import fail, listed
+from archspec.runtime.export.export_format import ExportFormat, Signature, WriteOptions
+
+if TYPE_CHECKING:
+    from archspec.runtime.export.network import ExportedNetwork
+
+OPSET = 18
+"""The newest that tf2onnx 1.17 writes."""
+
+
+@declared
+class Onnx(ExportFormat):
+    """A numbered folder with model.onnx, for onnxruntime and other runtimes.
+
+    It takes pixels: float images, 0 to 255, after resize and crop; the normalization is inside. The batch is free. The
+    class names and the preprocessing are in its metadata.
+    """
+
+    name = "onnx"
+    extra = "onnx"
+    packages = ("tf2onnx", "onnx", "onnxruntime")
+    file = "model.onnx"
+    takes_pixels = True
+    runner = Path(__file__).parent / "runners" / "onnx.py"
+
+    def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
+        """Convert with tf2onnx in a process of its own. Raises ArchspecError: `not-exportable`."""
+        from archspec.runtime.export.pixel_function import convert, pixel_function
+
+        signature = self.main_signature(network)
+        with pixel_function(network) as saved_model:
+            options.report("converting to ONNX")
+            result = convert(
+                "to_onnx.py",
+                "ONNX",
+                {
+                    "saved_model": str(saved_model),
+                    "out": str((folder / self.file).absolute()),
+                    "opset": OPSET,
+                    "name": network.model.name,
+                    "metadata": {
+                        "archspec": json.dumps(network.described()),
+                        "classes": "\n".join(network.class_names),
+                    },
+                },
+            )
+        if result["foreign"] or set(result["outputs"]) != set(signature.outputs):
+            what = listed(result["foreign"]) or "an output is missing"
+            raise fail(
+                "not-exportable",
+                f"the network needs operators that ONNX does not have: {what}",
+                help="choose another `--format`; savedmodel and keras take every network",
+            )
+        return {"serving_default": signature}
+
+    def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:
+        """How to load the export, in one line."""
+        return f'in Python: onnxruntime.InferenceSession("{folder / self.file}")'
