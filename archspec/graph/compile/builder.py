@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean
 from archspec.graph.compile.inference import WrongArgument, infer, made
@@ -14,6 +14,11 @@ from archspec.graph.ir import INPUT, Facts, Node
 from archspec.lang.schema.validator import MAX_MISTAKES
 from archspec.ops import OpError
 from archspec.ops.base import Shape, show
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from archspec.graph.compile.reuse import Run
 
 MAX_LAYERS = 25_000
 MAX_PARAMS = 10**12
@@ -60,21 +65,21 @@ class Scope:
         return self.prefix + unique
 
 
-@dataclass(frozen=True)
-class Run:
-    """One copy of a repeated layer: its path, its inputs, where its nodes and names start, and its output."""
+class Mark(NamedTuple):
+    """The state before an expansion: how many nodes, names, reads, numbered values and calls of blocks."""
 
-    path: str
-    inputs: tuple[int, ...]
     start: int
     named: int
-    output: int
+    reads: int
+    numbered: int
+    blocks: int
 
 
 class Builder:
     """The nodes so far, and the outputs that `from` can read, by path.
 
-    `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded.
+    `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded, `blocks`
+    those of all calls so far. `numbered` counts the values that depended on the number of a copy, a call or a variant.
     """
 
     def __init__(self, shape: Shape, span: Span, variant: str | None, budget: Budget) -> None:
@@ -84,7 +89,9 @@ class Builder:
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
         self.reads: list[str] = []
         self.calls: list[tuple[str, Span]] = []
-        self.params = 0
+        self.blocks: list[str] = []
+        self.numbered = self.params = 0
+        self._times: Counter[str] = Counter()  # each block was called
         self._check_output(shape, span)
         self._append(Node("input", INPUT, (), Facts(shape, (), 0, 0, 0), span))
 
@@ -127,18 +134,35 @@ class Builder:
         self._append(Node(path, op, inputs, facts, span))
         return len(self.nodes) - 1
 
+    def mark(self) -> Mark:
+        """The state before an expansion that may be cloned."""
+        return Mark(len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.blocks))
+
+    def called(self, *blocks: str) -> int:
+        """Count calls of blocks; return the number of the last call."""
+        self.blocks += blocks
+        for name in blocks:
+            self._times[name] += 1
+        return self._times[blocks[-1]] if blocks else 0
+
     def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
         """Copy the nodes of a run to a new path and other inputs; return the new output."""
-        stop, named = len(self.nodes), len(self.paths)
-        shift, cut = stop - run.start, len(run.path)
-        now = dict(zip(run.inputs, inputs, strict=True))
-        for name, op, read, facts, span in self.nodes[run.start : stop]:
-            moved = tuple([i + shift if i >= run.start else now[i] for i in read])
-            self._append(Node(path + name[cut:], op, moved, facts, span))
-        for name in self.paths[run.named : named]:
-            index = self.outputs[name]
-            self.register(path + name[cut:], index + shift if index >= run.start else now[index])
-        return run.output + shift if run.output >= run.start else now[run.output]
+        source, start, cut = run.source, run.start, len(run.path)
+        copied, names = source.nodes[start : run.stop], source.paths[run.named : run.names_stop]
+        if copied:
+            self._count(sum([node.facts.params for node in copied]), copied[-1].span, len(copied))
+        self.called(*run.blocks)
+        shift = len(self.nodes) - start
+        moved = dict(zip(run.inputs, inputs, strict=True))
+        moved.update((i, i + shift) for i in range(start, run.stop))
+        self.nodes += [
+            Node(path + name[cut:], op, tuple([moved[i] for i in read]), facts, span)
+            for name, op, read, facts, span in copied
+        ]
+        new = {path + name[cut:]: moved[source.outputs[name]] for name in names}
+        self.outputs.update(new)
+        self.paths += new
+        return moved[run.output]
 
     def register(self, path: str, index: int) -> None:
         """Make an output available to `from` under a path."""
@@ -219,22 +243,28 @@ class Builder:
         return ArchspecError(Diagnostic(code, message, span, (*notes, *inside, *variant), help))
 
     def _append(self, node: Node) -> None:
-        index = len(self.nodes)
-        self.check_count(index, node.span)
-        self.spend(1, node.span)
-        self.params += node.facts.params
+        self._count(node.facts.params, node.span)
+        self.register(node.path, len(self.nodes))
+        self.nodes.append(node)
+
+    def _count(self, params: int, span: Span, layers: int = 1) -> None:
+        """Count layers to be added, with their parameters. Raises ArchspecError: too-many-layers, too-many-parameters.
+
+        The input counts as a layer here.
+        """
+        self.check_count(len(self.nodes) + layers - 1, span)
+        self.spend(layers, span)
+        self.params += params
         if self.params >= MAX_PARAMS:
             raise self.error(
                 "too-many-parameters",
                 "this network has 10^12 parameters or more, which is over the limit",
-                node.span,
+                span,
                 help="check for a size that is larger than intended",
             )
-        self.nodes.append(node)
-        self.register(node.path, index)
 
     def _check_output(self, shape: Shape, span: Span) -> None:
-        if math.prod([size for size in shape if size is not None]) > MAX_OUTPUT:
+        if math.prod(filter(None, shape)) > MAX_OUTPUT:
             raise self.error(
                 "output-too-large",
                 f"the output of this layer has more than 10^12 values: its shape is {show(shape)}",
@@ -270,7 +300,7 @@ def same_shape(builder: Builder, x: int, body: int) -> bool:
 
 def _steps(builder: Builder, x: int, body: int, axis: int) -> int:
     """The total stride between `x` and `body` along an axis of free size."""
-    steps = Fraction(1)
+    steps: int | Fraction = 1
     while body > x:
         node = builder.nodes[body]
         view = node.op.view(*(builder.shape(i) for i in node.inputs))

@@ -1,23 +1,24 @@
 """Spec -> Graph: expand blocks, repeats, rows and branches, and infer every shape.
 
-If a copy of a repeated block has the same input shape as the copy before it, its nodes are cloned under another path
-instead of expanded again, so ResNet-1202 compiles in milliseconds.
+If a copy of a repeated layer has the same input shape as the copy before it, or a call of a block is like an earlier
+one, its nodes are cloned under another path instead of expanded again, so ResNet-1202 compiles in milliseconds.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import arguments, freeze
-from archspec.diagnostics import Span, did_you_mean, fail, listed, short
-from archspec.graph.compile.builder import Budget, Builder, Run, Scope, pad, same_shape
+from archspec.diagnostics import did_you_mean, fail, listed, short
+from archspec.graph.compile.builder import Budget, Builder, Scope, pad, same_shape
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.parameters import Names, input_shape, parameters
+from archspec.graph.compile.reuse import Run, reuse_of, since
+from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
-from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from archspec.lang.expressions import ExpressionError, bounded, evaluate, is_expression
+from archspec.lang.document.nodes import MappingNode, ScalarNode
+from archspec.lang.expressions import is_expression
 from archspec.lang.schema.spec_schema import SHORTCUTS
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 from archspec.lang.spec.names import not_found
@@ -47,7 +48,7 @@ def compile_spec(
 
 
 class Compiler:
-    """One expansion of a spec. With `clones=False`, every copy of a repeated layer is expanded separately."""
+    """One expansion of a spec. With `clones=False`, every copy and every call of a block is expanded separately."""
 
     def __init__(
         self, spec: Spec, variant: str | None, params: Names, *, clones: bool = True, budget: Budget | None = None
@@ -57,12 +58,11 @@ class Compiler:
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
         self.nesting = self.steps = 0
-        self.called: Counter[str] = Counter()  # how often each block was called
-        self.counted = 0  # how many expressions read the number of a copy or of a call
-        # by the identity of a layer, which the arguments keep alive
-        self._calls: dict[tuple[int, bool], CallArguments] = {}
+        self.reuse = reuse_of(spec)
+        self.visible = self.reuse.visible(self.params)
         shape = input_shape(spec.input, params.get("input"), self.params)
         self.builder = Builder(shape, spec.input.span, variant, budget or Budget())
+        self.values = Values(self.builder)
 
     def graph(self, name: str) -> Graph:
         top = Scope("", {"input": self.spec.input.span})
@@ -97,8 +97,9 @@ class Compiler:
         self._step(item)
         if item.head == "row":
             cell = item.cells[self.column]
+            self.builder.numbered += bool(self.builder.calls)  # the blocks of other variants have other cells
             return above if cell is None else self._item(cell, above, names, scope)
-        if item.when is not None and not self._truth(item.when, names):
+        if item.when is not None and not self.values.truth(item.when, names):
             return above
         if is_expression(item.head):
             item = self._chosen(item, names)
@@ -161,7 +162,7 @@ class Compiler:
 
     def _chosen(self, item: LayerSpec, names: Names) -> LayerSpec:
         """The layer with the operator or block that its expression names: `$unit: 64`."""
-        head = self._expression(item.head, item.span, names)
+        head = self.values.expression(item.head, item.span, names)
         if not isinstance(head, str) or (head not in self.spec.blocks and not OPS.get(head)):
             raise self.builder.error(
                 "unknown-operator",
@@ -179,63 +180,33 @@ class Compiler:
                 item.span,
                 help="write `from: [a, b]`" if many or needed > 1 else "merge the layers listed in `from` first",
             )
-        return item._replace(head=head)
+        return self.reuse.chosen.setdefault((id(item), head), item._replace(head=head))
 
     def _repeat(self, item: LayerSpec, repeat: ScalarNode, inputs: Flow, names: Names, scope: Scope) -> Flow:
         """Expand copies. Each reads the one before it; with several inputs, also the copies before that one."""
-        count, builder = self._count(repeat, names), self.builder
+        count, builder = self.values.count(repeat, names), self.builder
         base = self._path(item, scope)
         last: Run | None = None  # the previous copy, if it can be cloned
-        called: Counter[str] = Counter()  # the blocks that the previous copy called
         flow = inputs
         for number in range(1, count + 1):
-            path, start, named = f"{base}/{number}", len(builder.nodes), len(builder.paths)
-            reads, counted = len(builder.reads), self.counted
+            path, mark = f"{base}/{number}", builder.mark()
             if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.inputs)]:
-                if start == last.start:  # the copies have no layers
+                if last.start == last.stop:  # the copies have no layers
                     break
-                builder.check_count(start - 1 + (count - number + 1) * (start - last.start), item.span)
+                builder.check_count(mark.start - 1 + (count - number + 1) * (last.stop - last.start), item.span)
                 x = builder.clone(last, path, inputs)
-                self.called += called
             else:
                 if number > 1:
                     self._step(item)
-                before = Counter(self.called)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
-                called = self.called - before
-            same_as_next = self.clones and (number > 1 or item.first is None) and self.counted == counted
-            outside = any(builder.outputs[r] < start and not r.startswith(f"{path}/") for r in builder.reads[reads:])
-            clear = len(set(inputs)) == len(inputs)
-            last = Run(path, inputs, start, named, x) if same_as_next and clear and not outside else None
+            same_as_next = self.clones and (number > 1 or item.first is None)
+            last = since(mark, builder, path, inputs, x) if same_as_next else None
             flow = (x, *inputs)
             inputs = flow[: len(inputs)]
         if count:
             builder.register(base, flow[0])
         return flow
-
-    def _count(self, repeat: ScalarNode, names: Names) -> int:
-        count = self._scalar(repeat, names)
-        if isinstance(count, float) and count.is_integer():
-            count = int(count)
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise self.builder.error(
-                "wrong-value", f"`repeat` must be an integer of at least 0, but is `{short(count)}`", repeat.span
-            )
-        return count
-
-    def _truth(self, when: ScalarNode, names: Names) -> bool:
-        value = self._scalar(when, names)
-        if isinstance(value, str):
-            help = f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
-            words = value in ("yes", "no", "on", "off")
-            raise self.builder.error(
-                "wrong-type",
-                f"`when` must be true or false, but is `{short(value)}`",
-                when.span,
-                help=help if words else None,
-            )
-        return bool(value)
 
     # ---- one copy of an item -----------------------------------------------------------------------------------
 
@@ -244,14 +215,9 @@ class Compiler:
             return inputs[0]
         if item.head == "residual":
             return self._residual(item, inputs[0], names, scope.inner(path))
-        call = self._call(item, first)
+        call = self._arguments(item, first)
         if item.head in self.spec.blocks:
-            # the path has the name, then the block: conv3_x/2/bottleneck
-            inside = f"{path}/{item.head}" if item.name else path
-            block = self.spec.blocks[item.head]
-            for name, index in zip(block.inputs, inputs, strict=False):
-                self.builder.register(f"{path}/{name}", index)
-            return self._block(block, call, inputs, names, scope.inner(inside))
+            return self._call_block(call, inputs, names, scope, path)
         if item.branches:
             inputs = tuple(
                 self._layers(layers, inputs[:1], names, scope.inner(f"{path}/{branch}"))
@@ -259,37 +225,55 @@ class Compiler:
             )
         return self.builder.add(item.head, self._values(call, names), inputs, path, item.span, call.places)
 
-    def _call(self, item: LayerSpec, first: bool) -> CallArguments:
+    def _arguments(self, item: LayerSpec, first: bool) -> CallArguments:
         """The arguments of a layer, prepared once; `first` adds to those of the first copy."""
         key = (id(item), first and item.first is not None)
-        call = self._calls.get(key)
+        call = self.reuse.calls.get(key)
         if call is None:
             block = self.spec.blocks.get(item.head)
             known = block.arguments if block else [argument.name for argument in arguments(OPS[item.head])]
-            call = self._calls[key] = prepare(item, key[1], known, self.builder.error)
+            call = self.reuse.calls[key] = prepare(item, key[1], known, self.builder.error)
         return call
 
     def _values(self, call: CallArguments, names: Names) -> dict[str, Any]:
         """The values of the arguments of a call."""
+        if not call.open:
+            return call.fixed
         self.builder.spend(STEP * len(call.open), call.item.span)
-        return {**call.fixed, **{word: freeze(self._value(node, names)) for word, node in call.open}}
+        return {**call.fixed, **{word: freeze(self.values.of(node, names)) for word, node in call.open}}
 
-    def _block(self, block: BlockSpec, call: CallArguments, inputs: Flow, names: Names, scope: Scope) -> int:
-        item = call.item
+    def _call_block(self, call: CallArguments, inputs: Flow, names: Names, scope: Scope, path: str) -> int:
+        """Expand a call of a block, or clone an earlier one that is like it."""
+        item, builder, block = call.item, self.builder, self.spec.blocks[call.item.head]
+        values = self._values(call, names)
+        key = (block.name, bool(item.name), repr(values), tuple([builder.shape(i) for i in inputs]), self.visible)
+        run = self.reuse.runs.get(key) if self.clones else None
+        if run:
+            return builder.clone(run, path, inputs)
+        mark = builder.mark()
+        for name, index in zip(block.inputs, inputs, strict=False):
+            builder.register(f"{path}/{name}", index)
+        # the path has the name, then the block: conv3_x/2/bottleneck
+        inside = f"{path}/{item.head}" if item.name else path
+        x = self._block(block, item, values, inputs, scope.inner(inside))
+        run = since(mark, builder, path, inputs, x)
+        if run:
+            self.reuse.keep(key, run)
+        return x
+
+    def _block(self, block: BlockSpec, item: LayerSpec, values: Names, inputs: Flow, scope: Scope) -> int:
         calls = self.builder.calls
         if block.name in [name for name, _ in calls]:
             cycle = " -> ".join([*[name for name, _ in calls], block.name])
             raise self.builder.error("block-cycle", f"the block `{block.name}` contains itself: {cycle}", item.span)
-        values = self._values(call, names)
         inner = self._with_shape(self.params, inputs[0])
-        self.called[block.name] += 1
-        inner["call"] = self.called[block.name]
+        inner["call"] = self.builder.called(block.name)
         calls.append((block.name, item.span))
         for parameter in block.parameters:
             if parameter.name in values:
                 inner[parameter.name] = values[parameter.name]
             elif parameter.default is not None:
-                inner[parameter.name] = self._value(parameter.default, inner)
+                inner[parameter.name] = self.values.of(parameter.default, inner)
             else:
                 raise self.builder.error(
                     "missing-argument", f"the block `{block.name}` needs the argument `{parameter.name}`", item.span
@@ -303,7 +287,7 @@ class Compiler:
         builder, project = self.builder, item.branches.get("project")
         assert isinstance(item.value, MappingNode)
         node = item.value.get("shortcut")
-        kind = self._value(node, names) if node else "project" if project is not None else "identity"
+        kind = self.values.of(node, names) if node else "project" if project is not None else "identity"
         at = node.span if node else item.span
         if kind not in SHORTCUTS:
             help = did_you_mean(short(kind), SHORTCUTS) or f"choose one of: {listed(SHORTCUTS)}"
@@ -327,29 +311,6 @@ class Compiler:
         return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span, help=remedy)
 
     # ---- values and names --------------------------------------------------------------------------------------
-
-    def _value(self, node: Node, names: Names) -> Any:
-        if isinstance(node, ScalarNode):
-            return self._scalar(node, names)
-        if isinstance(node, SequenceNode):
-            return self._bounded([self._value(item, names) for item in node.items], node.span)
-        raise self.builder.error("wrong-type", "an argument cannot be a mapping", node.span)
-
-    def _scalar(self, node: ScalarNode, names: Names) -> Any:
-        return self._expression(node.value, node.span, names) if is_expression(node.value) else node.value
-
-    def _expression(self, text: str, span: Span, names: Names) -> Any:
-        self.counted += "copy" in text or "call" in text
-        try:
-            return evaluate(text, names)
-        except ExpressionError as error:
-            raise self.builder.error(error.code, error.message, span, help=error.help) from None
-
-    def _bounded(self, values: list[Any], span: Span) -> list[Any]:
-        try:
-            return bounded(values)
-        except ExpressionError as error:
-            raise self.builder.error(error.code, error.message, span) from None
 
     def _with_shape(self, names: Names, x: int) -> Names:
         shape = self.builder.shape(x)

@@ -49,6 +49,50 @@ def test_clones_change_nothing_on_shipped_specs(reference: str) -> None:
     assert_clones_change_nothing(api.load(reference))
 
 
+@pytest.mark.parametrize("family", ["densenet", "mobilenet-v3", "nasnet", "inception-v4"])
+def test_calls_of_blocks_are_cloned_between_variants(family: str) -> None:
+    for network in api.networks(family):
+        assert_clones_change_nothing(network)
+
+
+ALIKE = """
+name: net
+input: [19, 17, 4]
+params: {width: 4, deep: false}
+variants: {a: {}, b: {width: 6}, c: {deep: true}}
+blocks:
+  by_param: {args: [scale: 1], layers: [conv: {filters: $(width * scale), padding: same}, inner]}
+  inner: {layers: [{conv: {filters: 3, padding: same}, when: $deep}, relu]}
+  by_variant: {layers: [row: [relu, tanh, ~]]}
+  by_call: {layers: [stochastic_depth: $(call / 10)]}
+  merged: {inputs: [p, q], layers: [{add: ~, from: [p, q]}]}
+layers:
+  - {name: input_conv, conv: {filters: 4, padding: same}}
+  - {name: stem, relu: ~}
+  - {name: left, by_param: ~}
+  - {by_param: ~, from: stem}
+  - {by_param: 2, from: stem}
+  - {by_param: 2.0, from: stem}
+  - {name: right, by_param: ~, from: left}
+  - {by_variant: ~}
+  - {by_variant: ~}
+  - {name: x, by_call: ~}
+  - {name: y, by_call: ~}
+  - {name: sum, merged: ~, from: [x, y]}
+  - {name: square, merged: ~, from: [sum, sum]}
+  - {name: again, merged: ~, from: [square, sum]}
+outputs: [again, by_param, by_param_2, by_param_3]
+"""
+
+
+@pytest.mark.parametrize("order", ["abc", "cba", "bab"])
+def test_calls_of_blocks_that_differ_are_not_cloned(order: str) -> None:
+    spec = parse(Source("net.yaml", ALIKE))
+    for variant in order:
+        expanded = Compiler(spec, variant, parameters(spec, variant, {}), clones=False).graph("net")
+        assert Compiler(spec, variant, parameters(spec, variant, {})).graph("net") == expanded
+
+
 @given(specs())
 @settings(max_examples=40, deadline=None)
 def test_clones_change_nothing_on_random_specs(text: str) -> None:
