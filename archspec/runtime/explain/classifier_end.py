@@ -11,8 +11,9 @@ from archspec.runtime.models.keras_graph import Call, KerasGraph
 
 ENDS = ("softmax", "log_softmax", "sigmoid")
 """Activations at the end of a classifier, whose inputs are the logits."""
-HEAD = ("Activation", "ReLU", "Dropout", "SpatialDropout2D", "Softmax", "AveragePooling2D", "GlobalAveragePooling2D")
-"""Layers that the head of a fully convolutional network consists of, besides convolutions without padding."""
+POINTWISE = ("Activation", "ReLU", "LeakyReLU", "Dropout", "SpatialDropout2D", "Softmax", "BatchNormalization")
+"""Layers of the head of a fully convolutional network, besides convolutions and poolings."""
+POOLINGS = ("AveragePooling2D", "MaxPooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,17 @@ def _averages(call: Call) -> bool:
 
 
 def _head_start(graph: KerasGraph, index: int) -> int:
-    """The first call of the chain of convolutions without padding, poolings and activations that ends in the logits."""
+    """The first call of the head: the last window of more than a pixel, and the layers of single pixels after it.
+
+    At the size of the original network the map of classes is one pixel, so that all layers after this window were
+    dense layers on a vector.
+    """
     while True:
         call = graph.calls[index]
-        convolves = call.kind == "Conv2D" and call.operation.padding == "valid"
-        if len(call.inputs) != 1 or not (convolves or call.kind in HEAD):
+        if len(call.inputs) != 1:
             return index + 1
-        before = call.inputs[0][0]
-        if not graph.calls[before].inputs:
+        if call.kind in POOLINGS or (call.kind == "Conv2D" and call.operation.kernel_size != (1, 1)):
             return index
-        index = before
+        if call.kind not in (*POINTWISE, "Conv2D"):
+            return index + 1
+        index = call.inputs[0][0]

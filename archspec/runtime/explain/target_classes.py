@@ -53,5 +53,5 @@ def _unknown(text: str, class_names: Sequence[str]) -> Exception:
         "unknown-class",
         f"the network has no class `{text}`",
         notes=[f"its classes are: {listed(class_names, 20)}"],
-        help=did_you_mean(text, class_names) or f"give a name, {numbers}",
+        help=(None if text.isdecimal() else did_you_mean(text, class_names)) or f"give a name, {numbers}",
     )
