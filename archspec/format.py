@@ -155,15 +155,15 @@ class Table:
         table: Sequence[Sequence[str]] = [self.headings, *self.rows] if any(self.headings) else self.rows
         if not table:
             return []
-        widths = _narrowed([max(map(len, column)) for column in zip(*table, strict=True)])
-        table = [[_cut(cell, width) for cell, width in zip(cells, widths, strict=True)] for cells in table]
-        return [
-            "  ".join(
-                cell.rjust(width) if heading in self.right else cell.ljust(width)
-                for heading, cell, width in zip(self.headings, cells, widths, strict=True)
-            ).rstrip()
-            for cells in table
-        ]
+        needed = [max(map(len, column)) for column in zip(*table, strict=True)]
+        widths = _narrowed(needed)
+        if widths != needed:
+            table = [[_cut(cell, width) for cell, width in zip(cells, widths, strict=True)] for cells in table]
+        line = "  ".join(
+            f"{{:{'>' if heading in self.right else '<'}{max(1, width)}}}"
+            for heading, width in zip(self.headings, widths, strict=True)
+        )
+        return [line.format(*cells).rstrip() for cells in table]
 
     def markdown(self) -> list[str]:
         """The lines of a Markdown table."""

@@ -33,7 +33,7 @@ from archspec.lang.recipes.losses import LOSSES, Loss
 from archspec.lang.recipes.optimizers import OPTIMIZERS, Optimizer
 from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 from archspec.lang.recipes.schedules import SCHEDULES
-from archspec.ops import OPS
+from archspec.ops import OPS, weights_of
 from archspec.ops.base import OpError, product, show
 from archspec.plugins import Registry, load_all_plugins
 from archspec.protocols import PROTOCOLS
@@ -337,7 +337,8 @@ def module_index() -> str:
             "    },",
         ]
     text = (DOCS / "../archspec/module_index.py").read_text(encoding="utf-8")
-    return text.partition("MODULES = ")[0] + "\n".join(lines) + "\n}\n"
+    weights = "\n".join(f'    "{name}",' for name in weights_of(OPS.values()))
+    return text.partition("MODULES = ")[0] + "\n".join(lines) + f"\n}}\n\nWEIGHTS = (\n{weights}\n)\n"
 
 
 PACKAGES: dict[str, Registry[Any]] = {

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "declare": "diagnostics",
     "module_index": "",
     "plugins": "diagnostics declare module_index",
-    "ops": BASE,
+    "ops": BASE + "module_index",
     "transforms": BASE + "ops",
     "protocols": BASE + "ops transforms",
     "lang.document": BASE,

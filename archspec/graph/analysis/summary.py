@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
@@ -61,7 +62,8 @@ def rows(graph: Graph, depth: int | None = None) -> list[SummaryRow]:
     """The rows of a graph in topological order; `depth` folds paths to their first components."""
     fields = receptive_fields(graph)
     indices = range(1, len(graph.nodes))
-    folded = ["/".join(node.path.split("/")[:depth]) for node in graph.nodes]
+    paths = [node.path for node in graph.nodes]
+    folded = paths if depth is None else ["/".join(path.split("/")[:depth]) for path in paths]
     return [_row(graph, name, list(group), fields, folded) for name, group in groupby(indices, key=lambda i: folded[i])]
 
 
@@ -74,10 +76,10 @@ def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folde
         last.op.name if len(nodes) == 1 else f"{len(nodes)} layers",
         tuple(inputs),
         last.shape,
-        sum(node.facts.params for node in nodes),
-        sum(node.facts.trainable_params for node in nodes),
-        total(node.facts.macs for node in nodes),
-        total(node.activation_bytes for node in nodes),
+        sum([node.facts.params for node in nodes]),
+        sum([node.facts.trainable_params for node in nodes]),
+        total([node.facts.macs for node in nodes]),
+        total([node.activation_bytes for node in nodes]),
         fields[group[-1]],
         nodes[0].span.line,
     )
@@ -227,6 +229,7 @@ FORMATS: dict[str, Callable[[Graph, int | None], str]] = {
 }
 
 
+@lru_cache(maxsize=1024)  # most layers see what the layer before them sees
 def axes(values: tuple[Any, ...]) -> str:
     """`7` if all axes are equal, else `7×5`."""
     if not values:
