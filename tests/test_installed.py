@@ -141,6 +141,7 @@ STATIC = (
     "diff vgg:B vgg:D",
     "draw vgg:D -o vgg.svg",
     "draw vgg --style table",
+    "list --published resnet",
     "convolutionalize small.yaml -o dense.yaml",
     "completion bash",
 )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from archspec.api.choices import Direction, DrawingStyle, Figure
     from archspec.drawings.drawing import Drawing
     from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
+    from archspec.lang.spec.published import Published
     from archspec.runtime.weights import Matching
 
 Setting: TypeAlias = bool | int | float | str | Sequence["Setting"] | Mapping[str, "Setting"] | None
@@ -220,6 +221,16 @@ class Network:
     def preprocess(self) -> tuple[Declared, ...]:
         """The transforms between the pixels, 0 to 255, and the network."""
         return tuple(from_one_key(each, TRANSFORMS) for each in self._section("preprocess"))
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """Error rates of this network from its paper or its authors, with their sources: `published:` of the spec.
+
+        Empty for a network with settings, which is another network.
+        """
+        from archspec.lang.spec.published import published
+
+        return () if self.settings else published(self.spec, self.variant)
 
     @property
     def params(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import click
 
@@ -17,10 +18,18 @@ WIDE = 72
 
 @click.command("list")
 @click.argument("families", nargs=-1, metavar="[FAMILY]...")
+@click.option(
+    "--published",
+    is_flag=True,
+    help="List the error rates from papers and authors instead, with their sources. archspec did not measure them.",
+)
 @format_option("text", "json")
-def command(families: tuple[str, ...], format_: str) -> None:
+def command(families: tuple[str, ...], published: bool, format_: str) -> None:
     """List the networks that come with archspec, with their parameters and MACs."""
     networks = {family: list(api.networks(family)) for family in families or api.families()}
+    if published:
+        _published([network for family in networks.values() for network in family], format_)
+        return
     if format_ == "json":
         facts = [
             {
@@ -45,3 +54,31 @@ def command(families: tuple[str, ...], format_: str) -> None:
             shape = "" if narrow else f"{graph.input_shape!s:<16} "
             figures = f"{count(graph.params):>7} params {count(graph.macs):>7} MACs"
             echo(f"  {network.reference:<24} {shape}{figures}")
+
+
+def _published(networks: Sequence[api.Network], format_: str) -> None:
+    """Print the published error rates, below each source."""
+    if format_ == "json":
+        facts = [
+            {"reference": network.reference, **each.to_json()} for network in networks for each in network.published
+        ]
+        click.echo(json.dumps(facts, indent=1))
+        return
+    by_source: dict[tuple[str, str, str], list[str]] = {}
+    for network in networks:
+        for each in network.published:
+            rates = f"{_percent(each.top1_error)} {_percent(each.top5_error)}"
+            line = f"  {network.reference:<30} {rates}{'  ensemble' if each.ensemble else ''}"
+            by_source.setdefault((each.source, each.data, each.protocol), []).append(line)
+    if not by_source:
+        echo("none of these networks has published error rates in its spec")
+        return
+    click.secho(f"{'':32}{'top-1':>7} {'top-5':>7}  error in percent, as published, not measured here", bold=True)
+    for (source, data, protocol), lines in by_source.items():
+        echo(f"{source} ({data}, {protocol})")
+        for line in lines:
+            echo(line)
+
+
+def _percent(rate: float | None) -> str:
+    return f"{'-':>7}" if rate is None else f"{rate:>7.2f}"

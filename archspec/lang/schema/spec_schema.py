@@ -138,6 +138,30 @@ EXPECTATION: Json = {
     "else": FIGURE,
 }
 
+RATE: Json = {"type": ["integer", "number"], "minimum": 0, "maximum": 100}
+
+RATES: Json = {
+    "description": "percent: one number, or {VARIANT: number}",
+    "if": {"type": "object"},
+    "then": {"minProperties": 1, "additionalProperties": RATE},
+    "else": RATE,
+}
+
+PUBLISHED: Json = {
+    "type": "object",
+    "required": ["protocol", "data", "source"],
+    "additionalProperties": False,
+    "properties": {
+        "top1_error": RATES,
+        "top5_error": RATES,
+        "protocol": {"type": "string", "description": "`center` (one crop), `ten-crop`, or the source's words"},
+        "data": {"type": "string", "description": "the data set and its part: `imagenet validation`"},
+        "source": {"type": "string", "description": "where the figures were read, with the number of the table"},
+        "year": {"type": "integer", "description": "the year of the challenge that the network took part in"},
+        "ensemble": {"type": "boolean", "description": "whether the outputs of several models were averaged"},
+    },
+}
+
 
 def spec_schema() -> Json:
     """The whole schema, including loaded plugins."""
@@ -214,6 +238,12 @@ def _spec_schema(*names: tuple[str, ...]) -> Json:
                     "description": "figures from the paper, for every variant or as {VARIANT: FIGURE}",
                     "additionalProperties": False,
                     "properties": dict.fromkeys(QUANTITIES, EXPECTATION),
+                },
+                "published": {
+                    "type": "array",
+                    "items": PUBLISHED,
+                    "minItems": 1,
+                    "description": "error rates from the paper or its authors, each with its source; not measured here",
                 },
                 "preprocess": {
                     "type": "array",

@@ -25,7 +25,7 @@ def resolved_text(
         plain_spec["source"] = spec.title
     column = list(spec.variants).index(variant) if variant else 0
     for key, value in plain(spec.document).items():
-        if key not in ("name", "source", "variants", "default", "expect", "params"):
+        if key not in ("name", "source", "variants", "default", "expect", "published", "params"):
             plain_spec[key] = _without_rows(value, column)
     if "input" in params:
         plain_spec["input"] = list(params["input"])

@@ -200,17 +200,28 @@ class _Parser:
                 self._wrong("name-taken", message, item.name.span, "choose another name")
 
     def _variants_exist(self, variants: list[str]) -> None:
-        """Check that `default` and `expect` name variants of the spec."""
+        """Check that `default`, `expect` and `published` name variants of the spec."""
         default = self.document.get("default")
         named = [default] if isinstance(default, ScalarNode) else []
         for _, figures in self._mapping("expect"):
             if isinstance(figures, MappingNode) and not figures.entries.keys() & set(FIGURE_KEYS):
                 named += [key for key, _ in figures.entries.values()]
+        named += self._published_variants()
         known = f"the variants are: {listed(variants)}" if variants else "this spec has no variants"
         for name in named:
             if name.text not in variants:
                 help = did_you_mean(name.text, variants) or known
                 self._wrong("unknown-variant", f"there is no variant `{name.text}`", name.span, help)
+
+    def _published_variants(self) -> list[ScalarNode]:
+        entries = self.document.get("published")
+        found: list[ScalarNode] = []
+        for entry in entries.items if isinstance(entries, SequenceNode) else ():
+            for word in ("top1_error", "top5_error"):
+                rates = entry.get(word) if isinstance(entry, MappingNode) else None
+                if isinstance(rates, MappingNode):
+                    found += [key for key, _ in rates.entries.values()]
+        return found
 
     def _distinct(self, node: Node | None, what: str) -> list[ScalarNode]:
         """The scalars of a list, each text once; one that appears twice is reported."""
