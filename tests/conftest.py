@@ -15,8 +15,12 @@ import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,3 +64,12 @@ def first_weights() -> None:
 def weights() -> None:
     """For each test by itself, in whatever order and process they run."""
     random.seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The one browser of all tests (`tests.browser.opened` opens a page)."""
+    from tests.browser import started
+
+    with started() as found:
+        yield found

@@ -54,7 +54,7 @@ STYLES: Mapping[str, Style] = {
         "graph.style",
         "Layers and their edges, with repeated blocks folded.",
         ("depth", "unfold", "direction", "show"),
-        (".svg", ".png", ".pdf"),
+        (".svg", ".png", ".pdf", ".html"),
     ),
     "table": Style(
         "table.style",

@@ -90,7 +90,10 @@ class Layout:
 
     def grid(self, block: Block, copies: str) -> Grid:
         """The grid of the children of a block, or of the `first` of them alone; equal blocks share it."""
-        nets = relative_nets(block, copies)
+        return self.shared_grid(relative_nets(block, copies))
+
+    def shared_grid(self, nets: Nets) -> Grid:
+        """The grid of these nets."""
         found = self._grids.get(nets)
         if found is None:
             found = self._grids[nets] = make_grid(nets)

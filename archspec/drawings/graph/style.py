@@ -35,11 +35,17 @@ def draw(
     made = picture(layout, tree.root, MARGIN)
     caption = f"{graph.name}: {layout.totals()}"
     width = max(made.width, text_width(caption, FONT, bold=True) + 2 * MARGIN)
-    drawn = svg.element(
-        "g", content(layout, made), transform=f"translate({svg.number((width - made.width) / 2)} {CAPTION})"
-    )
+    elements = content(layout, made)
+
+    def page() -> str:
+        from archspec.drawings.graph.page import html
+
+        return html(layout, tree.root, elements, made.width, made.height)
+
+    moved = f"translate({svg.number((width - made.width) / 2)} {CAPTION})"
+    drawn = svg.element("g", elements, transform=moved)
     head = svg.text(MARGIN, MARGIN + 8, caption, FONT, font_weight="bold")
-    return Drawing(graph.name, head + drawn, width, made.height + CAPTION)
+    return Drawing(graph.name, head + drawn, width, made.height + CAPTION, texts={".html": page})
 
 
 def chosen_layout(tree: Tree, depth: int | None, unfold: bool, down: bool, show: Sequence[str]) -> Layout:

@@ -96,7 +96,7 @@ def read(text: str) -> Drawn:
         if "data-path" in group.attrib:
             rects = [_rect(each) for each in group.iter(f"{SVG}rect")]
             texts = tuple(_text(each) for each in group.iter(f"{SVG}text"))
-            items.append(Item(group.get("class", ""), group.get("data-path", ""), rects[-1], texts))
+            items.append(Item(group.get("class", "").split()[0], group.get("data-path", ""), rects[-1], texts))
     for each in root.iter(f"{SVG}path"):
         edges.append((int(each.get("data-net", "")), _points(each.get("d", ""))))
     for each in root.iter(f"{SVG}text"):
@@ -116,6 +116,8 @@ def _text(element: ET.Element) -> tuple[str, float, Rect]:
     x, y, width = float(element.get("x", "")), float(element.get("y", "")), measured(text, size)
     if element.get("text-anchor") == "middle":
         x -= width / 2
+    elif element.get("text-anchor") == "end":
+        x -= width
     return text, size, Rect(x, y - size * 0.73, x + width, y)
 
 
