@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.ops.base import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 DIGEST = 16
 """Bytes of a digest of the contents of an image file."""
@@ -70,11 +71,15 @@ class Images:
 
 def class_counts(images: Images) -> tuple[int, ...]:
     """Number of images of each class, in the order of `class_names`."""
+    import numpy as np
+
     return tuple(np.bincount(images.labels, minlength=len(images.class_names)).tolist())
 
 
 def luminance(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """RGB (..., 3) -> grey (..., 1), uint8, with the weights of ITU-R BT.601 in thousandths, rounded."""
+    import numpy as np
+
     weighted = pixels.astype(np.int32) @ np.array([[299], [587], [114]], np.int32)
     return ((weighted + 500) // 1000).astype(np.uint8)
 
@@ -85,7 +90,7 @@ def to_channels(pixels: npt.NDArray[np.uint8], channels: int, data: str) -> npt.
     if here == channels:
         return pixels
     if here == 1 and channels == 3:
-        return np.repeat(pixels, 3, axis=-1)
+        return pixels.repeat(3, axis=-1)
     if here == 3 and channels == 1:
         return luminance(pixels)
     fact = f"the images of `{data}` have {counted(here, 'channel')}, but the network's input has {channels}"
@@ -109,5 +114,7 @@ def check_classes(network: int, classes: int, data: str, help: str | None = None
 
 def with_classes(images: Images, class_names: tuple[str, ...]) -> Images:
     """The images with the labels of `class_names`, which has the name of every class with images."""
+    import numpy as np
+
     place = np.array([class_names.index(name) if name in class_names else -1 for name in images.class_names], np.int32)
     return dataclasses.replace(images, class_names=class_names, labels=place[images.labels])

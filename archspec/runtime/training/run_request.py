@@ -14,11 +14,12 @@ from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.runs.run_directory import remove_leftovers
 from archspec.runtime.runs.train_config import HELP, TrainConfig
-from archspec.runtime.training.records.checkpoint import Checkpoint, files, latest
-from archspec.runtime.training.records.progress import TrainingProgress
 
 if TYPE_CHECKING:
     import keras
+
+    from archspec.runtime.training.records.checkpoint import Checkpoint
+    from archspec.runtime.training.records.progress import TrainingProgress
 
 
 class Trainable(Protocol):
@@ -82,6 +83,8 @@ def read_run(directory: Path, settings: Mapping[str, Any], note: Callable[[str],
                 "not-a-run", f"`{directory}` was written by an incompatible version of archspec", help="start a new run"
             ) from error
         raise fail("not-a-run", f"cannot read spec.yaml in `{directory}`", help=HELP) from error
+    from archspec.runtime.training.records.checkpoint import files, latest
+
     checkpoint = latest(directory, note) if files(directory) else None
     if clean:
         remove_leftovers(directory)

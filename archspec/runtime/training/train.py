@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archspec.diagnostics import ArchspecError
 from archspec.graph.select import frozen
@@ -18,11 +19,11 @@ from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.run_directory import locked
 from archspec.runtime.runs.train_config import TrainConfig, is_finished, read_settings, refuse_other_options
 from archspec.runtime.training.records.mlflow_log import need_mlflow
-from archspec.runtime.training.records.progress import TrainingProgress
-from archspec.runtime.training.run import train_and_record
 from archspec.runtime.training.run_request import RunRequest, Trainable, read_run
 from archspec.runtime.training.run_result import RunResult, finished_result
-from archspec.runtime.weights.weight_file import check_source
+
+if TYPE_CHECKING:
+    from archspec.runtime.training.records.progress import TrainingProgress
 
 
 def train(
@@ -90,9 +91,12 @@ def train(
         checkpoint_every=checkpoint_every,
         deterministic=deterministic,
     )
-    # mistakes are reported before TensorFlow is imported
+    # mistakes are reported before the modules of a run and TensorFlow are imported
     find_source(data)
-    check_source(init_from)
+    if init_from is not None:
+        from archspec.runtime.weights.weight_file import check_source
+
+        check_source(init_from)
     frozen(network.graph(), config.recipe.freeze)
     directory = run_directory.choose(out, network.name)
     if load and (directory / "run.json").exists():
@@ -111,6 +115,9 @@ def train(
         run_directory.refuse_existing(directory, overwrite=overwrite)
         if mlflow:
             need_mlflow()
+    from archspec.runtime.training.records.progress import TrainingProgress
+    from archspec.runtime.training.run import train_and_record
+
     request = RunRequest(
         network,
         config,
@@ -155,8 +162,12 @@ def resume(
         ArchspecError: `not-a-run`, `run-busy`, `no-checkpoint`, `checkpoint-differs`, `data-changed`, and those of
             `train`.
     """
-    run, progress = Path(run), progress or TrainingProgress()
+    run = Path(run)
     settings, config = read_settings(run)
+    from archspec.runtime.training.records.progress import TrainingProgress
+    from archspec.runtime.training.run import train_and_record
+
+    progress = progress or TrainingProgress()
     config = dataclasses.replace(
         config, data=data or config.data, checkpoint_every=checkpoint_every or config.checkpoint_every
     )
