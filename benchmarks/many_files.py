@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 CLASSES = 100
-PAGE = """\
+SPEC = """\
 name: tiny
 input: [16, 16, 3]
 preprocess: [scale]
@@ -59,14 +59,14 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=20_000)
     count = parser.parse_args().files
     with tempfile.TemporaryDirectory() as root:
-        folder, page, cache = Path(root, "images"), Path(root, "tiny.yaml"), Path(root, "cache")
+        folder, spec, cache = Path(root, "images"), Path(root, "tiny.yaml"), Path(root, "cache")
         write_files(folder, count)
-        page.write_text(PAGE)
+        spec.write_text(SPEC)
         run = ("--validation-split", "0.1", "--set", "train.epochs=1", "-o", str(Path(root, "run")))
         print(f"{count:,} files")
         print("first check ", measured("data", "check", str(folder), cache=cache))
         print("next check  ", measured("data", "check", str(folder), cache=cache))
-        print("one epoch   ", measured("train", str(page), "--data", str(folder), *run, cache=cache))
+        print("one epoch   ", measured("train", str(spec), "--data", str(folder), *run, cache=cache))
 
 
 if __name__ == "__main__":

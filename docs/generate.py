@@ -351,7 +351,7 @@ PACKAGES: dict[str, Registry[Any]] = {
 }
 """The package whose modules declare the classes of a registry."""
 
-PAGES = {
+DOCUMENTS = {
     "../archspec/module_index.py": module_index,
     "api.md": api,
     "operators.md": operators,
@@ -362,6 +362,6 @@ PAGES = {
 }
 
 if __name__ == "__main__":
-    for file, page in PAGES.items():
-        (DOCS / file).write_text(page(), encoding="utf-8")
+    for file, document in DOCUMENTS.items():
+        (DOCS / file).write_text(document(), encoding="utf-8")
         print(f"wrote {(DOCS / file).resolve().relative_to(DOCS.parent)}")

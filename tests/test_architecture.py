@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "graph.analysis": LANGUAGE + "graph",
     "graph.diff": LANGUAGE + "graph graph.analysis",
     "graph.decompile": LANGUAGE + "graph graph.compile graph.diff",
-    "graph.rewrite": LANGUAGE + "graph graph.compile graph.select graph.analysis graph.decompile",
+    "graph.rewrite": LANGUAGE + "graph graph.compile graph.analysis graph.decompile",
     "drawings": GRAPH + "runtime.system",
     "drawings.graph": GRAPH + "drawings",
     "drawings.table": GRAPH + "drawings",

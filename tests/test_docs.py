@@ -14,7 +14,7 @@ import archspec
 from tests.examples import errors
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def generate() -> ModuleType:
     return module
 
 
-def test_generated_pages_are_fresh(generate: ModuleType) -> None:
-    for file, page in generate.PAGES.items():
+def test_generated_documents_are_fresh(generate: ModuleType) -> None:
+    for file, document in generate.DOCUMENTS.items():
         path = (ROOT / "docs" / file).resolve()
-        assert path.read_text(encoding="utf-8") == page(), f"{path.name} is stale: run `python docs/generate.py`"
+        assert path.read_text(encoding="utf-8") == document(), f"{path.name} is stale: run `python docs/generate.py`"
 
 
 def test_every_public_attribute_and_method_is_documented() -> None:
@@ -48,10 +48,10 @@ def test_the_errors_that_the_api_names_exist() -> None:
     assert named - errors.documented() - set(archspec.__all__) == set()
 
 
-def test_links_between_pages_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from archspec.arguments import StrPath
-from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,20 +22,10 @@ def check_output(path: StrPath, *suffixes: str, overwrite: bool = False) -> Path
     """
     from pathlib import Path  # which commands without an output do without
 
-    from archspec.runtime.system.atomic_write import check_file_writable
+    from archspec.runtime.system.atomic_write import check_output_file
 
     path = Path(path)
-    if suffixes and path.suffix not in suffixes:
-        raise fail(
-            "bad-output",
-            f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}",
-            help=f"write `-o {quote(f'{path}{suffixes[0]}')}`",
-        )
-    if path.is_dir():
-        raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
-    if (path.exists() or path.is_symlink()) and not overwrite:
-        raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")
-    check_file_writable(path)
+    check_output_file(path, *suffixes, overwrite=overwrite)
     return path
 
 

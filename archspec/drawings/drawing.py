@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 
 from archspec.arguments import StrPath, public
 from archspec.diagnostics import fail
@@ -57,20 +56,10 @@ class Drawing:
         Raises:
             ArchspecError: `bad-output`, `output-exists`, `missing-package`, `cannot-write`.
         """
-        from archspec.runtime.system.atomic_write import atomic, check_file_writable
+        from archspec.runtime.system.atomic_write import atomic, check_output_file
 
         path = Path(path)
-        if path.suffix not in self.suffixes:
-            raise fail(
-                "bad-output",
-                f"this style cannot write `{path}`: the name must end in {', '.join(self.suffixes)}",
-                help=f"write `-o {quote(f'{path.stem or path.name}{self.suffixes[0]}')}`",
-            )
-        if path.is_dir():
-            raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
-        if (path.exists() or path.is_symlink()) and not overwrite:
-            raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")
-        check_file_writable(path)
+        check_output_file(path, *self.suffixes, overwrite=overwrite)
         data = self._data(path.suffix)
         with atomic(path) as temporary:
             temporary.write_bytes(data)

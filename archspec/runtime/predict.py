@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ def predict(
     if not files and data is None:
         raise fail("data-not-found", "there are no images to predict", help="give files, a folder, or `--data`")
     read_metadata(model)  # a missing file is reported before TensorFlow is imported
+    if data is None and not any(map(os.path.exists, files)):  # nothing that needs TensorFlow
+        return [Prediction(file, error="a broken link" if os.path.islink(file) else "no such file") for file in files]
     need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)

@@ -72,7 +72,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Three pages of 4 kB: names and the smallest files fit."""
+    """Three specs of 4 kB: names and the smallest files fit."""
     yield from mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=12k", "tmpfs")
 
 

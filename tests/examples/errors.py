@@ -100,6 +100,7 @@ OTHER: Mapping[str, str] = {
     "custom-layer": "a layer of a plugin operator cannot be saved and loaded again",
     "class-list": "a file that names the classes of a network cannot be read, or has another number of them",
     "bad-argument": "an argument of a Python function has the wrong kind or is out of range",
+    "plugin": "a data source of another package raised an exception",
     "unknown-option": "a Python function has no option of this name",
     "page-too-large": "the file of a spec is larger than a megabyte or has more than 50,000 values",
     "build": "Keras rejects a layer that archspec accepts: please report it",

@@ -102,9 +102,9 @@ def test_the_specs_of_the_papers_list_what_the_papers_test_by() -> None:
 
 
 def test_the_spec_of_the_documentation_is_sound() -> None:
-    page = Path(__file__).parents[2] / "docs" / "small-vgg.yaml"
-    assert api.check(str(page)) == []
-    for network in api.networks(str(page)):
+    spec = Path(__file__).parents[2] / "docs" / "small-vgg.yaml"
+    assert api.check(str(spec)) == []
+    for network in api.networks(str(spec)):
         recipe = network.protocol
         assert all(each.plan(network.graph().input_shape, recipe.resize) for each in recipe.protocols)
 

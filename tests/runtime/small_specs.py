@@ -1,6 +1,6 @@
-"""Pages of small networks that train in a second: one with all that a resumed run must restore, one that blows up."""
+"""Specs of small networks that train in a second: one with all that a resumed run must restore, one that blows up."""
 
-PAGE = """\
+SPEC = """\
 name: small
 input: [8, 8, 1]
 params: {classes: 10}

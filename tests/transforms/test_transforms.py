@@ -233,7 +233,7 @@ def test_the_colours_of_pca_have_the_covariance_that_the_components_say() -> Non
     expected = components.T @ np.diag(deviations**2) @ components
     np.testing.assert_allclose(np.cov(colours.T), expected, rtol=0.03)
     assert np.abs(colours.mean(0)).max() < 4 * 5.6 * 0.58 / 200  # four standard errors
-    # ImageNet's components are orthonormal to their four digits: a page that swaps rows and columns would still be
+    # ImageNet's components are orthonormal to their four digits: a spec that swaps rows and columns would still be
     np.testing.assert_allclose(components @ components.T, np.eye(3), atol=5e-4)
     assert np.cov(colours.T)[0, 2] > 0, "red and blue rise together"
 

@@ -71,13 +71,13 @@ def _normalizes(network: api.Network) -> bool:
 
 
 def _take_statistics(reference: Any, model: Any) -> None:
-    """Where the reference learns the statistics of its input (EfficientNet), give it those of the page."""
+    """Where the reference learns the statistics of its input (EfficientNet), give it those of the spec."""
     import keras
 
     for layer in reference.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
             (ours,) = (each for each in model.layers if isinstance(each, keras.layers.Normalization))
-            pixels = 255.0  # the reference rescales first, and the page does both at once
+            pixels = 255.0  # the reference rescales first, and the spec does both at once
             mean, variance, _ = layer.weights
             mean.assign(ours.mean[0, 0, 0] / pixels)
             variance.assign(ours.variance[0, 0, 0] / pixels**2)

@@ -40,7 +40,7 @@ def test_every_function_of_keras_applications_has_a_network() -> None:
     assert {case.function for case in CASES} == functions
 
 
-def test_the_pages_that_take_the_downloaded_weights_are_those_compared() -> None:
+def test_the_specs_that_take_the_downloaded_weights_are_those_compared() -> None:
     compared = {api.load(case.reference).name: case.function for case in CASES if not case.arguments}
     assert compared == FUNCTIONS
 
@@ -77,7 +77,7 @@ def test_the_table_is_up_to_date_and_measured() -> None:
         assert float(measured[case.name]) <= BOUND
 
 
-def test_no_page_is_longer_than_a_page() -> None:
+def test_no_spec_is_longer_than_a_page() -> None:
     long = {"nasnet", "inception-v3", "inception-resnet-v2", "inception-v4"}
-    for page in api.families():
-        assert parity.lines_of(page) <= (150 if page in long else 100), page
+    for spec in api.families():
+        assert parity.lines_of(spec) <= (150 if spec in long else 100), spec

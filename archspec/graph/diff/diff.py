@@ -207,6 +207,13 @@ class Difference:
     def __str__(self) -> str:
         return self.render()
 
+    @property
+    def identical(self) -> bool:
+        """Whether the networks have the same input, layers and outputs; their names may differ."""
+        left, right = self.left, self.right
+        same = (left.input_shape, left.outputs) == (right.input_shape, right.outputs)
+        return same and all(change.sign == "=" for change in self.changes)
+
     @public()
     def render(self, format: Literal["text", "json", "markdown"] = "text", *, context: NonNegativeInt = 1) -> str:
         """The changed layers and the totals as text, JSON or Markdown, with `context` equal layers around changes."""

@@ -28,12 +28,15 @@ def as_text(difference: Difference, context: int = 1) -> str:
     line = rule([*head, *table])
     if len(table) == 1:
         table = ["  all layers are equal"]
-    return "\n".join([*head, line, *table, line, *_totals(difference).lines()])
+    verdict = ["The networks are identical."] if difference.identical else []
+    return "\n".join([*head, line, *table, line, *_totals(difference).lines(), *verdict])
 
 
 def as_markdown(difference: Difference, context: int = 1) -> str:
     """The same two tables for a README."""
     title = f"**{difference.left.name} → {difference.right.name}**"
+    if difference.identical:
+        return f"{title}\n\nThe networks are identical."
     return "\n".join([title, "", *_layers(difference, context).markdown(), "", *_totals(difference).markdown()])
 
 
@@ -50,6 +53,7 @@ def as_json(difference: Difference, context: int = 1) -> str:
                 side: {"name": graph.name, "input_shape": graph.input_shape, **asdict(totals(graph))}
                 for side, graph in zip(("left", "right"), graphs, strict=True)
             },
+            "identical": difference.identical,
             "equal_layers": sum(change.sign == "=" for change in difference.changes),
             "changes": [_json(change) for change in difference.changes if change.sign != "="],
         }

@@ -1,4 +1,4 @@
 """Graphs made from graphs: fully convolutional, deeper, at another input size, in tiles.
 
-Imports `graph.compile`, `graph.select`, `graph.analysis` and `graph.decompile`.
+Imports `graph.compile`, `graph.analysis` and `graph.decompile`.
 """

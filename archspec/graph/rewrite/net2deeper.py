@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from archspec.diagnostics import fail, listed
 from archspec.graph.compile.inference import infer, made
 from archspec.graph.ir import Graph, Node
-from archspec.graph.select import matches
+from archspec.graph.patterns import matches
 from archspec.ops.base import Op
 
 

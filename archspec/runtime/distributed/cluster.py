@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from archspec.diagnostics import ArchspecError, fail, listed
 
 HELP = "`--workers host0:port,host1:port,...` is the same for every worker, and `--worker I` counts them from 0"
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}")  # a name, IPv4 or [IPv6], and a port
 
 POLL_INTERVAL = 0.1  # seconds
 NOTE_INTERVAL = 15.0  # seconds between two notes of the missing workers
@@ -40,18 +41,11 @@ class Cluster:
 
 
 def find_cluster(
-    worker: int | None,
-    workers: str | None,
-    environment: Mapping[str, str] = os.environ,
-    *,
-    evaluation: bool = False,
+    worker: int | None, workers: str | None, environment: Mapping[str, str] = os.environ, *, evaluation: bool = False
 ) -> Cluster | None:
     """From the command line, else from TF_CONFIG, which cluster managers set for TensorFlow; None for a single worker.
 
-    evaluation: TensorFlow's task type `evaluator` is allowed, and evaluates without the cluster.
-
-    Raises:
-        ArchspecError: `hosts`.
+    With `evaluation`, TensorFlow's task type `evaluator` evaluates without the cluster. Raises ArchspecError (`hosts`).
     """
     if worker is not None and workers is not None:
         return _checked([each.strip() for each in workers.split(",")], worker)
@@ -74,20 +68,19 @@ def _from_tf_config(text: str, *, evaluation: bool) -> Cluster | None:
             chiefs, index = cluster.get("chief", []), int(config["task"]["index"])
             return _checked([*chiefs, *cluster.get("worker", [])], index if kind == "chief" else index + len(chiefs))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise fail(
-            "hosts", "TF_CONFIG in the environment does not have the form that TensorFlow defines", help=help
-        ) from error
+        fact = "TF_CONFIG in the environment does not have the form that TensorFlow defines"
+        raise fail("hosts", fact, help=help) from error
     raise fail("hosts", f"TF_CONFIG makes this process a `{kind}`; only a chief and workers take part", help=help)
 
 
 def _checked(workers: Sequence[str], worker: int) -> Cluster | None:
-    wrong = [each for each in workers if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}", each)]
-    if wrong:
-        raise fail("hosts", f"`{wrong[0]}` does not have the form HOST:PORT", help=HELP)
+    problems = [f"`{each}` does not have the form HOST:PORT" for each in workers if not ADDRESS.fullmatch(each)]
     if len(set(workers)) < len(workers):
-        raise fail("hosts", f"two workers have the same address: {listed(workers)}", help=HELP)
+        problems.append(f"two workers have the same address: {listed(workers)}")
     if not 0 <= worker < len(workers):
-        raise fail("hosts", f"worker {worker} does not exist: {len(workers)} addresses are given", help=HELP)
+        problems.append(f"worker {worker} does not exist: {len(workers)} addresses are given")
+    if problems:
+        raise fail("hosts", problems[0], help=HELP)
     return Cluster(tuple(workers), worker) if len(workers) > 1 else None
 
 
@@ -97,15 +90,12 @@ def connecting(cluster: Cluster, note: Callable[[str], None]) -> Iterator[None]:
 
     TensorFlow waits in native code, which lets no other Python thread run, delivers no exception and catches SIGTERM.
     So it starts only when all workers are there, and nothing needs to be saved yet.
-
-    Raises:
-        ArchspecError: `hosts` when a worker is missing after TIMEOUT, or the port of this one is taken.
+    Raises ArchspecError (`hosts`) when a worker is missing after TIMEOUT, or the port of this one is taken.
     """
-    _wait_for_all(cluster, note)
-    main = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if main}
-    for number in handlers:
-        signal.signal(number, signal.SIG_DFL)
+    with _listen(cluster):  # at the port that TensorFlow takes afterwards
+        _wait_for_all(cluster, note)
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     try:
         yield
     finally:
@@ -114,25 +104,20 @@ def connecting(cluster: Cluster, note: Callable[[str], None]) -> Iterator[None]:
 
 
 def _wait_for_all(cluster: Cluster, note: Callable[[str], None]) -> None:
-    """Listen at the port of this worker, which TensorFlow takes afterwards, until all other workers listen too."""
+    """Return when all other workers listen."""
     note(f"{cluster.name(cluster.index)}: waiting for all {len(cluster.workers)} workers")
     started = noted = time.monotonic()
-    missing = set(range(len(cluster.workers))) - {cluster.index}
-    with _listen(cluster):
-        while missing := {worker for worker in missing if not _listens(cluster.workers[worker])}:
-            now = time.monotonic()
-            names = listed(cluster.name(worker) for worker in sorted(missing))
-            if now - started > TIMEOUT:
-                raise fail(
-                    "hosts",
-                    f"not all workers started within {TIMEOUT / 60:.0f} minutes",
-                    notes=[f"missing: {names}"],
-                    help="start all of them, and check that each can reach the others by the names and ports given",
-                )
-            if now - noted > NOTE_INTERVAL:
-                note(f"still waiting for {names}")
-                noted = now
-            time.sleep(POLL_INTERVAL)
+    missing = [worker for worker in range(len(cluster.workers)) if worker != cluster.index]
+    while missing := [worker for worker in missing if not _listens(cluster.workers[worker])]:
+        now, names = time.monotonic(), listed(map(cluster.name, missing))
+        if now - started > TIMEOUT:
+            fact = f"not all workers started within {TIMEOUT / 60:.0f} minutes"
+            help = "start all of them, and check that each can reach the others by the names and ports given"
+            raise fail("hosts", fact, notes=[f"missing: {names}"], help=help)
+        if now - noted > NOTE_INTERVAL:
+            note(f"still waiting for {names}")
+            noted = now
+        time.sleep(POLL_INTERVAL)
 
 
 def _listen(cluster: Cluster) -> socket.socket:
@@ -159,9 +144,7 @@ def cannot_listen(cluster: Cluster, reason: str) -> ArchspecError:
 
 def _listens(address: str) -> bool:
     host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=2) as other:
-            # TCP may choose the same port for this end, and then connects it to itself
-            return bool(other.getsockname() != other.getpeername())
-    except OSError:
-        return False
+    with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=2) as other:
+        # TCP may choose the same port for this end, and then connects it to itself
+        return bool(other.getsockname() != other.getpeername())
+    return False

@@ -13,12 +13,9 @@ from archspec.diagnostics import fail
 from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-MAX_NUMBERS = 1 << 22
-"""Numbers in one all-reduce; a longer array takes several."""
-TOLERANCE = 1e-4
-"""Relative: rounding differs between processors by a hundredth of it, and other weights differ by more."""
-MAX_TEXT = 4096
-"""Bytes of a broadcast text: no path is longer."""
+MAX_NUMBERS = 1 << 22  # in one all-reduce; a longer array takes several
+TOLERANCE = 1e-4  # relative: rounding differs between processors by a hundredth of it, and other weights by more
+MAX_TEXT = 4096  # bytes of a broadcast text: no path is longer
 
 
 class Collectives:
@@ -34,9 +31,7 @@ class Collectives:
 
     @functools.cached_property
     def _sum(self) -> Any:
-        strategy = self._strategy
-        local = strategy.num_replicas_in_sync // self._workers
-
+        strategy, local = self._strategy, self._strategy.num_replicas_in_sync // self._workers
         return import_tensorflow().function(
             lambda value: strategy.reduce("SUM", strategy.run(lambda: value / local), axis=None), autograph=False
         )
@@ -50,8 +45,7 @@ class Collectives:
 
     def workers_where(self, flag: bool) -> list[int]:
         """The workers whose flag is true."""
-        own = np.eye(self._workers, dtype=np.float32)[self._index]
-        return np.flatnonzero(self.all_reduce(own * flag)).tolist()
+        return np.flatnonzero(self.all_reduce(flag * np.eye(self._workers, dtype=np.float32)[self._index])).tolist()
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is true on at least one worker."""
@@ -68,9 +62,7 @@ class Collectives:
 
         One all-reduce is not enough: a worker that exits right after it may not have sent its part to all others yet.
         When the second one ends, by its result or by the loss of a worker, every worker has the result of the first.
-
-        Args:
-            need_chief: the other workers raise TensorFlow's error if the chief is lost before it arrives.
+        With `need_chief`, the other workers raise TensorFlow's error if the chief is lost before it arrives.
         """
         try:
             self.any(False)
@@ -81,28 +73,14 @@ class Collectives:
                 raise
 
     def check_equal(self, what: str, value: object) -> None:
-        """Check that a value has the same `repr` on all workers.
-
-        Raises:
-            ArchspecError: `hosts-differ`, on all workers.
-        """
-        digest = hashlib.sha256(repr(value).encode()).hexdigest()
-        self._refuse_where(self.broadcast(digest) != digest, what)
+        """Check that a value has the same `repr` on all workers. Raises ArchspecError (`hosts-differ`) on all."""
+        digest = hashlib.sha256(repr(value).encode()).digest()
+        self.check_close(what, np.frombuffer(digest, np.uint8).astype(np.float32))
 
     def check_close(self, what: str, numbers: npt.NDArray[np.float32]) -> None:
-        """Check that numbers (n,) are the same on all workers up to rounding, which differs between processors.
-
-        Raises:
-            ArchspecError: `hosts-differ`, on all workers.
-        """
+        """Check that numbers (n,) are the same on all workers up to rounding. Raises ArchspecError (`hosts-differ`)."""
         mean = self.all_reduce(numbers) / self._workers
-        self._refuse_where(not np.allclose(numbers, mean, rtol=TOLERANCE, atol=0, equal_nan=True), what)
-
-    def _refuse_where(self, differs: bool, what: str) -> None:
-        if self.any(differs):
+        if self.any(not np.allclose(numbers, mean, rtol=TOLERANCE, atol=0, equal_nan=True)):
             self.barrier()
-            raise fail(
-                "hosts-differ",
-                f"the workers do not have the same {what}",
-                help="run the same command on the same data on every worker; with `--resume`, on one shared folder",
-            )
+            help = "run the same command on the same data on every worker; with `--resume`, on one shared folder"
+            raise fail("hosts-differ", f"the workers do not have the same {what}", help=help)

@@ -21,49 +21,37 @@ LINGER = 15.0
 """Seconds that one of three or more workers stays after it lost another: longer than TensorFlow's heartbeat timeout, so
 that the remaining workers name the worker that was lost first."""
 
-GROUP_KEY = 1_000_000
-"""Of the collectives with a single member; TensorFlow's strategies count theirs from 1."""
+LOST = re.compile("(Unavailable|Aborted|Cancelled|DeadlineExceeded|Internal|FailedPrecondition)Error")
+"""The errors of TensorFlow that a lost worker causes in the others."""
+
+GROUP_KEY = 1_000_000  # of the collectives with a single member; TensorFlow's strategies count theirs from 1
 
 
 @contextlib.contextmanager
 def worker_lost_errors(cluster: Cluster | None, restart: str) -> Iterator[None]:
     """Turn TensorFlow's error for a lost worker into `worker-lost`, which names it.
 
-    Args:
-        restart: ends the remedy "start all workers again".
+    `restart` ends the remedy "start all workers again".
     """
-    if cluster is None:
-        yield
-        return
-    errors = import_tensorflow().errors
     try:
         yield
-    except (
-        errors.UnavailableError,
-        errors.AbortedError,
-        errors.CancelledError,
-        errors.DeadlineExceededError,
-        errors.InternalError,
-        errors.FailedPreconditionError,
-    ) as error:
+    except Exception as error:
+        if cluster is None or not LOST.fullmatch(type(error).__name__):
+            raise
         if len(cluster.workers) > 2:
             time.sleep(LINGER)
         found = lost_workers(str(error))
         others = [worker for worker in found if worker != cluster.index]
         if found and not others:
             fact = f"the other workers marked {cluster.name(cluster.index)}, this one, as dead (missed heartbeats)"
-            help = f"check the load and the network of this machine; start all workers again{restart}"
+            look = "check the load and the network of this machine"
         else:
             who = listed(map(cluster.name, others)) or "another worker"
             fact = f"{who} {'have' if len(others) > 1 else 'has'} stopped, so this worker stops too"
-            help = f"see its output for the reason; start all workers again{restart}"
+            look = "see its output for the reason"
         cause = re.search(r"aborted by: (.+?):?$", str(error), re.MULTILINE)
-        raise fail(
-            "worker-lost",
-            fact,
-            notes=[f"TensorFlow says: {(cause[1] if cause else str(error).splitlines()[0])[:200]}"],
-            help=help,
-        ) from error
+        note = f"TensorFlow says: {(cause[1] if cause else str(error).splitlines()[0])[:200]}"
+        raise fail("worker-lost", fact, notes=[note], help=f"{look}; start all workers again{restart}") from error
 
 
 def lost_workers(text: str) -> list[int]:
@@ -78,12 +66,5 @@ def check_workers(cluster: Cluster) -> None:
     """Raise TensorFlow's error, for `worker_lost_errors`, if a worker is lost. Takes about 1 ms, and waits for none."""
     tf = import_tensorflow()
     with tf.device("CPU:0"):
-        tf.raw_ops.CollectiveReduceV2(
-            input=[0.0],
-            group_size=1,
-            group_key=GROUP_KEY + cluster.index,
-            instance_key=1,
-            ordering_token=[],
-            merge_op="Add",
-            final_op="Id",
-        )
+        group = {"group_size": 1, "group_key": GROUP_KEY + cluster.index, "instance_key": 1, "ordering_token": []}
+        tf.raw_ops.CollectiveReduceV2(input=[0.0], merge_op="Add", final_op="Id", **group)

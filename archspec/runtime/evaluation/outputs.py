@@ -242,8 +242,8 @@ class EvaluationOutputs:
         """
         if self.predictions is not None:
             if self.predictions.suffix != ".npz":
-                fact, help = f"the name `{self.predictions}` does not end in `.npz`", f"write `{self.predictions}.npz`"
-                raise fail("bad-output", fact, help=help)
+                fact = f"the name `{self.predictions}` does not end in `.npz`"
+                raise fail("bad-output", fact, help=f"write `{self.predictions.with_suffix('.npz')}`")
             names = [self.predictions, *numbered(self.predictions, 2)[:1]]
             taken = [name for name in names if name.exists() and not self._replaces(name)]
             if taken:

@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -157,6 +158,27 @@ def check_file_writable(path: Path) -> None:
     with os_errors(path):
         os.stat(path.parent)
     check_writable(path)
+
+
+def check_output_file(path: Path, *suffixes: str, overwrite: bool = False) -> None:
+    """Check before long work that a file can be written, and its name.
+
+    Args:
+        suffixes: the endings that the name may have; any without.
+        overwrite: let an existing file be replaced. A folder never is.
+
+    Raises:
+        ArchspecError: `bad-output` for another ending, `output-exists`, `cannot-write`.
+    """
+    if suffixes and path.suffix not in suffixes:
+        stem = path.with_suffix("") if path.suffix[1:].isalpha() else path  # `p.jpg`, but not `net-1.5`
+        fact = f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}"
+        raise fail("bad-output", fact, help=f"write `-o {shlex.quote(f'{stem}{suffixes[0]}')}`")
+    if path.is_dir():
+        raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
+    if (path.exists() or path.is_symlink()) and not overwrite:
+        raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")
+    check_file_writable(path)
 
 
 def check_output_folder(path: Path, *, overwrite: bool = False, mark: str | None = None) -> None:

@@ -16,7 +16,8 @@ from archspec.lang.declarations import write_section
 from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
 from archspec.runtime.data.images import Images
-from archspec.runtime.data.sources.dataset import open_data
+from archspec.runtime.data.sources.dataset import listed_parts, open_data
+from archspec.runtime.data.sources.parts import Parts
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import describe, make_strategy
 from archspec.runtime.distributed.worker_errors import worker_lost_errors
@@ -98,10 +99,14 @@ def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
     progress.quiet = progress.quiet or not request.is_chief
     input_shape, classes = classifier_shapes(network.graph(), request.reference)
     check_monitors(config.recipe, classes)
+    channels = input_shape[-1] or 3
+    parts = None
+    if request.cluster is None:  # several workers meet first: otherwise the others would wait for one with an error
+        parts = listed_parts(config.data, channels=channels, classes=classes, report=progress.note)
     strategy, collectives = _connect(request)
     common = Path(collectives.broadcast(str(request.directory)))
     directory = common if request.generated_name else request.directory
-    images = _open_images(request, input_shape[-1] or 3, classes)
+    images = _open_images(request, channels, classes, parts)
     training = images["training"]
     fingerprints = {part: fingerprint(each) for part, each in images.items()}
     if resumed:
@@ -211,7 +216,7 @@ def _connect(request: RunRequest) -> tuple[tf.distribute.Strategy, Collectives]:
     return strategy, collectives
 
 
-def _open_images(request: RunRequest, channels: int, classes: int) -> dict[str, Images]:
+def _open_images(request: RunRequest, channels: int, classes: int, parts: Parts | None) -> dict[str, Images]:
     """The training and validation images."""
     config = request.config
     splits: dict[str, Any] = {"training": "train", "validation": "validation"}
@@ -224,6 +229,7 @@ def _open_images(request: RunRequest, channels: int, classes: int) -> dict[str, 
             skip_bad_images=config.skip_bad_images,
             channels=channels,
             classes=classes,
+            parts=parts,
             report=request.progress.note,
         )
         for part, split in splits.items()

@@ -12,7 +12,8 @@ from archspec.diagnostics import ArchspecError, Source, did_you_mean, fail, list
 from archspec.format import Table
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.ir import Graph
-from archspec.graph.select import INIT_MAPS, Pairs, initializers, partner, unmatched
+from archspec.graph.patterns import partner, unmatched
+from archspec.graph.select import INIT_MAPS, Pairs, initializers
 from archspec.lang.recipes.initializers import Initializer, Rule
 from archspec.lang.spec.spec import parse
 from archspec.runtime.models.keras_class import keras_class

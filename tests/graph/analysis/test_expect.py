@@ -13,10 +13,10 @@ from archspec.graph.compile.compiler import compile_spec
 from archspec.lang.spec.spec import parse
 
 # 3 * 3 * 3 * 64 + 64 = 1,792 parameters, 30 * 30 * 27 * 64 = 1,555,200 multiply-accumulates
-PAGE = "name: net\ninput: [32, 32, 3]\nlayers: [conv: {filters: 64, kernel_size: 3}]\nexpect: "
+SPEC = "name: net\ninput: [32, 32, 3]\nlayers: [conv: {filters: 64, kernel_size: 3}]\nexpect: "
 
 
-def unmet(expect: str, yaml: str = PAGE) -> list[Diagnostic]:
+def unmet(expect: str, yaml: str = SPEC) -> list[Diagnostic]:
     spec = parse(Source("net.yaml", yaml + expect))
     return expectations(spec, None, compile_spec(spec))
 
@@ -78,7 +78,7 @@ def test_figures_that_are_not(figure: str, message: str) -> None:
 
 
 def test_a_free_size_leaves_the_macs_unknown() -> None:
-    (diagnostic,) = unmet("{macs: 1.6M}", PAGE.replace("[32, 32, 3]", "[~, ~, 3]"))
+    (diagnostic,) = unmet("{macs: 1.6M}", SPEC.replace("[32, 32, 3]", "[~, ~, 3]"))
     assert diagnostic.message == "`macs` of `net` is unknown because a size is free, but `expect` says 1.6M"
 
 

@@ -9,7 +9,7 @@ from archspec.graph.analysis.training_plan import DEVICES, Device, exchanged_byt
 from archspec.graph.compile.compiler import compile_spec
 from archspec.lang.spec.spec import parse
 
-PAGE = """
+SPEC = """
 name: small
 input: [6, 5, 3]
 layers:
@@ -19,7 +19,7 @@ layers:
   - flatten
   - dense: 2
 """
-GRAPH = compile_spec(parse(Source("small.yaml", PAGE)))
+GRAPH = compile_spec(parse(Source("small.yaml", SPEC)))
 CONV, BN, DENSE = 3 * 3 * 3 * 4 + 4, 2 * 4, 6 * 5 * 4 * 2 + 2
 
 

@@ -20,11 +20,11 @@ from archspec.ops import OPS
 from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule, check_monitors
 from archspec.transforms import TRANSFORMS
 
-PAGE = "name: net\ninput: [8, 8, 1]\nparams: {classes: 10}\nlayers: [flatten, dense: $classes, softmax]\n"
+SPEC = "name: net\ninput: [8, 8, 1]\nparams: {classes: 10}\nlayers: [flatten, dense: $classes, softmax]\n"
 
 
 def load(tmp_path: Path, train: str = "", *texts: str) -> api.Network:
-    (tmp_path / "net.yaml").write_text(PAGE + (f"train:\n{train}" if train else ""), encoding="utf-8")
+    (tmp_path / "net.yaml").write_text(SPEC + (f"train:\n{train}" if train else ""), encoding="utf-8")
     return api.load(str(tmp_path / "net.yaml"), **parse_settings(texts))
 
 
@@ -198,7 +198,7 @@ def test_a_recipe_of_a_file_takes_the_place_of_the_specs(tmp_path: Path) -> None
         ("epochs: 3\niterations: 4\n", "`epochs` and `iterations` are mutually exclusive\n  --> {file}:2:1"),
         ("train: {epoch: 3}\n", "`train` has no key `epoch`\n  --> {file}:1:9"),
         ("epochs: $clases\n", "the name `clases` is not defined here\n  --> {file}:1:9"),
-        (PAGE, "`{file}` is a spec, not a recipe\n  --> {file}:1:1"),
+        (SPEC, "`{file}` is a spec, not a recipe\n  --> {file}:1:1"),
         ("- epochs\n", "the top level of this recipe is a list, not a mapping\n  --> {file}:1:1"),
         ("", "this recipe is empty\n  --> {file}:1:1"),
     ],

@@ -15,7 +15,7 @@ from archspec.diagnostics import ArchspecError, render
 from archspec.lang.spec.overrides import parse_settings
 from archspec.wording import command_line
 
-PAGE = """
+SPEC = """
 name: net
 input: [$size, $size, 3]
 params: {classes: 10, size: 8, width: $(2 * classes), rates: [0.1, 0.2], flag: false}
@@ -34,7 +34,7 @@ train:
 
 def load(tmp_path: Path, *texts: str, **settings: Any) -> api.Network:
     spec = tmp_path / "net.yaml"
-    spec.write_text(PAGE, encoding="utf-8")
+    spec.write_text(SPEC, encoding="utf-8")
     return api.load(str(spec), **parse_settings(texts), **settings)
 
 

@@ -1,4 +1,4 @@
-"""Random small networks in the manner of VGG, as pages: convolutions and poolings, then dense layers or a pooling."""
+"""Random small networks in the manner of VGG, as specs: convolutions and poolings, then dense layers or a pooling."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Net:
             sides = [(side - 1) * stride + k for side, k in zip(sides, window, strict=True)]
         return sides[0], sides[1]
 
-    def page(self, input_size: tuple[int, int], *, padded: bool = False) -> str:
+    def spec(self, input_size: tuple[int, int], *, padded: bool = False) -> str:
         """The network on images of that size; padded, all convolutions keep the size of the map."""
         lines = ["name: net", f"input: [{input_size[0]}, {input_size[1]}, 2]", "layers:"]
         for kind, window, stride in self.layers:
@@ -53,7 +53,7 @@ class Net:
 
 
 def graph(text: str) -> Graph:
-    """The static graph of a page without variants."""
+    """The static graph of a spec without variants."""
     return Network(parse(Source("net.yaml", text)), "net.yaml", None, {}).graph()
 
 

@@ -1,4 +1,4 @@
-"""`archspec convolutionalize`: pages and models, and what it says."""
+"""`archspec convolutionalize`: specs and models, and what it says."""
 
 from pathlib import Path
 
@@ -15,22 +15,22 @@ from tests.runtime.weights.random_weights import randomize
 __all__ = ["run"]
 
 
-def test_a_page_of_the_dense_form_is_printed_or_written(run: Run, tmp_path: Path) -> None:
+def test_a_spec_of_the_dense_form_is_printed_or_written(run: Run, tmp_path: Path) -> None:
     done = run("convolutionalize", "vgg:A")
     assert done.status == 0
     assert "conv: {filters: 4096, kernel_size: 7}" in done.out
     assert "input: [~, ~, 3]" in done.out
     assert "subtract_mean" in done.out
     assert max(map(len, done.out.splitlines())) <= 120
-    page = tmp_path / "dense.yaml"
-    done = run("convolutionalize", "vgg:A", "-o", page, "--output", "softmax_of_mean")
+    spec = tmp_path / "dense.yaml"
+    done = run("convolutionalize", "vgg:A", "-o", spec, "--output", "softmax_of_mean")
     assert done.status == 0
     assert "padding, 8 layers" in done.out
-    assert run("check", page).status == 0
-    assert archspec.load(str(page), input=[384, 384, 3]).graph().output_shape == (1000,)
-    assert archspec.load(str(page)).protocol.resize == 256
-    assert archspec.load(str(page)).preprocess == archspec.load("vgg:A").preprocess
-    assert "output-exists" in run("convolutionalize", "vgg:A", "-o", page).err
+    assert run("check", spec).status == 0
+    assert archspec.load(str(spec), input=[384, 384, 3]).graph().output_shape == (1000,)
+    assert archspec.load(str(spec)).protocol.resize == 256
+    assert archspec.load(str(spec)).preprocess == archspec.load("vgg:A").preprocess
+    assert "output-exists" in run("convolutionalize", "vgg:A", "-o", spec).err
 
 
 @pytest.mark.parametrize(("output", "shape"), [("scores", (1, 2, 10)), ("softmax_of_mean", (10,))])
@@ -57,7 +57,7 @@ def test_a_model_file_becomes_another_whose_spec_is_dense(
         np.testing.assert_allclose(scores[:, 0], np.stack(crops, axis=1), atol=1e-5)
     (tmp_path / "dense.yaml").write_text(found.spec or "")
     assert archspec.load(str(tmp_path / "dense.yaml")).graph().params == network.graph().params
-    # its page describes it: the dense form of a dense form is asked for in vain, and told why
+    # its spec describes it: the dense form of a dense form is asked for in vain, and told why
     again = run("convolutionalize", tmp_path / "dense.keras")
     assert again.status == 1
     assert "free-input" in again.err

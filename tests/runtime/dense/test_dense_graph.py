@@ -54,14 +54,14 @@ def test_a_global_pooling_becomes_one_of_the_training_window() -> None:
 
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("reference", ["lenet:5", "alexnet:grouped", "resnet-cifar:20", "googlenet:paper"])
-def test_the_dense_form_has_a_page(reference: str, output: str) -> None:
-    """Auxiliary classifiers are left out; a page that compiles to the same network is found."""
+def test_the_dense_form_has_a_spec(reference: str, output: str) -> None:
+    """Auxiliary classifiers are left out; a spec that compiles to the same network is found."""
     dense = convolutionalize(archspec.load(reference).graph(), output=output)
-    page = decompile(dense, dense.name, "the dense form").graph
+    spec = decompile(dense, dense.name, "the dense form").graph
     classes = archspec.load(reference).graph().output_shape[-1]
-    assert page.output_shape == ((None, None, classes) if output in ("scores", "logits") else (classes,))
-    assert ("softmax" in {node.op.name for node in page.layers}) == (output != "logits")
-    assert page.params == dense.params
+    assert spec.output_shape == ((None, None, classes) if output in ("scores", "logits") else (classes,))
+    assert ("softmax" in {node.op.name for node in spec.layers}) == (output != "logits")
+    assert spec.params == dense.params
 
 
 @pytest.mark.parametrize("family", sorted(set(archspec.families()) - {"spp-net", "vit"}))
@@ -136,8 +136,8 @@ def test_branches_meet_on_odd_sizes_as_well() -> None:
     assert [effect.kind for effect in dense_effects(original, dense)] == ["padding", "size"]
 
 
-def test_a_dense_network_takes_every_size_that_its_page_takes() -> None:
-    """A page whose branches meet on an odd size (not those of enet, which halve and double) has a dense form there."""
+def test_a_dense_network_takes_every_size_that_its_spec_takes() -> None:
+    """A spec whose branches meet on an odd size (not those of enet, which halve and double) has a dense form there."""
     tried = 0
     for family in sorted(set(archspec.families()) - {"spp-net", "vit"}):
         network = next(api.networks(family))

@@ -39,10 +39,10 @@ def test_without_padding_the_map_is_the_original_at_every_stride(
     """Sizes by hand: a window of R pixels that moves by s has floor((n - R) / s) + 1 positions among n pixels."""
     stride, window = net.stride, net.size()
     trained = tuple(side + extra % stride for side, extra in zip(window, ragged, strict=True))  # the rest is not seen
-    page = graph(net.page(trained))
-    model = randomize(build_model(page))
-    dense = convolutionalize(model, graph=page)
-    assert dense_effects(page, dense_graph(page)) == ()
+    spec = graph(net.spec(trained))
+    model = randomize(build_model(spec))
+    dense = convolutionalize(model, graph=spec)
+    assert dense_effects(spec, dense_graph(spec)) == ()
     assert dense.input_shape == (None, None, None, 2)
 
     x = images(3, *trained, 2)
@@ -53,7 +53,7 @@ def test_without_padding_the_map_is_the_original_at_every_stride(
     x = images(1, *sides, 2)
     scores = run(dense, x)
     assert scores.shape == (1, *counts, 4)
-    assert at_size(dense_graph(page), (*sides, 2)).output_shape == (*counts, 4)
+    assert at_size(dense_graph(spec), (*sides, 2)).output_shape == (*counts, 4)
     beyond = np.pad(x, ((0, 0), (0, stride), (0, stride), (0, 0)))  # where the rest of a crop is outside
     crops = [
         beyond[0, i * stride : i * stride + trained[0], j * stride : j * stride + trained[1]]
@@ -69,15 +69,15 @@ def test_with_padding_a_unit_sees_its_neighbours_where_a_crop_had_zeros(net: Net
     """Inside an image every position is the network without padding, on all that the unit sees; on a crop, itself."""
     stride, window = net.stride, net.size()
     trained = tuple(end * stride for end in net.end)
-    page = graph(net.page(trained, padded=True))
-    model = randomize(build_model(page))
-    dense = convolutionalize(model, graph=page)
+    spec = graph(net.spec(trained, padded=True))
+    model = randomize(build_model(spec))
+    dense = convolutionalize(model, graph=spec)
     x = images(2, *trained, 2)
     np.testing.assert_allclose(run(dense, x)[:, 0, 0], run(model, x), atol=1e-5)
     padded = any(kind == "conv" and max(side) > 1 for kind, side, _ in net.layers)
-    assert [effect.kind for effect in dense_effects(page, dense_graph(page))] == ["padding"] * padded
+    assert [effect.kind for effect in dense_effects(spec, dense_graph(spec))] == ["padding"] * padded
 
-    unpadded = build_model(graph(net.page(window)))
+    unpadded = build_model(graph(net.spec(window)))
     copy_weights(model, unpadded)
     before = [0, 0]  # pixels that the first unit sees above and left of the image
     jump = 1
@@ -107,14 +107,14 @@ def test_at_the_training_size_a_network_of_any_kind_is_what_it_was(reference: st
     """With LRN, residuals, `same` under a stride, dense blocks, global pooling, and squeeze-and-excitation."""
     import archspec
 
-    page = graph(SE) if reference == "se-resnet-small" else archspec.load(reference).graph()
-    model = randomize(build_model(page))
-    x = images(2, *page.input_shape)
+    spec = graph(SE) if reference == "se-resnet-small" else archspec.load(reference).graph()
+    model = randomize(build_model(spec))
+    x = images(2, *spec.input_shape)
     expected = run(model, x)
-    np.testing.assert_allclose(run(convolutionalize(model, graph=page), x)[:, 0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(run(convolutionalize(model, graph=spec), x)[:, 0, 0], expected, atol=1e-5)
     for output in ("mean_scores", "softmax_of_mean"):
-        np.testing.assert_allclose(run(convolutionalize(model, graph=page, output=output), x), expected, atol=1e-5)
-    logits = run(convolutionalize(model, graph=page, output="logits"), x)[:, 0, 0]
+        np.testing.assert_allclose(run(convolutionalize(model, graph=spec, output=output), x), expected, atol=1e-5)
+    logits = run(convolutionalize(model, graph=spec, output="logits"), x)[:, 0, 0]
     np.testing.assert_allclose(np.asarray(keras.ops.softmax(logits)), expected, atol=1e-5)
 
 
@@ -134,15 +134,15 @@ layers:
 
 
 def test_both_means_of_a_score_map_are_what_they_say() -> None:
-    page = graph(SE.replace("- global_avgpool\n", "- flatten\n"))
-    model = randomize(build_model(page))
+    spec = graph(SE.replace("- global_avgpool\n", "- flatten\n"))
+    model = randomize(build_model(spec))
     x = images(2, 15, 12, 3)
-    scores, logits = (run(convolutionalize(model, graph=page, output=each), x) for each in ("scores", "logits"))
-    mean = run(convolutionalize(model, graph=page, output="mean_scores"), x)
+    scores, logits = (run(convolutionalize(model, graph=spec, output=each), x) for each in ("scores", "logits"))
+    mean = run(convolutionalize(model, graph=spec, output="mean_scores"), x)
     np.testing.assert_allclose(mean, scores.mean((1, 2)), atol=1e-6)
     average = logits.mean((1, 2))
     expected = np.exp(average) / np.exp(average).sum(-1, keepdims=True)
-    found = run(convolutionalize(model, graph=page, output="softmax_of_mean"), x)
+    found = run(convolutionalize(model, graph=spec, output="softmax_of_mean"), x)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert np.abs(found - mean).max() > 1e-3  # they are two different protocols
 

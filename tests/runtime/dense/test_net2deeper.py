@@ -25,15 +25,15 @@ from tests.runtime.weights.random_weights import randomize
 )
 @given(nets(), st.integers(1, 3), st.sampled_from([1, 3, 5]))
 def test_the_deeper_network_computes_the_same_to_the_bit(net: Net, count: int, kernel_size: int) -> None:
-    text = net.page(net.size()).replace("tanh", "relu")
-    page = graph(text)
-    relus = sum(node.op.name == "relu" for node in page.layers)
+    text = net.spec(net.size()).replace("tanh", "relu")
+    spec = graph(text)
+    relus = sum(node.op.name == "relu" for node in spec.layers)
     if not relus:
         return
-    model = randomize(build_model(page))
-    deeper = deepen(model, {"**": count}, graph=page, kernel_size=kernel_size)
+    model = randomize(build_model(spec))
+    deeper = deepen(model, {"**": count}, graph=spec, kernel_size=kernel_size)
     assert len(deeper.layers) == len(model.layers) + 2 * count * relus
-    x = np.random.default_rng(0).normal(size=(3, *page.input_shape)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(3, *spec.input_shape)).astype("float32")
     np.testing.assert_array_equal(np.asarray(deeper(x)), np.asarray(model(x)))
 
 
@@ -63,21 +63,21 @@ def test_the_plain_34_layers_are_the_plain_18_and_identities_with_batch_normaliz
 
 
 def test_identities_with_batch_normalization_keep_the_function() -> None:
-    page = archspec.load("resnet-cifar:plain-20").graph()
-    model = randomize(build_model(page))
-    deeper = deepen(model, {"**/relu_2": 2}, graph=page, normalized=True)
+    spec = archspec.load("resnet-cifar:plain-20").graph()
+    model = randomize(build_model(spec))
+    deeper = deepen(model, {"**/relu_2": 2}, graph=spec, normalized=True)
     x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(np.asarray(deeper(x)), np.asarray(model(x)), atol=1e-6)
     assert len([layer for layer in deeper.layers if "Conv2D" in type(layer).__name__]) == 19 + 9 * 2
 
 
 def test_what_cannot_be_an_identity_is_refused() -> None:
-    page = graph("name: net\ninput: [4, 4, 2]\nlayers:\n  - conv: 3\n  - tanh\n  - relu: {max_value: 6}\n  - relu\n")
+    spec = graph("name: net\ninput: [4, 4, 2]\nlayers:\n  - conv: 3\n  - tanh\n  - relu: {max_value: 6}\n  - relu\n")
     for after in (["tanh"], ["relu"], ["nothing/**"]):
         with pytest.raises(ArchspecError, match="no relu matches"):
-            deeper_graph(page, after)
-    assert deeper_graph(page, ["relu_2"]).identities == ("relu_2_identity/conv",)
+            deeper_graph(spec, after)
+    assert deeper_graph(spec, ["relu_2"]).identities == ("relu_2_identity/conv",)
     with pytest.raises(ArchspecError, match="an identity layer needs an odd window"):
-        deeper_graph(page, ["relu_2"], kernel_size=2)
+        deeper_graph(spec, ["relu_2"], kernel_size=2)
     with pytest.raises(ArchspecError, match="cannot add 0 layers"):
-        deeper_graph(page, {"relu_2": 0})
+        deeper_graph(spec, {"relu_2": 0})

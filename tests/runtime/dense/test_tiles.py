@@ -57,11 +57,11 @@ def test_tiles_cover_every_position_once_with_all_that_it_sees(
 @given(nets(even=True), st.booleans(), st.tuples(st.integers(0, 40), st.integers(0, 40)), st.floats(0.2, 0.9))
 def test_a_map_in_tiles_is_that_of_the_whole_image(net: Net, padded: bool, more: tuple[int, int], share: float) -> None:
     trained = tuple(end * net.stride for end in net.end) if padded else net.size()
-    page = graph(net.page(trained, padded=padded))
-    model = randomize(build_model(page))
+    spec = graph(net.spec(trained, padded=padded))
+    model = randomize(build_model(spec))
     sides = [side + extra for side, extra in zip(trained, more, strict=True)]
     x = np.random.default_rng(2).normal(size=(2, *sides, 2)).astype("float32")
-    scorer = DenseScorer.of(model, graph=page)
+    scorer = DenseScorer.of(model, graph=spec)
     whole = scorer(x)
     needed = 2 * peak_bytes(at_size(scorer.graph, (*sides, 2)))
     np.testing.assert_allclose(replace(scorer, memory=needed)(x), whole, atol=1e-6)  # one by one
@@ -78,8 +78,8 @@ END = "  - flatten\n  - dense: 3\n"
 
 
 def test_tiles_are_really_used_and_the_memory_is_kept() -> None:
-    page = graph(CONV + END)
-    scorer = DenseScorer.of(randomize(build_model(page)), graph=page, memory=60_000)
+    spec = graph(CONV + END)
+    scorer = DenseScorer.of(randomize(build_model(spec)), graph=spec, memory=60_000)
     seen = []
     run = DenseScorer._run
 
@@ -96,9 +96,9 @@ def test_tiles_are_really_used_and_the_memory_is_kept() -> None:
 
 
 def test_an_image_smaller_than_the_window_is_refused_or_padded() -> None:
-    page = graph(CONV + END)
-    model = randomize(build_model(page))
-    scorer = DenseScorer.of(model, graph=page)
+    spec = graph(CONV + END)
+    model = randomize(build_model(spec))
+    scorer = DenseScorer.of(model, graph=spec)
     x = np.random.default_rng(0).normal(size=(2, 9, 15, 2)).astype("float32")
     with pytest.raises(
         ArchspecError, match="an image of 9x15 is too small for `net-dense`, which needs at least 12x12"
@@ -111,8 +111,8 @@ def test_an_image_smaller_than_the_window_is_refused_or_padded() -> None:
 
 @pytest.mark.parametrize("gate", ["{x: [], gate: [global_avgpool: {keepdims: true}, sigmoid]}"])
 def test_a_network_that_sees_the_whole_image_is_not_cut_into_tiles(gate: str) -> None:
-    page = graph(f"{CONV}  - multiply: {gate}\n{END}")
-    scorer = DenseScorer.of(randomize(build_model(page)), graph=page, memory=20_000)
+    spec = graph(f"{CONV}  - multiply: {gate}\n{END}")
+    scorer = DenseScorer.of(randomize(build_model(spec)), graph=spec, memory=20_000)
     with pytest.raises(ArchspecError, match="cannot be applied in tiles") as error:
         scorer(np.zeros((1, 100, 100, 2), np.float32))
     assert error.value.diagnostics[0].code == "image-too-large"
@@ -120,8 +120,8 @@ def test_a_network_that_sees_the_whole_image_is_not_cut_into_tiles(gate: str) ->
 
 
 def test_a_tile_that_holds_no_position_is_refused() -> None:
-    page = graph(CONV + END)
-    scorer = DenseScorer.of(randomize(build_model(page)), graph=page, memory=2_000)
+    spec = graph(CONV + END)
+    scorer = DenseScorer.of(randomize(build_model(spec)), graph=spec, memory=2_000)
     with pytest.raises(ArchspecError, match=r"needs .* of memory, and the limit is 2.0 kB") as error:
         scorer(np.zeros((1, 100, 100, 2), np.float32))
     assert "each position of the score map sees 12 pixels" in error.value.diagnostics[0].notes[0]

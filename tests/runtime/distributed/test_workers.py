@@ -35,7 +35,7 @@ def test_a_killed_worker_stops_the_others_within_a_minute_and_is_named(outcome: 
     assert ended - died < 60
     assert code == "worker-lost"
     assert message.startswith("worker 1 (127.0.0.1:")
-    assert "--resume" in help
+    assert "archspec.resume(" in help
 
 
 def test_a_frozen_chief_stops_the_others_within_a_minute(outcome: dict[str, Any]) -> None:

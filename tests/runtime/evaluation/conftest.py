@@ -32,11 +32,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import archspec
     from archspec.runtime.models.metadata import Metadata
     from archspec.runtime.models.model_file import save_model
-    from tests.runtime.evaluation.reference import PAGE
+    from tests.runtime.evaluation.reference import SPEC
 
-    page = tmp_path_factory.mktemp("model") / "reference.yaml"
-    page.write_text(PAGE)
-    network = archspec.load(str(page))
+    spec = tmp_path_factory.mktemp("model") / "reference.yaml"
+    spec.write_text(SPEC)
+    network = archspec.load(str(spec))
     keras.utils.set_random_seed(4)
     built = network.build()
     kernel, bias, dense, dense_bias = built.get_weights()
@@ -47,8 +47,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         preprocess=network.preprocess,  # type: ignore[arg-type]
         resize=network.protocol.resize,
     )
-    save_model(built, page.with_suffix(".keras"), metadata)
-    return page.with_suffix(".keras")
+    save_model(built, spec.with_suffix(".keras"), metadata)
+    return spec.with_suffix(".keras")
 
 
 Sides = tuple[int, int]

@@ -19,7 +19,7 @@ STRIDE = 2
 CLASSES = 6
 SCALE, MEAN = 0.01, np.array([1, 1.1, 1.2])
 
-PAGE = """\
+SPEC = """\
 name: reference
 input: [9, 11, 3]
 layers:

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, write_images: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another member: grey images of another size, its classes in another order, no page."""
+    """Another member: grey images of another size, its classes in another order, no spec."""
     import keras
 
     from archspec.runtime.models.metadata import Metadata

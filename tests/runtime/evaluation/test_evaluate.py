@@ -31,7 +31,7 @@ from archspec.runtime.predict import predict
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 NAMES = ("bee", "ant", "cow", "dog", "élan", "fox")  # not in the order of the folders
-PAGE = """\
+SPEC = """\
 name: grouped
 input: [9, 11, 3]
 layers:
@@ -64,16 +64,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    page = tmp_path_factory.mktemp("model") / "grouped.yaml"
-    page.write_text(PAGE)
-    network = archspec.load(str(page))
+    spec = tmp_path_factory.mktemp("model") / "grouped.yaml"
+    spec.write_text(SPEC)
+    network = archspec.load(str(spec))
     keras.utils.set_random_seed(1)
     built = network.build()
     *_, kernel, bias = built.get_weights()
     built.set_weights([*built.get_weights()[:-2], 30 * kernel, bias])  # decided opinions
     metadata = Metadata(class_names=NAMES, preprocess=network.preprocess, resize=network.protocol.resize)
-    save_model(built, page.with_suffix(".keras"), metadata)
-    return page.with_suffix(".keras")
+    save_model(built, spec.with_suffix(".keras"), metadata)
+    return spec.with_suffix(".keras")
 
 
 @pytest.fixture(scope="module")

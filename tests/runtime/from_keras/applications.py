@@ -1,9 +1,9 @@
-"""All models of keras.applications to pages and back.
+"""All models of keras.applications to specs and back.
 
 python -m tests.runtime.from_keras.applications             all of them (five minutes), write docs/keras.md's table
 python -m tests.runtime.from_keras.applications VGG16 ...   these only, write nothing
 
-Each gets random weights and statistics; those of the model are put into the network of its page, and the logits of two
+Each gets random weights and statistics; those of the model are put into the network of its spec, and the logits of two
 random images must agree. Exit status 1 if a difference is beyond the limit.
 """
 
@@ -29,7 +29,7 @@ TABLE = re.compile(r"(?<=table of python -m tests.runtime.from_keras.application
 
 
 class Row(NamedTuple):
-    """A model, and how its page compares."""
+    """A model, and how its spec compares."""
 
     name: str
     layers: int
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 def compare(name: str) -> Row:
-    """Build a model, write its page, build that with the weights of the model, and compare the logits."""
+    """Build a model, write its spec, build that with the weights of the model, and compare the logits."""
     import keras
     import numpy as np
 

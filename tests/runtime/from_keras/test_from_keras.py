@@ -1,4 +1,4 @@
-"""A page from a Keras model: its network is the model's, its weights fit, and what no page can say is named."""
+"""A spec from a Keras model: its network is the model's, its weights fit, and what no spec can say is named."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def rebuilt(text: str) -> Any:
 
 
 def goes_round(model: Any, tmp_path: Path, *, tolerance: float = 1e-5) -> str:
-    """Checks that the page of a model has its weights and outputs. Returns the page."""
+    """Checks that the spec of a model has its weights and outputs. Returns the spec."""
     randomize(model)
     text = spec_of(model)
     again = rebuilt(text)
@@ -168,7 +168,7 @@ def test_a_shared_layer_without_weights_is_two_layers(tmp_path: Path) -> None:
     assert text.count("- relu") == 2
 
 
-# ---- what no page can say ----
+# ---- what no spec can say ----
 
 
 class Squash(keras.layers.Layer):
@@ -225,7 +225,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_what_no_page_can_say_is_named(name: str) -> None:
+def test_what_no_spec_can_say_is_named(name: str) -> None:
     make, code, facts = UNREADABLE[name]
     with pytest.raises(ArchspecError) as caught:
         spec_of(make())
@@ -254,7 +254,7 @@ def test_models_of_keras_applications_go_round_with_their_weights(name: str, tmp
     goes_round(model, tmp_path)
 
 
-def test_the_page_of_resnet_50_reads_like_its_paper() -> None:
+def test_the_spec_of_resnet_50_reads_like_its_paper() -> None:
     text = spec_of_source("keras:resnet50")
     assert text.startswith("# keras.applications.ResNet50, by `archspec from-keras keras:resnet50`.\nname: resnet50\n")
     assert "{name: conv4, bottleneck: 256, repeat: 6, first: {strides: 2}}" in text
@@ -266,21 +266,21 @@ def test_the_page_of_resnet_50_reads_like_its_paper() -> None:
 # ---- the command ----
 
 
-def test_the_command_writes_a_page_that_builds_with_the_weights_of_the_model(tmp_path: Path) -> None:
+def test_the_command_writes_a_spec_that_builds_with_the_weights_of_the_model(tmp_path: Path) -> None:
     model = randomize(functional(layers.Conv2D(5, 3, activation="relu"), layers.Flatten(), layers.Dense(3)))
     model.save(tmp_path / "model.keras")
-    page, out = tmp_path / "page.yaml", tmp_path / "again.keras"
-    run = CliRunner().invoke(cli, ["from-keras", str(tmp_path / "model.keras"), "-o", str(page), "--name", "mine"])
+    spec, out = tmp_path / "page.yaml", tmp_path / "again.keras"
+    run = CliRunner().invoke(cli, ["from-keras", str(tmp_path / "model.keras"), "-o", str(spec), "--name", "mine"])
     assert run.exit_code == 0, run.output
-    assert f"archspec build {page} --weights" in run.output
-    assert archspec.load(str(page)).spec.name == "mine"
-    run = CliRunner().invoke(cli, ["build", str(page), "--weights", str(tmp_path / "model.keras"), "-o", str(out)])
+    assert f"archspec build {spec} --weights" in run.output
+    assert archspec.load(str(spec)).spec.name == "mine"
+    run = CliRunner().invoke(cli, ["build", str(spec), "--weights", str(tmp_path / "model.keras"), "-o", str(out)])
     assert run.exit_code == 0, run.output
     x = np.random.default_rng(2).normal(size=(2, 9, 7, 4)).astype("float32")
     np.testing.assert_allclose(keras.saving.load_model(out)(x), model(x), atol=1e-6)
 
 
-def test_a_file_of_archspec_gives_its_page_back(tmp_path: Path) -> None:
+def test_a_file_of_archspec_gives_its_spec_back(tmp_path: Path) -> None:
     out = tmp_path / "model.keras"
     run = CliRunner().invoke(cli, ["build", "lenet:5", "-o", str(out)])
     assert run.exit_code == 0, run.output

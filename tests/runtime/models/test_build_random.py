@@ -19,11 +19,11 @@ GROWING = {"exponential"}
     max_examples=120,
     deadline=None,
     derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # a page is readable as it is, and shrinking it takes minutes
+    phases=[Phase.explicit, Phase.generate],  # a spec is readable as it is, and shrinking it takes minutes
     suppress_health_check=list(HealthCheck),
 )
 @given(specs())
-def test_every_random_page_that_checks_is_built_exactly_and_computes(text: str) -> None:
+def test_every_random_spec_that_checks_is_built_exactly_and_computes(text: str) -> None:
     note(text)
     for network in networks(Source("random.yaml", text)):
         graph = network.graph()

@@ -1,4 +1,4 @@
-"""Every shipped page, in every variant, builds in Keras exactly as its static graph says."""
+"""Every shipped spec, in every variant, builds in Keras exactly as its static graph says."""
 
 import resource
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_what_was_built_without_weights_is_not_allocated_later() -> None:
 
 
 @pytest.mark.parametrize("reference", SHIPPED)
-def test_the_static_graph_of_a_shipped_page_is_what_keras_builds(reference: str) -> None:
+def test_the_static_graph_of_a_shipped_spec_is_what_keras_builds(reference: str) -> None:
     network = archspec.load(reference)
     assert_agree(network.graph(), build_without_weights(network))
 
@@ -67,7 +67,7 @@ def test_the_static_graph_of_a_good_example_is_what_keras_builds(path: Path) -> 
         ("resnet-digits", {}),
     ],
 )
-def test_a_built_page_returns_probabilities_and_trains_as_it_is(reference: str, settings: dict[str, Any]) -> None:
+def test_a_built_spec_returns_probabilities_and_trains_as_it_is(reference: str, settings: dict[str, Any]) -> None:
     network = archspec.load(reference, **settings)
     model = network.build()
     assert_agree(network.graph(), model)

@@ -27,7 +27,7 @@ import archspec
 from archspec.runtime.training.records.checkpoint import files
 from archspec.runtime.training.records.curves import draw_curves
 from archspec.runtime.training.records.progress import TrainingProgress
-from tests.runtime.small_specs import PAGE
+from tests.runtime.small_specs import SPEC
 from tests.runtime.training.kill_points import Counter, Killer, Moment, moments
 from tests.runtime.training.same_bits import differences, result
 
@@ -64,12 +64,12 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     warm_up(folder)
 
     chosen = random.Random(seed)
-    page = folder / "small.yaml"
-    page.write_text(PAGE)
+    spec = folder / "small.yaml"
+    spec.write_text(SPEC)
 
     def start(run: Path, replicas: int, progress: TrainingProgress, deterministic: bool = False) -> object:
         return train(
-            archspec.load(str(page)),
+            archspec.load(str(spec)),
             "digits",
             out=run,
             devices=replicas,

@@ -20,7 +20,7 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.records.mlflow_log import flat
 from archspec.runtime.training.train import resume, train
-from tests.runtime.small_specs import PAGE
+from tests.runtime.small_specs import SPEC
 from tests.runtime.training.test_train_run import Watcher, once
 
 # Keras hands its variables to NumPy in a way that NumPy 2 is about to drop
@@ -106,9 +106,9 @@ def install(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
 
 
 @pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(os, "environ", dict(os.environ))  # MLflow's own settings are set for a process
-    (tmp_path / "small.yaml").write_text(PAGE)
+    (tmp_path / "small.yaml").write_text(SPEC)
     return str(tmp_path / "small.yaml")
 
 
@@ -122,7 +122,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.filterwarnings("default")
 def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(
-    real: bool, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    real: bool, spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if real:
         pytest.importorskip("mlflow")
@@ -136,7 +136,7 @@ def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(
         install(monkeypatch, client)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "digits")
     out, before = tmp_path / "run", tmp_path / "before"
-    train(archspec.load(page), "digits", out=out, mlflow=True, progress=Watcher(at_step=once(signal.SIGTERM, epoch=2)))
+    train(archspec.load(spec), "digits", out=out, mlflow=True, progress=Watcher(at_step=once(signal.SIGTERM, epoch=2)))
     client = client or MlflowClient()
     run_id = json.loads((out / "run.json").read_text())["mlflow"]
     assert client.get_run(run_id).info.status == "KILLED"
@@ -149,7 +149,7 @@ def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(
     run = client.get_run(run_id)
     experiment = client.get_experiment_by_name("digits")
     assert (run.info.status, run.info.run_name, run.info.experiment_id) == ("FINISHED", "run", experiment.experiment_id)
-    assert {name: run.data.params[name] for name in PARAMS} == {**PARAMS, "reference": page}
+    assert {name: run.data.params[name] for name in PARAMS} == {**PARAMS, "reference": spec}
     rows = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert set(run.data.metrics) == set(rows[0]) - {"epoch"}
@@ -165,14 +165,14 @@ def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(
     assert files == {"run.json", "history.csv", "curves.png"}
 
 
-def test_a_server_that_is_away_costs_nothing_but_is_said_once(page: str, tmp_path: Path, server: Server) -> None:
+def test_a_server_that_is_away_costs_nothing_but_is_said_once(spec: str, tmp_path: Path, server: Server) -> None:
     server.fails = True
 
     def back(epoch: int) -> None:
         server.fails = epoch < 3
 
     seen = Watcher(at_step=back)
-    train(archspec.load(page), "digits", out=tmp_path / "run", mlflow=True, progress=seen)
+    train(archspec.load(spec), "digits", out=tmp_path / "run", mlflow=True, progress=seen)
     assert [line for line in seen.lines if "MLflow" in line] == [
         "cannot log to MLflow, training continues without it: the server is away"
     ]
@@ -182,10 +182,10 @@ def test_a_server_that_is_away_costs_nothing_but_is_said_once(page: str, tmp_pat
     assert server.get_run(run_id).info.status == "FINISHED"
 
 
-def test_without_the_package_nothing_begins(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_nothing_begins(spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(ArchspecError) as caught:
-        train(archspec.load(page), "digits", out=tmp_path / "run", mlflow=True, progress=Watcher())
+        train(archspec.load(spec), "digits", out=tmp_path / "run", mlflow=True, progress=Watcher())
     (wrong,) = caught.value.diagnostics
     assert (wrong.code, "archspec-keras[mlflow]" in (wrong.help or "")) == ("missing-package", True)
     assert not (tmp_path / "run").exists()

@@ -35,8 +35,8 @@ def test_a_loss_that_is_no_number_names_the_layer(tmp_path: Path) -> None:
 def test_an_output_beyond_float16_stops_the_run_with_the_layer(tmp_path: Path) -> None:
     """Pixels of up to 255 x 300 = 76,500 are finite in float32; the first layer reads them as float16."""
     path = tmp_path / "half.yaml"
-    page = BLOWN.replace("0.00392156862745098", "300").replace("epochs: 3,", "epochs: 3, dtype_policy: mixed_float16,")
-    path.write_text(page)
+    spec = BLOWN.replace("0.00392156862745098", "300").replace("epochs: 3,", "epochs: 3, dtype_policy: mixed_float16,")
+    path.write_text(spec)
     with pytest.raises(ArchspecError) as caught:
         train(archspec.load(str(path)), "digits", out=tmp_path / "run", progress=Watcher())
     (diagnostic,) = caught.value.diagnostics

@@ -33,7 +33,7 @@ def test_averages_and_accumulated_gradients_are_kept_too() -> None:
 
 
 def whole_numbers(kind: type[Optimizer]) -> dict[str, int]:
-    """Integers for all arguments that are numbers, as a page may write them: `learning_rate: 1`, `momentum: 0`."""
+    """Integers for all arguments that are numbers, as a spec may write them: `learning_rate: 1`, `momentum: 0`."""
     given = {}
     for each in arguments(kind):
         no_integer = {"exclusiveMinimum", "exclusiveMaximum"} <= set(each.schema)  # between 0 and 1

@@ -18,7 +18,7 @@ from archspec.runtime.system.signals import stop_requests
 from archspec.runtime.training.records.checkpoint import files, read_checkpoint
 from archspec.runtime.training.train import resume, train
 from tests.cli.conftest import Run, run  # noqa: F401
-from tests.runtime.small_specs import PAGE
+from tests.runtime.small_specs import SPEC
 from tests.runtime.training.resuming import go_on, refused
 from tests.runtime.training.same_bits import differences, result
 from tests.runtime.training.test_train_run import Watcher, history, once
@@ -27,24 +27,24 @@ STEPS = 9  # an epoch: 1,347 images in batches of 150
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("pages") / "small.yaml"
-    path.write_text(PAGE)
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("specs") / "small.yaml"
+    path.write_text(SPEC)
     return str(path)
 
 
 @pytest.fixture(scope="module")
-def whole(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(spec: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed, with two checkpoints inside each epoch."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
+    train(archspec.load(spec), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
     return out
 
 
-def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(page: str, whole: Path, tmp_path: Path) -> None:
+def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(spec: str, whole: Path, tmp_path: Path) -> None:
     number = signal.SIGTERM
     out = tmp_path / "run"
-    ended = train(archspec.load(page), "digits", out=out, progress=Watcher(at_step=once(number, epoch=2)))
+    ended = train(archspec.load(spec), "digits", out=out, progress=Watcher(at_step=once(number, epoch=2)))
     assert (ended.signal, ended.interrupted, ended.epochs) == (number, True, 1)
     assert ended.next_commands()[0] == f"archspec train --resume {out}"
     progress = read_checkpoint(files(out)[0]).state["progress"]
@@ -57,10 +57,10 @@ def test_a_signal_in_an_epoch_leaves_a_checkpoint_of_that_step(page: str, whole:
     assert len(json.loads((out / "run.json").read_text())["resumed"]) == 1
 
 
-def test_a_signal_during_validation_goes_on_with_the_validation(page: str, whole: Path, tmp_path: Path) -> None:
+def test_a_signal_during_validation_goes_on_with_the_validation(spec: str, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     watcher = Watcher(at_end=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    assert train(archspec.load(page), "digits", out=out, progress=watcher).epochs == 0
+    assert train(archspec.load(spec), "digits", out=out, progress=watcher).epochs == 0
     assert files(out)[0].name == "step-000000009.safetensors"
     assert read_checkpoint(files(out)[0]).state["progress"]["done"] == STEPS
     go_on(out)
@@ -120,27 +120,27 @@ def test_what_is_no_run_is_refused(whole: Path, tmp_path: Path) -> None:
         (out / "run.json").write_text(text)
         refused("not-a-run", out)
     (out / "run.json").write_text(settings)
-    page = (out / "spec.yaml").read_text()
-    (out / "spec.yaml").write_text(page.replace("dropout: 0.1", "dropout: 0.2"))
+    spec = (out / "spec.yaml").read_text()
+    (out / "spec.yaml").write_text(spec.replace("dropout: 0.1", "dropout: 0.2"))
     assert "spec.yaml was changed" in refused("checkpoint-differs", out).message
     (out / "spec.yaml").unlink()
     refused("not-a-run", out)
-    (out / "spec.yaml").write_text(page)
+    (out / "spec.yaml").write_text(spec)
     for path in files(out):
         path.write_bytes(b"")
     refused("no-checkpoint", out)
 
 
-def test_the_recipe_of_a_run_comes_back_as_it_was(page: str) -> None:
+def test_the_recipe_of_a_run_comes_back_as_it_was(spec: str) -> None:
     """All recipes that are shipped, by way of run.json's text."""
     recipes = [network.recipe for family in archspec.api.families() for network in archspec.api.networks(family)]
     assert len(recipes) > 20
-    for each in [archspec.load(page).recipe, *recipes]:
+    for each in [archspec.load(spec).recipe, *recipes]:
         assert recipe(json.loads(json.dumps(recipe_json(each)))) == each
 
 
 def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
-    page: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever of the files it is that does not fit: each in turn, in one run that is resumed after each."""
     out, full, real = tmp_path / "run", list[str](), os.replace
@@ -152,7 +152,7 @@ def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
         real(source, target)
 
     def begin() -> None:
-        train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
+        train(archspec.load(spec), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
 
     monkeypatch.setattr(os, "replace", replace)
     checkpoint = "step-000000{:03}.safetensors".format
@@ -184,13 +184,13 @@ def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
 
 
 def test_a_closed_terminal_before_the_first_step_leaves_a_checkpoint_after_it(
-    page: str, whole: Path, tmp_path: Path
+    spec: str, whole: Path, tmp_path: Path
 ) -> None:
     class Closed(Watcher):
         def start(self, *_: int, **__: bool) -> None:
             os.kill(os.getpid(), signal.SIGHUP)
 
-    ended = train(archspec.load(page), "digits", out=tmp_path / "run", progress=Closed())
+    ended = train(archspec.load(spec), "digits", out=tmp_path / "run", progress=Closed())
     assert ended.signal == signal.SIGHUP
     assert files(tmp_path / "run")[0].name == "step-000000001.safetensors"
     go_on(tmp_path / "run")
@@ -211,21 +211,21 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
 
 
 def test_the_same_seed_twice_gives_the_same_bits_and_the_machine_is_written_down(
-    page: str, whole: Path, tmp_path: Path
+    spec: str, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "again"
-    train(archspec.load(page), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
+    train(archspec.load(spec), "digits", out=out, checkpoint_every="4steps", progress=Watcher())
     assert differences(result(whole), result(out)) == []
     settings = json.loads((out / "run.json").read_text())
     assert settings["threads"]["processors"] == os.cpu_count()
     assert settings["versions"]["tensorflow"]
     assert settings["processor"]["name"]
     assert (settings["seed"], settings["devices"]) == (0, "1 CPU")
-    train(archspec.load(page), "digits", out=tmp_path / "other", checkpoint_every="4steps", seed=1, progress=Watcher())
+    train(archspec.load(spec), "digits", out=tmp_path / "other", checkpoint_every="4steps", seed=1, progress=Watcher())
     assert "history" in differences(result(whole), result(tmp_path / "other"))
 
 
-def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command_line(run: Run, spec: str, whole: Path, tmp_path: Path) -> None:  # noqa: F811
     status, out, _ = run("train", "--resume", whole)
     assert status == 0
     assert "trained after 3 epochs" in out
@@ -238,19 +238,19 @@ def test_the_command_line(run: Run, page: str, whole: Path, tmp_path: Path) -> N
         status, _, err = run("train", *arguments)
         assert status == 2
         assert said in err
-    status, _, err = run("train", page, "--data", "digits", "--checkpoint-every", "soon", "-o", tmp_path / "never")
+    status, _, err = run("train", spec, "--data", "digits", "--checkpoint-every", "soon", "-o", tmp_path / "never")
     assert status == 1
     assert err.startswith("error[checkpoint-every]: `soon` is not a number of steps or a time")
     assert not (tmp_path / "never").exists()
 
 
-def test_repeating_a_command_starts_resumes_and_ends_a_run(page: str, whole: Path, tmp_path: Path) -> None:
+def test_repeating_a_command_starts_resumes_and_ends_a_run(spec: str, whole: Path, tmp_path: Path) -> None:
     """Of a loop that restarts a killed job: nothing is there, then a start without a run, then a run, then its end."""
     out = tmp_path / "run"
 
     def again(progress: Watcher, **options: object) -> archspec.RunResult:
         given = {"checkpoint_every": "4steps", "resume_if_exists": True, **options}
-        return archspec.train(page, "digits", out=out, progress=progress, **given)  # type: ignore[arg-type]
+        return archspec.train(spec, "digits", out=out, progress=progress, **given)  # type: ignore[arg-type]
 
     out.mkdir()
     (out / ".lock").touch()
@@ -282,12 +282,12 @@ def test_repeating_a_command_starts_resumes_and_ends_a_run(page: str, whole: Pat
         ({"overwrite": True, "out": "x"}, "`overwrite` and `resume_if_exists` are mutually"),
     ],
 )
-def test_resuming_needs_a_place_to_resume_from(page: str, options: dict[str, object], words: str) -> None:
+def test_resuming_needs_a_place_to_resume_from(spec: str, options: dict[str, object], words: str) -> None:
     with pytest.raises(ArchspecError, match=words):
-        archspec.train(page, "digits", resume_if_exists=True, **options)  # type: ignore[arg-type]
+        archspec.train(spec, "digits", resume_if_exists=True, **options)  # type: ignore[arg-type]
 
 
-def test_the_example_is_there_before_the_run_is_called_finished(page: str, whole: Path, tmp_path: Path) -> None:
+def test_the_example_is_there_before_the_run_is_called_finished(spec: str, whole: Path, tmp_path: Path) -> None:
     """run.json with `finished` is written last: a process that is killed after it has nothing left to do."""
     assert (whole / "example.png").is_file()
     last = max(whole.rglob("*"), key=lambda path: (path.stat().st_mtime_ns, path.name == "run.json"))

@@ -15,16 +15,16 @@ import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.records.checkpoint import files
 from archspec.runtime.training.train import train
-from tests.runtime.small_specs import PAGE
+from tests.runtime.small_specs import SPEC
 from tests.runtime.training.resuming import go_on, refused
 from tests.runtime.training.same_bits import differences, result
 from tests.runtime.training.test_train_run import Watcher
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("pages") / "small.yaml"
-    path.write_text(PAGE)
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("specs") / "small.yaml"
+    path.write_text(SPEC)
     return str(path)
 
 
@@ -41,23 +41,23 @@ def photos(folder: Path, sizes: list[int]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_photos(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def of_photos(spec: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the images `photos`, and `whole`, a run on them that nothing disturbed."""
     folder = tmp_path_factory.mktemp("of-photos")
     photos(folder / "photos", [8, 9] * 15)
-    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
+    network = archspec.load(spec, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
     train(network, str(folder / "photos"), out=folder / "whole", progress=Watcher())
     return folder
 
 
 @pytest.mark.parametrize(("part", "how"), [("train", "a smaller image"), ("train", "another image"), ("val", "gone")])
 def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it_is_back(
-    page: str, of_photos: Path, tmp_path: Path, part: str, how: str
+    spec: str, of_photos: Path, tmp_path: Path, part: str, how: str
 ) -> None:
     """Nothing that was read of it is kept: the last checkpoint is that of the end of the epoch before."""
     data = tmp_path / "photos"
     shutil.copytree(of_photos / "photos", data)
-    network = archspec.load(page, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
+    network = archspec.load(spec, **{"classes": 2, "train.batch_size": 2, "train.epochs": 2})
     victim, changed = data / part / "b" / "3.png", []
     good, status = victim.read_bytes(), victim.stat()
 
@@ -80,7 +80,7 @@ def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it
     assert changed
     assert diagnostic.code == "data-changed"
     assert diagnostic.notes[0].startswith(f"{victim}: ")
-    assert "--resume" in diagnostic.help
+    assert "archspec.resume(" in diagnostic.help
     assert files(out)[0].name == "step-000000030.safetensors"
     said = refused("data-changed", out)
     which = "training" if part == "train" else "validation"

@@ -13,7 +13,7 @@ import pytest
 import archspec
 from archspec import evaluate_all
 from tests.runtime.data.image_files import two_classes
-from tests.runtime.small_specs import PAGE
+from tests.runtime.small_specs import SPEC
 from tests.runtime.training.test_train_run import Watcher
 
 DOCS = Path(__file__).parents[3] / "docs" / "training.md"
@@ -41,9 +41,9 @@ def test_the_snippet_of_the_docs_does_what_it_says(tmp_path: Path, monkeypatch: 
 
 
 def test_an_evaluation_says_that_it_counts_images_of_the_training(tmp_path: Path) -> None:
-    page, data, run = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4), tmp_path / "run"
-    page.write_text(PAGE)
-    network = archspec.load(str(page), classes=2, **{"train.epochs": 1, "train.batch_size": 4})
+    spec, data, run = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4), tmp_path / "run"
+    spec.write_text(SPEC)
+    network = archspec.load(str(spec), classes=2, **{"train.epochs": 1, "train.batch_size": 4})
     archspec.train(network, str(data), out=run, validation_split=0.5, seed=3, progress=Watcher())
 
     def said(model: Path, data: Path, **options: object) -> list[str]:
@@ -60,10 +60,10 @@ def test_an_evaluation_says_that_it_counts_images_of_the_training(tmp_path: Path
 
 
 def test_the_command_that_evaluates_a_run_leaves_out_what_the_run_left_out(tmp_path: Path) -> None:
-    page, data = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4)
-    page.write_text(PAGE)
+    spec, data = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4)
+    spec.write_text(SPEC)
     (data / "cat" / "note.txt").write_text("no image")
-    network = archspec.load(str(page), classes=2, **{"train.epochs": 1, "train.batch_size": 4})
+    network = archspec.load(str(spec), classes=2, **{"train.epochs": 1, "train.batch_size": 4})
     options = {"validation_split": 0.5, "skip_bad_images": True, "out": tmp_path / "run"}
     result = archspec.train(network, str(data), progress=Watcher(), **options)
     evaluate = result.next_commands()[0].removeprefix("archspec ").split()
@@ -71,9 +71,9 @@ def test_the_command_that_evaluates_a_run_leaves_out_what_the_run_left_out(tmp_p
 
 
 def test_a_run_whose_images_are_elsewhere_says_how_to_name_them(tmp_path: Path) -> None:
-    page, data, out = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4), tmp_path / "run"
-    page.write_text(PAGE)
-    network = archspec.load(str(page), classes=2, **{"train.epochs": 2, "train.batch_size": 4})
+    spec, data, out = tmp_path / "small.yaml", two_classes(tmp_path / "pets", 4), tmp_path / "run"
+    spec.write_text(SPEC)
+    network = archspec.load(str(spec), classes=2, **{"train.epochs": 2, "train.batch_size": 4})
     stop = Watcher(at_end=lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert archspec.train(network, str(data), out=out, validation_split=0.5, progress=stop).interrupted
     data.rename(tmp_path / "moved")

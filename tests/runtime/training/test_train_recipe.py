@@ -23,7 +23,7 @@ from archspec.runtime.training.train import train
 # Keras hands its variables to NumPy in a way that NumPy 2 is about to drop
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-PAGE = """\
+SPEC = """\
 name: two-heads
 input: [8, 8, 1]
 layers:
@@ -61,17 +61,17 @@ class Notes(TrainingProgress):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("pages") / "two.yaml"
-    path.write_text(PAGE)
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("specs") / "two.yaml"
+    path.write_text(SPEC)
     return str(path)
 
 
 @pytest.fixture(scope="module")
-def run(page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, Notes]:
+def run(spec: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, Notes]:
     notes = Notes()
     out = tmp_path_factory.mktemp("runs") / "two"
-    return train(archspec.load(page), "digits", out=out, progress=notes, seed=1), notes
+    return train(archspec.load(spec), "digits", out=out, progress=notes, seed=1), notes
 
 
 def history(directory: Path) -> list[dict[str, float]]:
@@ -133,7 +133,7 @@ def test_a_run_keeps_its_recipe(run: tuple[RunResult, Notes]) -> None:
     assert api.load(str(result.directory / "spec.yaml")).recipe.iterations == 20
 
 
-def test_another_recipe_accumulates_and_stops_early(page: str, tmp_path: Path) -> None:
+def test_another_recipe_accumulates_and_stops_early(spec: str, tmp_path: Path) -> None:
     """No loss is 100 better than the first: the rate drops after the second epoch, and the third is the last."""
     file = tmp_path / "mine.yaml"
     file.write_text(
@@ -146,7 +146,7 @@ def test_another_recipe_accumulates_and_stops_early(page: str, tmp_path: Path) -
     )
     notes = Notes()
     before = keras.config.dtype_policy()
-    network = archspec.load(page, recipe=str(file), **{"train.epochs": 5})
+    network = archspec.load(spec, recipe=str(file), **{"train.epochs": 5})
     result = train(network, "digits", out=tmp_path / "run", progress=notes)
     rows = history(result.directory)
     assert result.epochs == len(rows) == 3
@@ -163,25 +163,25 @@ def test_another_recipe_accumulates_and_stops_early(page: str, tmp_path: Path) -
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-def test_a_class_that_is_not_there_is_refused_before_anything_is_written(page: str, tmp_path: Path) -> None:
+def test_a_class_that_is_not_there_is_refused_before_anything_is_written(spec: str, tmp_path: Path) -> None:
     with pytest.raises(ArchspecError) as caught:
         train(
-            archspec.load(page, **{"train.class_weight": {"cat": 2}}), "digits", out=tmp_path / "run", progress=Notes()
+            archspec.load(spec, **{"train.class_weight": {"cat": 2}}), "digits", out=tmp_path / "run", progress=Notes()
         )
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.code, diagnostic.help) == ("class-weight", "the classes are: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_transform_that_does_not_fit_is_refused_before_anything_is_written(page: str, tmp_path: Path) -> None:
+def test_a_transform_that_does_not_fit_is_refused_before_anything_is_written(spec: str, tmp_path: Path) -> None:
     with pytest.raises(ArchspecError) as caught:
-        train(archspec.load(page, recipe="small-images"), "digits", out=tmp_path / "run", progress=Notes())
+        train(archspec.load(spec, recipe="small-images"), "digits", out=tmp_path / "run", progress=Notes())
     assert caught.value.diagnostics[0].message.startswith("`rand_augment` needs three channels")
     assert not (tmp_path / "run").exists()
 
 
-def test_outputs_of_unequal_classes_are_refused(page: str, tmp_path: Path) -> None:
-    wrong: Any = Path(page).read_text().replace("{name: aux, dense: 10}", "{name: aux, dense: 9}")
+def test_outputs_of_unequal_classes_are_refused(spec: str, tmp_path: Path) -> None:
+    wrong: Any = Path(spec).read_text().replace("{name: aux, dense: 10}", "{name: aux, dense: 9}")
     (tmp_path / "wrong.yaml").write_text(wrong)
     with pytest.raises(ArchspecError) as caught:
         train(archspec.load(str(tmp_path / "wrong.yaml")), "digits", out=tmp_path / "run", progress=Notes())
@@ -190,17 +190,17 @@ def test_outputs_of_unequal_classes_are_refused(page: str, tmp_path: Path) -> No
 
 def test_training_and_evaluation_warn_of_crops_that_show_a_corner(tmp_path: Path) -> None:
     """8 of 32 pixels, 6.2 % of each image; the digits are 8 x 8, so that training sees all of them."""
-    page = tmp_path / "net.yaml"
-    page.write_text(
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
         "name: net\ninput: [8, 8, 1]\nlayers: [flatten, dense: 10, softmax]\n"
         "train: {epochs: 1, batch_size: 500, augment: [random_crop]}\nevaluate: {resize: 32}\n"
     )
     notes = Notes()
-    train(api.load(str(page)), "digits", out=tmp_path / "run", progress=notes)
+    train(api.load(str(spec)), "digits", out=tmp_path / "run", progress=notes)
     (warning,) = [line for line in notes.lines if line.startswith("warning")]
     assert "evaluation crops 6.2 % of an image of 32 pixels" in warning
     assert "training crops" not in warning
-    assert f"{page}:5:12" in warning
+    assert f"{spec}:5:12" in warning
     for protocol, warned in ((None, True), ("ten-crop", True), ("center: 8", False), ("multi-crop: 32", False)):
         told: list[str] = []
         evaluate(tmp_path / "run", "digits", protocol=protocol, report=told.append)
@@ -208,5 +208,5 @@ def test_training_and_evaluation_warn_of_crops_that_show_a_corner(tmp_path: Path
         assert len(found) == warned
         assert all(f"--protocol '{protocol or 'center'}: 8'" in line for line in found)
     mended = Notes()
-    train(api.load(str(page), **{"evaluate.resize": 8}), "digits", out=tmp_path / "mended", progress=mended)
+    train(api.load(str(spec), **{"evaluate.resize": 8}), "digits", out=tmp_path / "mended", progress=mended)
     assert not [line for line in mended.lines if line.startswith("warning")]

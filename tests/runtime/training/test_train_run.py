@@ -29,7 +29,7 @@ from archspec.runtime.training.train import train
 # Keras hands its variables to NumPy in a way that NumPy 2 is about to drop
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-PAGE = """\
+SPEC = """\
 name: small
 input: [8, 8, 1]
 params: {classes: 10}
@@ -85,22 +85,22 @@ def ctrl_c_is_heard() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("pages") / "small.yaml"
-    path.write_text(PAGE)
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("specs") / "small.yaml"
+    path.write_text(SPEC)
     return str(path)
 
 
 @pytest.fixture(scope="module")
-def finished(page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, Watcher]:
+def finished(spec: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, Watcher]:
     watcher = Watcher()
     out = tmp_path_factory.mktemp("runs") / "finished"
-    return train(archspec.load(page), "digits", out=out, progress=watcher, seed=3), watcher
+    return train(archspec.load(spec), "digits", out=out, progress=watcher, seed=3), watcher
 
 
-def refused(code: str, page: str, data: str = "digits", **arguments: Any) -> Any:
+def refused(code: str, spec: str, data: str = "digits", **arguments: Any) -> Any:
     with pytest.raises(ArchspecError) as caught:
-        train(archspec.load(page, **arguments.pop("settings", {})), data, progress=Watcher(), **arguments)
+        train(archspec.load(spec, **arguments.pop("settings", {})), data, progress=Watcher(), **arguments)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == code
     assert diagnostic.help
@@ -158,7 +158,7 @@ def test_the_best_epoch_is_kept_and_named(finished: tuple[RunResult, Watcher]) -
         assert -np.log(p[np.arange(450), y]).mean() == pytest.approx(row["val_loss"], rel=1e-5)
 
 
-def test_settings_are_all_written_down(finished: tuple[RunResult, Watcher], page: str) -> None:
+def test_settings_are_all_written_down(finished: tuple[RunResult, Watcher], spec: str) -> None:
     result, _ = finished
     run = json.loads((result.directory / "run.json").read_text())
     optimizer = run["recipe"]["optimizer"]["sgd"]
@@ -172,7 +172,7 @@ def test_settings_are_all_written_down(finished: tuple[RunResult, Watcher], page
     assert run["started"] <= run["finished"]
 
 
-def test_the_page_of_the_run_is_the_network_again(finished: tuple[RunResult, Watcher]) -> None:
+def test_the_spec_of_the_run_is_the_network_again(finished: tuple[RunResult, Watcher]) -> None:
     result, _ = finished
     again = archspec.load(str(result.directory / "spec.yaml"))
     model, metadata = load_model(result.directory)
@@ -208,9 +208,9 @@ def test_the_user_is_told_what_runs_and_what_to_try_next(finished: tuple[RunResu
     )
 
 
-def test_the_same_seed_gives_the_same_weights(finished: tuple[RunResult, Watcher], page: str, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(finished: tuple[RunResult, Watcher], spec: str, tmp_path: Path) -> None:
     result, _ = finished
-    again = train(archspec.load(page), "digits", out=tmp_path / "again", progress=Watcher(), seed=3)
+    again = train(archspec.load(spec), "digits", out=tmp_path / "again", progress=Watcher(), seed=3)
     pairs = zip(
         load_model(result.directory)[0].get_weights(), load_model(again.directory)[0].get_weights(), strict=True
     )
@@ -229,10 +229,10 @@ def once(number: int, epoch: int = 1) -> Callable[[int], None]:
     return send
 
 
-def test_ctrl_c_ends_after_the_step_with_everything_in_order(page: str, tmp_path: Path) -> None:
+def test_ctrl_c_ends_after_the_step_with_everything_in_order(spec: str, tmp_path: Path) -> None:
     watcher = Watcher(at_step=once(signal.SIGINT, epoch=2))
     handler = signal.getsignal(signal.SIGINT)
-    result = train(archspec.load(page), "digits", out=tmp_path / "run", progress=watcher)
+    result = train(archspec.load(spec), "digits", out=tmp_path / "run", progress=watcher)
     assert signal.getsignal(signal.SIGINT) is handler
     assert result.interrupted
     assert (result.epochs, result.best_epoch) == (1, 1)
@@ -244,13 +244,13 @@ def test_ctrl_c_ends_after_the_step_with_everything_in_order(page: str, tmp_path
     assert not np.array_equal(best, last)  # last.keras has the steps after the first epoch
 
 
-def test_long_runs_have_curves_before_their_end(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_runs_have_curves_before_their_end(spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when each epoch takes a minute."""
     monkeypatch.setattr("archspec.runtime.training.records.run_logger.DRAWN_EVERY", 0)
     seen: set[tuple[int, bool]] = set()
     out = tmp_path / "run"
     train(
-        archspec.load(page, **{"train.epochs": 2}),
+        archspec.load(spec, **{"train.epochs": 2}),
         "digits",
         out=out,
         progress=Watcher(at_step=lambda epoch: seen.add((epoch, (out / "curves.png").is_file()))),
@@ -258,71 +258,71 @@ def test_long_runs_have_curves_before_their_end(page: str, tmp_path: Path, monke
     assert seen == {(1, False), (2, True)}
 
 
-def test_ctrl_c_in_the_first_epoch_keeps_the_network(page: str, tmp_path: Path) -> None:
+def test_ctrl_c_in_the_first_epoch_keeps_the_network(spec: str, tmp_path: Path) -> None:
     watcher = Watcher(at_end=lambda: os.kill(os.getpid(), signal.SIGINT))
-    result = train(archspec.load(page), "digits", out=tmp_path / "run", progress=watcher)
+    result = train(archspec.load(spec), "digits", out=tmp_path / "run", progress=watcher)
     assert (result.interrupted, result.epochs, result.best_epoch) == (True, 0, None)
     assert load_model(result.directory)[0].count_params() == 1394
     assert "before the end of the first epoch" in result.summary()
 
 
-def test_a_second_ctrl_c_stops_at_once(page: str, tmp_path: Path) -> None:
+def test_a_second_ctrl_c_stops_at_once(spec: str, tmp_path: Path) -> None:
     def twice(epoch: int) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
     watcher, out = Watcher(at_step=twice), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(archspec.load(page), "digits", out=out, progress=watcher)
+        train(archspec.load(spec), "digits", out=out, progress=watcher)
     assert watcher.lines[-1] == f"stopped; resume from the last checkpoint with `archspec train --resume {out}`"
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_epochs_before(page: str, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_epochs_before(spec: str, tmp_path: Path) -> None:
     """The rate grows a 10^18-fold after the first epoch."""
     settings = {"train.schedule": {"step": {"epochs": [1], "gamma": 1e18}}}
-    diagnostic = refused("diverged", page, out=tmp_path / "run", settings=settings)
+    diagnostic = refused("diverged", spec, out=tmp_path / "run", settings=settings)
     assert diagnostic.message.startswith("the loss is ")
     assert diagnostic.message.endswith("of 14 in epoch 2")
     assert diagnostic.notes[-1].startswith("the checkpoint of step 14 is kept")
-    assert "train.optimizer.sgd.learning_rate=0.01" in diagnostic.help
+    assert '"train.optimizer.sgd.learning_rate": 0.01' in diagnostic.help
     assert len(history(tmp_path / "run")) == 1
     assert all(np.isfinite(weight).all() for weight in load_model(tmp_path / "run")[0].get_weights())
     assert json.loads((tmp_path / "run" / "run.json").read_text())["errors"][0]["code"] == "diverged"
 
 
-def test_an_existing_run_is_kept_unless_asked_otherwise(page: str, tmp_path: Path) -> None:
+def test_an_existing_run_is_kept_unless_asked_otherwise(spec: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
     (out / "history.csv").write_text("mine")
-    assert "--overwrite" in refused("output-exists", page, out=out).help
+    assert "overwrite=True" in refused("output-exists", spec, out=out).help
     # not a run: not even with --overwrite
-    refused("output-exists", page, out=out, overwrite=True)
+    refused("output-exists", spec, out=out, overwrite=True)
     assert (out / "history.csv").read_text() == "mine"
     (out / "run.json").write_text("{}")
     (out / "notes.txt").write_text("mine")
-    result = train(archspec.load(page, **{"train.epochs": 1}), "digits", out=out, overwrite=True, progress=Watcher())
+    result = train(archspec.load(spec, **{"train.epochs": 1}), "digits", out=out, overwrite=True, progress=Watcher())
     assert len(history(result.directory)) == 1
     assert (out / "notes.txt").read_text() == "mine"
 
 
-def test_mistakes_leave_no_directory(page: str, tmp_path: Path) -> None:
+def test_mistakes_leave_no_directory(spec: str, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "run"
-    diagnostic = refused("classes-mismatch", page, out=out, settings={"classes": 7})
+    diagnostic = refused("classes-mismatch", spec, out=out, settings={"classes": 7})
     assert diagnostic.message == "the network has 7 classes, but `digits` has 10"
     assert diagnostic.help == "`classes=10`"
-    refused("data-not-found", page, "nowhere", out=out)
+    refused("data-not-found", spec, "nowhere", out=out)
     free = tmp_path / "free.yaml"
     free.write_text("name: free\ninput: [null, null, 1]\nlayers: [global_avgpool, dense: 10, softmax]\n")
     refused("free-input", str(free), out=out)
     free.write_text("name: grid\ninput: [8, 8, 1]\nlayers: [conv: 10, softmax]\n")
     refused("no-classifier", str(free), out=out)
-    refused("devices", page, out=out, devices="many")
+    refused("devices", spec, out=out, devices="many")
     assert list(tmp_path.iterdir()) == [free]
 
 
-def test_a_place_that_cannot_be_written_to_is_named(page: str, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_to_is_named(spec: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    diagnostic = refused("cannot-write", page, out=tmp_path / "file" / "run")
+    diagnostic = refused("cannot-write", spec, out=tmp_path / "file" / "run")
     assert str(tmp_path / "file" / "run") in diagnostic.message
 
 

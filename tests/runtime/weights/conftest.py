@@ -1,4 +1,4 @@
-"""The small network: its page, the model with weights of its own, and those as a state dict."""
+"""The small network: its spec, the model with weights of its own, and those as a state dict."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import pytest
 
 import archspec
 from tests.runtime.weights.random_weights import randomize
-from tests.runtime.weights.small_network import PAGE, state_dict
+from tests.runtime.weights.small_network import SPEC, state_dict
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("page") / "small.yaml"
-    path.write_text(PAGE)
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("spec") / "small.yaml"
+    path.write_text(SPEC)
     return str(path)
 
 
 @pytest.fixture(scope="session")
-def trained(page: str) -> Any:
-    return randomize(archspec.load(page).build())
+def trained(spec: str) -> Any:
+    return randomize(archspec.load(spec).build())
 
 
 @pytest.fixture(scope="session")
-def state(trained: Any, page: str) -> dict[str, Any]:
-    trained.page = page
+def state(trained: Any, spec: str) -> dict[str, Any]:
+    trained.spec = spec
     return state_dict(trained)

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 import archspec
 from archspec.diagnostics import ArchspecError
 
-PAGE = """
+SPEC = """
 name: small
 input: [9, 7, 3]
 params: {classes: 6}
@@ -65,7 +65,7 @@ def state_dict(model: Any) -> dict[str, Any]:
             "head.fc2",
         ]
     )
-    order = {node.keras_name: i for i, node in enumerate(archspec.load(model.page).graph().nodes)}
+    order = {node.keras_name: i for i, node in enumerate(archspec.load(model.spec).graph().nodes)}
     height, width, channels = 4, 4, 8
     for layer in sorted((layer for layer in model.layers if layer.weights), key=lambda layer: order[layer.name]):
         name = next(names)

@@ -58,32 +58,32 @@ def checkpoint(state: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("write", [torch_writer.save, torch_writer.save_old])
 @pytest.mark.parametrize("name", ["x.ckpt", "x.pth.tar", "x.tar", "x", "x.safetensors", "x.h5", "x.keras"])
 def test_the_contents_of_a_file_tell_its_format(
-    write: Any, name: str, state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    write: Any, name: str, state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     matching = load_weights(model, write(tmp_path / name, checkpoint(state)))
     same(model, trained)
     assert (matching.chosen, matching.others) == ("state_dict", ())
 
 
 def test_hdf5_and_safetensors_are_known_by_their_contents_too(
-    state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     trained.save_weights(tmp_path / "x.weights.h5")
     write_safetensors(tmp_path / "x.safetensors", state)
     for name in ("x.weights.h5", "x.safetensors"):
         shutil.copy(tmp_path / name, tmp_path / "file")
-        model = archspec.load(page).build()
+        model = archspec.load(spec).build()
         load_weights(model, tmp_path / "file")
         same(model, trained)
 
 
 def test_arrays_of_numpy_in_a_pickle_are_weights(
-    state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     for protocol in (2, 4, 5):
         (tmp_path / "x.pkl").write_bytes(pickle.dumps({"model": state, "by": "me"}, protocol=protocol))
-        model = archspec.load(page).build()
+        model = archspec.load(spec).build()
         load_weights(model, tmp_path / "x.pkl")
         same(model, trained)
 
@@ -119,10 +119,10 @@ def doubled(state: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_the_choice_among_several_sets_is_named(
-    keys: tuple[str, str], taken: str, state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    keys: tuple[str, str], taken: str, state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     path = torch_writer.save(tmp_path / "x.pth", {keys[0]: doubled(state), keys[1]: state})
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     matching = load_weights(model, path)
     same(model, trained)
     assert f"weights `{taken}` of {path}, " in matching.describe(str(path))
@@ -131,13 +131,13 @@ def test_the_choice_among_several_sets_is_named(
     bias = next(weight for weight in model.get_layer("dense_2").weights if weight.path.endswith("bias"))
     np.testing.assert_allclose(bias, 2 * state["head.fc2.bias"])
     with pytest.warns(UserWarning, match=f"not taken: `.*#{keys[0]}`"):
-        archspec.load(page).build(weights=path)
+        archspec.load(spec).build(weights=path)
 
 
 def test_two_networks_that_both_fit_must_be_chosen(
-    state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     path = torch_writer.save(tmp_path / "x.pth", {"teacher": doubled(state), "student": state})
     error = unchanged(model, lambda: load_weights(model, path))
     assert error.diagnostics[0].code == "several-weights"
@@ -154,21 +154,21 @@ def test_two_networks_that_both_fit_must_be_chosen(
     assert "did you mean `state_dict.student`?" in str(error)
 
 
-def test_only_the_set_that_fits_is_taken(state: dict[str, Any], trained: Any, page: str, tmp_path: Path) -> None:
+def test_only_the_set_that_fits_is_taken(state: dict[str, Any], trained: Any, spec: str, tmp_path: Path) -> None:
     small = {"conv.weight": np.ones((4, 3, 1, 1), "float32"), "fc.weight": np.ones((2, 4), "float32")}
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     matching = load_weights(model, torch_writer.save(tmp_path / "x.pth", {"model": small, "big": state}))
     same(model, trained)
     assert (matching.chosen, matching.others) == ("big", ("model",))
 
 
 def test_parts_of_a_network_in_dictionaries_of_their_own(
-    state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     parts: dict[str, dict[str, Any]] = {"backbone": {}, "head": {}}
     for name, array in state.items():
         parts["head" if name.startswith("head") else "backbone"][name.removeprefix("head.")] = array
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     matching = load_weights(model, torch_writer.save(tmp_path / "x.pth", {"model": parts}))
     same(model, trained)
     assert not matching.others
@@ -177,7 +177,7 @@ def test_parts_of_a_network_in_dictionaries_of_their_own(
 @pytest.mark.parametrize("write", [torch_writer.save, write_safetensors])
 @pytest.mark.parametrize("prefix", ["", "model."])
 def test_tensors_of_no_layer_are_left_out_and_named(
-    write: Any, prefix: str, state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    write: Any, prefix: str, state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     """W04: a loss, a normalization of the input, the counters of thop."""
     extra = {
@@ -188,7 +188,7 @@ def test_tensors_of_no_layer_are_left_out_and_named(
         **{f"{name.rpartition('.')[0]}.total_params": np.zeros(1, "float64") for name in state},
     }
     path = write(tmp_path / "x.file", {**{f"{prefix}{name}": array for name, array in state.items()}, **extra})
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     text = load_weights(model, path).describe(str(path))
     same(model, trained)
     assert "not used: " in text
@@ -206,16 +206,16 @@ def test_tensors_of_no_layer_are_left_out_and_named(
     ],
 )
 def test_a_layer_of_another_network_stays_an_error(
-    extra: dict[str, Any], state: dict[str, Any], page: str, tmp_path: Path
+    extra: dict[str, Any], state: dict[str, Any], spec: str, tmp_path: Path
 ) -> None:
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     error = unchanged(model, lambda: load_weights(model, torch_writer.save(tmp_path / "x.pth", {**state, **extra})))
     assert error.diagnostics[0].code == "weights-mismatch"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_not_numbers_are_said(value: float, state: dict[str, Any], page: str, tmp_path: Path) -> None:
-    model = archspec.load(page).build()
+def test_weights_that_are_not_numbers_are_said(value: float, state: dict[str, Any], spec: str, tmp_path: Path) -> None:
+    model = archspec.load(spec).build()
     broken = {**state, "head.fc1.bias": np.full(10, value, "float32")}
     text = load_weights(model, torch_writer.save(tmp_path / "x.pth", broken)).describe("x.pth")
     assert "warning: NaN or infinity in bias of `head.fc1`" in text
@@ -228,7 +228,7 @@ def test_weights_that_are_not_numbers_are_said(value: float, state: dict[str, An
     ("name", "contents", "fact"),
     [
         ("x.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
-        ("x.pth", b"\n<!DOCTYPE html><html>", "web page"),
+        ("x.pth", b"\n<!DOCTYPE html><html>", "web spec"),
         ("x.pth.gz", b"\x1f\x8b\x08\x00", "gunzip"),
         ("x.tar", b"\0" * 257 + b"ustar\0", "tar archive"),
         ("x.tflite", b"\0\0\0\0TFL3", "TensorFlow Lite"),
@@ -237,21 +237,21 @@ def test_weights_that_are_not_numbers_are_said(value: float, state: dict[str, An
     ],
 )
 def test_files_of_other_formats_are_named_with_the_way_out(
-    name: str, contents: bytes, fact: str, page: str, tmp_path: Path
+    name: str, contents: bytes, fact: str, spec: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(contents)
     with pytest.raises(ArchspecError) as caught:
-        archspec.load(page).save(tmp_path / "out.keras", weights=tmp_path / name)
+        archspec.load(spec).save(tmp_path / "out.keras", weights=tmp_path / name)
     assert caught.value.diagnostics[0].code == "weights-unknown"
     assert caught.value.diagnostics[0].help
     assert fact in str(caught.value)
 
 
-def test_archives_and_folders_are_named_with_the_way_out(page: str, tmp_path: Path) -> None:
+def test_archives_and_folders_are_named_with_the_way_out(spec: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.zeros(3))
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved/saved_model.pb").touch()
     (tmp_path / "model.ckpt.index").touch()
     for name, fact in (("x.npz", "NumPy archive"), ("saved", "SavedModel"), ("model.ckpt", "TensorFlow checkpoint")):
         with pytest.raises(ArchspecError, match=fact):
-            archspec.load(page).save(tmp_path / "out.keras", weights=tmp_path / name)
+            archspec.load(spec).save(tmp_path / "out.keras", weights=tmp_path / name)

@@ -28,7 +28,7 @@ from archspec.runtime.weights.freeze import freeze, rate_factors
 from tests.runtime.dense.nets import graph
 from tests.runtime.weights.random_weights import randomize
 
-PAGE = """
+SPEC = """
 name: net
 input: [6, 5, 2]
 layers:
@@ -44,16 +44,16 @@ layers:
 
 
 def trained(
-    recipe: Recipe, page: Graph, *, steps: int = 3, strategy: Any = None
+    recipe: Recipe, spec: Graph, *, steps: int = 3, strategy: Any = None
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Every variable by its path, before and after some steps of training with the recipe's frozen layers and rates."""
     strategy = strategy or make_strategy()
     with strategy.scope():
         from archspec.runtime.models.build import build_model
 
-        model = randomize(build_model(page))
-    freeze(model, page, recipe.freeze)
-    factors = rate_factors(model, page, recipe.rate_multipliers)
+        model = randomize(build_model(spec))
+    freeze(model, spec, recipe.freeze)
+    factors = rate_factors(model, spec, recipe.rate_multipliers)
     before = {each.path: each.numpy() for each in model.variables}
     step = TrainStep(strategy, model, recipe, rate_factors=factors)
     generator = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def test_the_pattern_of_a_block_is_answered_with_that_of_its_layers() -> None:
 
 def test_frozen_layers_keep_weights_and_moments_and_others_learn() -> None:
     """Of batch normalization the moving mean and variance as well; `weight_decay` does not reach them."""
-    before, after = trained(Recipe(freeze=("stem/**", "norm"), weight_decay=0.1), graph(PAGE))
+    before, after = trained(Recipe(freeze=("stem/**", "norm"), weight_decay=0.1), graph(SPEC))
     for path, value in before.items():
         if path.split("/")[0] in ("stem", "norm"):
             np.testing.assert_array_equal(after[path], value)
@@ -88,11 +88,11 @@ def test_frozen_layers_keep_weights_and_moments_and_others_learn() -> None:
 
 def test_frozen_batch_normalization_works_by_its_moving_statistics() -> None:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta with the moving ones, in training too."""
-    page = graph(PAGE)
+    spec = graph(SPEC)
     from archspec.runtime.models.build import build_model
 
-    model = randomize(build_model(page))
-    freeze(model, page, ["norm"])
+    model = randomize(build_model(spec))
+    freeze(model, spec, ["norm"])
     layer = model.get_layer("norm")
     gamma, beta, mean, variance = layer.get_weights()
     x = np.random.default_rng(0).normal(3, 2, (4, 4, 3, 4)).astype("float32")
@@ -115,20 +115,20 @@ def test_a_factor_is_another_learning_rate(optimizer: Optimizer) -> None:
     """With a factor for every layer the run is that of the optimizer with the product as its rate."""
     from dataclasses import replace
 
-    page = graph(PAGE)
+    spec = graph(SPEC)
     slower = replace(optimizer, learning_rate=optimizer.learning_rate * 0.25)
-    _, expected = trained(Recipe(optimizer=slower), page)
-    _, found = trained(Recipe(optimizer=optimizer, rate_multipliers={"**": 0.25}), page)
+    _, expected = trained(Recipe(optimizer=slower), spec)
+    _, found = trained(Recipe(optimizer=optimizer, rate_multipliers={"**": 0.25}), spec)
     for path, value in expected.items():
         np.testing.assert_allclose(found[path], value, atol=2e-6, err_msg=path)
 
 
 def test_the_last_factor_that_fits_decides_and_the_first_step_is_so_much_shorter() -> None:
     """Of plain gradient descent, whose first step is the rate times the gradient."""
-    page = graph(PAGE)
-    start, plain = trained(Recipe(optimizer=Sgd(learning_rate=0.1)), page, steps=1)
+    spec = graph(SPEC)
+    start, plain = trained(Recipe(optimizer=Sgd(learning_rate=0.1)), spec, steps=1)
     factors = {"**": 0.5, "head": 1.0, "body": 0.125}
-    _, found = trained(Recipe(optimizer=Sgd(learning_rate=0.1), rate_multipliers=factors), page, steps=1)
+    _, found = trained(Recipe(optimizer=Sgd(learning_rate=0.1), rate_multipliers=factors), spec, steps=1)
     for path, factor in {"stem/kernel": 0.5, "norm/gamma": 0.5, "body/kernel": 0.125, "head/bias": 1.0}.items():
         expected = start[path] + factor * (plain[path] - start[path])
         np.testing.assert_allclose(found[path], expected, atol=1e-6, err_msg=path)
@@ -136,14 +136,14 @@ def test_the_last_factor_that_fits_decides_and_the_first_step_is_so_much_shorter
 
 
 def test_nothing_is_left_to_train_or_no_layer_is_meant() -> None:
-    page = graph(PAGE)
+    spec = graph(SPEC)
     model = keras.Sequential()
     with pytest.raises(ArchspecError, match=r"error\[nothing-to-train\]"):
-        freeze(model, page, ["**"])
+        freeze(model, spec, ["**"])
     with pytest.raises(ArchspecError, match="did you mean `stem`"):
-        freeze(model, page, ["stam/**"])
+        freeze(model, spec, ["stam/**"])
     with pytest.raises(ArchspecError, match="no layer with weights matches `x`"):
-        rate_factors(model, page, {"x": 2.0})
+        rate_factors(model, spec, {"x": 2.0})
 
 
 REPLICAS = """
@@ -154,11 +154,11 @@ from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.distributed.strategy import make_strategy
 tf = import_tensorflow()
 two = make_strategy("2")
-from tests.runtime.weights.test_freeze import PAGE, graph, trained
+from tests.runtime.weights.test_freeze import SPEC, graph, trained
 recipe = Recipe(optimizer=Sgd(learning_rate=0.1, momentum=0.9), freeze=("stem",), rate_multipliers={"body": 0.1})
 one = tf.distribute.MirroredStrategy(["/cpu:0"])
-_, single = trained(recipe, graph(PAGE), strategy=one)
-_, several = trained(recipe, graph(PAGE), strategy=two)
+_, single = trained(recipe, graph(SPEC), strategy=one)
+_, several = trained(recipe, graph(SPEC), strategy=two)
 assert two.num_replicas_in_sync == 2
 print(max(np.abs(single[path] - several[path]).max() for path in single))
 """
@@ -192,15 +192,15 @@ train: {batch_size: 256, epochs: 1, init: {conv: he_normal}}
 
 def test_a_network_of_other_classes_is_tuned_behind_frozen_layers(tmp_path: Path) -> None:
     """From four classes to ten: the old layers by the map, the new classifier from its initialization."""
-    page = tmp_path / "small.yaml"
-    page.write_text(DIGITS)
-    old = archspec.load(str(page), classes=4)
+    spec = tmp_path / "small.yaml"
+    spec.write_text(DIGITS)
+    old = archspec.load(str(spec), classes=4)
     from archspec.runtime.models.metadata import Metadata
     from archspec.runtime.models.model_file import save_model
 
     source = randomize(old.build())
     save_model(source, tmp_path / "old.keras", Metadata(spec=old.resolved_text()))
-    arguments = ["train", page, "--data", "digits", "-o", tmp_path / "run", "--init-from", tmp_path / "old.keras"]
+    arguments = ["train", spec, "--data", "digits", "-o", tmp_path / "run", "--init-from", tmp_path / "old.keras"]
     arguments += ["--init-map", "conv1/**", "--init-map", "bn*", "--freeze", "conv1/**", "--freeze", "bn1"]
     done = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
     assert done.exit_code == 0, done.output

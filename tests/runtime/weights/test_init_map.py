@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_refused_with_the_table_and_nothing_is_set(trained:
     assert refused(small("vgg:D"), trained, "cnv3/**").code == "unmatched-pattern"
     assert refused(small("vgg:D"), trained, "vgg-a-to-deper").help == "did you mean `vgg-a-to-deeper`?"
     small("vgg:A").build().save_weights(tmp_path / "a.weights.h5")
-    no_page = refused(small("vgg:D"), tmp_path / "a.weights.h5", "vgg-a-to-deeper")
-    assert "has no spec" in no_page.message
+    no_spec = refused(small("vgg:D"), tmp_path / "a.weights.h5", "vgg-a-to-deeper")
+    assert "has no spec" in no_spec.message
     flat = refused(archspec.load("resnet-cifar:20"), trained, "vgg-a-to-deeper")
     assert flat.code == "init-map"

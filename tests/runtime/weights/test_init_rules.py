@@ -14,14 +14,15 @@ import archspec
 from archspec import api
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError
-from archspec.graph.select import check_pattern, initializers, matches, partner
+from archspec.graph.patterns import check_pattern, matches, partner
+from archspec.graph.select import initializers
 from archspec.lang.recipes.initializers import INITIALIZERS
 from archspec.runtime.models.build import seed_everything
 from archspec.runtime.models.model_file import load_model
 from archspec.runtime.training.records.progress import TrainingProgress
 from archspec.runtime.training.train import train
 
-PAGE = """
+SPEC = """
 name: net
 input: [8, 8, 4]
 params: {classes: 5}
@@ -39,8 +40,8 @@ train:
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Any:
-    """The network of PAGE with these rules."""
+def spec(tmp_path: Path) -> Any:
+    """The network of SPEC with these rules."""
 
     def load(*rules: str) -> archspec.Network:
         return archspec.load(str(written(tmp_path, *rules)))
@@ -50,7 +51,7 @@ def page(tmp_path: Path) -> Any:
 
 def written(folder: Path, *rules: str) -> Path:
     path = folder / "net.yaml"
-    path.write_text(PAGE + "".join(f"    {rule}\n" for rule in rules))
+    path.write_text(SPEC + "".join(f"    {rule}\n" for rule in rules))
     return path
 
 
@@ -100,16 +101,16 @@ def test_resnet_starts_with_variance_2_over_the_inputs_of_a_unit() -> None:
     assert np.abs(drawn).max() > 3.5 * drawn.std()  # one in 2,150 of a normal distribution, none of a truncated one
 
 
-def test_a_variance_is_said_as_papers_say_it(page: Any) -> None:
+def test_a_variance_is_said_as_papers_say_it(spec: Any) -> None:
     """Simonyan & Zisserman 2014, section 3.1: 10^-2 variance, which is a standard deviation of 0.1."""
-    model = built(page("conv: {random_normal: {variance: 1e-2}}"))
+    model = built(spec("conv: {random_normal: {variance: 1e-2}}"))
     kernel = weight(model, "conv2")
     assert kernel.std() == pytest.approx(0.1, rel=5 / np.sqrt(2 * kernel.size))
 
 
-def test_the_last_rule_decides_and_others_keep_keras_own(page: Any) -> None:
+def test_the_last_rule_decides_and_others_keep_keras_own(spec: Any) -> None:
     model = built(
-        page(
+        spec(
             "conv: zeros",
             "conv2: {constant: 3}",
             "'**': {bias: {constant: 2}}",
@@ -125,17 +126,17 @@ def test_the_last_rule_decides_and_others_keep_keras_own(page: Any) -> None:
     assert weight(model, "fc").std() > 0
 
 
-def test_a_seed_fixes_every_weight_whatever_else_changes(page: Any) -> None:
+def test_a_seed_fixes_every_weight_whatever_else_changes(spec: Any) -> None:
     one, other = ("conv: he_normal", "fc: orthogonal"), ("conv1: he_normal", "fc: orthogonal", "bn: {gamma: zeros}")
-    first, again, changed = built(page(*one), 7), built(page(*one), 7), built(page(*other), 7)
+    first, again, changed = built(spec(*one), 7), built(spec(*one), 7), built(spec(*other), 7)
     for name in ("conv1", "fc"):
         np.testing.assert_array_equal(weight(first, name), weight(again, name))
         np.testing.assert_array_equal(weight(first, name), weight(changed, name))
-    assert (weight(first, "conv1") != weight(built(page(*one), 8), "conv1")).any()
+    assert (weight(first, "conv1") != weight(built(spec(*one), 8), "conv1")).any()
     assert (weight(first, "conv1")[..., 0] != weight(first, "conv1")[..., 1]).any()
 
 
-def test_rules_that_speak_of_nothing_are_told_with_their_line(page: Any, tmp_path: Path) -> None:
+def test_rules_that_speak_of_nothing_are_told_with_their_line(spec: Any, tmp_path: Path) -> None:
     cases = {
         "convv2: zeros": ("unmatched-pattern", "did you mean `conv2`?"),
         "fc: {gamma: ones}": ("unmatched-weight", "their weights are: kernel, bias"),
@@ -155,21 +156,21 @@ def test_rules_that_speak_of_nothing_are_told_with_their_line(page: Any, tmp_pat
     with pytest.raises(
         ArchspecError, match=r"error\[initializer\]: `identity` does not support the shape 3x3x4x16 of .*`conv1`"
     ):
-        built(page("conv: identity"))
+        built(spec("conv: identity"))
 
 
-def test_an_operator_that_another_variant_has_is_no_mistake(page: Any) -> None:
-    network = page("depthwise_conv: he_normal", "conv: zeros")
+def test_an_operator_that_another_variant_has_is_no_mistake(spec: Any) -> None:
+    network = spec("depthwise_conv: he_normal", "conv: zeros")
     assert {path for path, _ in initializers(network.graph(), network.recipe.init)} == {"conv1", "conv2"}
 
 
-@pytest.mark.parametrize("place", ["page", "recipe"])
+@pytest.mark.parametrize("place", ["spec", "recipe"])
 def test_training_starts_from_the_rules_wherever_they_stand(place: str, tmp_path: Path) -> None:
     recipe = "epochs: 1\noptimizer: {sgd: {learning_rate: 1e-12}}\ninit: {dense: {constant: 0.25}}\n"
     net = "name: net\ninput: [8, 8, 1]\nlayers: [flatten, {name: fc, dense: 10}, softmax]\n"
     (tmp_path / "recipe.yaml").write_text(recipe)
     (tmp_path / "net.yaml").write_text(
-        net + (f"train: {{{recipe.strip().replace(chr(10), ', ')}}}\n" if place == "page" else "")
+        net + (f"train: {{{recipe.strip().replace(chr(10), ', ')}}}\n" if place == "spec" else "")
     )
     network = api.load(str(tmp_path / "net.yaml"), recipe=str(tmp_path / "recipe.yaml") if place == "recipe" else None)
     train(network, "digits", out=tmp_path / "run", progress=TrainingProgress(quiet=True))
@@ -177,11 +178,11 @@ def test_training_starts_from_the_rules_wherever_they_stand(place: str, tmp_path
     np.testing.assert_allclose(weight(last, "fc"), 0.25, atol=1e-6)
 
 
-def test_a_recipe_keeps_its_rules_in_run_json_and_in_the_resolved_page(page: Any, tmp_path: Path) -> None:
+def test_a_recipe_keeps_its_rules_in_run_json_and_in_the_resolved_spec(spec: Any, tmp_path: Path) -> None:
     from archspec.lang.recipes.recipe import recipe, recipe_json
 
     rules = ("conv: {random_normal: {variance: 1e-2}}", "fc: {bias: ones, kernel: he_normal}")
-    given = page(*rules, "#\n  freeze: [conv1]\n  rate_multipliers: {conv2: 0.1}")
+    given = spec(*rules, "#\n  freeze: [conv1]\n  rate_multipliers: {conv2: 0.1}")
     assert (given.recipe.freeze, given.recipe.rate_multipliers) == (("conv1",), {"conv2": 0.1})
     assert recipe(recipe_json(given.recipe)) == given.recipe
     (tmp_path / "resolved.yaml").write_text(given.resolved_text())

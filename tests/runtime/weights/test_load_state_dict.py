@@ -26,19 +26,19 @@ from tests.runtime.weights.small_network import same, write_safetensors
     ],
 )
 def test_a_state_dict_is_matched_and_its_layouts_are_turned(
-    name: str, write: Callable[..., Path], how: str, state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    name: str, write: Callable[..., Path], how: str, state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / name, state)
-    model = archspec.load(page).build(weights=path)
+    model = archspec.load(spec).build(weights=path)
     same(model, trained)
     assert load_weights(model, path).how == how
 
 
-def test_auxiliary_classifiers_that_the_page_lacks_are_left_out(
-    state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+def test_auxiliary_classifiers_that_the_spec_lacks_are_left_out(
+    state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     more = {**state, "aux1.fc.weight": np.zeros((3, 8), "float32"), "aux1.fc.bias": np.zeros(3, "float32")}
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     matching = load_weights(model, torch_writer.save(tmp_path / "x.pth", more))
     assert [unit.name for unit in matching.unused] == ["aux1.fc"]
     same(model, trained)
@@ -70,16 +70,16 @@ def test_a_shortcut_is_known_by_its_name_where_shapes_cannot_tell(
 
 @pytest.mark.parametrize("kind", ["pth", "safetensors", "keras"])
 def test_a_new_classifier_keeps_its_initial_weights(
-    kind: str, state: dict[str, Any], trained: Any, page: str, tmp_path: Path
+    kind: str, state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
 ) -> None:
     path = tmp_path / f"x.{kind}"
     {"pth": torch_writer.save, "safetensors": write_safetensors}.get(kind, lambda path, _: trained.save(path))(
         path, state
     )
-    model = archspec.load(page, classes=3).build()
+    model = archspec.load(spec, classes=3).build()
     head = model.get_layer("dense_2")
     before = head.get_weights()
-    with pytest.raises(ArchspecError, match="set classes=6"):
+    with pytest.raises(ArchspecError, match="`classes=6`"):
         load_weights(model, path)
     matching = load_weights(model, path, new_head=True)
     assert [slot.name for slot in matching.kept] == ["dense_2"]

@@ -12,14 +12,14 @@ import pytest
 import archspec
 from archspec.runtime.weights import load_weights
 from tests.runtime.weights.random_weights import randomize
-from tests.runtime.weights.small_network import PAGE, same
+from tests.runtime.weights.small_network import SPEC, same
 
 
 @pytest.mark.parametrize(("suffix", "write"), [(".keras", "save"), (".weights.h5", "save_weights")])
-def test_own_files_are_matched_by_name(suffix: str, write: str, trained: Any, page: str, tmp_path: Path) -> None:
+def test_own_files_are_matched_by_name(suffix: str, write: str, trained: Any, spec: str, tmp_path: Path) -> None:
     path = tmp_path / f"small{suffix}"
     getattr(trained, write)(path)
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     matching = load_weights(model, path)
     assert matching.how == "by name"
     assert "6 conv, 1 param, 4 bn, 2 depthwise, 1 norm, 2 dense" in matching.describe("small")
@@ -27,7 +27,7 @@ def test_own_files_are_matched_by_name(suffix: str, write: str, trained: Any, pa
 
 
 def foreign() -> Any:
-    """The network of the page as someone else writes it: fused activations, sums the other way round, nested."""
+    """The network of the spec as someone else writes it: fused activations, sums the other way round, nested."""
     layers = keras.layers
 
     def unit(x: Any, strides: int) -> Any:
@@ -48,17 +48,17 @@ def foreign() -> Any:
 
 @pytest.mark.parametrize(("suffix", "how"), [(".keras", "by graph"), (".h5", "by graph")])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")  # on purpose
-def test_a_keras_model_is_matched_by_its_graph(suffix: str, how: str, page: str, tmp_path: Path) -> None:
+def test_a_keras_model_is_matched_by_its_graph(suffix: str, how: str, spec: str, tmp_path: Path) -> None:
     other = randomize(foreign(), 3)
     other.save(tmp_path / f"foreign{suffix}")
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     assert load_weights(model, tmp_path / f"foreign{suffix}").how == how
     same(model, other)
 
 
-def test_a_graph_that_is_wired_otherwise_does_not_match(page: str, tmp_path: Path) -> None:
+def test_a_graph_that_is_wired_otherwise_does_not_match(spec: str, tmp_path: Path) -> None:
     """The same layers in the same order, but the second unit without its shortcut."""
-    text = PAGE.replace("unit: 8, repeat: 2", "unit: 8, repeat: 1").replace(
+    text = SPEC.replace("unit: 8, repeat: 2", "unit: 8, repeat: 1").replace(
         "  - layer_norm",
         "  - conv: {filters: 8, kernel_size: 3, padding: 1, use_bias: false}\n  - bn\n  - relu\n"
         "  - depthwise_conv: {kernel_size: [3, 1], padding: same}\n"
@@ -67,7 +67,7 @@ def test_a_graph_that_is_wired_otherwise_does_not_match(page: str, tmp_path: Pat
     (tmp_path / "other.yaml").write_text(text)
     model = archspec.load(str(tmp_path / "other.yaml")).build()
     model.save(tmp_path / "other.keras")
-    assert load_weights(archspec.load(page).build(), tmp_path / "other.keras").how != "by graph"
+    assert load_weights(archspec.load(spec).build(), tmp_path / "other.keras").how != "by graph"
 
 
 def test_a_weight_file_of_keras_applications_is_read_through_its_function(tmp_path: Path) -> None:

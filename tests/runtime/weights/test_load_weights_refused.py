@@ -14,36 +14,36 @@ from tests.runtime.weights import torch_writer
 from tests.runtime.weights.small_network import unchanged, write_safetensors
 
 
-def test_weights_of_another_network_are_refused_with_a_table(state: dict[str, Any], page: str, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused_with_a_table(state: dict[str, Any], spec: str, tmp_path: Path) -> None:
     state = {**state, "units.0.dw.weight": np.zeros((8, 1, 5, 1), "float32")}
     path = torch_writer.save(tmp_path / "x.pth", state)
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     error = unchanged(model, lambda: load_weights(model, path))
     assert error.diagnostics[0].code == "weights-mismatch"
     assert "≠  units.1.unit.depthwise_conv (depthwise 3x1x8x1 + 8)" in str(error)
     assert "units.0.dw (conv 5x1x1x8 + 8)" in str(error)
 
 
-def test_nothing_is_set_when_the_last_tensor_cannot_be_read(state: dict[str, Any], page: str, tmp_path: Path) -> None:
+def test_nothing_is_set_when_the_last_tensor_cannot_be_read(state: dict[str, Any], spec: str, tmp_path: Path) -> None:
     path = write_safetensors(tmp_path / "x.safetensors", state)
     whole = torch_writer.save(tmp_path / "x.pth", state).read_bytes()
     last = state["head.fc2.bias"].tobytes()
     assert whole.count(last) == 1
     (tmp_path / "x.pth").write_bytes(whole.replace(last, bytes(len(last))))  # its checksum is wrong now
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     error = unchanged(model, lambda: load_weights(model, tmp_path / "x.pth"))
     assert error.diagnostics[0].code == "weights-damaged"
     path.write_bytes(path.read_bytes()[:-1])
     assert "not fully covered" in str(unchanged(model, lambda: load_weights(model, path)))
 
 
-def test_a_scalar_is_no_kernel(state: dict[str, Any], page: str, tmp_path: Path) -> None:
+def test_a_scalar_is_no_kernel(state: dict[str, Any], spec: str, tmp_path: Path) -> None:
     path = write_safetensors(tmp_path / "x.safetensors", {**state, "units.0.dw.weight": np.zeros((), "float32")})
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     assert unchanged(model, lambda: load_weights(model, path)).diagnostics[0].code == "weights-mismatch"
 
 
-def test_hdf5_that_points_to_other_files_is_refused(trained: Any, page: str, tmp_path: Path) -> None:
+def test_hdf5_that_points_to_other_files_is_refused(trained: Any, spec: str, tmp_path: Path) -> None:
     import h5py
 
     trained.save_weights(tmp_path / "x.weights.h5")
@@ -52,7 +52,7 @@ def test_hdf5_that_points_to_other_files_is_refused(trained: Any, page: str, tmp
         shape = variables["0"].shape
         del variables["0"]
         variables["0"] = h5py.ExternalLink("/etc/hostname", "/")
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     error = unchanged(model, lambda: load_weights(model, tmp_path / "x.weights.h5"))
     assert "not an array of numbers stored in this file" in str(error)
     with h5py.File(tmp_path / "x.weights.h5", "a") as file:
@@ -76,22 +76,22 @@ def test_hdf5_that_points_to_other_files_is_refused(trained: Any, page: str, tmp
     ],
 )
 def test_each_wrong_source_has_its_own_error(
-    name: str, code: str, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, code: str, spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for suffix in ("npz", "h5", "weights.h5", "keras"):
         (tmp_path / f"x.{suffix}").write_text("something else")
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     assert unchanged(model, lambda: load_weights(model, name)).diagnostics[0].code == code
 
 
-def test_a_failing_download_is_said(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_download_is_said(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*arguments: Any, **named: Any) -> Any:
         raise Exception("URL fetch failure on https://example.org/resnet50.h5: None -- Name or service not known")
 
     for module in ("resnet", "vgg16"):
         monkeypatch.setattr(f"keras.src.applications.{module}.file_utils.get_file", offline)
-    model = archspec.load(page).build()
+    model = archspec.load(spec).build()
     error = unchanged(model, lambda: load_weights(model, "keras:vgg16"))
     assert error.diagnostics[0].code == "download"
     assert "Name or service not known" in str(error)

@@ -77,15 +77,15 @@ def encoder() -> Any:
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["zip", "before 1.6"])
-@pytest.mark.parametrize(("make", "page"), [(convolutions, CONVOLUTIONS), (encoder, ENCODER)])
-def test_a_network_of_torch_gives_the_same_outputs(make: Any, page: str, old: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("make", "spec"), [(convolutions, CONVOLUTIONS), (encoder, ENCODER)])
+def test_a_network_of_torch_gives_the_same_outputs(make: Any, spec: str, old: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = make().eval()
     for name, tensor in model.state_dict().items():
         if tensor.dtype == torch.float32 and tensor.ndim == 1:
             tensor.copy_(torch.rand(tensor.shape) + (0.5 if "var" in name else -0.25))
     torch.save(model.state_dict(), tmp_path / "x.pth", _use_new_zipfile_serialization=not old)
-    (tmp_path / "page.yaml").write_text(page)
+    (tmp_path / "page.yaml").write_text(spec)
     network = archspec.load(str(tmp_path / "page.yaml"))
     found = network.build(weights=tmp_path / "x.pth")
     x = np.random.default_rng(0).normal(size=(2, *network.graph().input_shape)).astype("float32")

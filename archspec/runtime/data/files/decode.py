@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, decodable, format_of, header_of
+from archspec.runtime.data.files.encoded_image import BadImageError, decodable, format_of
 from archspec.runtime.data.files.orientation import EXIF, orientation, turned
 from archspec.runtime.data.files.pillow_formats import with_end
 from archspec.runtime.data.images import luminance
@@ -74,13 +74,6 @@ def to_channels(tf: Any, raw: Any, channels: int) -> Any:
     if channels == 3:
         return tf.cond(color, lambda: raw[..., :3], lambda: tf.repeat(raw[..., :1], 3, axis=-1))
     return tf.cond(color, lambda: grey(raw[..., :3]), lambda: raw[..., :1])
-
-
-def read_image(tf: Any, path: str, channels: int) -> npt.NDArray[np.uint8]:
-    """A file -> uint8 (H, W, channels), upright; its header is checked first. Raises BadImageError."""
-    contents = EncodedImage(path).read()
-    header_of(contents)
-    return decode_bytes(tf, contents, channels)
 
 
 def decode_bytes(tf: Any, contents: bytes, channels: int) -> npt.NDArray[np.uint8]:

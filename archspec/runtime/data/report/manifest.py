@@ -276,11 +276,16 @@ def _of_pixels(images: Images, data: str) -> list[ImageFacts]:
 def manifest_text(manifest: Manifest) -> str:
     """Several lines; the last two can be copied into a spec."""
     facts = manifest.to_json()
-    lines = [f"{visible(manifest.data)}: {_images(facts['images'])} ({manifest.decoded:,} decoded now)"]
+    lines = [f"{visible(manifest.data)}: {_images(facts['images'])}"]
+    if manifest.bad:
+        lines[0] += f", and {counted(len(manifest.bad), 'file')} that cannot be read"
+    if manifest.decoded < facts["images"] + len(manifest.bad) and "array" not in facts["formats"]:
+        changed = f"{manifest.decoded:,} of the files" if manifest.decoded else "none of the files"
+        lines[0] += f"; {changed} changed since the last check"
     for name, counts in facts["parts"].items():
         classes = listed((f"{each} {count:,}" for each, count in counts.items()), CLASSES)
         lines.append(f"  {name or 'all'}: {_images(sum(counts.values()))} of {len(counts)} classes: {classes}")
-    lines.append(f"  {manifest.source.described({name: len(part.images) for name, part in manifest.parts.items()})}")
+    lines.append(f"  parts in training: {manifest.source.described()}")
     for name in ("formats", "modes"):
         if counts := facts[name]:
             lines.append(f"  {name}: {listed(f'{each} {count:,}' for each, count in counts.items())}")

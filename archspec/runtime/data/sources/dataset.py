@@ -14,7 +14,7 @@ from archspec.runtime.data.files.file_checks import checked_files
 from archspec.runtime.data.files.image_facts import cache_file
 from archspec.runtime.data.images import Images, Report, check_classes, class_counts, to_channels, with_classes
 from archspec.runtime.data.sources.parts import SPLITS, Parts
-from archspec.runtime.data.sources.source import find_source
+from archspec.runtime.data.sources.source import find_source, open_source
 
 
 def open_data(
@@ -26,6 +26,7 @@ def open_data(
     skip_bad_images: bool = False,
     channels: int = 3,
     classes: int | None = None,
+    parts: Parts | None = None,
     report: Report | None = None,
 ) -> Images:
     """The training or the validation images of a data source. Image files are decoded once, and again when they change.
@@ -41,6 +42,7 @@ def open_data(
         skip_bad_images: leave out files that cannot be decoded.
         channels: of the network's input; grey and RGB images are converted into each other.
         classes: of the network; checked before any file is decoded.
+        parts: of the data source, if it is open already.
         report: receives progress and warnings, line by line.
 
     Raises:
@@ -50,7 +52,7 @@ def open_data(
     """
     tell = report or _ignore
     with os_errors(data):
-        parts = find_source(data).open(data, channels=channels, report=tell)
+        parts = parts or open_source(data, channels=channels, report=tell)
         check_names(parts, data)
         if split == "train":
             _check_several_classes(parts, data)
@@ -102,7 +104,23 @@ def _check_several_classes(parts: Parts, data: str) -> None:
 def open_parts(data: str, report: Report) -> Parts:
     """All parts of a data source, without checks. Files are listed, not decoded. Raises as `DataSource.open`."""
     with os_errors(data):
-        return find_source(data).open(data, channels=3, report=report)
+        return open_source(data, channels=3, report=report)
+
+
+def listed_parts(data: str, *, channels: int, classes: int, report: Report) -> Parts | None:
+    """The parts of a source that only lists files, with as many classes as the network, before TensorFlow is imported.
+
+    None for another source. Raises as `open_data`.
+    """
+    if not find_source(data).only_lists:
+        return None
+    with os_errors(data):
+        parts = open_source(data, channels=channels, report=report)
+    check_names(parts, data)
+    _check_several_classes(parts, data)
+    if parts.train is not None:
+        check_classes(classes, len(parts.class_names[parts.train]), data)
+    return parts
 
 
 @contextmanager

@@ -17,6 +17,7 @@ class Digits(DataSource):
     """1,797 images of handwritten digits, 8 x 8 pixels, included in archspec; the last 450 are for validation."""
 
     name = "digits"
+    only_lists = True
     forms = ("digits",)
 
     def takes(self, data: str) -> bool:

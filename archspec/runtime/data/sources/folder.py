@@ -29,6 +29,7 @@ class ClassFolders(DataSource):
     """
 
     name = "folder"
+    only_lists = True
     forms = ("FOLDER",)
     fallback = True
 

@@ -37,6 +37,7 @@ class Npz(DataSource):
     """
 
     name = "npz"
+    only_lists = True
     forms = ("FILE.npz",)
     suffixes = (".npz",)
 

@@ -143,20 +143,13 @@ class Parts(Mapping[str, Images]):
         help = did_you_mean(name, names) if names else f"use one of {listed(f'`{each}`' for each in SPLITS)}"
         return fail("data-not-found", fact, help=help)
 
-    def described(self, counts: Mapping[str, int] | None = None) -> str:
-        """What training does with the parts: `train: 40 images of 2 classes in train/; validation: 9 in valid/`."""
-
-        def images(part: str) -> str:
-            place = f"in {self.label(part)}" if part else ""
-            if counts is None or part not in counts:
-                return self.label(part)
-            return f"{counts[part]:,} images of {len(self.class_names[part]):,} classes {place}".rstrip()
-
+    def described(self) -> str:
+        """What training does with the parts: `train: train/; validation: valid/; not used: extra/`."""
         uses = []
         if self.train is not None:
-            uses.append(f"train: {images(self.train)}")
+            uses.append(f"train: {self.label(self.train)}")
         if self.validation is not None:
-            uses.append(f"validation: {images(self.validation)}")
+            uses.append(f"validation: {self.label(self.validation)}")
         elif self.train is not None:
             uses.append(f"validation: the share of {option('validation_split')}")
         if others := self.not_used():

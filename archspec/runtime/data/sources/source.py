@@ -50,6 +50,7 @@ class DataSource(Declared):
         prefix: DATA that starts with it is for this source: `keras:`.
         suffixes: files that end in one of them, in any case, are for this source: `.npz`.
         fallback: True for a source that is asked after all others.
+        only_lists: True for a source without TensorFlow, so that its classes are checked before TensorFlow is imported.
         extra: of archspec, which installs a package that the source or one of its forms needs.
     """
 
@@ -58,6 +59,7 @@ class DataSource(Declared):
     prefix: ClassVar[str] = ""
     suffixes: ClassVar[tuple[str, ...]] = ()
     fallback: ClassVar[bool] = False
+    only_lists: ClassVar[bool] = False
     extra: ClassVar[str] = ""
 
     @classmethod
@@ -108,6 +110,26 @@ def data_sources() -> tuple[DataSource, ...]:
 def data_forms() -> list[tuple[str, str]]:
     """Each form of DATA, such as `keras:NAME`, and its description, for help texts and documentation."""
     return [(", ".join(each.forms), each.summary()) for each in data_sources()]
+
+
+def open_source(data: str, *, channels: int, report: Report) -> Parts:
+    """The parts of DATA. Raises ArchspecError as `find_source` and `DataSource.open`, and `plugin`."""
+    source = find_source(data)
+    try:
+        return source.open(data, channels=channels, report=report)
+    except (ArchspecError, OSError):
+        raise
+    except Exception as error:
+        package = type(source).__module__.partition(".")[0]
+        if package == "archspec" or os.environ.get("ARCHSPEC_DEBUG"):
+            raise
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise fail(
+            "plugin",
+            f"the data source `{source.name}` of the package `{package}` cannot open `{data}`",
+            notes=[f"it raised {type(error).__name__}: {reason}"],
+            help=f"report it to the authors of `{package}`; with ARCHSPEC_DEBUG=1 the traceback is shown",
+        ) from error
 
 
 def find_source(data: str) -> DataSource:

@@ -45,6 +45,7 @@ class TableFile(DataSource):
     """
 
     name = "table"
+    only_lists = True
     forms = ("FILE.csv", "FILE.parquet")
     suffixes = (".csv", ".parquet")
     extra = "parquet"

@@ -14,8 +14,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.files.decode import _upright, decode, decode_bytes, decode_window, read_image, window
-from archspec.runtime.data.files.encoded_image import BadImageError, header, header_of
+from archspec.runtime.data.files.decode import _upright, decode, decode_bytes, decode_window, window
+from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, header, header_of
 from archspec.runtime.data.images import luminance
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
 from archspec.transforms import TRANSFORMS
@@ -256,12 +256,19 @@ def test_without_exif_the_short_way_is_the_graphs(channels: int) -> None:
     assert _upright(tf, encoded("RGB", "BMP"), channels) is None
 
 
+def checked(path: Path) -> bytes:
+    """The contents of a file with a good header."""
+    contents = EncodedImage(str(path)).read()
+    header_of(contents)
+    return contents
+
+
 def test_a_file_is_read_or_its_fault_named(tmp_path: Path) -> None:
     whole = encoded("RGB", "PNG")
     path = tmp_path / "picture.anything"
     path.write_bytes(whole)
     assert header(str(path))[:2] == (11, 7)
-    np.testing.assert_array_equal(read_image(tf, str(path), 3), PICTURE)
+    np.testing.assert_array_equal(decode_bytes(tf, EncodedImage(str(path)).read(), 3), PICTURE)
     for contents, reason in (
         (whole[:-40], "a damaged PNG"),
         (encoded("RGB", "JPEG")[:500], "a damaged JPEG"),
@@ -270,8 +277,8 @@ def test_a_file_is_read_or_its_fault_named(tmp_path: Path) -> None:
     ):
         path.write_bytes(contents)
         with pytest.raises(BadImageError, match=reason):
-            read_image(tf, str(path), 3)
+            decode_bytes(tf, checked(path), 3)
     with pytest.raises(BadImageError, match="not a file"):
-        read_image(tf, str(tmp_path), 3)
+        checked(tmp_path)
     with pytest.raises(BadImageError, match="a damaged image"):
         decode_bytes(tf, b"anything", 3)

@@ -209,18 +209,18 @@ def test_what_training_would_use_is_said_and_one_part_can_be_checked(folder: Pat
     (folder / "train/dog/bad.png").unlink()
     two_parts(folder / "TEST")
     (folder / "notes").mkdir()
-    uses = "train: 5 images of 2 classes in train/; validation: 3 images of 2 classes in val/; not used: TEST/, notes/"
+    uses = "parts in training: train: train/; validation: val/; not used: TEST/, notes/"
     assert f"  {uses}\n" in run("data", "check", folder).out
     assert json.loads(run("data", "check", folder, "--split", "validation", "--format", "json").out)["images"] == 3
     assert "error[data-not-found]" in run("data", "check", folder, "--split", "eel").err
 
 
-def test_what_the_check_prints_is_a_page(folder: Path, run: Run, tmp_path: Path) -> None:
+def test_what_the_check_prints_is_a_spec(folder: Path, run: Run, tmp_path: Path) -> None:
     (folder / "train/dog/bad.png").unlink()
     lines = run("data", "check", folder).out.splitlines()
     preprocess, pca = lines[-2].strip(), lines[-1].strip()
-    page = f"name: net\ninput: [7, 5, 3]\n{preprocess}\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [{pca}]\n"
-    (tmp_path / "net.yaml").write_text(page)
+    spec = f"name: net\ninput: [7, 5, 3]\n{preprocess}\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [{pca}]\n"
+    (tmp_path / "net.yaml").write_text(spec)
     result = run("check", tmp_path / "net.yaml")
     assert (result.status, result.err) == (0, "")
 

@@ -24,8 +24,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_preview_shows_evaluation_then_augmentation(folder: Path, run: Run, tmp_path: Path) -> None:
-    page = "name: net\ninput: [6, 5, 3]\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [random_crop, pad: 0]\n"
-    (tmp_path / "net.yaml").write_text(page)
+    spec = "name: net\ninput: [6, 5, 3]\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [random_crop, pad: 0]\n"
+    (tmp_path / "net.yaml").write_text(spec)
     arguments = ("data", "preview", tmp_path / "net.yaml", "--data", folder, "-o", tmp_path / "sheet.png")
     result = run(*arguments, "--rows", 3, "--columns", 4)
     assert (result.status, result.err) == (0, "")
@@ -69,8 +69,8 @@ def test_a_sheet_has_letters_for_names_that_are_not_english() -> None:
 
 def test_what_the_sheet_shows_of_an_image_are_windows_of_it(folder: Path, run: Run, tmp_path: Path) -> None:
     """Each of them somewhere in it, mirrored or not; two epochs in a row seldom see the same."""
-    page = "name: net\ninput: [6, 5, 3]\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [random_crop, random_flip]\n"
-    (tmp_path / "net.yaml").write_text(page)
+    spec = "name: net\ninput: [6, 5, 3]\nlayers: [flatten, dense: 2]\ntrain:\n  augment: [random_crop, random_flip]\n"
+    (tmp_path / "net.yaml").write_text(spec)
     out = tmp_path / "sheet.png"
     result = run("data", "preview", tmp_path / "net.yaml", "--data", folder, "-o", out, "--rows", 5, "--columns", 6)
     assert (result.status, result.err) == (0, "")

@@ -19,7 +19,7 @@ def test_digits_are_the_published_ones_with_the_last_450_held_out() -> None:
     train, validation = (open_data("digits", split, channels=1) for split in ("train", "validation"))
     assert (len(train), len(validation)) == (1347, 450)
     assert train.class_names == tuple("0123456789")
-    # the UCI page: 178, 182, 177, 183, 181, 182, 181, 179, 174, 180 images in the test set
+    # the UCI spec: 178, 182, 177, 183, 181, 182, 181, 179, 174, 180 images in the test set
     counts = np.add(class_counts(train), class_counts(validation))
     assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert train.pixels is not None
@@ -92,7 +92,7 @@ def test_a_class_of_one_image_cannot_be_divided(tmp_path: Path) -> None:
     lines: list[str] = []
     assert len(open_data(str(tmp_path), "train", validation_split=0.5)) == 2
     assert len(open_data(str(tmp_path), "validation", validation_split=0.5, report=lines.append)) == 1
-    fact = "`validation_split=0.5` leaves no validation images of class `a`: one image cannot be divided"
+    fact = "`--validation-split 0.5` leaves no validation images of class `a`: one image cannot be divided"
     assert lines == [fact]
 
 

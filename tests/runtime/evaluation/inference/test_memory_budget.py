@@ -84,7 +84,7 @@ def test_batches_are_no_larger_than_the_memory(model: Path, monkeypatch: pytest.
     assert sum(sizes) == 18
 
 
-def page_with_gate(tmp_path: Path) -> Path:
+def spec_with_gate(tmp_path: Path) -> Path:
     """A network that sees the whole image, and cannot be cut."""
     inputs = keras.Input((9, 11, 3))
     maps = keras.layers.Conv2D(5, 3, strides=2)(inputs)
@@ -99,7 +99,7 @@ def test_what_cannot_be_cut_is_refused_before_an_image_is_decoded(
 ) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 2 * 40_000)
     monkeypatch.setattr(views, "rescaled_images", lambda *_: pytest.fail("an image was decoded"))
-    network = Predictor.open(page_with_gate(tmp_path), make_strategy())
+    network = Predictor.open(spec_with_gate(tmp_path), make_strategy())
     with pytest.raises(ArchspecError) as caught:
         posteriors(network, images(30, 30), "dense: 600")
     (diagnostic,) = caught.value.diagnostics

@@ -239,7 +239,7 @@ def test_a_free_input_needs_the_size_of_a_crop(tmp_path: Path, folder: Path, pix
     keras.Model(inputs, keras.layers.Dense(6)(pooled)).save(tmp_path / "free.keras")
     assert evaluate(tmp_path / "free.keras", str(folder), protocol="dense: 12").images == 18
     whole = evaluate(tmp_path / "free.keras", str(folder))
-    assert whole.protocol == "dense: {flip: false}"  # what a network without a size can do without a page
+    assert whole.protocol == "dense: {flip: false}"  # what a network without a size can do without a spec
     pooled_pixels = np.array([image.mean(axis=(0, 1)) for image in pixels.values()])
     *_, kernel, bias = keras.saving.load_model(tmp_path / "free.keras").get_weights()
     expected = reference.softmax(pooled_pixels @ kernel + bias)

@@ -1,6 +1,6 @@
 """The counts of keras.applications, torchvision and the papers, first half of the zoo; all static.
 
-Each page states in `expect` what its paper prints and `check` holds it to that. Here are the exact figures of the two
+Each spec states in `expect` what its paper prints and `check` holds it to that. Here are the exact figures of the two
 libraries for every size, and what no single count can show.
 """
 
@@ -85,25 +85,25 @@ LINES = {
 
 
 def convolutions(graph: Graph) -> list[tuple[int, ...]]:
-    """(kernel height, input channels, filters) of each convolution, in the order of the page."""
+    """(kernel height, input channels, filters) of each convolution, in the order of the spec."""
     kernels = (node.facts.weights[0].shape for node in graph.layers if node.op.name == "conv")
     return [(height, entering, filters) for height, _, entering, filters in kernels]
 
 
 @pytest.mark.parametrize(("reference", "settings"), KERAS)
-def test_a_page_has_the_parameters_of_keras_applications(
+def test_a_spec_has_the_parameters_of_keras_applications(
     reference: str, settings: tuple[tuple[str, float], ...]
 ) -> None:
     assert archspec.load(reference, **dict(settings)).graph().params == KERAS[reference, settings]
 
 
 @pytest.mark.parametrize("reference", TORCHVISION)
-def test_a_page_has_the_trained_parameters_of_torchvision(reference: str) -> None:
+def test_a_spec_has_the_trained_parameters_of_torchvision(reference: str) -> None:
     assert archspec.load(reference).graph().trainable_params == TORCHVISION[reference]
 
 
 @pytest.mark.parametrize("family", LINES)
-def test_a_page_of_the_zoo_stays_a_page(family: str) -> None:
+def test_a_spec_of_the_zoo_stays_a_spec(family: str) -> None:
     assert len(api.read_spec(family).text.splitlines()) <= LINES[family]
 
 

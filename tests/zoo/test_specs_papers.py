@@ -1,4 +1,4 @@
-"""The pages of the papers around VGG and ResNet: feature maps as their tables print them, and counts from outside."""
+"""The specs of the papers around VGG and ResNet: feature maps as their tables print them, and counts from outside."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from archspec import api
 from archspec.diagnostics import ArchspecError
-from archspec.graph.select import MAX_WILDCARDS, Matcher, matcher, matches, partner
+from archspec.graph.patterns import MAX_WILDCARDS, Matcher, matcher, matches, partner
 
 REGULAR = {"/**": "(/.*)?", "**/": "(.*/)?", "**": "(.*)", "*": "([^/]*)", "?": "([^/])", "[ab]": "([ab])"}
 """The wildcards as regular expressions, with a group for each."""
@@ -69,7 +69,7 @@ def test_many_patterns_take_one_pass() -> None:
 
 
 def test_patterns_that_take_too_long_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.graph.select.MAX_MOVES", 10_000)
+    monkeypatch.setattr("archspec.graph.patterns.MAX_MOVES", 10_000)
     with pytest.raises(ArchspecError, match="take too long to match"):
         Matcher([f"*{i}*{i + 1}*" for i in range(3000)]).of("conv/123456789")
 
