@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         convolutionalize,
         convolutionalize_spec,
         data_sources,
+        deepen,
         diff,
         draw,
         evaluate,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from archspec.graph.ir import Graph
     from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.data.report.manifest import Manifest
+    from archspec.runtime.dense.scorer import DenseScorer
     from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.explain.explanation import Explanation
     from archspec.runtime.export.export_result import Export
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchspecError",
+    "DenseScorer",
     "Diagnostic",
     "Difference",
     "Drawing",
@@ -102,6 +105,7 @@ __all__ = [
     "convolutionalize",
     "convolutionalize_spec",
     "data_sources",
+    "deepen",
     "diff",
     "draw",
     "evaluate",
@@ -130,6 +134,7 @@ __all__ = [
 
 _CLASSES = {
     "ArchspecError": "diagnostics",
+    "DenseScorer": "runtime.dense.scorer",
     "Diagnostic": "diagnostics",
     "Difference": "graph.diff.diff",
     "Drawing": "drawings.drawing",

@@ -81,7 +81,7 @@ MAY_IMPORT = {
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "
     "runtime.explain drawings",
     "": BASE + "api drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
-    "runtime.training runtime.evaluation runtime.export runtime.explain",
+    "runtime.training runtime.evaluation runtime.export runtime.explain runtime.dense",
     "cli": "version wording diagnostics format interrupt api",
     "__main__": "cli interrupt",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +93,35 @@ def convolutionalize(model: keras.Model, *, graph: Graph | None = None, output: 
     from archspec.runtime.dense.convert import convolutionalize
 
     return convolutionalize(model, graph=graph, output=output)
+
+
+@public()
+def deepen(
+    model: keras.Model,
+    after: Mapping[str, int] | Sequence[str],
+    *,
+    graph: Graph | None = None,
+    kernel_size: PositiveInt = 3,
+    normalized: bool = False,
+) -> keras.Model:
+    """Make a trained network deeper by identity layers, which do not change its outputs, to train it further.
+
+    He et al. 2016, section 1: "the added layers are identity mapping, and the other layers are copied".
+
+    Args:
+        model: a functional Keras model.
+        after: paths, or patterns of paths, of relu layers, each with the number of layers to add after it; one by
+            default.
+        graph: the graph that the model was built from; by default the layers are read from the model.
+        kernel_size: of added convolutions, odd.
+        normalized: add batch normalization too. The outputs are then equal up to rounding, and at inference only.
+
+    Raises:
+        ArchspecError: `deepen`, `unmatched-pattern`, `bad-pattern`; without a graph the errors of `from_keras`.
+    """
+    from archspec.runtime.dense.net2deeper import deepen
+
+    return deepen(model, after, graph=graph, kernel_size=kernel_size, normalized=normalized)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ PLAIN: Mapping[str, Any] = {
     "run": "no-such-run",
     "out": "no/such/folder/out.png",
     "predictions": [],
+    "after": ["relu"],
     "directory": "evaluation",
     "path": "no/such/folder/out.svg",
 }
@@ -79,7 +80,7 @@ METHODS = {
     "Evaluations.render": lambda: archspec.Evaluations().render,
     "Evaluations.write": lambda: archspec.Evaluations().write,
 }
-NEVER_RUN = {"build", "Network.build", "Network.save", "convolutionalize", "load_weights"} | {
+NEVER_RUN = {"build", "Network.build", "Network.save", "convolutionalize", "deepen", "load_weights"} | {
     "Explanation.render",
     "Explanation.write",
 }

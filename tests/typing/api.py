@@ -75,6 +75,8 @@ def models(network: archspec.Network) -> None:
     assert_type(archspec.from_keras(model, name="net"), str)
     assert_type(archspec.from_keras("keras:ResNet50"), str)
     assert_type(archspec.convolutionalize(model, graph=network.graph(), output="logits"), keras.Model)
+    assert_type(archspec.deepen(model, {"**/relu_2": 2}, graph=network.graph(), normalized=True), keras.Model)
+    assert_type(archspec.DenseScorer.of(model, memory=1_000_000), archspec.DenseScorer)
     converted = archspec.convolutionalize_spec(network, output="scores")
     assert_type(converted, archspec.FullyConvolutional)
     assert_type(converted.write("dense.yaml", overwrite=True), Path)

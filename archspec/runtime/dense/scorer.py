@@ -38,6 +38,7 @@ class DenseScorer:
     window: tuple[int, ...]
     """The input size of the classifier, pixels."""
     effects: tuple[Effect, ...]
+    """How its output on larger images differs from the classifier applied to crops; empty where it is equal."""
     memory: int
     """Limit on the outputs of layers, bytes."""
 
@@ -56,7 +57,7 @@ class DenseScorer:
             memory: limit, bytes; by default half of the free memory of the machine.
 
         Raises:
-            ArchspecError: those of `archspec.runtime.dense.convert.convolutionalize`.
+            ArchspecError: those of `archspec.convolutionalize`.
         """
         graph = graph or graph_of(model)
         dense = dense_graph(graph, output=output)

@@ -27,7 +27,7 @@ def has_long_text(contents: bytes) -> bool:
     A chunk counts up to the next one of its kind, which is an upper bound that needs no walk over the chunks.
     """
     parts = [part for kind in COMPRESSED_TEXT for part in contents.split(kind)[1:]]
-    return sum(least_room(len(part), min) for part in parts) > MOST_TEXT
+    return bool(sum(least_room(len(part), min) for part in parts) > MOST_TEXT)
 
 
 def gif_pixels(contents: bytes) -> int:
