@@ -8,6 +8,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import overwrite
+from archspec.cli.terminal import echo
 
 
 @click.command("from-keras")
@@ -23,6 +24,7 @@ def command(source: str, out: Path | None, name: str | None, overwrite: bool) ->
     \b
     SOURCE is one of
       FILE.keras        a functional or sequential model of Keras layers; a file of archspec contains its spec
+      FILE.h5           a whole model of Keras 2 or 3 in HDF5
       keras:ResNet50    a function of keras.applications
     """
     if out is not None:
@@ -32,6 +34,9 @@ def command(source: str, out: Path | None, name: str | None, overwrite: bool) ->
         click.echo(text, nl=False)
         return
     api.write_text(out, text, overwrite=overwrite)
+    for line in text.splitlines()[1:2]:
+        if line.startswith("# Left out"):
+            echo(f"note: {line.removeprefix('# ')}")
     click.echo(f"wrote {out}: {text.count(chr(10))} lines; next, try:")
     click.echo(f"  archspec summarize {out}")
     if not source.startswith("keras:"):

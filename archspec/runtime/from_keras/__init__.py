@@ -10,15 +10,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, listed
 from archspec.graph.decompile import decompile
-from archspec.runtime.from_keras.model import read_model
+from archspec.runtime.from_keras.model import left_out, read_model
 from archspec.runtime.models.model_file import load_model
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.weights.applications import architecture
 
 __all__ = ["spec_of", "spec_of_source"]
 
+LEFT_OUT = "Left out, without effect at inference"
+"""The beginning of the comment that names the layers that a spec does not have."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 
 
@@ -36,11 +38,16 @@ def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -
         raise fail("bad-name", f"`{name}` cannot be the name of a spec", help="use letters, digits, `_` and `-`")
     graph = read_model(model)
     comment = source or f"Made by `archspec from-keras` from the model `{model.name}`."
-    return decompile(graph, name or graph.name, comment).text
+    text = decompile(graph, name or graph.name, comment).text
+    dropped = left_out(model)
+    if not dropped:
+        return text
+    first, _, rest = text.partition("\n")
+    return f"{first}\n# {LEFT_OUT}: {listed(dropped, 12)}\n{rest}"
 
 
 def spec_of_source(source: str, *, name: str | None = None) -> str:
-    """The spec of a `.keras` file, or of `keras:NAME`, a function of keras.applications.
+    """The spec of a file of a Keras model (`.keras`, `.h5`), or of `keras:NAME`, a function of keras.applications.
 
     A file that archspec wrote contains its spec, which is returned unchanged unless `name` is given.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, fail
@@ -11,7 +12,7 @@ from archspec.graph.ir import INPUT, Facts, Graph, Node
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
 from archspec.plugins import load_all_plugins
-from archspec.runtime.from_keras.operations import NOWHERE, READERS, Reading
+from archspec.runtime.from_keras.operations import LEFT_OUT, NOWHERE, READERS, Reading
 from archspec.runtime.from_keras.simplify import simplify
 from archspec.runtime.models.keras_graph import Call, KerasGraph, keras_graph
 
@@ -31,7 +32,27 @@ def read_model(model: Any) -> Graph:
             place[index] = _read(call, tuple(_position(call, place, each) for each in call.inputs), nodes)
     outputs = tuple(place[index] for index, _ in graph.outputs)
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", model.name).strip("-") or "model"
-    return simplify(Graph(name, tuple(nodes), outputs, (1.0,) * len(outputs)))
+    return simplify(_reached(Graph(name, tuple(nodes), outputs, (1.0,) * len(outputs))))
+
+
+def _reached(graph: Graph) -> Graph:
+    """The graph without nodes that no output reads: single channels that became a selection of channels."""
+    wanted = {0, *graph.outputs}
+    for index in range(len(graph.nodes) - 1, -1, -1):
+        wanted |= set(graph.nodes[index].inputs) if index in wanted else set()
+    if len(wanted) == len(graph.nodes):
+        return graph
+    place = {old: new for new, old in enumerate(sorted(wanted))}
+    nodes = [
+        graph.nodes[index]._replace(inputs=tuple(place[source] for source in graph.nodes[index].inputs))
+        for index in sorted(wanted)
+    ]
+    return replace(graph, nodes=tuple(nodes), outputs=tuple(place[index] for index in graph.outputs))
+
+
+def left_out(model: Any) -> list[str]:
+    """The layers that a spec of the model does not have: `random_flip` (RandomFlip)."""
+    return [f"`{call.path}` ({call.kind})" for call in keras_graph(model).calls if call.kind in LEFT_OUT]
 
 
 def _refuse(model: Any, graph: KerasGraph) -> None:

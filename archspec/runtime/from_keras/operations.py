@@ -71,7 +71,7 @@ def subtract(reading: Reading) -> int:
     value = _number(reading)
     if _number_first(reading):  # 1 - x
         return reading.add("rescale", scale=-1.0, offset=value)
-    return reading.add("rescale", scale=1.0, offset=-value)
+    return reading.add("rescale", scale=1.0, offset=_each(value, lambda number: -number))
 
 
 def divide(reading: Reading) -> int:
@@ -80,7 +80,7 @@ def divide(reading: Reading) -> int:
     value = _number(reading)
     if _number_first(reading):  # 1 / x
         return reading.add("rescale", reading.add("reciprocal"), scale=value)
-    return reading.add("rescale", scale=1 / value)
+    return reading.add("rescale", scale=_each(value, lambda number: 1 / number))
 
 
 POWERS = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
@@ -100,6 +100,14 @@ def _number_first(reading: Reading) -> bool:
     import keras
 
     return not isinstance(reading.given[0], keras.KerasTensor)
+
+
+def _each(value: Any, function: Callable[[float], float]) -> Any:
+    """The function of a number, or of one number for each channel. Raises OpError for a division by zero."""
+    try:
+        return tuple(map(function, value)) if isinstance(value, (tuple, list)) else function(value)
+    except ZeroDivisionError:
+        raise OpError("it divides by zero") from None
 
 
 def _number(reading: Reading) -> Any:
@@ -124,6 +132,88 @@ def pad(reading: Reading) -> int:
     return reading.add("zero_pad", padding=pixels)
 
 
+def cast(reading: Reading) -> int:
+    """A conversion to numbers with a fraction has no effect in a spec."""
+    if "float" not in str(reading.layer.dtype):
+        raise OpError(f"it converts its input to {reading.layer.dtype}")
+    return reading.inputs[0]
+
+
+def get_item(reading: Reading) -> int:
+    """`x[..., ::-1]`, `x[:, 1:, 1:, :]`, `x[:, 0]`: each axis by an operator, the last axis first."""
+    if len(reading.inputs) > 1:
+        raise OpError("its index is a layer")
+    key = reading.given[1]
+    sizes = reading.nodes[reading.inputs[0]].shape
+    parts = [*key] if isinstance(key, (tuple, list)) else [key]
+    if Ellipsis in parts:
+        place = parts.index(Ellipsis)
+        parts[place : place + 1] = [slice(None)] * (len(sizes) + 2 - len(parts))
+    parts += [slice(None)] * (len(sizes) + 1 - len(parts))
+    if len(parts) != len(sizes) + 1 or not all(isinstance(part, (int, slice)) for part in parts):
+        raise OpError("its index adds an axis, or is neither a number nor a range")
+    if parts[0] != slice(None):
+        raise OpError("it selects images of the batch")
+    node = reading.inputs[0]
+    for axis in range(len(sizes), 0, -1):
+        node = _part(reading, node, axis, parts[axis])
+    return node
+
+
+def _part(reading: Reading, node: int, axis: int, part: int | slice) -> int:
+    """The node for a number or a range along one axis, counted as in Keras."""
+    shape = reading.nodes[node].shape
+    size = shape[axis - 1]
+    if isinstance(part, int):
+        return reading.add("take", node, indices=part, axis=axis)
+    if part.step not in (None, 1):
+        if axis != len(shape) or size is None:
+            raise OpError(f"it reads axis {axis} in steps of {part.step}")
+        return reading.add("select_channels", node, indices=list(range(size))[part])
+    if part.start in (None, 0) and part.stop in (None, size):
+        return node
+    return reading.add("slice", node, start=part.start or 0, end=part.stop, axis=axis)
+
+
+def flip(reading: Reading) -> int:
+    """`keras.ops.flip` of the channels."""
+    shape = reading.nodes[reading.inputs[0]].shape
+    axes = reading.layer.axis if isinstance(reading.layer.axis, (tuple, list)) else [reading.layer.axis]
+    if [axis if axis is None else axis % (len(shape) + 1) for axis in axes] != [len(shape)] or shape[-1] is None:
+        raise OpError("it mirrors the image, not the order of the channels")
+    return reading.add("select_channels", indices=list(range(shape[-1]))[::-1])
+
+
+def stack(reading: Reading) -> int:
+    """`keras.ops.stack` of single channels of one layer: another order of the channels, as for Caffe."""
+    nodes = [reading.nodes[index] for index in reading.inputs]
+    rank = len(nodes[0].shape) + 1
+    sources = {node.inputs for node in nodes}
+    if reading.layer.axis not in (-1, rank) or len(sources) != 1 or any(node.op.name != "take" for node in nodes):
+        raise OpError("it stacks other things than channels of one layer")
+    shape = reading.nodes[nodes[0].inputs[0]].shape
+    taken = [vars(node.op) for node in nodes]
+    if len(shape) != rank or any(each["axis"] not in (-1, rank) for each in taken):
+        raise OpError("it stacks other things than channels of one layer")
+    return reading.add("select_channels", *nodes[0].inputs, indices=[each["indices"] % shape[-1] for each in taken])
+
+
+def take(reading: Reading) -> int:
+    """`keras.ops.take` of channels, or of one position."""
+    import numpy as np
+
+    shape = reading.nodes[reading.inputs[0]].shape
+    values = [value for value in reading.given[1:] if value is not None]
+    if len(reading.inputs) > 1 or not values or reading.layer.axis is None:
+        raise OpError("its indices are not numbers")
+    indices, axis = np.asarray(values[0]), reading.layer.axis % (len(shape) + 1)
+    if indices.ndim == 0:
+        return reading.add("take", indices=int(indices), axis=axis)
+    if axis != len(shape) or indices.ndim != 1 or shape[-1] is None:
+        raise OpError(f"it reads several positions of axis {axis}")
+    return reading.add("select_channels", indices=[int(index) % shape[-1] for index in indices])
+
+
 def scaled_sum(reading: Reading) -> int:
     """x + scale y, a layer of keras.applications.inception_resnet_v2."""
     x, y = reading.inputs
@@ -131,8 +221,27 @@ def scaled_sum(reading: Reading) -> int:
 
 
 def nothing(reading: Reading) -> int:
-    """A layer that has no effect at inference and no operator is left out."""
+    """A layer that has no effect at inference and no operator is left out.
+
+    Raises OpError: it changes the size of the image at inference too.
+    """
+    shape = reading.nodes[reading.inputs[0]].shape
+    if tuple(reading.call.shape) != tuple(shape):
+        raise OpError("it changes the size of the image at inference, too", help="use `keras.layers.CenterCrop`")
     return reading.inputs[0]
+
+
+AUGMENTATION = (
+    *("AugMix", "CutMix", "MixUp", "RandAugment", "Solarization", "MaxNumBoundingBoxes", "RandomBrightness"),
+    *("RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform"),
+    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHeight", "RandomHue"),
+    *("RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation"),
+    *("RandomSharpness", "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom"),
+)
+"""Layers of Keras that change images in training only."""
+NOISE = ("ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise")
+LEFT_OUT = (*AUGMENTATION, *NOISE)
+"""Classes that have no effect at inference and no operator."""
 
 
 READERS: dict[str, Callable[[Reading], int | None]] = {
@@ -142,6 +251,11 @@ READERS: dict[str, Callable[[Reading], int | None]] = {
     "Power": power,
     "Pad": pad,
     "CustomScaleLayer": scaled_sum,
-    **dict.fromkeys(("Identity", "ActivityRegularization", "GaussianNoise", "GaussianDropout"), nothing),
+    "Cast": cast,
+    "GetItem": get_item,
+    "Flip": flip,
+    "Take": take,
+    "Stack": stack,
+    **dict.fromkeys(("Identity", *LEFT_OUT), nothing),
 }
 """Class of a call -> reader, which returns the node for the call, or None if an operator reads the layer."""

@@ -6,18 +6,24 @@ Keras ignores the member and loads the file; archspec also loads the files of Ke
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.format import byte_size
 from archspec.runtime.models.build import deep_recursion
 from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
 from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
 from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
+from archspec.runtime.models.file_limits import CONFIG_BYTES, read_json
+from archspec.runtime.models.keras2_config import is_keras2
+from archspec.runtime.models.keras_config import custom_classes, first_sentence, layers_of
+from archspec.runtime.models.keras_file import h5_config, is_hdf5, keras_version, load_keras2, named_with
 from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.models.variable_limit import VariableLimitError, limited_variables
 from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
@@ -25,8 +31,7 @@ __all__ = ["Metadata", "load_model", "model_path", "read_metadata", "save_model"
 
 MEMBER = "archspec.json"
 MEMBER_BYTES = 16 << 20
-CONFIG_BYTES = 256 << 20
-"""Limits on unpacked sizes. A spec has a few kilobytes, the configuration of a 1202-layer network 3 MB."""
+"""Of archspec.json; a spec has a few kilobytes."""
 
 
 def save_model(model: Any, path: str | Path, metadata: Metadata) -> None:
@@ -72,29 +77,29 @@ def model_path(path: str | Path) -> Path:
 
 
 def load_model(path: str | Path) -> tuple[Any, Metadata]:
-    """The keras.Model of a `.keras` file or a run directory, and its metadata.
+    """The keras.Model of a file or a run directory, and its metadata.
+
+    The file is a `.keras` file, or an `.h5` file of a whole model, of Keras 2 or 3.
 
     A file written by Keras has the default metadata. Loading never runs code from the file.
 
     Raises:
-        ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe` for a file that holds Python code.
+        ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe` for a file that holds Python code,
+            `custom-layer` for a class that is not in Keras, `weights-damaged`.
     """
     path = model_path(path)
-    metadata, layers = _inspect(path)
+    if is_hdf5(path):
+        metadata, config, size = Metadata(), h5_config(path), path.stat().st_size
+    else:
+        metadata, config, size = _inspect(path)
     import_tensorflow()
     import keras
 
-    with deep_recursion(layers):
-        try:
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        except Exception as error:  # whatever a damaged or foreign configuration makes Keras raise
-            from archspec.runtime.models.custom_layers import register_layers
-
-            try:
-                register_layers(metadata)
-                model = keras.saving.load_model(path, compile=False, safe_mode=True)
-            except Exception:
-                raise _unreadable(path, error) from error
+    with deep_recursion(len(layers_of(config))), limited_variables(size):
+        if is_keras2(config, keras_version(path)):
+            model = load_keras2(path, config)
+        else:
+            model = _load_keras3(path, config, metadata)
     if not isinstance(model, keras.Model):
         raise fail("not-a-model", f"`{path}` contains a {type(model).__name__}, not a network", help=HELP)
     outputs = model.outputs[0].shape[-1]
@@ -110,20 +115,39 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
     return model, metadata
 
 
+def _load_keras3(path: Path, config: Any, metadata: Metadata) -> Any:
+    import keras
+
+    suffix = ".h5" if is_hdf5(path) else ".keras"
+    with named_with(path, suffix) as named, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Keras, about its own formats
+        try:
+            return keras.saving.load_model(named, compile=False, safe_mode=True)
+        except Exception as error:  # whatever a damaged or foreign configuration makes Keras raise
+            from archspec.runtime.models.custom_layers import register_layers
+
+            try:
+                register_layers(metadata)
+                return keras.saving.load_model(named, compile=False, safe_mode=True)
+            except Exception:
+                raise _unreadable(path, config, error) from error
+
+
 def read_metadata(path: str | Path) -> Metadata:
     """The metadata of a model file, or of the best model of a run directory, without loading the network.
 
     Raises:
         ArchspecError: as `load_model`.
     """
-    return _inspect(model_path(path))[0]
+    path = model_path(path)
+    return Metadata() if is_hdf5(path) else _inspect(path)[0]
 
 
 HELP = "give a file that `archspec train`, `archspec build` or `model.save(...)` of Keras wrote"
 
 
-def _inspect(path: Path) -> tuple[Metadata, int]:
-    """The metadata and the number of layers, without Keras. Raises ArchspecError: `not-a-model`."""
+def _inspect(path: Path) -> tuple[Metadata, Any, int]:
+    """The metadata, the configuration, and the size of the weights in bytes. Raises ArchspecError: `not-a-model`."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
@@ -139,14 +163,14 @@ def _inspect(path: Path) -> tuple[Metadata, int]:
                         notes=[f"the file has {byte_size(total)}"],
                         help=HELP,
                     )
-            config = json.loads(archive.read("config.json"))
-            description = json.loads(archive.read(MEMBER)) if MEMBER in sizes else Metadata().to_json()
+            config = read_json(archive.read("config.json"))
+            description = read_json(archive.read(MEMBER)) if MEMBER in sizes else Metadata().to_json()
     except OSError as error:
         raise fail(
             "not-a-model", f"cannot read `{path}`: {(error.strerror or str(error)).lower()}", help=HELP
         ) from error
-    except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError, EOFError, zlib.error) as error:
-        raise fail("not-a-model", f"`{path}` is not a model file: {_first_sentence(error)}", help=HELP) from error
+    except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
+        raise fail("not-a-model", f"`{path}` is not a model file: {first_sentence(error)}", help=HELP) from error
     try:
         metadata = Metadata.from_json(description)
     except ValueError as error:
@@ -155,22 +179,29 @@ def _inspect(path: Path) -> tuple[Metadata, int]:
             f"this version of archspec cannot read the metadata of `{path}`: {error}",
             help="install a newer archspec, or the package that declares its transforms",
         ) from error
-    if not path.name.endswith(".keras"):
-        raise fail("not-a-model", f"the name of `{path}` does not end in `.keras`", help="rename it")
-    layers = config.get("config", {}).get("layers", ()) if isinstance(config, dict) else ()
-    return metadata, len(layers)
+    if not isinstance(config, dict) or not isinstance(config.get("config"), (dict, list)):
+        raise fail("not-a-model", f"`{path}` has no configuration of a network", help=HELP)
+    inner = config["config"]
+    if isinstance(inner, dict) and not isinstance(inner.get("layers", []), list):
+        raise fail("not-a-model", f"the configuration of `{path}` has no list of layers", help=HELP)
+    return metadata, config, sizes.get("model.weights.h5", 0)
 
 
-def _unreadable(path: Path, error: Exception) -> ArchspecError:
+def _unreadable(path: Path, config: Any, error: Exception) -> ArchspecError:
     text = str(error)
+    if isinstance(error, VariableLimitError):
+        return fail("not-a-model", f"`{path}` is damaged: {text}", help=HELP)
     if "safe_mode" in text or "unsafe" in text.lower():
         message = f"`{path}` contains Python code, and archspec never runs code from a file"
         return fail("model-unsafe", message, help="replace its Lambda layers by other Keras layers, and save it again")
-    note = f"Keras says: {_first_sentence(error)}"
+    note = f"Keras says: {first_sentence(error)}"
+    custom = custom_classes(config)
+    if custom:
+        return fail(
+            "custom-layer",
+            f"`{path}` contains layers of classes that are not in Keras: {listed(custom, 5)}",
+            notes=["the code of a class is not in the file"],
+            help="in Python, import the module that registers the classes before you call archspec; "
+            "or build the model of layers of Keras, and save it again",
+        )
     return fail("not-a-model", f"`{path}` cannot be loaded", notes=[note], help=HELP)
-
-
-def _first_sentence(error: Exception) -> str:
-    """The first sentence of an error, in lower case, at most 200 characters."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0][:200]
-    return text[:1].lower() + text[1:].rstrip(".")

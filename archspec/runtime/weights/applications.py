@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed
 from archspec.runtime.models.build import without_weights
+from archspec.runtime.models.h5_dataset import damaged
+from archspec.runtime.models.model_file import load_model
+from archspec.runtime.models.variable_limit import limited_variables
 from archspec.runtime.weights.matching import Unit
 
 FUNCTIONS: dict[str, str] = {
@@ -127,24 +131,28 @@ def model_with(path: Path, units: Sequence[Unit], model_name: str) -> Any:
     if function is None or sum(unit.kind != "param" for unit in units) < 2:
         return None
     top = "notop" not in squeezed
-    classes = units[-1].shapes[0][-1] if top else 1000
-    try:
-        model = known[function](weights=None, include_top=top, classes=classes)
-        model.load_weights(path)
-    except (ValueError, TypeError):  # it has other layers than its name says
-        return None
-    return model
+    heads = [unit for unit in units if unit.kind == "dense"] or [units[-1]]  # .weights.h5 is sorted by class
+    classes = heads[-1].shapes[0][-1] if top else 1000
+    with limited_variables(path.stat().st_size), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = known[function](weights=None, include_top=top, classes=classes)
+            model.load_weights(path)
+        except (ValueError, TypeError, KeyError, IndexError, OSError):  # it has other layers than its name says
+            return None
+    return None if any("could not be loaded" in str(warning.message) for warning in caught) else model
 
 
 def _described(path: Path) -> Any:
     """The model of a file that contains its configuration."""
     import h5py
-    import keras
 
-    with h5py.File(path, "r") as file:
+    with damaged(path), h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             return None
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception:  # Keras rejects code and unknown layers; the order of the weights is still known
-        return None
+        return load_model(path)[0]
+    except ArchspecError as error:
+        if error.diagnostics[0].code == "weights-damaged":
+            raise
+        return None  # code and unknown layers are rejected; the order of the weights is still known

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from archspec.diagnostics import fail
+from archspec.runtime.models.keras_file import HDF5
 
 Format = Literal["keras", "hdf5", "torch", "safetensors"]
 
@@ -31,7 +32,6 @@ UNPACK = "unpack it, and give the file inside"
 STATE_DICT = "load it in PyTorch, and save the weights with `torch.save(model.state_dict(), FILE)`"
 KERAS_2 = "load it with TensorFlow, build the Keras model, and save it with `model.save('FILE.h5')`"
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
 PROBED = 1024
 FOREIGN: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "run `git lfs pull`"),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.models.file_limits import MEMBERS
+from archspec.runtime.models.h5_dataset import damaged, is_group, read_array, stored_dataset, strings
+from archspec.runtime.models.keras_file import is_hdf5
 from archspec.runtime.weights.keras_units import kind_of
 from archspec.runtime.weights.matching import Tensor, Unit
 
 HELP = "give a file that `model.save_weights(...)` or `archspec build` wrote"
-MAX_LAYERS = 100_000
+MAX_DEPTH = 50
+"""Of nested models."""
 
 
 @contextmanager
@@ -22,38 +26,25 @@ def h5_file(path: Path) -> Iterator[list[Unit]]:
     """The units of the file in its order, readable until the end of the block. Raises ArchspecError (not-weights)."""
     import h5py
 
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise fail("not-weights", f"`{path}` is not an HDF5 file", help=HELP) from error
-    with file:
-        root = file["model_weights"] if _is_group(file, "model_weights") else file
-        if _names(root.attrs, "layer_names"):
-            units = _legacy(path, root)
-        elif _is_group(file, "layers"):
-            units = list(_keras3(path, file["layers"], ""))
-        else:
-            raise fail("not-weights", f"`{path}` contains no Keras weights", help=HELP)
-        if not units:
-            raise fail("not-weights", f"`{path}` contains no weights", help=HELP)
+    if not is_hdf5(path):
+        raise fail("not-weights", f"`{path}` is not an HDF5 file", help=HELP)
+    with ExitStack() as stack:
+        with damaged(path):
+            units = _units(path, stack.enter_context(h5py.File(path, "r")))
         yield units
 
 
-def _is_group(group: Any, name: str) -> bool:
-    import h5py
-
-    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], h5py.Group)
-
-
-def _names(attributes: Any, name: str) -> list[str]:
-    """The strings of an attribute. Keras splits long ones into several: layer_names0, layer_names1, ..."""
-    found: list[str] = []
-    parts = [name] if name in attributes else []
-    while f"{name}{len(parts)}" in attributes:
-        parts.append(f"{name}{len(parts)}")
-    for part in parts:
-        found += [word.decode() if isinstance(word, bytes) else str(word) for word in attributes[part]]
-    return found
+def _units(path: Path, file: Any) -> list[Unit]:
+    root = file["model_weights"] if is_group(file, "model_weights") else file
+    if strings(root.attrs, "layer_names"):
+        units = _legacy(path, root)
+    elif is_group(file, "layers"):
+        units = list(_keras3(path, file["layers"], ""))
+    else:
+        raise fail("not-weights", f"`{path}` contains no Keras weights", help=HELP)
+    if not units:
+        raise fail("not-weights", f"`{path}` contains no weights", help=HELP)
+    return units
 
 
 # ---- the format before Keras 3: a list of layers, each with a list of weights ----------------------------------------
@@ -61,11 +52,11 @@ def _names(attributes: Any, name: str) -> list[str]:
 
 def _legacy(path: Path, root: Any) -> list[Unit]:
     units = []
-    for layer in _names(root.attrs, "layer_names")[:MAX_LAYERS]:
-        if not _is_group(root, layer):
+    for layer in strings(root.attrs, "layer_names")[:MEMBERS]:
+        if not is_group(root, layer):
             raise fail("not-weights", f"`{path}` lists the layer `{layer}`, but does not contain it", help=HELP)
         group = root[layer]
-        tensors = [_tensor(path, group, name) for name in _names(group.attrs, "weight_names")]
+        tensors = [_tensor(path, group, name) for name in strings(group.attrs, "weight_names")]
         units += _sublayers(layer, tensors)
     return units
 
@@ -105,13 +96,15 @@ def _kind(tensors: list[Tensor]) -> str:
 # ---- the format of Keras 3: layers/conv2d_7/vars/0, named by class and number --------------
 
 
-def _keras3(path: Path, layers: Any, prefix: str) -> Iterator[Unit]:
+def _keras3(path: Path, layers: Any, prefix: str, depth: int = 0) -> Iterator[Unit]:
     """The units class by class, each class in the order of the model."""
-    for key in sorted((key for key in layers if _is_group(layers, key)), key=_place):
+    if depth > MAX_DEPTH:
+        raise ValueError("its layers are nested too deeply")
+    for key in sorted((key for key in layers if is_group(layers, key)), key=_place):
         group, word = layers[key], _place(key)[0]
         name = f"{prefix}{_named(group, key)}"
-        if _is_group(group, "layers"):
-            yield from _keras3(path, group["layers"], f"{name}/")
+        if is_group(group, "layers"):
+            yield from _keras3(path, group["layers"], f"{name}/", depth + 1)
             continue
         tensors = _variables(path, group, word)
         if tensors and word != "normalization":
@@ -126,7 +119,7 @@ def _place(key: str) -> tuple[str, int]:
 
 def _named(group: Any, key: str) -> str:
     """The name of the layer, an attribute of its variables."""
-    name = group["vars"].attrs.get("name") if _is_group(group, "vars") else None
+    name = group["vars"].attrs.get("name") if is_group(group, "vars") else None
     return name if isinstance(name, str) else key
 
 
@@ -135,33 +128,23 @@ def _variables(path: Path, group: Any, word: str) -> list[Tensor]:
     parts = [group]
     if word == "multi_head_attention":
         inner = ("query_dense", "key_dense", "value_dense", "output_dense")
-        parts = [group[name] for name in inner if _is_group(group, name)]
+        parts = [group[name] for name in inner if is_group(group, name)]
     return [
         _tensor(path, part["vars"], name)
         for part in parts
-        if _is_group(part, "vars")
+        if is_group(part, "vars")
         for name in sorted(part["vars"], key=lambda name: (len(name), name))
     ]
 
 
 def _tensor(path: Path, group: Any, name: str) -> Tensor:
     """A dataset inside the file. Raises ArchspecError for one that links to another file."""
-    import h5py
-
-    link = group.get(name, getlink=True)
-    dataset = group[name] if isinstance(link, h5py.HardLink) else None
-    if (
-        not isinstance(dataset, h5py.Dataset)
-        or dataset.external
-        or dataset.is_virtual
-        or dataset.dtype.kind not in "fiu"
-    ):
+    dataset = stored_dataset(group, name)
+    if dataset is None:
         raise fail("not-weights", f"`{name}` in `{path}` is not an array of numbers stored in this file", help=HELP)
     return Tensor(name, tuple(dataset.shape), partial(_read, path, name, dataset))
 
 
 def _read(path: Path, name: str, dataset: Any) -> Any:
-    try:
-        return dataset[()].astype("float32")
-    except OSError as error:
-        raise fail("not-weights", f"`{name}` in `{path}` is damaged", help=HELP) from error
+    with damaged(path):
+        return read_array(dataset)

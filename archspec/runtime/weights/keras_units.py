@@ -66,7 +66,10 @@ def _tensor(variable: Any) -> Tensor:
     return Tensor(variable.path.rpartition("/")[2], tuple(variable.shape), variable.numpy)
 
 
-TRANSPARENT = ("Dropout", "Activation", "ReLU", "Identity", "GaussianDropout", "LeakyReLU")
+TRANSPARENT = (
+    *("Dropout", "Activation", "ReLU", "Identity", "LeakyReLU", "ELU"),
+    *("AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization"),
+)
 
 
 def _flattened(graph: KerasGraph, call: Call) -> tuple[int, ...] | None:
