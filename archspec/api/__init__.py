@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         from_keras,
         is_model,
         load_weights,
+        optimize,
     )
     from archspec.api.network import ModelFile, Network, Setting, build, check, load, networks
     from archspec.api.outputs import check_output, write_text
@@ -58,6 +59,7 @@ __all__ = [
     "EvaluationFormat",
     "Evaluations",
     "ExplainMethodSummary",
+    "ExportPrecision",
     "Figure",
     "FullyConvolutional",
     "ModelFile",
@@ -95,6 +97,7 @@ __all__ = [
     "load",
     "load_weights",
     "networks",
+    "optimize",
     "parse_settings",
     "plan",
     "predict",
@@ -119,6 +122,7 @@ _NAMES = {
         "Direction",
         "DrawingStyle",
         "EvaluationFormat",
+        "ExportPrecision",
         "Figure",
         "PlanFormat",
         "PredictionFormat",
@@ -145,6 +149,7 @@ _NAMES = {
         "from_keras",
         "is_model",
         "load_weights",
+        "optimize",
     ),
     "api.network": ("ModelFile", "Network", "Setting", "build", "check", "load", "networks"),
     "api.outputs": ("check_output", "write_text"),

@@ -9,6 +9,7 @@ DiffFormat = Literal["text", "json", "markdown"]
 PlanFormat = Literal["text", "json"]
 EvaluationFormat = Literal["text", "json", "markdown", "csv"]
 PredictionFormat = Literal["text", "json", "csv"]
+ExportPrecision = Literal["float32", "float16", "bfloat16", "int8"]
 DenseOutput: TypeAlias = Literal["scores", "logits", "mean_scores", "softmax_of_mean"]
 """What a fully convolutional network returns: maps of scores or logits, or their average over the image."""
 DrawingStyle = Literal["graph", "table", "volumes", "columns", "receptive-field", "cost"]

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from archspec.api.choices import DenseOutput
+from archspec.api.choices import DenseOutput, ExportPrecision
 from archspec.api.network import Network, as_network
 from archspec.api.outputs import check_output, write_text
 from archspec.arguments import PositiveInt, Seed, StrPath, as_path, public
@@ -124,6 +124,27 @@ def deepen(
     return deepen(model, after, graph=graph, kernel_size=kernel_size, normalized=normalized)
 
 
+@public()
+def optimize(model: keras.Model, *, graph: Graph | None = None, outputs: Sequence[str] = ()) -> keras.Model:
+    """Rewrite a trained model for inference: fewer layers, and the same outputs to 1e-5 of the largest logit.
+
+    Batch normalization and other layers that multiply and add in each channel are absorbed by the convolution or dense
+    layer beside them, in float64; dropout, stochastic depth and needless reshapes are removed. Auxiliary outputs are
+    left out.
+
+    Args:
+        model: a functional Keras model; it is unchanged.
+        graph: the graph that the model was built from; by default the layers are read from the model.
+        outputs: paths of layers whose outputs the new model returns too, in a list after the main output.
+
+    Raises:
+        ArchspecError: `unknown-layer`; without a graph the errors of `from_keras`.
+    """
+    from archspec.runtime.dense.for_inference import optimize
+
+    return optimize(model, graph=graph, outputs=outputs).model
+
+
 @dataclass(frozen=True)
 class FullyConvolutional:
     """A network converted by `convolutionalize_spec`."""
@@ -210,6 +231,12 @@ def export(
     format: str = "savedmodel",
     overwrite: bool = False,
     outputs: Sequence[str] = (),
+    input_size: PositiveInt | Literal["free"] | None = None,
+    dense: bool = False,
+    optimize: bool = False,
+    precision: ExportPrecision = "float32",
+    calibration: StrPath | None = None,
+    max_loss: float = 1.0,
     verify: bool = True,
     data: StrPath | None = None,
     split: str = "validation",
@@ -228,6 +255,12 @@ def export(
         format: one of `export_formats()`.
         overwrite: replace the newest version instead of adding one.
         outputs: paths of layers whose outputs are exported too: `stage2/conv1`.
+        input_size: side of the images in pixels, or "free" for images of any size; by default that of the network.
+        dense: export the fully convolutional network (`convolutionalize`), which averages its scores over the image.
+        optimize: rewrite the network for inference: fewer layers, the same outputs to 1e-5 of the largest logit.
+        precision: of weights and arithmetic; `export_formats()` says which formats have which.
+        calibration: for int8, images like those that the network will see: a data source.
+        max_loss: percentage points of top-1 accuracy that a precision below float32 may lose.
         verify: load the export in a fresh process and compare it with the model.
         data: labelled images to verify with, and to measure top-1 accuracy on; by default generated images.
         split: the part of the data: "train", "validation", "test".
@@ -237,7 +270,8 @@ def export(
 
     Raises:
         ArchspecError: `unknown-format`, `missing-package`, `output-exists`, `cannot-write`, `no-classifier`,
-            `unknown-layer`, `export-differs`, `export-fails`; the errors of reading a model file and of reading data.
+            `unknown-layer`, `not-exportable`, `export-differs`, `export-fails`, `precision`, `calibration`,
+            `export-slower`, `export-loses`, `shape`, `not-convolutional`; the errors of reading a model file and data.
     """
     from archspec.runtime.export.exporter import ExportOptions, export
 
@@ -245,6 +279,12 @@ def export(
         format=format,
         overwrite=overwrite,
         outputs=tuple(outputs),
+        input_size=input_size,
+        dense=dense,
+        optimize=optimize,
+        precision=precision,
+        calibration=as_path(calibration),
+        max_loss=max_loss,
         verify=verify,
         data=as_path(data),
         split=split,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import click
 
@@ -38,6 +39,29 @@ HELP = (
     "--outputs", metavar="PATH,...", help="Layers whose outputs are exported too, by their paths: stage2/conv1."
 )
 @click.option(
+    "--input-size", metavar="PIXELS|free", help="Side of the images, or any size.  [default: that of the network]"
+)
+@click.option("--dense", is_flag=True, help="Export the fully convolutional network, which takes images of any size.")
+@click.option("--optimize", is_flag=True, help="Rewrite the network for inference: fewer layers, equal outputs.")
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(api.ExportPrecision)),
+    default="float32",
+    show_default=True,
+    help="Precision of weights and arithmetic: int8 for onnx and litert, bfloat16 for savedmodel and keras.",
+)
+@click.option(
+    "--calibration", metavar="DATA", help="For int8: images like those that the network will see; 100 to 500 are used."
+)
+@click.option(
+    "--max-loss",
+    type=click.FloatRange(min=0),
+    metavar="POINTS",
+    default=1.0,
+    show_default=True,
+    help="Percentage points of top-1 that a lower precision may lose.",
+)
+@click.option(
     "--data",
     metavar="DATA",
     help="Labelled images to verify with and to measure top-1 on: a data source, as for `archspec train`.  "
@@ -62,6 +86,12 @@ def command(
     format_: str,
     overwrite: bool,
     outputs: str | None,
+    input_size: str | None,
+    dense: bool,
+    optimize: bool,
+    precision: api.ExportPrecision,
+    calibration: str | None,
+    max_loss: float,
     data: str | None,
     split: str,
     images: int,
@@ -74,6 +104,12 @@ def command(
         format=format_,
         overwrite=overwrite,
         outputs=[path.strip() for path in outputs.split(",")] if outputs else [],
+        input_size=_size(input_size),
+        dense=dense,
+        optimize=optimize,
+        precision=precision,
+        calibration=calibration,
+        max_loss=max_loss,
         verify=not no_verify,
         data=data,
         split=split,
@@ -82,3 +118,11 @@ def command(
         report=progress_line,
     )
     echo(str(done))
+
+
+def _size(text: str | None) -> int | Literal["free"] | None:
+    if text is None or text == "free":
+        return text  # type: ignore[return-value]
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise click.BadParameter(f"`{text}` is neither a number of pixels nor `free`", param_hint="--input-size")

@@ -77,10 +77,15 @@ def models(network: archspec.Network) -> None:
     assert_type(archspec.convolutionalize(model, graph=network.graph(), output="logits"), keras.Model)
     assert_type(archspec.deepen(model, {"**/relu_2": 2}, graph=network.graph(), normalized=True), keras.Model)
     assert_type(archspec.DenseScorer.of(model, memory=1_000_000), archspec.DenseScorer)
+    assert_type(archspec.optimize(model, graph=network.graph(), outputs=["conv1"]), keras.Model)
     converted = archspec.convolutionalize_spec(network, output="scores")
     assert_type(converted, archspec.FullyConvolutional)
     assert_type(converted.write("dense.yaml", overwrite=True), Path)
     assert_type(archspec.export("runs/a", Path("saved"), format="savedmodel"), archspec.Export)
+    exported = archspec.export(
+        "runs/a", "saved", optimize=True, precision="int8", calibration="digits", input_size="free"
+    )
+    assert_type(exported.largest_difference, float | None)
 
 
 def data(network: archspec.Network) -> None:

@@ -99,8 +99,9 @@ class _Rewriting:
 
     def merge_reshapes(self) -> None:
         """Let a reshape read what the reshapes before it read; remove those that keep the shape."""
-        for index, node in list(self.nodes.items()):
-            if node.op.name not in RESHAPES or None in node.shape:
+        for index in list(self.nodes):
+            node = self.nodes.get(index)
+            if node is None or node.op.name not in RESHAPES or None in node.shape:
                 continue
             source = node.inputs[0]
             while self.nodes[source].op.name in RESHAPES and None not in self.nodes[self.nodes[source].inputs[0]].shape:

@@ -27,6 +27,8 @@ class InferenceModel:
 
     model: Any
     """A keras.Model with the outputs of the original: the main one, or a list with the further ones after it."""
+    graph: Graph
+    """Its graph."""
     rewrites: tuple[str, ...]
     """What was done, for people."""
     input_absorbed: bool
@@ -62,7 +64,7 @@ def optimize(
     graph = replace(graph, outputs=tuple(chosen), loss_weights=(1.0,) * len(chosen))
     affine = input_affine(preprocess, graph.input_shape)
     rewritten = rewrite(graph, weights_of(model, graph), input_affine=affine)
-    return InferenceModel(built(rewritten), rewritten.rewrites, rewritten.input_absorbed)
+    return InferenceModel(built(rewritten), rewritten.graph, rewritten.rewrites, rewritten.input_absorbed)
 
 
 def built(rewritten: ForInference) -> Any:

@@ -131,8 +131,10 @@ def smooth_image(generator: np.random.Generator, height: int, width: int, channe
 
 
 def check_shape(network: ExportedNetwork) -> tuple[int, int, int]:
-    """The input shape with a number for each free side: the size to which evaluation resizes, or FREE_SIDE."""
+    """The input shape with a number for each free side: that of training, else of evaluation's resize, or FREE_SIDE."""
     height, width, channels = network.input_shape
+    if network.typical_shape is not None:
+        height, width = height or network.typical_shape[0], width or network.typical_shape[1]
     free = network.metadata.resize or FREE_SIDE
     return height or free, width or free, int(channels or 1)
 

@@ -20,6 +20,8 @@ class Export:
     """Name of the export format."""
     precision: str
     """`float32`, or the lower precision of its weights or arithmetic."""
+    rewrites: tuple[str, ...]
+    """What `optimize` has done to the network."""
     signatures: tuple[str, ...]
     """Names of its functions: of a SavedModel `serving_default`, and `serve_images` for networks of images."""
     verification: Verification | None
@@ -42,6 +44,8 @@ def _text(export: Export) -> str:
     """The files, the functions, and what the verification found, one fact a line."""
     lines = [f"wrote {export.path} ({byte_size(export.bytes)}) with {' and '.join(export.signatures)}"]
     found = export.verification
+    if export.rewrites:
+        lines.append(f"optimized: {', '.join(export.rewrites)}")
     if found is None:
         lines.append("not verified: `export.json` says so")
     else:
@@ -57,6 +61,8 @@ def _text(export: Export) -> str:
             speed = f"{throughput(each.images_per_second)} images/s"
             times = f"median {1000 * each.median:.2f} ms, 95th percentile {1000 * each.p95:.2f} ms, {speed}"
             rows.append((f"latency, batch {each.batch}", times))
+        if found.slowdown is not None:
+            rows.append(("time of a call", f"{found.slowdown:.2f} of that of the plain export"))
         lines += [f"  {line}" for line in Table(("", ""), rows).lines()]
     return "\n".join([*lines, export.usage])
 

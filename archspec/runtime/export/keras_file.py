@@ -24,14 +24,18 @@ class KerasFile(ExportFormat):
 
     name = "keras"
     file = "model.keras"
+    precisions = ("float32", "float16", "bfloat16")
     runner = Path(__file__).parent / "runners" / "keras_file.py"
 
     def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
         """Write the model without auxiliary outputs, optimizer and training configuration."""
         import keras
 
+        from archspec.runtime.export.variants import at_precision
         from archspec.runtime.models.model_file import save_model
 
+        if options.precision != "float32":
+            network = at_precision(network, options.precision)
         model = network.model
         if network.features is not None:
             model = keras.Model(model.inputs[0], [*model.outputs, *network.features.outputs], name=model.name)

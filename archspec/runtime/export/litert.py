@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archspec.declare import declared
 from archspec.diagnostics import fail
@@ -29,6 +29,7 @@ class LiteRt(ExportFormat):
     extra = "litert"
     packages = ("ai_edge_litert", "ai_edge_quantizer")
     file = "model.tflite"
+    precisions = ("float32", "float16", "int8")
     takes_pixels = True
     runner = Path(__file__).parent / "runners" / "litert.py"
 
@@ -48,12 +49,25 @@ class LiteRt(ExportFormat):
                 notes=places(result["error"], network),
                 help="choose another `--format`; savedmodel and keras take every network",
             )
+        if options.precision == "int8":
+            options.report("converting to int8")
+            lower_precision(path, options.calibration)
         add_files(path, network)
         return {"serving_default": self.main_signature(network)}
 
     def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:
         """How to load the export, in one line."""
         return f'in Python: ai_edge_litert.interpreter.Interpreter("{folder / self.file}").get_signature_runner()'
+
+
+def lower_precision(path: Path, images: Any) -> None:
+    """Replace a float32 file by an int8 one, calibrated with pixels (N, *input); inputs and outputs stay float32."""
+    from archspec.runtime.export.calibration import calibration_file
+    from archspec.runtime.export.pixel_function import convert
+
+    with calibration_file(images) as calibration:
+        request = {"path": str(path.absolute()), "calibration": str(calibration)}
+        convert("quantize_litert.py", "LiteRT in int8", request)
 
 
 def add_files(path: Path, network: ExportedNetwork) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.graph.ir import Graph
 from archspec.ops.base import Shape
 from archspec.runtime.models.classifier import logits_of, main_output
 from archspec.runtime.models.metadata import Metadata
@@ -35,6 +36,10 @@ class ExportedNetwork:
     """From pixel values of 0 to 255 to the input of `model`: those of `metadata`, unless a rewrite contains them."""
     path: Path
     """The model file."""
+    graph: Graph | None = None
+    """The graph of `model`; None where it is that of the spec, or read from its layers."""
+    typical_shape: Shape | None = None
+    """The input shape of the trained network, if that of `model` is free."""
 
     @property
     def input_shape(self) -> Shape:

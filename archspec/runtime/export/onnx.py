@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archspec.declare import declared
 from archspec.diagnostics import fail, listed
@@ -30,6 +30,7 @@ class Onnx(ExportFormat):
     extra = "onnx"
     packages = ("tf2onnx", "onnx", "onnxruntime")
     file = "model.onnx"
+    precisions = ("float32", "float16", "int8")
     takes_pixels = True
     runner = Path(__file__).parent / "runners" / "onnx.py"
 
@@ -61,7 +62,28 @@ class Onnx(ExportFormat):
                 f"the network needs operators that ONNX does not have: {what}",
                 help="choose another `--format`; savedmodel and keras take every network",
             )
+        if options.precision != "float32":
+            self._lower_precision(folder / self.file, options)
         return {"serving_default": signature}
+
+    def _lower_precision(self, path: Path, options: WriteOptions) -> None:
+        """float16 with float32 inputs and outputs; or static int8, QDQ, unsigned activations, per-channel weights.
+
+        Without VNNI, sums of products of 8 bits saturate at 16 bits, so weights get 7 bits (onnxruntime #12072).
+        """
+        from archspec.runtime.export.calibration import calibration_file
+        from archspec.runtime.export.pixel_function import convert
+        from archspec.runtime.system.processor import features
+
+        request: dict[str, Any] = {"path": str(path.absolute()), "precision": options.precision}
+        options.report(f"converting to {options.precision}")
+        if options.precision == "float16":
+            convert("quantize_onnx.py", "ONNX in float16", request)
+            return
+        without_vnni = {"avx512_vnni", "avx_vnni"}.isdisjoint(features())
+        with calibration_file(options.calibration) as calibration:
+            request |= {"calibration": str(calibration), "reduce_range": without_vnni}
+            convert("quantize_onnx.py", "ONNX in int8", request)
 
     def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:
         """How to load the export, in one line."""

@@ -25,6 +25,7 @@ class SavedModel(ExportFormat):
 
     name = "savedmodel"
     file = "saved_model.pb"
+    precisions = ("float32", "float16", "bfloat16")
     runner = Path(__file__).parent / "runners" / "savedmodel.py"
 
     def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
@@ -43,9 +44,12 @@ class SavedModel(ExportFormat):
         import keras
         import tensorflow as tf
 
+        from archspec.runtime.export.variants import at_precision
         from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
         from archspec.runtime.system.tensorflow_import import warnings_hidden
 
+        if options.precision != "float32":
+            network = at_precision(network, options.precision)
         speed_up_grouped_convolutions(network.model, always=True)  # the server may have no GPU
         classes = tuple(network.model.output_shape[1:])
         functions = {"serving_default": _serve_floats(tf, network)}

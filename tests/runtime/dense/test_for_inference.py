@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
@@ -185,10 +185,12 @@ def test_a_model_of_keras_is_rewritten_too() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6))
+@example(seed=1030)  # a reshape that keeps the shape, between others
 def test_random_networks_keep_their_outputs(seed: int) -> None:
     for found in strategies.networks(Source("random.yaml", strategies.spec(Random(seed))))[:1]:
         graph = found.graph()
-        assert_same(trained(graph, seed), graph, most=2e-5)
+        if None not in graph.input_shape:  # branches of a network of free size may meet at some sizes only
+            assert_same(trained(graph, seed), graph, most=2e-5)
 
 
 @pytest.mark.slow

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,13 @@ import pytest
 
 import archspec
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.export.check_images import balanced
+from archspec.runtime.export.calibration import calibration_images
+from archspec.runtime.export.check_images import balanced, check_images
+from archspec.runtime.export.export_format import WriteOptions
+from archspec.runtime.export.exporter import ExportOptions, judge
+from archspec.runtime.export.network import read_network
+from archspec.runtime.export.variants import at_input_size, at_precision, dense_form, optimized
+from archspec.runtime.export.verify import Verification
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
 
@@ -32,6 +41,19 @@ layers:
   - softmax
 preprocess: [scale: $(1 / 255)]
 train: {epochs: 3, batch_size: 64, optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}}
+"""
+POOLED = """
+name: pooled
+input: [8, 8, 3]
+layers:
+  - {conv: {filters: 4, kernel_size: 3}, name: first}
+  - bn
+  - relu
+  - global_avgpool
+  - dense: 5
+  - softmax
+preprocess: [scale: $(1 / 255), subtract_mean: 0.5]
+evaluate: {resize: 10}
 """
 
 
@@ -151,6 +173,7 @@ def test_a_litert_file_has_builtin_operators_and_labels(litert_export: archspec.
         assert json.loads(archive.read("archspec.json"))["class_names"] == list("0123456789")
 
 
+@pytest.mark.slow
 def test_an_operator_that_litert_lacks_is_named_with_its_layer(tmp_path: Path) -> None:
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Flatten(name="flat")(inputs)
@@ -177,10 +200,11 @@ def test_an_export_that_cannot_be_loaded_leaves_nothing(
 ) -> None:
     from archspec.runtime.export.keras_file import KerasFile
 
-    monkeypatch.setattr(KerasFile, "file", "other.keras")
-    with pytest.raises(ArchspecError, match="export-fails"):
+    (tmp_path / "runner.py").write_text("def load(folder, threads=0):\n    raise ValueError('no such operator')\n")
+    monkeypatch.setattr(KerasFile, "runner", tmp_path / "runner.py")
+    with pytest.raises(ArchspecError, match="ValueError: no such operator"):
         archspec.export(run, tmp_path / "k", format="keras")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["runner.py"]
 
 
 def test_a_folder_in_the_old_layout_is_refused(run: Path, tmp_path: Path) -> None:
@@ -199,10 +223,126 @@ def test_chosen_images_are_balanced_and_seeded() -> None:
     assert len(balanced(labels, 100, seed=0)) == 75
 
 
+def verified(**changed: Any) -> Verification:
+    facts = {"top1_agreement": 0.99, "top1": 0.95, "model_top1": 0.96, "slowdown": 0.8, **changed}
+    return Verification(images="", largest_difference=0.1, load_seconds=1.0, latencies=(), **facts)
+
+
+def test_what_is_slower_or_loses_accuracy_is_refused_with_the_figures() -> None:
+    options = ExportOptions(format="onnx", precision="int8", max_loss=1.0)
+    judge(verified(), options)
+    judge(verified(slowdown=1.09), options)
+    judge(verified(top1=None, model_top1=None), options)
+    with pytest.raises(ArchspecError, match=r"export-slower.*1\.30 times as long"):
+        judge(verified(slowdown=1.3), options)
+    with pytest.raises(ArchspecError, match=r"export-loses.*from 96\.00 % to 94\.00 %, more than `max_loss` 1 allows"):
+        judge(verified(top1=0.94), options)
+    with pytest.raises(ArchspecError, match=r"export-loses.*2\.0 % of the images get another class"):
+        judge(verified(top1_agreement=0.98, top1=None, model_top1=None), options)
+    judge(verified(top1=0.94), dataclasses.replace(options, max_loss=2.5))
+
+
+def test_int8_onnx_computes_in_int8_and_keeps_the_softmax(
+    run: Path, onnx_export: archspec.Export, tmp_path: Path
+) -> None:
+    """Its accuracy is that of the network to 2 points; logits and probabilities have outputs of their own."""
+    import onnx
+
+    from archspec.runtime.export.onnx import Onnx
+    from archspec.runtime.export.runners.onnx import load
+
+    shutil.copy(onnx_export.path / "model.onnx", tmp_path)
+    network = read_network(run)
+    options = WriteOptions("int8", calibration_images(network, "digits", 0, print))
+    Onnx()._lower_precision(tmp_path / "model.onnx", options)
+    model = onnx.load(tmp_path / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert {"QuantizeLinear", "DequantizeLinear"} <= {node.op_type for node in model.graph.node}
+    (softmax,) = [node for node in model.graph.node if node.op_type == "Softmax"]
+    assert list(softmax.output) == ["probabilities"]
+    assert {each.key for each in model.metadata_props} == {"archspec", "classes"}
+    compare(run, load(str(tmp_path)))
+
+
+def test_int8_litert_has_float_inputs_and_outputs(run: Path, litert_export: archspec.Export, tmp_path: Path) -> None:
+    from archspec.runtime.export.litert import lower_precision
+    from archspec.runtime.export.runners.litert import load
+
+    shutil.copy(litert_export.path / "model.tflite", tmp_path)
+    lower_precision(tmp_path / "model.tflite", calibration_images(read_network(run), "digits", 0, print))
+    compare(run, load(str(tmp_path)))
+
+
+def compare(run: Path, functions: Mapping[str, Any]) -> None:
+    """The int8 network agrees with the model on digits that it was not calibrated with."""
+    network = read_network(run)
+    images = check_images(network, "digits", most=450)
+    found = functions["serving_default"](images.pixels)["probabilities"]
+    assert found.dtype == np.float32
+    assert found.sum(axis=1) == pytest.approx(1, abs=1e-3)
+    expected = np.asarray(network.main_value(images.inputs))
+    assert abs((found.argmax(1) == images.labels).mean() - (expected.argmax(1) == images.labels).mean()) < 0.02
+    assert 1e-5 < np.abs(found - expected).mean() < 0.01  # 8 bits
+
+
+def test_calibration_needs_enough_images_that_are_no_noise(run: Path, tmp_path: Path) -> None:
+    network = read_network(run)
+    noise = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", x=noise, y=np.arange(200) % 10)
+    np.savez(tmp_path / "few.npz", x=noise[:50], y=np.arange(50) % 10)
+    for data, message in (
+        (None, "int8 needs images"),
+        (str(tmp_path / "noise.npz"), "are noise"),
+        (str(tmp_path / "few.npz"), "has 50 images"),
+    ):
+        with pytest.raises(ArchspecError, match=message):
+            calibration_images(network, data, 0, print)
+    assert calibration_images(network, "digits", 0, print).shape == (500, 8, 8, 1)
+
+
+def test_a_precision_that_the_format_lacks_is_refused_first(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        archspec.export(tmp_path / "none.keras", tmp_path / "out", format="keras", precision="int8")
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.code, diagnostic.help) == ("precision", '`format="litert"` has it')
+
+
+def test_the_optimized_network_has_fewer_layers_and_absorbs_the_normalization(run: Path) -> None:
+    network = read_network(run, ["grouped"])
+    x = check_images(network, None)
+    for takes_pixels, inputs in ((True, x.pixels), (False, x.inputs)):
+        found, rewrites = optimized(network, takes_pixels=takes_pixels)
+        assert not [layer for layer in found.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        assert ("1 input normalization absorbed by the first layer" in rewrites) == takes_pixels
+        np.testing.assert_allclose(found.main_value(inputs), network.main_value(x.inputs), atol=1e-5)
+        grouped = found.feature_values(inputs)["grouped"], network.feature_values(x.inputs)["grouped"]
+        np.testing.assert_allclose(*grouped, atol=1e-4)
+
+
+def test_other_input_sizes_and_the_dense_network_have_the_same_weights(tmp_path: Path) -> None:
+    (tmp_path / "pooled.yaml").write_text(POOLED)
+    archspec.load(str(tmp_path / "pooled.yaml")).save(tmp_path / "pooled.keras")
+    network = read_network(tmp_path / "pooled.keras")
+    larger, free = at_input_size(network, 12, ["first"]), at_input_size(network, "free")
+    assert (larger.input_shape, free.input_shape) == ((12, 12, 3), (None, None, 3))
+    assert (larger.metadata.resize, free.metadata.resize) == (15, 10)
+    x = np.random.default_rng(0).normal(size=(2, 12, 12, 3)).astype(np.float32)
+    np.testing.assert_allclose(larger.main_value(x), free.main_value(x), atol=1e-6)
+    assert larger.feature_values(x)["first"].shape == (2, 10, 10, 4)
+    dense = dense_form(network)
+    small = x[:, :8, :8]
+    np.testing.assert_allclose(dense.main_value(small), network.main_value(small), atol=1e-6)
+    assert optimized(dense, takes_pixels=True)[0].input_shape == (None, None, 3)
+    assert check_images(dense, None).pixels.shape[1:] == (8, 8, 3)
+    half = at_precision(network, "bfloat16")
+    assert {each.dtype for each in half.model.weights} == {"bfloat16"}
+    np.testing.assert_allclose(half.main_value(small), network.main_value(small), atol=2e-2)
+
+
 def test_a_network_of_free_size_is_exported(tmp_path: Path) -> None:
     inputs = keras.Input((None, None, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
     save_model(keras.Model(inputs, keras.layers.Dense(2)(pooled)), tmp_path / "free.keras", Metadata())
-    done = archspec.export(tmp_path / "free.keras", tmp_path / "saved")
+    done = archspec.export(tmp_path / "free.keras", tmp_path / "saved", verify=False)
     assert done.signatures == ("serving_default",)
     assert described(done.path)["signatures"]["serving_default"]["inputs"]["images"]["shape"] == [None, None, None, 3]

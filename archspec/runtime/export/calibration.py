@@ -1,0 +1,71 @@
+"""The images that an int8 export is calibrated with: 100 to 500 of a data source, balanced, by the evaluation path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import fail
+from archspec.runtime.data.images import Report
+from archspec.runtime.data.sources.dataset import open_parts
+from archspec.runtime.export.check_images import check_images
+from archspec.runtime.export.network import ExportedNetwork
+
+LEAST, MOST = 100, 500
+"""Images: fewer do not show the range of the activations, and more do not change it."""
+LEAST_CORRELATION = 0.1
+"""Of neighboring pixels, at the median image. Photos and drawings have 0.5 to 0.99, noise has 0."""
+
+
+def calibration_images(network: ExportedNetwork, data: str | None, seed: int, report: Report) -> npt.NDArray[Any]:
+    """Pixels (N, *input_shape), float32, 0 to 255 after resize and crop: of the training part if the data has one.
+
+    Raises:
+        ArchspecError: `calibration` without data, with too few images, or with noise; those of `check_images`.
+    """
+    if data is None:
+        raise fail(
+            "calibration",
+            "int8 needs images like those that the network will see, but none are given",
+            help="give `--calibration DATA`, such as the training images",
+        )
+    parts = open_parts(data, report)
+    split = "train" if parts.train is not None and parts.validation is not None else "validation"
+    images = check_images(network, data, split=split, most=MOST, seed=seed, report=report)
+    if len(images) < LEAST:
+        raise fail(
+            "calibration",
+            f"`{data}` has {len(images)} images for the calibration, which needs at least {LEAST}",
+            help="give `--calibration` more images",
+        )
+    if network.is_of_images and neighbor_correlation(images.pixels) < LEAST_CORRELATION:
+        raise fail(
+            "calibration",
+            f"the images of `{data}` are noise: neighboring pixels do not resemble each other",
+            help="give `--calibration` images like those that the network will see",
+        )
+    report(f"calibrating int8 with {len(images)} images of {data}")
+    return images.pixels
+
+
+def neighbor_correlation(pixels: npt.NDArray[Any]) -> float:
+    """The median over the images (N, H, W, C) of the correlation between horizontal neighbors."""
+    centered = pixels - pixels.mean(axis=(1, 2), keepdims=True)
+    products = (centered[:, :, 1:] * centered[:, :, :-1]).mean(axis=(1, 2, 3))
+    variances = (centered**2).mean(axis=(1, 2, 3))
+    return float(np.median(products[variances > 0] / variances[variances > 0])) if variances.any() else 0.0
+
+
+@contextmanager
+def calibration_file(images: npt.NDArray[Any]) -> Iterator[Path]:
+    """Yields the path of a file with the images, for a program of `converters`; it is removed at the end."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "calibration.npy"
+        np.save(path, images)
+        yield path
