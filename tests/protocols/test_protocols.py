@@ -77,12 +77,12 @@ def test_all_of_the_spec() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tencrop", "error[unknown-operator]: there is no protocol `tencrop`\n   = help: did you mean `ten-crop`?"),
+        ("tencrop", "error[unknown-protocol]: there is no protocol `tencrop`\n   = help: did you mean `ten-crop`?"),
         ("dense: {size: 256}", "error[unknown-argument]: `dense` has no argument `size`\n   = help: did you mean `siz"),
         ("multi-scale: [256, 0]", "error[wrong-value]: an item of `multi-scale` must be at least 1, but is `0`"),
         ("ten-crop: 1.5", "error[wrong-type]: `size` of `ten-crop` must be an integer, but is `1.5`"),
         ("[center", "error[yaml-syntax]: invalid YAML"),
-        ("spec,center", "error[unknown-operator]: there is no protocol `spec`"),
+        ("spec,center", "error[unknown-protocol]: there is no protocol `spec`"),
     ],
 )  # fmt: skip
 def test_a_protocol_that_is_none(text: str, message: str) -> None:

@@ -273,6 +273,9 @@ def _help(source: Source, span: Span | None, problem: str) -> str | None:
             return "put a space after each colon: `{filters: 64}`"
     if "quoted scalar" in problem:
         return "close the quote"
+    nested = re.match(r"\s*(?:- )?([\w-]+):\s+([\w-]+):\s+([^:#]+?)\s*$", near[0])
+    if nested and "mapping values are not allowed" in problem:
+        return f"put the inner mapping in braces: `{nested[1]}: {{{nested[2]}: {nested[3]}}}`"
     if "mapping values are not allowed" in problem:
         return "put quotes around text that contains `: `"
     return "check the indentation of this line" if "block" in problem else None

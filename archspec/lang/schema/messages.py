@@ -27,6 +27,8 @@ KINDS = {
     "protocols": "protocol",
 }
 """What the one-key values under a key name."""
+UNKNOWN = {"operator": "unknown-operator", **{kind: f"unknown-{kind}" for kind in KINDS.values()}}
+"""The error code for a name that does not exist, by what it names."""
 
 NAMES = {
     NAME: "use up to 64 letters, digits, `_` and `-`",
@@ -76,7 +78,8 @@ def fact(wrong: Mistake) -> Fact:
         help = RECORDS.get(str(word(wrong.path)))
     if wrong.rule == "type":
         kinds = [asked] if isinstance(asked, str) else list(asked)
-        return "wrong-type", f"{about} must be {_any_of(kinds)}, but is {shown}", help or _type_help(value, kinds)
+        help = help or _type_help(value, kinds) or _written(wrong)
+        return "wrong-type", f"{about} must be {_any_of(kinds)}, but is {shown}", help
     if wrong.rule == "enum":
         return _of_none(wrong, about, shown)
     if wrong.rule == "pattern":
@@ -96,20 +99,22 @@ def fact(wrong: Mistake) -> Fact:
     return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked}, but is {shown}", help
 
 
-def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...]) -> Fact:
-    """The error message for an unknown key."""
+def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value: Any = None) -> Fact:
+    """The error message for an unknown key with a value."""
     before, colon, after = name.partition(":")
-    near = f"put a space after the colon: `{before}: {after}`" if colon else did_you_mean(name, known)
     head, key = owner(path), word(path)
-    near = near or _of_an_optimizer(name, head, path)
-    if head in OPS and name == "activation":
-        near = "write the activation as the next layer, such as `- relu`"
+    near = f"put a space after the colon: `{before}: {after}`" if colon else None
+    if head and path[:1] != ("train",) and not near:
+        from archspec.lang.schema.foreign import unknown_argument
+
+        near = unknown_argument(head, name, known, value)
+    near = near or did_you_mean(name, known) or _of_an_optimizer(name, head, path)
     if head:
         message = f"`{head}` has no argument `{name}`" if known else f"`{head}` takes no arguments"
         return "unknown-argument", message, near or (f"its arguments are: {listed(known)}" if known else None)
     if key in KINDS:
         message = f"there is no {KINDS[key]} `{name}`"
-        return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
+        return UNKNOWN[KINDS[key]], message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
     message = f"{f'`{key}`' if key else 'a spec'} has no key `{name}`"
     return "unknown-key", message, near or f"its keys are: {listed(known)}"
 
@@ -176,7 +181,28 @@ def _of_a_layer(wrong: Mistake) -> Fact | None:
         return None
     if wrong.value == {}:
         return "one-head", "this layer has no operator", LAYER
+    first, *rest = wrong.value if isinstance(wrong.value, list) and wrong.value else [None]
+    if isinstance(first, str) and first in OPS:
+        from archspec.lang.schema.foreign import written
+
+        help = (written(first, rest) if rest else None) or f"write `{first}` without brackets"
+        return (
+            "wrong-type",
+            f"a layer must be the name of an operator or a mapping, but this is {show(wrong.value)}",
+            help,
+        )
     return "wrong-type", f"a layer must be the name of an operator or a mapping, but this is {show(wrong.value)}", LAYER
+
+
+def _written(wrong: Mistake) -> str | None:
+    """The layer that is meant by a bare value that cannot be its first argument: `conv: [8, 3, same]`."""
+    from archspec.lang.schema.foreign import misplaced, written
+
+    item = isinstance(wrong.value, str) and any(isinstance(part, int) for part in wrong.path[-1:])
+    head = owner(wrong.path[:-1] if item else wrong.path)
+    if not head or declaration(wrong.path) is not OPS.get(head):
+        return None
+    return misplaced(head, wrong.value) if item else written(head, wrong.value)
 
 
 def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
@@ -189,7 +215,7 @@ def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
     near = did_you_mean(str(wrong.value), choices)
     if key in KINDS:
         message = f"there is no {KINDS[key]} {shown}"
-        return "unknown-operator", message, near or f"the {_plural(KINDS[key])} are: {listed(choices)}"
+        return UNKNOWN[KINDS[key]], message, near or f"the {_plural(KINDS[key])} are: {listed(choices)}"
     return "wrong-value", f"{about} cannot be {shown}", near or f"choose one of: {listed(choices)}"
 
 
@@ -207,6 +233,11 @@ def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
         return f"write the expression in parentheses: `$({value[:60].replace('$', '')})`"
     if isinstance(value, str) and {"integer", "number"} & {*kinds} and re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
         return f"this is a text because of its quotes; write {value[:60]} without them"
+    sides = re.fullmatch(r"(\d+)x(\d+)", value) if isinstance(value, str) and "array" in kinds else None
+    if sides:
+        return f"write `{sides[1]}`" if sides[1] == sides[2] else f"write `[{sides[1]}, {sides[2]}]`"
+    if isinstance(value, str) and value[:1] == "(" and "array" in kinds:
+        return "write a list in square brackets, such as `[2, 2]`"
     if "boolean" in kinds and value in ("yes", "no", "on", "off"):
         return f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
     if "string" in kinds and isinstance(value, (bool, int, float)):

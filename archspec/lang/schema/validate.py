@@ -60,14 +60,14 @@ def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[
         rest = _rest(wrong, [node])
         for name in wrong.value:
             if name not in wrong.known and name not in rest:
-                yield _diagnostic(unknown(name, wrong.known, wrong.path), _key_span(node, name))
+                yield _diagnostic(unknown(name, wrong.known, wrong.path, wrong.value[name]), _key_span(node, name))
     elif wrong.rule == "propertyNames":
         what = "name for a branch" if is_merge(owner(wrong.path)) else "name"
         at = _key_span(node, str(wrong.value)) or span
         yield Diagnostic("bad-name", f"{show(wrong.value)} is not a valid {what}", at, help=NAMES.get(wrong.asked))
     elif wrong.rule == "required":
         # a misspelt key is reported as unknown, not as missing too
-        if not any(nearest(name, wrong.known) == wrong.asked for name in wrong.value if name not in wrong.known):
+        if not any(_means(name, wrong) for name in wrong.value if name not in wrong.known):
             yield _diagnostic(_missing(wrong), start)
     elif wrong.rule == "maxProperties" and any(name not in wrong.known for name in wrong.value):
         return  # they have their own errors
@@ -79,6 +79,16 @@ def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[
 def _diagnostic(fact: Fact, span: Span | None) -> Diagnostic:
     code, message, help = fact
     return Diagnostic(code, message, span, help=help)
+
+
+def _means(name: str, wrong: Mistake) -> bool:
+    """Whether an unknown key stands for the one that is missing."""
+    from archspec.lang.schema.foreign import argument
+
+    of_layer = owner(wrong.path) in OPS
+    if of_layer and (name.isdecimal() or "=" in name):  # `conv: {8, 3}`
+        return True
+    return wrong.asked in (nearest(name, wrong.known), argument(name, wrong.known) if of_layer else None)
 
 
 def _missing(wrong: Mistake) -> Fact:

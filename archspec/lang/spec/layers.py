@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
-from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, leftovers
+from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, leftovers, plain
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.spec_schema import MODIFIERS
 from archspec.lang.spec.layer_spec import STRUCTURES, BlockSpec, LayerSpec
@@ -16,23 +16,6 @@ Entry = tuple[ScalarNode, Node]
 Report = Callable[[Diagnostic], None]
 
 _FIELDS = {"from": "origin"}
-
-FOREIGN = {
-    "fc": "dense: 10",
-    "fullyconnected": "dense: 10",
-    "batchnorm": "bn",
-    "batchnorm1d": "bn",
-    "batchnorm2d": "bn",
-    "batchnormalization": "bn",
-    "conv2d": "conv: 64",
-    "convolution": "conv: 64",
-    "maxpooling2d": "maxpool: 2",
-    "maxpool2d": "maxpool: 2",
-    "averagepooling2d": "avgpool: 2",
-    "avgpool2d": "avgpool: 2",
-    "globalaveragepooling2d": "global_avgpool",
-}
-"""Names of operators in PyTorch and Keras, in lower case without `_` and the module, and what to write."""
 
 
 class Layers:
@@ -105,21 +88,27 @@ class Layers:
             return
         found = listed(f"`{word}`" for word in heads)
         second = heads[(known if len(known) > 1 else list(heads))[1]][0].span
-        help = "write each layer as its own list item, after its own `-`"
+        from archspec.lang.schema.foreign import typed
+
+        as_type = None if known else typed({word: plain(value) for word, (_, value) in heads.items()})
+        help = as_type or "write each layer as its own list item, after its own `-`"
         self._wrong("one-head", f"a layer has one operator, but this one has {len(heads)}: {found}", second, help)
 
     def _not_modifiers(self, head: str, words: Mapping[str, Entry]) -> None:
         """Report keys next to the operator: arguments that belong inside it, or misspelt modifiers."""
         arguments_, inside = self._arguments(head), []
-        for word, (key, _) in words.items():
+        for word, (key, value) in words.items():
             near = nearest(word, MODIFIERS)
             if word == head:
                 continue
             if word in arguments_ or (not near and nearest(word, arguments_)):
                 inside.append(key)
             else:
-                help = did_you_mean(word, MODIFIERS) or f"the keys of a layer are: {listed(MODIFIERS)}"
-                self._wrong("unknown-key", f"a layer has no key `{word}`", key.span, help)
+                from archspec.lang.schema.foreign import unknown_argument
+
+                known = f"the keys of a layer are: {listed(MODIFIERS)}"
+                near = did_you_mean(word, MODIFIERS) or unknown_argument(head, word, arguments_, plain(value))
+                self._wrong("unknown-key", f"a layer has no key `{word}`", key.span, near or known)
         if inside:
             found = listed(f"`{key.text}`" for key in inside)
             are = "is an argument" if len(inside) == 1 else "are arguments"
@@ -149,23 +138,24 @@ class Layers:
         if is_merge(head):
             return self._merge(item)
         if head not in OPS:
-            known = [*OPS, *self.blocks, *STRUCTURES]
-            before, colon, after = head.partition(":")
-            ours = FOREIGN.get(head.rpartition(".")[2].lower().replace("_", ""))
-            help = (
-                f"write `{ours}`"
-                if ours
-                else did_you_mean(head, known) or "`archspec schema` and docs/operators.md list the operators"
-            )
-            help = f"write `{ours}`" if ours else help
-            help = f"put a space after the colon: `{before}: {after}`" if colon else help
-            if head.startswith("conv") and head[4:].isdecimal():
-                help = f"write `conv: {{filters: ..., kernel_size: {head[4:]}}}`, or define a block `{head}`"
+            help = self._instead(head, item.value)
             self._wrong("unknown-operator", f"there is no operator or block `{head}`", item.span, help)
             return None
         self._one_input(item)
         self._first(item, self._arguments(head))
         return item
+
+    def _instead(self, head: str, value: Node | None) -> str:
+        """The remedy for an operator that does not exist."""
+        from archspec.lang.schema.foreign import unknown_operator
+
+        before, colon, after = head.partition(":")
+        if colon:
+            return f"put a space after the colon: `{before}: {after}`"
+        blocks = {name: block.arguments for name, block in self.blocks.items()}
+        ours = unknown_operator(head, None if value is None else plain(value), blocks)
+        near = ours or did_you_mean(head, [*OPS, *self.blocks, *STRUCTURES])
+        return near or "`archspec schema` and docs/operators.md list the operators"
 
     def _complete(self, bare: LayerSpec) -> bool:
         """Whether an operator without a colon has no required arguments; the schema checks those with one."""
@@ -192,7 +182,14 @@ class Layers:
                 self._unknown_argument(f"`{item.head}`", key, known)
 
     def _unknown_argument(self, what: str, key: ScalarNode, known: list[str]) -> None:
-        help = did_you_mean(key.text, known) or (f"its arguments are: {listed(known)}" if known else None)
+        from archspec.lang.schema.foreign import unknown_argument
+
+        head = what.rpartition(" ")[2].strip("`")
+        help = (
+            unknown_argument(head, key.text, known)
+            or did_you_mean(key.text, known)
+            or (f"its arguments are: {listed(known)}" if known else None)
+        )
         fact = f"{what} has no argument `{key.text}`" if known else f"{what} takes no arguments"
         self._wrong("unknown-argument", fact, key.span, help)
 
@@ -226,6 +223,14 @@ class Layers:
     def _merge(self, item: LayerSpec) -> LayerSpec:
         head, known = item.head, self._arguments(item.head)
         given = dict(item.value) if isinstance(item.value, MappingNode) else {}
+        inside = next((word for word in given if word in MODIFIERS), None)
+        if inside and isinstance(item.value, MappingNode):
+            self.explained.add(id(item.value))
+            message = f"`{inside}` must be written beside `{head}`, not inside it"
+            names = plain(given[inside]) if inside == "from" else None
+            help = f"write `{{{head}: ~, from: [{listed(names if isinstance(names, list) else ['a', 'b'])}]}}`"
+            self._wrong("unknown-key", message, item.value.entries[inside][0].span, help)
+            return item
         branches = {word: self.read(node) for word, node in given.items() if word not in known}
         self._first(item, [*known, *branches])
         if branches and item.origin:

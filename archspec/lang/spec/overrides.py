@@ -192,7 +192,7 @@ def parse_protocols(texts: Iterable[str]) -> tuple[Protocol, ...] | None:
     if values == [ALL_OF_THE_SPEC]:
         return None
     diagnostics = validate_section({"protocols": values}, "evaluate")
-    if any(each.code == "unknown-operator" for each in diagnostics):
+    if any(each.code == "unknown-protocol" for each in diagnostics):
         PROTOCOLS.with_plugins()
         diagnostics = validate_section({"protocols": values}, "evaluate")
     if diagnostics:

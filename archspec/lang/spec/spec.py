@@ -13,7 +13,7 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_yo
 from archspec.lang.declarations import VARIANT
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
 from archspec.lang.document.yaml_parser import parse_document
-from archspec.lang.schema.messages import NAMES
+from archspec.lang.schema.messages import NAMES, UNKNOWN
 from archspec.lang.schema.spec_schema import FIGURE_KEYS, MODIFIERS
 from archspec.lang.schema.validate import validate
 from archspec.lang.schema.validator import MAX_MISTAKES
@@ -88,7 +88,7 @@ def parse(text: Source) -> Spec:
     try:
         return _Parser(document).spec()
     except ArchspecError as error:
-        if all(diagnostic.code != "unknown-operator" for diagnostic in error.diagnostics):
+        if all(diagnostic.code not in UNKNOWN.values() for diagnostic in error.diagnostics):
             raise
         known = len(OPS)
         load_all_plugins()

@@ -30,7 +30,7 @@ def refused(reference: str) -> Diagnostic:
         (
             "./net.yaml",
             "page-not-found",
-            "there is no file `net.yaml`",
+            "there is no file `./net.yaml`",
             "`archspec list` shows the specs that ship with archspec",
         ),
     ],

@@ -125,7 +125,7 @@ def test_an_ensemble_of_different_networks_and_its_saved_members(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["MODEL", "--protocol", "tencrop"], "unknown-operator", "did you mean `ten-crop`?"),
+        (["MODEL", "--protocol", "tencrop"], "unknown-protocol", "did you mean `ten-crop`?"),
         (["MODEL"], "data-not-found", "give `--data`"),
         (["MODEL", "--data", "DATA", "--weights", "1,2"], "ensemble", "add `--ensemble`"),
         (["MODEL", "GREY", "--data", "DATA", "--ensemble", "--weights", "1,-2"], "ensemble", "give positive numbers"),

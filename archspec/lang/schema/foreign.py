@@ -1,0 +1,361 @@
+"""Layers as other libraries write them: what to write instead in a spec.
+
+`Conv2D`, `nn.Linear(512, 10)`, `conv 8`, `conv: [8, 3, same]`, `out_channels`, `stride`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from archspec.declare import Argument, arguments, thaw
+from archspec.lang.document.nodes import TooLargeError, resolve
+from archspec.lang.schema.spec_schema import MODIFIERS
+from archspec.lang.schema.validator import mistakes
+from archspec.ops import OPS, is_merge
+from archspec.plugins import CACHES
+
+OPERATORS: dict[str, tuple[str, ...]] = {
+    "adaptive_avgpool": ("adaptiveavgpooling", "adaptivepool", "adaptiveaveragepooling"),
+    "add": ("sum", "plus"),
+    "attention": ("mha", "selfattention", "multiheadselfattention"),
+    "avgpool": ("averagepool", "avgpooling", "meanpool", "meanpooling", "avg"),
+    "bn": ("batchnorm", "bnorm", "syncbatchnorm", "batchnormalisation"),
+    "channel_shuffle": ("shuffle", "shufflechannels"),
+    "concat": ("cat", "merge", "concatenation"),
+    "conv": ("convolution", "convolutional", "convlayer", "atrousconv", "dilatedconv", "pointwiseconv"),
+    "conv_transpose": ("deconv", "deconvolution", "transposeconv", "transposedconv", "upconv", "convtransposed"),
+    "dense": ("fc", "fullyconnected", "linear", "linearlayer", "innerproduct", "denselayer", "lazylinear"),
+    "depthwise_conv": ("depthwise", "dwconv", "convdw"),
+    "dropout": ("drop", "alphadropout", "gaussiandropout"),
+    "flatten": ("flattenlayer", "view"),
+    "global_avgpool": ("gap", "globalaveragepool", "globalpool", "globalpooling", "avgpoolglobal", "mean"),
+    "global_maxpool": ("gmp", "globalmaxpooling"),
+    "group_norm": ("gn", "groupnorm"),
+    "hard_swish": ("hswish",),
+    "hard_sigmoid": ("hsigmoid",),
+    "layer_norm": ("ln", "layernorm", "layernormalisation"),
+    "leaky_relu": ("lrelu", "leaky"),
+    "lrn": ("localresponsenormalization", "localnorm", "responsenorm"),
+    "maxpool": ("pool", "pooling", "max", "maxpoollayer"),
+    "multiply": ("mul", "product"),
+    "same_pad": ("samepadding",),
+    "separable_conv": ("sepconv", "depthwiseseparable", "depthwiseseparableconv", "separable"),
+    "sigmoid": ("logistic",),
+    "softmax": ("softmaxlayer",),
+    "spatial_dropout": ("featuredropout", "channeldropout"),
+    "stochastic_depth": ("droppath", "dropconnect"),
+    "subtract": ("sub", "minus"),
+    "upsample": (
+        "upsampling",
+        "interpolate",
+        "resize",
+        "resizing",
+        "unpool",
+        "upsamplingnearest",
+        "upsamplingbilinear",
+    ),
+    "zero_pad": ("pad", "padding", "zeropad", "constantpad"),
+}
+"""Operator -> its names in other libraries, as `_plain` writes them; Keras's own class names are added."""
+
+ELSEWHERE: dict[str, str] = {
+    "activation": "write the activation itself: `- relu`",
+    "input": "the input is given once, at the top of the spec: `input: [224, 224, 3]`",
+    "inputlayer": "the input is given once, at the top of the spec: `input: [224, 224, 3]`",
+    "output": "the last layer is the output; for several outputs, list their names under `outputs`",
+    "identity": "leave this layer out",
+    "noop": "leave this layer out",
+    "instancenorm": "write `group_norm: $channels`, which normalizes each channel alone",
+    "instancenormalization": "write `group_norm: $channels`, which normalizes each channel alone",
+    "localresponsenorm": "write `lrn: {depth_radius: 2, bias: 1, alpha: 2e-5, beta: 0.75}` for PyTorch's `size=5, "
+    "alpha=1e-4, k=1`: size is 2 depth_radius + 1, and PyTorch divides alpha by it",
+    "lambda": "write the function with operators such as `clip` or `multiply`, or add an operator: docs/extending.md",
+    "sequential": "write its layers as items of this list, or define them once, as a block under `blocks`",
+    "modulelist": "write its layers as items of this list, or define them once, as a block under `blocks`",
+    **dict.fromkeys(
+        ("skip", "shortcut", "skipconnection", "residualblock", "resblock", "identityblock"),
+        "write `residual: {body: [...]}`",
+    ),
+    **dict.fromkeys(
+        ("lstm", "gru", "rnn", "simplernn", "embedding", "bidirectional"),
+        "archspec has no operators for text and recurrent networks; a plugin can add one: docs/extending.md",
+    ),
+    **dict.fromkeys(
+        ("pixelshuffle", "depthtospace", "subpixel", "subpixelconv"),
+        "archspec has no such operator; `conv_transpose` and `upsample` also enlarge feature maps",
+    ),
+    **dict.fromkeys(("noise", "gaussiannoise"), "archspec has no operator for noise; `dropout` regularizes"),
+    **dict.fromkeys(
+        ("crossentropy", "crossentropyloss", "loss", "sigmoidcrossentropy", "softmaxwithloss", "binarycrossentropy"),
+        "end the network with `softmax`; the loss belongs to the recipe: `train: {loss: ...}`",
+    ),
+}
+"""What is not an operator of archspec -> the remedy."""
+
+CHANNELS = ("filters", "units", "channels")
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("outchannels", "outfeatures", "outputchannels", "outputdim", "numfilters", "nfilters", "numoutput", "nout"),
+        CHANNELS,
+    ),
+    **dict.fromkeys(("channels", "filters", "units", "features", "neurons", "nodes", "width", "n", "out"), CHANNELS),
+    **dict.fromkeys(
+        ("kernel", "kernels", "kernelsize", "ksize", "k", "size", "window", "filtersize", "pool", "poolsize"),
+        ("kernel_size", "pool_size"),
+    ),
+    **dict.fromkeys(("stride", "s", "step", "subsample"), ("strides",)),
+    **dict.fromkeys(("pad", "pads", "bordermode", "paddingmode"), ("padding",)),
+    "p": ("rate", "padding"),
+    **dict.fromkeys(("prob", "probability", "droprate", "dropout", "dropprob"), ("rate",)),
+    **dict.fromkeys(("dilation", "dilations", "atrous", "atrousrate"), ("dilation_rate",)),
+    **dict.fromkeys(("bias", "biases", "hasbias", "withbias"), ("use_bias",)),
+    **dict.fromkeys(("group", "numgroups", "ngroups", "cardinality"), ("groups",)),
+    **dict.fromkeys(("eps", "epsilon"), ("epsilon",)),
+    **dict.fromkeys(("alpha", "slope", "leak"), ("negative_slope",)),
+    **dict.fromkeys(("scalefactor", "factor"), ("size",)),
+    **dict.fromkeys(("heads", "nheads", "numheads"), ("num_heads",)),
+    "outputsize": ("output_size",),
+    "mode": ("interpolation",),
+    "affine": ("scale",),
+}
+"""Argument in other libraries, as `_plain` writes it -> the arguments that it may be; the first that there is."""
+
+_DERIVED = "leave it out: it follows from the layer before"
+_WEIGHTS = "set initial weights in the recipe: `train: {init: {conv: he_normal}}`"
+_DECAY = "set the weight decay of all layers in the recipe: `train: {optimizer: {sgd: {weight_decay: 5e-4}}}`"
+NEEDLESS: dict[str, str] = {
+    **dict.fromkeys(
+        ("inchannels", "infeatures", "inputdim", "numfeatures", "inputchannels", "normalizedshape"), _DERIVED
+    ),
+    "inputshape": "leave it out: the shape of the input is given once, by `input` at the top of the spec",
+    **dict.fromkeys(("kernelinitializer", "weightinitializer", "biasinitializer", "initializer", "init"), _WEIGHTS),
+    **dict.fromkeys(("kernelregularizer", "biasregularizer", "regularizer", "weightdecay", "l2"), _DECAY),
+    "dataformat": "leave it out: channels come last",
+    "trainable": "freeze layers in the recipe: `train: {freeze: [conv1/**]}`",
+    "dtype": "set the precision in the recipe: `train: {dtype_policy: mixed_bfloat16}`",
+    "inplace": "leave it out",
+}
+"""Argument that no operator takes -> the remedy."""
+
+TORCH_INPUTS = re.compile(r"(?:.*\.)?(?:Conv(?:Transpose)?[123]d|Linear|(?P<norm>(?:Batch|Layer)Norm(?:[123]d)?))\Z")
+"""Layers of PyTorch whose first argument is the number of input channels, which a spec does not give."""
+CALL = re.compile(r"(?P<name>[A-Za-z_][\w.]*)\s*(?:\((?P<inside>.*)\)?|[\s=,](?P<rest>.*))\Z", re.DOTALL)
+SHAPED = re.compile(r"(?P<name>[A-Za-z_]+?)_?(?P<side>\d+)(?:x(?P<other>\d+))?\Z")
+MAX_WORDS, MAX_LENGTH = 12, 300
+
+
+def operator(name: str) -> str | None:
+    """Our name of an operator that another library, or another spelling, calls so."""
+    return _operators().get(_plain(name))
+
+
+def unknown_operator(text: str, value: Any, blocks: Mapping[str, Sequence[str]]) -> str | None:
+    """The remedy for a layer whose operator does not exist; `value` is what follows its colon.
+
+    `blocks` are those of the spec, with the names of their arguments.
+    """
+    known = text in ELSEWHERE or _plain(text) in ELSEWHERE
+    if known:
+        activation = operator(value) if _plain(text) == "activation" and isinstance(value, str) else None
+        return f"write `- {activation}`" if activation else ELSEWHERE[_plain(text)]
+    found = operator(text)
+    if found:
+        return _write(found, _listed(value), text)
+    call = CALL.match(text)
+    name = call["name"] if call else ""
+    if call and (name in blocks or operator(name)):
+        words = _words(call["inside"] if call["inside"] is not None else call["rest"])
+        if name in blocks:
+            return f"write `{_shown(name, dict(zip(blocks[name], words, strict=False)), blocks[name][:1])}`"
+        return _write(operator(name) or "", words, name)
+    shaped = SHAPED.match(text)
+    if shaped and operator(shaped["name"]) == "conv":
+        sides = [int(each) for each in (shaped["side"], shaped["other"] or shaped["side"])]
+        return f"{_write('conv', [*_listed(value), sides], text)}, or define a block `{text}`"
+    return None
+
+
+def written(head: str, value: Any) -> str | None:
+    """The layer that is meant by an operator with a value that cannot be its arguments; None if that is unclear."""
+    if isinstance(value, bool):
+        return None if _required(head) else f"write `{head}` without a value"
+    given, after = _fitted(head, value)
+    if not given and not after:
+        return None
+    return f"write `{_shown(head, given or {}, _required(head))}`" + _and_after(after)
+
+
+def misplaced(head: str, value: str) -> str | None:
+    """The remedy for a word among the values of the first argument that another one accepts: `maxpool: [2, same]`."""
+    first, *others = arguments(OPS[head])
+    other = next((each.name for each in others if _accepts(each, value)), None)
+    return f"write `{head}: {{{first.name}: ..., {other}: {value}}}`" if other else None
+
+
+def typed(heads: Mapping[str, Any]) -> str | None:
+    """The remedy for a layer such as `{type: conv, filters: 8}`."""
+    for word in ("type", "op", "operator", "layer", "kind", "class_name"):
+        head = operator(heads[word]) if isinstance(heads.get(word), str) else None
+        if head:
+            rest = {name: value for name, value in heads.items() if name != word}
+            return _write(head, [rest] if rest else [], "")
+    return None
+
+
+def argument(name: str, known: Iterable[str]) -> str | None:
+    """Our name of an argument that another library calls so."""
+    names = list(known)
+    return next((each for each in ARGUMENTS.get(_plain(name), ()) if each in names), None)
+
+
+def unknown_argument(head: str, name: str, known: Sequence[str], value: Any = None) -> str | None:
+    """The remedy for an argument that an operator or block does not have."""
+    if name in MODIFIERS:
+        shown = _flow(value) if isinstance(value, (str, int, list)) else "..."
+        return f"write `{name}` beside `{head}`, not inside it: `{{{name}: {shown}, {head}: ...}}`"
+    before, equals, after = name.partition("=")
+    if equals:
+        return f"write `{argument(before, known) or before}: {after or '...'}`"
+    if _plain(name) == "activation" and head in OPS:
+        activation = operator(value) if isinstance(value, str) else None
+        return f"write the activation as the next layer{f': `- {activation}`' if activation else ', such as `- relu`'}"
+    ours = argument(name, known)
+    if ours:
+        return f"did you mean `{ours}`?"
+    if known and not isinstance(_value(name), str):
+        return f"write the name of each argument: `{head}: {{{known[0]}: {name}}}`"
+    return NEEDLESS.get(_plain(name)) if head in OPS else None
+
+
+# ---- the written form ----------------------------------------------------------------------------------------------
+
+
+def _write(head: str, values: list[Any], name: str) -> str:
+    """The remedy for an operator of ours that is called by another name."""
+    if is_merge(head):
+        return f"write `{head}: {{left: [...], right: [...]}}`, or `{{{head}: ~, from: [a, b]}}` for earlier layers"
+    torch = TORCH_INPUTS.match(name)
+    placed = [i for i, each in enumerate(values) if not isinstance(each, dict)]
+    if torch and placed and (torch["norm"] or len(placed) > 1):
+        del values[placed[0]]
+    given, after = _fitted(head, values)
+    return f"write `{_shown(head, given or {}, _required(head))}`" + _and_after(after)
+
+
+def _fitted(head: str, value: Any) -> tuple[dict[str, Any] | None, list[str]]:
+    """The arguments that the values are, by their order and what each argument accepts, and activations among them.
+
+    None if a value fits nowhere.
+    """
+    declared = arguments(OPS[head])
+    names = [each.name for each in declared]
+    given: dict[str, Any] = {}
+    after: list[str] = []
+    rest = []
+    for each in _listed(value):
+        for name, inner in each.items() if isinstance(each, dict) else ():
+            ours = name if name in names else argument(name, names)
+            if ours and not isinstance(inner, dict):
+                given[ours] = inner
+            elif name == "activation" and operator(str(inner)):
+                after.append(operator(str(inner)) or "")
+        if not isinstance(each, (dict, bool)) and each is not None and each not in names:
+            rest.append(each)
+    for each in rest:
+        place = next((a.name for a in declared if a.name not in given and _accepts(a, each)), None)
+        if place:
+            square = isinstance(each, list) and each[:1] * len(each) == each
+            schema = next(a.schema for a in declared if a.name == place)
+            given[place] = each[0] if square and not mistakes(each[0], schema) else each
+        elif isinstance(each, str) and operator(each):
+            after.append(operator(each) or "")
+        else:
+            return None, []
+    return {name: given[name] for name in names if name in given}, after
+
+
+def _accepts(declared: Argument, value: Any) -> bool:
+    return not mistakes(thaw(value), declared.schema)
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return _words(value)
+    return value[:MAX_WORDS] if isinstance(value, list) else [] if value is None else [value]
+
+
+def _words(text: str) -> list[Any]:
+    """`3, 64, kernel_size=3` -> [3, 64, {"kernel_size": 3}]; `3x3` -> [3, 3]; `50%` -> 0.5."""
+    text = text[:MAX_LENGTH].strip()
+    if not re.fullmatch(r"\([^()]*\)", text):
+        text = re.sub(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)", r"\1x\2", text)
+    found = re.findall(r"(?:(\w+)\s*=\s*)?([^\s,()\[\]=]+)", text)[:MAX_WORDS]
+    return [{name: _value(word)} if name else _value(word) for name, word in found]
+
+
+def _value(word: str) -> Any:
+    sides = re.fullmatch(r"(\d{1,4})x(\d{1,4})", word)
+    percent = re.fullmatch(r"(\d{1,3})%", word)
+    if sides:
+        return [int(sides[1]), int(sides[2])]
+    if percent:
+        return int(percent[1]) / 100
+    try:
+        return resolve(word.strip("\"'"))
+    except TooLargeError:
+        return word
+
+
+def _required(head: str) -> list[str]:
+    return [each.name for each in arguments(OPS[head]) if each.required]
+
+
+def _shown(head: str, given: Mapping[str, Any], required: Sequence[str]) -> str:
+    """`conv: 8`, `conv: {filters: 8, kernel_size: 3}`, `relu`, `conv: {filters: ...}`."""
+    missing = [name for name in required if name not in given]
+    if not given and not missing:
+        return head
+    first = [each.name for each in arguments(OPS[head])][:1] if head in OPS else list(required)
+    if not missing and list(given) == first:
+        return f"{head}: {_flow(given[first[0]])}"
+    each = [f"{name}: {_flow(value)}" for name, value in given.items()] + [f"{name}: ..." for name in missing]
+    return f"{head}: {{{', '.join(each)}}}"
+
+
+def _and_after(activations: list[str]) -> str:
+    return "".join(f", and `- {name}` as the next layer" for name in activations)
+
+
+def _flow(value: Any) -> str:
+    """A value in YAML's flow form."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value[:MAX_WORDS]))}]"
+    if isinstance(value, dict):
+        return "..."
+    text = {None: "~", True: "true", False: "false"}.get(value) if value is None or isinstance(value, bool) else None
+    return text or str(value)[:60]
+
+
+# ---- names ---------------------------------------------------------------------------------------------------------
+
+
+def _plain(name: str) -> str:
+    """`nn.BatchNorm2d`, `batch_norm` -> `batchnorm`; `Conv2DTranspose` -> `convtranspose`."""
+    word = re.sub(r"[_\-\s]", "", name.strip()[:60].rpartition(".")[2].lower())
+    return re.sub(r"[123]d(?=transpose\Z|\Z)", "", word)
+
+
+@cache
+def _operators() -> dict[str, str]:
+    of_keras = {_plain(layer): name for name in reversed(list(OPS)) for layer in OPS[name].keras_layers}
+    return (
+        of_keras
+        | {_plain(name): name for name in OPS}
+        | {each: name for name, all in OPERATORS.items() for each in all}
+    )
+
+
+CACHES.append(_operators.cache_clear)
