@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         build,
         check,
         check_data,
+        compare,
         convolutionalize,
         convolutionalize_spec,
         data_sources,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         summarize,
         train,
     )
+    from archspec.comparison.comparison import Comparison
     from archspec.diagnostics import ArchspecError, Diagnostic
     from archspec.drawings.drawing import Drawing
     from archspec.graph.analysis.summary import Summary
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchspecError",
+    "Comparison",
     "DenseScorer",
     "Diagnostic",
     "Difference",
@@ -103,6 +106,7 @@ __all__ = [
     "build",
     "check",
     "check_data",
+    "compare",
     "convolutionalize",
     "convolutionalize_spec",
     "data_sources",
@@ -136,6 +140,7 @@ __all__ = [
 
 _CLASSES = {
     "ArchspecError": "diagnostics",
+    "Comparison": "comparison.comparison",
     "DenseScorer": "runtime.dense.scorer",
     "Diagnostic": "diagnostics",
     "Difference": "graph.diff.diff",

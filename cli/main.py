@@ -32,6 +32,7 @@ COMMANDS = {
     "plan": "Estimate whether training fits into memory, with an upper bound on its speed.",
     "diff": "Compare two networks layer by layer: arguments, shapes, inputs and totals.",
     "draw": "Draw networks: layers and edges, feature maps, or the table of the paper.",
+    "compare": "Compare networks and runs: cost, error rates, speed, learning curves, recipes.",
     "from-keras": "Write the spec of a Keras model: the reverse of `archspec build`.",
     "convolutionalize": "Convert a network into a fully convolutional one, which takes images of any size, "
     "with the same weights.",

@@ -195,6 +195,7 @@ SECTIONS = {
     "spec_files": "Specs and recipes that come with archspec",
     "analysis": "Summaries, comparisons and plans",
     "drawing": "Drawings",
+    "comparison": "Comparisons",
     "models": "Weights and models",
     "data": "Data",
     "training": "Training",

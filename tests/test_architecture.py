@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "drawings.graph": GRAPH + "drawings",
     "drawings.table": GRAPH + "drawings",
     "drawings.volumes": GRAPH + "drawings",
+    "comparison": GRAPH + "drawings runtime.system",
     "runtime.system": BASE,
     "runtime.data": DECLARATIONS + "runtime.system",
     "runtime.data.files": DECLARATIONS + "runtime.system runtime.data",
@@ -79,9 +80,10 @@ MAY_IMPORT = {
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "
-    "runtime.explain drawings",
-    "": BASE + "api drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report runtime.weights "
-    "runtime.training runtime.evaluation runtime.export runtime.explain runtime.dense",
+    "runtime.explain drawings comparison",
+    "": BASE + "api comparison drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report "
+    "runtime.weights runtime.training runtime.evaluation runtime.export runtime.explain "
+    "runtime.dense",
     "cli": "version wording diagnostics format interrupt api",
     "__main__": "cli interrupt",
 }

@@ -142,6 +142,7 @@ STATIC = (
     "draw vgg:D -o vgg.svg",
     "draw vgg --style table",
     "list --published resnet",
+    "compare resnet:50 vgg:D",
     "convolutionalize small.yaml -o dense.yaml",
     "completion bash",
 )

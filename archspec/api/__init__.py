@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archspec.api.analysis import accelerators, diff, plan, schema, summarize
     from archspec.api.choices import (
+        ComparisonFormat,
         DenseOutput,
         DiffFormat,
         Direction,
         DrawingStyle,
         EvaluationFormat,
         Figure,
+        PictureFormat,
         PlanFormat,
         PredictionFormat,
         SummaryFormat,
     )
+    from archspec.api.comparison import check_comparison_folder, compare
     from archspec.api.data import Preview, check_data, data_sources, preview_data
     from archspec.api.drawing import draw, drawing_styles, drawing_suffixes
     from archspec.api.evaluation import (
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from archspec.lang.spec.overrides import parse_settings, recipe_setting
 
 __all__ = [
+    "ComparisonFormat",
     "DenseOutput",
     "DiffFormat",
     "Direction",
@@ -64,6 +68,7 @@ __all__ = [
     "FullyConvolutional",
     "ModelFile",
     "Network",
+    "PictureFormat",
     "PlanFormat",
     "PredictionFormat",
     "Preview",
@@ -72,9 +77,11 @@ __all__ = [
     "accelerators",
     "build",
     "check",
+    "check_comparison_folder",
     "check_data",
     "check_explanation_folder",
     "check_output",
+    "compare",
     "convolutionalize",
     "convolutionalize_spec",
     "data_sources",
@@ -117,6 +124,7 @@ __all__ = [
 _NAMES = {
     "api.analysis": ("accelerators", "diff", "plan", "schema", "summarize"),
     "api.choices": (
+        "ComparisonFormat",
         "DenseOutput",
         "DiffFormat",
         "Direction",
@@ -124,10 +132,12 @@ _NAMES = {
         "EvaluationFormat",
         "ExportPrecision",
         "Figure",
+        "PictureFormat",
         "PlanFormat",
         "PredictionFormat",
         "SummaryFormat",
     ),
+    "api.comparison": ("check_comparison_folder", "compare"),
     "api.data": ("Preview", "check_data", "data_sources", "preview_data"),
     "api.drawing": ("draw", "drawing_styles", "drawing_suffixes"),
     "api.evaluation": (

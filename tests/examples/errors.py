@@ -184,6 +184,8 @@ OTHER: Mapping[str, str] = {
     "small-crop": "a warning: crops cover less than a quarter of an image, as a resize to 256 before an input of 32; "
     "the command continues",
     "download": "weights or images cannot be downloaded",
+    "bad-run": "a file in a run directory or in a folder of an evaluation cannot be read",
+    "compare-nothing": "no network and no run is given to compare",
     "draw-option": "the style of a drawing does not have this option, or draws one network only",
     "unknown-style": "there is no drawing style of this name",
     "missing-package": "a package that this needs is not installed",

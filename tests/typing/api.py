@@ -103,6 +103,13 @@ def drawing(network: archspec.Network) -> None:
     assert_type(network.draw().save("vgg.svg", overwrite=True), Path)
 
 
+def comparison(network: archspec.Network) -> None:
+    found = archspec.compare("vgg", network, "runs/a", family=["resnet"], measure=True, batch_sizes=[1, 16], classes=10)
+    assert_type(found, archspec.Comparison)
+    assert_type(found.render("markdown"), str)
+    assert_type(found.save("comparison", pictures="png", overwrite=True), list[Path])
+
+
 def training(network: archspec.Network) -> None:
     assert_type(archspec.train("resnet-digits", "digits", epochs=2, classes=10, weight_decay=0.1), archspec.RunResult)
     result = archspec.train(network, "digits", out=Path("runs/a"), devices="cpu:2", seed=1, init_from="keras:imagenet")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from archspec.graph.ir import Graph, Node
 
 KERNELS = frozenset(["conv", "depthwise_conv", "separable_conv", "dense", "attention"])
-"""Operators that count as one layer; a separable convolution counts as its two convolutions."""
+"""Operators that count as one layer, a separable convolution too, as in Xception (Chollet 2016, section 3)."""
 GLOBAL_POOLS = frozenset(["global_avgpool", "global_maxpool", "adaptive_avgpool"])
 
 
@@ -24,8 +24,8 @@ def depth(graph: Graph) -> int:
 
 
 def weight_layers(node: Node) -> int:
-    """How many layers with kernels a node is: 2 for a separable convolution, 0 for pooling."""
-    return 2 if node.op.name == "separable_conv" else int(node.op.name in KERNELS)
+    """How many layers with kernels a node is: 1 or, for pooling and the like, 0."""
+    return int(node.op.name in KERNELS)
 
 
 def gates(graph: Graph) -> frozenset[int]:
