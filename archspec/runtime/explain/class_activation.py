@@ -10,7 +10,8 @@ import numpy as np
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title, upsampled
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.target_classes import target_classes
 
 Combine = Callable[[Array, Array], Array]
@@ -29,7 +30,7 @@ def class_activation_maps(
     place = spatial_layer(network, layer)
     logits, probabilities = network.predict(batch.x)
     numbers = target_classes(classes, network.class_names).of(probabilities)
-    features, gradients = network.layer_gradients(batch.x, place, numbers)
+    features, gradients = map(place.maps, network.layer_gradients(batch.x, place, numbers))
     raw = np.maximum(combine(features, gradients), 0)
     large = upsampled(raw, (batch.x.shape[1], batch.x.shape[2]))
     found = []

@@ -12,7 +12,8 @@ from archspec.runtime.explain.explain_method import CHANNELS, LAST_LAYER, Explai
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
 from archspec.runtime.explain.guided_backprop import CAVEAT
 from archspec.runtime.explain.image_batches import ImageBatch
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.unit_projection import check_projection, project, projection_notes, strongest
 
 

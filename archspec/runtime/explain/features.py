@@ -38,7 +38,8 @@ class Features(ExplainMethod):
         return spatial_layer(network, self.layer).path
 
     def explain_batch(self, network: OpenNetwork, batch: ImageBatch) -> Sequence[ExplainedImage]:
-        features = network.activations(batch.x, spatial_layer(network, self.layer))
+        place = spatial_layer(network, self.layer)
+        features = place.maps(network.activations(batch.x, place))
         found = []
         for row, name in enumerate(batch.names):
             maps = np.moveaxis(features[row], -1, 0)

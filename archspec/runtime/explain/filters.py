@@ -14,7 +14,8 @@ from archspec.runtime.explain.explanation import Findings, Panel
 from archspec.runtime.explain.image_batches import ImageBatches
 from archspec.runtime.explain.map_scaling import Array
 from archspec.runtime.explain.mosaic import mosaic
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 
 
 @declared

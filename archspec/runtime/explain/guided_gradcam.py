@@ -51,7 +51,7 @@ class GuidedGradCam(ExplainMethod):
         place = spatial_layer(network, self.layer)
 
         def product(classes: npt.NDArray[np.integer[Any]]) -> Array:
-            features, gradients = network.layer_gradients(batch.x, place, classes[:, None])
+            features, gradients = map(place.maps, network.layer_gradients(batch.x, place, classes[:, None]))
             maps = upsampled(np.maximum(gradcam_maps(features, gradients), 0), (batch.x.shape[1], batch.x.shape[2]))
             guided = averaged_gradient(network, batch.x, classes, samples=self.samples, noise=self.noise, rule=GUIDED)
             found: Array = guided * maps[0][..., None]

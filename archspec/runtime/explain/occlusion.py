@@ -15,7 +15,8 @@ from archspec.runtime.explain.explain_method import CLASSES, SPATIAL_LAYER, Expl
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.target_classes import target_classes
 
 Corners = npt.NDArray[np.int32]
@@ -131,7 +132,7 @@ def _responses(network: OpenNetwork, x: Array, place: OpenLayer) -> tuple[Array,
         def responses(x: Any) -> Any:
             (features,) = network.run({network.input_index(): x}, [place.call])
             _, probabilities = network.scores(tf, {network.input_index(): x, place.call: features})
-            return probabilities, tf.reduce_sum(tf.cast(features, tf.float32), (1, 2))
+            return probabilities, tf.reduce_sum(tf.cast(features, tf.float32), list(range(1, len(features.shape) - 1)))
 
         return responses
 

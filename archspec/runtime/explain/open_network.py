@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,25 +17,9 @@ from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.ops.base import show
 from archspec.runtime.explain.backward_rules import PLAIN, BackwardRule, with_activation
 from archspec.runtime.explain.classifier_end import ClassifierEnd, classifier_end
+from archspec.runtime.explain.open_layer import Array, OpenLayer, token_counts
 from archspec.runtime.models.keras_graph import Call, keras_graph
 from archspec.runtime.models.metadata import Metadata
-
-Array = npt.NDArray[np.float32]
-
-
-class OpenLayer(NamedTuple):
-    """A layer of an open network."""
-
-    call: int
-    """The index of its call."""
-    path: str
-    shape: tuple[int | None, ...]
-    """Of its output, without the batch axis."""
-
-    @property
-    def is_spatial(self) -> bool:
-        """Whether its output is a map (height, width, channels) of more than one position."""
-        return len(self.shape) == 3 and self.shape[:2] != (1, 1)
 
 
 class OpenNetwork:
@@ -72,11 +56,16 @@ class OpenNetwork:
     def places(self) -> tuple[OpenLayer, ...]:
         """All layers in the order in which they run. A layer that is used again has the path `conv1#2`."""
         seen: dict[str, int] = {}
-        found = []
+        found: list[OpenLayer] = []
+        patches: tuple[int, int] | None = None  # of the last map, from which tokens are made
         for index, call in enumerate(self.calls):
             path = call.path.replace(".", "/") if self.metadata.spec is not None else call.path
             seen[path] = number = seen.get(path, 0) + 1
-            found.append(OpenLayer(index, path if number == 1 else f"{path}#{number}", call.shape))
+            if len(call.shape) == 3 and call.shape[0] and call.shape[1]:
+                patches = (call.shape[0], call.shape[1])
+            is_grid = len(call.shape) == 2 and patches is not None and call.shape[0] in token_counts(patches)
+            grid = patches if is_grid else None
+            found.append(OpenLayer(index, path if number == 1 else f"{path}#{number}", call.shape, grid))
         return tuple(found)
 
     def place(self, path: str, *, spatial: bool = False) -> OpenLayer:
@@ -119,14 +108,18 @@ class OpenNetwork:
         """The last layer with spatial extent that the classes depend on, before the global pooling or flatten.
 
         That is after batch normalization, addition and ReLU: the rectified map that Selvaraju et al. 2017 mean. In a
-        fully convolutional network it is the last one before the layers that were dense.
+        fully convolutional network it is the last one before the layers that were dense. In a network that reads its
+        class token, the patches have no gradient after the last attention, so it is the last one before that.
 
         Raises:
             ArchspecError: `not-spatial`.
         """
         needed = self.ancestors([self.end.index])
         stop = self.end.head_start if self.end.is_map else self.end.index
+        attention = max((index for index in needed if "Attention" in self.calls[index].kind), default=stop)
         for each in reversed(self.places[:stop]):
+            if each.has_class_token and each.call >= attention:
+                continue
             if each.call in needed and each.is_spatial and each.call not in self.graph.inputs:
                 return each
         raise fail(

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from archspec.diagnostics import fail, listed
 from archspec.runtime.explain.backward_rules import DECONVNET, EXACT, RECTIFIERS, activation_name
 from archspec.runtime.explain.map_scaling import Array
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 
 UNDEFINED = ("MultiHeadAttention", "GroupQueryAttention", "Attention", "LayerNormalization", "GroupNormalization")
 """Layers whose outputs are no sum of inputs with fixed weights and switches."""

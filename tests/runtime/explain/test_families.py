@@ -14,19 +14,19 @@ from archspec.runtime.explain import EXPLAIN_METHODS
 NETWORKS: dict[str, dict[str, Any]] = {
     "resnet:18": {"input": [64, 64, 3]},
     "vgg:A": {"input": [64, 64, 3]},
-    "googlenet": {"input": [96, 96, 3]},
+    "googlenet:paper": {"input": [96, 96, 3]},
     "densenet:121": {"input": [64, 64, 3]},
-    "mobilenet-v2": {"input": [64, 64, 3]},
+    "mobilenet-v2:1.0": {"input": [64, 64, 3]},
     "efficientnet:b0": {"input": [64, 64, 3]},
     "convnext:tiny": {"input": [64, 64, 3]},
-    "vit:b16": {"input": [64, 64, 3]},
+    "vit:B-32": {"input": [64, 64, 3]},
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "integrated-gradients": {"steps": 2, "max_steps": 2},
     "occlusion": {"size": 32, "stride": 32},
     "saliency": {"samples": 2},
 }
-NOT_APPLICABLE = {("deconvnet", "convnext:tiny"), ("deconvnet", "vit:b16")}
+NOT_APPLICABLE = {("deconvnet", "convnext:tiny"), ("deconvnet", "vit:B-32")}
 """Layer normalization and attention have no fixed filters to transpose."""
 
 
