@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail, listed
+from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.runtime.data.files.encoded_image import stamp_of
 from archspec.runtime.data.files.image_facts import INTERVAL, cache_file, quietly, read_cache, write_cache
 from archspec.runtime.data.images import Images, Report
@@ -219,18 +220,52 @@ def _read_records(files: Sequence[Path], report: Report) -> Index:
 def _records(tf: Any, file: Path) -> Iterator[tuple[int, bytes]]:
     """The offset and the bytes of each record. Raises data-format."""
     offset = 0
+    stop = _first_long_record(file)
     try:
+        if stop == 0:
+            raise _cut_off(file, 0)
         for record in untuned(tf.data.TFRecordDataset(os.fsencode(file))).as_numpy_iterator():
             yield offset + HEADER, record
             offset += HEADER + len(record) + FOOTER
-    except tf.errors.DataLossError as error:
+            if offset == stop:
+                raise _cut_off(file, offset)
+    except tf.errors.OpError as error:  # of several kinds for lengths that cannot be right
         with file.open("rb") as opened:
             compressed = opened.read(2).startswith((b"\x1f\x8b", b"\x78"))
         help = "decompress it first" if compressed else None
         if "truncated" in str(error):
-            raise fail("data-format", f"`{file}` is truncated in the record at byte {offset:,}", help=help) from error
+            raise _cut_off(file, offset, help) from error
         where = f"the record at byte {offset:,} is damaged" if offset else "it does not begin with a record"
         raise fail("data-format", f"`{file}` is not a TFRecord file: {where}", help=help) from error
+
+
+def _cut_off(file: Path, offset: int, help: str | None = None) -> ArchspecError:
+    return fail("data-format", f"`{file}` is truncated in the record at byte {offset:,}", help=help)
+
+
+def _first_long_record(file: Path) -> int | None:
+    """Where the first record begins whose length, with the right checksum, exceeds the file; TensorFlow would crash."""
+    size, offset = file.stat().st_size, 0
+    with file.open("rb") as opened:
+        while len(header := opened.read(HEADER)) == HEADER:
+            length, checksum = struct.unpack("<QI", header)
+            after = offset + HEADER + length + FOOTER
+            if after > size:
+                return offset if checksum == masked_crc(header[:8]) else None
+            offset = after
+            opened.seek(offset)
+    return None
+
+
+def masked_crc(contents: bytes) -> int:
+    """The checksum of TFRecord files: CRC-32C (RFC 3720, appendix B.4), rotated by 15 bits and shifted."""
+    crc = 0xFFFFFFFF
+    for byte in contents:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _example(tf: Any, offset: int, record: bytes, where: str) -> tuple[tuple[int, int], int, str]:
