@@ -8,7 +8,7 @@ photos, with simplejpeg if it is installed, else Pillow; both use libjpeg-turbo.
 and processes, and varies less than images per second. The start of a pipeline, which traces graphs, is subtracted.
 
 With torch, in this interpreter or in the one that TORCH_PYTHON names: VGG's scale jitter and the random resized crop,
-with the same flip, colours and mean, with Pillow and with torchvision in a DataLoader of two workers.
+with the same flip, colors and mean, with Pillow and with torchvision in a DataLoader of two workers.
 
 Targets: VGG's scale jitter with `fast`: at least 0.7 times the images per second of `decode`; with `exact`: at most
 0.40 times the CPU time of the naive pipeline. CIFAR: at least 30,000 images per second.
@@ -215,12 +215,12 @@ def cifar(count: int = 20_000) -> Passes:
 def recipes(images: Images) -> dict[str, Passes]:
     """The augmentation of four papers, exact and fast."""
     end: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in CROP_FLIP]
-    colour: list[tuple[str, dict[str, Any]]] = [("pca_color", {})]
+    color: list[tuple[str, dict[str, Any]]] = [("pca_color", {})]
     chains = {
-        "AlexNet": (227, [("resize_smallest_side", {"size": 256}), ("center_crop", {"size": 256}), *end, *colour]),
-        "VGG jitter": (224, [("resize_smallest_side", {"size": [256, 512]}), *end, *colour]),
-        "ResNet": (224, [("resize_smallest_side", {"size": [256, 480]}), *end, *colour]),
-        "random resized crop": (224, [("random_resized_crop", {}), end[1], *colour]),
+        "AlexNet": (227, [("resize_smallest_side", {"size": 256}), ("center_crop", {"size": 256}), *end, *color]),
+        "VGG jitter": (224, [("resize_smallest_side", {"size": [256, 512]}), *end, *color]),
+        "ResNet": (224, [("resize_smallest_side", {"size": [256, 480]}), *end, *color]),
+        "random resized crop": (224, [("random_resized_crop", {}), end[1], *color]),
     }
     return {
         f"{name}, {resample}": ours(images, size, chain, resample)

@@ -30,13 +30,13 @@ except ImportError:
     torchvision = None  # type: ignore[assignment]
 
 SIDE = 224
-DEVIATIONS = np.float32([55.46, 4.794, 1.148])  # of ImageNet's colours along their components, grey levels
+DEVIATIONS = np.float32([55.46, 4.794, 1.148])  # of ImageNet's colors along their components, grey levels
 COMPONENTS = np.float32([[-0.5675, -0.5808, -0.5836], [0.7192, -0.0045, -0.6948], [0.4009, -0.814, 0.4203]])
 Read = Callable[[str, np.random.Generator], np.ndarray]
 
 
 class Photos:
-    """Some passes over the files, each with `read`, then a random flip, PCA colour, and the mean subtracted."""
+    """Some passes over the files, each with `read`, then a random flip, PCA color, and the mean subtracted."""
 
     def __init__(self, given: dict[str, Any], read: Read, epochs: int) -> None:
         self.files, self.labels, self.mean = given["files"], given["labels"], np.float32(given["mean"])

@@ -1,4 +1,4 @@
-"""What commands print to the terminal: diagnostics in colour, lines of progress, lists of commands."""
+"""What commands print to the terminal: diagnostics in color, lines of progress, lists of commands."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ def progress_line(line: str) -> None:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """Print diagnostics to standard error, in colour unless NO_COLOR is set (no-color.org)."""
-    look = str if os.environ.get("NO_COLOR") else coloured
+    """Print diagnostics to standard error, in color unless NO_COLOR is set (no-color.org)."""
+    look = str if os.environ.get("NO_COLOR") else colored
     texts = [look(render(diagnostic)) for diagnostic in diagnostics]
     click.echo("\n\n".join(texts), err=True, nl=bool(texts))
 
 
-def coloured(text: str) -> str:
-    """A rendered diagnostic with its first line in bold, carets and help in colour; click drops colours for a file."""
+def colored(text: str) -> str:
+    """A rendered diagnostic with its first line in bold, carets and help in color; click drops colors for a file."""
     first, *others = text.split("\n")
     code, _, message = first.partition(": ")
-    colour = "yellow" if code.startswith("warning") else "red"
-    lines = [click.style(code, fg=colour, bold=True) + click.style(f": {message}", bold=True)]
+    color = "yellow" if code.startswith("warning") else "red"
+    lines = [click.style(code, fg=color, bold=True) + click.style(f": {message}", bold=True)]
     for line in others:
         stripped = line.lstrip()
         if stripped.startswith("= help:"):

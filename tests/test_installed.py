@@ -194,6 +194,7 @@ PLUGIN = (
     "data check stripes:20",
     "train net.yaml --data digits -o plugin-run",
     "evaluate plugin-run --data digits --protocol center-flip",
+    "export plugin-run --format keras-json -o plugin-export",
 )
 
 

@@ -27,7 +27,7 @@ def data_sources() -> list[tuple[str, str]]:
 def check_data(
     data: StrPath, *, split: str | None = None, use_cache: bool = True, report: Callable[[str], None] | None = None
 ) -> Manifest:
-    """Decode every image of a data source once: bad files, class counts, sizes, colour statistics, duplicates.
+    """Decode every image of a data source once: bad files, class counts, sizes, color statistics, duplicates.
 
     Args:
         data: a data source of labelled images, one of `data_sources()`.

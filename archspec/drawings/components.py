@@ -212,5 +212,5 @@ def input_text(shape: Shape) -> str:
     sizes = " × ".join("?" if size is None else str(size) for size in shape[:-1])
     if len(shape) != 3:
         return " × ".join(map(str, shape))
-    colour = {1: " grayscale image", 3: " RGB image"}.get(shape[-1] or 0)
-    return f"{sizes}{colour}" if colour else f"{sizes} × {shape[-1]}"
+    color = {1: " grayscale image", 3: " RGB image"}.get(shape[-1] or 0)
+    return f"{sizes}{color}" if color else f"{sizes} × {shape[-1]}"

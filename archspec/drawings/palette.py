@@ -1,7 +1,7 @@
-"""Colours by operator family, light and dark.
+"""Colors by operator family, light and dark.
 
-The hues are those of Okabe and Ito ("Color Universal Design", 2008), which people with any colour vision can tell
-apart, as light fills with dark borders. Each box also names its operator, so that no meaning rests on colour alone.
+The hues are those of Okabe and Ito ("Color Universal Design", 2008), which people with any color vision can tell
+apart, as light fills with dark borders. Each box also names its operator, so that no meaning rests on color alone.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Colours(NamedTuple):
+class Colors(NamedTuple):
     """Hexadecimal RGB."""
 
     fill: str
@@ -17,16 +17,16 @@ class Colours(NamedTuple):
 
 
 class Theme(NamedTuple):
-    """The colours of a drawing."""
+    """The colors of a drawing."""
 
     background: str
     text: str
     faint: str
     """Secondary text: shapes on edges, captions."""
     edge: str
-    frame: Colours
+    frame: Colors
     """Open blocks."""
-    families: dict[str, Colours]
+    families: dict[str, Colors]
 
 
 LIGHT = Theme(
@@ -34,18 +34,18 @@ LIGHT = Theme(
     text="#1b1f24",
     faint="#57606a",
     edge="#6e7781",
-    frame=Colours("#f6f8fa", "#afb8c1"),
+    frame=Colors("#f6f8fa", "#afb8c1"),
     families={
-        "convolution": Colours("#cfe6f5", "#0072b2"),
-        "dense": Colours("#f9dcc9", "#b34a00"),
-        "normalization": Colours("#d5efe6", "#007a59"),
-        "activation": Colours("#fbf3bf", "#8a7a00"),
-        "pooling": Colours("#f3d9e7", "#a8407c"),
-        "merge": Colours("#fbe6bf", "#a96f00"),
-        "attention": Colours("#e2dcf3", "#5b4b9a"),
-        "other": Colours("#e8ebef", "#6e7781"),
-        "input": Colours("#ffffff", "#1b1f24"),
-        "block": Colours("#e4f1fa", "#3d6f94"),
+        "convolution": Colors("#cfe6f5", "#0072b2"),
+        "dense": Colors("#f9dcc9", "#b34a00"),
+        "normalization": Colors("#d5efe6", "#007a59"),
+        "activation": Colors("#fbf3bf", "#8a7a00"),
+        "pooling": Colors("#f3d9e7", "#a8407c"),
+        "merge": Colors("#fbe6bf", "#a96f00"),
+        "attention": Colors("#e2dcf3", "#5b4b9a"),
+        "other": Colors("#e8ebef", "#6e7781"),
+        "input": Colors("#ffffff", "#1b1f24"),
+        "block": Colors("#e4f1fa", "#3d6f94"),
     },
 )
 DARK = Theme(
@@ -53,18 +53,18 @@ DARK = Theme(
     text="#e6edf3",
     faint="#9aa5b1",
     edge="#8b949e",
-    frame=Colours("#151b23", "#484f58"),
+    frame=Colors("#151b23", "#484f58"),
     families={
-        "convolution": Colours("#123a54", "#56b4e9"),
-        "dense": Colours("#552508", "#f0894e"),
-        "normalization": Colours("#0b4233", "#3fc79d"),
-        "activation": Colours("#453f08", "#e6d84a"),
-        "pooling": Colours("#4b1f39", "#dc8fba"),
-        "merge": Colours("#4d3503", "#e69f00"),
-        "attention": Colours("#322a57", "#a99be0"),
-        "other": Colours("#2b323b", "#9aa5b1"),
-        "input": Colours("#0d1117", "#e6edf3"),
-        "block": Colours("#1a2f40", "#7fb0d3"),
+        "convolution": Colors("#123a54", "#56b4e9"),
+        "dense": Colors("#552508", "#f0894e"),
+        "normalization": Colors("#0b4233", "#3fc79d"),
+        "activation": Colors("#453f08", "#e6d84a"),
+        "pooling": Colors("#4b1f39", "#dc8fba"),
+        "merge": Colors("#4d3503", "#e69f00"),
+        "attention": Colors("#322a57", "#a99be0"),
+        "other": Colors("#2b323b", "#9aa5b1"),
+        "input": Colors("#0d1117", "#e6edf3"),
+        "block": Colors("#1a2f40", "#7fb0d3"),
     },
 )
 

@@ -66,7 +66,7 @@ def draw(graphs: Sequence[Graph], layer: str | None = None, image: str | Path | 
     if layer is not None:
         parts += _units(graph, stages[0], (x0, y0), scale)
     for number, each in enumerate(stages):
-        parts.append(_window(each, _colour(number, len(stages)), (x0, y0), scale, (left, top)))
+        parts.append(_window(each, _color(number, len(stages)), (x0, y0), scale, (left, top)))
     text_x = left + VIEW + 34
     parts += _legend(graph, stages, text_x, top)
     low = top + LINE * (len(stages) + 1) + 26
@@ -135,7 +135,7 @@ def _seen(graph: Graph, fields: Sequence[ReceptiveField | None], index: int, nam
     return Seen(index, name, field, (float(starts[0]), float(starts[1])))
 
 
-def _colour(number: int, of: int) -> str:
+def _color(number: int, of: int) -> str:
     """From blue to red."""
     share = number / (of - 1) if of > 1 else 1.0
     channels = hls_to_rgb((210 + 150 * share) / 360, 0.45, 0.75)
@@ -159,15 +159,13 @@ def _picture(x: float, y: float, width: int, height: int, scale: float, image: s
     yield svg.rect(x, y, width * scale, height * scale, class_="image")
 
 
-def _window(seen: Seen, colour: str, origin: tuple[float, float], scale: float, corner: tuple[float, float]) -> str:
+def _window(seen: Seen, color: str, origin: tuple[float, float], scale: float, corner: tuple[float, float]) -> str:
     """The window of the middle unit, cut at the border of the view."""
     (x0, y0), (left, top) = origin, corner
     (start_y, start_x), (size_y, size_x) = seen.starts, seen.field.size
     x, y = max(left, x0 + start_x * scale), max(top, y0 + start_y * scale)
     to_x, to_y = min(left + VIEW, x0 + (start_x + size_x) * scale), min(top + VIEW, y0 + (start_y + size_y) * scale)
-    return svg.rect(
-        x, y, to_x - x, to_y - y, class_="seen", stroke=colour, fill=colour, data_field=axes(seen.field.size)
-    )
+    return svg.rect(x, y, to_x - x, to_y - y, class_="seen", stroke=color, fill=color, data_field=axes(seen.field.size))
 
 
 def _units(graph: Graph, seen: Seen, origin: tuple[float, float], scale: float) -> Iterator[str]:
@@ -190,7 +188,7 @@ def _legend(graph: Graph, stages: Sequence[Seen], x: float, y: float) -> Iterato
         yield svg.text(at, y + SIZE, heading, SIZE, class_="faint")
     for number, seen in enumerate(stages):
         line = y + LINE * (number + 1)
-        yield svg.rect(x, line + 2, 11, 11, fill=_colour(number, len(stages)))
+        yield svg.rect(x, line + 2, 11, 11, fill=_color(number, len(stages)))
         shape = graph.nodes[seen.node].shape
         units = "×".join(map(str, shape[:-1])) or "1"
         name = seen.name if text_width(seen.name, SIZE) < 175 else f"…{seen.name[-24:]}"
@@ -230,7 +228,7 @@ def _chart(
     yield svg.line([place(at, float(value)) for at, value in sorted(points.items())], 0, class_="growth")
     for number, seen in enumerate(stages):
         cx, cy = place(depths[seen.node], float(max(seen.field.size)))
-        yield svg.element("circle", cx=cx, cy=cy, r=4.0, fill=_colour(number, len(stages)))
+        yield svg.element("circle", cx=cx, cy=cy, r=4.0, fill=_color(number, len(stages)))
 
 
 def _depths(graph: Graph) -> list[int]:

@@ -81,7 +81,7 @@ def _towards(x: float, y: float, to_x: float, to_y: float, distance: float) -> t
 
 
 def document(content: str, width: float, height: float, title: str, *, style: str = "") -> str:
-    """A standalone SVG file with a background, in the colours of the palette. `style` is more CSS."""
+    """A standalone SVG file with a background, in the colors of the palette. `style` is more CSS."""
     return "".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(width)} {number(height)}" '

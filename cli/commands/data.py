@@ -34,7 +34,7 @@ def command() -> None:
 @format_option("text", "json")
 @click.pass_context
 def check(ctx: click.Context, data: str, split: str | None, no_cache: bool, format_: Literal["text", "json"]) -> None:
-    """Decode every image of DATA: report bad files, class counts, sizes, colour statistics and duplicates.
+    """Decode every image of DATA: report bad files, class counts, sizes, color statistics and duplicates.
 
     Exit with status 1 if a file cannot be decoded, if the
     classes of the training and validation images differ, or if a class has no training image.

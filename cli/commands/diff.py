@@ -11,7 +11,7 @@ from archspec.cli.options import complete_reference, format_option, load, settin
 from archspec.diagnostics import terminal_text
 from archspec.format import wrapped
 
-COLOURS = {"-": "red", "+": "green", "~": "yellow"}
+COLORS = {"-": "red", "+": "green", "~": "yellow"}
 
 
 @click.command("diff")
@@ -36,9 +36,9 @@ def command(left: str, right: str, settings: tuple[str, ...], format_: api.DiffF
     """
     text = api.diff(load(left, settings), load(right, settings)).render(format_, context=context)
     text = terminal_text(text)
-    click.echo("\n".join(map(_coloured, wrapped(text).split("\n"))) if format_ == "text" else text)
+    click.echo("\n".join(map(_colored, wrapped(text).split("\n"))) if format_ == "text" else text)
 
 
-def _coloured(line: str) -> str:
-    """In the colour of its sign; click drops colours when the output is not a terminal."""
-    return click.style(line, fg=COLOURS[line[0]]) if line[:1] in COLOURS else line
+def _colored(line: str) -> str:
+    """In the color of its sign; click drops colors when the output is not a terminal."""
+    return click.style(line, fg=COLORS[line[0]]) if line[:1] in COLORS else line

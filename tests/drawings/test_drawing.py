@@ -61,7 +61,7 @@ def test_corners_are_rounded_by_at_most_half_a_segment() -> None:
     assert path_data([(0, 0), (0, 4)]) == "M0 0L0 4"
 
 
-def test_operators_have_the_colour_of_their_family() -> None:
+def test_operators_have_the_color_of_their_family() -> None:
     found = {name: family(object.__new__(OPS[name])) for name in OPS}
     assert {found[name] for name in ("conv", "depthwise_conv", "separable_conv")} == {"convolution"}
     assert {found[name] for name in ("relu", "softmax", "prelu")} == {"activation"}
@@ -73,11 +73,11 @@ def test_operators_have_the_colour_of_their_family() -> None:
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_text_is_readable_on_every_colour(theme: object) -> None:
+def test_text_is_readable_on_every_color(theme: object) -> None:
     """WCAG 2.1, contrast (minimum): 4.5 for text, 3 for borders against the background."""
-    for name, colours in theme.families.items():  # type: ignore[attr-defined]
-        assert contrast(theme.text, colours.fill) >= 4.5, name  # type: ignore[attr-defined]
-        assert contrast(colours.stroke, theme.background) >= 3, name  # type: ignore[attr-defined]
+    for name, colors in theme.families.items():  # type: ignore[attr-defined]
+        assert contrast(theme.text, colors.fill) >= 4.5, name  # type: ignore[attr-defined]
+        assert contrast(colors.stroke, theme.background) >= 3, name  # type: ignore[attr-defined]
     assert contrast(theme.faint, theme.frame.fill) >= 4.5  # type: ignore[attr-defined]
 
 
@@ -86,7 +86,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def _luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+def _luminance(color: str) -> float:
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -218,24 +218,24 @@ def test_a_crop_takes_the_networks_input_when_it_has_no_size() -> None:
         assert [field.name for field in fields(TRANSFORMS[name])] == ["size"]
 
 
-# ------------------------------------------------------------------------------------------ colours and erasing
+# ------------------------------------------------------------------------------------------ colors and erasing
 
 
 def uniform_draws(count: int, columns: int) -> np.ndarray:
     return np.random.default_rng(5).random((count, columns), dtype=np.float32)
 
 
-def test_the_colours_of_pca_have_the_covariance_that_the_components_say() -> None:
+def test_the_colors_of_pca_have_the_covariance_that_the_components_say() -> None:
     pca = made("pca_color", {})
     black = tf.zeros((40_000, 1, 1, 3))
-    colours = pca.apply_batch(tf, black, tf.constant(uniform_draws(40_000, 4))).numpy()[:, 0, 0]
+    colors = pca.apply_batch(tf, black, tf.constant(uniform_draws(40_000, 4))).numpy()[:, 0, 0]
     components, deviations = np.array(pca.components), np.array(pca.deviations) * 0.1
     expected = components.T @ np.diag(deviations**2) @ components
-    np.testing.assert_allclose(np.cov(colours.T), expected, rtol=0.03)
-    assert np.abs(colours.mean(0)).max() < 4 * 5.6 * 0.58 / 200  # four standard errors
+    np.testing.assert_allclose(np.cov(colors.T), expected, rtol=0.03)
+    assert np.abs(colors.mean(0)).max() < 4 * 5.6 * 0.58 / 200  # four standard errors
     # ImageNet's components are orthonormal to their four digits: a spec that swaps rows and columns would still be
     np.testing.assert_allclose(components @ components.T, np.eye(3), atol=5e-4)
-    assert np.cov(colours.T)[0, 2] > 0, "red and blue rise together"
+    assert np.cov(colors.T)[0, 2] > 0, "red and blue rise together"
 
 
 def test_jitter_is_pillows_enhancement() -> None:
@@ -365,6 +365,6 @@ def test_ranges_that_are_none_are_pointed_at(name: str, args: Any, argument: str
 
 
 @pytest.mark.parametrize("name", ["pca_color", "color_jitter"])
-def test_colours_need_three_channels(name: str) -> None:
+def test_colors_need_three_channels(name: str) -> None:
     with pytest.raises(OpError, match="needs three channels"):
         TRANSFORMS[name].make({}).shape((11, 7, 1))

@@ -63,7 +63,7 @@ def _file(name: str) -> str:
 
 
 def _variables(theme: Theme, scheme: str) -> str:
-    """The colours as CSS variables: `--dense` fills a box, `--dense-line` is its border."""
+    """The colors as CSS variables: `--dense` fills a box, `--dense-line` is its border."""
     found = {
         "background": theme.background,
         "text": theme.text,
@@ -74,8 +74,8 @@ def _variables(theme: Theme, scheme: str) -> str:
         "focus": theme.families["convolution"].stroke,
         "scheme": scheme,
     }
-    for name, colours in theme.families.items():
-        found |= {name: colours.fill, f"{name}-line": colours.stroke}
+    for name, colors in theme.families.items():
+        found |= {name: colors.fill, f"{name}-line": colors.stroke}
     return "".join(f"--{name}:{value};" for name, value in found.items()) + f"color-scheme:{scheme};"
 
 

@@ -128,7 +128,7 @@ function renderBox(out, b, x, y, w, h, second) {
   out.boxes.push(`<g class="${name}" data-path="${escaped(b.path)}" data-b="${b.id}">${inside}</g>`);
 }
 
-// Rectangles for the mini map, as far as they are visible at its scale: [x, y, width, height, colour].
+// Rectangles for the mini map, as far as they are visible at its scale: [x, y, width, height, color].
 function mapRects(scale) {
   const rects = [];
   const visit = (b, axis, start) => {

@@ -275,10 +275,10 @@ function drawMap() {
   map.height = size[1] * dots;
   map.style.width = `${size[0]}px`;
   map.style.height = `${size[1]}px`;
-  const pen = map.getContext("2d"), style = getComputedStyle(document.documentElement), colours = {};
+  const pen = map.getContext("2d"), style = getComputedStyle(document.documentElement), colors = {};
   pen.setTransform(dots * mapScale, 0, 0, dots * mapScale, 0, 0);
   for (const [x, y, w, h, name] of mapRects(mapScale)) {
-    pen.fillStyle = colours[name] ??= style.getPropertyValue(name === "frame" ? "--frame-line" : `--${name}-line`);
+    pen.fillStyle = colors[name] ??= style.getPropertyValue(name === "frame" ? "--frame-line" : `--${name}-line`);
     pen.globalAlpha = name === "frame" ? 0.25 : 0.8;
     pen.fillRect(x, y, w, h);
   }

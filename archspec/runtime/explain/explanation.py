@@ -13,7 +13,7 @@ import numpy.typing as npt
 from archspec.arguments import StrPath, as_path, public
 
 Kind = Literal["overlay", "heat", "signed", "image"]
-"""How a map is drawn: laid over the image, alone, with a diverging colour map around 0, or as a picture around grey."""
+"""How a map is drawn: laid over the image, alone, with a diverging color map around 0, or as a picture around grey."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Panel:
     """(H, W), the size of the image; (H, W, C) for the kind `image`."""
     kind: Kind
     unit: str = ""
-    """Beside the colour bar: `probability`."""
+    """Beside the color bar: `probability`."""
     raw: npt.NDArray[np.float32] | None = None
     """The map before it was enlarged or reduced to one value a pixel; None where it is `values`."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Panel:
     text: str = ""
     """What the command prints of it; by default the title."""
     from_zero: bool = True
-    """Whether the colour scale begins at 0, and not at the smallest value."""
+    """Whether the color scale begins at 0, and not at the smallest value."""
 
     @property
     def is_zero(self) -> bool:

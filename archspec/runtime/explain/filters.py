@@ -51,7 +51,7 @@ class Filters(ExplainMethod):
             if kernels.shape[-1] in (1, 3) and layer.groups == 1:
                 return place, kernels
             fact = (
-                f"the kernels of `{place.path}` have {kernels.shape[-1]} input channels, and cannot be drawn as colours"
+                f"the kernels of `{place.path}` have {kernels.shape[-1]} input channels, and cannot be drawn as colors"
             )
             raise fail("method-not-applicable", fact, help="only kernels with 1 or 3 input channels are pictures")
         fact = "the network has no convolution" if self.layer is None else f"`{self.layer}` is not a convolution"

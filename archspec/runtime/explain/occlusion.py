@@ -57,7 +57,7 @@ class Occlusion(ExplainMethod):
     classes: tuple[str, ...] = CLASSES
     size: int | None = arg(optional(POSITIVE), "side of the square, pixels; by default a seventh of the image", None)
     stride: int | None = arg(optional(POSITIVE), "step of the square, pixels; by default a quarter of its side", None)
-    fill: str = arg(choice(*LEVELS), "colour of the square", "grey")
+    fill: str = arg(choice(*LEVELS), "color of the square", "grey")
     layer: str | None = SPATIAL_LAYER
 
     def check(self, network: OpenNetwork) -> None:

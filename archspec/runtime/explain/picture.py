@@ -1,6 +1,6 @@
-"""Pictures of maps: cells with a title and a colour bar, blocks of one image each, contact sheets. Drawn with Pillow.
+"""Pictures of maps: cells with a title and a color bar, blocks of one image each, contact sheets. Drawn with Pillow.
 
-The colour maps can be read with any colour vision: viridis and cividis, and red-blue around 0 for signed maps.
+The color maps can be read with any color vision: viridis and cividis, and red-blue around 0 for signed maps.
 """
 
 from __future__ import annotations
@@ -21,50 +21,50 @@ Pixels = npt.NDArray[np.uint8]
 """RGB (H, W, 3)."""
 
 CELL, LARGEST = 144, 320  # pixels: smaller maps are enlarged by an integer factor, larger ones reduced
-GAP, LINE, BAR = 8, 15, 10  # pixels between cells, of a line of text, of the width of a colour bar
-TICK = 54  # pixels for the numbers beside a colour bar and its unit
+GAP, LINE, BAR = 8, 15, 10  # pixels between cells, of a line of text, of the width of a color bar
+TICK = 54  # pixels for the numbers beside a color bar and its unit
 FONT_SIZE, SMALL = 11, 10  # pixels
 CELLS = 6  # cells in a row of one image, before they go on in the next row
 SHEET_WIDTH = 1800  # pixels, if a block is not wider
 OPACITY = 0.6  # of a map over the image
 CLIPPED = 99.8  # percentile: a few extreme values would make the rest of a map invisible
 INK, PALE, BACKGROUND = (30, 30, 30), (110, 110, 110), (255, 255, 255)
-COLOURS = {"overlay": "viridis", "heat": "cividis", "signed": "RdBu_r", "image": "gray"}
-"""Kind of a map -> colour map of matplotlib."""
+COLORS = {"overlay": "viridis", "heat": "cividis", "signed": "RdBu_r", "image": "gray"}
+"""Kind of a map -> color map of matplotlib."""
 
 
 @dataclass(frozen=True)
-class ColourScale:
-    """From the values of a map to the colours: `low` is the first colour, `high` the last one."""
+class ColorScale:
+    """From the values of a map to the colors: `low` is the first color, `high` the last one."""
 
     low: float
     high: float
     clipped: bool
-    """Whether larger values than `high` are drawn in its colour."""
+    """Whether larger values than `high` are drawn in its color."""
 
 
-def scale_of(panel: Panel) -> ColourScale:
+def scale_of(panel: Panel) -> ColorScale:
     """The scale of a map: from 0, symmetric for signed maps, without extreme values where the map is of pixels."""
     values = panel.values[np.isfinite(panel.values)]
     largest = float(np.abs(values).max(initial=0))
     if panel.kind == "overlay" or not largest:
         low = min(float(values.min(initial=0)), 0.0)
-        return ColourScale(low, float(values.max(initial=0)), clipped=False)
+        return ColorScale(low, float(values.max(initial=0)), clipped=False)
     common = float(np.percentile(np.abs(values), CLIPPED))
     high = common if 0 < common < 0.7 * largest else largest
     if panel.kind in ("signed", "image"):
-        return ColourScale(-high, high, high < largest)
+        return ColorScale(-high, high, high < largest)
     low = float(values.min())
-    return ColourScale(min(low, 0.0) if panel.from_zero else low, high, high < largest)
+    return ColorScale(min(low, 0.0) if panel.from_zero else low, high, high < largest)
 
 
-def shaded(values: npt.NDArray[np.float32], scale: ColourScale, colours: str) -> Pixels:
-    """Values (H, W) as colours; NaN is white."""
+def shaded(values: npt.NDArray[np.float32], scale: ColorScale, colors: str) -> Pixels:
+    """Values (H, W) as colors; NaN is white."""
     from matplotlib import colormaps
 
     span = (scale.high - scale.low) or 1.0
     shares = np.clip((values - scale.low) / span, 0, 1)
-    rgb: Pixels = np.array(colormaps[colours](np.nan_to_num(shares), bytes=True)[..., :3])
+    rgb: Pixels = np.array(colormaps[colors](np.nan_to_num(shares), bytes=True)[..., :3])
     rgb[np.isnan(values)] = 255
     return rgb
 
@@ -75,19 +75,19 @@ def rgb_of(pixels: Pixels) -> Pixels:
 
 
 def drawn(panel: Panel, pixels: Pixels) -> Pixels:
-    """The picture of a map without its title and colour bar."""
+    """The picture of a map without its title and color bar."""
     scale = scale_of(panel)
     if panel.kind == "image":
         span = scale.high or 1.0
         levels = np.clip(127.5 + 127.5 * panel.values / span, 0, 255).astype(np.uint8)
         return rgb_of(levels)
-    colours = shaded(panel.values, scale, COLOURS[panel.kind])
+    colors = shaded(panel.values, scale, COLORS[panel.kind])
     if panel.kind != "overlay":
-        return colours
+        return colors
     grey = rgb_of(pixels).astype(np.float32).mean(axis=-1, keepdims=True)
     if panel.is_zero:
         return rgb_of(grey.astype(np.uint8))
-    blended: Pixels = ((1 - OPACITY) * grey + OPACITY * colours).astype(np.uint8)
+    blended: Pixels = ((1 - OPACITY) * grey + OPACITY * colors).astype(np.uint8)
     return blended
 
 
@@ -110,7 +110,7 @@ def fitted_text(text: str, width: float, size: int = FONT_SIZE) -> str:
 
 
 def cell(picture: Pixels, title: str, bar: Pixels | None = None) -> Pixels:
-    """A picture with a title above it and a colour bar beside it."""
+    """A picture with a title above it and a color bar beside it."""
     from PIL import Image, ImageDraw
 
     picture = sized(picture)
@@ -135,13 +135,13 @@ def sized(picture: Pixels) -> Pixels:
     return picture.repeat(factor, 0).repeat(factor, 1)
 
 
-def colour_bar(scale: ColourScale, colours: str, height: int, unit: str) -> Pixels:
+def color_bar(scale: ColorScale, colors: str, height: int, unit: str) -> Pixels:
     """A bar with its ends numbered and its unit along it: RGB (height, ..., 3)."""
     from PIL import Image, ImageDraw
 
     whole = Image.new("RGB", (BAR + TICK + 4, height), BACKGROUND)
     ramp = np.linspace(scale.high, scale.low, height, dtype=np.float32)[:, None].repeat(BAR, 1)
-    whole.paste(Image.fromarray(shaded(ramp, scale, colours)), (4, 0))
+    whole.paste(Image.fromarray(shaded(ramp, scale, colors)), (4, 0))
     draw = ImageDraw.Draw(whole)
     left = 4 + BAR + 3
     draw.text((left, -1), ("≥" if scale.clipped else "") + number_text(scale.high), INK, font(SMALL))
@@ -160,11 +160,11 @@ def number_text(value: float) -> str:
 
 
 def panel_cell(panel: Panel, pixels: Pixels) -> Pixels:
-    """A map with its title and colour bar; a map that is zero everywhere says so."""
+    """A map with its title and color bar; a map that is zero everywhere says so."""
     picture = drawn(panel, pixels)
     if panel.is_zero:
         return cell(picture, f"{panel.title}: all zero", _blank_bar(sized(picture).shape[0]))
-    bar = colour_bar(scale_of(panel), COLOURS[panel.kind], sized(picture).shape[0], panel.unit)
+    bar = color_bar(scale_of(panel), COLORS[panel.kind], sized(picture).shape[0], panel.unit)
     return cell(picture, panel.title, bar)
 
 

@@ -19,7 +19,7 @@ from archspec.runtime.explain.target_classes import target_classes
 class Saliency(ExplainMethod):
     """Saliency: which pixels change a class's logit the most (Simonyan et al. 2013, section 3.1).
 
-    The largest absolute gradient over the colour channels of each pixel.
+    The largest absolute gradient over the color channels of each pixel.
     """
 
     name = "saliency"

@@ -1,4 +1,4 @@
-"""The HTML page of a drawing, in a real browser: its state, keys, search, details, sizes and colours."""
+"""The HTML page of a drawing, in a real browser: its state, keys, search, details, sizes and colors."""
 
 from __future__ import annotations
 

@@ -125,11 +125,11 @@ def test_markdown_is_two_tables() -> None:
     assert {line.count("|") for line in lines if line.startswith("| ~")} == {6}
 
 
-def test_the_command_colours_a_terminal_only() -> None:
+def test_the_command_colors_a_terminal_only() -> None:
     plain = CliRunner().invoke(cli, ["diff", "vgg:C", "vgg:D"])
-    colour = CliRunner().invoke(cli, ["diff", "vgg:C", "vgg:D"], color=True)
-    assert plain.exit_code == colour.exit_code == 0
-    assert "\x1b[33m~" in colour.output
+    color = CliRunner().invoke(cli, ["diff", "vgg:C", "vgg:D"], color=True)
+    assert plain.exit_code == color.exit_code == 0
+    assert "\x1b[33m~" in color.output
     assert "\x1b" not in plain.output
     changed = CliRunner().invoke(cli, ["diff", "vgg:C", "vgg:D", "--set", "classes=10", "--format", "json"])
     assert json.loads(changed.output)["right"]["params"] == 134_301_514

@@ -23,9 +23,9 @@ SCALED = Metadata(preprocess=(TRANSFORMS["scale"](1 / 255),))  # type: ignore[ar
 
 
 def squares(count: int, seed: int, classes: int = 3) -> tuple[Array, Array, Array]:
-    """Grey noise with a square of the colour of the class: inputs (N, H, W, 3), classes, tops and lefts of the squares.
+    """Grey noise with a square of the color of the class: inputs (N, H, W, 3), classes, tops and lefts of the squares.
 
-    Class 3 has no square. Without it the absence of two colours would be evidence for the third one everywhere.
+    Class 3 has no square. Without it the absence of two colors would be evidence for the third one everywhere.
     """
     generator = np.random.default_rng(seed)
     x = generator.uniform(0.25, 0.75, (count, SIDE, SIDE, 3)).astype(np.float32)
@@ -34,9 +34,9 @@ def squares(count: int, seed: int, classes: int = 3) -> tuple[Array, Array, Arra
     for image, number, (top, left) in zip(x, numbers, corners, strict=True):
         if number == 3:
             continue
-        colour = np.full(3, 0.1, np.float32)
-        colour[number] = 0.9
-        image[top : top + SQUARE, left : left + SQUARE] = colour + generator.uniform(-0.1, 0.1, (SQUARE, SQUARE, 3))
+        color = np.full(3, 0.1, np.float32)
+        color[number] = 0.9
+        image[top : top + SQUARE, left : left + SQUARE] = color + generator.uniform(-0.1, 0.1, (SQUARE, SQUARE, 3))
     return x, numbers, corners
 
 

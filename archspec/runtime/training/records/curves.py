@@ -43,11 +43,11 @@ def draw_curves(
     of_loss = f"{loss} ({unit})" if unit else loss
     panels = ((left, "loss", 1.0, of_loss), (right, "top1", 100.0, "top-1 accuracy (%)"))
     for axes, column, factor, heading in panels:
-        for prefix, colour, name in (("", TRAINING, "training"), ("val_", VALIDATION, "validation")):
+        for prefix, color, name in (("", TRAINING, "training"), ("val_", VALIDATION, "validation")):
             values = [factor * row[prefix + column] for row in rows]
             marker = "o" if len(rows) == 1 else None
             label = f"{name}, with {differs}" if differs and not prefix else name
-            axes.plot(epochs, values, color=colour, label=label, linewidth=1.8, marker=marker, markersize=4)
+            axes.plot(epochs, values, color=color, label=label, linewidth=1.8, marker=marker, markersize=4)
         axes.plot([best["epoch"]], [factor * best["val_" + column]], "o", color=VALIDATION, markersize=6)
         axes.set_xlabel("epoch")
         axes.set_title(heading, loc="left", fontsize=10)

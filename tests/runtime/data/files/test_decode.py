@@ -33,7 +33,7 @@ def encoded(mode: str, format: str, **options: Any) -> bytes:
 @pytest.mark.parametrize(
     ("mode", "format", "tolerance"),
     [
-        # libjpeg's colour conversion of a noise image may round the other way
+        # libjpeg's color conversion of a noise image may round the other way
         ("RGB", "JPEG", 1),
         ("L", "JPEG", 0),
         ("CMYK", "JPEG", 2),

@@ -27,14 +27,14 @@ def saved(image: Image.Image, format: str, **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def deep_png(colour: int, channels: int) -> bytes:
-    """A PNG of 16 bits a channel (W3C PNG, section 11.2.2: colour 0 grey, 2 RGB, 4 grey and alpha, 6 RGBA)."""
+def deep_png(color: int, channels: int) -> bytes:
+    """A PNG of 16 bits a channel (W3C PNG, section 11.2.2: color 0 grey, 2 RGB, 4 grey and alpha, 6 RGBA)."""
     rows = RNG.integers(0, 2**16, (3, 2, channels)).astype(">u2")
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    start = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 3, 16, colour, 0, 0, 0))
+    start = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 3, 16, color, 0, 0, 0))
     pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
     return b"\x89PNG\r\n\x1a\n" + start + pixels + chunk(b"IEND", b"")
 
@@ -102,7 +102,7 @@ def test_transparent_is_what_has_a_pixel_that_is_not_opaque() -> None:
 def test_an_animated_webp_is_its_first_frame(alpha: bool) -> None:
     """TensorFlow 2.21 writes four channels where it made room for three: an overflow, which may end the process."""
     for height, width in ((1, 1), (2, 3), (31, 17), (64, 48)):
-        # a pixel of alpha 0 is black in an animation, whatever its colour
+        # a pixel of alpha 0 is black in an animation, whatever its color
         frames = [Image.fromarray(each) for each in RNG.integers(1, 256, (2, height, width, 3 + alpha), np.uint8)]
         contents = saved(
             frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=9, lossless=True, exact=True

@@ -1,4 +1,4 @@
-"""The manifest: every file decoded once, faults named, colours exact, renewed when files change."""
+"""The manifest: every file decoded once, faults named, colors exact, renewed when files change."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def picture(path: Path, height: int, width: int) -> None:
     Image.fromarray(RNG.integers(0, 200, (height, width, 3), np.uint8)).save(path)
 
 
-def test_colours_are_numpys_of_all_pixels_together() -> None:
+def test_colors_are_numpys_of_all_pixels_together() -> None:
     images = [RNG.integers(0, 256, (5 + i, 9, 3), np.uint8) // (1 + i % 2) for i in range(4)]
     pixels = np.concatenate([image.reshape(-1, 3) for image in images]).astype(np.float64)
     found = color_statistics(sum(map(color_sums, images), np.zeros(10)))

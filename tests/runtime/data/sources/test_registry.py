@@ -78,6 +78,21 @@ def test_a_new_source_is_opened_split_and_listed() -> None:
         find_source("nothing/here")
 
 
+@pytest.mark.usefixtures("stripes")
+def test_an_exception_in_a_source_of_another_package_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        open_data("stripes:many", "train")
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.code, diagnostic.notes) == (
+        "plugin",
+        ("it raised ValueError: invalid literal for int() with base 10: 'many'",),
+    )
+    assert "the data source `stripes` of the package `tests`" in diagnostic.message
+    monkeypatch.setenv("ARCHSPEC_DEBUG", "1")
+    with pytest.raises(ValueError, match="invalid literal"):
+        open_data("stripes:many", "train")
+
+
 def test_a_name_is_declared_once() -> None:
     with pytest.raises(TypeError, match="the data source `digits` is declared twice"):
         type("Other", (DataSource,), {"name": "digits", "__module__": "another"})

@@ -30,7 +30,7 @@ from archspec.runtime.data.sources.dataset import open_data
 class Shapes(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     SUPPORTED_VERSIONS = [tfds.core.Version("0.9.0")]
-    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="colour"), tfds.core.BuilderConfig(name="grey")]
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="color"), tfds.core.BuilderConfig(name="grey")]
 
     def _info(self):
         shape = (None, 30, 1 if self.builder_config.name == "grey" else 3)
@@ -130,7 +130,7 @@ def test_the_library_prepares_what_is_then_read_without_it(tmp_path: Path, monke
     ]
     assert [found[source][2] for source in sources[2:]] == helps
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    for source in ("tfds:shapes", "tfds:shapes/colour:1.0.0", str(tmp_path / "data" / "shapes" / "colour" / "1.0.0")):
+    for source in ("tfds:shapes", "tfds:shapes/color:1.0.0", str(tmp_path / "data" / "shapes" / "color" / "1.0.0")):
         test = open_data(source, "validation")
         assert class_counts(test) == (2, 2, 2)
         assert test.class_names == ("round", "square", "star")
