@@ -7,8 +7,8 @@ Needs playwright and a Chromium. The limits: `archspec draw resnet:152` takes at
 have at most 400 and 900 kB; the first network of every family opens in less than 1 s and resnet-cifar:1202 in less than
 3 s, until its layers are painted; folding and unfolding a block takes at most 50 ms (the median of 20).
 
-With `--netron`, which builds resnet:152 with TensorFlow, Netron (`pip install netron`) opens the JSON of the Keras model
-in the same browser, and must take longer than the page.
+With `--netron`, which builds resnet:152 with TensorFlow, Netron (`pip install netron`) opens the JSON of the Keras
+model in the same browser, and must take longer than the page.
 """
 
 from __future__ import annotations

@@ -5,20 +5,25 @@ docs/operators.md  from the operators, transforms, optimizers and schedules
 docs/commands.md   from the command line
 docs/api.md        from the signatures and docstrings of the public API
 docs/protocols.md  its table, from the protocols
+docs/gallery/      the pictures of docs/gallery.md, by the commands in it
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import importlib
 import inspect
+import io
 import itertools
 import pkgutil
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +357,23 @@ PACKAGES: dict[str, Registry[Any]] = {
 }
 """The package whose modules declare the classes of a registry."""
 
+
+def pictures() -> Iterator[tuple[str, Callable[[], str]]]:
+    """The pictures of docs/gallery.md, each with a function that makes its SVG by the command above it."""
+    text = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    for line in re.findall(r"^archspec draw (.* -o \S+\.svg.*)$", text, re.MULTILINE):
+        words = shlex.split(line)
+        yield f"gallery/{words[words.index('-o') + 1]}", partial(_picture, words)
+
+
+def _picture(words: list[str]) -> str:
+    place = words.index("-o") + 1
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        file = Path(folder, words[place])
+        cli.main(["draw", *words[:place], str(file), *words[place + 1 :]], standalone_mode=False)
+        return file.read_text(encoding="utf-8")
+
+
 DOCUMENTS = {
     "../archspec/module_index.py": module_index,
     "api.md": api,
@@ -360,6 +382,7 @@ DOCUMENTS = {
     "data.md": data,
     "protocols.md": protocols,
     "../README.md": readme,
+    **dict(pictures()),
 }
 
 if __name__ == "__main__":

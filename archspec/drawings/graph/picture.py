@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -74,6 +75,30 @@ def picture(layout: Layout, root: Block, margin: float) -> Picture:
     return made
 
 
+def branches(
+    start: float, top: float, level: float, bottom: float, ends: Sequence[tuple[float, bool]]
+) -> Iterator[tuple[list[Point], bool]]:
+    """The lines of a net in a channel, from (start, top) along a track to each end at the bottom.
+
+    No two lines share a piece: the line to the farthest end on each side runs along the track, the others start there.
+    """
+    is_drawn = False
+    for to, mark in ends:
+        if to == start:
+            yield [(start, top), (to, bottom)], mark
+            is_drawn = True
+    for sign in (-1, 1):
+        side = sorted((end for end in ends if (end[0] - start) * sign > 0), key=lambda end: -sign * end[0])
+        for number, (to, mark) in enumerate(side):
+            points = [(to, level), (to, bottom)]
+            if not number:
+                points.insert(0, (start, level))
+                if not is_drawn:
+                    points.insert(0, (start, top))
+                is_drawn = True
+            yield points, mark
+
+
 class _Placer:
     def __init__(self, layout: Layout, picture: Picture) -> None:
         self.layout, self.picture = layout, picture
@@ -138,15 +163,11 @@ class _Placer:
     def _wire(self, frame: OpenBlock, wire: Wire, top: float, bottom: float, level: float, boxes: set[End]) -> None:
         net = absolute_net(frame.block, wire.net)
         start = frame.axes[wire.above.column] + wire.above.offset
-        for end in wire.below:
-            to = frame.axes[end.column] + end.offset
-            if to == start:
-                points = [self.point(start, top), self.point(to, bottom)]
-            else:
-                corners = [(start, top), (start, level), (to, level), (to, bottom)]
-                points = [self.point(*corner) for corner in corners]
+        ends = [(frame.axes[end.column] + end.offset, end in boxes) for end in wire.below]
+        for points, ends_in_box in branches(start, top, level, bottom, ends):
             if points[0] != points[-1]:
-                self.picture.edges.append(Edge(net, tuple(points), end in boxes))
+                placed = tuple([self.point(*each) for each in points])
+                self.picture.edges.append(Edge(net, placed, ends_in_box))
 
     def _labels(self, frame: OpenBlock, child: Block, axis: float, end: float) -> None:
         """The shapes of the outputs of a box: the main one, and another one on the other side."""

@@ -58,12 +58,25 @@ function renderChannel(out, b, grid, kids, at, rows, number, start, end) {
   const level = top + channel(b, kids, grid, number)[0] + (number ? 0 : head(b));
   for (const [net, column, offset, track, ends] of grid.channels[number]) {
     const from = at(column) + offset, first = above.get(net) ?? top, turn = level + C.track * Math.max(0, track);
-    for (let i = 0; i < ends.length; i += 2) {
-      const to = at(ends[i]) + ends[i + 1];
-      const points = to === from ? [[from, first], [to, bottom]] : [[from, first], [from, turn], [to, turn], [to, bottom]];
-      edge(out, netOf(b, net), points, arrows.has(`${ends[i]},${ends[i + 1]}`));
-    }
+    const stops = [];
+    for (let i = 0; i < ends.length; i += 2)
+      stops.push([at(ends[i]) + ends[i + 1], arrows.has(`${ends[i]},${ends[i + 1]}`)]);
+    for (const [points, hasTip] of branches(from, first, turn, bottom, stops)) edge(out, netOf(b, net), points, hasTip);
   }
+}
+
+// The lines of a net in a channel: the farthest end on each side has the track, the other lines start on it.
+function branches(start, top, level, bottom, ends) {
+  const lines = ends.filter(([to]) => to === start).map(([to, mark]) => [[[start, top], [to, bottom]], mark]);
+  for (const sign of [-1, 1]) {
+    const side = ends.filter(([to]) => (to - start) * sign > 0).sort((a, b) => (b[0] - a[0]) * sign);
+    side.forEach(([to, mark], number) => {
+      const points = [[to, level], [to, bottom]];
+      if (!number) points.unshift(...(lines.length ? [[start, level]] : [[start, top], [start, level]]));
+      lines.push([points, mark]);
+    });
+  }
+  return lines;
 }
 
 function edge(out, net, ends, hasTip) {

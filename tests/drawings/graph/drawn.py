@@ -247,15 +247,23 @@ def _touches(rect: Rect, point: Point) -> bool:
 
 
 def _reached(start: Rect, lines: Sequence[list[Point]]) -> list[Point]:
-    """The ends of all lines that lead away from a box, one after the other."""
-    ends = [line[-1] for line in lines if _touches(start, line[0])]
+    """The ends of all lines that lead away from a box, each from the box or from a point on another line."""
+    found = [line for line in lines if _touches(start, line[0])]
     waiting = [line for line in lines if not _touches(start, line[0])]
     moved = True
     while moved and waiting:
         moved = False
         for line in list(waiting):
-            if any(abs(line[0][0] - x) <= NEAR and abs(line[0][1] - y) <= NEAR for x, y in ends):
-                ends.append(line[-1])
+            if any(_is_on(line[0], other) for other in found):
+                found.append(line)
                 waiting.remove(line)
                 moved = True
-    return ends
+    return [line[-1] for line in found]
+
+
+def _is_on(point: Point, line: Sequence[Point]) -> bool:
+    x, y = point
+    return any(
+        min(x0, x1) - NEAR <= x <= max(x0, x1) + NEAR and min(y0, y1) - NEAR <= y <= max(y0, y1) + NEAR
+        for (x0, y0), (x1, y1) in pairwise(line)
+    )
