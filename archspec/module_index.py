@@ -144,6 +144,7 @@ MODULES = {
     },
     "archspec.explain_methods": {
         "deconvnet": "archspec.runtime.explain.deconvnet",
+        "embedding": "archspec.runtime.explain.embedding",
         "features": "archspec.runtime.explain.features",
         "filters": "archspec.runtime.explain.filters",
         "gradcam": "archspec.runtime.explain.gradcam",
@@ -152,8 +153,12 @@ MODULES = {
         "guided-gradcam": "archspec.runtime.explain.guided_gradcam",
         "hirescam": "archspec.runtime.explain.hirescam",
         "integrated-gradients": "archspec.runtime.explain.integrated_gradients",
+        "invariance": "archspec.runtime.explain.invariance",
+        "maximize": "archspec.runtime.explain.maximize",
+        "neighbours": "archspec.runtime.explain.neighbours",
         "occlusion": "archspec.runtime.explain.occlusion",
         "saliency": "archspec.runtime.explain.saliency",
+        "top-patches": "archspec.runtime.explain.top_patches",
     },
 }
 

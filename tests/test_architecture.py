@@ -76,7 +76,7 @@ MAY_IMPORT = {
     "runtime.export": "declare plugins " + MODELS + "runtime.dense",
     "runtime.export.converters": "",
     "runtime.export.runners": "",
-    "runtime.explain": "runtime " + MODELS,
+    "runtime.explain": "runtime runtime.from_keras " + MODELS,
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "

@@ -118,7 +118,8 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         echo(explanation.render(format_), format_)
         if format_ == "text":
             layer = f" at {explanation.layer}" if explanation.layer else ""
-            echo(f"wrote {out}: {method.name}{layer}, {len(explanation.images):,} images")
+            count = f", {len(explanation.images):,} images" if explanation.images else ""
+            echo(f"wrote {out}: {method.name}{layer}{count}")
             for file, error in explanation.bad_images.items():
                 click.echo(f"error[bad-images]: `{printable(file)}`: {error}", err=True)
         if explanation.bad_images:

@@ -74,9 +74,10 @@ def explain(
     network.batch_size = batch_size
     method.check(network)
     given = list(_given(tf, files, network))
+    own = len(given)
     if data is not None:
         given += _of_data(tf, network, data, split, per_class, report)
-    batches = ImageBatches(network, given, batch_size)
+    batches = ImageBatches(network, given, batch_size, own)
     findings = method.explain(network, batches, report)
     if given and len(batches.bad) == len(given):
         raise no_images_left(batches.bad)

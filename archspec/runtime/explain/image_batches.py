@@ -44,6 +44,8 @@ class ImageBatches:
     network: OpenNetwork
     given: Sequence[GivenImage]
     batch_size: int
+    own: int = 0
+    """How many of the images, the first ones, were given one by one; the others are of a data set."""
     bad: dict[str, str] = field(default_factory=dict)
     """Image -> why it cannot be read."""
     _told: float = field(default_factory=time.monotonic)
