@@ -57,9 +57,13 @@ class Embedding(ExplainMethod):
     def explain(self, network: OpenNetwork, images: ImageBatches, report: Report) -> Findings:
         place = vector_layer(network, self.layer)
         total = len(images.given)
-        rows = np.unique(np.linspace(0, total - 1, min(self.count, total)).astype(int)) if total else []
+        rows: Sequence[int] = (
+            np.unique(np.linspace(0, total - 1, min(self.count, total)).astype(int)).tolist() if total else []
+        )
         some = ImageBatches(network, [images.given[row] for row in rows], images.batch_size, bad=images.bad)
-        vectors, thumbnails, names, labels = [], [], [], []
+        vectors, thumbnails = [], []
+        names: list[str] = []
+        labels: list[str | None] = []
         for batch in some:
             vectors.append(feature_vectors(network, batch, place))
             thumbnails += [_thumbnail(each) for each in batch.pixels]

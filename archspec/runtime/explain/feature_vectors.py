@@ -6,7 +6,8 @@ from archspec.declare import arg
 from archspec.runtime.explain.explain_method import TEXT
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 
 VECTOR_LAYER = arg(TEXT, "path of the layer; by default the one that the classifier reads", None)
 

@@ -17,7 +17,8 @@ from archspec.runtime.explain.explanation import Findings
 from archspec.runtime.explain.feature_vectors import VECTOR_LAYER, vector_layer
 from archspec.runtime.explain.image_batches import ImageBatches
 from archspec.runtime.explain.map_scaling import Array
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 
 Pixels = npt.NDArray[np.uint8]
 OUTSIDE = 127
@@ -111,7 +112,7 @@ class Invariance(ExplainMethod):
                 x = self._inputs(network, pixels, [{}])
                 _, probabilities = network.predict(x)
                 known = label is not None and label in network.class_names
-                number = network.class_names.index(label) if known else int(probabilities.argmax())  # type: ignore[arg-type]
+                number = network.class_names.index(label) if known else int(probabilities.argmax())
                 original = {what: network.activations(x, place) for what, place in places.items()}
                 for change, (_, _, settings) in changes.items():
                     found = self._curve(network, pixels, settings, places, original, number)

@@ -160,4 +160,5 @@ def _roughness(pixels: Array) -> Array:
     """Each pixel less the mean of its four neighbours; the border repeats."""
     padded = np.pad(pixels, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     around = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
-    return pixels - around / 4
+    rough: Array = (pixels - around / 4).astype(np.float32)
+    return rough

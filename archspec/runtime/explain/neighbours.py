@@ -17,7 +17,8 @@ from archspec.runtime.explain.explanation import Findings
 from archspec.runtime.explain.feature_vectors import VECTOR_LAYER, feature_vectors, vector_layer
 from archspec.runtime.explain.image_batches import ImageBatch, ImageBatches
 from archspec.runtime.explain.map_scaling import Array
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 
 SPACES = ("features", "pixels")
 

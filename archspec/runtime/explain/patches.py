@@ -12,7 +12,8 @@ from archspec.diagnostics import ArchspecError, Source
 from archspec.graph.analysis.receptive_field import receptive_fields
 from archspec.graph.compile.compiler import compile_spec
 from archspec.lang.spec.spec import parse
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 
 PADDING = 127
 """Grey level outside the image."""

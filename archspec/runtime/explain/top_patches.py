@@ -18,7 +18,8 @@ from archspec.runtime.explain.explain_method import CHANNELS, SPATIAL_LAYER, Exp
 from archspec.runtime.explain.explanation import Findings
 from archspec.runtime.explain.image_batches import ImageBatches
 from archspec.runtime.explain.map_scaling import Array
-from archspec.runtime.explain.open_network import OpenLayer, OpenNetwork
+from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.patches import Field, cut, field_of
 from archspec.runtime.explain.unit_projection import check_projection, project
 
@@ -93,7 +94,8 @@ class TopPatches(ExplainMethod):
     def explain(self, network: OpenNetwork, images: ImageBatches, report: Report) -> Findings:
         place = spatial_layer(network, self.layer)
         strongest = Strongest(place.shape[-1] or 0, self.patches)
-        names, labels = [], []
+        names: list[str] = []
+        labels: list[str | None] = []
         for batch in images:
             rows = np.arange(strongest.images, strongest.images + len(batch))
             strongest.add(network.activations(batch.x, place), rows)
