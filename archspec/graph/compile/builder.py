@@ -12,12 +12,10 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean
 from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.lang.schema.validator import MAX_MISTAKES
-from archspec.ops import OpError
+from archspec.ops import OPS, OpError
 from archspec.ops.base import Shape, show
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from archspec.graph.compile.reuse import Run
 
 MAX_LAYERS = 25_000
@@ -106,11 +104,12 @@ class Builder:
         path: str,
         span: Span,
         places: Mapping[str, Span] | None = None,
-        help: str | None = None,
+        residual: bool = False,
+        project: bool = False,
     ) -> int:
         """Add an operator with these arguments; `places` are the places of their values. Raises ArchspecError.
 
-        `help` is the remedy for wrong input shapes if the operator gives none.
+        `residual`: it adds a shortcut, with the layers of `project` or none, and a body.
         """
         if len(path) > MAX_PATH:
             raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
@@ -128,8 +127,15 @@ class Builder:
                 f"the input is {show(node.shape)}, from {origin} (line {node.span.line})"
                 for node, origin in zip(nodes, origins, strict=True)
             ]
+            from archspec.graph.compile.unequal import remedy
+            from archspec.lang.schema.foreign import may_be_channels_first
+
+            if may_be_channels_first(self.nodes[0].shape):
+                first, *sides = self.nodes[0].shape
+                notes.append(f"if the channels of the input are its first size, write `input: {[*sides, first]}`")
             at = places.get(error.arg or "", span)
-            raise self.error("shape", error.message, at, notes=tuple(notes), help=error.help or help) from None
+            help = remedy(self.nodes, inputs, residual, project) if OPS[head].many and not error.arg else None
+            raise self.error("shape", error.message, at, notes=tuple(notes), help=help or error.help) from None
         self._check_output(facts.shape, span)
         self._append(Node(path, op, inputs, facts, span))
         return len(self.nodes) - 1
@@ -271,39 +277,3 @@ class Builder:
                 span,
                 help="check for a size that is larger than intended",
             )
-
-
-def pad(builder: Builder, x: int, body: int, scope: Scope, span: Span) -> int:
-    """The input `x` in the output shape of the body, without parameters."""
-    shape, wanted = builder.shape(x), builder.shape(body)
-    if len(shape) != len(wanted):
-        return x
-    strides = []
-    for axis, (size, smaller) in enumerate(zip(shape[:-1], wanted[:-1], strict=True)):
-        free = size is None or smaller is None
-        strides.append(_steps(builder, x, body, axis) if free else max(1, -(-size // smaller)))  # type: ignore[operator]
-    if max(strides, default=1) > 1:
-        path = scope.claim("subsample", span)
-        x = builder.add("maxpool", {"pool_size": 1, "strides": tuple(strides)}, (x,), path, span)
-    if (wanted[-1] or 0) > (shape[-1] or 0):
-        path = scope.claim("pad_channels", span)
-        x = builder.add("pad_channels", {"channels": wanted[-1]}, (x,), path, span)
-    return x
-
-
-def same_shape(builder: Builder, x: int, body: int) -> bool:
-    """Whether the body keeps the shape of its input `x`; along free sizes, whether its stride is 1."""
-    shape = builder.shape(x)
-    free = [axis for axis, size in enumerate(shape) if size is None]
-    return shape == builder.shape(body) and all(_steps(builder, x, body, axis) == 1 for axis in free)
-
-
-def _steps(builder: Builder, x: int, body: int, axis: int) -> int:
-    """The total stride between `x` and `body` along an axis of free size."""
-    steps: int | Fraction = 1
-    while body > x:
-        node = builder.nodes[body]
-        view = node.op.view(*(builder.shape(i) for i in node.inputs))
-        steps *= view[axis].stride if isinstance(view, tuple) and axis < len(view) else 1
-        body = node.inputs[0]
-    return max(1, int(steps))

@@ -11,10 +11,11 @@ from typing import Any
 
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
-from archspec.graph.compile.builder import Budget, Builder, Scope, pad, same_shape
+from archspec.graph.compile.builder import Budget, Builder, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.parameters import Names, input_shape, parameters
 from archspec.graph.compile.reuse import Run, reuse_of, since
+from archspec.graph.compile.shortcut import pad, same_shape
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, ScalarNode
@@ -307,8 +308,8 @@ class Compiler:
             x = self._layers(project, (x,), names, scope.inner(scope.claim("project", item.span)))
         elif kind == "pad" and not same:
             x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)
-        remedy = None if project else "add the layers of the shortcut under `project`, or write `shortcut: pad`"
-        return builder.add("add", {}, (x, body), scope.claim("add", item.span), item.span, help=remedy)
+        path = scope.claim("add", item.span)
+        return builder.add("add", {}, (x, body), path, item.span, residual=True, project=project is not None)
 
     # ---- values and names --------------------------------------------------------------------------------------
 

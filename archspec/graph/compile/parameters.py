@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from archspec.diagnostics import Span, did_you_mean, fail, listed, short
 from archspec.lang.document.nodes import SequenceNode, plain
 from archspec.lang.expressions import names_if_valid, value_of
-from archspec.lang.schema.messages import INPUT
+from archspec.lang.schema.messages import INPUT, LEAST_SIDE
 from archspec.lang.schema.spec_schema import SECTIONS, spec_schema
 from archspec.lang.spec.overrides import normal
 from archspec.lang.spec.spec import Spec
@@ -114,6 +114,26 @@ def _shape(sizes: Any, span: Span | None) -> Shape:
     """The sizes as a shape; `span` is None for a setting."""
     several = isinstance(sizes, (list, tuple))
     if several and 1 <= len(sizes) <= 4 and all(size is None or (type(size) is int and size > 0) for size in sizes):
+        _refuse_channels_first(sizes, span)
         return tuple(sizes)
     shown = f"[{listed(map(short, sizes))}]" if several else f"`{short(sizes)}`"
-    raise fail("input", f"`input` must be a list of 1 to 4 positive integers, but is {shown}", span, help=INPUT)
+    from archspec.lang.schema.foreign import input_meant
+
+    meant = input_meant(sizes)
+    written = f"[{listed(meant)}]" if span else f"--set input=[{','.join(map(str, meant))}]"
+    help = f"write `{written}`" if meant else INPUT
+    raise fail("input", f"`input` must be a list of 1 to 4 positive integers, but is {shown}", span, help=help)
+
+
+def _refuse_channels_first(sizes: Sequence[int | None], span: Span | None) -> None:
+    """Raises ArchspecError (input) for (3, N, N) and (1, N, N), which would be N channels of N columns."""
+    first, *sides = sizes
+    if len(sizes) < 3 or first not in (1, 3) or sides[-1] != sides[-2] or (sides[-1] or 0) < LEAST_SIDE:
+        return
+    last = f"[{listed((*sides, first))}]"
+    raise fail(
+        "input",
+        f"`input` is [{listed(sizes)}], with the channels first; in archspec they are last",
+        span,
+        help=f"write `{last}`" if span else f"write `--set input={last.replace(' ', '')}`",
+    )

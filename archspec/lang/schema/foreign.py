@@ -12,6 +12,7 @@ from typing import Any
 
 from archspec.declare import Argument, arguments, thaw
 from archspec.lang.document.nodes import TooLargeError, resolve
+from archspec.lang.schema.messages import LEAST_SIDE
 from archspec.lang.schema.spec_schema import MODIFIERS
 from archspec.lang.schema.validator import mistakes
 from archspec.ops import OPS, is_merge
@@ -228,6 +229,26 @@ def unknown_argument(head: str, name: str, known: Sequence[str], value: Any = No
     if known and not isinstance(_value(name), str):
         return f"write the name of each argument: `{head}: {{{known[0]}: {name}}}`"
     return NEEDLESS.get(_plain(name)) if head in OPS else None
+
+
+def input_meant(sizes: Any) -> list[int]:
+    """The shape that is meant by `224`, `224x224x3`, `3,224,224` or a list of texts; empty if that is unclear."""
+    texts = [sizes] if isinstance(sizes, (int, str)) and not isinstance(sizes, bool) else sizes
+    joined = ",".join(map(str, texts)) if isinstance(texts, (list, tuple)) else ""
+    if not re.fullmatch(r"[(\s]*\d{1,5}(\s*[x,*\s]\s*\d{1,5}){0,2}[)\s]*", joined):
+        return []
+    found = [int(each) for each in re.findall(r"\d+", joined)]
+    if len(found) == 1:
+        return [*found * 2, 3] if found[0] >= LEAST_SIDE else []
+    found = [*found, 3] if len(found) == 2 and found[0] == found[1] else found
+    if 0 in found:
+        return []
+    return [*found[1:], found[0]] if may_be_channels_first(found) else found
+
+
+def may_be_channels_first(sizes: Sequence[int | None]) -> bool:
+    """Whether a shape looks like (C, H, W) of an image."""
+    return len(sizes) == 3 and sizes[0] in (1, 3) and all((size or 0) >= LEAST_SIDE for size in sizes[1:])
 
 
 # ---- the written form ----------------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ NAMES = {
     IDENTIFIER: "use up to 64 letters, digits and `_`, and do not start with a digit",
 }
 INPUT = "write [height, width, channels], [length, channels] or [features]; `~` is a free size"
+LEAST_SIDE = 16
+"""Of a square input: [3, 16, 16] has its channels first, [3, 8, 8] may be what it says."""
 FIGURE = "write `{value: 3.8G, tolerance: 2%, reason: why the paper differs}`"
 LAYER = "write a layer such as `relu` or `conv: 64`"
 RECORDS = {
@@ -73,7 +75,7 @@ def fact(wrong: Mistake) -> Fact:
     if special:
         return special
     value, asked, about, shown = wrong.value, wrong.asked, subject(wrong.path), show(wrong.value)
-    help = INPUT if word(wrong.path) == "input" else None
+    help = _input_help(value) if word(wrong.path) == "input" else None
     if wrong.rule == "type" and wrong.path[:1] == ("train",):
         help = RECORDS.get(str(word(wrong.path)))
     if wrong.rule == "type":
@@ -97,6 +99,14 @@ def fact(wrong: Mistake) -> Fact:
         what = ("item" if isinstance(value, list) else "key") + "s" * (asked != 1)
         return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked} {what}, but has {len(value)}", help
     return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked}, but is {shown}", help
+
+
+def _input_help(value: Any) -> str:
+    """The remedy for `input: 224x224x3`, or for another value that is no shape."""
+    from archspec.lang.schema.foreign import input_meant
+
+    meant = input_meant(value)
+    return f"write `input: [{listed(meant)}]`" if meant else INPUT
 
 
 def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value: Any = None) -> Fact:

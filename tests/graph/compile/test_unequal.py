@@ -1,0 +1,123 @@
+"""Merges of unequal shapes: what was forgotten, in which line, and that the remedy works."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from archspec.diagnostics import ArchspecError, Diagnostic, Source
+from archspec.graph.compile.compiler import compile_spec
+from archspec.graph.ir import Graph
+from archspec.lang.spec.overrides import parse_settings
+from archspec.lang.spec.spec import parse
+
+HEAD = "name: net\ninput: [32, 32, 3]\nlayers:\n  - conv: {filters: 16, padding: same}\n  - residual:\n      "
+
+
+def compiled(text: str) -> Graph:
+    return compile_spec(parse(Source("net.yaml", text)))
+
+
+def refused(text: str) -> Diagnostic:
+    with pytest.raises(ArchspecError) as raised:
+        compiled(text)
+    return raised.value.diagnostics[0]
+
+
+SAME = "write `padding: same` there"
+BODIES = {
+    "body: [conv: 16]": (
+        "the `conv` on line 6 has `padding: valid`, which makes the feature map 2 pixels smaller",
+        SAME,
+    ),
+    "body:\n        - conv: 16\n        - bn\n        - conv: {filters: 16, kernel_size: 5}": (
+        "the layers `conv` on lines 7, 9 have `padding: valid`, which makes the feature map 6 pixels smaller",
+        SAME,
+    ),
+    "body: [conv: {filters: 16, kernel_size: 5, padding: 1}]": ("the `conv` on line 6 has `padding: 1`", SAME),
+    "body: [conv: 16]\n      shortcut: pad": ("the `conv` on line 6 has `padding: valid`", SAME),
+    "body: [conv: 16]\n      project: [conv: {filters: 16, kernel_size: 1}]": ("the `conv` on line 6", SAME),
+    "body: [conv: {filters: 8, strides: 2}]\n      project: [conv: {filters: 8, kernel_size: 1, strides: 2}]": (
+        "the `conv` on line 6 has `padding: valid`, which makes the feature map 1 pixel smaller",
+        SAME,
+    ),
+    "body: [conv: {filters: 16, strides: 2, padding: same}]": (
+        "the body has a stride of 2 (line 6)",
+        "add `project: [conv: {filters: 16, kernel_size: 1, strides: 2}]`, or write `shortcut: pad`",
+    ),
+    "body: [conv: {filters: 8, strides: 2, padding: same}]\n      project: [conv: {filters: 8, kernel_size: 1}]": (
+        "the body has a stride of 2 (line 6), but `project` has a stride of 1",
+        "write `strides: 2` in `project`",
+    ),
+    "body: [conv: {filters: 32, padding: same}]": (
+        "the body changes the channels from 16 to 32",
+        "add `project: [conv: {filters: 32, kernel_size: 1}]`, or write `shortcut: pad`",
+    ),
+    "body: [conv: {filters: 32, padding: same}]\n      project: [conv: {filters: 8, kernel_size: 1}]\n      shortcut: "
+    "project_all": ("the body has 32 channels, but `project` has 8", "give both the same number"),
+    "body: [flatten]": ("add the layers of the shortcut under `project`", "or write `shortcut: pad`"),
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_residual_says_why_its_body_does_not_fit(body: str) -> None:
+    help = refused(HEAD + body).help or ""
+    fact, advice = BODIES[body]
+    assert help.startswith(fact)
+    assert help.endswith(advice)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "body: [conv: {filters: 16, padding: same}]",
+        "body: [conv: {filters: 16, strides: 2, padding: same}]\n      "
+        "project: [conv: {filters: 16, kernel_size: 1, strides: 2}]",
+        "body: [conv: {filters: 32, padding: same}]\n      project: [conv: {filters: 32, kernel_size: 1}]",
+        "body: [conv: {filters: 32, strides: 2, padding: same}]\n      shortcut: pad",
+    ],
+)
+def test_what_the_remedies_write_is_accepted(body: str) -> None:
+    assert compiled(HEAD + body).layers
+
+
+def test_branches_of_other_merges() -> None:
+    text = "name: net\ninput: [32, 32, 3]\nlayers:\n  - concat:\n      left: [{left}]\n      right: [{right}]\n"
+    wide, narrow = "conv: {filters: 8, padding: same}", "conv: {filters: 8, kernel_size: 5}"
+    help = refused(text.replace("{left}", wide).replace("{right}", narrow)).help or ""
+    assert help.startswith("the `conv` on line 6 has `padding: valid`, which makes the feature map 4 pixels smaller")
+    help = refused(text.replace("{left}", wide).replace("{right}", "maxpool: 2")).help or ""
+    assert help == "the strides of the two inputs differ: 1 and 2 (line 6)"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("[3, 224, 224]", "[224, 224, 3]"),
+        ("[1, 28, 28]", "[28, 28, 1]"),
+        ("[3, 16, 112, 112]", "[16, 112, 112, 3]"),
+        ("224", "[224, 224, 3]"),
+        ("224x224x3", "[224, 224, 3]"),
+        ("(224, 224, 3)", "[224, 224, 3]"),
+        ("[224x224, 3]", "[224, 224, 3]"),
+        ("3x64x96", "[64, 96, 3]"),
+    ],
+)
+def test_an_input_written_otherwise(given: str, meant: str) -> None:
+    text = f"name: net\ninput: {given}\nlayers: [flatten, dense: 3]\n"
+    assert meant in (refused(text).help or "")
+    spec = parse(Source("net.yaml", text.replace(given, "[8, 8, 3]")))
+    settings = parse_settings([f"input={given}"])
+    with pytest.raises(ArchspecError, match=re.escape(f"write `input={meant.replace(' ', '')}`")):
+        compile_spec(spec, settings=settings)
+
+
+@pytest.mark.parametrize("given", ["[3, 8, 8]", "[3, 64, 96]", "[28, 28, 1]", "[1, 100, 64]", "[~, ~, 3]", "[3, 224]"])
+def test_inputs_that_may_be_meant_as_written(given: str) -> None:
+    assert compiled(f"name: net\ninput: {given}\nlayers: [relu]\n").layers
+
+
+def test_a_shape_error_asks_about_channels_first() -> None:
+    notes = refused("name: net\ninput: [3, 64, 96]\nlayers: [maxpool: 2, maxpool: 2]\n").notes
+    assert "if the channels of the input are its first size, write `input: [64, 96, 3]`" in notes
