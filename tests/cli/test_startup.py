@@ -64,6 +64,12 @@ def test_a_summary_imports_the_modules_of_the_operators_in_the_spec() -> None:
     assert len(names) < 75
 
 
+def test_a_drawing_imports_neither_numpy_nor_fonts(tmp_path: os.PathLike[str]) -> None:
+    names = modules(RUN, "draw", "lenet:5", "-o", os.path.join(tmp_path, "a.svg"))
+    assert "archspec.drawings.graph.style" in names
+    assert not names & {"numpy", "PIL", "matplotlib", "cairosvg", "keras", "tensorflow"}
+
+
 def test_recipes_are_imported_only_for_a_spec_with_a_recipe(tmp_path: os.PathLike[str]) -> None:
     spec = os.path.join(tmp_path, "net.yaml")
     with open(spec, "w") as file:
