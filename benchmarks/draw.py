@@ -145,7 +145,8 @@ def _paint(found: Browser, address: str, selector: str, timeout: float = 60_000,
         script = "() => new Promise((next) => requestAnimationFrame(() => setTimeout(() => next(performance.now()))))"
         times.append(float(window.evaluate(script)) / 1000)
         window.close()
-    return min(times)
+    fastest: float = min(times)
+    return fastest
 
 
 def netron(found: Browser, folder: Path) -> bool:

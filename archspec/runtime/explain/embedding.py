@@ -57,9 +57,8 @@ class Embedding(ExplainMethod):
     def explain(self, network: OpenNetwork, images: ImageBatches, report: Report) -> Findings:
         place = vector_layer(network, self.layer)
         total = len(images.given)
-        rows: Sequence[int] = (
-            np.unique(np.linspace(0, total - 1, min(self.count, total)).astype(int)).tolist() if total else []
-        )
+        evenly = np.linspace(0, total - 1, min(self.count, total)).astype(int)
+        rows: Sequence[int] = np.unique(evenly).tolist()
         some = ImageBatches(network, [images.given[row] for row in rows], images.batch_size, bad=images.bad)
         vectors, thumbnails = [], []
         names: list[str] = []

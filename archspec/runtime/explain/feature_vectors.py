@@ -27,4 +27,5 @@ def vector_layer(network: OpenNetwork, path: str | None) -> OpenLayer:
 def feature_vectors(network: OpenNetwork, batch: ImageBatch, place: OpenLayer) -> Array:
     """Features (B, C) of a batch: the means of the feature maps, or the output of a layer of vectors."""
     features = network.activations(batch.x, place)
-    return features.reshape(len(batch), -1, features.shape[-1]).mean(axis=1)
+    vectors: Array = features.reshape(len(batch), -1, features.shape[-1]).mean(axis=1)
+    return vectors
