@@ -15,7 +15,7 @@ from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed
 from archspec.graph.compile.builder import Budget
 from archspec.graph.compile.compiler import compile_spec
-from archspec.graph.compile.parameters import parameters
+from archspec.graph.compile.parameters import check_variant, parameters
 from archspec.graph.ir import Graph
 from archspec.lang.declarations import from_one_key, read_section
 from archspec.lang.document.nodes import MappingNode
@@ -319,7 +319,8 @@ def load(reference: StrPath, /, *, recipe: StrPath | None = None, **settings: Se
     """
     reference = as_path(reference)
     name, variant = split_reference(reference)
-    spec = parse_spec(read_spec(name))
+    spec = parse_spec(read_spec(name, variant))
+    check_variant(spec, variant or spec.default, name)
     own_recipe = None if recipe is None else read_recipe(as_path(recipe))
     network = Network(spec, reference, variant or spec.default, settings, own_recipe)
     _ = network.params  # raises when there is no such variant or setting

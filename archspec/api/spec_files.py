@@ -6,7 +6,7 @@ import os
 from functools import cache
 from importlib import import_module
 
-from archspec.diagnostics import Source, did_you_mean, fail, listed
+from archspec.diagnostics import Source, did_you_mean, fail, listed, nearest
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.document.yaml_parser import read_text
 
@@ -32,8 +32,11 @@ def split_reference(reference: str) -> tuple[str, str | None]:
     return spec, variant
 
 
-def read_spec(name: str) -> Source:
+def read_spec(name: str, variant: str | None = None) -> Source:
     """Read the text of a spec: the name of a family, the path of a file, or a run directory, for the spec in it.
+
+    Args:
+        variant: what follows the name in the reference, for the remedy of an error.
 
     Raises:
         ArchspecError: `unknown-family`, `page-not-found`, `page-too-large`, `not-text`.
@@ -42,16 +45,35 @@ def read_spec(name: str) -> Source:
         path = os.path.join(name, RUN_SPEC)
         if os.path.isfile(path):
             return read_text(path, "spec")
-        raise fail(
-            "page-not-found",
-            f"the folder `{name}` contains no {RUN_SPEC}",
-            help=f"give the path of a spec, such as `{os.path.join(name, 'net.yaml')}`, or a run directory",
-        )
-    text = _read(name, families(), "", "spec")
+        from archspec.api.near_names import in_folder
+
+        own = f"give the path of a spec, such as `{os.path.join(name, 'net.yaml')}`, or a run directory"
+        message = f"the folder `{name}` contains no {RUN_SPEC}"
+        raise fail("page-not-found", message, help=in_folder(name) or own)
+    text = _read(name, families(), "", "spec", variant)
     if text is None:
-        notes, help = _remedy(name, families(), "give the path of your own spec: `./my-net.yaml`")
-        raise fail("unknown-family", f"there is no family `{name}`", notes=notes, help=help)
+        near = _meant(name, variant)
+        notes = [] if near else [f"archspec comes with {listed(families(), 12)}"]
+        own = "give the path of your own spec: `./my-net.yaml`"
+        raise fail("unknown-family", f"there is no family `{name}`", notes=notes, help=near or own)
     return text
+
+
+def _meant(name: str, variant: str | None) -> str | None:
+    """The reference that was meant by one that leads to no spec: a file of that name, else a network of archspec."""
+    from archspec.api.near_names import near_file, same_stem, shipped
+    from archspec.lang.spec.spec import parse
+
+    def variants(family: str) -> list[str]:
+        text = _read(family, [family], "", "spec")
+        return list(parse(text).variants) if text else []
+
+    full = f"{name}:{variant}" if variant else name
+    whole = None if same_stem(name) else shipped(full, families(), variants)
+    found = whole or same_stem(name) or nearest(name, families()) or near_file(name)
+    if found is None:
+        return None
+    return f"did you mean `{found}`?" if whole or not variant else f"did you mean `{found}:{variant}`?"
 
 
 def read_recipe(name: str) -> MappingNode:
@@ -69,14 +91,36 @@ def read_recipe(name: str) -> MappingNode:
     return parse_recipe(text)
 
 
-def _read(name: str, shipped: list[str], folder: str, what: str) -> Source | None:
+def _read(name: str, shipped: list[str], folder: str, what: str, variant: str | None = None) -> Source | None:
     """None for a name that is not shipped; a path has a suffix or a folder, or exists."""
     if name in shipped:
         file = f"{folder}{name}.yaml"
         with open(os.path.join(_folder(), file), encoding="utf-8") as text:
             return Source(f"specs/{file}", text.read())
     is_path = name.endswith((".yaml", ".yml")) or "/" in name or os.path.exists(name)
+    if is_path and _is_missing(name):
+        from archspec.api.near_names import near_file, same_stem
+
+        known = os.path.basename(name).removesuffix(".yaml").removesuffix(".yml")
+        near = same_stem(name) or (known if known in shipped else near_file(name))
+        other = (
+            "`archspec list` shows the specs that ship with archspec"
+            if what == "spec"
+            else "give the path of a .yaml file, relative to the current folder"
+        )
+        help = f"did you mean `{near}{f':{variant}' if variant else ''}`?" if near else other
+        raise fail("page-not-found", f"there is no file `{name}`", help=help)
     return read_text(name, what) if is_path else None
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):  # which reading the file explains
+        return False
+    return False
 
 
 def _remedy(name: str, known: list[str], own: str) -> tuple[list[str], str]:

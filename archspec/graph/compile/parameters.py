@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from archspec.diagnostics import Span, did_you_mean, fail, listed, short
+from archspec.diagnostics import Span, did_you_mean, fail, listed, nearest, short
 from archspec.lang.document.nodes import SequenceNode, plain
 from archspec.lang.expressions import names_if_valid, value_of
 from archspec.lang.schema.messages import INPUT, LEAST_SIDE
@@ -23,7 +23,7 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
     Raises ArchspecError: unknown-variant, variant-needed, unknown-parameter, parameter-cycle, and errors in
     expressions.
     """
-    _check_variant(spec, variant)
+    check_variant(spec, variant)
     if settings:
         _check_known(spec, settings)
     given = {**spec.params, **(spec.variants[variant] if variant else {})}
@@ -57,22 +57,24 @@ def _elsewhere(name: str) -> str | None:
     return None
 
 
-def _check_variant(spec: Spec, variant: str | None) -> None:
+def check_variant(spec: Spec, variant: str | None, reference: str | None = None) -> None:
+    """Raises ArchspecError: unknown-variant, variant-needed. `reference` is the spec as it can be typed."""
+    reference = reference or spec.name
     if variant is None and spec.variants:
         raise fail(
             "variant-needed",
             f"`{spec.name}` has several variants",
             notes=[f"the variants are: {listed(spec.variants)}"],
-            help=f"choose one, for example `{spec.name}:{next(iter(spec.variants))}`",
+            help=f"choose one, for example `{reference}:{next(iter(spec.variants))}`",
         )
     if variant is not None and variant not in spec.variants:
         known = f"the variants are: {listed(spec.variants)}" if spec.variants else "this spec has no variants"
-        near = did_you_mean(variant, spec.variants)
+        near = nearest(variant, spec.variants)
         raise fail(
             "unknown-variant",
             f"`{spec.name}` has no variant `{variant}`",
             notes=[known] if near else [],
-            help=near or known,
+            help=f"did you mean `{reference}:{near}`?" if near else known,
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from archspec.diagnostics import Source, Span, did_you_mean, fail
+from archspec.diagnostics import Source, Span, fail
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, TooLargeError, plain, resolve
 
 if TYPE_CHECKING:
@@ -34,14 +34,6 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
             raise fail("page-not-found", f"`{path}` is a folder, not a {what}", help="give the path of a .yaml file")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        near = did_you_mean(os.path.basename(path), _specs_beside(path))
-        shipped = near or (
-            "`archspec list` shows the specs that ship with archspec"
-            if what == "spec"
-            else "give the path of a .yaml file, relative to the current folder"
-        )
-        raise fail("page-not-found", f"there is no file `{path}`", help=shipped) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise fail("page-not-found", f"`{path}` cannot be read: {reason}") from None
@@ -59,14 +51,6 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
             f"`{path}` is not UTF-8 text: byte {error.start + 1} is invalid",
             help="save the spec as UTF-8; pass a .keras model to `archspec evaluate` or `archspec export`",
         ) from None
-
-
-def _specs_beside(path: str) -> list[str]:
-    """The names of the YAML files in the folder of a path; empty if it cannot be read."""
-    try:
-        return sorted(name for name in os.listdir(os.path.dirname(path) or ".") if name.endswith((".yaml", ".yml")))
-    except OSError:
-        return []
 
 
 def parse_document(source: Source, what: str = "spec", keys: str = SPEC_KEYS) -> MappingNode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,11 @@ def refused(reference: str) -> Diagnostic:
 @pytest.mark.parametrize(
     ("reference", "code", "message", "help"),
     [
-        ("vggg:D", "unknown-family", "there is no family `vggg`", "did you mean `vgg`?"),
-        ("VGG:D", "unknown-family", "there is no family `VGG`", "did you mean `vgg`?"),
+        ("vggg:D", "unknown-family", "there is no family `vggg`", "did you mean `vgg:D`?"),
+        ("VGG:D", "unknown-family", "there is no family `VGG`", "did you mean `vgg:D`?"),
         ("vgg", "variant-needed", "`vgg` has several variants", "choose one, for example `vgg:A`"),
         ("vgg:F", "unknown-variant", "`vgg` has no variant `F`", "the variants are: A, A-LRN, B, C, D, E"),
-        ("vgg:A-LNR", "unknown-variant", "`vgg` has no variant `A-LNR`", "did you mean `A-LRN`?"),
+        ("vgg:A-LNR", "unknown-variant", "`vgg` has no variant `A-LNR`", "did you mean `vgg:A-LRN`?"),
         ("resnet-digits:50", "unknown-variant", "`resnet-digits` has no variant `50`", "this spec has no variants"),
         (
             "./net.yaml",
@@ -41,6 +42,56 @@ def test_what_is_not_there(
     monkeypatch.chdir(tmp_path)
     diagnostic = refused(reference)
     assert (diagnostic.code, diagnostic.message, diagnostic.help) == (code, message, help)
+
+
+SPEC = "name: {name}\ninput: [8, 8, 3]\nlayers: [flatten, dense: 3]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a few specs."""
+    for path in ("crlf.yaml", "other.yml", "Net.YAML", "one/net.yaml", "two/a.yaml", "two/b.yml"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(SPEC.format(name="net"), encoding="utf-8")
+    (tmp_path / "a").mkdir()
+    variants = SPEC.format(name="my-vgg").replace("layers", "variants: {plain: , wide: }\nlayers")
+    for path in ("a/myvgg.yaml", "vgg2.yaml"):
+        (tmp_path / path).write_text(variants, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("a/myvgg.yaml", "choose one, for example `a/myvgg.yaml:plain`"),
+        ("a/myvgg.yaml:plan", "did you mean `a/myvgg.yaml:plain`?"),
+        ("a/myvgg:plain", "did you mean `a/myvgg.yaml:plain`?"),
+        ("a/myvgg.yml", "did you mean `a/myvgg.yaml`?"),
+        ("crlf", "did you mean `./crlf.yaml`?"),
+        ("CRLF.yaml", "did you mean `./crlf.yaml`?"),
+        ("other", "did you mean `./other.yml`?"),
+        ("other.yaml", "did you mean `./other.yml`?"),
+        ("net.yaml", "did you mean `./Net.YAML`?"),
+        ("vgg2:plain", "did you mean `./vgg2.yaml:plain`?"),
+        ("one", "did you mean `one/net.yaml`?"),
+        ("two/", "name one of its specs: two/a.yaml, two/b.yml"),
+        ("vgg.yaml", "did you mean `vgg`?"),
+        ("vgg:d", "did you mean `vgg:D`?"),
+        ("VGG16", "did you mean `vgg:D`?"),
+        ("vgg-D", "did you mean `vgg:D`?"),
+        ("ResNet50", "did you mean `resnet:50`?"),
+        ("resnet-50", "did you mean `resnet:50`?"),
+        ("MobileNetV2", "did you mean `mobilenet-v2`?"),
+        ("EfficientNetB0", "did you mean `efficientnet:b0`?"),
+        ("NASNetLarge", "did you mean `nasnet:large`?"),
+    ],
+)
+def test_the_reference_that_was_meant_can_be_typed(typed: str, meant: str, folder: Path) -> None:
+    assert refused(typed).help == meant
+    for reference in re.findall("`(.*)`", meant):
+        spec, _, variant = reference.partition(":")
+        assert variant in {"", *(network.variant for network in api.networks(spec))}
 
 
 def test_an_unknown_family_is_told_how_to_name_a_spec_of_its_own() -> None:
