@@ -269,6 +269,8 @@ def test_static_commands_load_click_and_yaml_only() -> None:
         ["plan", "vgg:D", "--batch-size", "32"],
         ["summarize", "vgg:D"],
         ["summarize", "resnet:50", "--format", "json"],
+        ["draw", "vgg", "--style", "table"],
+        ["compare", "resnet:50", "vgg:D"],
     ]
     assert loaded_by(*commands) == "[]"
 

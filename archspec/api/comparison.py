@@ -143,17 +143,17 @@ def _measured(
             )
     progress("measuring what this machine reaches in float32")
     peaks = machine_peaks()
-    rows = []
+    measured = []
     for number, (each, graph) in enumerate(chosen, 1):
         progress(f"measuring {each.name} ({number} of {len(chosen)})")
+        measured.append(images_per_second(graph, batch_sizes))
+        peaks = peaks.best(machine_peaks())  # other processes may have slowed it down before
+    device = f"this {peaks.device} ({peaks.flops / 1e9:.0f} GFLOP/s, {peaks.bandwidth / 1e9:.0f} GB/s)"
+    rows = []
+    for (each, graph), found_speeds in zip(chosen, measured, strict=True):
         speeds = [
-            MeasuredSpeed(
-                size,
-                speed,
-                peaks.images_per_second(graph, size) or speed,
-                f"this {peaks.device} ({peaks.flops / 1e9:.0f} GFLOP/s, {peaks.bandwidth / 1e9:.0f} GB/s)",
-            )
-            for size, speed in zip(batch_sizes, images_per_second(graph, batch_sizes), strict=True)
+            MeasuredSpeed(size, speed, peaks.images_per_second(graph, size) or speed, device)
+            for size, speed in zip(batch_sizes, found_speeds, strict=True)
         ]
         rows.append(replace(each, speeds=tuple(speeds)))
     return rows

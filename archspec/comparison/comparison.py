@@ -35,6 +35,9 @@ class Comparison:
     def __str__(self) -> str:
         return self.render()
 
+    def _repr_markdown_(self) -> str:
+        return self.render("markdown")
+
     @public()
     def render(self, format: Literal["text", "markdown", "csv", "json"] = "text") -> str:
         """The tables as text, Markdown, CSV or JSON."""
