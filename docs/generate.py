@@ -364,6 +364,13 @@ def pictures() -> Iterator[tuple[str, Callable[[], str]]]:
     for line in re.findall(r"^archspec draw (.* -o \S+\.svg.*)$", text, re.MULTILINE):
         words = shlex.split(line)
         yield f"gallery/{words[words.index('-o') + 1]}", partial(_picture, words)
+    for line, folder in re.findall(r"^archspec compare (.*) -o (\S+)$", text, re.MULTILINE):
+        for name in re.findall(rf'"gallery/{folder}/([\w-]+)\.svg"', text):
+            yield f"gallery/{folder}/{name}.svg", partial(_compared, tuple(line.split()), name)
+
+
+def _compared(references: tuple[str, ...], name: str) -> str:
+    return archspec.compare(*references).pictures[name].svg()
 
 
 def _picture(words: list[str]) -> str:
@@ -387,5 +394,6 @@ DOCUMENTS = {
 
 if __name__ == "__main__":
     for file, document in DOCUMENTS.items():
+        (DOCS / file).parent.mkdir(exist_ok=True)
         (DOCS / file).write_text(document(), encoding="utf-8")
         print(f"wrote {(DOCS / file).resolve().relative_to(DOCS.parent)}")

@@ -99,7 +99,7 @@ STYLE = """
 body { margin: 1.5rem; overflow-x: auto }
 table { border-collapse: collapse }
 caption { font-weight: 600; padding: .4rem; text-align: left }
-th, td { border: 1px solid #8888; padding: .3rem .7rem; text-align: center }
+th, td { border: 1px solid #8888; padding: .3rem .7rem; text-align: center; white-space: nowrap }
 td.top { vertical-align: top }
 .matrix { display: inline-block; padding: 0 .5em; border: solid; border-width: 0 1.5px; vertical-align: middle;
   background: linear-gradient(currentColor, currentColor) 0 0, linear-gradient(currentColor, currentColor) 100% 0,
