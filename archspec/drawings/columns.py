@@ -66,7 +66,7 @@ def draw(graphs: Sequence[Graph], captions: Sequence[Caption]) -> Drawing:
     columns = [list(boxes(graph)) for graph in graphs]
     rows = _rows(columns)
     ys = [_places(column, rows) for column in columns]
-    sizes = [f"output size: {_size_text(size)}" for size in rows]
+    sizes = [f"output size: {_size_text(key.size)}" for key in rows]
     x = MARGIN + max(text_width(text, SIZE) for text in sizes) + BETWEEN
     parts = [
         svg.text(MARGIN, top + HEIGHT / 2 + SIZE * 0.36, text, SIZE, class_="faint")
@@ -84,13 +84,13 @@ def draw(graphs: Sequence[Graph], captions: Sequence[Caption]) -> Drawing:
         found = shortcuts(graph, column)
         parts += _column(column, places, x, wide)
         parts += [_arc(each, places, x + wide) for each in found]
-        x += wide + (ARC if found else 0) + BETWEEN
+        x += wide + max((_reach(each) for each in found), default=0.0) + BETWEEN
     width = x - BETWEEN + MARGIN
     for number, top in enumerate(rows.values()):
         if number:
             y = top - (GAP + SPACE) / 2
             lines.append(svg.line([(MARGIN, y), (width - MARGIN, y)], 0, class_="size"))
-    height = max(places[-1] for places in ys) + HEIGHT + MARGIN
+    height = max(max(places) for places in ys) + HEIGHT + MARGIN
     names = " ".join(graph.name for graph in graphs)
     return Drawing(f"{names}: columns", "".join([*lines, *parts]), width, height, STYLE)
 
@@ -120,11 +120,14 @@ def boxes(graph: Graph) -> Iterator[LayerBox]:
 
 
 def _text(graph: Graph, index: int) -> str:
-    """`3×3 conv, 64, /2`."""
+    """`3×3 conv, 64, /2`; a transposed convolution multiplies the size: `2×2 up conv, 64, ×2`."""
     node = graph.nodes[index]
     name, step = node.op.name, "" if stride(node) == "1" else f", /{stride(node)}"
     if name in CONVOLUTIONS:
-        kind = {"depthwise_conv": "dw conv", "separable_conv": "sep conv"}.get(name, "conv")
+        kind = {"depthwise_conv": "dw conv", "separable_conv": "sep conv", "conv_transpose": "up conv"}.get(
+            name, "conv"
+        )
+        step = step.replace("/", "×") if name == "conv_transpose" else step
         return f"{kernel(node)} {kind}, {node.shape[-1]}{step}"
     if name in POOLS:
         return f"{'' if name == 'maxpool' else 'avg '}pool{step}"
@@ -160,32 +163,51 @@ def _size_text(size: tuple[int, ...]) -> str:
     return str(size[0]) if len(set(size)) == 1 else "×".join(map(str, size))
 
 
-def _rows(columns: Sequence[Sequence[LayerBox]]) -> dict[tuple[int, ...], float]:
-    """Output size -> y of its first box, from the largest size to the smallest."""
-    most: dict[tuple[int, ...], int] = {}
+class RowKey(NamedTuple):
+    """An output size, and how often the network has upsampled before it."""
+
+    upsampled: int
+    size: tuple[int, ...]
+
+
+def _keys(column: Sequence[LayerBox]) -> list[RowKey]:
+    """The row of each box: a map that is larger than the one before begins further rows; vectors have one row."""
+    found: list[RowKey] = []
+    upsampled, before = 0, column[0].size
+    for box in column:
+        if box.size != (1, 1):
+            upsampled += len(box.size) == len(before) and math.prod(box.size) > math.prod(before)
+            before = box.size
+        found.append(RowKey(0 if box.size == (1, 1) else upsampled, box.size))
+    return found
+
+
+def _rows(columns: Sequence[Sequence[LayerBox]]) -> dict[RowKey, float]:
+    """The y of the first box of each row."""
+    most: dict[RowKey, int] = {}
     for column in columns:
-        sizes = [box.size for box in column]
-        for size in dict.fromkeys(sizes):
-            most[size] = max(most.get(size, 0), sizes.count(size))
+        keys = _keys(column)
+        for key in dict.fromkeys(keys):
+            most[key] = max(most.get(key, 0), keys.count(key))
     rows, y = {}, TOP
-    for size in sorted(most, key=_order):
-        rows[size] = y
-        y += most[size] * (HEIGHT + GAP) + SPACE
+    for key in sorted(most, key=_order):
+        rows[key] = y
+        y += most[key] * (HEIGHT + GAP) + SPACE
     return rows
 
 
-def _order(size: tuple[int, ...]) -> tuple[bool, bool, int]:
-    """Maps before sequences before vectors, and larger ones first."""
-    return size == (1, 1), len(size) != 2, -math.prod(size)
+def _order(key: RowKey) -> tuple[bool, int, bool, int]:
+    """Maps before sequences before vectors, and larger ones first between two upsamplings."""
+    return key.size == (1, 1), key.upsampled, len(key.size) != 2, -math.prod(key.size)
 
 
-def _places(column: Sequence[LayerBox], rows: dict[tuple[int, ...], float]) -> list[float]:
-    """The y of each box; after upsampling, a box of an earlier size is below the boxes that it has already."""
+def _places(column: Sequence[LayerBox], rows: dict[RowKey, float]) -> list[float]:
+    """The y of each box."""
     used = dict(rows)
     places = []
-    for box in column:
-        places.append(used[box.size])
-        used[box.size] += HEIGHT + GAP
+    for key in _keys(column):
+        places.append(used[key])
+        used[key] += HEIGHT + GAP
     return places
 
 
@@ -200,11 +222,17 @@ def _column(column: Sequence[LayerBox], places: Sequence[float], x: float, wide:
         yield svg.text(middle, y + HEIGHT / 2 + SIZE * 0.36, box.text, SIZE, text_anchor="middle")
 
 
+def _reach(each: Shortcut) -> float:
+    """How far an arc goes to the right: further around more boxes."""
+    return ARC + 4 * max(0, each.last - each.first - 2)
+
+
 def _arc(each: Shortcut, places: Sequence[float], right: float) -> str:
     """A curve to the right of the boxes, between the middles of the gaps above and below them."""
     start, end = places[each.first] - GAP * 0.4, places[each.last] + HEIGHT + GAP * 0.4
+    reach = svg.number(right + _reach(each))
     data = (
-        f"M{svg.number(right - 8)} {svg.number(start)}C{svg.number(right + ARC)} {svg.number(start)} "
-        f"{svg.number(right + ARC)} {svg.number(end)} {svg.number(right - 8)} {svg.number(end)}"
+        f"M{svg.number(right - 8)} {svg.number(start)}C{reach} {svg.number(start)} "
+        f"{reach} {svg.number(end)} {svg.number(right - 8)} {svg.number(end)}"
     )
     return svg.element("path", d=data, class_="arc dotted" if each.changes_shape else "arc")

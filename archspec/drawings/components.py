@@ -10,7 +10,7 @@ from posixpath import commonpath
 from archspec.graph.ir import Graph, Node, ancestors
 from archspec.ops.base import Shape
 
-CONVOLUTIONS = ("conv", "depthwise_conv", "separable_conv")
+CONVOLUTIONS = ("conv", "depthwise_conv", "separable_conv", "conv_transpose")
 POOLS = ("maxpool", "avgpool")
 GLOBAL_POOLS = ("global_avgpool", "global_maxpool")
 SHOWN = (

@@ -88,3 +88,14 @@ def test_a_module_is_one_box() -> None:
     assert texts == [
         *("3a, 256", "3b, 480", "4a, 512", "4b, 512", "4c, 512", "4d, 528", "4e, 832", "5a, 832", "5b, 1024"),
     ]
+
+
+def test_a_network_that_upsamples_goes_on_downwards() -> None:
+    """Ronneberger et al. 2015, Figure 1: 572 down to 28, and up to 388."""
+    found = rectangles(drawing("unet"))
+    tops = [each[1] for each in found]
+    assert tops == sorted(tops)
+    sizes = list(dict.fromkeys(int(each[4]) for each in found))
+    assert sizes[0] == 572
+    assert min(sizes) == 28
+    assert sizes[-1] == 388

@@ -24,6 +24,7 @@ from archspec.drawings.table.model import Cell, Line, PaperTable, Part, cell
 from archspec.graph.analysis.weight_layers import depth
 from archspec.graph.ir import Graph, Node
 
+KINDS = {"conv": "conv", "depthwise_conv": "dwconv", "separable_conv": "sepconv", "conv_transpose": "upconv"}
 SEPARATORS = (*POOLS, "spatial_pyramid_pool")
 
 
@@ -102,7 +103,9 @@ def step_text(node: Node) -> str:
     """`conv3-64`, `FC-4096`, `maxpool`; a stride of a convolution, and a window of pooling other than 2, are added."""
     op, name = node.op, node.op.name
     if name in CONVOLUTIONS:
-        kind = {"conv": "conv", "depthwise_conv": "dwconv", "separable_conv": "sepconv"}[name]
+        kind = {"conv": "conv", "depthwise_conv": "dwconv", "separable_conv": "sepconv", "conv_transpose": "upconv"}[
+            name
+        ]
         step = "" if stride(node) == "1" else f", stride {stride(node)}"
         groups = getattr(op, "groups", 1)
         return f"{kind}{_side(node)}-{node.shape[-1]}{step}{f', {groups} groups' if groups > 1 else ''}"
@@ -123,7 +126,7 @@ def _side(node: Node) -> str:
 
 
 def _notation(steps: Sequence[Sequence[Step]]) -> str:
-    if not any(step.text.startswith(("conv", "dwconv", "sepconv")) for each in steps for step in each):
+    if not any(step.text.startswith(tuple(KINDS.values())) for each in steps for step in each):
         return ""
     bold = " Bold: not in the column before." if len(steps) > 1 else ""
     return f"conv⟨window⟩-⟨output channels⟩.{bold}"

@@ -23,6 +23,7 @@ from archspec.drawings.table.model import Cell, PaperTable, cell
 from archspec.graph.ir import Graph, Node
 
 SHOWN = (*CONVOLUTIONS, *POOLS, *GLOBAL_POOLS, "dense", "softmax")
+KINDS = {"conv": "Conv", "depthwise_conv": "Conv dw", "separable_conv": "Conv sep", "conv_transpose": "Conv up"}
 
 Texts = tuple[str, str, str]
 
@@ -71,7 +72,9 @@ def _texts(graph: Graph, node: Node) -> Texts:
     if name == "dense" or (name == "conv" and extent(read) == extent((1, 1, 1))):
         return "FC / s1", f"{read[-1]}{TIMES}{node.shape[-1]}", size
     if name in CONVOLUTIONS:
-        kind = {"conv": "Conv", "depthwise_conv": "Conv dw", "separable_conv": "Conv sep"}[name]
+        kind = {"conv": "Conv", "depthwise_conv": "Conv dw", "separable_conv": "Conv sep", "conv_transpose": "Conv up"}[
+            name
+        ]
         inputs = (read[-1] or 0) // getattr(node.op, "groups", 1)
         shape = (
             f"{kernel(node)}{TIMES}{read[-1]} dw"

@@ -70,9 +70,11 @@ def stages(title: str, columns: Sequence[TableColumn]) -> PaperTable:
 
 
 def is_dense(graph: Graph) -> bool:
-    """Whether concatenations of all earlier layers are the only merges (Huang et al. 2016)."""
+    """Whether all merges are concatenations that add the growth rate, a number of channels (Huang et al. 2016)."""
     merges = [node for node in graph.layers if len(node.inputs) > 1]
-    return bool(merges) and all(node.op.name == "concat" and len(node.inputs) == 2 for node in merges)
+    if not all(node.op.name == "concat" and len(node.inputs) == 2 for node in merges):
+        return False
+    return len({(node.shape[-1] or 0) - (graph.shapes_into(node)[0][-1] or 0) for node in merges}) == 1
 
 
 def _growth(columns: Sequence[TableColumn]) -> str:
@@ -124,7 +126,7 @@ def _lines(graph: Graph, nodes: Sequence[Node], gated: frozenset[str], dense: bo
         texts = [" → ".join(_text(node, dense, repeated) for node in branch) for branch in found]
         for text, same in groupby(texts):
             times = len(list(same))
-            yield text if times < FOLDED else f"{text} (in {times} branches)"
+            yield from [text] * times if times < FOLDED else [f"{text} (in {times} branches)"]
         return
     for is_gate, group in groupby(nodes, key=lambda node: node.path in gated):
         if is_gate:
@@ -139,7 +141,8 @@ def _text(node: Node, dense: bool, repeated: bool) -> str:
     op, name = node.op, node.op.name
     step = "" if repeated or stride(node) == "1" else f", stride {stride(node)}"
     if name in CONVOLUTIONS:
-        kind = {"depthwise_conv": " depthwise", "separable_conv": " separable"}.get(name, "")
+        kinds = {"depthwise_conv": " depthwise", "separable_conv": " separable", "conv_transpose": " transposed"}
+        kind = kinds.get(name, "")
         groups = getattr(op, "groups", 1)
         cardinality = f", C={groups}" if groups > 1 else ""
         return f"{kernel(node)} conv{step}" if dense else f"{kernel(node)}{kind}, {node.shape[-1]}{cardinality}{step}"
