@@ -70,6 +70,7 @@ DARK = Theme(
 
 FAMILIES = {
     "conv": "convolution",
+    "conv_transpose": "convolution",
     "dense": "dense",
     "norm": "normalization",
     "scale": "normalization",

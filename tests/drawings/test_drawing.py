@@ -38,7 +38,7 @@ def test_a_file_is_replaced_only_when_asked_for(drawing: archspec.Drawing, tmp_p
 
 
 def test_another_suffix_is_refused(drawing: archspec.Drawing, tmp_path: Path) -> None:
-    with pytest.raises(archspec.ArchspecError, match=r"must end in \.svg, \.png, \.pdf"):
+    with pytest.raises(archspec.ArchspecError, match=r"does not end in `\.svg` or `\.png` or `\.pdf` or `\.html`"):
         drawing.save(tmp_path / "a.gif")
     assert not [*tmp_path.iterdir()]
 

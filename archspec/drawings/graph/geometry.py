@@ -19,7 +19,7 @@ from archspec.format import count
 from archspec.graph.ir import Graph
 
 FONT, SMALL = 11, 9
-MOST_TEXT = 190
+MOST_TEXT = 240
 """Pixels of the longest label; longer ones are cut."""
 BOX = 22
 """Height of a box with one line of text."""

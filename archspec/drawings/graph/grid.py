@@ -16,6 +16,8 @@ PITCH = 9
 """Pixels between two ports of a box."""
 ACCEPTED = 2
 """Crossings for which the given order is kept: it has the boxes left of the passing nets."""
+MOST_ORDERED = 5000
+"""Vertices of the largest grid that is ordered; the order of a larger one stays as it is."""
 SWEEPS = 4
 """Barycentre sweeps, each down and up."""
 TRUNK = -1
@@ -121,8 +123,10 @@ def make_grid(nets: Nets) -> Grid:
         for vertex in row:
             wanted = inputs[vertex.child] if vertex.child >= 0 else (vertex.net,)
             vertex.above = [at[net, vertex.row - 1] for net in wanted if (net, vertex.row - 1) in at]
-    if any(len(row) > 1 for row in rows):
+    if len(rows) < sum(map(len, rows)) <= MOST_ORDERED:
         _order(rows)
+    else:
+        _number(rows)
     _align(rows)
     columns = _columns(rows)
     boxes = [
@@ -314,10 +318,13 @@ def _tracks(wires: Sequence[tuple[int, End, tuple[End, ...]]], trunk: tuple[int,
         tracks[bent[0]] = 0
         return tracks
     shapes = [_Bent(place, *wires[place][1:], trunk) for place in bent]
+    costs = [sum([shape.cost_above(other) for other in shapes]) for shape in shapes]
     placed: list[_Bent] = []
     while shapes:
-        _, best = min((sum(shape.cost_above(other) for other in shapes), number) for number, shape in enumerate(shapes))
+        best = costs.index(min(costs))
         shape = shapes.pop(best)
+        del costs[best]
+        costs = [cost - each.cost_above(shape) for cost, each in zip(costs, shapes, strict=True)]
         shape.track = max([each.track + 1 for each in placed if each.touches(shape)], default=0)
         tracks[shape.place] = shape.track
         placed.append(shape)

@@ -166,8 +166,7 @@ class Tree:
 
     def _repeat(self, units: Sequence[Block]) -> Block:
         first, last = units[0], units[-1]
-        number, _, name = first.label.partition("/")
-        label = name if number.isdigit() and name else first.label
+        label = _copy(first)[0] or first.label
         outputs = [net for unit in units for net in unit.outputs if self.last_read[net] >= last.stop]
         path = first.path.rpartition("/")[0] if first.path.count("/") else first.path
         return Block(
@@ -176,20 +175,24 @@ class Tree:
 
 
 def title(block: Block) -> str:
-    """What a box or a frame is called: `conv4_x: bottleneck × 36`."""
+    """What a box or a frame is called: `conv4_x: bottleneck × 36`, `bottleneck 1`."""
     if block.is_repeat:
         return f"{block.label} × {len(block.children)}"
+    name, number = _copy(block)
+    if name:
+        return f"{name} {number}"
     label = block.label or block.path.rpartition("/")[2]
-    names = {_unit(child) for child in block.children}
+    names = {child.label if child.is_repeat else _copy(child)[0] for child in block.children}
     count = sum(len(child.children) if child.is_repeat else 1 for child in block.children)
     if len(names) == 1 and count > 1 and (name := names.pop()):
-        return f"{label}: {name} × {count}"
+        return f"{label} × {count}" if name == label.rpartition("/")[2] else f"{label}: {name} × {count}"
     return label
 
 
-def _unit(block: Block) -> str:
-    """The name of a block that is one of several copies, without its number; empty for others."""
-    if block.is_repeat:
-        return block.label
+def _copy(block: Block) -> tuple[str, str]:
+    """The name and the number of a block that is one of several copies; an empty name for others."""
     number, _, name = block.label.partition("/")
-    return name if number.isdigit() and not block.is_layer else ""
+    if block.is_layer or not number.isdigit():
+        return "", ""
+    words = block.path.split("/")
+    return name or "/".join(words[-2:-1]), number
