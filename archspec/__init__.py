@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         explain,
         explain_methods,
         export,
+        export_all,
         export_formats,
         families,
         find_cluster,
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from archspec.runtime.dense.scorer import DenseScorer
     from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.explain.explanation import Explanation
-    from archspec.runtime.export.export_result import Export
+    from archspec.runtime.export.export_result import Export, ExportTable
     from archspec.runtime.predict import Prediction
     from archspec.runtime.training.run_result import RunResult
     from archspec.runtime.weights import Matching
@@ -88,6 +89,7 @@ __all__ = [
     "ExplainMethodSummary",
     "Explanation",
     "Export",
+    "ExportTable",
     "FullyConvolutional",
     "Graph",
     "Manifest",
@@ -119,6 +121,7 @@ __all__ = [
     "explain",
     "explain_methods",
     "export",
+    "export_all",
     "export_formats",
     "families",
     "find_cluster",
@@ -148,6 +151,7 @@ _CLASSES = {
     "Evaluation": "runtime.evaluation.result",
     "Explanation": "runtime.explain.explanation",
     "Export": "runtime.export.export_result",
+    "ExportTable": "runtime.export.export_result",
     "Graph": "graph.ir",
     "Manifest": "runtime.data.report.manifest",
     "Matching": "runtime.weights",

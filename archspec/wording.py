@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 OPTION = re.compile(r"`(archspec [a-z-]+ )?(?:--([a-z][a-z-]*)|-o)(?: ([^`]+))?`")
-FLAGS = {"deterministic", "ensemble", "mlflow", "overwrite", "present-classes", "resume-if-exists", "skip-bad-images"}
+FLAGS = {
+    "dense",
+    "deterministic",
+    "ensemble",
+    "mlflow",
+    "optimize",
+    "overwrite",
+    "present-classes",
+    "resume-if-exists",
+    "skip-bad-images",
+}
 """Options without a value."""
 
 _callers: list[str] = []

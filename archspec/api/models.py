@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from archspec.graph.rewrite.padding import Effect
     from archspec.runtime.dense.convert import DenseModel
-    from archspec.runtime.export.export_result import Export
+    from archspec.runtime.export.export_result import Export, ExportTable
     from archspec.runtime.weights import Matching
 
 
@@ -293,6 +293,62 @@ def export(
         report=reporter(report),
     )
     return export(as_path(model), as_path(out), options)
+
+
+@public()
+def export_all(
+    model: StrPath,
+    out: StrPath,
+    *,
+    overwrite: bool = False,
+    outputs: Sequence[str] = (),
+    input_size: PositiveInt | Literal["free"] | None = None,
+    dense: bool = False,
+    optimize: bool = False,
+    calibration: StrPath | None = None,
+    max_loss: float = 1.0,
+    verify: bool = True,
+    data: StrPath | None = None,
+    split: str = "validation",
+    images: PositiveInt = 256,
+    seed: Seed = 0,
+    report: Callable[[str], None] | None = None,
+) -> ExportTable:
+    """Export a trained model in all installed formats and precisions: `out/onnx/1`, `out/onnx-int8/1`, ...
+
+    Args:
+        model: a `.keras` file or a run directory.
+        out: the folder of the exports.
+        overwrite: replace the newest version of each instead of adding one.
+        outputs: as for `export`, and so are the other arguments.
+        calibration: images for int8; by default the training part of `data`.
+        data: labelled images to verify with. Without data and `calibration` there is no int8.
+
+    Returns:
+        A table; its text has a line for each export, and the reasons why others were not written.
+
+    Raises:
+        ArchspecError: those of `export`. A format that is slower, less accurate or impossible is in the table instead.
+    """
+    from archspec.runtime.export.export_all import export_all
+    from archspec.runtime.export.exporter import ExportOptions
+
+    options = ExportOptions(
+        overwrite=overwrite,
+        outputs=tuple(outputs),
+        input_size=input_size,
+        dense=dense,
+        optimize=optimize,
+        calibration=as_path(calibration),
+        max_loss=max_loss,
+        verify=verify,
+        data=as_path(data),
+        split=split,
+        images=images,
+        seed=seed,
+        report=reporter(report),
+    )
+    return export_all(as_path(model), as_path(out), options)
 
 
 def export_formats() -> list[tuple[str, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 import click
+from click.core import ParameterSource
 
 from archspec import api
 from archspec.cli.options import seed
@@ -33,6 +35,12 @@ HELP = (
     default="savedmodel",
     show_default=True,
     help="Export format.",
+)
+@click.option(
+    "--all",
+    "all_",
+    is_flag=True,
+    help="Export in all installed formats and precisions, to DIR/FORMAT[-PRECISION], and print one table.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the newest version instead of adding one.")
 @click.option(
@@ -80,10 +88,13 @@ HELP = (
 )
 @seed("Seed of the choice of images")
 @click.option("--no-verify", is_flag=True, help="Do not load and compare the export; export.json notes it.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: Path,
     out: Path,
     format_: str,
+    all_: bool,
     overwrite: bool,
     outputs: str | None,
     input_size: str | None,
@@ -98,16 +109,19 @@ def command(
     seed: int,
     no_verify: bool,
 ) -> None:
-    done = api.export(
+    export = partial(api.export, format=format_, precision=precision)
+    if all_:
+        for name, option in (("format_", "--format"), ("precision", "--precision")):
+            if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--all exports every format and precision, so leave out {option}.", ctx)
+    done = (api.export_all if all_ else export)(
         model,
         out,
-        format=format_,
         overwrite=overwrite,
         outputs=[path.strip() for path in outputs.split(",")] if outputs else [],
         input_size=_size(input_size),
         dense=dense,
         optimize=optimize,
-        precision=precision,
         calibration=calibration,
         max_loss=max_loss,
         verify=not no_verify,

@@ -82,6 +82,7 @@ def models(network: archspec.Network) -> None:
     assert_type(converted, archspec.FullyConvolutional)
     assert_type(converted.write("dense.yaml", overwrite=True), Path)
     assert_type(archspec.export("runs/a", Path("saved"), format="savedmodel"), archspec.Export)
+    assert_type(archspec.export_all("runs/a", "saved", data="digits"), archspec.ExportTable)
     exported = archspec.export(
         "runs/a", "saved", optimize=True, precision="int8", calibration="digits", input_size="free"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,21 +66,52 @@ def _text(export: Export) -> str:
     return "\n".join([*lines, export.usage])
 
 
-def exports_table(exports: Sequence[Export]) -> str:
-    """One line for each export: size, difference, top-1, time to load, latency and throughput."""
+@dataclass(frozen=True)
+class Refusal:
+    """A format and precision that was not written."""
+
+    format: str
+    """Name of the export format."""
+    precision: str
+    """As of an export."""
+    reason: str
+    """Why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class ExportTable:
+    """The exports of one network in all installed formats and precisions."""
+
+    exports: tuple[Export, ...]
+    """What was written."""
+    refused: tuple[Refusal, ...]
+    """What was not written: slower than the plain export, less accurate, or not expressible."""
+
+    def __str__(self) -> str:
+        return _table(self)
+
+
+def _table(table: ExportTable) -> str:
+    """One line for each export: size, top-1, differences, time to load, latency and throughput; then the refusals."""
     rows = []
-    batches = next(([row.batch for row in each.verification.latencies] for each in exports if each.verification), [])
-    for each in exports:
+    batches = next(
+        ([row.batch for row in each.verification.latencies] for each in table.exports if each.verification), []
+    )
+    for each in table.exports:
         found = each.verification
-        cells = [each.format, each.precision, byte_size(each.bytes)]
+        cells = [each.path.parent.name, each.format, each.precision, byte_size(each.bytes)]
         if found is None:
-            cells += ["not verified", *[""] * (4 + len(batches))]
+            cells += ["", "not verified", *[""] * (3 + len(batches))]
         else:
             top1 = "" if found.top1 is None else f"{100 * found.top1:.2f} %"
-            cells += [f"{found.largest_difference:.1e}", f"{100 * found.top1_agreement:.1f} %", top1]
-            cells += [f"{found.load_seconds:.1f} s", *[f"{1000 * row.median:.2f}" for row in found.latencies]]
+            cells += [top1, f"{found.largest_difference:.1e}", f"{100 * found.top1_agreement:.1f} %"]
+            cells += [f"{found.load_seconds:.2f} s", *[f"{1000 * row.median:.2f}" for row in found.latencies]]
             cells.append(throughput(found.latencies[-1].images_per_second))
         rows.append(cells)
-    headings = ["format", "precision", "size", "max difference", "same top-1", "top-1", "load"]
+    headings = ["folder", "format", "precision", "size", "top-1", "max difference", "same top-1", "load"]
     headings += [*[f"ms, batch {batch}" for batch in batches], "images/s"]
-    return "\n".join(Table(headings, rows, right=headings[2:], optional=("load", "same top-1")).lines())
+    lines = Table(headings, rows, right=headings[3:], optional=("load", "same top-1", "format")).lines() if rows else []
+    model = {each.verification.model_top1 for each in table.exports if each.verification}
+    if len(model) == 1 and None not in model:
+        lines.append(f"top-1 of the model: {100 * (model.pop() or 0):.2f} %")
+    return "\n".join([*lines, *(f"not written: {each.reason}" for each in table.refused)])

@@ -1,0 +1,171 @@
+"""Exports of resnet:50 against `model.predict` and `tf.function`: CPU milliseconds an image, at batch 1, on one thread.
+
+    python benchmarks/export.py [--network resnet:50] [--side 224] [--rounds 8] [--keep FOLDER]
+
+The network has random weights and moving statistics. Every export is written once, by `archspec export --no-verify`,
+and the time of each is printed. Two processes, with oneDNN on and off, then load all of them, with one thread for each
+library, and call one after the other in interleaved rounds; a row is the median of the CPU time of the process. Ratios
+are more reliable than milliseconds on a shared machine.
+
+Targets, with oneDNN on: the optimized SavedModel takes at most 0.95 of the plain one and 0.7 of `predict`; ONNX and
+LiteRT at most 0.75 of the plain SavedModel; int8 ONNX at most 0.65 of float ONNX. The exit status is 1 if not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import archspec
+from archspec.runtime.system.processor import ONEDNN, name
+
+PREDICT, FUNCTION = "model.predict", "tf.function(model)"
+PLAIN, OPTIMIZED = "SavedModel", "SavedModel, optimized"
+ONNX, LITERT, ONNX_8, LITERT_8 = "ONNX", "LiteRT", "ONNX int8", "LiteRT int8"
+EXPORTS: dict[str, dict[str, Any]] = {
+    PLAIN: {"format": "savedmodel"},
+    OPTIMIZED: {"format": "savedmodel", "optimize": True},
+    ONNX: {"format": "onnx"},
+    LITERT: {"format": "litert"},
+    ONNX_8: {"format": "onnx", "precision": "int8"},
+    LITERT_8: {"format": "litert", "precision": "int8"},
+}
+TARGETS = (
+    (OPTIMIZED, PLAIN, 0.95),
+    (OPTIMIZED, PREDICT, 0.70),
+    (ONNX, PLAIN, 0.75),
+    (LITERT, PLAIN, 0.75),
+    (ONNX_8, ONNX, 0.65),
+)
+
+
+# ---- the exports -----------------------------------------------------------------------------------------------------
+
+
+def write_model(reference: str, side: int, folder: Path) -> Path:
+    """A model file with random weights, and a data source for the calibration."""
+    import numpy as np
+
+    from archspec.runtime.export.check_images import smooth_image
+    from archspec.runtime.models.model_file import load_model, save_model
+
+    path, generator = folder / "model.keras", np.random.default_rng(0)
+    archspec.load(reference, input=[side, side, 3]).save(path)
+    model, metadata = load_model(path)
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.set_weights([generator.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
+    save_model(model, path, metadata)
+    images = np.stack([smooth_image(generator, side, side, 3) for _ in range(100)])
+    np.savez(folder / "images.npz", x=images, y=np.arange(100) % 10)
+    return path
+
+
+def write_exports(path: Path, folder: Path) -> dict[str, str]:
+    """Version folder of each export; prints the seconds that it took."""
+    found = {}
+    for title, options in EXPORTS.items():
+        started, cpu = time.perf_counter(), os.times()
+        calibration = str(folder / "images.npz") if options.get("precision") == "int8" else None
+        done = archspec.export(path, folder / title, verify=False, calibration=calibration, **options)
+        spent = sum(os.times()[:4]) - sum(cpu[:4])
+        seconds = f"{time.perf_counter() - started:.1f} s ({spent:.1f} s of CPU)"
+        print(f"{title:22} {done.bytes / 1e6:7.1f} MB, exported in {seconds}", flush=True)
+        found[title] = str(done.path)
+    return found
+
+
+# ---- measuring, in a process with one thread -------------------------------------------------------------------------
+
+
+def measure(given: dict[str, Any]) -> dict[str, list[float]]:
+    """CPU seconds of each row in each round, and the largest difference of the probabilities from `model.predict`."""
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    from importlib import import_module
+
+    from archspec.runtime.data.pipeline.preprocess import preprocess_values
+    from archspec.runtime.export.export_format import EXPORT_FORMATS
+    from archspec.runtime.models.model_file import load_model
+
+    model, metadata = load_model(given["model"])
+    shape = tuple(model.input_shape[1:])
+    pixels = np.random.default_rng(1).uniform(0, 255, (1, *shape)).astype(np.float32)
+    x = preprocess_values(tf, pixels, shape, metadata.preprocess).numpy()
+    compiled = tf.function(lambda images: model(images, training=False))
+    rows: dict[str, Callable[[], Any]] = {
+        PREDICT: lambda: model.predict(x, verbose=0),
+        FUNCTION: lambda: compiled(tf.constant(x)).numpy(),
+    }
+    for title, folder in given["exports"].items():
+        writer = EXPORT_FORMATS[EXPORTS[title]["format"]]
+        run = import_module(f"archspec.runtime.export.runners.{writer.runner.stem}").load(folder, 1)["serving_default"]
+        images = pixels if writer.takes_pixels else x
+        rows[title] = lambda run=run, images=images: run(images)["probabilities"]
+    expected = rows[PREDICT]()
+    for title, call in rows.items():
+        print(f"  {title:22} differs by {np.abs(call() - expected).max():.1e}", file=sys.stderr)
+    found: dict[str, list[float]] = {title: [] for title in rows}
+    for _ in range(given["rounds"]):
+        for title, call in rows.items():
+            started = time.process_time()
+            for _ in range(2):
+                call()
+            found[title].append((time.process_time() - started) / 2)
+    return found
+
+
+def in_process(given: dict[str, Any], onednn: str) -> dict[str, float]:
+    """Median CPU milliseconds of each row."""
+    environment = {**os.environ, ONEDNN: onednn, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, __file__, "--measure", json.dumps(given)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    rows: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return {title: 1000 * statistics.median(seconds) for title, seconds in rows.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", default="resnet:50")
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--keep", type=Path, help="a new folder for the exports, instead of a temporary one")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        print(json.dumps(measure(json.loads(given.measure))))
+        return 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        print(f"{given.network} at {given.side} pixels, batch 1, one thread, {name()}")
+        path = write_model(given.network, given.side, folder)
+        request = {"model": str(path), "exports": write_exports(path, folder), "rounds": given.rounds}
+        on, off = in_process(request, "1"), in_process(request, "0")
+    print(f"\n{'CPU ms an image':22} {'oneDNN on':>10} {'of plain':>9} {'oneDNN off':>11} {'of plain':>9}")
+    for title in on:
+        ratios = on[title] / on[PLAIN], off[title] / off[PLAIN]
+        print(f"{title:22} {on[title]:10.1f} {ratios[0]:9.2f} {off[title]:11.1f} {ratios[1]:9.2f}")
+    missed = False
+    print()
+    for title, peer, most in TARGETS:
+        ratio = on[title] / on[peer]
+        missed |= ratio > most
+        print(f"{title} / {peer}: {ratio:.2f}, target at most {most:g}{'' if ratio <= most else ': MISSED'}")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
