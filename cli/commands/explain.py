@@ -118,8 +118,9 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         echo(explanation.render(format_), format_)
         if format_ == "text":
             layer = f" at {explanation.layer}" if explanation.layer else ""
-            count = f", {len(explanation.images):,} images" if explanation.images else ""
-            echo(f"wrote {out}: {method.name}{layer}{count}")
+            count = len(explanation.images)
+            images_text = f", {count:,} image{'s' * (count > 1)}" if count else ""
+            echo(f"wrote {out}: {method.name}{layer}{images_text}")
             for file, error in explanation.bad_images.items():
                 click.echo(f"error[bad-images]: `{printable(file)}`: {error}", err=True)
         if explanation.bad_images:

@@ -58,13 +58,13 @@ class Filters(ExplainMethod):
         raise fail("method-not-applicable", fact, help="`--layer` names a convolution on the image")
 
     def explain(self, network: OpenNetwork, images: ImageBatches, report: Report) -> Findings:
-        place, kernels = self._kernels(network)
+        kernels = self._kernels(network)[1]
         count, height, width = kernels.shape[:3]
 
         def draw() -> Any:
             from archspec.runtime.explain.picture import panel_cell
 
-            title = f"{count} kernels of {place.path}, {height} x {width}"
+            title = f"{count} kernels"
             panel = Panel(title, mosaic(kernels, 0.0), "image", "weight")
             return panel_cell(panel, np.zeros((1, 1, 3), np.uint8))
 

@@ -14,8 +14,8 @@ from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.target_classes import target_classes
 
 CAVEAT = (
-    "{} hardly changes when the weights are replaced by random ones (Adebayo et al. 2018): it shows edges of the "
-    "image that pass through the network, and is no evidence of what the network has learned"
+    "{} changes less than the gradient when the weights are replaced by random ones (Adebayo et al. 2018, Nie et al. "
+    "2018): it restores edges of the image, and is weak evidence of what the network has learned"
 )
 
 

@@ -71,11 +71,14 @@ class OpenNetwork:
     def place(self, path: str, *, spatial: bool = False) -> OpenLayer:
         """The layer of a path, in the form of archspec (`stage2/conv1`) or of Keras (`stage2.conv1`).
 
+        The path of a block is its output: the last layer in it.
+
         Raises:
             ArchspecError: `unknown-layer`; with `spatial`, `not-spatial` for a layer whose output is not a map.
         """
         by_path = {each.path: each for each in self.places}
-        found = by_path.get(path) or by_path.get(path.replace(".", "/"))
+        within = [each for each in self.places if each.path.startswith(f"{path.rstrip('/')}/")]
+        found = by_path.get(path) or by_path.get(path.replace(".", "/")) or (within[-1] if within else None)
         if found is None:
             raise fail(
                 "unknown-layer",
@@ -98,7 +101,7 @@ class OpenNetwork:
         ]
         names = [f"{each.path} {show(each.shape)}" for each in reversed(layers)]
         return (
-            f"layers with spatial extent, the last one first: {listed(names, 25)}"
+            f"layers with spatial extent, the last one first: {listed(names, 10)}"
             if names
             else "no layer has spatial extent"
         )

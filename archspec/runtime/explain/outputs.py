@@ -10,7 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from archspec.declare import arguments, thaw
 from archspec.diagnostics import fail, printable, visible
+from archspec.runtime.explain.explain_method import EXPLAIN_METHODS
 from archspec.runtime.explain.explanation import ExplainedImage, Explanation
 from archspec.runtime.system.atomic_write import check_output_folder, make_folder, write_json
 from archspec.runtime.system.output_set import output_set
@@ -38,7 +40,14 @@ def explanation_text(explanation: Explanation, format: Literal["text", "json"] =
 def heading(explanation: Explanation) -> str:
     """The first line of a contact sheet."""
     where = f" at {explanation.layer}" if explanation.layer else ""
-    return f"{explanation.method}{where} of {visible(explanation.model)}"
+    defaults = {argument.name: thaw(argument.default) for argument in arguments(EXPLAIN_METHODS[explanation.method])}
+    changed = [
+        name if value is True else f"{name} {value}"
+        for name, value in explanation.settings.items()
+        if name not in ("layer", "classes", "channels") and value != defaults.get(name)
+    ]
+    with_settings = f", {', '.join(changed)}" if changed else ""
+    return f"{explanation.method}{where} of {visible(explanation.model)}{with_settings}"
 
 
 def check_explanation_folder(directory: str | Path, *, overwrite: bool) -> None:

@@ -144,8 +144,9 @@ def color_bar(scale: ColorScale, colors: str, height: int, unit: str) -> Pixels:
     whole.paste(Image.fromarray(shaded(ramp, scale, colors)), (4, 0))
     draw = ImageDraw.Draw(whole)
     left = 4 + BAR + 3
-    draw.text((left, -1), ("≥" if scale.clipped else "") + number_text(scale.high), INK, font(SMALL))
-    draw.text((left, height - SMALL - 3), number_text(scale.low), INK, font(SMALL))
+    low, high = end_texts(scale)
+    draw.text((left, -1), ("≥" if scale.clipped else "") + high, INK, font(SMALL))
+    draw.text((left, height - SMALL - 3), low, INK, font(SMALL))
     text = fitted_text(unit, height - 2 * (SMALL + 6), SMALL)
     length = int(font(SMALL).getlength(text)) + 1
     label = Image.new("RGB", (max(length, 1), LINE), BACKGROUND)
@@ -154,9 +155,18 @@ def color_bar(scale: ColorScale, colors: str, height: int, unit: str) -> Pixels:
     return np.asarray(whole)
 
 
-def number_text(value: float) -> str:
-    """Three significant digits: `0.0123`, `1.2e-5`."""
-    return f"{value:.3g}".replace("e-0", "e-").replace("-", "−") if value else "0"
+def end_texts(scale: ColourScale) -> tuple[str, str]:
+    """The ends of a scale in as many digits as tell them apart, three at least: `0.99993` and `0.99998`."""
+    for digits in range(3, 7):
+        low, high = number_text(scale.low, digits), number_text(scale.high, digits)
+        if low != high:
+            break
+    return low, high
+
+
+def number_text(value: float, digits: int = 3) -> str:
+    """`0.0123`, `1.2e-5`."""
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−") if value else "0"
 
 
 def panel_cell(panel: Panel, pixels: Pixels) -> Pixels:

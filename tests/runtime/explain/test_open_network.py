@@ -42,6 +42,13 @@ def test_the_default_layer_is_the_last_map_after_addition_and_relu() -> None:
     assert network.place("conv2").shape == (3, 3, 4)
 
 
+def test_the_path_of_a_block_is_its_last_layer() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.ReLU(name="block.relu")(keras.layers.Conv2D(2, 3, name="block.conv")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="blocks")(keras.layers.Flatten(name="flat")(x)))
+    assert opened(model, metadata=Metadata(spec="name: x")).place("block").path == "block/relu"
+
+
 def test_wrong_layers_are_refused() -> None:
     network = opened(small_net())
     unknown = refused(lambda: network.place("conv3"))

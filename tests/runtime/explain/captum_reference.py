@@ -1,0 +1,54 @@
+"""What captum makes of a network of torchvision with random weights. Run as a script, by an interpreter that has both.
+
+    python captum_reference.py MODEL SIDE LAYER FOLDER
+
+FOLDER/weights.pth   the state dict
+FOLDER/found.npz     `x` (B, H, W, 3), `classes` (B,), and the maps of each method
+"""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    import numpy as np
+    import torch
+    from captum import attr
+    from torchvision.models import get_model
+
+    name, side, layer, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
+    torch.manual_seed(0)
+    model = get_model(name, weights=None)
+    for module in model.modules():
+        if isinstance(module, torch.nn.ReLU):
+            module.inplace = False
+    x = torch.randn(2, 3, side, side)
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+        if isinstance(module, torch.nn.Dropout):
+            module.eval()
+    with torch.no_grad():
+        model(torch.randn(8, 3, side, side))
+    model.eval()
+    torch.save(model.state_dict(), folder / "weights.pth")
+    classes = torch.tensor([3, 11])
+
+    def numpy(values: torch.Tensor) -> np.ndarray:
+        return np.moveaxis(values.detach().numpy(), 1, -1)
+
+    found = {"x": numpy(x), "classes": classes.numpy(), "logits": model(x).detach().numpy()}
+    found["gradient"] = numpy(attr.Saliency(model).attribute(x.clone().requires_grad_(), target=classes, abs=False))
+    cam = attr.LayerGradCam(model, model.get_submodule(layer))
+    found["gradcam"] = numpy(cam.attribute(x, target=classes, relu_attributions=True))[..., 0]
+    path = attr.IntegratedGradients(model)
+    steps = {"method": "riemann_middle", "n_steps": 16, "internal_batch_size": 8}
+    found["integrated"] = numpy(path.attribute(x, torch.zeros_like(x), target=classes, **steps))
+    if name.startswith("squeezenet"):  # captum needs a module for each ReLU, and residual networks reuse theirs
+        found["guided"] = numpy(attr.GuidedBackprop(model).attribute(x.clone().requires_grad_(), target=classes))
+        found["deconvnet"] = numpy(attr.Deconvolution(model).attribute(x.clone().requires_grad_(), target=classes))
+    np.savez(folder / "found.npz", **found)
+
+
+main()
