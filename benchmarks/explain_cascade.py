@@ -94,9 +94,9 @@ def draw(path: Path, layers: list[str], found: dict[str, list[float]]) -> None:
     figure = Figure(figsize=(7, 3.6), dpi=110, layout="constrained")
     axes = figure.subplots()
     styles = ("o-", "s-", "^-", "o--", "s--")
-    colours = ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00")  # Okabe & Ito 2008
-    for (name, values), style, colour in zip(found.items(), styles, colours, strict=True):
-        axes.plot(values, style, color=colour, label=name, markersize=4)
+    colors = ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00")  # Okabe & Ito 2008
+    for (name, values), style, color in zip(found.items(), styles, colors, strict=True):
+        axes.plot(values, style, color=color, label=name, markersize=4)
     axes.axhline(0, color="0.7", linewidth=0.8)
     axes.set(xlabel="randomized layers, from the logits down", ylabel="rank correlation of |map|", ylim=(-0.2, 1.03))
     axes.set_xticks(range(0, len(layers) + 1, max(1, len(layers) // 10)))

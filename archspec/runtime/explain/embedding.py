@@ -19,7 +19,7 @@ from archspec.runtime.explain.image_batches import ImageBatches
 from archspec.runtime.explain.open_network import OpenNetwork
 
 THUMBNAIL, CANVAS, MARGIN = 28, 1100, 40  # pixels
-PALETTE = 10  # classes with a colour of their own
+PALETTE = 10  # classes with a color of their own
 
 
 @declared
@@ -28,7 +28,7 @@ class Embedding(ExplainMethod):
 
     `pca` shows the two directions in which the features vary most, and distances can be read. `tsne` shows which
     images are neighbours, and distances between groups mean nothing (van der Maaten & Hinton 2008). The frame of a
-    thumbnail has the colour of the true class.
+    thumbnail has the color of the true class.
     """
 
     name = "embedding"
@@ -144,7 +144,7 @@ def _drawn(
 
     named = list(dict.fromkeys(label for label in labels if label is not None))
     order = [name for name in classes if name in named] + [name for name in named if name not in classes]
-    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(order)}
+    colors = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(order)}
     span = points.max(axis=0) - points.min(axis=0)
     places = (points - points.min(axis=0)) / np.where(span > 0, span, 1)
     places = (places * (CANVAS - 2 * MARGIN) + MARGIN).astype(int)
@@ -152,7 +152,7 @@ def _drawn(
     whole = Image.new("RGB", (CANVAS, CANVAS), BACKGROUND)
     draw = ImageDraw.Draw(whole)
     for (x, y), label in zip(places, labels, strict=True):
-        draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colours.get(label or "", "#888888"))
+        draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colors.get(label or "", "#888888"))
     taken: set[tuple[int, int]] = set()
     half = THUMBNAIL // 2 + 2
     for (x, y), picture, label in zip(places, thumbnails, labels, strict=True):
@@ -163,7 +163,7 @@ def _drawn(
         left, top = square[0] * 2 * half, square[1] * 2 * half
         draw.rectangle(
             (left, top, left + 2 * half - 2, top + 2 * half - 2),
-            fill=ImageColor.getrgb(colours.get(label or "", "#888888")),
+            fill=ImageColor.getrgb(colors.get(label or "", "#888888")),
         )
         whole.paste(Image.fromarray(picture), (left + 1, top + 1))
     for name in order:
@@ -171,8 +171,8 @@ def _drawn(
         text = visible(name)
         width = font(14).getlength(text)
         x = int(np.clip(middle[0] - width / 2, 4, CANVAS - width - 4))
-        draw.rounded_rectangle((x - 4, middle[1] - 10, x + width + 4, middle[1] + 10), 4, BACKGROUND, colours[name], 2)
+        draw.rounded_rectangle((x - 4, middle[1] - 10, x + width + 4, middle[1] + 10), 4, BACKGROUND, colors[name], 2)
         draw.text((x, middle[1] - 8), text, INK, font(14))
     if len(order) > PALETTE:
-        title += f"; {len(order)} classes share {PALETTE} colours"
+        title += f"; {len(order)} classes share {PALETTE} colors"
     return np.pad(with_heading(np.asarray(whole), title), ((8, 8), (8, 8), (0, 0)), constant_values=255)

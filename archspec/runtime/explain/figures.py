@@ -1,4 +1,4 @@
-"""Figures of matplotlib as pixels, with colours that can be told apart with any colour vision."""
+"""Figures of matplotlib as pixels, with colors that can be told apart with any color vision."""
 
 from __future__ import annotations
 

@@ -201,8 +201,8 @@ def _drawn(
                 ax = axes[row, column]
                 curves = arrays[f"{change}/{what}"]
                 for index, curve in enumerate(curves):
-                    colour = COLOURS[index % len(COLOURS)] if few else "#0072b2"
-                    ax.plot(values, curve, color=colour, lw=1.4 if few else 0.5, alpha=1 if few else 0.35)
+                    color = COLOURS[index % len(COLOURS)] if few else "#0072b2"
+                    ax.plot(values, curve, color=color, lw=1.4 if few else 0.5, alpha=1 if few else 0.35)
                 if not few:
                     ax.plot(values, curves.mean(axis=0), color="#d55e00", lw=2.2)
                 ax.set_xlabel(label, fontsize=8)

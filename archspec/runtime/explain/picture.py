@@ -155,7 +155,7 @@ def color_bar(scale: ColorScale, colors: str, height: int, unit: str) -> Pixels:
     return np.asarray(whole)
 
 
-def end_texts(scale: ColourScale) -> tuple[str, str]:
+def end_texts(scale: ColorScale) -> tuple[str, str]:
     """The ends of a scale in as many digits as tell them apart, three at least: `0.99993` and `0.99998`."""
     for digits in range(3, 7):
         low, high = number_text(scale.low, digits), number_text(scale.high, digits)
