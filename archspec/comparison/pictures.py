@@ -233,12 +233,14 @@ def cost_by_depth(networks: Sequence[NetworkFacts]) -> Drawing:
 
 
 def speed(networks: Sequence[NetworkFacts]) -> Drawing:
-    """Images per second measured here, against the bound of the roofline."""
+    """Images per second measured here, as a share of the bound of the roofline."""
     rows = []
     for network in networks:
         for each in network.speeds:
-            share = f"{100 * each.images_per_second / each.bound:.0f} % of the bound {throughput(each.bound)}"
-            text = f"{throughput(each.images_per_second)} images/s, {share}"
-            rows.append((f"{network.name}, batch {each.batch_size}", each.images_per_second, text, "measured"))
+            share = each.images_per_second / each.bound
+            bound = f"{100 * share:.0f} % of {throughput(each.bound)}"
+            text = f"{throughput(each.images_per_second)} images/s, {bound}"
+            rows.append((f"{network.name}, batch {each.batch_size}", share, text, "measured"))
     device = next(each.device for network in networks for each in network.speeds)
-    return _bars("Inference on this machine", rows, [], f"bound: roofline of {device}, forward pass in float32")
+    note = f"roofline of {device}, forward pass in float32; other processes lower both figures"
+    return _bars("Inference on this machine, as a share of its roofline", rows, [], note)

@@ -129,7 +129,11 @@ def parts(networks: Sequence[NetworkFacts], runs: Sequence[RunRecord]) -> Parts:
     if any(network.speeds for network in networks):
         device = next(each.device for network in networks for each in network.speeds)
         found.append(
-            ("Inference", speed_table(networks), [f"roofline: most images/s on {device}, forward pass, float32"])
+            (
+                "Inference",
+                speed_table(networks),
+                [f"roofline: most images/s on {device}, forward pass, float32; other processes lower both figures"],
+            )
         )
     if runs:
         found.append(

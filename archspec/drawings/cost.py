@@ -22,8 +22,9 @@ VALUE = 116.0
 """Room for the number after a bar."""
 NAME = 230.0
 """Most pixels of a name."""
-FEWEST = 5
-"""Rows that a drawing has at least, if a larger depth gives them."""
+FEWEST, MOST = 5, 80
+"""Rows that a drawing has at least and at most, if a depth gives them."""
+NEARLY_ALL = 0.9
 
 
 class BarPanel(NamedTuple):
@@ -71,6 +72,12 @@ def draw(graphs: Sequence[Graph], depth: int | None = None) -> Drawing:
 
 
 def _depth(graph: Graph) -> int:
-    """The smallest depth that gives several rows: 1 but for networks inside one block."""
+    """The smallest depth at which no row has nearly all MACs: 1 but for networks inside one block, such as ViT."""
     deepest = max(node.path.count("/") for node in graph.nodes) + 1
+    for depth in range(1, deepest + 1):
+        found = rows(graph, depth)
+        if len(found) > MOST:
+            break
+        if len(found) >= FEWEST and max(row.macs or 0 for row in found) <= NEARLY_ALL * (graph.macs or 1):
+            return depth
     return next((depth for depth in range(1, deepest) if len(rows(graph, depth)) >= FEWEST), deepest)

@@ -72,7 +72,10 @@ def draw(graphs: Sequence[Graph], layer: str | None = None, image: str | Path | 
     low = top + LINE * (len(stages) + 1) + 26
     parts += _chart(graph, fields, stages, text_x, low, max(height, width))
     total = text_x + max(CHART[0], 560.0) + MARGIN
-    note = "Windows of the middle units, cut at the outer frame. Outside of the dashed frame, the image, is padding."
+    note = (
+        "Windows of the middle units, cut at the outer frame; outside of the dashed frame, the image, is padding. "
+        "Layers whose units all see the whole image are left out."
+    )
     bottom = max(top + VIEW, low + CHART[1] + 34) + LINE
     parts.append(svg.text(MARGIN, bottom, note, SIZE, class_="faint"))
     return Drawing(f"{graph.name}: receptive fields", "".join(parts), total, bottom + MARGIN, STYLE)
