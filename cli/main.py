@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from archspec import api
-from archspec.cli.terminal import SentenceGroup, print_diagnostics, width
+from archspec.cli.terminal import SentenceGroup, print_diagnostics, print_in_any_encoding, width
 from archspec.diagnostics import ArchspecError, did_you_mean
 from archspec.format import fitted
 from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
@@ -109,6 +109,7 @@ def main() -> NoReturn:
 
 def run() -> int:
     """Run the command that `sys.argv` names, and return its exit status."""
+    print_in_any_encoding()
     try:
         status = cli.main(prog_name="archspec", standalone_mode=False)
         if sys.stdout:

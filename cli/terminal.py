@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,6 +14,8 @@ from archspec import api
 from archspec.diagnostics import Diagnostic, render, terminal_text
 from archspec.format import wrapped
 
+SUBSTITUTES = {"─": "-", "↑": "^", "→": "->", "×": "x", "…": "...", "·": "."}
+"""For the characters of tables where the encoding of the output has none of them, as in many terminals of Windows."""
 LEAST_WIDTH = 40
 """Of a terminal; narrower ones break the lines themselves."""
 
@@ -35,6 +39,22 @@ class DataCommand(click.Command):
         super().format_help_text(ctx, formatter)
         with formatter.section("DATA is one of"):
             formatter.write_dl(api.data_sources())
+
+
+def print_in_any_encoding() -> None:
+    """Let characters that the encoding of the output lacks be substituted or escaped, instead of ending the command."""
+    codecs.register_error("archspec", _substituted)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="archspec")
+
+
+def _substituted(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    escaped = (SUBSTITUTES.get(each) or each.encode("ascii", "backslashreplace").decode() for each in missing)
+    return "".join(escaped), error.end
 
 
 def width() -> int | None:

@@ -8,7 +8,8 @@ import click
 
 from archspec import api
 from archspec.cli.options import complete_reference, format_option
-from archspec.cli.terminal import print_diagnostics
+from archspec.cli.terminal import echo, print_diagnostics
+from archspec.diagnostics import printable
 
 
 @click.command("check")
@@ -28,7 +29,7 @@ def command(ctx: click.Context, specs: tuple[str, ...], format_: str) -> None:
     else:
         for spec, wrong in found.items():
             if all(each.severity == "warning" for each in wrong):
-                click.echo(f"{spec}: ok")
+                echo(f"{printable(spec)}: ok")
         print_diagnostics(diagnostics)
     if any(each.severity == "error" for each in diagnostics):
         ctx.exit(1)

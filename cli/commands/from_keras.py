@@ -37,7 +37,7 @@ def command(source: str, out: Path | None, name: str | None, overwrite: bool) ->
     for line in text.splitlines()[1:2]:
         if line.startswith("# Left out"):
             echo(f"note: {line.removeprefix('# ')}")
-    click.echo(f"wrote {out}: {text.count(chr(10))} lines; next, try:")
-    click.echo(f"  archspec summarize {out}")
+    echo(f"wrote {out}: {text.count(chr(10))} lines; next, try:")
+    echo(f"  archspec summarize {out}")
     if not source.startswith("keras:"):
         click.echo(f"  archspec build {out} --weights {source} -o {out.with_suffix('.keras').name}")

@@ -16,7 +16,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -87,25 +87,17 @@ def rounds(families: Sequence[Family]) -> Iterator[Task]:
                 numbers[family.name] += 1
 
 
-def run(tasks: Sequence[Task], seed: int, tell: Callable[[int], None] = lambda done: None) -> list[Finding]:
-    """Examine the cases. `tell` receives the number of finished cases."""
-    found: list[Finding] = []
+def run(tasks: Sequence[Task], seed: int) -> Iterator[Finding]:
+    """Examine the cases."""
     static = [task for task in tasks if not task.family.tensorflow]
-    others = [task for task in tasks if task.family.tensorflow]
-    done = 0
     for start in range(0, len(static), BATCH):
-        batch = static[start : start + BATCH]
-        found += _batch(batch, seed)
-        tell(done := done + len(batch))
-    if others:
-        found += _batch(others, seed)
-        tell(done + len(others))
-    return found
+        yield from _batch(static[start : start + BATCH], seed)
+    if others := [task for task in tasks if task.family.tensorflow]:
+        yield from _batch(others, seed)
 
 
-def _batch(tasks: Sequence[Task], seed: int) -> list[Finding]:
+def _batch(tasks: Sequence[Task], seed: int) -> Iterator[Finding]:
     """Examine cases in one child, and the rest in another one if it ends early."""
-    found: list[Finding] = []
     tasks[0].file_contents(seed)  # fills the caches that all children inherit
     while tasks:
         reader, writer = os.pipe()
@@ -126,16 +118,15 @@ def _batch(tasks: Sequence[Task], seed: int) -> list[Finding]:
                 message = json.loads(line)
                 current = message["case"]
                 if "signature" in message:
-                    found.append(Finding(tasks[current], message["signature"], message["text"]))
+                    yield Finding(tasks[current], message["signature"], message["text"])
         _, status = os.waitpid(child, 0)
         if status == 0:
             break
         ended = (
             "hangs" if hung else f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {status >> 8}"
         )
-        found.append(Finding(tasks[current], ended, "the process ended"))
+        yield Finding(tasks[current], ended, "the process ended")
         tasks = tasks[current + 1 :]
-    return found
 
 
 def _lines(pipe: IO[bytes]) -> Iterator[bytes | None]:

@@ -77,7 +77,7 @@ def _ends(file: Path) -> Iterator[object]:
 def test_each_broken_promise_is_found(examine: object, signature: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.fuzz.runner.SECONDS", 0.05)
     family = Family("odd", ".txt", lambda random: b"bad", examine)  # type: ignore[arg-type]
-    found = run([Task(family, number) for number in range(2)], 0)
+    found = list(run([Task(family, number) for number in range(2)], 0))
     assert [each.signature.startswith(str(signature)) for each in found] == [True] * (2 * (signature is not None))
 
 

@@ -217,7 +217,7 @@ def events(source: Source) -> Iterator[Any]:
         raise fail(
             "yaml-syntax", f"invalid YAML: {error.problem}{context}", span, help=_help(source, span, str(error))
         ) from None
-    except yaml.reader.ReaderError as error:
+    except (yaml.reader.ReaderError, UnicodeEncodeError) as error:  # the second for half of a pair of surrogates
         raise _not_printable(source, error) from None
 
 
