@@ -54,15 +54,13 @@ def _read(layer: Any, names: set[str]) -> list[str]:
     tensors = node.input_tensors if node else []
     if isinstance(layer, keras.layers.MultiHeadAttention):  # its query and its value are the same
         tensors = tensors[:1]
-    read = []
-    for tensor in tensors:
-        (source,) = _sources(tensor._keras_history.operation, names)
-        read.append(source)
-    return read
+    return [source for tensor in tensors for source in _sources(tensor._keras_history.operation, names)]
 
 
-def _sources(operation: Any, names: set[str]) -> set[str]:
+def _sources(operation: Any, names: set[str]) -> list[str]:
+    """The named layers that a helper or a function reads, in order: several where it joins them, as for `power`."""
     if isinstance(operation, keras.layers.Layer) and operation.name in names:
-        return {operation.name}
+        return [operation.name]
     tensors = [tensor for node in operation._inbound_nodes for tensor in node.input_tensors]
-    return set().union(*(_sources(tensor._keras_history.operation, names) for tensor in tensors))
+    found = [source for tensor in tensors for source in _sources(tensor._keras_history.operation, names)]
+    return list(dict.fromkeys(found))

@@ -20,7 +20,7 @@ CHART_STYLE = (
 )
 
 HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7a00", "#5b4b9a")
-"""Colours of lines and balls: those of Okabe and Ito, 2008, and two more."""
+"""Colors of lines and balls: those of Okabe and Ito, 2008, and two more."""
 
 
 @dataclass(frozen=True)

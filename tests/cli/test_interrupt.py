@@ -19,8 +19,17 @@ archspec.__main__.main()
 """
 
 
-@pytest.mark.parametrize("arguments", [("summarize", "resnet:50"), ("build", "lenet:5", "-o", "OUT.keras")])
-@pytest.mark.parametrize("milliseconds", [0, 10, 30, 60, 100, 150, 220, 300, 500])
+SUMMARIZE, BUILD = ("summarize", "resnet:50"), ("build", "lenet:5", "-o", "OUT.keras")
+MOMENTS = (0, 10, 30, 60, 100, 150, 220, 300, 500)
+OFTEN = (0, 60, 220, 500)
+"""The moments at which `build`, which may be importing TensorFlow, is interrupted without `-m slow`."""
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "arguments"),
+    [(each, SUMMARIZE) for each in MOMENTS]
+    + [pytest.param(each, BUILD, marks=() if each in OFTEN else pytest.mark.slow) for each in MOMENTS],
+)
 def test_an_early_interrupt_is_silent(
     milliseconds: int, arguments: tuple[str, ...], tmp_path: os.PathLike[str]
 ) -> None:

@@ -55,7 +55,8 @@ def test_random_weights_give_the_same_logits(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "other"),
     [
-        ("NASNetMobile", "nasnet:mobile"),  # the pools of the paper do not count what is beyond the border
+        # the pools of the paper do not count what is beyond the border
+        pytest.param("NASNetMobile", "nasnet:mobile", marks=pytest.mark.slow),
         ("MobileNetV2", "mobilenet-v2:torchvision"),  # the odd pixel of padding on the other side, another epsilon
     ],
 )

@@ -139,12 +139,12 @@ def _drawn(
     """Dots of all images, and thumbnails where they do not cover each other; names at the medians of the classes."""
     from PIL import Image, ImageColor, ImageDraw
 
-    from archspec.runtime.explain.figures import COLOURS
+    from archspec.runtime.explain.figures import COLORS
     from archspec.runtime.explain.picture import BACKGROUND, INK, font, with_heading
 
     named = list(dict.fromkeys(label for label in labels if label is not None))
     order = [name for name in classes if name in named] + [name for name in named if name not in classes]
-    colors = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(order)}
+    colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(order)}
     span = points.max(axis=0) - points.min(axis=0)
     places = (points - points.min(axis=0)) / np.where(span > 0, span, 1)
     places = (places * (CANVAS - 2 * MARGIN) + MARGIN).astype(int)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b3a100", "#7f3c8d", "#5d4037")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b3a100", "#7f3c8d", "#5d4037")
 """Okabe & Ito 2008, and three more."""
 DPI = 110
 

@@ -187,7 +187,7 @@ def _drawn(
     classes: list[str],
     places: Mapping[str, OpenLayer],
 ) -> Any:
-    from archspec.runtime.explain.figures import COLOURS, figure, pixels_of
+    from archspec.runtime.explain.figures import COLORS, figure, pixels_of
 
     columns = {
         "low": f"distance at {places['low'].path}\n(share of the norm)",
@@ -201,7 +201,7 @@ def _drawn(
                 ax = axes[row, column]
                 curves = arrays[f"{change}/{what}"]
                 for index, curve in enumerate(curves):
-                    color = COLOURS[index % len(COLOURS)] if few else "#0072b2"
+                    color = COLORS[index % len(COLORS)] if few else "#0072b2"
                     ax.plot(values, curve, color=color, lw=1.4 if few else 0.5, alpha=1 if few else 0.35)
                 if not few:
                     ax.plot(values, curves.mean(axis=0), color="#d55e00", lw=2.2)
@@ -214,7 +214,7 @@ def _drawn(
         if few:
             for index, (name, each) in enumerate(zip(names, classes, strict=True)):
                 text = f"{visible(each)} ({visible(name.rsplit('/', 1)[-1])})"
-                made.text(0.02 + index / max(len(names), 3), -0.025, text, color=COLOURS[index], fontsize=9)
+                made.text(0.02 + index / max(len(names), 3), -0.025, text, color=COLORS[index], fontsize=9)
         else:
             made.text(0.02, -0.025, f"{len(names)} images (blue), their mean (orange)", fontsize=9)
         made.suptitle("Change of features under translation, scaling and rotation", fontsize=12)

@@ -105,7 +105,7 @@ def measure(replicas: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.slow), 3])
 def measured(request: pytest.FixtureRequest) -> dict[str, Any]:
     command = [sys.executable, __file__, str(request.param)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -1,9 +1,10 @@
-"""ResNet-1202 is built, saved and read back; `benchmarks/depth.py` has the time."""
+"""Deep networks are built, saved and read back; `benchmarks/depth.py` has the time."""
 
 from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 import archspec
 from archspec.runtime.models.build import build_model
@@ -12,8 +13,9 @@ from archspec.runtime.models.model_file import load_model, save_model
 from tests.agreement import assert_agree
 
 
-def test_resnet_1202_is_built_saved_and_read_back(tmp_path: Path) -> None:
-    graph = archspec.load("resnet-cifar:1202").graph()
+@pytest.mark.parametrize("depth", [110, pytest.param(1202, marks=pytest.mark.slow)])
+def test_a_deep_network_is_built_saved_and_read_back(depth: int, tmp_path: Path) -> None:
+    graph = archspec.load(f"resnet-cifar:{depth}").graph()
     model = build_model(graph)
     save_model(model, tmp_path / "deep.keras", Metadata())
     again = load_model(tmp_path / "deep.keras")[0]

@@ -91,16 +91,28 @@ def rest_by_hand(image: np.ndarray, name: str, args: dict[str, Any], draws: np.n
     return padded[top : top + image.shape[0], left : left + image.shape[1]]
 
 
-@given(
+ORDERS = given(
     framings=st.lists(st.sampled_from(FRAMINGS), max_size=3),
     rest=st.lists(st.sampled_from(REST), max_size=2),
     seed=st.integers(0, 2**40),
     batch_size=st.integers(1, 11),
 )
-@settings(max_examples=8, deadline=None)
-def test_in_any_order_a_window_is_what_its_frame_shows_of_the_whole_image(
-    files: Images, framings: list[Any], rest: list[Any], seed: int, batch_size: int
-) -> None:
+
+
+@ORDERS
+@settings(max_examples=4, deadline=None)
+def test_in_any_order_a_window_is_what_its_frame_shows_of_the_whole_image(files: Images, **order: Any) -> None:
+    check_windows(files, **order)
+
+
+@pytest.mark.slow
+@ORDERS
+@settings(max_examples=16, deadline=None)
+def test_in_many_orders_a_window_is_what_its_frame_shows_of_the_whole_image(files: Images, **order: Any) -> None:
+    check_windows(files, **order)
+
+
+def check_windows(files: Images, framings: list[Any], rest: list[Any], seed: int, batch_size: int) -> None:
     leading = [TRANSFORMS[name].make(args).for_input(INPUT) for name, args in (*framings, ("random_crop", {}))]
     later = [TRANSFORMS[name].make(args).for_input(INPUT) for name, args in rest]
     cut = TRANSFORMS["center_crop"].make({})  # what `pad` has made greater
