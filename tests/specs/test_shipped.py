@@ -27,7 +27,7 @@ PATHS = {
     ],
     "resnet:18": ["conv2_x/2/basic/conv_bn_2/conv", "conv3_x/1/basic/project/conv_bn/bn"],
     "resnet-cifar:1202": ["conv2_x/200/basic/add", "conv3_x/1/basic/shortcut/subsample", "conv4_x/200/basic/relu_2"],
-    "vgg:D": ["conv3/conv", "conv3_13/relu", "maxpool_5", "fc_2/dropout", "dense"],
+    "vgg:D": ["conv1_1/conv3/conv", "conv5_3/conv3/relu", "maxpool_5", "fc_2/dropout", "dense"],
     "alexnet:grouped": ["conv1", "norm/lrn", "conv5", "fc7/fc/dense", "fc8"],
     "lenet:5": ["C1", "S2/subsample/depthwise_conv", "C3/table_1/concat/15/map/conv", "F6"],
     "mlp:3x512": ["flatten", "fc/1/fc/dense", "fc/3/fc/relu"],

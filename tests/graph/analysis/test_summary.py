@@ -51,14 +51,14 @@ def table(text: str) -> dict[str, list[str]]:
 def test_json_has_the_promised_keys_and_the_values_of_the_paper() -> None:
     """Simonyan & Zisserman 2014, Table 1, D: the third convolution of 256 channels on 56x56."""
     summary = json.loads(as_json(graph("vgg:D")))
-    layer = next(layer for layer in summary["layers"] if layer["name"] == "conv3_7/conv")
+    layer = next(layer for layer in summary["layers"] if layer["name"] == "conv3_3/conv3/conv")
     assert all(layer.keys() == KEYS for layer in summary["layers"])
     line = layer.pop("line")
     assert archspec.load("vgg:D").spec.text.splitlines()[line - 1].lstrip().startswith("conv3:")
     assert layer == {
-        "name": "conv3_7/conv",
+        "name": "conv3_3/conv3/conv",
         "op": "conv",
-        "inputs": ["conv3_6/relu"],
+        "inputs": ["conv3_2/conv3/relu"],
         "output_shape": [56, 56, 256],
         "params": 3 * 3 * 256 * 256 + 256,
         "trainable_params": 3 * 3 * 256 * 256 + 256,

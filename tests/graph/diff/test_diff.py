@@ -62,7 +62,7 @@ def test_vgg_c_and_d_differ_in_three_convolutions() -> None:
     changed = [change for change in found.changes if change.sign != "="]
     assert [dict(change.arguments)["kernel_size"] for change in changed] == [(1, 3)] * 3
     text = as_text(found)
-    assert "~  conv1/conv → conv3_7/conv     conv: kernel_size 1 → 3; padding valid → same" in text
+    assert "~  conv3_3/conv1/conv → conv3_3/conv3/conv  conv: kernel_size 1 → 3; padding valid → same" in text
     assert "params             133,638,952  138,357,544  +4,718,592 (+3.5 %)" in text
 
 

@@ -40,9 +40,9 @@ def test_the_deeper_network_computes_the_same_to_the_bit(net: Net, count: int, k
 @pytest.mark.parametrize(
     ("shallow", "after", "deep"),
     [
-        ("vgg:A", ["conv3/relu", "conv3_2/relu"], "vgg:B"),
-        ("vgg:B", ["conv3_6/relu", "conv3_8/relu", "conv3_10/relu"], "vgg:D"),
-        ("vgg:A", {"conv3/relu": 1, "conv3_2/relu": 1, "conv3_[468]/relu": 2}, "vgg:E"),
+        ("vgg:A", ["conv1_1/conv3/relu", "conv2_1/conv3/relu"], "vgg:B"),
+        ("vgg:B", ["conv3_2/conv3/relu", "conv4_2/conv3/relu", "conv5_2/conv3/relu"], "vgg:D"),
+        ("vgg:A", {"conv[12]_1/conv3/relu": 1, "conv[345]_2/conv3/relu": 2}, "vgg:E"),
     ],
 )
 def test_table_1_of_vgg_is_made_of_its_shallower_columns(

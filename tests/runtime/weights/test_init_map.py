@@ -35,10 +35,10 @@ def weights(model: Any) -> dict[str, list[np.ndarray]]:
 
 
 FROM = {
-    "conv3.conv": "conv3.conv",
-    "conv3_3.conv": "conv3_2.conv",
-    "conv3_5.conv": "conv3_3.conv",
-    "conv3_6.conv": "conv3_4.conv",
+    "conv1_1.conv3.conv": "conv1_1.conv3.conv",
+    "conv2_1.conv3.conv": "conv2_1.conv3.conv",
+    "conv3_1.conv3.conv": "conv3_1.conv3.conv",
+    "conv3_2.conv3.conv": "conv3_2.conv3.conv",
     "fc.dense": "fc.dense",
     "fc_2.dense": "fc_2.dense",
     "dense": "dense",
@@ -59,7 +59,7 @@ def test_vgg_a_seeds_the_first_four_convolutions_and_the_dense_layers_of_d(train
     table = transfer.table()
     assert len(table) == 1 + 16 + 1  # a head, 13 + 3 layers, what is left over
     assert sum("initial weights" in line for line in table) == 9
-    assert "not used: conv3_5/conv, conv3_6/conv, conv3_7/conv, conv3_8/conv" in table[-1]
+    assert "not used: conv4_1/conv3/conv, conv4_2/conv3/conv, conv5_1/conv3/conv, conv5_2/conv3/conv" in table[-1]
 
 
 @pytest.mark.parametrize("variant", ["A", "A-LRN", "B", "C", "D", "E"])
@@ -75,15 +75,15 @@ def test_patterns_say_pairs_and_the_last_one_decides(trained: Path) -> None:
     network = small("vgg:A")
     model = randomize(network.build(), seed=1)
     before, source = weights(model), weights(load_model(trained)[0])
-    maps = ["fc*/**", "conv3_[78]/**=conv3_[78]/**", "conv3_7/conv=conv3_6/conv"]
+    maps = ["fc*/**", "conv5_[12]/**=conv5_[12]/**", "conv5_1/conv3/conv=conv4_2/conv3/conv"]
     transfer = initialize_from(model, network.graph(), str(trained), maps)
     after = weights(model)
     for name in after:
-        there = {"conv3_7.conv": "conv3_6.conv"}.get(name, name)
-        kept = name not in ("fc.dense", "fc_2.dense", "conv3_7.conv", "conv3_8.conv")
+        there = {"conv5_1.conv3.conv": "conv4_2.conv3.conv"}.get(name, name)
+        kept = name not in ("fc.dense", "fc_2.dense", "conv5_1.conv3.conv", "conv5_2.conv3.conv")
         for one, other in zip(after[name], before[name] if kept else source[there], strict=True):
             np.testing.assert_array_equal(one, other)
-    assert "conv3_7/conv" in transfer.unused
+    assert "conv5_1/conv3/conv" in transfer.unused
 
 
 def refused(network: archspec.Network, source: Path, *maps: str) -> Any:
@@ -102,9 +102,9 @@ def test_what_does_not_fit_is_refused_with_the_table_and_nothing_is_set(trained:
     assert other_classes.code == "init-map"
     assert other_classes.message.startswith("1 layer cannot be initialized")
     assert any("dense " in note and "the source has 512x7 + 7" in note for note in other_classes.notes)
-    missing = refused(small("vgg:D"), trained, "conv3_9/**")
+    missing = refused(small("vgg:D"), trained, "conv4_3/**")
     assert "the source has no such layer" in "".join(missing.notes)
-    shape = refused(small("vgg:D"), trained, "conv3_2/**")  # 64 filters on 64 channels in D, 128 on 64 in A
+    shape = refused(small("vgg:D"), trained, "conv2_2/**=conv2_1/**")  # of 128 channels and of 64
     assert "the source has 3x3x8x16 + 16" in "".join(shape.notes)
     assert refused(small("vgg:D"), trained, "cnv3/**").code == "unmatched-pattern"
     assert refused(small("vgg:D"), trained, "vgg-a-to-deper").help == "did you mean `vgg-a-to-deeper`?"
