@@ -103,6 +103,13 @@ class Layout:
         """Whether edges end in it with an arrow and leave it with a shape: a box, or boxes without a frame."""
         return block.is_stack or not self.view.is_open(block)
 
+    def has_label(self, block: Block) -> bool:
+        """Whether a shape is drawn where a block ends: a box, or a repeat whose last copy has another shape."""
+        if self.is_box(block) or not block.outputs:
+            return self.is_box(block)
+        last = block.outputs[-1]
+        return self.shape(last) != self.shape(shown_net(block, last, self.view.copies(block)))
+
     def size(self, block: Block) -> Extent:
         """The size of a block."""
         found = self._sizes.get(id(block))
@@ -181,7 +188,7 @@ class Layout:
             return 0, STACK_GAP
         above = [] if is_first else [children[cell.child] for cell in grid.rows[number - 1] if cell.child >= 0]
         below = [] if is_last else [children[cell.child] for cell in grid.rows[number] if cell.child >= 0]
-        nets = [child.outputs[-1] for child in above if child.outputs and self.is_box(child)]
+        nets = [child.outputs[-1] for child in above if child.outputs and self.has_label(child)]
         before: float = STUB
         if nets:
             before = LABEL if self.down else max(text_width(self.shape(net), SMALL) for net in nets) + 2 * STUB

@@ -86,6 +86,9 @@ const showsFirst = (b) => b.kind === REPEAT && b.state === 1;
 const body = (b) => (showsFirst(b) ? b.kids[0].kids : b.kids);
 const gridOf = (b) => GRIDS[b.grids[showsFirst(b) ? 1 : 0]];
 const netOf = (b, net) => (net >= 0 ? b.start + net : b.ins[-1 - net]);
+// Whether a shape is drawn where a block ends: a box, or a repeat whose last copy has another shape.
+const hasLabel = (b) => isBox(b) || (showsFirst(b) && b.outs.length > 0 && shapeOf(b.outs.at(-1)) !== shapeOf(shownNet(b, b.outs.at(-1))));
+const shownNet = (b, net) => b.start + ((net - b.start) % (b.kids[0].stop - b.start));
 const head = (b) => (options.down && hasFrame(b) ? C.header : 0);
 
 function sizeOf(b) {
@@ -175,7 +178,7 @@ function channel(b, kids, grid, number) {
   let before = C.stub, behind = C.stub;
   if (!isFirst)
     for (const [child] of grid.rows[number - 1])
-      if (child >= 0 && kids[child].outs.length && isBox(kids[child]))
+      if (child >= 0 && kids[child].outs.length && hasLabel(kids[child]))
         before = options.down ? C.label : Math.max(before, textWidth(shapeOf(kids[child].outs.at(-1)), C.small) + 2 * C.stub);
   if (!isLast && grid.rows[number].some(([child]) => child >= 0 && isBox(kids[child]))) behind = C.arrow;
   return [before, behind];

@@ -144,7 +144,7 @@ class _Placer:
                     child = children[cell.child]
                     end = rows[number - 1][0] + self.layout.size(child).length
                     above.update((net, end) for net, _ in grid.ports_out[cell.child])
-                    if self.layout.is_box(child) and not block.is_stack:
+                    if self.layout.has_label(child) and not block.is_stack:
                         self._labels(frame, child, frame.axes[cell.column], end)
         else:
             top = frame.start

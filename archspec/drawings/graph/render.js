@@ -49,7 +49,7 @@ function renderChannel(out, b, grid, kids, at, rows, number, start, end) {
       if (child < 0) continue;
       const kid = kids[child], stop = rows[number - 1][0] + sizeOf(kid).length;
       for (const [net] of grid.out[child]) above.set(net, stop);
-      if (isBox(kid) && b.kind !== STACK) renderShapes(out, kid, at(column), stop);
+      if (hasLabel(kid) && b.kind !== STACK) renderShapes(out, kid, at(column), stop);
     }
   if (number < rows.length)
     for (const [child, column] of grid.rows[number])

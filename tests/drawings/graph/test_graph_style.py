@@ -39,7 +39,7 @@ def test_drawings_to_the_right_show_every_layer_and_edge(reference: str) -> None
 
 
 @given(specs())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_drawings_of_random_specs_show_every_layer_and_edge(spec: str) -> None:
     for network in networks_of(Source("random.yaml", spec)):
         graph = network.graph()
@@ -95,6 +95,12 @@ def test_depth_folds_blocks_as_summarize_does() -> None:
     drawn = read(archspec.draw("googlenet", depth=1).svg())
     assert [item.path.split("/")[0] for item in drawn.items if item.kind == "folded"][3] == "3a"
     assert not drawn.of("block")
+
+
+def test_a_repeat_that_grows_shows_the_shape_of_its_last_copy() -> None:
+    """Table 1 of Huang et al. 2017: dense block 1 of DenseNet-121 has 6 layers of 32 channels, after 64."""
+    shapes = [text for _, text, _ in read(archspec.draw("densenet:121").svg()).shapes]
+    assert {"56×56×96", f"56×56×{64 + 6 * 32}"} <= {*shapes}
 
 
 def test_figures_are_those_of_the_summary() -> None:
