@@ -54,6 +54,7 @@ INERT: Mapping[str, str] = {
     "argparse": "Namespace",
     "builtins": BUILTINS,
     "types": "SimpleNamespace",
+    "typing": "Any Dict List Optional Sequence Tuple Union",
     "collections": "OrderedDict defaultdict Counter deque ChainMap UserDict",
     "copyreg": "_reconstructor __newobj__",
     "datetime": "datetime date time timedelta timezone",
@@ -70,15 +71,19 @@ INERT: Mapping[str, str] = {
     "numpy": f"dtype ndarray {NUMPY_TYPES}",
     **dict.fromkeys(("numpy.core.multiarray", "numpy._core.multiarray"), "_reconstruct scalar"),
     **dict.fromkeys(("numpy.core.numeric", "numpy._core.numeric"), "_frombuffer"),
-    "numpy.random._pickle": "__randomstate_ctor __generator_ctor __bit_generator_ctor",
-    **dict.fromkeys(("numpy.random", "numpy.random.mtrand"), "RandomState __randomstate_ctor"),
     **dict.fromkeys(
-        ("numpy.random._mt19937", "numpy.random._pcg64", "numpy.random._philox"), "MT19937 PCG64 PCG64DXSM Philox"
+        (
+            *("numpy.random", "numpy.random.mtrand", "numpy.random._pickle", "numpy.random._generator"),
+            *(f"numpy.random.{name}" for name in ("bit_generator", "_mt19937", "_pcg64", "_philox", "_sfc64")),
+        ),
+        "RandomState Generator SeedSequence MT19937 PCG64 PCG64DXSM Philox SFC64 __randomstate_ctor __generator_ctor "
+        "__bit_generator_ctor __pyx_unpickle_SeedSequence",
     ),
     "torch": f"{' '.join(TENSOR_TYPES)} {TORCH_OTHERS} {' '.join(DTYPES)} UntypedStorage",
     "torch.storage": "UntypedStorage TypedStorage",
     "torch.nn.parameter": "Parameter Buffer",
     "torch.serialization": "_get_layout",
+    "torch.torch_version": "TorchVersion",
     "torch._utils": "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter "
     "_rebuild_parameter_with_state",
     "torch._tensor": "_rebuild_from_type_v2",
@@ -122,6 +127,16 @@ def is_foreign_class(text: str) -> bool:
     library that checkpoints need are in INERT.
     """
     return text.partition(".")[0] not in sys.stdlib_module_names and text.partition(".")[0] != "__builtin__"
+
+
+def is_member(text: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether a call may be a member of an enumeration of a package: a class with one number."""
+    return (
+        is_foreign_class(text)
+        and text.rpartition(".")[2][:1].isupper()
+        and len(arguments) == 1
+        and isinstance(arguments[0], int)
+    )
 
 
 def normal(module: str, name: str) -> str:

@@ -21,6 +21,7 @@ from archspec.runtime.weights.inert import (
     Name,
     is_foreign_class,
     is_inert,
+    is_member,
     normal,
 )
 
@@ -237,6 +238,8 @@ class _Machine:
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
             raise PickleError("its pickle calls something without a name")
         module, _, last = function.text.rpartition(".")
+        if is_member(function.text, arguments):
+            return Inert(function.text)
         if not is_inert(module, last):
             raise PickleError(f"it calls `{function.text}`", unsafe=function.text)
         match last, *arguments:

@@ -25,6 +25,12 @@ MAGIC = 0x1950A86A20F9469CFC6C
 """The first number in a file of PyTorch before 1.6."""
 HELP = "give a state dict that `torch.save(model.state_dict(), ...)` wrote"
 
+ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, KeyError, ValueError),
+    *(NotImplementedError, RuntimeError, MemoryError, OverflowError),
+)
+"""What zipfile, zlib and NumPy raise for damaged bytes, encryption, and offsets outside of the file."""
+
 Bytes = Callable[[str], bytes]
 
 
@@ -83,14 +89,7 @@ def _refusing(path: Path) -> Iterator[None]:
                 help="save the weights alone, with `torch.save(model.state_dict(), ...)` or as .safetensors",
             ) from error
         raise _damaged(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, struct.error) as error:
-        raise _damaged(path, error) from error
-    except (
-        NotImplementedError,
-        RuntimeError,
-        MemoryError,
-        OverflowError,
-    ) as error:  # encrypted, or unknown compression
+    except ERRORS as error:
         raise _damaged(path, error) from error
 
 
@@ -145,7 +144,10 @@ def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
 
     value = read_pickle(_Limited(file), storage)
     places: dict[str, tuple[int, int]] = {}
-    for key in read_pickle(_Limited(file), nothing):
+    keys = read_pickle(_Limited(file), nothing)
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise PickleError("it has no list of storages")
+    for key in keys:
         (count,) = struct.unpack("<q", file.read(8))
         kept = storages[key]
         length = kept.size * item_size(kept.dtype)

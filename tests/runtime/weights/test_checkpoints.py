@@ -48,6 +48,8 @@ def checkpoint(state: Any) -> dict[str, Any]:
         "size": Call(Global("torch", "Size"), (3, 4)),
         "dtype": Global("torch", "float32"),
         "when": datetime.datetime(2024, 5, 1),
+        "generator": Call(Global("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"), 1),
+        "mode": Call(Global("recipes.modes", "Mode"), 2),
         "rng_state": np.zeros(40, "int64"),
         "python_rng": (3, tuple(range(625)), None),
         "optimizer": {"state": {0: {"exp_avg": np.zeros((8, 3, 3, 1), "float32")}}, "param_groups": [{"lr": 0.1}]},
