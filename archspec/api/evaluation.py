@@ -208,6 +208,7 @@ def predict(
     images: StrPath | Sequence[StrPath] = (),
     *,
     data: StrPath | None = None,
+    split: str | None = None,
     classes: StrPath | None = None,
     top: PositiveInt = 5,
     report: Callable[[str], None] | None = None,
@@ -218,7 +219,8 @@ def predict(
         model: a `.keras` file or a run directory.
         images: files, folders, and patterns such as `photos/*.png`; of a folder, all images in it at any depth. A file
             that cannot be read gets an `error` in its prediction.
-        data: a data source, one of `data_sources()`, of which all images are predicted.
+        data: a data source, one of `data_sources()`.
+        split: the part of `data` to predict: "test", "validation"; by default all parts.
         classes: a file that names the classes in the order of the outputs: one name per line, ImageNet's list of
             synsets, or JSON such as Keras's imagenet_class_index.json. By default those of the model.
         top: how many classes to return for each image, the most probable first.
@@ -234,6 +236,7 @@ def predict(
         as_path(model),
         as_paths(images),
         data=as_path(data),
+        split=split,
         classes=as_path(classes),
         top=top,
         report=reporter(report),

@@ -81,9 +81,19 @@ def decoded(tf: Any, image: EncodedImage, channels: int) -> npt.NDArray[np.uint8
     return decode_bytes(tf, contents, channels)
 
 
-def images_of_data(tf: Any, data: str, channels: int, report: Report) -> Iterator[GivenImage]:
-    """The images of all parts of a data source."""
-    for part, images in open_parts(data, report).items():
+def images_of_data(tf: Any, data: str, channels: int, report: Report, split: str | None = None) -> Iterator[GivenImage]:
+    """The images of a part of a data source, or of all parts. Raises data-not-found."""
+    parts = open_parts(data, report)
+    chosen = list(parts)
+    if split is not None:
+        known = parts.named(split)
+        if known is None:
+            known = {"train": parts.train, "validation": parts.validation}.get(split)
+        if known is None:
+            raise parts.not_found(split, data)
+        chosen = [known]
+    for part in chosen:
+        images = parts[part]
         yield from images_of(tf, images, f"{data}/{part}" if part else data, channels)
 
 

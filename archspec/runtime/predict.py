@@ -65,6 +65,7 @@ def predict(
     images: Sequence[str | Path] = (),
     *,
     data: str | None = None,
+    split: str | None = None,
     classes: str | Path | None = None,
     top: int = 5,
     report: Report = lambda line: None,
@@ -77,7 +78,8 @@ def predict(
     Args:
         model: a `.keras` file, or a run directory for its best model.
         images: files, folders and patterns such as `photos/*.png`. Of a folder, all images in it at any depth.
-        data: a data source, of which all images are predicted.
+        data: a data source.
+        split: the part of `data` to predict; by default all of them.
         classes: a file with the names of the classes (`read_class_list`), instead of those of the model.
         report: receives progress and warnings.
 
@@ -101,7 +103,7 @@ def predict(
     names = names_of_classes(metadata, int(network.output_shape[-1]), classes, report)
     found = [GivenImage(file, partial(decoded, tf, EncodedImage(file), input_shape[-1])) for file in files]
     if data is not None:
-        found += images_of_data(tf, data, input_shape[-1], report)
+        found += images_of_data(tf, data, input_shape[-1], report, split)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, input_shape[-1]), tf.uint8)])  # type: ignore[untyped-decorator]
     def prepare(pixels: Any) -> Any:

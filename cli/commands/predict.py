@@ -16,7 +16,8 @@ from archspec.diagnostics import printable
 @click.command("predict", cls=DataCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())
-@click.option("--data", metavar="DATA", help="Predict all images of a data source.")
+@click.option("--data", metavar="DATA", help="Predict the images of a data source.")
+@click.option("--split", metavar="PART", help="The part of --data: validation, train, test, ...  [default: all parts]")
 @click.option(
     "--classes",
     type=click.Path(path_type=Path),
@@ -33,6 +34,7 @@ def command(
     model: Path,
     images: tuple[str, ...],
     data: str | None,
+    split: str | None,
     classes: Path | None,
     top: int,
     format_: api.PredictionFormat,
@@ -46,13 +48,15 @@ def command(
     """
     if not images and data is None:
         raise click.UsageError("Missing argument 'IMAGE...' or option '--data'.", ctx)
+    if split is not None and data is None:
+        raise click.UsageError("'--split' names a part of '--data', which is missing.", ctx)
     if out is not None:
         suffixes: dict[str, api.PredictionFormat] = {".csv": "csv", ".json": "json", ".txt": "text"}
         if ctx.get_parameter_source("format_") is click.core.ParameterSource.DEFAULT:
             api.check_output(out, *suffixes, overwrite=overwrite)
             format_ = suffixes[out.suffix]
         api.check_output(out, overwrite=overwrite)
-    predictions = api.predict(model, images, data=data, classes=classes, top=top, report=progress_line)
+    predictions = api.predict(model, images, data=data, split=split, classes=classes, top=top, report=progress_line)
     text = api.predictions_text(predictions, format_)
     bad = [prediction for prediction in predictions if prediction.error is not None]
     if out is not None:

@@ -35,7 +35,7 @@ FACTOR = 2
 """Time and memory of a case that needs TensorFlow, relative to those of a good file."""
 SLACK_SECONDS, SLACK_BYTES = 0.2, 64 * 10**6
 BATCH = 500
-SILENCE = 120.0
+SILENCE = 300.0
 """Wall-clock seconds after which a child counts as hanging."""
 
 
@@ -161,7 +161,10 @@ def _child(tasks: Sequence[Task], seed: int, out: IO[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         os.chdir(folder)
-        limits = {task.family.name: _limits(task.family, Path(folder)) for task in reversed(tasks)}
+        limits: dict[str, tuple[float, int]] = {}
+        for family in {task.family.name: task.family for task in tasks}.values():
+            send(case=0)
+            limits[family.name] = _limits(family, Path(folder))
         for number, task in enumerate(tasks):
             send(case=number)
             with contextlib.suppress(OSError):

@@ -72,6 +72,7 @@ class EvaluationOptions:
             validation_split=self.validation_split,
             seed=self.seed,
             skip_bad_images=self.skip_bad_images,
+            whole=True,
             report=self.report,
             channels=channels,
         )

@@ -165,14 +165,21 @@ def _image_table(evaluation: Evaluation) -> tuple[list[str], list[list[object]]]
     return ["path", "label", "prediction", "correct", *columns], rows
 
 
+MOST_LISTED = 100
+"""Classes that are listed on the terminal; of more, those with the largest errors."""
+
+
 def evaluation_text(evaluation: Evaluation) -> str:
     """One evaluation for a terminal: error rates, loss, and for each class its error and most frequent confusion."""
     top5 = "" if evaluation.top5_error is None else f", top-5 error {evaluation.top5_error}"
     speed = evaluation.images_per_second
-    rows = []
-    for number, each in enumerate(evaluation.classes):
+    rows, confusion, classes = [], evaluation.confusion, evaluation.classes
+    numbers = sorted(range(len(classes)), key=lambda number: -(classes[number].error.rate or 0))[:MOST_LISTED]
+    all_ = len(numbers) == len(classes)
+    for number in range(len(classes)) if all_ else numbers:
+        each = classes[number]
         rate, _, interval = str(each.error).partition(" (")
-        wrong = evaluation.confusion[number].copy()
+        wrong = confusion[number].copy()
         wrong[number] = 0
         confused = evaluation.class_names[wrong.argmax()] if wrong.any() else ""
         rows.append([each.name, rate, interval.rstrip(")"), f"{each.correct} of {each.images}", confused])
@@ -186,6 +193,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
         "",
         *Table(headings, rows, headings[1:4], (headings[4], headings[2])).lines(),
     ]
+    if not all_:
+        lines.append(f"... the {len(rows)} classes with the largest errors, of {len(classes):,}; `-o DIR` writes all")
     return "\n".join(lines)
 
 

@@ -73,6 +73,8 @@ def model_path(path: str | Path) -> Path:
         raise fail(
             "model-not-found", f"there is no file `{path}`", help="give a `.keras` file, or the directory of a run"
         )
+    if not path.is_file():  # a pipe or a device, which may never end
+        raise fail("not-a-model", f"`{path}` is a pipe or a device, not a file", help=HELP)
     return path
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.evaluation.ensemble import average, averages
-from archspec.runtime.evaluation.outputs import EvaluationOutputs
+from archspec.runtime.evaluation.outputs import MOST_LISTED, EvaluationOutputs, evaluation_text
 from archspec.runtime.evaluation.predictions import (
     Predictions,
     load_predictions,
@@ -316,3 +316,16 @@ def test_the_table_of_images_names_each_with_its_most_probable_classes(tmp_path:
         "x/1.png,ant,ant,true,ant,0.5,bee,0.25,élan,0.25\n"
         "x/2.png,bee,élan,false,élan,0.625,bee,0.25,ant,0.125\n"
     )
+
+
+def test_of_many_classes_those_with_the_largest_errors_are_listed() -> None:
+    labels = np.repeat(np.arange(150, dtype=np.int32), 2)
+    posteriors = np.eye(150, dtype=np.float32)[labels]
+    for label in range(50, 150):  # one image of two is wrong
+        posteriors[2 * label] = np.eye(150, dtype=np.float32)[0]
+    names = tuple(f"class-{number}" for number in range(150))
+    images = tuple(map(str, range(300)))
+    given = replace(predictions(), posteriors=posteriors, labels=labels, class_names=names, images=images)
+    text = evaluation_text(Evaluation(given))
+    assert [f"class-{number} " in text for number in (0, 49, 50, 149)] == [False, False, True, True]
+    assert text.endswith(f"the {MOST_LISTED} classes with the largest errors, of 150; `-o DIR` writes all")

@@ -305,3 +305,11 @@ def test_a_layer_that_cannot_be_loaded_again_is_refused_before_training(tmp_path
         assert first.startswith("custom-layer decorate the class with `@keras.saving.register_keras_serializable()`")
         assert not (tmp_path / "run").exists()
         assert not (tmp_path / "net.keras").exists()
+
+
+def test_a_pipe_is_no_model(tmp_path: Path) -> None:
+    """Reading it would wait for ever."""
+    os.mkfifo(tmp_path / "pipe.keras")
+    with pytest.raises(ArchspecError) as caught:
+        model_path(tmp_path / "pipe.keras")
+    assert caught.value.diagnostics[0].code == "not-a-model"

@@ -27,6 +27,7 @@ def open_data(
     channels: int = 3,
     classes: int | None = None,
     parts: Parts | None = None,
+    whole: bool = False,
     report: Report | None = None,
 ) -> Images:
     """The training or the validation images of a data source. Image files are decoded once, and again when they change.
@@ -56,7 +57,7 @@ def open_data(
         check_names(parts, data)
         if split == "train":
             _check_several_classes(parts, data)
-        images = select(parts, split, validation_split, seed, data)
+        images = select(parts, split, validation_split, seed, data, whole=whole)
         if split == "train" and parts.not_used():
             tell(f"{printable(data)}: {parts.described()}")
         if classes is not None:
@@ -133,7 +134,9 @@ def os_errors(data: str) -> Iterator[None]:
         raise fail("data-not-found", f"cannot read `{error.filename or data}`: {reason}") from error
 
 
-def select(parts: Parts, split: str, validation_split: float | None, seed: int, data: str) -> Images:
+def select(
+    parts: Parts, split: str, validation_split: float | None, seed: int, data: str, *, whole: bool = False
+) -> Images:
     """The images of a split or of a part; data without a part for validation is divided by `split_rows`.
 
     Another part gets the class names of the training part if it has no other classes.
@@ -147,6 +150,8 @@ def select(parts: Parts, split: str, validation_split: float | None, seed: int, 
         if training is None:
             raise parts.not_found(split, data)
         images = parts[training]
+        if whole and split == "train" and validation_split is None:
+            return images
         return images.only(split_rows(images.labels, split, validation_split, seed, data))
     if validation_split is not None:
         own = f"`{data}`, which has validation images in its part `{printable(validation)}`"

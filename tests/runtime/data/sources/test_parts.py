@@ -10,6 +10,7 @@ import pytest
 
 from archspec.runtime.data.sources.dataset import open_data, open_parts
 from archspec.runtime.data.sources.parts import part_kind, part_kinds
+from archspec.runtime.image_inputs import images_of_data
 from tests.refusal import refused
 from tests.runtime.data.image_files import pixels, saved, two_classes
 
@@ -120,3 +121,23 @@ def test_a_part_that_is_not_there_is_refused_with_those_that_are(source: object,
 def test_data_without_parts_says_so() -> None:
     wrong = refused(lambda: open_data("digits", "test", channels=1))
     assert wrong.message == "`digits` has no part `test`: its parts are `train`, `validation`"
+
+
+def test_evaluate_may_use_all_training_images_of_data_without_a_validation_part(tmp_path: Path) -> None:
+    data = saved(tmp_path, x_train=pixels(4, 7, 5, 3), y_train=[0, 1, 0, 1])
+    assert len(open_data(data, "train", whole=True)) == 4
+    assert refused(lambda: open_data(data, "train")).code == "validation-split"  # training needs a share to hold out
+
+
+def test_predict_may_use_one_part(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    data = saved(
+        tmp_path, x_train=pixels(4, 7, 5, 3), y_train=[0, 1, 0, 1], x_test=pixels(3, 7, 5, 3), y_test=[0, 1, 0]
+    )
+
+    def count(split: str | None) -> int:
+        return len(list(images_of_data(tf, data, 3, lambda line: None, split)))
+
+    assert [count(split) for split in (None, "train", "Test", "validation")] == [7, 4, 3, 3]
+    assert "has no part `dev-2`" in refused(lambda: count("dev-2")).message
