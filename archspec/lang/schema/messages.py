@@ -80,12 +80,16 @@ def fact(wrong: Mistake) -> Fact:
         help = RECORDS.get(str(word(wrong.path)))
     if wrong.rule == "type":
         kinds = [asked] if isinstance(asked, str) else list(asked)
+        if word(wrong.path) == "from" and isinstance(value, (int, float)):
+            help = "`from` reads layers by name: set `name` on the layer, and write that name here"
         help = help or _type_help(value, kinds) or _written(wrong)
         return "wrong-type", f"{about} must be {_any_of(kinds)}, but is {shown}", help
     if wrong.rule == "enum":
         return _of_none(wrong, about, shown)
     if wrong.rule == "pattern":
         reference = "write the name of the layer without `$`" if value[:1] == "$" else None
+        if asked == PATH and re.fullmatch(r"[\w.-]+", value) and "." in value:
+            reference = f"write `{value[:60].replace('.', '/')}`"
         return "bad-name", f"{shown} is not a valid name", reference or NAMES.get(asked)
     if wrong.rule == "dependencies":
         return "missing-key", "this figure has a `tolerance` but no `reason`", FIGURE

@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from archspec.diagnostics import Diagnostic, did_you_mean
+from archspec.diagnostics import Diagnostic, did_you_mean, listed
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from archspec.lang.expressions import ExpressionError, is_expression, names_if_valid, names_in, undefined
 from archspec.lang.schema.validator import MAX_MISTAKES
@@ -19,6 +19,7 @@ RESERVED = {
     "copy": "the number of this copy of a layer with `repeat`",
     "input": "the input of the network",
 }
+MAX_SHOWN = 8  # paths in the remedy for an unknown name
 IN_LAYERS = ("channels", "shape", "copy")
 
 
@@ -131,12 +132,30 @@ def not_found(
     if lines:
         help = "leave out this layer as well, or read a layer that is always present"
         return f"the layer `{name.text}` (line {lines[0]}) is left out of this network", help
-    for block in blocks:
+    paths = list(visible)
+    inside = [path for path in paths if path.rpartition("/")[2] == name.text.rpartition("/")[2]]
+    folder = name.text
+    while folder and folder not in paths:
+        folder = folder.rpartition("/")[0]
+    inside = [path for path in inside if path.startswith(f"{folder}/")] if folder else inside
+    for block in blocks if not inside else ():
         if any(item.name and item.name.text == name.text for item in _all(block.layers)):
             message = f"the layer `{name.text}` is not visible here: it is inside the block `{block.name}`"
             return message, f"give the call of `{block.name}` a `name` and read `NAME/{block.name}/{name.text}`"
-    near = did_you_mean(name.text, visible)
-    return f"there is no earlier layer `{name.text}`", near or "set `name` on the layer that you want to read"
+    message = f"there is no earlier layer `{name.text}`"
+    if inside:
+        return message, f"did you mean `{inside[-1]}`?"
+    if folder == name.text.rstrip("/"):
+        return message, f"did you mean `{folder}`?"
+    below = [path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")] if folder else []
+    if below:
+        highest = min(path.count("/") for path in below)
+        below = [path for path in below if path.count("/") == highest]
+        near = did_you_mean(name.text.removeprefix(f"{folder}/"), below)
+        shown = listed((f"`{folder}/{path}`" for path in below), MAX_SHOWN)
+        meant = near.replace("`", f"`{folder}/", 1) + " " if near else ""
+        return message, f"{meant}`from` can read {shown}"
+    return message, did_you_mean(name.text, paths) or "set `name` on the layer that you want to read"
 
 
 def _all(items: Iterable[LayerSpec | None]) -> Iterator[LayerSpec]:
