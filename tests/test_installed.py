@@ -156,6 +156,7 @@ RUNTIME = (
     "export run -o saved",
     "build small.yaml -o small.keras",
     "from-keras small.keras -o again.yaml",
+    "draw small.keras -o small.svg",
     "data check digits",
     "data preview small.yaml --data digits -o preview.png",
 )

@@ -12,6 +12,10 @@ from archspec.drawings.svg import document
 
 PNG_SCALE = 2
 """Pixels of a PNG for a unit of the SVG."""
+MOST_PIXELS = 32_000
+"""Of a side of a PNG that cairo writes."""
+MOST_POINTS = 14_400
+"""Of a side of a page that PDF readers show: 200 inches."""
 RASTERIZED = (".png", ".pdf")
 """Suffixes that need cairosvg."""
 
@@ -54,7 +58,7 @@ class Drawing:
             overwrite: replace an existing file.
 
         Raises:
-            ArchspecError: `bad-output`, `output-exists`, `missing-package`, `cannot-write`.
+            ArchspecError: `bad-output`, `output-exists`, `missing-package`, `drawing-too-large`, `cannot-write`.
         """
         from archspec.runtime.system.atomic_write import atomic, check_output_file
 
@@ -73,12 +77,27 @@ class Drawing:
         try:
             import cairosvg
         except (ImportError, OSError) as error:  # OSError: the library cairo itself is missing
-            needs = "the package cairosvg" if isinstance(error, ImportError) else "the library cairo"
-            raise fail(
-                "missing-package",
-                f"to write {suffix[1:].upper()} needs {needs}, which is not installed",
-                help="`pip install 'archspec-keras[draw]'`, or write `.svg`",
-            ) from None
+            kind = suffix[1:].upper()
+            if isinstance(error, ImportError):
+                fact = f"to write {kind} needs the package cairosvg, which is not installed"
+                remedy = "`pip install 'archspec-keras[draw]'`"
+            else:
+                fact = f"to write {kind} needs the library cairo, which is not installed"
+                remedy = "install it (Debian and Ubuntu: `apt-get install libcairo2`)"
+            raise fail("missing-package", fact, help=f"{remedy}, or write `.svg`") from None
         convert = cairosvg.svg2png if suffix == ".png" else cairosvg.svg2pdf
-        data: bytes = convert(bytestring=self.svg().encode(), scale=PNG_SCALE if suffix == ".png" else 1)
+        data: bytes = convert(bytestring=self.svg().encode(), scale=self._scale(suffix))
         return data
+
+    def _scale(self, suffix: str) -> float:
+        """The scale of a PNG or PDF. Raises ArchspecError: `drawing-too-large` for a PNG with too many pixels."""
+        longest = max(self.width, self.height)
+        if suffix == ".pdf":
+            return min(1, MOST_POINTS / (longest * 0.75))
+        if longest > MOST_PIXELS:
+            raise fail(
+                "drawing-too-large",
+                f"the drawing is {self.width:,.0f} x {self.height:,.0f} pixels, but a PNG has at most {MOST_PIXELS:,}",
+                help="write `.svg` or `.pdf`, or draw less of it",
+            )
+        return min(PNG_SCALE, MOST_PIXELS / longest)

@@ -9,10 +9,12 @@ import pytest
 import archspec
 from tests.cli.conftest import Run
 from tests.drawings.graph.drawn import problems, read
+from tests.drawings.test_drawing import needs_cairo
 
 SPEC = "name: net\ninput: [8, 6, 3]\nlayers:\n  - conv: {filters: 4, kernel_size: 3}\n  - relu\n"
 
 
+@needs_cairo
 def test_a_file_is_written_by_its_suffix(run: Run, tmp_path: Path) -> None:
     for suffix, start in ((".svg", b"<svg"), (".html", b"<!doctype html>"), (".png", b"\x89PNG"), (".pdf", b"%PDF")):
         out = tmp_path / f"net{suffix}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,12 +15,19 @@ from archspec.drawings.palette import DARK, FAMILIES, LIGHT, family
 from archspec.drawings.svg import escaped, path_data
 from archspec.ops import OPS
 
+try:
+    import cairosvg
+except (ImportError, OSError):
+    cairosvg = None
+needs_cairo = pytest.mark.skipif(cairosvg is None, reason="the library cairo is not installed")
+
 
 @pytest.fixture
 def drawing() -> archspec.Drawing:
     return archspec.draw("lenet:5")
 
 
+@needs_cairo
 def test_each_suffix_is_a_file_of_its_format(drawing: archspec.Drawing, tmp_path: Path) -> None:
     assert ET.parse(drawing.save(tmp_path / "a.svg")).getroot().tag.endswith("svg")
     with Image.open(drawing.save(tmp_path / "a.png")) as image:
@@ -50,6 +58,19 @@ def test_png_without_cairosvg_names_the_extra(
     with pytest.raises(archspec.ArchspecError, match=r"pip install 'archspec-keras\[draw\]'"):
         drawing.save(tmp_path / "a.png")
     assert not [*tmp_path.iterdir()]
+
+
+@needs_cairo
+def test_a_large_drawing_becomes_a_page_that_readers_show_but_no_png(tmp_path: Path) -> None:
+    drawing = archspec.Drawing("large", "", 200, 40_000)
+    with pytest.raises(archspec.ArchspecError, match=r"200 x 40,000 pixels, but a PNG has at most 32,000"):
+        drawing.save(tmp_path / "a.png")
+    page = drawing.save(tmp_path / "a.pdf").read_bytes()
+    found = re.search(rb"/MediaBox \[ 0 0 ([0-9.]+) ([0-9.]+) \]", page)
+    assert found
+    assert float(found[2]) == pytest.approx(14_400, abs=1)
+    with Image.open(archspec.Drawing("long", "", 100, 20_000).save(tmp_path / "b.png")) as image:
+        assert image.size == (160, 32_000)
 
 
 def test_text_is_escaped() -> None:

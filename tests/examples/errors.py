@@ -187,6 +187,7 @@ OTHER: Mapping[str, str] = {
     "bad-run": "a file in a run directory or in a folder of an evaluation cannot be read",
     "compare-nothing": "no network and no run is given to compare",
     "draw-option": "the style of a drawing does not have this option, or draws one network only",
+    "drawing-too-large": "a drawing has more pixels than a PNG can have",
     "unknown-style": "there is no drawing style of this name",
     "missing-package": "a package that this needs is not installed",
 }

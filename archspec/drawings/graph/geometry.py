@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archspec.drawings.font import shortened, text_width
-from archspec.drawings.graph.grid import PITCH, TRUNK, Grid, Nets, make_grid, spread
+from archspec.drawings.graph.grid import PITCH, Grid, Nets, make_grid, spread
 from archspec.drawings.graph.labels import box_label, figures, shape_label
+from archspec.drawings.graph.tracks import TRUNK
 from archspec.drawings.graph.tree import Block, title
 from archspec.drawings.graph.views import BlockView
 from archspec.format import count

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from archspec.drawings.graph.tracks import TRUNK, End, position, tracks_of
+
 PITCH = 9
 """Pixels between two ports of a box."""
 ACCEPTED = 2
@@ -20,15 +22,6 @@ MOST_ORDERED = 5000
 """Vertices of the largest grid that is ordered; the order of a larger one stays as it is."""
 SWEEPS = 4
 """Barycentre sweeps, each down and up."""
-TRUNK = -1
-"""The column of a box that is alone between the outer columns of boxes: the middle of them."""
-
-
-class End(NamedTuple):
-    """An end of a net in a channel: the axis of a column (or TRUNK), and an offset from it in pixels."""
-
-    column: int
-    offset: int
 
 
 class Wire(NamedTuple):
@@ -269,7 +262,7 @@ def _routed(
             for net, offset in nets.leaving:
                 below.setdefault(net, []).append(End(middle, offset))
         wires = [(net, end(net, number - 1), tuple(ends)) for net, ends in below.items()]
-        tracks = _tracks(wires, trunk)
+        tracks = tracks_of(wires, trunk)
         channels.append(tuple(Wire(*wire, track) for wire, track in zip(wires, tracks, strict=True)))
         counts.append(max(tracks, default=-1) + 1)
     cells = tuple(tuple(GridCell(v.child, v.column, v.net) for v in row) for row in rows)
@@ -283,16 +276,16 @@ def spread(nets: Sequence[int]) -> tuple[tuple[int, int], ...]:
 
 def _entries(column: int, ends: Mapping[int, End], trunk: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     """The ports of a box for nets that end there: straight from above, or on the side from which a net comes."""
-    here = _position(column, trunk)
+    here = position(column, trunk)
     straight = [net for net, end in ends.items() if end == (column, 0)]
     if not straight and len(ends) == 1:
         straight = list(ends)
     if not straight:
-        straight = [net for net, end in ends.items() if _position(end.column, trunk) == here]
+        straight = [net for net, end in ends.items() if position(end.column, trunk) == here]
     others = sorted(
-        (net for net in ends if net not in straight[:1]), key=lambda n: (_position(ends[n].column, trunk), n)
+        (net for net in ends if net not in straight[:1]), key=lambda n: (position(ends[n].column, trunk), n)
     )
-    left = [net for net in others if _position(ends[net].column, trunk) < here]
+    left = [net for net in others if position(ends[net].column, trunk) < here]
     right = others[len(left) :]
     ports = [(net, -PITCH * (len(left) - place)) for place, net in enumerate(left)]
     ports += [(net, 0) for net in straight[:1]]
@@ -300,63 +293,3 @@ def _entries(column: int, ends: Mapping[int, End], trunk: tuple[int, int]) -> tu
         ports = [(net, offset + PITCH // 2) for net, offset in ports]
         return tuple(ports + [(net, PITCH * (place + 1) - PITCH // 2 - 1) for place, net in enumerate(right)])
     return tuple(ports + [(net, PITCH * (place + 1)) for place, net in enumerate(right)])
-
-
-def _position(column: int, trunk: tuple[int, int]) -> float:
-    return (trunk[0] + trunk[1]) / 2 if column == TRUNK else column
-
-
-def _tracks(wires: Sequence[tuple[int, End, tuple[End, ...]]], trunk: tuple[int, int]) -> list[int]:
-    """The track of each wire: -1 for a straight one; no two wires overlap on a track.
-
-    Where one wire starts above the end of another, its track is the upper one, so that their vertical segments are
-    apart. Among the other wires, the order is the one with fewer crossings.
-    """
-    tracks = [-1] * len(wires)
-    bent = [place for place, (_, above, below) in enumerate(wires) if any(each != above for each in below)]
-    if len(bent) == 1:
-        tracks[bent[0]] = 0
-        return tracks
-    shapes = [_Bent(place, *wires[place][1:], trunk) for place in bent]
-    costs = [sum([shape.cost_above(other) for other in shapes]) for shape in shapes]
-    placed: list[_Bent] = []
-    while shapes:
-        best = costs.index(min(costs))
-        shape = shapes.pop(best)
-        del costs[best]
-        costs = [cost - each.cost_above(shape) for cost, each in zip(costs, shapes, strict=True)]
-        shape.track = max([each.track + 1 for each in placed if each.touches(shape)], default=0)
-        tracks[shape.place] = shape.track
-        placed.append(shape)
-    return tracks
-
-
-class _Bent:
-    """A wire that needs a track: where it starts, ends and runs, across, in thousandths of a column."""
-
-    OVERLAP = 1000
-    """The cost of two vertical segments on top of each other, in crossings."""
-
-    def __init__(self, place: int, above: End, below: tuple[End, ...], trunk: tuple[int, int]) -> None:
-        self.place, self.track = place, 0
-        self.start = self._across(above, trunk)
-        self.ends = [self._across(end, trunk) for end in below]
-        ranges = [trunk if end.column == TRUNK else (end.column, end.column) for end in (above, *below)]
-        self.columns = min(low for low, _ in ranges), max(high for _, high in ranges)
-        self.span = min(self.start, *self.ends), max(self.start, *self.ends)
-
-    @staticmethod
-    def _across(end: End, trunk: tuple[int, int]) -> float:
-        return 1000 * _position(end.column, trunk) + end.offset
-
-    def touches(self, other: _Bent) -> bool:
-        """Whether the two may not share a track, whatever the sizes of the columns."""
-        return self.columns[0] <= other.columns[1] and other.columns[0] <= self.columns[1]
-
-    def cost_above(self, other: _Bent) -> int:
-        """The crossings if this wire has a track above that of the other one."""
-        if other is self:
-            return 0
-        (low, high), (first, last) = self.span, other.span
-        crossings = sum([first < end < last for end in self.ends]) + (low < other.start < high)
-        return crossings + self.OVERLAP * (other.start in self.ends)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from archspec.drawings.font import text_width
 from archspec.drawings.graph.geometry import SMALL, STUB, TRACK, Layout, absolute_net, has_frame
-from archspec.drawings.graph.grid import PITCH, End, Grid, Wire
+from archspec.drawings.graph.grid import PITCH, Grid, Wire
+from archspec.drawings.graph.tracks import End
 from archspec.drawings.graph.tree import Block
 
 Point = tuple[float, float]
