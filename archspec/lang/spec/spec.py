@@ -214,9 +214,13 @@ class _Parser:
                 self._wrong("unknown-variant", f"there is no variant `{name.text}`", name.span, help)
 
     def _published_variants(self) -> list[ScalarNode]:
+        """The variants that `published` names; an entry without an error rate is reported."""
         entries = self.document.get("published")
         found: list[ScalarNode] = []
         for entry in entries.items if isinstance(entries, SequenceNode) else ():
+            if isinstance(entry, MappingNode) and not entry.entries.keys() & {"top1_error", "top5_error"}:
+                message = "this entry of `published` has no error rate"
+                self._wrong("missing-key", message, entry.span, "add `top1_error` or `top5_error`, in percent")
             for word in ("top1_error", "top5_error"):
                 rates = entry.get(word) if isinstance(entry, MappingNode) else None
                 if isinstance(rates, MappingNode):

@@ -39,6 +39,7 @@ def test_the_figures_of_a_variant_are_read() -> None:
         ("large: 25}", "huge: 25}", "unknown-variant"),
         ("source: Table 2", "pages: 2", "missing-key"),
         ("3.5", "103.5", "wrong-value"),
+        ("top5_error: 3.5, ", "", "missing-key"),
         ("year: 2015", "year: recently", "wrong-type"),
     ],
 )
