@@ -82,7 +82,8 @@ def _group(groups: Sequence[Sequence[str]]) -> tuple[Cell, ...]:
     for group in groups:
         blocks = SequenceMatcher(None, before, group, autojunk=False).get_matching_blocks()
         same = {place for block in blocks for place in range(block.b, block.b + block.size)}
-        cells.append(Cell((Part(tuple(Line(text, place not in same) for place, text in enumerate(group))),), top=True))
+        lines = tuple(Line(text, place not in same) for place, text in enumerate(group))
+        cells.append(Cell((Part(lines),) if lines else (), top=True))
         before = group
     return tuple(cells)
 

@@ -118,6 +118,7 @@ def test_every_family_has_a_table() -> None:
         found = table(family)
         assert found.width > 1 or family in ("zfnet", "small-alexnet", "mlp"), family
         assert all(len(row) == found.width for row in found.grid())
+        assert archspec.draw(family, style="table").svg().startswith("<svg")
 
 
 def test_files_hold_the_formats(tmp_path: Path) -> None:
