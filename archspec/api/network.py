@@ -74,6 +74,15 @@ class Network:
         """
         return self._graph
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the summary of the outermost layers, and the drawing."""
+        from html import escape
+
+        from archspec.api.analysis import summarize
+
+        table = f"<pre style='line-height: 1.2'>{escape(summarize(self, depth=1).render())}</pre>"
+        return f"{table}<div style='max-width: 100%; overflow: auto'>{self.draw().svg()}</div>"
+
     @public()
     def build(
         self,

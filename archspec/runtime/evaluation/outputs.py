@@ -16,6 +16,7 @@ import numpy as np
 from archspec.diagnostics import fail
 from archspec.format import Table, csv_text, rule, throughput
 from archspec.runtime.data.images import Report
+from archspec.runtime.evaluation.confusion_plot import confusion_png
 from archspec.runtime.evaluation.predictions import Predictions, numbered, write_predictions
 from archspec.runtime.evaluation.result import ErrorRate, Evaluation, joined
 from archspec.runtime.system.atomic_write import (
@@ -116,12 +117,6 @@ def csv_table(evaluations: Sequence[Evaluation]) -> str:
     return csv_text([name for column in COLUMNS for name in column.names], rows)
 
 
-NUMBERED = 30
-"""Largest number of classes for which every cell of the plot shows its count."""
-NAMED = 60
-"""Largest number of classes for which every row of the plot has its name."""
-
-
 def write_evaluation(evaluation: Evaluation, directory: Path) -> None:
     """Write the files into a folder. Raises ArchspecError: `cannot-write`."""
     make_folder(directory)
@@ -136,7 +131,8 @@ def write_evaluation(evaluation: Evaluation, directory: Path) -> None:
     headings = ["class", "images", "top1_error", "low", "high", "top5_error"]
     write_text(directory / "classes.csv", csv_text(headings, classes) + "\n")
     write_text(directory / "images.csv", csv_text(*_image_table(evaluation)) + "\n")
-    draw_confusion(directory / "confusion.png", evaluation)
+    with atomic(directory / "confusion.png") as temporary:
+        temporary.write_bytes(confusion_png(evaluation))
 
 
 def write_evaluations(evaluations: Sequence[Evaluation], directory: Path) -> None:
@@ -196,33 +192,6 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if not all_:
         lines.append(f"... the {len(rows)} classes with the largest errors, of {len(classes):,}; `-o DIR` writes all")
     return "\n".join(lines)
-
-
-def draw_confusion(path: Path, evaluation: Evaluation) -> None:
-    """Plot the confusion matrix as a PNG: rows are true classes, shades are shares of the row, numbers are counts."""
-    from matplotlib.figure import Figure
-
-    names, counts = evaluation.class_names, evaluation.confusion
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(max(0.42 * len(names) + 2, 4), 14)
-    figure = Figure(figsize=(side, side), dpi=120, layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    title = f"top-1 error {evaluation.top1_error} of {evaluation.images:,} images, {evaluation.protocol}"
-    axes.set_title(title, loc="left", fontsize=10, wrap=True)
-    axes.set(xlabel="predicted class", ylabel="true class")
-    if len(names) <= NAMED:
-        long = max(map(len, names)) > 3
-        axes.set_xticks(range(len(names)), names, rotation=90 if long else 0, fontsize=8)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
-    if len(names) <= NUMBERED:
-        for row, column in np.argwhere(counts):
-            shade = "white" if shares[row, column] > 0.5 else "black"
-            number = f"{counts[row, column]}"
-            axes.text(column, row, number, ha="center", va="center", fontsize=7, color=shade)
-    axes.spines[:].set_visible(False)
-    with atomic(path) as temporary:
-        figure.savefig(temporary)
 
 
 REPORTS = "**/evaluation.json"

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from archspec.runtime.evaluation.predictions import Predictions
 from archspec.runtime.models.metrics import ranked_behind
+from archspec.runtime.system.png import Png
 
 Z = 1.959963984540054
 """The two-sided 95 % point of the normal distribution."""
@@ -194,6 +195,12 @@ class Evaluation:
         matrix = np.zeros((len(self.class_names),) * 2, np.int64)
         np.add.at(matrix, (self.predictions.labels, self.predictions.posteriors.argmax(axis=1)), 1)
         return matrix
+
+    def draw_confusion(self) -> Png:
+        """The confusion matrix as a picture: rows are true classes, shades are shares of the row."""
+        from archspec.runtime.evaluation.confusion_plot import confusion_png
+
+        return Png(f"confusion matrix of {self.model}", confusion_png(self))
 
     @property
     def classes(self) -> tuple[ClassAccuracy, ...]:

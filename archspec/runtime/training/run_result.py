@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archspec.diagnostics import fail
 from archspec.format import duration
 from archspec.runtime.data.images import Images
 from archspec.runtime.runs.run_directory import EXAMPLE, MODELS
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.atomic_write import atomic
+from archspec.runtime.system.png import Png
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,18 @@ class RunResult:
         except FileNotFoundError:  # no epoch is finished
             return []
         return [{name: int(text) if name == "epoch" else float(text) for name, text in row.items()} for row in rows]
+
+    def curves(self) -> Png:
+        """The learning curves, as in curves.png of the run directory.
+
+        Raises:
+            ArchspecError: `no-curves` where no epoch is finished.
+        """
+        file = self.directory / "curves.png"
+        if not file.is_file():
+            fact = f"`{self.directory}` has no curves: no epoch is finished"
+            raise fail("no-curves", fact, help="continue the run: `archspec train --resume`")
+        return Png(f"learning curves of {self.directory}", file.read_bytes())
 
     @property
     def interrupted(self) -> bool:
