@@ -137,6 +137,7 @@ OTHER: Mapping[str, str] = {
     "diverged": "the loss is NaN or infinite",
     "not-a-run": "the folder to resume from is not a run directory",
     "no-checkpoint": "a run has no complete checkpoint",
+    "no-curves": "a run has no learning curves, since no epoch is finished",
     "checkpoint-differs": "a checkpoint belongs to another network, optimizer or spec",
     "checkpoint-every": "the checkpoint interval is neither a number of steps nor a duration",
     "out-of-memory": "a batch does not fit into memory",
