@@ -39,7 +39,7 @@ def load_weights(
     Args:
         model: a functional Keras model, of archspec or not.
         source: a file of Keras, PyTorch or safetensors, known by its contents; `FILE#KEY` for one of several sets of
-            weights in it; `keras:imagenet` or `keras:ResNet50`. Reading a file never runs code in it.
+            weights in it; a run directory; `keras:imagenet` or `keras:ResNet50`. Reading a file never runs code in it.
         graph: the graph that the model was built from; it gives the order of the layers of a model loaded from a file.
         new_head: keep the classifier of the model where that of the file has another number of classes.
         adapt_input: adapt the first kernel of the file to another number of input channels, as timm does: its sum over
@@ -65,7 +65,7 @@ def from_keras(model: keras.Model | StrPath, *, name: str | None = None) -> str:
     unchanged unless `name` is given.
 
     Args:
-        model: a model, a `.keras` file, or `keras:ResNet50` for a function of keras.applications.
+        model: a model, a `.keras` file, a run directory, or `keras:ResNet50` for a function of keras.applications.
         name: the name of the spec; by default that of the model.
 
     Raises:

@@ -95,9 +95,9 @@ class Network:
         """Build the Keras model: one functional model, whose layer `a.b` is the layer `a/b` of the graph.
 
         Args:
-            weights: a weight file or `keras:imagenet`, as for `load_weights`. By default the weights are
-                initialized by Keras. A warning names what a user should know, such as other weights in the file;
-                `load_weights` returns it instead.
+            weights: a weight file, a run directory or `keras:imagenet`, as for `load_weights`. By default the
+                weights are initialized by Keras. A warning names what a user should know, such as other weights in the
+                file; `load_weights` returns it instead.
             adapt_input: adapt the first kernel of `weights` to the input channels, as in `load_weights`.
             init: initialize the weights by the recipe's `init:`, as `train` does. This takes twice as long.
             seed: seed Keras, TensorFlow, NumPy and Python before drawing the initial weights.
@@ -140,7 +140,7 @@ class Network:
 
         Args:
             out: the file, whose name ends in `.keras`.
-            weights: a weight file or `keras:imagenet`, as for `load_weights`.
+            weights: a weight file, a run directory or `keras:imagenet`, as for `load_weights`.
             adapt_input: as for `load_weights`.
             seed: seed of the initial weights.
             overwrite: replace an existing file.

@@ -66,7 +66,8 @@ def train(
         seed: seed of initial weights, dropout, the order of images and their augmentation.
         validation_split: share of the images that is held out for validation, where the data has no split.
         skip_bad_images: leave out files that cannot be decoded.
-        init_from: a weight file or `keras:imagenet` to start from. The classifier is new where the classes differ.
+        init_from: a weight file, a run directory or `keras:imagenet` to start from. The classifier is new where the
+            classes differ.
         init_map: which layers start from which layers of `init_from`; by default all do.
         adapt_input: adapt the first kernel of `init_from` to another number of input channels, as in `load_weights`.
         checkpoint_every: `500steps` or `10m`: write checkpoints within epochs too, not only at their ends.

@@ -35,6 +35,7 @@ def command(
     \b
     FILE of --weights is one of
       FILE.keras, FILE.weights.h5      weights of archspec or Keras
+      RUN                              a run directory: the weights of its best epoch
       FILE.h5                          weights of Keras 2 or keras.applications
       FILE.pth, FILE.safetensors       a state dict or checkpoint of PyTorch; reading it runs no code
       FILE.pth#KEY                     one of several sets of weights in a file: `run.ckpt#model_ema`

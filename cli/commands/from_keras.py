@@ -25,6 +25,7 @@ def command(source: str, out: Path | None, name: str | None, overwrite: bool) ->
     SOURCE is one of
       FILE.keras        a functional or sequential model of Keras layers; a file of archspec contains its spec
       FILE.h5           a whole model of Keras 2 or 3 in HDF5
+      RUN               a run directory: the spec of its network
       keras:ResNet50    a function of keras.applications
     """
     if out is not None:
