@@ -196,12 +196,13 @@ def _with_table(name: str, rows: list[str]) -> str:
 
 
 SECTIONS = {
-    "network": "Networks",
+    "references": "Networks",
     "spec_files": "Specs and recipes that come with archspec",
     "analysis": "Summaries, comparisons and plans",
     "drawing": "Drawings",
     "comparison": "Comparisons",
     "models": "Weights and models",
+    "exports": "Export",
     "data": "Data",
     "training": "Training",
     "evaluation": "Evaluation and prediction",
@@ -230,7 +231,7 @@ def api() -> str:
     parts.append("## Classes\n")
     parts += [_class(name, each) for name, each in public.items() if inspect.isclass(each)]
     parts.append("## Types\n")
-    for module in (*(f"api.{name}" for name in (*SECTIONS, "choices")), "arguments"):
+    for module in (*(f"api.{name}" for name in (*SECTIONS, "network", "choices")), "arguments"):
         for statement, text in _documented(importlib.import_module(f"archspec.{module}")):
             parts += [
                 f"### {ast.unparse(statement.target)}\n",

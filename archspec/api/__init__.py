@@ -36,21 +36,20 @@ if TYPE_CHECKING:
         predictions_text,
     )
     from archspec.api.explanation import ExplainMethodSummary, check_explanation_folder, explain, explain_methods
+    from archspec.api.exports import export, export_all, export_formats
     from archspec.api.models import (
         FullyConvolutional,
         convolutionalize,
         convolutionalize_spec,
         deepen,
-        export,
-        export_all,
-        export_formats,
         from_keras,
         is_model,
         load_weights,
         optimize,
     )
-    from archspec.api.network import ModelFile, Network, Setting, build, check, load, networks
+    from archspec.api.network import ModelFile, Network, Setting
     from archspec.api.outputs import check_output, write_text
+    from archspec.api.references import build, check, load, networks
     from archspec.api.spec_files import families, read_spec, recipes, split_reference
     from archspec.api.training import find_cluster, resume, train
     from archspec.lang.spec.overrides import parse_settings, recipe_setting
@@ -151,20 +150,19 @@ _NAMES = {
         "predictions_text",
     ),
     "api.explanation": ("ExplainMethodSummary", "check_explanation_folder", "explain", "explain_methods"),
+    "api.exports": ("export", "export_all", "export_formats"),
     "api.models": (
         "FullyConvolutional",
         "convolutionalize",
         "convolutionalize_spec",
         "deepen",
-        "export",
-        "export_all",
-        "export_formats",
         "from_keras",
         "is_model",
         "load_weights",
         "optimize",
     ),
-    "api.network": ("ModelFile", "Network", "Setting", "build", "check", "load", "networks"),
+    "api.network": ("ModelFile", "Network", "Setting"),
+    "api.references": ("build", "check", "load", "networks"),
     "api.outputs": ("check_output", "write_text"),
     "api.spec_files": ("families", "read_spec", "recipes", "split_reference"),
     "api.training": ("find_cluster", "resume", "train"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.api.network import Network, Setting, as_network
+from archspec.api.network import Network, Setting
+from archspec.api.references import as_network
 from archspec.arguments import PositiveFloat, PositiveInt, StrPath, one_of, public
 from archspec.diagnostics import fail
 

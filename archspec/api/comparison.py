@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.api.network import Network, Setting, as_network, load, networks
+from archspec.api.network import Network, Setting
+from archspec.api.references import as_network, load, networks
 from archspec.api.spec_files import families, split_reference
 from archspec.arguments import PositiveInt, StrPath, public
 from archspec.diagnostics import fail

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from archspec.api.network import Network, Setting, as_network
+from archspec.api.network import Network, Setting
 from archspec.api.outputs import check_output
+from archspec.api.references import as_network
 from archspec.arguments import Range, Seed, StrPath, as_path, public
 from archspec.wording import reporter
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from archspec.api.choices import Direction, Figure
-from archspec.api.network import Network, Setting, as_network, load, networks, parse_spec
+from archspec.api.network import Network, Setting
+from archspec.api.references import as_network, load, networks, parse_spec
 from archspec.api.spec_files import split_reference
 from archspec.arguments import PositiveInt, StrPath, as_path, public
 from archspec.diagnostics import Source, fail

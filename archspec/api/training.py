@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, TypeAlias
 
-from archspec.api.network import Network, Setting, as_network, load
+from archspec.api.network import Network, Setting
+from archspec.api.references import as_network, load
 from archspec.arguments import Seed, StrPath, as_path, public
 from archspec.diagnostics import fail
 from archspec.lang.recipes.recipe import Recipe
