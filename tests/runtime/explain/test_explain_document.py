@@ -1,0 +1,41 @@
+"""The commands and the pictures of docs/explain.md."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+
+from archspec.cli.commands.explain import METHODS, command
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "explain.md"
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_every_command_can_be_parsed() -> None:
+    lines = re.findall(r"^archspec explain ([^#\n]+)", "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.S)), re.M)
+    methods = set()
+    for line in lines:
+        name, *arguments = shlex.split(line)
+        method = command.commands[name]  # type: ignore[attr-defined]
+        given = method.make_context(name, arguments).params
+        assert given["out"], line
+        methods.add(name)
+    assert len(lines) > 12
+    assert set(METHODS) - methods <= {"top-patches", "invariance", "embedding", "neighbours", "maximize"}
+
+
+def test_every_method_with_a_caveat_is_named_in_it() -> None:
+    section = TEXT.partition("## Which pictures depend on the weights")[2].partition("\n## ")[0]
+    for name, method in METHODS.items():
+        assert not method.caveat or f"`{name}`" in section or method.takes == "data"
+
+
+def test_every_option_has_whole_sentences() -> None:
+    for method in command.commands.values():  # type: ignore[attr-defined]
+        for parameter in method.params:
+            if isinstance(parameter, click.Option) and parameter.name != "help":
+                assert parameter.help
+                assert parameter.help[0].isupper()
