@@ -5,7 +5,7 @@
 Needs playwright and a Chromium. The limits: `archspec draw resnet:152` takes at most 0.1 s of CPU time more than
 `archspec summarize resnet:152`, and resnet-cifar:1202 with all its layers 2 s; the pages of resnet:152 and nasnet:large
 have at most 400 and 900 kB; the first network of every family opens in less than 1 s and resnet-cifar:1202 in less than
-3 s, until its layers are painted; folding and unfolding a block takes at most 50 ms (the median of 20).
+3 s, until its layers are painted; folding and unfolding a block takes at most 50 ms (the median).
 
 With `--netron`, which builds resnet:152 with TensorFlow, Netron (`pip install netron`) opens the JSON of the Keras
 model in the same browser, and must take longer than the page.
@@ -44,9 +44,16 @@ FOLDING = """() => {
       scene.getBoundingClientRect();
       times.push(performance.now() - start);
     }
+  const repeat = blocks.filter((b) => b.kind === REPEAT && b.state).sort((a, b) => b.kids.length - a.kids.length)[0];
+  for (const state of repeat ? [2, 1, 2, 1] : []) {
+    const start = performance.now();
+    setState(repeat, state);
+    scene.getBoundingClientRect();
+    times.push(performance.now() - start);
+  }
   return times;
 }"""
-"""Folds and unfolds outer blocks: the milliseconds of each, with the layout of the browser."""
+"""Folds and unfolds outer blocks, and shows all copies of a repeat: milliseconds, with the layout of the browser."""
 
 
 def main() -> int:

@@ -24,9 +24,11 @@ function renderBlock(out, b, axis, start, stack) {
   if (hidden(out, x, y, x + w, y + h)) return;
   const open = isOpen(b);
   if (!open) return renderBox(out, b, x, y, w, h, size.second);
-  const isSmall = Math.max(w, h) * out.scale < 24;
   if (hasFrame(b)) renderFrame(out, b, x, y, w, h);
-  if (isSmall) return;
+  if (Math.max(w, h) * out.scale < 24) {
+    if (b.kind === STACK) renderBox(out, b, x, y, w, h, "");
+    return;
+  }
   const grid = gridOf(b), kids = body(b), base = axis - size.before;
   const axes = size.axes.map((each) => each + base), trunk = axes.length - 1;
   const at = (column) => axes[column === TRUNK ? trunk : column];
@@ -129,7 +131,7 @@ function renderFrame(out, b, x, y, w, h) {
 }
 
 function renderBox(out, b, x, y, w, h, second) {
-  const kind = b.kind === LAYER ? b.facts.family : "block", middle = num(x + w / 2);
+  const kind = b.kind === LAYER ? b.facts.family : isOpen(b) ? layers[b.start].facts.family : "block";
   const rect = (dx) => `<rect x="${num(x + dx)}" y="${num(y + dx)}" width="${num(w)}" height="${num(h)}" class="f-${kind}" rx="4"/>`;
   let inside = (b.kind === REPEAT ? rect(3) : "") + rect(0);
   if (out.words) {
@@ -141,13 +143,13 @@ function renderBox(out, b, x, y, w, h, second) {
   out.boxes.push(`<g class="${name}" data-path="${escaped(b.path)}" data-b="${b.id}">${inside}</g>`);
 }
 
-// Rectangles for the mini map, as far as they are visible at its scale: [x, y, width, height, color].
-function mapRects(scale) {
+// Rectangles for the mini map, as far as they are visible at its scales: [x, y, width, height, color].
+function mapRects(scaleX, scaleY) {
   const rects = [];
   const visit = (b, axis, start) => {
     const size = sizeOf(b), [x, y] = point(axis - size.before, start), [w, h] = point(size.before + size.behind, size.length);
     if (b.parent) rects.push([x, y, w, h, isOpen(b) ? "frame" : b.kind === LAYER ? b.facts.family : "block"]);
-    if (!isOpen(b) || Math.max(w, h) * scale < 3) return;
+    if (!isOpen(b) || Math.max(w * scaleX, h * scaleY) < 3) return;
     const grid = gridOf(b), kids = body(b), base = axis - size.before, trunk = size.axes.length - 1;
     grid.rows.forEach((row, r) => {
       for (const [child, column] of row)

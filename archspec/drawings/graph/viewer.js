@@ -45,7 +45,8 @@ function zoom(factor, x = viewport().width / 2, y = viewport().height / 2) {
 
 function fit() { // all of it, but at a size that can be read: then the input is at the top
   const [width, height] = wholeSize(), window_ = viewport();
-  view.k = clamp(Math.min(window_.width / width, window_.height / height), Math.min(0.85, window_.width / width), 1.5);
+  const across = options.down ? window_.width / width : window_.height / height;
+  view.k = clamp(Math.min(window_.width / width, window_.height / height), Math.min(0.85, across), 1.5);
   view.x = options.down ? (window_.width - width * view.k) / 2 : Math.max(0, (window_.width - width * view.k) / 2);
   view.y = options.down ? Math.max(0, (window_.height - height * view.k) / 2) : (window_.height - height * view.k) / 2;
   draw();
@@ -266,32 +267,34 @@ svg.addEventListener("keydown", (event) => {
 });
 
 // The mini map, and the window in it.
-let mapScale = 1;
+const mapScale = [1, 1]; // of x and y: a drawing that is very long is shown wider than it is
 function drawMap() {
-  const [width, height] = wholeSize(), limit = [140, 180];
-  mapScale = Math.min(limit[0] / width, limit[1] / height);
-  const size = [Math.max(20, width * mapScale), Math.max(20, height * mapScale)].map(Math.ceil), dots = devicePixelRatio || 1;
+  const [width, height] = wholeSize(), scale = Math.min(140 / width, 180 / height), dots = devicePixelRatio || 1;
+  const size = [width, height].map((each) => Math.ceil(Math.max(24, each * scale)));
+  mapScale[0] = size[0] / width;
+  mapScale[1] = size[1] / height;
   map.width = size[0] * dots;
   map.height = size[1] * dots;
   map.style.width = `${size[0]}px`;
   map.style.height = `${size[1]}px`;
-  const pen = map.getContext("2d"), style = getComputedStyle(document.documentElement), colors = {};
-  pen.setTransform(dots * mapScale, 0, 0, dots * mapScale, 0, 0);
-  for (const [x, y, w, h, name] of mapRects(mapScale)) {
-    pen.fillStyle = colors[name] ??= style.getPropertyValue(name === "frame" ? "--frame-line" : `--${name}-line`);
+  const pen = map.getContext("2d"), style = getComputedStyle(document.documentElement), colours = {};
+  pen.scale(dots, dots);
+  for (const [x, y, w, h, name] of mapRects(...mapScale)) {
+    pen.fillStyle = colours[name] ??= style.getPropertyValue(name === "frame" ? "--frame-line" : `--${name}-line`);
     pen.globalAlpha = name === "frame" ? 0.25 : 0.8;
-    pen.fillRect(x, y, w, h);
+    pen.fillRect(x * mapScale[0], y * mapScale[1], w * mapScale[0], h * mapScale[1]);
   }
   const [left, top, right, bottom] = visible(0);
   pen.globalAlpha = 1;
   pen.strokeStyle = style.getPropertyValue("--focus");
-  pen.lineWidth = 1.5 / mapScale;
-  pen.strokeRect(left, top, right - left, bottom - top);
+  pen.lineWidth = 1.5;
+  const [x, y] = [left * mapScale[0], top * mapScale[1]].map((each) => Math.max(1, each));
+  pen.strokeRect(x, y, Math.min(size[0] - 1, right * mapScale[0]) - x, Math.max(2, Math.min(size[1] - 1, bottom * mapScale[1]) - y));
 }
 const toPlace = (event) => {
-  const box = map.getBoundingClientRect(), { width, height } = viewport();
-  view.x = width / 2 - ((event.clientX - box.left) / mapScale) * view.k;
-  view.y = height / 2 - ((event.clientY - box.top) / mapScale) * view.k;
+  const box = map.getBoundingClientRect(), { width, height } = viewport(), [wide, high] = wholeSize();
+  view.x = width / 2 - ((event.clientX - box.left) / box.width) * wide * view.k;
+  view.y = height / 2 - ((event.clientY - box.top) / box.height) * high * view.k;
   moved();
 };
 map.addEventListener("pointerdown", (event) => { map.setPointerCapture(event.pointerId); toPlace(event); });
