@@ -29,6 +29,13 @@ def test_codespell_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_color_is_spelt_as_in_keras() -> None:
+    """codespell accepts British spelling too."""
+    british = "colo" + "ur"
+    files = [file for place in PLACES for file in (ROOT / place).rglob("*") if file.suffix in (".py", ".md", ".yaml")]
+    assert [str(file) for file in files if british in file.read_text(encoding="utf-8", errors="ignore").lower()] == []
+
+
 def test_mypy_finds_nothing(tmp_path: Path) -> None:
     done = check_types(tmp_path)
     assert done.returncode == 0, done.stdout
