@@ -128,9 +128,20 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value:
         return "unknown-argument", message, near or (f"its arguments are: {listed(known)}" if known else None)
     if key in KINDS:
         message = f"there is no {KINDS[key]} `{name}`"
+        if name in ("name", "type") and isinstance(value, str) and value in known:
+            near = f"write `{key}: {{{value}: {{...}}}}`"
+        near = _of_another_library(name, known) or near
         return UNKNOWN[KINDS[key]], message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
     message = f"{f'`{key}`' if key else 'a spec'} has no key `{name}`"
     return "unknown-key", message, near or f"its keys are: {listed(known)}"
+
+
+def _of_another_library(name: str, known: Sequence[str]) -> str | None:
+    """The remedy for a loss, a schedule, a transform or a protocol under its name in another library."""
+    from archspec.lang.schema.foreign import recipe_name
+
+    ours = recipe_name(name, known)
+    return f"did you mean `{ours}`?" if ours else None
 
 
 def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -> str | None:
@@ -229,6 +240,7 @@ def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
     near = did_you_mean(str(wrong.value), choices)
     if key in KINDS:
         message = f"there is no {KINDS[key]} {shown}"
+        near = _of_another_library(str(wrong.value), choices) or near
         return UNKNOWN[KINDS[key]], message, near or f"the {_plural(KINDS[key])} are: {listed(choices)}"
     return "wrong-value", f"{about} cannot be {shown}", near or f"choose one of: {listed(choices)}"
 

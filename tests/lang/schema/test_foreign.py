@@ -6,11 +6,16 @@ import re
 
 import pytest
 
+from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.compile.compiler import compile_spec
-from archspec.lang.schema import foreign
+from archspec.lang.recipes.losses import LOSSES
+from archspec.lang.recipes.schedules import SCHEDULES
+from archspec.lang.schema.foreign_names import ARGUMENTS, NEEDLESS, OPERATORS, RECIPES
 from archspec.lang.spec.spec import parse
 from archspec.ops import OPS
+from archspec.protocols import PROTOCOLS
+from archspec.transforms import TRANSFORMS
 
 HEAD = "name: net\ninput: [32, 32, 3]\nlayers:\n  - "
 
@@ -113,8 +118,30 @@ def test_a_block_is_called_by_its_own_arguments() -> None:
         parse(Source("net.yaml", f'{text}layers: ["unit(8, 2)"]\n'))
 
 
+@pytest.mark.parametrize(
+    ("section", "help"),
+    [
+        ("train: {loss: CrossEntropyLoss}", "did you mean `categorical_crossentropy`?"),
+        ("train: {loss: mse}", "did you mean `mean_squared_error`?"),
+        ("train: {schedule: CosineAnnealingLR}", "did you mean `cosine`?"),
+        ("train: {schedule: ReduceLROnPlateau}", "did you mean `plateau`?"),
+        ("train: {augment: [flip]}", "did you mean `random_flip`?"),
+        ("train: {augment: [RandomHorizontalFlip: 0.5]}", "did you mean `random_flip`?"),
+        ("preprocess: [ToTensor]", "did you mean `scale`?"),
+        ("train: {optimizer: RMSprop}", "did you mean `rmsprop`?"),
+        ("train: {optimizer: {name: sgd}}", "write `optimizer: {sgd: {...}}`"),
+        ("evaluate: {protocols: [10-crop]}", "did you mean `ten-crop`?"),
+    ],
+)
+def test_names_of_recipes(section: str, help: str) -> None:
+    with pytest.raises(ArchspecError) as raised:
+        parse(Source("net.yaml", f"name: net\ninput: [8, 8, 3]\nlayers: [flatten, dense: 3]\n{section}\n"))
+    assert raised.value.diagnostics[0].help == help
+
+
 def test_the_tables_name_operators_and_arguments_that_exist() -> None:
-    assert foreign.OPERATORS.keys() <= set(OPS)
-    known = {argument.name for op in OPS.values() for argument in foreign.arguments(op)}
-    assert {name for names in foreign.ARGUMENTS.values() for name in names} <= known
-    assert not set(foreign.ARGUMENTS) & set(foreign.NEEDLESS)
+    assert OPERATORS.keys() <= set(OPS)
+    known = {argument.name for op in OPS.values() for argument in arguments(op)}
+    assert {name for names in ARGUMENTS.values() for name in names} <= known
+    assert not set(ARGUMENTS) & set(NEEDLESS)
+    assert RECIPES.keys() <= {*LOSSES, *SCHEDULES, *TRANSFORMS, *PROTOCOLS}

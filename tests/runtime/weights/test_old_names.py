@@ -76,4 +76,5 @@ def test_the_procedure_of_the_paper_starts_from_an_old_file(old: tuple[str, Any,
 def test_an_old_model_keeps_its_own_paths(old: tuple[str, Any, Path]) -> None:
     loaded, metadata = load_model(old[2] / "old.keras")[:2]
     assert loaded.get_layer("conv3_2.conv") is not None
+    assert metadata.spec is not None
     assert "conv1_1" not in metadata.spec

@@ -1,0 +1,155 @@
+"""Names of operators, arguments and recipes in other libraries, as `foreign` compares them.
+
+Lower case without `_`, the module and the rank: `BatchNorm2d` and `batch_norm` are `batchnorm`.
+"""
+
+from __future__ import annotations
+
+OPERATORS: dict[str, tuple[str, ...]] = {
+    "adaptive_avgpool": ("adaptiveavgpooling", "adaptivepool", "adaptiveaveragepooling"),
+    "add": ("sum", "plus"),
+    "attention": ("mha", "selfattention", "multiheadselfattention"),
+    "avgpool": ("averagepool", "avgpooling", "meanpool", "meanpooling", "avg"),
+    "bn": ("batchnorm", "bnorm", "syncbatchnorm", "batchnormalisation"),
+    "channel_shuffle": ("shuffle", "shufflechannels"),
+    "concat": ("cat", "merge", "concatenation"),
+    "conv": ("convolution", "convolutional", "convlayer", "atrousconv", "dilatedconv", "pointwiseconv"),
+    "conv_transpose": ("deconv", "deconvolution", "transposeconv", "transposedconv", "upconv", "convtransposed"),
+    "dense": ("fc", "fullyconnected", "linear", "linearlayer", "innerproduct", "denselayer", "lazylinear"),
+    "depthwise_conv": ("depthwise", "dwconv", "convdw"),
+    "dropout": ("drop", "alphadropout", "gaussiandropout"),
+    "flatten": ("flattenlayer", "view"),
+    "global_avgpool": ("gap", "globalaveragepool", "globalpool", "globalpooling", "avgpoolglobal", "mean"),
+    "global_maxpool": ("gmp", "globalmaxpooling"),
+    "group_norm": ("gn", "groupnorm"),
+    "hard_swish": ("hswish",),
+    "hard_sigmoid": ("hsigmoid",),
+    "layer_norm": ("ln", "layernorm", "layernormalisation"),
+    "leaky_relu": ("lrelu", "leaky"),
+    "lrn": ("localresponsenormalization", "localnorm", "responsenorm"),
+    "maxpool": ("pool", "pooling", "max", "maxpoollayer"),
+    "multiply": ("mul", "product"),
+    "same_pad": ("samepadding",),
+    "separable_conv": ("sepconv", "depthwiseseparable", "depthwiseseparableconv", "separable"),
+    "sigmoid": ("logistic",),
+    "softmax": ("softmaxlayer",),
+    "spatial_dropout": ("featuredropout", "channeldropout"),
+    "stochastic_depth": ("droppath", "dropconnect"),
+    "subtract": ("sub", "minus"),
+    "upsample": (
+        "upsampling",
+        "interpolate",
+        "resize",
+        "resizing",
+        "unpool",
+        "upsamplingnearest",
+        "upsamplingbilinear",
+    ),
+    "zero_pad": ("pad", "padding", "zeropad", "constantpad"),
+}
+"""Operator -> its names in other libraries; Keras's own class names are added."""
+
+ELSEWHERE: dict[str, str] = {
+    "activation": "write the activation itself: `- relu`",
+    "input": "the input is given once, at the top of the spec: `input: [224, 224, 3]`",
+    "inputlayer": "the input is given once, at the top of the spec: `input: [224, 224, 3]`",
+    "output": "the last layer is the output; for several outputs, list their names under `outputs`",
+    "identity": "leave this layer out",
+    "noop": "leave this layer out",
+    "instancenorm": "write `group_norm: $channels`, which normalizes each channel alone",
+    "instancenormalization": "write `group_norm: $channels`, which normalizes each channel alone",
+    "localresponsenorm": "write `lrn: {depth_radius: 2, bias: 1, alpha: 2e-5, beta: 0.75}` for PyTorch's `size=5, "
+    "alpha=1e-4, k=1`: size is 2 depth_radius + 1, and PyTorch divides alpha by it",
+    "lambda": "write the function with operators such as `clip` or `multiply`, or add an operator: docs/extending.md",
+    "sequential": "write its layers as items of this list, or define them once, as a block under `blocks`",
+    "modulelist": "write its layers as items of this list, or define them once, as a block under `blocks`",
+    **dict.fromkeys(
+        ("skip", "shortcut", "skipconnection", "residualblock", "resblock", "identityblock"),
+        "write `residual: {body: [...]}`",
+    ),
+    **dict.fromkeys(
+        ("lstm", "gru", "rnn", "simplernn", "embedding", "bidirectional"),
+        "archspec has no operators for text and recurrent networks; a plugin can add one: docs/extending.md",
+    ),
+    **dict.fromkeys(
+        ("pixelshuffle", "depthtospace", "subpixel", "subpixelconv"),
+        "archspec has no such operator; `conv_transpose` and `upsample` also enlarge feature maps",
+    ),
+    **dict.fromkeys(("noise", "gaussiannoise"), "archspec has no operator for noise; `dropout` regularizes"),
+    **dict.fromkeys(
+        ("crossentropy", "crossentropyloss", "loss", "sigmoidcrossentropy", "softmaxwithloss", "binarycrossentropy"),
+        "end the network with `softmax`; the loss belongs to the recipe: `train: {loss: ...}`",
+    ),
+}
+"""What is not an operator of archspec -> the remedy."""
+
+CHANNELS = ("filters", "units", "channels")
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("outchannels", "outfeatures", "outputchannels", "outputdim", "numfilters", "nfilters", "numoutput", "nout"),
+        CHANNELS,
+    ),
+    **dict.fromkeys(("channels", "filters", "units", "features", "neurons", "nodes", "width", "n", "out"), CHANNELS),
+    **dict.fromkeys(
+        ("kernel", "kernels", "kernelsize", "ksize", "k", "size", "window", "filtersize", "pool", "poolsize"),
+        ("kernel_size", "pool_size"),
+    ),
+    **dict.fromkeys(("stride", "s", "step", "subsample"), ("strides",)),
+    **dict.fromkeys(("pad", "pads", "bordermode", "paddingmode"), ("padding",)),
+    "p": ("rate", "padding"),
+    **dict.fromkeys(("prob", "probability", "droprate", "dropout", "dropprob"), ("rate",)),
+    **dict.fromkeys(("dilation", "dilations", "atrous", "atrousrate"), ("dilation_rate",)),
+    **dict.fromkeys(("bias", "biases", "hasbias", "withbias"), ("use_bias",)),
+    **dict.fromkeys(("group", "numgroups", "ngroups", "cardinality"), ("groups",)),
+    **dict.fromkeys(("eps", "epsilon"), ("epsilon",)),
+    **dict.fromkeys(("alpha", "slope", "leak"), ("negative_slope",)),
+    **dict.fromkeys(("scalefactor", "factor"), ("size",)),
+    **dict.fromkeys(("heads", "nheads", "numheads"), ("num_heads",)),
+    "outputsize": ("output_size",),
+    "mode": ("interpolation",),
+    "affine": ("scale",),
+}
+"""Argument in other libraries -> the arguments that it may be; the first that there is."""
+
+RECIPES: dict[str, tuple[str, ...]] = {
+    "categorical_crossentropy": ("crossentropy", "crossentropyloss", "softmaxcrossentropy", "nllloss", "ce", "logloss"),
+    "sparse_categorical_crossentropy": ("sparsecrossentropy",),
+    "binary_crossentropy": ("bce", "bceloss", "bcewithlogitsloss", "bcewithlogits"),
+    "mean_squared_error": ("mse", "mseloss", "l2", "l2loss"),
+    "mean_absolute_error": ("mae", "maeloss", "l1", "l1loss"),
+    "categorical_focal_crossentropy": ("focal", "focalloss"),
+    "kl_divergence": ("kldivloss", "kl", "kldiv"),
+    "cosine": ("cosineannealinglr", "cosineannealing", "cosinelr"),
+    "step": ("steplr", "multisteplr", "multistep", "stepdecay"),
+    "plateau": ("reducelronplateau", "reduceonplateau"),
+    "exponential_decay": ("exponentiallr", "exponential"),
+    "polynomial_decay": ("polynomiallr", "polylr", "poly"),
+    "random_flip": ("flip", "hflip", "horizontalflip", "randomhorizontalflip", "mirror"),
+    "random_crop": ("crop",),
+    "random_erasing": ("erase", "randomerase"),
+    "random_shift": ("randomtranslation", "translate", "shift"),
+    "resize_smallest_side": ("resize", "resizing"),
+    "scale": ("totensor", "rescale", "rescaling"),
+    "normalize": ("normalization", "standardize"),
+    "rand_augment": ("randaug", "autoaugment"),
+    "cutout": ("randomcutout",),
+    "ten-crop": ("10crop", "fivecrop"),
+}
+"""Loss, schedule, transform or protocol -> its names in other libraries."""
+
+_DERIVED = "leave it out: it follows from the layer before"
+_WEIGHTS = "set initial weights in the recipe: `train: {init: {conv: he_normal}}`"
+_DECAY = "set the weight decay of all layers in the recipe: `train: {optimizer: {sgd: {weight_decay: 5e-4}}}`"
+NEEDLESS: dict[str, str] = {
+    **dict.fromkeys(
+        ("inchannels", "infeatures", "inputdim", "numfeatures", "inputchannels", "normalizedshape"), _DERIVED
+    ),
+    "inputshape": "leave it out: the shape of the input is given once, by `input` at the top of the spec",
+    **dict.fromkeys(("kernelinitializer", "weightinitializer", "biasinitializer", "initializer", "init"), _WEIGHTS),
+    **dict.fromkeys(("kernelregularizer", "biasregularizer", "regularizer", "weightdecay", "l2"), _DECAY),
+    "dataformat": "leave it out: channels come last",
+    "trainable": "freeze layers in the recipe: `train: {freeze: [conv1/**]}`",
+    "dtype": "set the precision in the recipe: `train: {dtype_policy: mixed_bfloat16}`",
+    "inplace": "leave it out",
+}
+"""Argument that no operator takes -> the remedy."""
