@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from archspec import api
 from archspec.cli.terminal import SentenceGroup, print_diagnostics, print_in_any_encoding, width
-from archspec.diagnostics import ArchspecError, did_you_mean
+from archspec.diagnostics import ArchspecError, Diagnostic, did_you_mean, printable
 from archspec.format import fitted
 from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
 from archspec.version import __version__
@@ -142,12 +142,24 @@ def run() -> int:
             raise
         if is_interrupt(error):
             return 130
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            lines = ["error[cannot-write]: the disk of the output is full"]
+        if (of_system := system_error(error)) is not None:
+            print_diagnostics([of_system])
         else:
-            lines = [f"error[internal]: {type(error).__name__}: {error}", f"  = help: {REPORT}"]
-        click.echo("\n".join(lines), err=True)
+            click.echo(f"error[internal]: {type(error).__name__}: {error}\n  = help: {REPORT}", err=True)
         return 1
+
+
+def system_error(error: Exception) -> Diagnostic | None:
+    """The diagnostic for an error of the operating system, which is no bug of archspec."""
+    if isinstance(error, MemoryError):
+        return Diagnostic("out-of-memory", "there is not enough memory for this command")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Diagnostic("cannot-write", "the disk of the output is full")
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        # a folder that may not be entered, a name that is too long
+        file = printable(os.fsdecode(error.filename))
+        return Diagnostic("cannot-access", f"cannot access `{file[:200]}`: {error.strerror.lower()}")
+    return None
 
 
 def is_interrupt(error: BaseException | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from archspec import api
+from archspec.cli import main
 from archspec.cli.terminal import print_in_any_encoding
 from archspec.diagnostics import ArchspecError
 from archspec.lang.document.yaml_parser import parse_value
@@ -34,3 +35,21 @@ def test_a_spec_whose_name_is_not_utf_8_is_read(tmp_path: Path) -> None:
     file = tmp_path / "\udcff.yaml"
     file.write_text("name: net\ninput: [3]\nlayers: [relu]\n")
     assert api.check(str(file)) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (PermissionError(13, "Permission denied", "/a/\x1bb"), "cannot access `/a/\\x1bb`: permission denied"),
+        (MemoryError(), "there is not enough memory"),
+    ],
+)
+def test_errors_of_the_system_are_no_bugs(
+    error: Exception, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raises(**options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main.cli, "main", raises)
+    assert main.run() == 1
+    assert shown in capsys.readouterr().err

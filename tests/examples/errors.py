@@ -140,6 +140,7 @@ OTHER: Mapping[str, str] = {
     "no-curves": "a run has no learning curves, since no epoch is finished",
     "checkpoint-differs": "a checkpoint belongs to another network, optimizer or spec",
     "checkpoint-every": "the checkpoint interval is neither a number of steps nor a duration",
+    "cannot-access": "the operating system refuses a file or folder: no permission, or a name that is too long",
     "out-of-memory": "a batch does not fit into memory",
     "backend": "Keras does not use the TensorFlow backend, which is needed here",
     "bad-output": "the suffix of an output file does not match its format",

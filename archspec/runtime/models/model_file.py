@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.diagnostics import ArchspecError, fail, listed, short
 from archspec.format import byte_size
 from archspec.runtime.models.build import deep_recursion
 from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
@@ -24,7 +24,7 @@ from archspec.runtime.models.keras_config import custom_classes, first_sentence,
 from archspec.runtime.models.keras_file import h5_config, is_hdf5, keras_version, load_keras2, named_with
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.variable_limit import VariableLimitError, limited_variables
-from archspec.runtime.system.atomic_write import atomic
+from archspec.runtime.system.atomic_write import atomic, reason
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 __all__ = ["Metadata", "load_model", "model_path", "read_metadata", "save_model"]
@@ -53,7 +53,13 @@ def model_path(path: str | Path) -> Path:
     Raises:
         ArchspecError: `model-not-found` or `not-a-model`.
     """
-    path = Path(path)
+    try:
+        return _model_path(Path(path))
+    except OSError as error:  # no permission, or a name that is too long
+        raise fail("model-not-found", f"cannot read `{short(str(path))}`: {reason(error)}") from None
+
+
+def _model_path(path: Path) -> Path:
     if path.is_dir():
         for name in ("best.keras", "last.keras"):
             if (path / name).is_file():

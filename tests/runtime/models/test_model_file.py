@@ -313,3 +313,11 @@ def test_a_pipe_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError) as caught:
         model_path(tmp_path / "pipe.keras")
     assert caught.value.diagnostics[0].code == "not-a-model"
+
+
+def test_a_name_that_is_too_long_is_no_model() -> None:
+    with pytest.raises(ArchspecError) as caught:
+        read_metadata("x" * 5000)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "model-not-found"
+    assert diagnostic.message.endswith("...`: file name too long")
