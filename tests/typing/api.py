@@ -100,6 +100,8 @@ def data(network: archspec.Network) -> None:
 def drawing(network: archspec.Network) -> None:
     assert_type(archspec.draw("vgg:D", network, style="graph", depth=2, show=["params"]), archspec.Drawing)
     assert_type(network.draw(direction="right", unfold=True), archspec.Drawing)
+    assert_type(network.draw("volumes", log=True), archspec.Drawing)
+    assert_type(network.draw("receptive-field", layer="conv4_x", image="cat.jpg"), archspec.Drawing)
     assert_type(network.draw().svg(), str)
     assert_type(network.draw().save("vgg.svg", overwrite=True), Path)
 
