@@ -44,7 +44,7 @@ COMMANDS = {
     "predict": "Predict the classes of image files, or of all images in a folder.",
     "explain": "Explain what a trained network does with images: heat maps, gradients, features, and the numbers "
     "behind them.",
-    "export": "Export a trained model for programs without archspec.",
+    "export": "Export a trained model for programs without archspec, as a new numbered version in a folder: DIR/1.",
     "completion": "Print a script that completes archspec commands in a shell.",
 }
 """Command -> the first sentence of its help, which a list of commands shows without importing them."""

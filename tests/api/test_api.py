@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,6 +108,9 @@ def test_a_bad_output_is_refused_before_the_work(tmp_path: Path, name: str, over
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ArchspecError, match=code):
         api.check_output(tmp_path / name, ".png", overwrite=overwrite)
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ArchspecError, match="is not a regular file"):
+        api.check_output(tmp_path / "pipe.png", overwrite=True)
     assert api.check_output(tmp_path / "there.png", ".png", overwrite=True) == tmp_path / "there.png"
 
 
