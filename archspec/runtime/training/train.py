@@ -18,7 +18,7 @@ from archspec.runtime.distributed.worker_errors import worker_lost_errors
 from archspec.runtime.runs import run_directory
 from archspec.runtime.runs.run_directory import locked
 from archspec.runtime.runs.train_config import TrainConfig, is_finished, read_settings, refuse_other_options
-from archspec.runtime.training.records.mlflow_log import need_mlflow
+from archspec.runtime.training.records.mlflow_log import MlflowLog, need_mlflow
 from archspec.runtime.training.run_request import RunRequest, Trainable, read_run
 from archspec.runtime.training.run_result import RunResult, finished_result
 
@@ -174,6 +174,8 @@ def resume(
     if is_finished(settings):
         with contextlib.suppress(ArchspecError), locked(run):  # not if the run is read-only, or its process still ends
             run_directory.remove_leftovers(run)
+        if settings.get("mlflow") and (not cluster or cluster.is_chief):
+            MlflowLog(run.name, {}, settings["mlflow"], progress.note).end_if_running(run)
         progress.note(f"`{run}` is already finished; nothing to do")
         return finished_result(run, settings, config)
     chief = not cluster or cluster.is_chief

@@ -156,6 +156,9 @@ def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(
     for name in run.data.metrics:
         points = [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
         assert sorted(points) == [(int(row["epoch"]), float(row[name])) for row in rows], name
+    client.update_run(run_id, status="RUNNING")  # as if it had been killed after its last file
+    resume(out, archspec.load, progress=seen)
+    assert client.get_run(run_id).info.status == "FINISHED"
     if real:
         files = {item.path for item in client.list_artifacts(run_id)}
     else:

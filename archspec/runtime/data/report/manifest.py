@@ -27,7 +27,7 @@ from archspec.runtime.data.files.image_facts import (
     unused_bits,
 )
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
-from archspec.runtime.data.sources.dataset import check_names, open_parts, os_errors
+from archspec.runtime.data.sources.dataset import check_names, look_alikes, open_parts, os_errors
 from archspec.runtime.data.sources.parts import Parts
 
 CLASSES = 20  # classes that a line names
@@ -286,6 +286,7 @@ def manifest_text(manifest: Manifest) -> str:
         classes = listed((f"{each} {count:,}" for each, count in counts.items()), CLASSES)
         lines.append(f"  {name or 'all'}: {_images(sum(counts.values()))} of {len(counts)} classes: {classes}")
     lines.append(f"  parts in training: {manifest.source.described()}")
+    lines += [f"  {line}" for line in look_alikes(manifest.source)]
     for name in ("formats", "modes"):
         if counts := facts[name]:
             lines.append(f"  {name}: {listed(f'{each} {count:,}' for each, count in counts.items())}")

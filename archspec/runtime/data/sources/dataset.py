@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,9 @@ def open_data(
         if split == "train":
             _check_several_classes(parts, data)
         images = select(parts, split, validation_split, seed, data, whole=whole)
+        if split == "train":
+            for line in look_alikes(parts):
+                tell(line)
         if split == "train" and parts.not_used():
             tell(f"{printable(data)}: {parts.described()}")
         if classes is not None:
@@ -92,6 +96,16 @@ def check_names(parts: Parts, data: str) -> None:
                     f"the class `{printable(name)}` of {place} has a name that is not UTF-8",
                     help="rename it",
                 )
+
+
+def look_alikes(parts: Parts) -> list[str]:
+    """A line for class names that differ only in case, spaces or the Unicode form of their letters."""
+    groups: dict[str, dict[str, None]] = {}
+    for name in dict.fromkeys(name for names in parts.class_names.values() for name in names):
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").split())
+        groups.setdefault(plain, {})[name] = None
+    alike = [listed((f"`{printable(name)}`" for name in group), 5) for group in groups.values() if len(group) > 1]
+    return [f"classes that may be the same: {listed(alike, 5)}"] if alike else []
 
 
 def _check_several_classes(parts: Parts, data: str) -> None:
@@ -186,7 +200,7 @@ def _check_same_classes(parts: Parts, training: str, validation: str, data: str)
         fact = f"the parts `{first}` and `{second}` of `{data}` have different classes"
         missing = [name for name in classes if name not in parts.class_names[validation]]
         notes = [f"only in `{first}`: {_names(missing)}"] if missing else []
-        raise fail("data-classes", fact, notes=[*notes, f"only in `{second}`: {_names(only)}"])
+        raise fail("data-classes", fact, notes=[*notes, f"only in `{second}`: {_names(only)}", *look_alikes(parts)])
 
 
 def _check_counts(images: Images, split: str, data: str, report: Report, share: float | None) -> None:

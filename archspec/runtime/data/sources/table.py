@@ -150,7 +150,7 @@ def _csv(path: Path, unused: list[str]) -> Iterable[TableRow]:
             lines = csv.reader(file, strict=True)
             header = [name.strip() for name in next(lines, [])]
             places = _places(path, header)
-            unused += [name for place, name in enumerate(header) if place not in places]
+            unused += [name for place, name in enumerate(header) if name and place not in places]
             for number, cells in enumerate(lines, 1):
                 if not cells:
                     continue

@@ -17,6 +17,8 @@ from archspec.diagnostics import fail
 KEY_LENGTH, VALUE_LENGTH = 250, 6000
 """Limits of a parameter: characters of its name, bytes of its value."""
 PARAMS_A_REQUEST, METRICS_A_REQUEST = 100, 1000
+FILES = ("run.json", "history.csv", "curves.png")
+"""Of a run directory, which MLflow gets."""
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """Defaults for the environment: MLflow's own, 7 retries of 120 s, would delay training."""
 
@@ -68,15 +70,22 @@ class MlflowLog:
                 self._client.log_batch(self.run_id, metrics=new[start : start + METRICS_A_REQUEST])
             self._there = there | {(metric.key, metric.step) for metric in new}
 
-    def end(self, status: str, files: Sequence[Path]) -> None:
-        """Send the files that exist, and close the run as FINISHED, KILLED or FAILED."""
+    def end(self, status: str, run: Path) -> None:
+        """Send the FILES of the run directory that exist, and close the run as FINISHED, KILLED or FAILED."""
         with self._tolerant():
             if self._there is None:
                 self._there = self._open()
-            for file in files:
+            for file in (run / name for name in FILES):
                 if file.is_file():
                     self._client.log_artifact(self.run_id, str(file))
             self._client.set_terminated(self.run_id, status=status)
+
+    def end_if_running(self, run: Path) -> None:
+        """Close a finished run whose process was killed before `end`."""
+        with self._tolerant():
+            self._connect()
+            if self._client.get_run(self.run_id).info.status == "RUNNING":
+                self.end("FINISHED", run)
 
     @contextlib.contextmanager
     def _tolerant(self) -> Iterator[None]:
@@ -92,12 +101,7 @@ class MlflowLog:
 
     def _open(self) -> set[tuple[str, int]]:
         """Create or continue the run, and complete its parameters. Returns the metrics that it has."""
-        if self._client is None:
-            for name, value in {**PATIENCE, "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}.items():
-                os.environ.setdefault(name, value)
-            from mlflow import MlflowClient
-
-            self._client = MlflowClient()
+        self._connect()
         if self.run_id is None:
             self.run_id = self._client.create_run(_experiment(self._client), run_name=self._name).info.run_id
         run = self._client.get_run(self.run_id)
@@ -113,6 +117,14 @@ class MlflowLog:
             for name in run.data.metrics
             for point in self._client.get_metric_history(run.info.run_id, name)
         }
+
+    def _connect(self) -> None:
+        if self._client is None:
+            for name, value in {**PATIENCE, "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}.items():
+                os.environ.setdefault(name, value)
+            from mlflow import MlflowClient
+
+            self._client = MlflowClient()
 
 
 def _experiment(client: Any) -> str:

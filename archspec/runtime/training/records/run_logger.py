@@ -143,7 +143,7 @@ class RunLogger:
 
     def _end_mlflow(self, status: str) -> None:
         if self._mlflow is not None:
-            self._mlflow.end(status, [self.directory / name for name in ("run.json", "history.csv", "curves.png")])
+            self._mlflow.end(status, self.directory)
 
     def add(self, row: Row, times: Row) -> bool:
         """Add an epoch, which `write` will write. Returns whether it is the best so far."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec.runtime.data.sources.dataset import open_data, open_parts
+from archspec.runtime.data.sources.dataset import look_alikes, open_data, open_parts
 from archspec.runtime.data.sources.parts import part_kind, part_kinds
 from archspec.runtime.image_inputs import images_of_data
 from tests.refusal import refused
@@ -141,3 +141,13 @@ def test_predict_may_use_one_part(tmp_path: Path) -> None:
 
     assert [count(split) for split in (None, "train", "Test", "validation")] == [7, 4, 3, 3]
     assert "has no part `dev-2`" in refused(lambda: count("dev-2")).message
+
+
+def test_classes_whose_names_look_alike_are_named(tmp_path: Path) -> None:
+    for name in ("train/Cat", "train/cat", "train/caf\u00e9", "train/cafe\u0301", "train/dog", "val/dog", "val/Dog "):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "1.png").write_bytes(b"")
+    (line,) = look_alikes(open_parts(str(tmp_path), lambda line: None))
+    assert line == "classes that may be the same: `Cat`, `cat`, `cafe\u0301`, `caf\u00e9`, `dog`, `Dog `"
+    wrong = refused(lambda: open_data(str(tmp_path), "train"))
+    assert (wrong.code, wrong.notes[-1]) == ("data-classes", line)
