@@ -120,7 +120,7 @@ def test_csv_has_a_row_for_each_layer(run: Run) -> None:
         (["summarise", "vgg:D"], 2, "did you mean `summarize`?"),
         (["summarize"], 2, "Missing argument 'REF'"),
         (["summarize", "vgg:D", "--depth", "0"], 2, "--depth"),
-        (["summarize", "vg:D"], 1, "did you mean `vgg:"),
+        (["summarize", "vg:D"], 1, "did you mean `vgg:D`?"),
         (["summarize", "vgg"], 1, "the variants are: A, A-LRN, B, C, D, E"),
         (["summarize", "vgg:D", "--set", "clases=3"], 1, "did you mean `classes`?"),
         (["summarize", "vgg:D", "--set", "classes"], 1, "is not NAME=VALUE"),

@@ -24,6 +24,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         ArchspecError: `cannot-write` when the disk is full or the folder is not writable. An earlier `path` is kept.
     """
+    refuse_device(path)
     temporary = temporary_path(path)
     try:
         with os_errors(path):
@@ -32,6 +33,15 @@ def atomic(path: Path) -> Iterator[Path]:
             replace(temporary, path)
     finally:
         discard(temporary)
+
+
+def refuse_device(path: Path) -> None:
+    """Raises ArchspecError (`cannot-write`) for a device, pipe or socket, which a file would replace."""
+    with os_errors(path):
+        other = path.exists() and not path.is_file() and not path.is_dir()
+    if other:
+        fact = f"cannot write `{path}`: it is a device or a pipe, which the file would replace"
+        raise fail("cannot-write", fact, help="give the name of a file")
 
 
 def temporary_path(path: Path) -> Path:
@@ -155,6 +165,7 @@ def check_file_writable(path: Path) -> None:
     Raises:
         ArchspecError: `cannot-write`.
     """
+    refuse_device(path)
     with os_errors(path):
         os.stat(path.parent)
     check_writable(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from archspec.diagnostics import ArchspecError, Diagnostic
-from archspec.runtime.system.atomic_write import check_output_folder, check_writable
+from archspec.runtime.system.atomic_write import check_output_file, check_output_folder, check_writable, write_text
 
 
 def refused(check: object, path: Path) -> Diagnostic:
@@ -63,3 +64,12 @@ def test_a_folder_must_be_new_or_empty(tmp_path: Path) -> None:
         assert wrong.code == "output-exists"
         assert words in wrong.message
         assert wrong.help == "give another `out`"
+
+
+@pytest.mark.parametrize("act", [write_text, lambda path, text: check_output_file(path, overwrite=True)])
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path, act: Callable[[Path, str], object]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ArchspecError, match="a device or a pipe"):
+        act(pipe, "text")
+    assert pipe.is_fifo()
