@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def measure(given: dict[str, Any]) -> dict[str, list[float]]:
         writer = EXPORT_FORMATS[EXPORTS[title]["format"]]
         run = import_module(f"archspec.runtime.export.runners.{writer.runner.stem}").load(folder, 1)["serving_default"]
         images = pixels if writer.takes_pixels else x
-        rows[title] = lambda run=run, images=images: run(images)["probabilities"]
+        rows[title] = partial(probabilities, run, images)
     expected = rows[PREDICT]()
     for title, call in rows.items():
         print(f"  {title:22} differs by {np.abs(call() - expected).max():.1e}", file=sys.stderr)
@@ -125,6 +126,10 @@ def measure(given: dict[str, Any]) -> dict[str, list[float]]:
                 call()
             found[title].append((time.process_time() - started) / 2)
     return found
+
+
+def probabilities(run: Callable[[Any], dict[str, Any]], images: Any) -> Any:
+    return run(images)["probabilities"]
 
 
 def in_process(given: dict[str, Any], onednn: str) -> dict[str, float]:

@@ -114,4 +114,4 @@ def _table(table: ExportTable) -> str:
     model = {each.verification.model_top1 for each in table.exports if each.verification}
     if len(model) == 1 and None not in model:
         lines.append(f"top-1 of the model: {100 * (model.pop() or 0):.2f} %")
-    return "\n".join([*lines, *(f"not written: {each.reason}" for each in table.refused)])
+    return "\n".join([*lines, *(each.reason for each in table.refused)])

@@ -22,7 +22,11 @@ from archspec.runtime.export.variants import at_input_size, dense_form, optimize
 from archspec.runtime.export.verify import Reference, Verification, tolerance_of, verify
 from archspec.runtime.export.version_folder import DESCRIPTION, check_version_folder, new_version
 from archspec.runtime.models.model_file import read_metadata
-from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
+from archspec.runtime.system.tensorflow_import import (
+    import_tensorflow,
+    native_messages_dropped,
+    need_tensorflow_backend,
+)
 
 SLOWER = 1.10
 """An optimized export that takes longer than this, in units of the plain one, is not written."""
@@ -100,7 +104,8 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
     with new_version(out, overwrite=options.overwrite) as (folder, final):
         options.report(f"writing {writer.name}")
         write = WriteOptions(options.precision, calibration, options.report)
-        signatures = writer.write(changed, folder, write)
+        with contextlib.nullcontext() if options.is_plain else native_messages_dropped():  # on kernels of 16 bits
+            signatures = writer.write(changed, folder, write)
         description = describe(writer, changed, signatures, precision=options.precision, rewrites=rewrites)
         _write_description(folder, description)
         verification = None

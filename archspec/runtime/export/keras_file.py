@@ -39,7 +39,10 @@ class KerasFile(ExportFormat):
         model = network.model
         if network.features is not None:
             model = keras.Model(model.inputs[0], [*model.outputs, *network.features.outputs], name=model.name)
-        save_model(model, folder / self.file, replace(network.metadata, class_names=network.class_names))
+        metadata = replace(network.metadata, class_names=network.class_names)
+        if network.graph is not None:  # no longer that of the spec; export.json keeps the spec
+            metadata = replace(metadata, spec=None)
+        save_model(model, folder / self.file, metadata)
         return {"serving_default": self.main_signature(network)}
 
     def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:

@@ -41,7 +41,6 @@ def pixel_function(network: ExportedNetwork) -> Iterator[Path]:
         return {network.output: network.main_value(x), **network.feature_values(x)}
 
     archive = keras.export.ExportArchive()
-    archive.track(network.model)
     archive.add_endpoint("serving_default", serving_default)
     with TemporaryDirectory() as folder:
         with warnings_hidden():

@@ -63,7 +63,6 @@ class SavedModel(ExportFormat):
             outputs = dict(zip(network.feature_names, shapes, strict=True))
             signatures["features"] = Signature(PREPROCESSED, outputs)
         archive = keras.export.ExportArchive()
-        archive.track(network.model)
         for name, function in functions.items():
             function.get_concrete_function()
             archive.add_endpoint(name, function)

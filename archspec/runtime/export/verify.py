@@ -60,8 +60,8 @@ class Verification:
     """Time to load the export, imports included."""
     latencies: tuple[Latency, ...]
     slowdown: float | None = None
-    """Latency at batch 1 in units of that of the plain export: the fastest of interleaved rounds in one process, which
-    other programs on the machine disturb least. None for a plain export."""
+    """Latency at batch 1 in units of that of the plain export: the fastest of interleaved rounds in one process on
+    one thread, which other programs on the machine disturb least. None for a plain export."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -144,7 +144,7 @@ def verify(
         try:
             result = run_program(Path(__file__).parent / "runners" / "measure.py", request)
             with np.load(outputs, allow_pickle=False) as arrays:
-                found = {name.removeprefix("0/"): arrays[name] for name in arrays.files if name.startswith("0/")}
+                found = {name: arrays[name] for name in arrays.files}
         except (ChildFailedError, OSError) as error:
             raise fail(
                 "export-fails",
@@ -163,7 +163,8 @@ def verify(
             f"in `{worst}`",
             help="nothing was written; please report this with the spec of the network",
         )
-    times = {int(batch): rows for batch, rows in result["times"].items()}
+    times = result["times"]
+    compared = times.pop("compared", None)
     main = found[f"serving_default/{network.output}"]
     labels = reference.images.labels
     return Verification(
@@ -173,10 +174,8 @@ def verify(
         top1=None if labels is None else float((main.argmax(1) == labels).mean()),
         model_top1=None if labels is None else float((reference.main.argmax(1) == labels).mean()),
         load_seconds=result["load_seconds"],
-        latencies=tuple(
-            Latency(batch, rows[0]["median"], rows[0]["p95"], rows[0]["cpu"]) for batch, rows in times.items()
-        ),
-        slowdown=times[1][0]["fastest"] / times[1][1]["fastest"] if plain and 1 in times else None,
+        latencies=tuple(Latency(int(batch), row["median"], row["p95"], row["cpu"]) for batch, row in times.items()),
+        slowdown=compared[0]["fastest"] / compared[1]["fastest"] if compared else None,
     )
 
 

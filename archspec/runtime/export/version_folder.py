@@ -23,6 +23,8 @@ from archspec.runtime.system.atomic_write import (
 )
 
 DESCRIPTION = "export.json"
+FILES = (".onnx", ".tflite", ".keras", ".pb", ".h5")
+"""Suffixes of files, which the name of a folder should not have."""
 
 
 def versions(folder: Path) -> list[int]:
@@ -45,8 +47,15 @@ def check_version_folder(folder: Path, format: str) -> None:
     """Check before long work that a new version of that format can be written to `folder`. Changes nothing.
 
     Raises:
-        ArchspecError: `output-exists` where something other than exports of this format is there; `cannot-write`.
+        ArchspecError: `bad-output` for the name of a file; `output-exists` where something other than exports of this
+            format is there; `cannot-write`.
     """
+    if folder.suffix in FILES and not folder.exists():
+        raise fail(
+            "bad-output",
+            f"an export is a folder of versions, but `{folder}` is the name of a file",
+            help=f"`-o {folder.with_suffix('')}`, in which `1` is then the folder of the file",
+        )
     if folder.is_symlink() or folder.exists():
         if not folder.is_dir():
             raise fail("output-exists", f"`{folder}` exists and is not a folder", help="give another `-o`")

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import archspec
 from archspec.diagnostics import ArchspecError, fail
@@ -97,6 +98,8 @@ def test_a_saved_model_is_described_and_measured(run: Path, tmp_path: Path) -> N
     assert found.top1 == found.model_top1 == archspec.evaluate(run, "digits").top1
     assert (found.top1_agreement, found.images) == (1.0, "450 images of digits")
     assert [each.batch for each in found.latencies] == [1, 32]
+    sizes = [np.prod(shape) for name, shape in tf.train.list_variables(str(done.path / "variables" / "variables"))[1:]]
+    assert sum(sizes) == keras.saving.load_model(run / "best.keras").count_params()  # each weight is stored once
     description = described(done.path)
     assert description["class_names"] == list("0123456789")
     assert description["verification"]["top1"] == found.top1
@@ -212,6 +215,12 @@ def test_a_folder_in_the_old_layout_is_refused(run: Path, tmp_path: Path) -> Non
     (tmp_path / "saved" / "saved_model.pb").touch()
     with pytest.raises(ArchspecError, match="without version folders"):
         archspec.export(run, tmp_path / "saved", overwrite=True)
+
+
+def test_the_name_of_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError, match="bad-output") as caught:
+        archspec.export("run", tmp_path / "net.onnx", format="onnx")
+    assert f'`out="{tmp_path / "net"}"`' in (caught.value.diagnostics[0].help or "")
 
 
 def test_chosen_images_are_balanced_and_seeded() -> None:
@@ -372,8 +381,8 @@ def test_all_formats_are_tried_and_refusals_are_told(tmp_path: Path, monkeypatch
     assert "1.00" in text[1]
     assert text[-3:] == [
         "top-1 of the model: 96.00 %",
-        "not written: litert in int8 is not written",
-        "not written: onnx in int8 is not written",
+        "litert in int8 is not written",
+        "onnx in int8 is not written",
     ]
     archspec.export_all("run", tmp_path, report=lines.append)
     assert lines == [f"{each} in int8 is left out: it needs `data` or `calibration`" for each in ("litert", "onnx")]
