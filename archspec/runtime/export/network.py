@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class ExportedNetwork:
         """Of one sample."""
         return tuple(self.model.input_shape[1:])
 
-    @property
+    @cached_property
     def output(self) -> str:
         """`probabilities`, or `logits` where the network does not end in softmax."""
         return "logits" if logits_of(self.model) is self.model else "probabilities"
