@@ -22,7 +22,7 @@ class Block:
 
     label: str
     path: str
-    """Of the innermost block, where a block contains nothing but another one."""
+    """Of the innermost block, where a block contains nothing but another one; of a repeat `conv4_x/2-36`."""
     start: int
     stop: int
     children: tuple[Block, ...] = ()
@@ -40,7 +40,9 @@ class Block:
 
     @property
     def depth(self) -> int:
-        """The number of components of its path."""
+        """The number of components of its path; of a repeat, those that its copies share."""
+        if self.is_repeat:
+            return self.path.count("/")
         return self.path.count("/") + 1 if self.path else 0
 
     def body(self, copies: str) -> tuple[Block, ...]:
@@ -168,7 +170,9 @@ class Tree:
         first, last = units[0], units[-1]
         label = _copy(first)[0] or first.label
         outputs = [net for unit in units for net in unit.outputs if self.last_read[net] >= last.stop]
-        path = first.path.rpartition("/")[0] if first.path.count("/") else first.path
+        one, other = first.path.split("/"), last.path.split("/")
+        shared = next(place for place, words in enumerate(zip(one, other, strict=False)) if words[0] != words[1])
+        path = "/".join([*one[:shared], f"{one[shared]}-{other[shared]}"])
         return Block(
             label, path, first.start, last.stop, tuple(units), True, first.inputs, tuple(outputs), False, first.kind
         )

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -71,6 +71,12 @@ class Drawn:
     def of(self, kind: str) -> list[Item]:
         return [item for item in self.items if item.kind == kind]
 
+    @cached_property
+    def by_path(self) -> tuple[dict[str, Rect], dict[str, Rect]]:
+        """The layers and the folded blocks."""
+        layers, folded = ({item.path: item.rect for item in self.of(kind)} for kind in ("layer", "folded"))
+        return layers, folded
+
     @property
     def boxes(self) -> list[Item]:
         return [item for item in self.items if item.kind != "block"]
@@ -133,7 +139,7 @@ def _points(data: str) -> list[Point]:
 
 
 def problems(drawn: Drawn, graph: Graph, *, complete: bool) -> list[str]:
-    """What is wrong with the drawing of a graph; `complete` says that every layer must be in it."""
+    """What is wrong with the drawing of a graph; `complete`: every layer must be in it, or in a folded block."""
     found = [*_overlaps(drawn), *_outside(drawn), *_crossings(drawn), *_wrong_shapes(drawn, graph)]
     found += [*_hidden_labels(drawn), *_hidden_edges(drawn)]
     if complete:
@@ -220,11 +226,12 @@ def _wrong_shapes(drawn: Drawn, graph: Graph) -> Iterator[str]:
 
 def _missing(drawn: Drawn, graph: Graph) -> Iterator[str]:
     """Layers that are not drawn once, and edges whose lines do not lead from the one box to the other."""
+    paths = Counter(node.path for node in graph.nodes)
     count = Counter(item.path for item in drawn.of("layer"))
-    if count != Counter(node.path for node in graph.nodes):
-        yield f"layers are drawn {dict(count - Counter(node.path for node in graph.nodes))} times too often"
+    if not drawn.of("folded") and count != paths:
+        yield f"layers are drawn too often: {dict(count - paths)}, or not: {dict(paths - count)}"
         return
-    boxes = {item.path: item.rect for item in drawn.of("layer")}
+    boxes = {node.path: _box(drawn, node.path) for node in graph.nodes}
     lines: dict[int, list[list[Point]]] = defaultdict(list)
     for net, points in drawn.edges:
         lines[net].append(points)
@@ -232,11 +239,34 @@ def _missing(drawn: Drawn, graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         for net in node.inputs:
             readers[net].append(node.path)
-    for net, paths in readers.items():
-        reached = _reached(boxes[graph.nodes[net].path], lines[net])
-        for path in paths:
-            if not any(_touches(boxes[path], point) for point in reached):
+    for net, readings in readers.items():
+        start = boxes[graph.nodes[net].path]
+        reached = _reached(start, lines[net])
+        for path in readings:
+            if boxes[path] != start and not any(_touches(boxes[path], point) for point in reached):
                 yield f"no line leads from {graph.nodes[net].path} to {path}"
+
+
+def _box(drawn: Drawn, path: str) -> Rect:
+    """The box of a layer, or of the folded block or repeat that contains it."""
+    layers, folded = drawn.by_path
+    found = layers.get(path) or next((folded[each] for each in _prefixes(path) if each in folded), None)
+    return found or next(rect for each, rect in folded.items() if _is_copy(path, each))
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _is_copy(path: str, repeat: str) -> bool:
+    """Whether a path is in a repeat, `conv4_x/2-36`."""
+    found = re.fullmatch(r"(.*?)(\d+)-(?:.*?)(\d+)", repeat)
+    if not found or not path.startswith(found[1]):
+        return False
+    number = re.match(r"\d+", path.removeprefix(found[1]))
+    return number is not None and int(found[2]) <= int(number[0]) <= int(found[3])
 
 
 def _touches(rect: Rect, point: Point) -> bool:

@@ -27,6 +27,7 @@ def test_drawings_of_the_zoo_show_every_layer_and_edge(family: str) -> None:
     for direction in ("down", "right"):
         folded = read(archspec.draw(network, direction=direction).svg())  # type: ignore[arg-type]
         assert problems(folded, graph, complete=False) == []
+    assert problems(read(archspec.draw(network, unfold=True, depth=2).svg()), graph, complete=True) == []
     if len(graph.nodes) <= MOST_NODES:
         assert problems(read(archspec.draw(network, unfold=True).svg()), graph, complete=True) == []
 

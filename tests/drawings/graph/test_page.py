@@ -73,10 +73,14 @@ def test_a_click_opens_a_block_and_its_title_folds_it(resnet: Page) -> None:
     assert stage.get_attribute("class") == "folded"
     stage.click()
     assert box(resnet, "conv4_x").get_attribute("class") == "block current"
-    assert [item.path for item in drawn(resnet).of("folded")][1:4] == ["conv3_x", "conv4_x/1/bottleneck", "conv4_x/2"]
-    box(resnet, "conv4_x/2").click()
+    assert [item.path for item in drawn(resnet).of("folded")][1:4] == [
+        "conv3_x",
+        "conv4_x/1/bottleneck",
+        "conv4_x/2-36",
+    ]
+    box(resnet, "conv4_x/2-36").click()
     assert "conv4_x/2/bottleneck/conv_bn/conv" in [item.path for item in drawn(resnet).of("layer")]
-    box(resnet, "conv4_x/2").locator("text.copies").click()
+    box(resnet, "conv4_x/2-36").locator("text.copies").click()
     units = [item.path for item in drawn(resnet).of("folded") if item.path.startswith("conv4_x/")]
     assert len(units) == 36  # Table 1 of He et al. 2016
     box(resnet, "conv4_x").locator("text.title").first.click()
