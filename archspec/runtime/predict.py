@@ -28,6 +28,7 @@ from archspec.runtime.image_inputs import (
     names_of_classes,
 )
 from archspec.runtime.models.classifier import probabilities_of
+from archspec.runtime.models.finite_weights import not_finite
 from archspec.runtime.models.fold_batch_norm import fold_batch_norm
 from archspec.runtime.models.model_file import load_model, read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
@@ -96,6 +97,8 @@ def predict(
     need_tensorflow_backend()
     tf = import_tensorflow()
     loaded, metadata = load_model(model)
+    if warning := not_finite(loaded, model):
+        report(warning)
     network = fold_batch_norm(probabilities_of(loaded))
     input_shape = tuple(network.input_shape[1:])
     check_images_enter(input_shape)

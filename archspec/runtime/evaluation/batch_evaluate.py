@@ -27,6 +27,7 @@ from archspec.runtime.evaluation.options import EvaluationOptions, Target, proto
 from archspec.runtime.evaluation.outputs import NO_OUTPUTS, EvaluationOutputs
 from archspec.runtime.evaluation.predictions import Predictions, image_digests, image_names, load_predictions
 from archspec.runtime.evaluation.result import Evaluation
+from archspec.runtime.models.finite_weights import not_finite
 from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
@@ -131,6 +132,8 @@ class _Evaluator:
             return [load_predictions(target.path)]
         report, data = self.options.report, str(self.options.data)
         network = Predictor.open(target.path, self.workers.strategy)
+        if warning := not_finite(network.model, network.path):
+            report(warning)
         channels = int(network.input_shape[-1] or 0)
         if channels not in self.images:
             self.images[channels] = self.options.open_images(channels)

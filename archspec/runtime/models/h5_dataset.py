@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,17 +14,10 @@ from archspec.diagnostics import fail
 
 HELP = "check that the file is complete; download or save it again"
 ERRORS = (
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-    AttributeError,
-    IndexError,
-    OverflowError,
-    MemoryError,
+    *(OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError, OverflowError, MemoryError),
+    *(EOFError, zipfile.BadZipFile, zlib.error),
 )
-"""What h5py raises for damaged bytes, wherever they are."""
+"""What h5py raises for damaged bytes, wherever they are; and zipfile, for an HDF5 file in a `.keras` file."""
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from archspec.runtime.weights.input_channels import adapted, first_convolution
 from archspec.runtime.weights.keras_units import model_slots
 from archspec.runtime.weights.load import assign
 from archspec.runtime.weights.matching import Slot, Unit, shown
-from archspec.runtime.weights.weight_file import WeightSource, open_source
+from archspec.runtime.weights.weight_file import WeightSource, open_source, weight_path
 from archspec.runtime.weights.weight_sets import rank
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def _pairs(graph: Graph, source: str, maps: Sequence[str], paths: Sequence[str])
 def _source_graph(source: str, name: str) -> Graph:
     """The graph of the source; a named map needs the order of its layers."""
     try:
-        spec = None if source.startswith("keras:") else read_metadata(source).spec
+        spec = None if source.startswith("keras:") else read_metadata(weight_path(source)[0]).spec
     except ArchspecError as error:
-        if error.diagnostics[0].code == "model-not-found":
+        if error.diagnostics[0].code in ("model-not-found", "weights-not-found", "weights-unknown"):
             raise
         spec = None
     if spec is None:

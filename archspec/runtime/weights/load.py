@@ -57,7 +57,7 @@ def load_weights(
     return replace(matching, not_finite=not_finite)
 
 
-ADAPT = "add `--adapt-input`, in Python `adapt_input=True`; {}"
+ADAPT = "add `--adapt-input`, in Python `adapt_input=True`, which adapts {}"
 
 
 def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> str:

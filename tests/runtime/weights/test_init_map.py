@@ -113,3 +113,26 @@ def test_what_does_not_fit_is_refused_with_the_table_and_nothing_is_set(trained:
     assert "has no spec" in no_spec.message
     flat = refused(archspec.load("resnet-cifar:20"), trained, "vgg-a-to-deeper")
     assert flat.code == "init-map"
+
+
+def test_a_map_reads_one_of_several_sets(tmp_path: Path) -> None:
+    """`FILE#KEY`, and the choice among sets is said here, too."""
+    from tests.runtime.weights import torch_writer
+
+    (tmp_path / "net.yaml").write_text(
+        "name: net\ninput: [4, 4, 3]\nlayers: [{name: conv, conv: {filters: 2, kernel_size: 1}}, flatten, dense: 2]\n"
+    )
+    kernel = np.ones((2, 3, 1, 1), "float32")
+    sets = [{"conv.weight": factor * kernel, "conv.bias": np.zeros(2, "float32")} for factor in (1, 2, 3)]
+    path = torch_writer.save(tmp_path / "x.pth", dict(zip(("model", "model_ema", "other"), sets, strict=True)))
+    network = archspec.load(str(tmp_path / "net.yaml"))
+    for source, expected in ((str(path), 1), (f"{path}#model_ema", 2), (f"{path}#other", 3)):
+        model = network.build()
+        transfer = initialize_from(model, network.graph(), source, ["conv"])
+        np.testing.assert_array_equal(model.get_layer("conv").kernel, np.full((1, 1, 3, 2), expected, "float32"))
+    assert not transfer.remarks
+    first = initialize_from(model, network.graph(), str(path), ["conv"]).remarks
+    assert first == (f"weights `model`; not taken: `{path}#model_ema`, `{path}#other`",)
+    torch_writer.save(path, {"teacher": sets[0], "student": sets[1]})
+    with pytest.raises(ArchspecError, match="several-weights"):
+        initialize_from(model, network.graph(), str(path), ["conv"])
