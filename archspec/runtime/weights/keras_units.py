@@ -46,6 +46,21 @@ def model_slots(graph: KerasGraph) -> dict[int, Slot]:
     }
 
 
+def statistics(graph: KerasGraph) -> dict[str, tuple[Any, Any]]:
+    """Mean and variance of the STATISTICS layers of a model, by their paths."""
+    return {
+        call.path: (_numbers(call.operation.mean), _numbers(call.operation.variance))
+        for call in graph.calls
+        if call.kind == STATISTICS and getattr(call.operation, "mean", None) is not None
+    }
+
+
+def _numbers(tensor: Any) -> Any:
+    import numpy as np
+
+    return np.asarray(tensor, "float32").reshape(-1)
+
+
 def in_spec_order(slots: dict[int, Slot], keras: KerasGraph, graph: Graph | None) -> list[Slot]:
     """The slots in the order of the spec, which is also the order in which the layers were made.
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from archspec.diagnostics import fail, listed
 from archspec.graph.ir import Graph
-from archspec.runtime.models.keras_graph import keras_graph
+from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.weights.find_matching import WeightTarget, find
-from archspec.runtime.weights.keras_units import in_spec_order, model_slots
+from archspec.runtime.weights.keras_units import in_spec_order, model_slots, statistics
 from archspec.runtime.weights.matching import Matching, Sizes, Slot, Unit, head_of, mismatch
-from archspec.runtime.weights.weight_file import open_source
+from archspec.runtime.weights.weight_file import WeightSource, open_source
 
 
 def load_weights(
@@ -54,7 +54,22 @@ def load_weights(
                 help=ADAPT.format(adaptable.adapted) if adaptable else _remedy(order, opened.units, new_head=new_head),
             )
         not_finite = assign(matching.pairs)
-    return replace(matching, not_finite=not_finite)
+    return replace(matching, not_finite=not_finite, unused=(*matching.unused, *_other_statistics(keras, opened)))
+
+
+def _other_statistics(keras: KerasGraph, source: WeightSource) -> list[Unit]:
+    """The layers of the source with a mean and variance of the input that no layer of the model has."""
+    import numpy as np
+
+    own = list(statistics(keras).values())
+    return [
+        Unit("statistics", path, ())
+        for path, (mean, variance) in source.statistics.items()
+        if not any(
+            mean.shape == other.shape and np.allclose(mean, other) and np.allclose(variance, spread)
+            for other, spread in own
+        )
+    ]
 
 
 ADAPT = "add `--adapt-input`, in Python `adapt_input=True`, which adapts {}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.weights.applications import application, model_with
 from archspec.runtime.weights.file_format import HELP, file_format, missing
 from archspec.runtime.weights.h5_file import h5_file
-from archspec.runtime.weights.keras_units import model_units
+from archspec.runtime.weights.keras_units import model_units, statistics
 from archspec.runtime.weights.matching import Unit
 from archspec.runtime.weights.safetensors_file import safetensors_file
 from archspec.runtime.weights.state_dict import torch_units
@@ -36,6 +36,8 @@ class WeightSource:
     sorted_by_name: bool = False
     key: str = ""
     """Which set of the file it is; empty for a file with one set."""
+    statistics: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Mean and variance of layers that normalize the input; in a spec they are arguments of `normalize`."""
     whole: bool = False
     """Whether it is all sets of the file as one network."""
     others: tuple[WeightSource, ...] = ()
@@ -141,4 +143,4 @@ def of_model(model: Any) -> WeightSource:
     """The units of a Keras model, with its graph."""
     graph = keras_graph(model)
     units = model_units(graph)
-    return WeightSource(list(units.values()), graph, tuple(units))
+    return WeightSource(list(units.values()), graph, tuple(units), statistics=statistics(graph))

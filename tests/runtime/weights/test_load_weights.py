@@ -78,3 +78,18 @@ def test_a_weight_file_of_keras_applications_is_read_through_its_function(tmp_pa
     assert load_weights(model, tmp_path / "resnet50_like.weights.h5").how == "by graph"
     x = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(model(x), other(x), atol=1e-6)
+
+
+def test_statistics_of_the_input_that_the_spec_does_not_have_are_named(tmp_path: Path) -> None:
+    """They are arguments of `normalize` in a spec, so that a file cannot set them."""
+    inputs = keras.Input((4, 4, 3))
+    normalization = keras.layers.Normalization(name="stats")
+    normalization.adapt(np.random.default_rng(0).normal(3, 2, (9, 4, 4, 3)))
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(normalization(inputs)))
+    source = keras.Model(inputs, outputs)
+    source.save(tmp_path / "x.keras")
+    (tmp_path / "same.yaml").write_text(archspec.from_keras(source))
+    (tmp_path / "none.yaml").write_text("name: none\ninput: [4, 4, 3]\nlayers: [flatten, dense: 2]\n")
+    for name, unused in (("same", []), ("none", ["stats"])):
+        matching = load_weights(archspec.load(str(tmp_path / f"{name}.yaml")).build(), tmp_path / "x.keras")
+        assert [unit.name for unit in matching.unused] == unused
