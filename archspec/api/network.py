@@ -180,7 +180,7 @@ class Network:
         show: Sequence[Figure] | None = None,
         log: bool | None = None,
         layer: str | None = None,
-        image: str | Path | None = None,
+        image: StrPath | None = None,
     ) -> Drawing:
         """Draw the network, as `archspec.draw` does. A notebook shows the drawing.
 

@@ -200,7 +200,7 @@ def _layer(entry: Mapping[str, Any], depth: int) -> Any:
     arguments = _arguments(found, kind, name, given)
     if entry["class_name"] == "ThresholdedReLU":
         arguments["threshold"] = arguments.pop("theta", 1.0)
-    layer = found(**arguments)
+    layer: Any = found(**arguments)
     layer.trainable = bool(given.get("trainable", True))
     return layer
 
