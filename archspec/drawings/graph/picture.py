@@ -181,4 +181,4 @@ class _Placer:
                 self.picture.labels.append(Label(net, x, end + 11, text))
             else:
                 y = axis - 3 if not place else axis + PITCH * (len(child.outputs) - 1) + 10
-                self.picture.labels.append(Label(net, end + STUB, y, text))
+                self.picture.labels.append(Label(net, end + STUB + 2, y, text))

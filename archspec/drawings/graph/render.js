@@ -112,7 +112,7 @@ function renderShapes(out, kid, axis, end) {
   const several = kid.outs.length > 1, beside = C.pitch * (kid.outs.length - 1);
   kid.outs.slice(-2).reverse().forEach((net, place) => {
     const text = shapeOf(net), left = several && !place ? axis - C.stub - textWidth(text, C.small) : axis + C.stub + beside;
-    const [x, y] = options.down ? [left, end + 11] : [end + C.stub, place ? axis + beside + 10 : axis - 3];
+    const [x, y] = options.down ? [left, end + 11] : [end + C.stub + 2, place ? axis + beside + 10 : axis - 3];
     if (!hidden(out, x, y - 9, x + 200, y)) out.shapes.push(words(x, y, text, C.small, `class="faint" data-net="${net}"`));
   });
 }

@@ -16,7 +16,7 @@ from archspec.graph.ir import Graph
 
 MARGIN = 16
 PAGE = (1100, 1600)
-"""Pixels that fit a page of A4: at 200 mm x 290 mm, the labels of 11 pixels are then 2 mm high."""
+"""Pixels across and along that fit a page of A4: at 200 mm x 290 mm, the labels of 11 pixels are 2 mm high."""
 CAPTION = 30
 """Height of the name of the network above the drawing."""
 
@@ -53,14 +53,13 @@ def chosen_layout(tree: Tree, depth: int | None, unfold: bool, down: bool, show:
 
     Without options, everything is open if it fits a page, else as many of the `firsts` as fit.
     """
-    page = PAGE if down else PAGE[::-1]
 
     def layout(view: BlockView) -> Layout:
         return Layout(tree.graph, view, down, show)
 
     def fits(found: Layout) -> bool:
         size = found.size(tree.root)
-        return size.before + size.behind <= page[0] and size.length <= page[1]
+        return size.before + size.behind <= PAGE[0] and size.length <= PAGE[1]
 
     everything = layout(BlockView(depth, unfold))
     if depth is not None or unfold or fits(everything):
