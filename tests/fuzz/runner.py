@@ -105,7 +105,12 @@ def _batch(tasks: Sequence[Task], seed: int) -> Iterator[Finding]:
         if not child:
             os.close(reader)
             with os.fdopen(writer, "w") as out:
-                _child(tasks, seed, out)
+                try:
+                    _child(tasks, seed, out)
+                except BaseException:
+                    out.write(
+                        json.dumps({"case": 0, "signature": "the fuzzer fails", "text": traceback.format_exc()}) + "\n"
+                    )
             os._exit(0)
         os.close(writer)
         current, hung = 0, False
