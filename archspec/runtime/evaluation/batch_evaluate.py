@@ -132,8 +132,8 @@ class _Evaluator:
             return [load_predictions(target.path)]
         report, data = self.options.report, str(self.options.data)
         network = Predictor.open(target.path, self.workers.strategy)
-        if warning := not_finite(network.model, network.path):
-            report(warning)
+        if line := not_finite(network.model, network.path):
+            report(line)
         channels = int(network.input_shape[-1] or 0)
         if channels not in self.images:
             self.images[channels] = self.options.open_images(channels)
