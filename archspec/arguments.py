@@ -128,11 +128,15 @@ def one_of(argument: str, value: str, known: Sequence[str]) -> str:
     raise fail("bad-argument", f"{option(argument)} cannot be `{short(value)}`", help=help)
 
 
+SHOWN = (str, int, float, NoneType, list, tuple)
+"""Values that an error shows; of others it names the class."""
+
+
 def _wrong(function: str, name: str, kind: Any, value: Any, remedy: str | None) -> Exception:
     choices = [each for each in get_args(kind) if isinstance(each, str)] if _origin(kind) is Literal else []
     near = did_you_mean(value, choices) if isinstance(value, str) else None
     help = near or remedy or f"`help(archspec.{function})` describes its arguments"
-    shown = f"`{short(repr(value))}`" if isinstance(value, (str, int, float, NoneType)) else _a(type(value).__name__)
+    shown = f"`{short(repr(value))}`" if isinstance(value, SHOWN) else _a(type(value).__name__)
     return fail("bad-argument", f"{option(name)} must be {_named(kind)}, but is {shown}", help=help)
 
 
@@ -245,7 +249,9 @@ def _named(kind: Any) -> str:
     if origin is Literal:
         return f"one of {listed(get_args(kind))}"
     if origin is collections.abc.Sequence:
-        return f"a list of {LISTS.get(get_args(kind)[0], 'paths')}"
+        (item,) = get_args(kind)
+        words = " and ".join(f"`{each}`" for each in get_args(item))
+        return f"a list of {words if _origin(item) is Literal else LISTS.get(item, 'paths')}"
     if origin in (os.PathLike, collections.abc.Callable):
         return "a path" if origin is os.PathLike else "a function"
     return NAMES.get(kind) or _a(kind.__name__)
