@@ -218,6 +218,7 @@ DISTRIBUTION = {
     "PIL": "pillow",
     "google": "protobuf",
     "mlflow": "mlflow-skinny",
+    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 """Import name -> name of the distribution, where they differ by more than `_` and `-`."""

@@ -15,4 +15,9 @@ def load(folder: str, threads: int = 0) -> dict[str, Callable[[Any], dict[str, A
     model.load_weights(place / "model.weights.h5")
     description = json.loads((place / "export.json").read_text(encoding="utf-8"))
     names = list(description["signatures"]["serving_default"]["outputs"])
-    return {"serving_default": lambda images: dict(zip(names, model.predict_on_batch(images), strict=True))}
+
+    def call(images: Any) -> dict[str, Any]:
+        found = model.predict_on_batch(images)
+        return dict(zip(names, found if isinstance(found, list) else [found], strict=True))
+
+    return {"serving_default": call}
