@@ -101,7 +101,7 @@ def read_evaluation(path: Path) -> tuple[Path, ErrorFigure]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from None
     if not isinstance(record, dict):
         raise _unreadable(path, "it is no JSON object")
@@ -116,7 +116,7 @@ def _rows(path: Path) -> Iterator[dict[str, float]]:
                 yield {name: float(text) for name, text in row.items() if name and text}
     except FileNotFoundError:
         return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise _unreadable(path, error) from None
 
 

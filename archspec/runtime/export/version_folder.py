@@ -38,7 +38,7 @@ def read_description(version: Path) -> dict[str, Any] | None:
     """The content of `export.json` in a version folder; None without one that can be read."""
     try:
         found = json.loads((version / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

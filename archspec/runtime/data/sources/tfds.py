@@ -108,6 +108,6 @@ def _read(path: Path) -> dict[str, Any]:
     """A JSON file of TensorFlow Datasets; {} if it does not exist or is not a JSON object."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

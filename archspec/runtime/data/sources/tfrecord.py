@@ -113,7 +113,10 @@ def _class_names(source: Path, indices: dict[str, Index]) -> dict[int, str]:
         raise fail("data-empty", f"`{source}` has no records")
     listing = (source if source.is_dir() else source.parent) / "label.labels.txt"
     if listing.is_file():
-        names = dict(enumerate(listing.read_text(encoding="utf-8").splitlines()))
+        try:
+            names = dict(enumerate(listing.read_text(encoding="utf-8").splitlines()))
+        except UnicodeDecodeError:
+            raise fail("data-format", f"`{listing}` is not UTF-8 text", help="save it as UTF-8") from None
         if labels[-1] >= len(names) or labels[0] < 0:
             wrong = labels[0] if labels[0] < 0 else labels[-1]
             raise fail("data-format", f"a record has the label {wrong}, but `{listing}` has {len(names)} names")
