@@ -46,6 +46,7 @@ class ExplainMethod(Declared):
         name: as in `archspec explain NAME`.
         takes: "images" where the method explains images, "data" where it needs a data set, "nothing" where it reads
             only the weights.
+        one_at_a_time: whether a single image is long work, whose progress is reported.
         caveat: what a user must know to read the pictures; printed with each result. "" for none.
         extra: the extra of archspec that installs the packages; "" for none.
         packages: modules that the method imports from it.
@@ -53,6 +54,7 @@ class ExplainMethod(Declared):
 
     registry = EXPLAIN_METHODS
     takes: ClassVar[str] = "images"
+    one_at_a_time: ClassVar[bool] = False
     caveat: ClassVar[str] = ""
     extra: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()
@@ -78,6 +80,7 @@ class ExplainMethod(Declared):
 
         found: list[ExplainedImage] = []
         for batch in images:
-            found += self.explain_batch(network, batch)
-            images.tell(report, len(found))
+            for part in batch.singles() if self.one_at_a_time else (batch,):
+                found += self.explain_batch(network, part)
+                images.tell(report, len(found))
         return Findings(tuple(found))

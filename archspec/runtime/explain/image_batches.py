@@ -37,6 +37,13 @@ class ImageBatch:
         return len(self.names)
 
 
+    def singles(self) -> Iterator[ImageBatch]:
+        """Batches of one image each."""
+        for row in range(len(self)):
+            part = slice(row, row + 1)
+            yield ImageBatch(self.names[part], self.labels[part], self.pixels[part], self.x[part])
+
+
 @dataclass
 class ImageBatches:
     """Iterates over the batches, any number of times. Images that cannot be decoded are left out and kept in `bad`."""

@@ -130,6 +130,7 @@ class IntegratedGradients(ExplainMethod):
     """
 
     name = "integrated-gradients"
+    one_at_a_time = True
 
     classes: tuple[str, ...] = CLASSES
     baseline: str = arg(choice(*LEVELS), "the image that means nothing: one pixel value everywhere", "black")

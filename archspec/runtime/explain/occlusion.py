@@ -53,6 +53,7 @@ class Occlusion(ExplainMethod):
     """
 
     name = "occlusion"
+    one_at_a_time = True
 
     classes: tuple[str, ...] = CLASSES
     size: int | None = arg(optional(POSITIVE), "side of the square, pixels; by default a seventh of the image", None)
