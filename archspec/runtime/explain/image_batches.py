@@ -36,7 +36,6 @@ class ImageBatch:
     def __len__(self) -> int:
         return len(self.names)
 
-
     def singles(self) -> Iterator[ImageBatch]:
         """Batches of one image each."""
         for row in range(len(self)):
