@@ -116,7 +116,7 @@ def _read(name: str, shipped: list[str], folder: str, what: str, variant: str | 
 def _is_missing(path: str) -> bool:
     try:
         os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return True
     except (OSError, ValueError):  # which reading the file explains
         return False

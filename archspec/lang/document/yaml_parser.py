@@ -34,6 +34,8 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
             raise fail("page-not-found", f"`{path}` is a folder, not a {what}", help="give the path of a .yaml file")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise fail("page-not-found", f"there is no file `{path}`") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise fail("page-not-found", f"`{path}` cannot be read: {reason}") from None

@@ -1,4 +1,4 @@
-"""Files of VGG from before its layers were named after stage and position (docs/decisions/0018-vgg-names.md)."""
+"""Files of VGG from before its layers were named after stage and position (docs/decisions/0020-vgg-names.md)."""
 
 from __future__ import annotations
 
