@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import archspec
-from archspec.runtime.system.processor import ONEDNN, name
+from archspec.runtime.system.processor import ONEDNN, name, processor
 
 PREDICT, FUNCTION = "model.predict", "tf.function(model)"
 PLAIN, OPTIMIZED = "SavedModel", "SavedModel, optimized"
@@ -57,6 +57,7 @@ def write_model(reference: str, side: int, folder: Path) -> Path:
     import numpy as np
 
     from archspec.runtime.export.check_images import smooth_image
+    from archspec.runtime.models.classifier import logits_of
     from archspec.runtime.models.model_file import load_model, save_model
 
     path, generator = folder / "model.keras", np.random.default_rng(0)
@@ -65,6 +66,9 @@ def write_model(reference: str, side: int, folder: Path) -> Path:
     for layer in model.layers:
         if type(layer).__name__ == "BatchNormalization":
             layer.set_weights([generator.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
+    last = next(layer for layer in reversed(model.layers) if layer.weights)
+    scores = np.asarray(logits_of(model)(generator.normal(size=(2, side, side, 3)).astype("float32")))
+    last.set_weights([each / scores.std() for each in last.get_weights()])  # else one probability is 1
     save_model(model, path, metadata)
     images = np.stack([smooth_image(generator, side, side, 3) for _ in range(100)])
     np.savez(folder / "images.npz", x=images, y=np.arange(100) % 10)
@@ -101,6 +105,8 @@ def measure(given: dict[str, Any]) -> dict[str, list[float]]:
     from archspec.runtime.export.export_format import EXPORT_FORMATS
     from archspec.runtime.models.model_file import load_model
 
+    if processor()["onednn"] not in (None, os.environ[ONEDNN] == "1"):
+        raise RuntimeError("TensorFlow has not followed the environment variable of oneDNN")
     model, metadata = load_model(given["model"])
     shape = tuple(model.input_shape[1:])
     pixels = np.random.default_rng(1).uniform(0, 255, (1, *shape)).astype(np.float32)
