@@ -28,7 +28,7 @@ class Methods(SentenceGroup):
         return list(METHODS)
 
 
-@click.group("explain", cls=Methods)
+@click.group("explain", cls=Methods, subcommand_metavar="METHOD MODEL [IMAGE]...")
 def command() -> None:
     """Explain what a trained network does with images: heat maps, gradients, features, and the numbers behind them."""
 

@@ -34,7 +34,7 @@ def gradcam_plus_plus_maps(features: Array, gradients: Array) -> Array:
 
 @declared
 class GradCamPlusPlus(ExplainMethod):
-    """Grad-CAM++: Grad-CAM whose weights favour positions of large gradient (Chattopadhay et al. 2018).
+    """Grad-CAM++: Grad-CAM whose weights favor positions of large gradient (Chattopadhay et al. 2018).
 
     It covers several objects of one class better than Grad-CAM. Its values have no unit: they compare positions of one
     map only.
