@@ -11,8 +11,10 @@ from typing import Any
 
 PICKLE_BYTES = 64 << 20
 """The pickle of a state dict, without the numbers; a network of ten thousand tensors has 2 MB."""
-PICKLE_STEPS = 2_000_000
-"""Instructions of a pickle, and items that they copy; a state dict of ten thousand tensors has 400,000."""
+PICKLE_STEPS = 400_000
+"""Instructions of a pickle, and items that they copy, of any file: half a second. A tensor has about 45 of them."""
+BYTES_PER_STEP = 16
+"""A larger file may have one more step for each: a small tensor takes about 500 bytes of a file."""
 NODES = 200_000
 """Dictionaries, lists and objects of a pickle that are searched for weights."""
 MEMBERS = 200_000
@@ -25,6 +27,11 @@ CONFIG_VALUES = 2_000_000
 """Values in a JSON text: an empty object has two characters, and 64 bytes in memory."""
 RANK = 32
 """Axes of a tensor."""
+
+
+def pickle_steps(size: int) -> int:
+    """Instructions that the pickles of a file of `size` bytes may have."""
+    return PICKLE_STEPS + size // BYTES_PER_STEP
 
 
 def read_json(data: bytes, limit: int = CONFIG_VALUES) -> Any:

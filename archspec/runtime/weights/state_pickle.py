@@ -89,13 +89,13 @@ def storage_of(identity: Any) -> Storage:
     return Storage(dtype, key, size)
 
 
-def read_pickle(file: Any, storage: Callable[[tuple[Any, ...]], Storage]) -> Any:
+def read_pickle(file: Any, storage: Callable[[tuple[Any, ...]], Storage], steps: int = PICKLE_STEPS) -> Any:
     """The value of the pickle at the position of `file`, which is then after the pickle. A file has `read`, `readline`
     and `tell`.
 
-    `storage` returns the storage for a persistent id. Raises PickleError.
+    `storage` returns the storage for a persistent id; `steps` limits the instructions. Raises PickleError.
     """
-    machine = _Machine(storage)
+    machine = _Machine(storage, steps)
     try:
         for opcode, argument, _ in pickletools.genops(file):
             machine.spend(1)
@@ -114,15 +114,15 @@ PLAIN = (str, int, float, bool, bytes, type(None))
 
 
 class _Machine:
-    def __init__(self, storage: Callable[[tuple[Any, ...]], Storage]) -> None:
+    def __init__(self, storage: Callable[[tuple[Any, ...]], Storage], steps: int) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storage = storage
-        self.steps = 0
+        self.left = steps
 
     def spend(self, steps: int) -> None:
-        self.steps += steps
-        if self.steps > PICKLE_STEPS:
+        self.left -= steps
+        if self.left < 0:
             raise PickleError("its pickle has too many instructions")
 
     def step(self, name: str, argument: Any) -> None:

@@ -16,7 +16,7 @@ import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
 import numpy as np
 
 from archspec.diagnostics import fail
-from archspec.runtime.models.file_limits import MEMBERS, PICKLE_BYTES, read_member
+from archspec.runtime.models.file_limits import MEMBERS, PICKLE_BYTES, pickle_steps, read_member
 from archspec.runtime.weights.matching import Tensor
 from archspec.runtime.weights.state_pickle import Array, PickleError, Storage, View, read_pickle, storage_of
 from archspec.runtime.weights.weight_sets import WeightSet, find_sets
@@ -63,11 +63,12 @@ def torch_file(path: Path) -> Iterator[list[WeightSet]]:
     """
     with path.open("rb") as file, ExitStack() as stack:
         with _refusing(path):
+            size = path.stat().st_size
             if zipfile.is_zipfile(file):
-                value, read = _zip_form(stack.enter_context(zipfile.ZipFile(file)))
+                value, read = _zip_form(stack.enter_context(zipfile.ZipFile(file)), size)
             else:
                 file.seek(0)
-                value, read = _old_form(file, path.stat().st_size)
+                value, read = _old_form(file, size)
             read = lru_cache(maxsize=2)(read)  # many tensors can be views of one storage
             sets = find_sets(value, lambda name, tensor: _tensor(path, name, tensor, read))
         if not sets:
@@ -98,7 +99,7 @@ def _damaged(path: Path, error: Exception) -> Exception:
     return fail("weights-damaged", f"`{path}` cannot be read as a file of torch.save: {reason[:200]}", help=HELP)
 
 
-def _zip_form(archive: zipfile.ZipFile) -> tuple[Any, Bytes]:
+def _zip_form(archive: zipfile.ZipFile, size: int) -> tuple[Any, Bytes]:
     """NAME/data.pkl, and the storages NAME/data/0, NAME/data/1, ..., uncompressed."""
     members = archive.namelist()
     names = [name for name in members if name == "data.pkl" or name.endswith("/data.pkl")]
@@ -116,7 +117,7 @@ def _zip_form(archive: zipfile.ZipFile) -> tuple[Any, Bytes]:
             raise PickleError(f"the storage {kept.key} is truncated")
         return kept
 
-    value = read_pickle(io.BytesIO(read_member(archive, names[0], PICKLE_BYTES)), storage)
+    value = read_pickle(io.BytesIO(read_member(archive, names[0], PICKLE_BYTES)), storage, pickle_steps(size))
     return value, lambda key: archive.read(f"{folder}data/{key}")
 
 
@@ -129,7 +130,7 @@ def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
     def nothing(identity: Any) -> Storage:
         raise PickleError("a tensor is outside of the file")
 
-    first = read_pickle(_Limited(file), nothing)
+    first = read_pickle(_Limited(file), nothing, pickle_steps(size))
     if first != MAGIC:
         if isinstance(first, dict):
             return first, lambda key: b""
@@ -142,9 +143,9 @@ def _old_form(file: IO[bytes], size: int) -> tuple[Any, Bytes]:
         kept = storage_of(identity)
         return storages.setdefault(kept.key, kept)
 
-    value = read_pickle(_Limited(file), storage)
+    value = read_pickle(_Limited(file), storage, pickle_steps(size))
     places: dict[str, tuple[int, int]] = {}
-    keys = read_pickle(_Limited(file), nothing)
+    keys = read_pickle(_Limited(file), nothing, pickle_steps(size))
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise PickleError("it has no list of storages")
     for key in keys:

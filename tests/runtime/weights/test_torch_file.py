@@ -169,3 +169,35 @@ def test_damaged_pickles_end_in_one_error(data: st.DataObject) -> None:
         except ArchspecError as error:
             codes = [diagnostic.code for diagnostic in error.diagnostics]
         assert set(codes) <= {"not-weights", "weights-damaged", "weights-unsafe"}
+
+
+def archived(path: Path, pickled: bytes, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", pickled)
+        for name, contents in members.items():
+            archive.writestr(f"x/{name}", contents)
+    return path
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        # t = (t, t), 60 times, as a key: its hash would take 2 ** 60 steps
+        b"\x80\x02}(K\x01" + b"".join(b"q" + bytes([i]) + b"h" + bytes([i]) + b"\x86" for i in range(60)) + b"K\x01u.",
+        # 10,000 copies of a dictionary of 1,000 items
+        b"\x80\x02ccollections\nOrderedDict\nq\x00}q\x01("
+        + b"".join(b"M" + i.to_bytes(2, "little") + b"N" for i in range(1000))
+        + (b"u]q\x02(" + b"h\x00h\x01\x85R" * 10_000 + b"e."),
+        # dictionaries that contain the one before twice, 60 deep
+        b"\x80\x02}q\x01" + b"}q\x00(X\x01\x00\x00\x00ah\x01X\x01\x00\x00\x00bh\x01uq\x01" * 60 + b".",
+        b"\x80\x02(" + b"]" * 3_000_000 + b".",
+    ],
+    ids=["hash", "copies", "nested", "instructions"],
+)
+def test_a_pickle_that_grows_is_refused_at_once(pickled: bytes, tmp_path: Path) -> None:
+    assert refusal(archived(tmp_path / "x.pth", pickled)).startswith(("error[weights-damaged]", "error[not-weights]"))
+
+
+def test_a_member_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path) -> None:
+    path = archived(tmp_path / "x.pth", pickle.dumps({}), byteorder=bytes(10**6))
+    assert "`x/byteorder` would unpack to 1,000,000 bytes, more than 64" in refusal(path)
