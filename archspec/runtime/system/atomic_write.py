@@ -187,8 +187,7 @@ def check_output_file(path: Path, *suffixes: str, overwrite: bool = False) -> No
         raise fail("bad-output", fact, help=f"write `-o {shlex.quote(f'{stem}{suffixes[0]}')}`")
     if path.is_dir():
         raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
-    if path.exists() and not path.is_file():  # a device, which a rename would replace
-        raise fail("output-exists", f"`{path}` is not a regular file", help="give another name")
+    refuse_device(path)
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")
     check_file_writable(path)
