@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import ArchspecError, fail
 from archspec.graph.compile.inference import at_size
 from archspec.graph.ir import Graph
 from archspec.ops.base import Shape, show
@@ -48,7 +48,11 @@ def at_input_size(network: ExportedNetwork, size: int | str, outputs: Sequence[s
         raise fail("shape", fact, help="leave `--input-size` out")
     side = None if size == FREE else int(size)
     graph = network.graph or graph_of(network.model, network.metadata)
-    resized = at_size(graph, (side, side, network.input_shape[-1]))
+    try:
+        resized = at_size(graph, (side, side, network.input_shape[-1]))
+    except ArchspecError as error:
+        help = "`--dense` exports the fully convolutional network, which takes images of any size"
+        raise fail("shape", error.diagnostics[0].message, help=help) from error
     model = build_model(resized)
     copy_weights(network.model, model)
     before, resize = network.input_shape[0], network.metadata.resize
