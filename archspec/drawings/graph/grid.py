@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from archspec.diagnostics import ArchspecError, fail
 from archspec.drawings.graph.tracks import TRUNK, End, position, tracks_of
 
 PITCH = 9
 """Pixels between two ports of a box."""
 ACCEPTED = 2
 """Crossings for which the given order is kept: it has the boxes left of the passing nets."""
+MOST_VERTICES = 12_000
+"""Layers, and rows that connections pass, of a drawing: it takes about a second."""
+MOST_SIDE_BY_SIDE = 400_000
+"""The sum over the rows of the square of what is side by side in them: the time to separate lines."""
 MOST_ORDERED = 5000
 """Vertices of the largest grid that is ordered; the order of a larger one stays as it is."""
 SWEEPS = 4
@@ -101,6 +106,9 @@ def make_grid(nets: Nets) -> Grid:
     for child, read in enumerate(inputs):
         for net in read:
             last[net] = max(last.get(net, 0), ranks[child])
+    starts = {net: ranks[source[net]] + 1 if net in source else 0 for net in last}
+    if len(ranks) + sum(until - starts[net] for net, until in last.items() if until > starts[net]) > MOST_VERTICES:
+        raise _too_many()
     rows: list[list[Vertex]] = [[] for _ in range(height)]
     at: dict[tuple[int, int], Vertex] = {}  # (net, row) -> the vertex that has the net below it
     for child, rank in enumerate(ranks):
@@ -109,9 +117,11 @@ def make_grid(nets: Nets) -> Grid:
         for net in outputs[child]:
             at[net, rank] = vertex
     for net, until in last.items():
-        for level in range(ranks[source[net]] + 1 if net in source else 0, until):
+        for level in range(starts[net], until):
             at[net, level] = vertex = Vertex(level, -1, net)
             rows[level].append(vertex)
+    if sum(len(row) ** 2 for row in rows) > MOST_SIDE_BY_SIDE:
+        raise _too_many()
     for row in rows[1:]:
         for vertex in row:
             wanted = inputs[vertex.child] if vertex.child >= 0 else (vertex.net,)
@@ -131,6 +141,13 @@ def make_grid(nets: Nets) -> Grid:
         if len(within) == 1 and within[0].child >= 0:
             within[0].column = trunk[0] if trunk[0] == trunk[1] else TRUNK
     return _routed(rows, at, nets, columns, trunk)
+
+
+def _too_many() -> ArchspecError:
+    fact = "the network has too many layers, or connections across layers, to be drawn layer by layer"
+    return fail(
+        "too-many-layers", fact, help="`--depth 1` draws the blocks alone, and `archspec summarize` lists all layers"
+    )
 
 
 def _order(rows: list[list[Vertex]]) -> None:
