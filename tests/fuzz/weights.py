@@ -321,7 +321,18 @@ def _model() -> Any:
     return build_model(compile_spec(parse(Source("fuzzed.yaml", SPEC))))
 
 
-PREFIXES = ("x", "ema.", "head.0.", "a.b.c.", "\x1b[2J", "layer1.downsample.", "criterion.", "aux.", "student.")
+PREFIXES = (
+    "x",
+    "ema.",
+    "head.0.",
+    "a.b.c.",
+    "\x1b[2J",
+    "layer1.downsample.",
+    "criterion.",
+    "aux.",
+    "student.",
+    "a." * 999,
+)
 SHAPES: list[tuple[int, ...]] = [(), (1,), (4, 3), (0, 3), (4, 3, 3, 3, 1), (4, 1, 3, 3)]
 
 

@@ -27,6 +27,8 @@ CONFIG_VALUES = 2_000_000
 """Values in a JSON text: an empty object has two characters, and 64 bytes in memory."""
 RANK = 32
 """Axes of a tensor."""
+NAME_LENGTH, NAME_PARTS = 1000, 64
+"""Characters of the name of a tensor, and points in it: modules are visited recursively."""
 
 
 def pickle_steps(size: int) -> int:

@@ -11,7 +11,7 @@ from archspec.graph.ir import Graph
 from archspec.runtime.models.keras_graph import KerasGraph
 from archspec.runtime.weights.input_channels import adapted, first_convolution
 from archspec.runtime.weights.keras_units import in_spec_order
-from archspec.runtime.weights.leftovers import choices, groups
+from archspec.runtime.weights.leftovers import choices, groups, without
 from archspec.runtime.weights.matching import Matching, Slot, Unit, by_name, by_order, head_of
 from archspec.runtime.weights.state_dict import told_apart
 from archspec.runtime.weights.structure import by_graph, by_tree
@@ -132,7 +132,7 @@ def _in_group(ordered: list[Slot], source: WeightSource, text: str) -> Matching 
     for word, units in groups(source.units).items():
         found = _in_order(ordered, source, units) if len(units) >= len(ordered) else None
         if found is not None:
-            rest = tuple(unit for unit in source.units if unit not in units)
+            rest = without(source.units, units)
             key = f"{source.key}.{word}" if source.key else word
             fits.append(Fit(key, replace(found, chosen=key, unused=(*found.unused, *rest))))
     if not fits:

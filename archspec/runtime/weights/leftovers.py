@@ -28,17 +28,23 @@ def choices(units: list[Unit], slots: Layers, *, in_order: bool) -> Iterator[tup
     `in_order` tells whether the order of the units is that of the modules.
     """
     counters = [unit for unit in units if unit.name.rpartition(".")[2] in COUNTERS]
-    rest = [unit for unit in units if unit not in counters]
+    rest = without(units, counters)
     yield rest, counters
     if len(rest) <= len(slots):
         return
     auxiliary = [unit for unit in rest if any(word.lower().startswith(AUXILIARY) for word in unit.name.split("."))]
-    body = [unit for unit in rest if unit not in auxiliary]
+    body = without(rest, auxiliary)
     if auxiliary:
         yield body, [*counters, *auxiliary]
     left = _excess(body, slots, in_order=in_order)
     if left:
-        yield [unit for unit in body if unit not in left], [*counters, *auxiliary, *left]
+        yield without(body, left), [*counters, *auxiliary, *left]
+
+
+def without(units: Sequence[Unit], others: Sequence[Unit]) -> list[Unit]:
+    """The units that are not among the others."""
+    left_out = set(map(id, others))
+    return [unit for unit in units if id(unit) not in left_out]
 
 
 def _excess(units: Sequence[Unit], slots: Layers, *, in_order: bool) -> list[Unit]:

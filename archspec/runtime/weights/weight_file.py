@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.runtime.models.file_limits import NAME_LENGTH, NAME_PARTS
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.weights.applications import application, model_with
@@ -129,6 +130,8 @@ def _no_key(path: Path, key: str) -> None:
 
 def _of_sets(sets: Sequence[WeightSet], *, sorted_by_name: bool) -> WeightSource:
     """The first set, with the others; then all of them as one, for a network whose parts are in different sets."""
+    if any(len(name) > NAME_LENGTH or name.count(".") > NAME_PARTS for each in sets for name in each.tensors):
+        raise fail("weights-damaged", "the file has a tensor whose name is too long", help="save the weights again")
     whole = joined(sets) if len(sets) > 1 else None
     first, *others = [
         WeightSource(

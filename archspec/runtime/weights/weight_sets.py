@@ -89,7 +89,7 @@ def _dictionaries(value: Any, make: Make) -> Iterator[tuple[str, dict[str, Tenso
             if count > NODES + MEMBERS:
                 raise PickleError("it has too many entries")
             if isinstance(child, (View, Array)):
-                if isinstance(key, str) and "rng" not in key.lower() and _numeric(child):
+                if isinstance(key, str) and not _is_generator(key) and _numeric(child):
                     found[key] = make(key, child)
             elif isinstance(child, (dict, list, tuple, Inert)) and not _is_optimizer(key):
                 waiting.append((f"{path}.{key}" if path else str(key), child))
@@ -99,6 +99,11 @@ def _dictionaries(value: Any, make: Make) -> Iterator[tuple[str, dict[str, Tenso
 
 def _numeric(tensor: View | Array) -> bool:
     return isinstance(tensor, View) or (tensor.data is not None and tensor.dtype.lstrip("<>|=")[:1] in ("f", "i", "u"))
+
+
+def _is_generator(key: str) -> bool:
+    """Whether it is the state of a random generator, `cuda_rng_state`, and not a weight of a layer."""
+    return "rng" in key.lower() and "." not in key
 
 
 def _is_optimizer(key: Any) -> bool:

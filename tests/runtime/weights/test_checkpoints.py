@@ -230,7 +230,7 @@ def test_weights_that_are_not_numbers_are_said(value: float, state: dict[str, An
     ("name", "contents", "fact"),
     [
         ("x.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
-        ("x.pth", b"\n<!DOCTYPE html><html>", "web spec"),
+        ("x.pth", b"\n<!DOCTYPE html><html>", "web page"),
         ("x.pth.gz", b"\x1f\x8b\x08\x00", "gunzip"),
         ("x.tar", b"\0" * 257 + b"ustar\0", "tar archive"),
         ("x.tflite", b"\0\0\0\0TFL3", "TensorFlow Lite"),
@@ -257,3 +257,11 @@ def test_archives_and_folders_are_named_with_the_way_out(spec: str, tmp_path: Pa
     for name, fact in (("x.npz", "NumPy archive"), ("saved", "SavedModel"), ("model.ckpt", "TensorFlow checkpoint")):
         with pytest.raises(ArchspecError, match=fact):
             archspec.load(spec).save(tmp_path / "out.keras", weights=tmp_path / name)
+
+
+def test_a_name_with_too_many_parts_is_refused(state: dict[str, Any], spec: str, tmp_path: Path) -> None:
+    """Modules are visited recursively."""
+    model = archspec.load(spec).build()
+    path = torch_writer.save(tmp_path / "x.pth", {**state, "a." * 5000 + "weight": np.ones(3, "float32")})
+    error = unchanged(model, lambda: load_weights(model, path))
+    assert error.diagnostics[0].code == "weights-damaged"
