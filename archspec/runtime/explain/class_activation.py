@@ -28,9 +28,9 @@ def class_activation_maps(
 ) -> list[ExplainedImage]:
     """The rectified map of each class, enlarged to the image."""
     place = spatial_layer(network, layer)
-    logits, probabilities = network.predict(batch.x)
-    numbers = target_classes(classes, network.class_names).of(probabilities)
-    features, gradients = map(place.maps, network.layer_gradients(batch.x, place, numbers))
+    targets = target_classes(classes, network.class_names)
+    features, gradients, logits, probabilities, numbers = network.class_gradients(batch.x, place, targets)
+    features, gradients = place.maps(features), place.maps(gradients)
     raw = np.maximum(combine(features, gradients), 0)
     large = upsampled(raw, (batch.x.shape[1], batch.x.shape[2]))
     found = []

@@ -18,6 +18,7 @@ from archspec.ops.base import show
 from archspec.runtime.explain.backward_rules import PLAIN, BackwardRule, with_activation
 from archspec.runtime.explain.classifier_end import ClassifierEnd, classifier_end
 from archspec.runtime.explain.open_layer import Array, OpenLayer, token_counts
+from archspec.runtime.explain.target_classes import TargetClasses
 from archspec.runtime.models.keras_graph import Call, keras_graph
 from archspec.runtime.models.metadata import Metadata
 
@@ -49,8 +50,6 @@ class OpenNetwork:
     def calls(self) -> tuple[Call, ...]:
         """The calls of all layers, in the order in which they run."""
         return self.graph.calls
-
-    # ---- layers ----------------------------------------------------------------------------------------------------
 
     @cached_property
     def places(self) -> tuple[OpenLayer, ...]:
@@ -142,8 +141,6 @@ class OpenNetwork:
                     waiting += [source for source, _ in self.calls[index].inputs]
         return found
 
-    # ---- running ---------------------------------------------------------------------------------------------------
-
     def run(
         self,
         known: Mapping[int, Any],
@@ -193,8 +190,6 @@ class OpenNetwork:
         """Logits and probabilities, float32 (B, classes) each. Of maps of classes both are means over the positions."""
         (logits,) = self.run(known, [self.end.index], rule, without_activation=self.end.strips)
         return self.end.scores(tf, tf.cast(logits, tf.float32))
-
-    # ---- compiled functions ----------------------------------------------------------------------------------------
 
     def compiled(self, tf: Any, key: object, make: Callable[[Any], Any]) -> Any:
         """`make(tf)`, a tf.function, made once for each key."""
@@ -277,20 +272,53 @@ class OpenNetwork:
 
             @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
             def gradients(x: Any, classes: Any) -> Any:
-                (features,) = self.run({self.input_index(): x}, [place.call])
-                with tf.GradientTape(persistent=count > 1) as tape:
-                    tape.watch(features)
-                    known = {self.input_index(): x, place.call: features}  # branches may go around the layer
-                    logits, _ = self.scores(tf, known)
-                    chosen = tf.unstack(tf.gather(logits, classes, batch_dims=1), count, axis=1)
-                found = [tape.gradient(each, features, unconnected_gradients="zero") for each in chosen]
-                return tf.cast(features, tf.float32), tf.cast(tf.stack(found), tf.float32)
+                return self._layer_gradients(tf, x, place, lambda probabilities: classes, count)[:2]
 
             return gradients
 
         function = self.compiled(tf, ("layer_gradients", place.call, count), make)
         features, found = function(x, np.asarray(classes, np.int32))
         return features.numpy(), found.numpy()
+
+    def class_gradients(
+        self, x: Array, place: OpenLayer, targets: TargetClasses
+    ) -> tuple[Array, Array, Array, Array, npt.NDArray[np.int32]]:
+        """As `layer_gradients`, for classes that are chosen by their probabilities in the same forward pass.
+
+        Returns them with logits and probabilities (B, classes), and class numbers (B, k).
+        """
+        import tensorflow as tf
+
+        count = targets.top + len(targets.fixed)
+
+        def make(tf: Any) -> Any:
+            def choose(probabilities: Any) -> Any:
+                best = tf.math.top_k(probabilities, targets.top).indices
+                fixed = tf.constant(targets.fixed, tf.int32, (1, len(targets.fixed)))
+                return tf.concat([best, tf.tile(fixed, (tf.shape(best)[0], 1))], 1)
+
+            @tf.function(autograph=False, input_signature=[self.signature(tf)])  # type: ignore[untyped-decorator]
+            def gradients(x: Any) -> Any:
+                return self._layer_gradients(tf, x, place, choose, count)
+
+            return gradients
+
+        found = self.compiled(tf, ("class_gradients", place.call, targets), make)(x)
+        found = tuple(each.numpy() for each in found)
+        return found[0], found[1], found[2], found[3], found[4]
+
+    def _layer_gradients(self, tf: Any, x: Any, place: OpenLayer, choose: Callable[[Any], Any], count: int) -> Any:
+        """Features, gradients of `count` logits, logits, probabilities and the class numbers that `choose` returns."""
+        (features,) = self.run({self.input_index(): x}, [place.call])
+        with tf.GradientTape(persistent=count > 1) as tape:
+            tape.watch(features)
+            known = {self.input_index(): x, place.call: features}  # branches may go around the layer
+            logits, probabilities = self.scores(tf, known)
+            classes = choose(probabilities)
+            chosen = tf.unstack(tf.gather(logits, classes, batch_dims=1), count, axis=1)
+        found = [tape.gradient(each, features, unconnected_gradients="zero") for each in chosen]
+        gradients = tf.cast(tf.stack(found), tf.float32)
+        return tf.cast(features, tf.float32), gradients, logits, probabilities, classes
 
     def unit_gradient(self, x: Array, place: OpenLayer, seed: Array, rule: BackwardRule = PLAIN) -> Array:
         """The gradient of sum(seed * output of a layer) with respect to the input (B, H, W, C).
