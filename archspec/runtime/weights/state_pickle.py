@@ -325,7 +325,9 @@ def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _named(module: Any, name: Any) -> Name:
     """A name as data. Raises PickleError for a function of Python's library, which could do anything."""
-    text = normal(str(module), str(name))
-    if not is_inert(str(module), str(name)) and not is_foreign_class(text):
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise PickleError("its pickle has a name that is not text")  # which is not shown: it can be nested endlessly
+    text = normal(module, name)
+    if not is_inert(module, name) and not is_foreign_class(text):
         raise PickleError(f"it calls `{module}.{name}`", unsafe=f"{module}.{name}")
     return Name(text)

@@ -191,8 +191,11 @@ def archived(path: Path, pickled: bytes, **members: bytes) -> Path:
         # dictionaries that contain the one before twice, 60 deep
         b"\x80\x02}q\x01" + b"}q\x00(X\x01\x00\x00\x00ah\x01X\x01\x00\x00\x00bh\x01uq\x01" * 60 + b".",
         b"\x80\x02(" + b"]" * 3_000_000 + b".",
+        # the name of a function is t = (t, t), 60 times: its text would have 2 ** 60 characters
+        b"\x80\x04K\x01"
+        + (b"".join(b"q" + bytes([i]) + b"h" + bytes([i]) + b"\x86" for i in range(60)) + b"X\x01\x00\x00\x00a\x93."),
     ],
-    ids=["hash", "copies", "nested", "instructions"],
+    ids=["hash", "copies", "nested", "instructions", "name"],
 )
 def test_a_pickle_that_grows_is_refused_at_once(pickled: bytes, tmp_path: Path) -> None:
     assert refusal(archived(tmp_path / "x.pth", pickled)).startswith(("error[weights-damaged]", "error[not-weights]"))
