@@ -44,7 +44,8 @@ def assert_agree(graph: Graph, model: Any) -> None:
 def _macs(layer: Any) -> int | None:
     """Multiply-accumulates from what Keras built; None where an output size is free."""
     each = sum(math.prod(weight.shape) for weight in layer.weights if weight.name in MULTIPLIED)
-    positions = layer.output.shape[1:-1]
+    transposed = type(layer).__name__.endswith("Transpose")  # each input is multiplied with the whole kernel
+    positions = (layer.input if transposed else layer.output).shape[1:-1]
     return None if each and None in positions else each and each * math.prod(positions)
 
 
