@@ -13,6 +13,7 @@ from archspec.runtime.weights.input_channels import adapted, first_convolution
 from archspec.runtime.weights.keras_units import in_spec_order
 from archspec.runtime.weights.leftovers import choices, groups, without
 from archspec.runtime.weights.matching import Matching, Slot, Unit, by_name, by_order, head_of
+from archspec.runtime.weights.shared_names import contradicts, in_alphabetical_order, names_first
 from archspec.runtime.weights.state_dict import told_apart
 from archspec.runtime.weights.structure import by_graph, by_tree
 from archspec.runtime.weights.weight_file import WeightSource
@@ -118,11 +119,17 @@ def _match(
 
 
 def _in_order(ordered: list[Slot], source: WeightSource, units: list[Unit]) -> Matching | None:
+    def match(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
+        return (None if source.sorted_by_name else by_order(slots, units)) or by_tree(slots, units)
+
     for chosen, unused in choices(units, ordered, in_order=not source.sorted_by_name):
-        found = None if source.sorted_by_name else by_order(ordered, chosen)
-        found = found or by_tree(ordered, chosen)
+        found = match(ordered, chosen)
+        if found is not None and contradicts(found):
+            found = names_first(ordered, chosen, match)
         if found is not None:
-            return replace(found, unused=tuple(unused))
+            other = [unit for slot, unit in found.pairs if slot.name != unit.name]
+            guessed = in_alphabetical_order(other) if source.sorted_by_name else ()
+            return replace(found, unused=tuple(unused), alphabetical=guessed)
     return None
 
 

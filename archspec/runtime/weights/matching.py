@@ -123,6 +123,8 @@ class Matching:
     """The keys of the other sets in the file: `model_ema`. `FILE#model_ema` selects that one."""
     adapted: str = ""
     """How the kernel of the first convolution was adapted to another number of input channels."""
+    alphabetical: tuple[str, ...] = ()
+    """Modules of a file that is sorted by name which are alike: only the alphabet tells their order."""
     not_finite: tuple[str, ...] = ()
     """The arrays that contain NaN or infinity."""
 
@@ -151,6 +153,11 @@ class Matching:
             found.append(f"new: {listed([f'`{layer.name}`' for layer in self.kept], 3)}")
         if self.adapted:
             found.append(f"adapted {self.adapted}")
+        if self.alphabetical:
+            found.append(
+                f"check the order of {listed([f'`{each}`' for each in self.alphabetical], 6)}: they are alike, "
+                "and the file is sorted by name"
+            )
         if self.not_finite:
             found.append(f"warning: NaN or infinity in {listed(self.not_finite, 4)}")
         return found
