@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 OPTION = re.compile(r"`(archspec [a-z-]+ )?(?:--([a-z][a-z-]*)|-o)(?: ([^`]+))?`")
 FLAGS = {
+    "adapt-input",
     "dense",
     "deterministic",
     "ensemble",

@@ -72,7 +72,7 @@ def _other_statistics(keras: KerasGraph, source: WeightSource) -> list[Unit]:
     ]
 
 
-ADAPT = "add `--adapt-input`, in Python `adapt_input=True`, which adapts {}"
+ADAPT = "add `--adapt-input`, which adapts {}"
 
 
 def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> str:

@@ -26,7 +26,7 @@ def test_the_first_kernel_is_summed_or_repeated(
         {"pth": torch_writer.save, "safetensors": write_safetensors}[kind](path, state)
     model = archspec.load(spec, input=[9, 7, channels]).build()
     error = unchanged(model, lambda: load_weights(model, path))
-    assert "--adapt-input" in (error.diagnostics[0].help or "")
+    assert "`adapt_input=True`" in (error.diagnostics[0].help or "")
     matching = load_weights(model, path, adapt_input=True)
     rgb = state["stem.conv.weight"]  # (out, 3, H, W)
     expected = (
