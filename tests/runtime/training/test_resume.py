@@ -177,7 +177,7 @@ def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
         assert told.message.endswith(f"{name}`: no space left on device")
         assert not full
         if files(out):
-            assert f"`archspec.resume(\"{out}\")`" in told.notes[-1]
+            assert f'`archspec.resume("{out}")`' in told.notes[-1]
             assert json.loads((out / "run.json").read_text())["errors"][0]["code"] == "cannot-write"
     go_on(out)
     assert differences(result(whole), result(out)) == []
