@@ -54,7 +54,7 @@ def test_a_network_without_names_takes_numbers_or_as_many_classes_in_their_order
     assert match_classes(images(("x", "y"), [0, 1]), None, 2, "d", report=lines.append).class_names == ("x", "y")
     assert lines == ["the network has no class names: the classes of `d` are taken in their order"]
     wrong = refused(lambda: match_classes(images(("x", "y"), [0, 1]), None, 1000, "d"))
-    assert (wrong.code, "--classes FILE" in (wrong.help or "")) == ("classes-mismatch", True)
+    assert (wrong.code, '`classes="FILE"`' in (wrong.help or "")) == ("classes-mismatch", True)
 
 
 def test_classes_that_the_network_does_not_know_are_refused_with_both_lists() -> None:

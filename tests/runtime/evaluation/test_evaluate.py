@@ -289,8 +289,10 @@ def test_a_network_of_series_is_evaluated_and_exported_without_images(tmp_path: 
     np.savez(tmp_path / "series.npz", x=x, y=np.arange(10) % 3)
     evaluation = evaluate(tmp_path / "series.keras", str(tmp_path / "series.npz"))
     assert (evaluation.images, evaluation.top5) == (10, None)
+    image = tmp_path / "some.png"
+    Image.fromarray(np.zeros((12, 12), np.uint8)).save(image)
     with pytest.raises(ArchspecError, match="data-shape"):
-        predict(tmp_path / "series.keras", ["some.png"])
+        predict(tmp_path / "series.keras", [image])
     done = export(tmp_path / "series.keras", tmp_path / "saved")
     assert done.signatures == ("serving_default",)
     served = tf.saved_model.load(str(done.path)).signatures["serving_default"]

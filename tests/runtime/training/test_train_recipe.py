@@ -206,7 +206,7 @@ def test_training_and_evaluation_warn_of_crops_that_show_a_corner(tmp_path: Path
         evaluate(tmp_path / "run", "digits", protocol=protocol, report=told.append)
         found = [line for line in told if line.startswith("warning[small-crop]")]
         assert len(found) == warned
-        assert all(f"--protocol '{protocol or 'center'}: 8'" in line for line in found)
+        assert all(f'protocol="{protocol or "center"}: 8"' in line for line in found)
     mended = Notes()
     train(api.load(str(spec), **{"evaluate.resize": 8}), "digits", out=tmp_path / "mended", progress=mended)
     assert not [line for line in mended.lines if line.startswith("warning")]
