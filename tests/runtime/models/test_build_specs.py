@@ -37,7 +37,18 @@ def test_what_was_built_without_weights_is_not_allocated_later() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes; VGG-D has 553,000
 
 
-@pytest.mark.parametrize("reference", SHIPPED)
+def first_of_each_family() -> list[Any]:
+    """All shipped networks; the first two of each family run without `-m slow`, and those of VGG and ResNet."""
+    found, seen = [], dict.fromkeys(api.families(), 0)
+    for reference in SHIPPED:
+        family = reference.partition(":")[0]
+        seen[family] += 1
+        every = seen[family] <= 2 or family in ("vgg", "resnet", "resnet-cifar")
+        found.append(pytest.param(reference, marks=() if every else pytest.mark.slow))
+    return found
+
+
+@pytest.mark.parametrize("reference", first_of_each_family())
 def test_the_static_graph_of_a_shipped_spec_is_what_keras_builds(reference: str) -> None:
     network = archspec.load(reference)
     assert_agree(network.graph(), build_without_weights(network))
