@@ -128,14 +128,25 @@ def _shape(sizes: Any, span: Span | None) -> Shape:
 
 
 def _refuse_channels_first(sizes: Sequence[int | None], span: Span | None) -> None:
-    """Raises ArchspecError (input) for (3, N, N) and (1, N, N), which would be N channels of N columns."""
-    first, *sides = sizes
-    if len(sizes) < 3 or first not in (1, 3) or sides[-1] != sides[-2] or (sides[-1] or 0) < LEAST_SIDE:
+    """Raises ArchspecError (input) for (3, N, N) and (1, N, N), which would be N channels of N columns.
+
+    Also for a batch axis before them, (32, 3, N, N), and for (1, N, N, 3), which would be volumes.
+    """
+    image, fact = sizes, "with the channels first; in archspec they are last"
+    if len(sizes) == 4 and (_has_channels_first(sizes[1:]) or (sizes[0] == 1 and _has_channels_first(sizes[:0:-1]))):
+        image, fact = sizes[1:], "whose first size is that of a batch; `input` is the shape of one sample"
+    elif not _has_channels_first(sizes):
         return
-    last = f"[{listed((*sides, first))}]"
+    meant = [*image[1:], image[0]] if _has_channels_first(image) else image
+    last = f"[{listed(meant)}]"
     raise fail(
         "input",
-        f"`input` is [{listed(sizes)}], with the channels first; in archspec they are last",
+        f"`input` is [{listed('~' if size is None else size for size in sizes)}], {fact}",
         span,
         help=f"write `{last}`" if span else f"write `--set input={last.replace(' ', '')}`",
     )
+
+
+def _has_channels_first(sizes: Sequence[int | None]) -> bool:
+    """Whether these are the sizes of a square image with one or three channels before its sides."""
+    return len(sizes) >= 3 and sizes[0] in (1, 3) and sizes[-1] == sizes[-2] and (sizes[-1] or 0) >= LEAST_SIDE

@@ -71,7 +71,9 @@ def _in_sets(target: WeightTarget, source: WeightSource, text: str, *, new_head:
             chosen = _only(fits, text)
             key = chosen.matching.chosen or chosen.key
             others = tuple(each.key for each in sets if each.key and not f"{key}.".startswith(f"{each.key}."))
-            return replace(chosen.matching, chosen=key, others=() if wanted is None else others)
+            found = replace(chosen.matching, chosen=key, others=() if wanted is None else others)
+            beside = [unit for each in sets if key and not each.key and not each.whole for unit in each.units]
+            return replace(found, unused=(*found.unused, *without(beside, [unit for _, unit in found.pairs])))
     return None
 
 

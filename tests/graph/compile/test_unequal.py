@@ -102,6 +102,10 @@ def test_branches_of_other_merges() -> None:
         ("(224, 224, 3)", "[224, 224, 3]"),
         ("[224x224, 3]", "[224, 224, 3]"),
         ("3x64x96", "[64, 96, 3]"),
+        ("[1, 3, 224, 224]", "[224, 224, 3]"),
+        ("[32, 1, 28, 28]", "[28, 28, 1]"),
+        ("[~, 3, 224, 224]", "[224, 224, 3]"),
+        ("[1, 224, 224, 3]", "[224, 224, 3]"),
     ],
 )
 def test_an_input_written_otherwise(given: str, meant: str) -> None:
@@ -113,7 +117,9 @@ def test_an_input_written_otherwise(given: str, meant: str) -> None:
         compile_spec(spec, settings=settings)
 
 
-@pytest.mark.parametrize("given", ["[3, 8, 8]", "[3, 64, 96]", "[28, 28, 1]", "[1, 100, 64]", "[~, ~, 3]", "[3, 224]"])
+@pytest.mark.parametrize(
+    "given", ["[3, 8, 8]", "[3, 64, 96]", "[28, 28, 1]", "[1, 100, 64]", "[~, ~, 3]", "[3, 224]", "[16, 64, 64, 3]"]
+)
 def test_inputs_that_may_be_meant_as_written(given: str) -> None:
     assert compiled(f"name: net\ninput: {given}\nlayers: [relu]\n").layers
 

@@ -107,6 +107,13 @@ def test_any_other_name_is_refused(value: Any, state: dict[str, Any], tmp_path: 
     assert "calls `" in str(caught.value)
 
 
+def test_a_tensor_beside_the_set_is_named(state: dict[str, Any], trained: Any, spec: str, tmp_path: Path) -> None:
+    path = torch_writer.save(tmp_path / "x.pth", {"state_dict": state, "scale": np.ones((6, 4), np.float32)})
+    model = archspec.load(spec).build()
+    assert "not used: `scale`" in load_weights(model, path).describe(str(path))
+    same(model, trained)
+
+
 def doubled(state: dict[str, Any]) -> dict[str, Any]:
     return {name: 2 * array for name, array in state.items()}
 
