@@ -128,6 +128,11 @@ class Pair(Merge):
     def shape(self, *inputs: Shape) -> Shape:
         if len(inputs) != 2:
             raise OpError(f"`{self.name}` needs exactly two inputs, but has {len(inputs)}")
+        if len(inputs[0]) != len(inputs[1]):  # `keras.ops` would align the batch axis of one with a row of the other
+            raise OpError(
+                f"`{self.name}` needs inputs with as many axes, but got {phrase(inputs)}",
+                help="add axes of size 1 with `reshape`, or keep them with `keepdims: true`",
+            )
         return super().shape(*inputs)
 
     def build(self, keras: Any, name: str) -> Layer:

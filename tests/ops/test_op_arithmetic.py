@@ -59,6 +59,8 @@ def test_reductions_along_other_axes_are_refused(axis: Any, message: str) -> Non
 def test_merges_of_two_inputs_keep_their_order(name: str, function: str) -> None:
     other = POSITIVE[:, :1, :1]
     np.testing.assert_allclose(run(name, {}, POSITIVE, other), getattr(np, function)(POSITIVE, other), rtol=1e-5)
+    with pytest.raises(OpError, match="with as many axes"):
+        OPS[name].make({}).shape((5, 4, 3), (4, 3))
     with pytest.raises(OpError, match="exactly two inputs"):
         OPS[name].make({}).shape((3,), (3,), (3,))
 

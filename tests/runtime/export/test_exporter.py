@@ -393,18 +393,19 @@ def test_all_formats_are_tried_and_refusals_are_told(tmp_path: Path, monkeypatch
 
 @pytest.mark.slow
 def test_every_format_and_precision_of_a_trained_network(run: Path, tmp_path: Path) -> None:
-    """What is written agrees with the model; everything else is slower on this machine."""
+    """What is written agrees with the model; everything else is slower on this machine, or loses accuracy in int8."""
     table = archspec.export_all(run, tmp_path / "all", data="digits", optimize=True, max_loss=3)
     assert {each.precision for each in table.exports} >= {"float32"}
     for each in table.exports:
         assert each.verification is not None
         assert each.verification.top1_agreement > 0.9
         assert described(each.path)["precision"] == each.precision
-    assert all("times as long" in each.reason for each in table.refused)
+    for each in table.refused:
+        assert "times as long" in each.reason or ("int8" in each.reason and "top-1 accuracy falls" in each.reason)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reference", ["shufflenet", "mobilenet-v2", "resnet:50", "densenet"])
+@pytest.mark.parametrize("reference", ["shufflenet", "mobilenet-v2", "resnet:50", "densenet:121"])
 def test_large_networks_are_equal_in_other_runtimes(reference: str, tmp_path: Path) -> None:
     """Grouped and depthwise convolutions, residuals and concatenations, at the size of their papers."""
     archspec.load(reference).save(tmp_path / "model.keras")
