@@ -19,9 +19,10 @@ from archspec.runtime.export.network import ExportedNetwork
 
 BATCHES = (1, 32)
 """Batch sizes whose latency is measured."""
-TOLERANCE = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2}
+TOLERANCE = {"float32": 1e-5, "float16": 1e-2, "bfloat16": 2e-2}
 """Largest difference of the outputs, in units of the largest output where that is above 1, by precision. Probabilities
-of networks with layers of 16 bits differ because fused operations round differently."""
+of networks with layers of 16 bits differ because fused operations round differently: float16 rounds a logit of 20 by up
+to 2^-11 x 20 = 0.01, and a probability changes by up to a quarter of that, in each of several layers."""
 
 Array = npt.NDArray[Any]
 
