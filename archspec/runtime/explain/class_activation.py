@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
+from archspec.declare import declared
+from archspec.runtime.explain.explain_method import CLASSES, SPATIAL_LAYER, ExplainMethod
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title, upsampled
@@ -59,3 +62,28 @@ def _zero_note(name: str, path: str, *, dead: bool) -> str:
     if dead:
         return f"the map of `{name}` is zero everywhere: all gradients at `{path}` are zero"
     return f"the map of `{name}` is zero everywhere: no position of `{path}` speaks for this class"
+
+
+@declared
+class ClassActivation(ExplainMethod):
+    """Base of the methods that combine the features of a layer with the gradients of k classes into a map for each."""
+
+    unit: ClassVar[str] = "logits"
+    """Of the values of the map."""
+
+    classes: tuple[str, ...] = CLASSES
+    layer: str | None = SPATIAL_LAYER
+
+    def combine(self, features: Array, gradients: Array) -> Array:
+        """Features (B, h, w, C) and gradients (k, B, h, w, C) -> maps (k, B, h, w), before their ReLU."""
+        raise NotImplementedError(f"{type(self).__name__}.combine")
+
+    def check(self, network: OpenNetwork) -> None:
+        spatial_layer(network, self.layer)
+        target_classes(self.classes, network.class_names)
+
+    def explained_layer(self, network: OpenNetwork) -> str | None:
+        return spatial_layer(network, self.layer).path
+
+    def explain_batch(self, network: OpenNetwork, batch: ImageBatch) -> Sequence[ExplainedImage]:
+        return class_activation_maps(network, batch, self.layer, self.classes, self.combine, self.unit)

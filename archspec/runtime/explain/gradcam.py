@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from archspec.declare import BOOLEAN, arg, declared
-from archspec.runtime.explain.class_activation import class_activation_maps, spatial_layer
-from archspec.runtime.explain.explain_method import CLASSES, SPATIAL_LAYER, ExplainMethod
+from archspec.runtime.explain.class_activation import ClassActivation, class_activation_maps
 from archspec.runtime.explain.explanation import ExplainedImage
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 
 def gradcam_maps(features: Array, gradients: Array) -> Array:
@@ -27,7 +25,7 @@ def gradcam_maps(features: Array, gradients: Array) -> Array:
 
 
 @declared
-class GradCam(ExplainMethod):
+class GradCam(ClassActivation):
     """Grad-CAM: where a layer finds evidence for a class (Selvaraju et al. 2017, section 3).
 
     The feature maps of a layer are added up, each weighted by the mean gradient of the class's logit with respect to
@@ -37,24 +35,13 @@ class GradCam(ExplainMethod):
 
     name = "gradcam"
 
-    classes: tuple[str, ...] = CLASSES
-    layer: str | None = SPATIAL_LAYER
     counterfactual: bool = arg(
         BOOLEAN, "negate the gradients: the regions whose removal would raise the class's score (section 3.3)", False
     )
 
-    def check(self, network: OpenNetwork) -> None:
-        spatial_layer(network, self.layer)
-        target_classes(self.classes, network.class_names)
-
-    def explained_layer(self, network: OpenNetwork) -> str | None:
-        return spatial_layer(network, self.layer).path
+    def combine(self, features: Array, gradients: Array) -> Array:
+        return gradcam_maps(features, -gradients if self.counterfactual else gradients)
 
     def explain_batch(self, network: OpenNetwork, batch: ImageBatch) -> Sequence[ExplainedImage]:
-        sign = -1 if self.counterfactual else 1
-
-        def combine(features: Array, gradients: Array) -> Array:
-            return gradcam_maps(features, sign * gradients)
-
-        unit = "against the class, logits" if self.counterfactual else "logits"
-        return class_activation_maps(network, batch, self.layer, self.classes, combine, unit)
+        unit = "against the class, logits" if self.counterfactual else self.unit
+        return class_activation_maps(network, batch, self.layer, self.classes, self.combine, unit)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from archspec.declare import declared
-from archspec.runtime.explain.class_activation import class_activation_maps, spatial_layer
-from archspec.runtime.explain.explain_method import CLASSES, SPATIAL_LAYER, ExplainMethod
-from archspec.runtime.explain.explanation import ExplainedImage
-from archspec.runtime.explain.image_batches import ImageBatch
+from archspec.runtime.explain.class_activation import ClassActivation
 from archspec.runtime.explain.map_scaling import Array
-from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 
 def gradcam_plus_plus_maps(features: Array, gradients: Array) -> Array:
@@ -33,7 +26,7 @@ def gradcam_plus_plus_maps(features: Array, gradients: Array) -> Array:
 
 
 @declared
-class GradCamPlusPlus(ExplainMethod):
+class GradCamPlusPlus(ClassActivation):
     """Grad-CAM++: Grad-CAM whose weights favor positions of large gradient (Chattopadhay et al. 2018).
 
     It covers several objects of one class better than Grad-CAM. Its values have no unit: they compare positions of one
@@ -41,16 +34,7 @@ class GradCamPlusPlus(ExplainMethod):
     """
 
     name = "gradcam++"
+    unit = "relative"
 
-    classes: tuple[str, ...] = CLASSES
-    layer: str | None = SPATIAL_LAYER
-
-    def check(self, network: OpenNetwork) -> None:
-        spatial_layer(network, self.layer)
-        target_classes(self.classes, network.class_names)
-
-    def explained_layer(self, network: OpenNetwork) -> str | None:
-        return spatial_layer(network, self.layer).path
-
-    def explain_batch(self, network: OpenNetwork, batch: ImageBatch) -> Sequence[ExplainedImage]:
-        return class_activation_maps(network, batch, self.layer, self.classes, gradcam_plus_plus_maps, "relative")
+    def combine(self, features: Array, gradients: Array) -> Array:
+        return gradcam_plus_plus_maps(features, gradients)
