@@ -32,7 +32,7 @@ import numpy as np
 import archspec
 from archspec.runtime.explain.explainer import find_method
 from archspec.runtime.explain.image_batches import ImageBatch
-from archspec.runtime.explain.occlusion import corners
+from archspec.runtime.explain.methods.occlusion import corners
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.models.metadata import Metadata
 

@@ -24,9 +24,9 @@ from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.explain.backward_rules import DECONVNET, GUIDED
 from archspec.runtime.explain.baseline import uniform_input
 from archspec.runtime.explain.explainer import open_network
-from archspec.runtime.explain.gradcam import gradcam_maps
 from archspec.runtime.explain.image_batches import ImageBatches
-from archspec.runtime.explain.integrated_gradients import StraightPath, integrate
+from archspec.runtime.explain.methods.gradcam import gradcam_maps
+from archspec.runtime.explain.methods.integrated_gradients import StraightPath, integrate
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.image_inputs import images_of
 

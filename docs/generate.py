@@ -354,7 +354,7 @@ PACKAGES: dict[str, Registry[Any]] = {
     "archspec.protocols": PROTOCOLS,
     "archspec.runtime.data.sources": DATA_SOURCES,
     "archspec.runtime.export": EXPORT_FORMATS,
-    "archspec.runtime.explain": EXPLAIN_METHODS,
+    "archspec.runtime.explain.methods": EXPLAIN_METHODS,
 }
 """The package whose modules declare the classes of a registry."""
 

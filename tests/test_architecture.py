@@ -77,6 +77,7 @@ MAY_IMPORT = {
     "runtime.export.converters": "",
     "runtime.export.runners": "",
     "runtime.explain": "runtime runtime.from_keras " + MODELS,
+    "runtime.explain.methods": "runtime runtime.from_keras runtime.explain " + MODELS,
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "

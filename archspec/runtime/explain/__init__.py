@@ -1,7 +1,7 @@
-"""Visual explanations of trained networks, one method per module. EXPLAIN_METHODS imports them by name.
+"""Visual explanations of trained networks: what all methods share. runtime.explain.methods contains the methods.
 
-It may import diagnostics, plugins, the graph, runtime.system, runtime.data, runtime.models and runtime. A module of a
-method imports Keras and TensorFlow inside functions, so that the help of `archspec explain` does not load them.
+It may import diagnostics, plugins, the graph, runtime.system, runtime.data, runtime.models and runtime, and Keras and
+TensorFlow inside functions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The contract of an explanation method: one class, whose arguments are the options of `archspec explain METHOD`.
 
-To add a method, write a module in this package with one class, and its test. Another package names its module in an
-entry point of the group `archspec.explain_methods`. The commands, their help and the errors derive from the classes.
+To add a method, write a module with one class in `archspec/runtime/explain/methods`, and its test. Another package
+names its module in an entry point of the group `archspec.explain_methods`. The commands, their help and the errors
+derive from the classes.
 """
 
 from __future__ import annotations

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from archspec.diagnostics import fail
 
 Array = npt.NDArray[np.float32]
 
@@ -43,3 +46,12 @@ def token_counts(grid: tuple[int, int]) -> tuple[int, ...]:
     """Lengths of a sequence of the patches of a grid, without and with a class token; none for one patch."""
     patches = grid[0] * grid[1]
     return (patches, patches + 1) if patches > 1 else ()
+
+
+def check_channels(place: OpenLayer, channels: Sequence[int]) -> None:
+    """Raises ArchspecError (`bad-option`) for a channel that the layer does not have."""
+    count = place.shape[-1] or 0
+    wrong = [channel for channel in channels if channel >= count]
+    if wrong:
+        fact = f"`{place.path}` has {count} channels, but no channel {wrong[0]}"
+        raise fail("bad-option", fact, help=f"channels are counted from 0 to {count - 1}")

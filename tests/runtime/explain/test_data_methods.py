@@ -13,10 +13,10 @@ from PIL import Image
 import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.explain.explainer import open_network
-from archspec.runtime.explain.invariance import moved
-from archspec.runtime.explain.maximize import Maximize
+from archspec.runtime.explain.methods.invariance import moved
+from archspec.runtime.explain.methods.maximize import Maximize
+from archspec.runtime.explain.methods.top_patches import Strongest
 from archspec.runtime.explain.patches import Field, cut, field_of
-from archspec.runtime.explain.top_patches import Strongest
 from tests.cli.conftest import Run, run
 from tests.runtime.explain.nets import opened, small_net
 from tests.runtime.explain.test_explain import model

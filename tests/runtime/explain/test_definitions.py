@@ -10,10 +10,10 @@ import pytest
 
 from archspec.runtime.explain.backward_rules import DECONVNET, GUIDED
 from archspec.runtime.explain.explainer import find_method
-from archspec.runtime.explain.gradcam import gradcam_maps
-from archspec.runtime.explain.gradcam_plus_plus import gradcam_plus_plus_maps
-from archspec.runtime.explain.hirescam import hirescam_maps
 from archspec.runtime.explain.image_batches import ImageBatch
+from archspec.runtime.explain.methods.gradcam import gradcam_maps
+from archspec.runtime.explain.methods.gradcam_plus_plus import gradcam_plus_plus_maps
+from archspec.runtime.explain.methods.hirescam import hirescam_maps
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.unit_projection import project
 from tests.runtime.explain.nets import Array, finite_differences, images, opened, small_net

@@ -17,8 +17,8 @@ import pytest
 
 import archspec
 from archspec.runtime.explain.backward_rules import DECONVNET, GUIDED
-from archspec.runtime.explain.gradcam import gradcam_maps
-from archspec.runtime.explain.integrated_gradients import StraightPath, integrate
+from archspec.runtime.explain.methods.gradcam import gradcam_maps
+from archspec.runtime.explain.methods.integrated_gradients import StraightPath, integrate
 from tests.runtime.explain.nets import Array, images, opened
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ import pytest
 
 from archspec.runtime.explain.backward_rules import GUIDED
 from archspec.runtime.explain.explainer import find_method
-from archspec.runtime.explain.gradcam import gradcam_maps
 from archspec.runtime.explain.image_batches import ImageBatch
+from archspec.runtime.explain.methods.gradcam import gradcam_maps
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.models.metadata import Metadata
 from archspec.transforms import TRANSFORMS

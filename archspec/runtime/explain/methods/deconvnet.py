@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from archspec.declare import POSITIVE, arg, declared
-from archspec.diagnostics import fail
 from archspec.runtime.explain.explain_method import CHANNELS, LAST_LAYER, ExplainMethod
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
-from archspec.runtime.explain.guided_backprop import CAVEAT
 from archspec.runtime.explain.image_batches import ImageBatch
-from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.methods.guided_backprop import CAVEAT
+from archspec.runtime.explain.open_layer import OpenLayer, check_channels
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.unit_projection import check_projection, project, projection_notes, strongest
 
@@ -68,12 +67,3 @@ class Deconvnet(ExplainMethod):
                     )
             found.append(ExplainedImage(name, batch.labels[row], batch.pixels[row], tuple(panels), notes=tuple(notes)))
         return found
-
-
-def check_channels(place: OpenLayer, channels: Sequence[int]) -> None:
-    """Raises ArchspecError (`bad-option`) for a channel that the layer does not have."""
-    count = place.shape[-1] or 0
-    wrong = [channel for channel in channels if channel >= count]
-    if wrong:
-        fact = f"`{place.path}` has {count} channels, but no channel {wrong[0]}"
-        raise fail("bad-option", fact, help=f"channels are counted from 0 to {count - 1}")

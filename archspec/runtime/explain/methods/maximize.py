@@ -11,11 +11,11 @@ from archspec.declare import AT_LEAST_0, NATURAL, POSITIVE, POSITIVE_NUMBER, arg
 from archspec.diagnostics import fail, visible
 from archspec.runtime.data.images import Report
 from archspec.runtime.explain.baseline import uniform_input
-from archspec.runtime.explain.deconvnet import check_channels
 from archspec.runtime.explain.explain_method import NUMBERS, TEXT, TEXTS, ExplainMethod
 from archspec.runtime.explain.explanation import Findings
 from archspec.runtime.explain.image_batches import ImageBatches
 from archspec.runtime.explain.map_scaling import Array
+from archspec.runtime.explain.open_layer import check_channels
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.target_classes import target_classes
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from archspec.declare import POSITIVE, arg, declared
 from archspec.runtime.explain.class_activation import spatial_layer
-from archspec.runtime.explain.deconvnet import check_channels
 from archspec.runtime.explain.explain_method import CHANNELS, SPATIAL_LAYER, ExplainMethod
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.mosaic import mosaic
+from archspec.runtime.explain.open_layer import check_channels
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.unit_projection import strongest
 

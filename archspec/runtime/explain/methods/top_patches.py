@@ -13,12 +13,11 @@ from archspec.declare import POSITIVE, arg, declared
 from archspec.diagnostics import fail
 from archspec.runtime.data.images import Report
 from archspec.runtime.explain.class_activation import spatial_layer
-from archspec.runtime.explain.deconvnet import check_channels
 from archspec.runtime.explain.explain_method import CHANNELS, SPATIAL_LAYER, ExplainMethod
 from archspec.runtime.explain.explanation import Findings
 from archspec.runtime.explain.image_batches import ImageBatches
 from archspec.runtime.explain.map_scaling import Array
-from archspec.runtime.explain.open_layer import OpenLayer
+from archspec.runtime.explain.open_layer import OpenLayer, check_channels
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.patches import Field, cut, field_of
 from archspec.runtime.explain.unit_projection import check_projection, project

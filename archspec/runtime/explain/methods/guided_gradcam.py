@@ -13,11 +13,11 @@ from archspec.runtime.explain.backward_rules import GUIDED
 from archspec.runtime.explain.class_activation import spatial_layer
 from archspec.runtime.explain.explain_method import CLASSES, SAMPLES, SPATIAL_LAYER, ExplainMethod
 from archspec.runtime.explain.explanation import ExplainedImage
-from archspec.runtime.explain.gradcam import gradcam_maps
-from archspec.runtime.explain.guided_backprop import CAVEAT, guided_notes
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.input_gradients import NOISE, averaged_gradient, explained_by_class
 from archspec.runtime.explain.map_scaling import Array, upsampled
+from archspec.runtime.explain.methods.gradcam import gradcam_maps
+from archspec.runtime.explain.methods.guided_backprop import CAVEAT, guided_notes
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.target_classes import target_classes
 
