@@ -9,7 +9,6 @@ from archspec.diagnostics import Span, fail, listed
 from archspec.graph.ir import Graph, Node
 from archspec.graph.patterns import check_pattern, matcher, matches, unmatched
 from archspec.ops import OPS
-from archspec.ops.base import Weight
 
 if TYPE_CHECKING:
     from archspec.lang.recipes.initializers import Initializer, Rule
@@ -36,12 +35,12 @@ def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda *pat
     found: dict[Place, Initializer] = {}
     meant: set[int] = set()
     placed: set[int] = set()
-    chosen: dict[tuple[int, str, tuple[Weight, ...]], dict[int, int]] = {}  # weight -> rule, for layers that are alike
+    chosen: dict[tuple[int, str, int], dict[int, int]] = {}  # weight -> rule, for layers that are alike
     of_ops: dict[str, list[int]] = {}
     for i, rule in enumerate(rules):
         of_ops.setdefault(rule.layers, []).append(i)
     for node in layers:
-        alike = (match.end(node.path), node.op.name, node.facts.weights)
+        alike = (match.end(node.path), node.op.name, id(node.facts.weights))  # hashing weights is slow
         if alike not in chosen:
             of_op = of_ops.get(node.op.name, ())
             fitting = sorted({*of_op, *(patterns[i] for i in match.accepted[alike[0]])})
