@@ -72,7 +72,8 @@ MAY_IMPORT = {
     "runtime.training": MODELS + "runtime.weights runtime.dense runtime.distributed runtime.training.optimization "
     "runtime.training.records",
     "runtime.evaluation.inference": MODELS + "runtime.dense",
-    "runtime.evaluation": MODELS + "runtime.dense runtime.distributed runtime.evaluation.inference",
+    "runtime.evaluation": MODELS + "runtime runtime.dense runtime.distributed runtime.evaluation.inference "
+    "runtime.explain",
     "runtime.export": "declare plugins " + MODELS + "runtime.dense",
     "runtime.export.converters": "",
     "runtime.export.runners": "",

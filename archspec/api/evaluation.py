@@ -46,7 +46,8 @@ class Evaluations(tuple["Evaluation", ...]):
         """Write evaluation.json, images.csv, classes.csv, confusion.csv and confusion.png of each, and the table.
 
         images.csv has a row for each image: path, label, prediction, whether it is correct, and the five most probable
-        classes.
+        classes. The contact sheets of mistakes need the network and the images: only `evaluate_all` with `out` draws
+        them.
 
         Args:
             directory: a new or empty folder.
@@ -117,6 +118,7 @@ def evaluate_all(
     save_predictions: StrPath | None = None,
     out: StrPath | None = None,
     overwrite: bool = False,
+    explain: str | None = None,
     split: str = "validation",
     validation_split: float | None = None,
     seed: Seed = 0,
@@ -143,8 +145,12 @@ def evaluate_all(
             protocols.
         weights: weights of the ensemble members, positive; by default all are equal.
         save_predictions: a file for the softmax outputs, which can be used as a model later.
-        out: a new or empty folder for tables, plots and evaluation.json; see `Evaluations.write`.
+        out: a new or empty folder for tables, plots and evaluation.json (see `Evaluations.write`), and for two contact
+            sheets of each network of images: mistakes.png, its most confident mistakes, and confused-classes.png, the
+            least sure images of the classes that it confuses most.
         overwrite: replace an earlier `out` and `save_predictions`.
+        explain: a method of `explain_methods()` with the option `classes`, such as "gradcam": it draws a map of the
+            predicted and of the true class beside each image on the contact sheets.
         split: the images to evaluate on: "train" or "validation" as in training, or any part of the data, such as
             "test".
         validation_split: share of the images that was held out in training, to select the same images.
@@ -163,16 +169,21 @@ def evaluate_all(
 
     Raises:
         ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `classes-mismatch`,
-            `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; with several workers `hosts`,
-            `hosts-differ`, `worker-lost`; the errors of the data and of the protocols.
+            `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; with `explain` also `unknown-method`,
+            `method-not-applicable` and the errors of `archspec.explain`; with several workers `hosts`, `hosts-differ`,
+            `worker-lost`; the errors of the data and of the protocols.
     """
     from archspec.lang.spec.overrides import parse_protocols
     from archspec.runtime.evaluation.batch_evaluate import evaluate_all
+    from archspec.runtime.evaluation.mistake_pictures import map_method
     from archspec.runtime.evaluation.options import EvaluationOptions
     from archspec.runtime.evaluation.outputs import EvaluationOutputs
 
     if not models:
         raise fail("bad-argument", "`models` is empty", help="give at least one model")
+    if explain is not None and out is None:
+        raise fail("bad-argument", "`explain` draws into `out`, which is not given", help="give `out`")
+    method = None if explain is None else map_method(explain)
     chosen = parse_protocols(protocols)
     outputs = EvaluationOutputs(
         None if out is None else Path(out),
@@ -193,7 +204,15 @@ def evaluate_all(
         cluster=cluster,
     )
     return Evaluations(
-        evaluate_all(as_paths(models), options, protocols=chosen, ensemble=ensemble, weights=weights, outputs=outputs)
+        evaluate_all(
+            as_paths(models),
+            options,
+            protocols=chosen,
+            ensemble=ensemble,
+            weights=weights,
+            outputs=outputs,
+            method=method,
+        )
     )
 
 

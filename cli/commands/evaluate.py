@@ -60,7 +60,13 @@ from archspec.cli.terminal import echo, progress_line
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="A new folder for tables, plots and the prediction of each image.",
+    help="A new folder for tables, plots, the prediction of each image, and contact sheets of the mistakes.",
+)
+@click.option(
+    "--explain",
+    metavar="METHOD",
+    help="Draw maps of the predicted and the true class on the contact sheets: gradcam, occlusion, or any other method "
+    "of `archspec explain` that has --class.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier --out and --save-predictions.")
 @devices
@@ -81,6 +87,7 @@ def command(
     batch_size: int,
     save_predictions: Path | None,
     out: Path | None,
+    explain: str | None,
     overwrite: bool,
     devices: str | None,
     worker: int | None,
@@ -94,6 +101,8 @@ def command(
     several models or protocols, one table. To continue an interrupted evaluation, run the same command again. Several
     workers share the images; worker 0 prints and writes.
     """
+    if explain is not None and out is None:
+        raise click.UsageError("--explain draws into the folder --out: give -o DIR")
     found_cluster = api.find_cluster(worker, workers, evaluation=True)
     reports = found_cluster is None or found_cluster.is_chief
     try:
@@ -105,6 +114,7 @@ def command(
             weights=None if weights is None else _numbers(weights),
             save_predictions=save_predictions,
             out=out,
+            explain=explain,
             overwrite=overwrite,
             split=split,
             validation_split=validation_split,

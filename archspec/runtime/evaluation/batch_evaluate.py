@@ -23,10 +23,13 @@ from archspec.runtime.evaluation.ensemble import averages, check_members
 from archspec.runtime.evaluation.inference.journal import forget
 from archspec.runtime.evaluation.inference.predictor import Predictor
 from archspec.runtime.evaluation.inference.runner import Posteriors, run_protocol
+from archspec.runtime.evaluation.mistake_pictures import MistakePictures, Sheets
 from archspec.runtime.evaluation.options import EvaluationOptions, Target, protocols_of, seen_in_training, small_views
 from archspec.runtime.evaluation.outputs import NO_OUTPUTS, EvaluationOutputs
 from archspec.runtime.evaluation.predictions import Predictions, image_digests, image_names, load_predictions
 from archspec.runtime.evaluation.result import Evaluation
+from archspec.runtime.explain import ExplainMethod
+from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.models.finite_weights import not_finite
 from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow
@@ -40,6 +43,7 @@ def evaluate_all(
     ensemble: bool = False,
     weights: Sequence[float] | None = None,
     outputs: EvaluationOutputs = NO_OUTPUTS,
+    method: ExplainMethod | None = None,
 ) -> tuple[Evaluation, ...]:
     """Evaluate every model by every protocol, in that order; then, with `ensemble`, the averages of their outputs.
 
@@ -52,11 +56,12 @@ def evaluate_all(
         ensemble: average the models, once for each protocol; of a single model, average its protocols.
         weights: weights of the ensemble members, positive; by default all are equal.
         outputs: the files to write.
+        method: explains the images on the contact sheets, which are written into the folder of reports.
 
     Raises:
         ArchspecError: those of `load_model`, `open_data` and `run_protocol`; `classes-mismatch`, `no-classifier`,
-            `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; with several workers `hosts`,
-            `hosts-differ`, `worker-lost`.
+            `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; why the method does not apply to a network;
+            with several workers `hosts`, `hosts-differ`, `worker-lost`.
     """
     targets = [Target.parse(each) for each in models]
     _check(targets, options.data, protocols, weights, ensemble=ensemble)
@@ -66,12 +71,14 @@ def evaluate_all(
     for note in filter(None, dict.fromkeys(seen_in_training(each.path, options) for each in targets)):
         options.report(note)
     with worker_lost_errors(options.cluster, "; finished batches are kept"):
-        evaluator = _Evaluator(options)
+        pictures = None if outputs.directory is None else MistakePictures(method, options.report)
+        evaluator = _Evaluator(options, pictures, ensemble)
         found = [evaluator.predictions(each, protocols) for each in targets]
         averaged = averages(found, weights) if ensemble else []
         rows = [row for of_target in found for row in of_target] + averaged
         evaluations = tuple(Evaluation(row) for row in rows)
-        outputs.write(evaluations, averaged or rows, options.report)
+        sheets = [*evaluator.sheets, *map(evaluator.sheets_of_ensemble, averaged)]
+        outputs.write(evaluations, averaged or rows, options.report, sheets)
         evaluator.finish()
     return evaluations
 
@@ -118,6 +125,13 @@ class _Evaluator:
     """The workers and the images, which are opened when the first network needs them."""
 
     options: EvaluationOptions
+    pictures: MistakePictures | None
+    """None where no folder of reports is written."""
+    ensemble: bool
+    sheets: list[Sheets] = field(default_factory=list)
+    """Of the predictions of all targets so far."""
+    first: tuple[OpenNetwork, Images] | None = None
+    """For the pictures of ensembles, which have the images and the order of the first target."""
     images: dict[int, Images] = field(default_factory=dict)
     """By number of channels."""
     journal_keys: list[Any] = field(default_factory=list)
@@ -129,6 +143,7 @@ class _Evaluator:
     def predictions(self, target: Target, protocols: Sequence[Protocol] | None) -> list[Predictions]:
         """The predictions of a target under each of its protocols."""
         if target.is_predictions:
+            self.sheets.append(self._no_sheets(f"{target.path} contains no images, so"))
             return [load_predictions(target.path)]
         report, data = self.options.report, str(self.options.data)
         network = Predictor.open(target.path, self.workers.strategy)
@@ -141,6 +156,9 @@ class _Evaluator:
         chosen = protocols_of(target, network.metadata, network.input_shape, protocols)
         for warning in small_views(network.input_shape, network.metadata, chosen):
             report(render(warning))
+        opened = None if self.pictures is None else self.pictures.open(network, images.class_names)
+        if opened is not None and self.ensemble and not self.sheets:
+            self.first = opened, images
         digests, found = image_digests(images), []
         for protocol in chosen:
             text = declared_text(protocol)
@@ -161,7 +179,25 @@ class _Evaluator:
                 images_per_second=result.images_per_second,
             )
             found.append(predictions.of_present_classes() if self.options.present_classes else predictions)
+            if self.pictures is None or opened is None:
+                self.sheets.append({})
+            else:
+                self.sheets.append(self.pictures.sheets(found[-1], opened, images, self.pictures.method))
         return found
+
+    def sheets_of_ensemble(self, average: Predictions) -> Sheets:
+        """The images alone: a method explains one network."""
+        if self.pictures is None or self.first is None:
+            return self._no_sheets("the first member of the ensemble contains no images, so")
+        if self.pictures.method is not None:
+            name = self.pictures.method.name
+            self.options.report(f"`{name}` explains one network: the images of the ensemble are shown without maps")
+        return self.pictures.sheets(average, *self.first, None)
+
+    def _no_sheets(self, reason: str) -> Sheets:
+        if self.pictures is not None and self.pictures.method is not None:
+            self.options.report(f"{reason} its mistakes are not drawn")
+        return {}
 
     def finish(self) -> None:
         """Wait for the other workers, and remove the journals."""

@@ -17,8 +17,10 @@ from archspec.diagnostics import fail
 from archspec.format import Table, csv_text, rule, throughput
 from archspec.runtime.data.images import Report
 from archspec.runtime.evaluation.confusion_plot import confusion_png
+from archspec.runtime.evaluation.mistake_pictures import Sheets
 from archspec.runtime.evaluation.predictions import Predictions, numbered, write_predictions
 from archspec.runtime.evaluation.result import ErrorRate, Evaluation, joined
+from archspec.runtime.explain.picture import save_png
 from archspec.runtime.system.atomic_write import (
     atomic,
     check_output_folder,
@@ -117,8 +119,8 @@ def csv_table(evaluations: Sequence[Evaluation]) -> str:
     return csv_text([name for column in COLUMNS for name in column.names], rows)
 
 
-def write_evaluation(evaluation: Evaluation, directory: Path) -> None:
-    """Write the files into a folder. Raises ArchspecError: `cannot-write`."""
+def write_evaluation(evaluation: Evaluation, directory: Path, sheets: Sheets | None = None) -> None:
+    """Write the files into a folder, and its contact sheets if there are any. Raises ArchspecError: `cannot-write`."""
     make_folder(directory)
     write_json(directory / "evaluation.json", evaluation.to_json())
     names = evaluation.class_names
@@ -133,9 +135,12 @@ def write_evaluation(evaluation: Evaluation, directory: Path) -> None:
     write_text(directory / "images.csv", csv_text(*_image_table(evaluation)) + "\n")
     with atomic(directory / "confusion.png") as temporary:
         temporary.write_bytes(confusion_png(evaluation))
+    for name, picture in (sheets or {}).items():
+        with atomic(directory / name) as temporary:
+            save_png(picture, temporary)
 
 
-def write_evaluations(evaluations: Sequence[Evaluation], directory: Path) -> None:
+def write_evaluations(evaluations: Sequence[Evaluation], directory: Path, sheets: Sequence[Sheets] = ()) -> None:
     """Write table.md, table.csv, and for each evaluation a folder with its files, numbered and named by its protocol.
 
     Raises:
@@ -143,7 +148,8 @@ def write_evaluations(evaluations: Sequence[Evaluation], directory: Path) -> Non
     """
     for number, each in enumerate(evaluations, 1):
         words = f"{number}-{each.protocol}" if each.members == 1 else f"{number}-ensemble"
-        write_evaluation(each, directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60])
+        folder = directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60]
+        write_evaluation(each, folder, sheets[number - 1] if sheets else None)
     write_text(directory / "table.md", markdown_table(evaluations) + "\n")
     write_text(directory / "table.csv", csv_table(evaluations) + "\n")
 
@@ -230,8 +236,14 @@ class EvaluationOutputs:
         if self.directory is not None:
             check_output_folder(self.directory, overwrite=self._replaces(self.directory), mark=REPORTS)
 
-    def write(self, evaluations: Sequence[Evaluation], saved: Sequence[Predictions], report: Report) -> None:
-        """Write the reports of the evaluations, and the predictions `saved`.
+    def write(
+        self,
+        evaluations: Sequence[Evaluation],
+        saved: Sequence[Predictions],
+        report: Report,
+        sheets: Sequence[Sheets] = (),
+    ) -> None:
+        """Write the reports of the evaluations with the contact sheets of each, and the predictions `saved`.
 
         Raises:
             ArchspecError: `cannot-write`.
@@ -245,9 +257,9 @@ class EvaluationOutputs:
                 write_predictions(path, row)
             for path in temporaries[len(files) :]:
                 if len(evaluations) == 1:
-                    write_evaluation(evaluations[0], path)
+                    write_evaluation(evaluations[0], path, sheets[0] if sheets else None)
                 else:
-                    write_evaluations(evaluations, path)
+                    write_evaluations(evaluations, path, sheets)
         for file, row in zip(files, saved, strict=False):
             report(f"wrote {file}: {' + '.join(row.models)}, {' + '.join(row.protocols)}")
 

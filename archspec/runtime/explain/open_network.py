@@ -292,18 +292,20 @@ class OpenNetwork:
         count = targets.top + len(targets.fixed)
 
         def make(tf: Any) -> Any:
-            def choose(probabilities: Any) -> Any:
-                best = tf.math.top_k(probabilities, targets.top).indices
-                fixed = tf.constant(targets.fixed, tf.int32, (1, len(targets.fixed)))
-                return tf.concat([best, tf.tile(fixed, (tf.shape(best)[0], 1))], 1)
+            signature = [self.signature(tf), tf.TensorSpec((len(targets.fixed),), tf.int32)]
 
-            @tf.function(autograph=False, input_signature=[self.signature(tf)])  # type: ignore[untyped-decorator]
-            def gradients(x: Any) -> Any:
+            @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
+            def gradients(x: Any, fixed: Any) -> Any:
+                def choose(probabilities: Any) -> Any:
+                    best = tf.math.top_k(probabilities, targets.top).indices
+                    return tf.concat([best, tf.tile(fixed[None], (tf.shape(best)[0], 1))], 1)
+
                 return self._layer_gradients(tf, x, place, choose, count)
 
             return gradients
 
-        found = self.compiled(tf, ("class_gradients", place.call, targets), make)(x)
+        function = self.compiled(tf, ("class_gradients", place.call, targets.top, len(targets.fixed)), make)
+        found = function(x, np.array(targets.fixed, np.int32))
         found = tuple(each.numpy() for each in found)
         return found[0], found[1], found[2], found[3], found[4]
 
