@@ -28,6 +28,10 @@ def assert_agree(graph: Graph, model: Any) -> None:
         assert layer.output.shape == (None, *node.shape), node.path
         built = [(weight.name, tuple(weight.shape), weight.trainable) for weight in layer.weights]
         assert built == [(weight.name, weight.shape, weight.trainable) for weight in node.facts.weights], node.path
+        if node.shared:  # an Identity after the layer whose weights it uses, which is called again
+            owner = graph[node.shared].keras_name
+            assert f"{layer.input._keras_history.operation.name}.".startswith(f"{owner}."), node.path
+            continue
         if node.op.name not in OTHERWISE:
             assert node.facts.macs == _macs(layer), node.path
         inputs = [graph.nodes[i].keras_name for i in node.inputs]
@@ -57,7 +61,7 @@ def _macs(layer: Any) -> int | None:
 
 def _read(layer: Any, names: set[str]) -> list[str]:
     """The named layers that a layer reads, in order, through the helpers and functions between."""
-    (node,) = layer._inbound_nodes or (None,)
+    node = layer._inbound_nodes[0] if layer._inbound_nodes else None  # a layer with shared weights has several
     tensors = node.input_tensors if node else []
     if isinstance(layer, keras.layers.MultiHeadAttention):  # its query and its value are the same
         tensors = tensors[:1]

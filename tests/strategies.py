@@ -7,6 +7,7 @@ small choices it would make many specs twice, and shrink one in minutes.
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -159,7 +160,7 @@ class Items:
 
     def motif(self) -> list[Json]:
         """Some items that belong together."""
-        kinds = [self.operator] * 4 + [self.call, self.residual, self.branches, self.fork, self.squeeze]
+        kinds = [self.operator] * 4 + [self.call, self.residual, self.branches, self.fork, self.squeeze, self.share]
         kinds += [self.row] * 2 * bool(self.variants)
         drawn = self.one_of(*kinds)()
         return drawn if isinstance(drawn, list) else [self.modified(drawn)]
@@ -263,6 +264,15 @@ class Items:
         named = [{**_mapping(self.keeping() if keep else self.operator()), "name": name} for name in FORK]
         named[2]["from"] = "fork"
         return [*named, {self.one_of(*merges()): None, "from": ["left", "right"]}]
+
+    def share(self) -> list[Json]:
+        """Weights that two layers, or calls of a block, use."""
+        own = {**_mapping(self.one_of(self.keeping, self.operator, self.call)()), "name": "own"}
+        head = {word: value for word, value in own.items() if word != "name"} if self.often() else {}
+        again = {**deepcopy(head), "name": "again", "share": "own"}
+        if self.often():
+            again["repeat"] = self.one_of(1, 2)
+        return [self.keeping(), own, again, {self.one_of(*merges()): None, "from": ["own", "again"]}]
 
     def squeeze(self) -> Json:
         """Squeeze and excitation: a merge that broadcasts (Hu et al. 2018)."""

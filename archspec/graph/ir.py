@@ -15,6 +15,9 @@ from archspec.ops.base import Op, Shape, View, Weight, product, show
 INPUT = Op()
 """The operator of node 0, the input of the network."""
 
+AGAIN = "_again"
+"""What the path of a Keras layer ends in where the layer is called again."""
+
 FLOAT_BYTES = 4  # float32
 
 
@@ -27,6 +30,10 @@ class Facts(NamedTuple):
     params: int
     trainable_params: int
 
+    def sharing(self) -> Facts:
+        """The facts of a layer that uses the weights of another one."""
+        return self._replace(weights=(), params=0, trainable_params=0)
+
 
 class Node(NamedTuple):
     """A layer. `inputs` are indices of earlier nodes; node 0 is the input of the network."""
@@ -36,6 +43,8 @@ class Node(NamedTuple):
     inputs: tuple[int, ...]
     facts: Facts
     span: Span
+    shared: str | None = None
+    """The path of the layer whose weights it uses (`share`); its own facts then have no weights."""
 
     def __repr__(self) -> str:
         return f"<{self.path}: {self.op!r} -> {show(self.shape)}>"
@@ -140,6 +149,13 @@ class Graph:
     def activation_bytes(self) -> int | None:
         """Memory of the outputs of all layers for one sample in float32, in bytes."""
         return total(node.activation_bytes for node in self.nodes)
+
+    @cached_property
+    def tied(self) -> dict[int, int]:
+        """The nodes that use the same weights -> the node that owns them, which is among them."""
+        owners = {node.path: index for index, node in enumerate(self.nodes) if node.facts.weights}
+        pairs = {index: owners[node.shared] for index, node in enumerate(self.nodes) if node.shared}
+        return {owner: owner for owner in pairs.values()} | pairs
 
     def shapes_into(self, node: Node) -> tuple[Shape, ...]:
         """The shapes that a layer reads."""

@@ -150,6 +150,8 @@ class PageEncoder:
 def facts_of(node: Node) -> tuple[Any, ...]:
     """What the details of a layer show."""
     weights = ", ".join(f"{weight.name} {show_shape(weight.shape)}" for weight in node.facts.weights)
+    if node.shared:
+        weights = f"those of {node.shared}"
     return (
         family(node.op),
         operator_text(node),

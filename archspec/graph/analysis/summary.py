@@ -73,7 +73,7 @@ def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folde
     inputs = dict.fromkeys(folded[i] for node in nodes for i in node.inputs if i < group[0])
     return SummaryRow(
         name,
-        last.op.name if len(nodes) == 1 else f"{len(nodes)} layers",
+        f"{last.op.name} (shared)" * bool(last.shared) or last.op.name if len(nodes) == 1 else f"{len(nodes)} layers",
         tuple(inputs),
         last.shape,
         sum([node.facts.params for node in nodes]),

@@ -12,7 +12,7 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean
 from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.lang.schema.validator import MAX_MISTAKES
-from archspec.ops import OPS, OpError
+from archspec.ops import Op, OpError
 from archspec.ops.base import Shape, show
 
 if TYPE_CHECKING:
@@ -63,6 +63,18 @@ class Scope:
         return self.prefix + unique
 
 
+class Expansion(NamedTuple):
+    """The expansion of a layer: its path, inputs and output, and the ranges of its nodes and names."""
+
+    path: str
+    inputs: tuple[int, ...]
+    output: int
+    start: int
+    stop: int
+    named: int
+    names_stop: int
+
+
 class Mark(NamedTuple):
     """The state before an expansion: how many nodes, names, reads, numbered values and calls of blocks."""
 
@@ -86,6 +98,7 @@ class Builder:
         self.outputs: dict[str, int] = {}
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
         self.reads: list[str] = []
+        self.expansions: dict[str, Expansion] = {}  # of the layers that consist of several nodes
         self.calls: list[tuple[str, Span]] = []
         self.blocks: list[str] = []
         self.numbered = self.params = 0
@@ -111,15 +124,29 @@ class Builder:
 
         `residual`: it adds a shortcut, with the layers of `project` or none, and a body.
         """
-        if len(path) > MAX_PATH:
-            raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
         places = places or {}
         try:
             op = made(head, values)
-            facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
         except WrongArgument as wrong:
             at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
             raise self.error(wrong.code, wrong.message, at, help=wrong.help) from None
+        return self.apply(op, inputs, path, span, places, residual, project)
+
+    def apply(
+        self,
+        op: Op,
+        inputs: tuple[int, ...],
+        path: str,
+        span: Span,
+        places: Mapping[str, Span],
+        residual: bool = False,
+        project: bool = False,
+    ) -> int:
+        """Add an operator of `made`; the arguments are those of `add`."""
+        if len(path) > MAX_PATH:
+            raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
+        try:
+            facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
         except OpError as error:
             nodes = [self.nodes[i] for i in inputs]
             origins = ["the input of the network" if i == 0 else f"`{self.nodes[i].path}`" for i in inputs]
@@ -134,7 +161,7 @@ class Builder:
                 first, *sides = self.nodes[0].shape
                 notes.append(f"if the channels of the input are its first size, write `input: {[*sides, first]}`")
             at = places.get(error.arg or "", span)
-            help = remedy(self.nodes, inputs, residual, project) if OPS[head].many and not error.arg else None
+            help = remedy(self.nodes, inputs, residual, project) if op.many and not error.arg else None
             raise self.error("shape", error.message, at, notes=tuple(notes), help=help or error.help) from None
         self._check_output(facts.shape, span)
         self._append(Node(path, op, inputs, facts, span))
@@ -158,14 +185,28 @@ class Builder:
         if copied:
             self._count(sum([node.facts.params for node in copied]), copied[-1].span, len(copied))
         self.called(*run.blocks)
-        shift = len(self.nodes) - start
+        shift, renamed = len(self.nodes) - start, len(self.paths) - run.named
         moved = dict(zip(run.inputs, inputs, strict=True))
         moved.update((i, i + shift) for i in range(start, run.stop))
         self.nodes += [
-            Node(path + name[cut:], op, tuple([moved[i] for i in read]), facts, span)
-            for name, op, read, facts, span in copied
+            Node(path + name[cut:], op, tuple([moved[i] for i in read]), facts, span, shared and path + shared[cut:])
+            for name, op, read, facts, span, shared in copied
         ]
         new = {path + name[cut:]: moved[source.outputs[name]] for name in names}
+        for name in names if source.expansions else ():
+            expansion = source.expansions.get(name)
+            if expansion:
+                self.expansions[path + name[cut:]] = Expansion(
+                    path + name[cut:],
+                    tuple([moved[i] for i in expansion.inputs]),
+                    moved[expansion.output],
+                    *(
+                        expansion.start + shift,
+                        expansion.stop + shift,
+                        expansion.named + renamed,
+                        expansion.names_stop + renamed,
+                    ),
+                )
         self.outputs.update(new)
         self.paths += new
         return moved[run.output]
@@ -175,6 +216,11 @@ class Builder:
         if path not in self.outputs:
             self.paths.append(path)
         self.outputs[path] = index
+
+    def enclose(self, mark: Mark, path: str, inputs: tuple[int, ...], output: int) -> None:
+        """Remember what was expanded under a path since the mark."""
+        ends = (mark.start, len(self.nodes), mark.named, len(self.paths))
+        self.expansions[path] = Expansion(path, inputs, output, *ends)
 
     def find(self, name: str, prefix: str) -> int | None:
         """The output with a name: looked up in the block of the prefix, then in each enclosing one."""

@@ -7,20 +7,20 @@ one, its nodes are cloned under another path instead of expanded again, so ResNe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
-from archspec.graph.compile.builder import Budget, Builder, Scope
+from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.parameters import Names, input_shape, parameters
+from archspec.graph.compile.residual import residual
 from archspec.graph.compile.reuse import Run, reuse_of, since
-from archspec.graph.compile.shortcut import pad, same_shape
+from archspec.graph.compile.share import call_again, shared_with, tie
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
-from archspec.lang.document.nodes import MappingNode, ScalarNode
+from archspec.lang.document.nodes import ScalarNode
 from archspec.lang.expressions import is_expression
-from archspec.lang.schema.spec_schema import SHORTCUTS
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 from archspec.lang.spec.names import not_found
 from archspec.lang.spec.spec import Spec
@@ -59,6 +59,7 @@ class Compiler:
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
         self.nesting = self.steps = 0
+        self.sharing = 0  # the calls with `share` that are being expanded
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
         shape = input_shape(spec.input, params.get("input"), self.params)
@@ -67,7 +68,7 @@ class Compiler:
 
     def graph(self, name: str) -> Graph:
         top = Scope("", {"input": self.spec.input.span})
-        last = self._layers(self.spec.layers, (0,), self.params, top, top=True)
+        last = self.layers(self.spec.layers, (0,), self.params, top, top=True)
         nodes = self.builder.nodes
         if len(nodes) == 1:
             layers = self.spec.document.entries["layers"][0]
@@ -81,7 +82,7 @@ class Compiler:
 
     # ---- lists and items ---------------------------------------------------------------------------------------
 
-    def _layers(
+    def layers(
         self, items: tuple[LayerSpec, ...], above: Flow, names: Names, scope: Scope, *, top: bool = False
     ) -> int:
         self.nesting += 1
@@ -109,12 +110,14 @@ class Compiler:
             return self._repeat(item, item.repeat, inputs, names, scope)
         if not item.word:
             return (inputs[0], *inputs)
-        if item.head == "residual" and not item.name:
-            return (self._residual(item, inputs[0], names, scope), *inputs)
-        path = self._path(item, scope)
+        if item.head == "residual" and not item.name and not item.share:
+            return (residual(self, item, inputs[0], names, scope), *inputs)
+        path, mark = self._path(item, scope), self.builder.mark()
         x = self._copy(item, inputs, names, scope, path, first=True)
         if item.head not in OPS:  # an operator is registered as it is added
             self.builder.register(path, x)
+        if item.head not in OPS or item.branches:
+            self.builder.enclose(mark, path, inputs, x)
         return (x, *inputs)
 
     def _step(self, item: LayerSpec) -> None:
@@ -131,20 +134,27 @@ class Compiler:
     def _inputs(self, item: LayerSpec, above: Flow, scope: Scope) -> Flow:
         """The inputs of a layer: those that `from` names, or as many of the previous outputs as it takes."""
         if item.origin:
-            return tuple(self._resolve(name, scope) for name in item.origin)
-        needed = self._needed(item.head)
+            inputs = tuple(self._resolve(name, scope) for name in item.origin)
+            if item.share and not item.head and len(inputs) != self._needed(item, scope):
+                needed, given = self._needed(item, scope), len(inputs)
+                fact = f"`{item.share.text}` has {needed} input{'s' * (needed != 1)}, but `from` lists {given}"
+                raise self.builder.error("one-input", fact, item.origin[-1].span)
+            return inputs
+        needed = self._needed(item, scope)
         if len(above) < needed:
             raise self.builder.error(
                 "one-input",
-                f"`{item.head}` takes {needed} inputs, but only {len(above)} layer comes before it",
+                f"`{item.head or item.word}` takes {needed} inputs, but only {len(above)} layer comes before it",
                 item.span,
                 help="write `from: [a, b]`",
             )
         return above[:needed]
 
-    def _needed(self, head: str) -> int:
+    def _needed(self, item: LayerSpec, scope: Scope) -> int:
         """The number of inputs of an operator or block without `from`."""
-        block = self.spec.blocks.get(head)
+        if item.share and not item.head:
+            return len(self._owner(item.share, scope).inputs)
+        block = self.spec.blocks.get(item.head)
         return len(block.inputs) if block and block.inputs else 1
 
     def _path(self, item: LayerSpec, scope: Scope) -> str:
@@ -172,7 +182,9 @@ class Compiler:
                 help=did_you_mean(short(head), [*OPS, *self.spec.blocks])
                 or (f"the blocks are: {listed(self.spec.blocks)}" if self.spec.blocks else None),
             )
-        many, inputs, needed = is_merge(head), len(item.origin), self._needed(head)
+        block = self.spec.blocks.get(head)
+        needed = len(block.inputs) if block and block.inputs else 1
+        many, inputs = is_merge(head), len(item.origin)
         if (inputs < 2) if many else (inputs not in (0, needed)):
             inputs_ = "two or more inputs" if many else f"{needed} inputs" if needed > 1 else "one input"
             raise self.builder.error(
@@ -186,7 +198,8 @@ class Compiler:
     def _repeat(self, item: LayerSpec, repeat: ScalarNode, inputs: Flow, names: Names, scope: Scope) -> Flow:
         """Expand copies. Each reads the one before it; with several inputs, also the copies before that one."""
         count, builder = self.values.count(repeat, names), self.builder
-        base = self._path(item, scope)
+        base, whole = self._path(item, scope), builder.mark()
+        start = inputs
         last: Run | None = None  # the previous copy, if it can be cloned
         flow = inputs
         for number in range(1, count + 1):
@@ -201,27 +214,46 @@ class Compiler:
                     self._step(item)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
+            builder.enclose(mark, path, inputs, x)
             same_as_next = self.clones and (number > 1 or item.first is None)
             last = since(mark, builder, path, inputs, x) if same_as_next else None
             flow = (x, *inputs)
             inputs = flow[: len(inputs)]
         if count:
             builder.register(base, flow[0])
+            builder.enclose(whole, base, start, flow[0])
         return flow
 
     # ---- one copy of an item -----------------------------------------------------------------------------------
 
     def _copy(self, item: LayerSpec, inputs: Flow, names: Names, scope: Scope, path: str, *, first: bool) -> int:
+        if item.share is None:
+            return self._new(item, inputs, names, scope, path, first=first)
+        source, start = self._owner(item.share, scope), len(self.builder.nodes)
+        if item.head:
+            self.sharing += 1
+            x = self._new(item, inputs, names, scope, path, first=first)
+            self.sharing -= 1
+        else:
+            x = call_again(self.builder, source, inputs, path, item.share)
+        tie(self.builder, source, start, item.share)
+        return x
+
+    def _owner(self, share: ScalarNode, scope: Scope) -> Expansion:
+        """The earlier layer or call whose weights are shared."""
+        return shared_with(self.builder, share, scope.prefix) or self._missing(share, scope, "share")
+
+    def _new(self, item: LayerSpec, inputs: Flow, names: Names, scope: Scope, path: str, *, first: bool) -> int:
         if not item.head:
             return inputs[0]
         if item.head == "residual":
-            return self._residual(item, inputs[0], names, scope.inner(path))
+            return residual(self, item, inputs[0], names, scope.inner(path))
         call = self._arguments(item, first)
         if item.head in self.spec.blocks:
             return self._call_block(call, inputs, names, scope, path)
         if item.branches:
             inputs = tuple(
-                self._layers(layers, inputs[:1], names, scope.inner(f"{path}/{branch}"))
+                self.layers(layers, inputs[:1], names, scope.inner(f"{path}/{branch}"))
                 for branch, layers in item.branches.items()
             )
         return self.builder.add(item.head, self._values(call, names), inputs, path, item.span, call.places)
@@ -258,7 +290,7 @@ class Compiler:
         inside = f"{path}/{item.head}" if item.name else path
         x = self._block(block, item, values, inputs, scope.inner(inside))
         run = since(mark, builder, path, inputs, x)
-        if run:
+        if run and not self.sharing:  # the weights of these layers will belong to others
             self.reuse.keep(key, run)
         return x
 
@@ -279,37 +311,9 @@ class Compiler:
                 raise self.builder.error(
                     "missing-argument", f"the block `{block.name}` needs the argument `{parameter.name}`", item.span
                 )
-        x = self._layers(block.layers, inputs, inner, scope)
+        x = self.layers(block.layers, inputs, inner, scope)
         calls.pop()
         return x
-
-    def _residual(self, item: LayerSpec, x: int, names: Names, scope: Scope) -> int:
-        """body + shortcut (He et al. 2016, section 3.3); options A, B and C are `pad`, `project`, `project_all`."""
-        builder, project = self.builder, item.branches.get("project")
-        assert isinstance(item.value, MappingNode)
-        node = item.value.get("shortcut")
-        kind = self.values.of(node, names) if node else "project" if project is not None else "identity"
-        at = node.span if node else item.span
-        if kind not in SHORTCUTS:
-            help = did_you_mean(short(kind), SHORTCUTS) or f"choose one of: {listed(SHORTCUTS)}"
-            raise builder.error("wrong-value", f"`shortcut` cannot be `{short(kind)}`", at, help=help)
-        body = self._layers(item.branches["body"], (x,), names, scope)
-        same = same_shape(builder, x, body)
-        if kind == "none" or (kind == "if_same_shape" and not same):
-            return body
-        if kind == "project_all" or (kind == "project" and not same):
-            if project is None:
-                raise builder.error(
-                    "missing-key",
-                    f"`shortcut: {kind}` needs `project`",
-                    at,
-                    help="add `project:` with the layers of the shortcut",
-                )
-            x = self._layers(project, (x,), names, scope.inner(scope.claim("project", item.span)))
-        elif kind == "pad" and not same:
-            x = pad(builder, x, body, scope.inner(scope.claim("shortcut", item.span)), item.span)
-        path = scope.claim("add", item.span)
-        return builder.add("add", {}, (x, body), path, item.span, residual=True, project=project is not None)
 
     # ---- values and names --------------------------------------------------------------------------------------
 
@@ -320,10 +324,12 @@ class Compiler:
     def _resolve(self, name: ScalarNode, scope: Scope) -> int:
         """The output of an earlier layer."""
         index = self.builder.find(name.text, scope.prefix)
-        if index is None:
-            blocks, calls = self.spec.blocks, self.builder.calls
-            here = blocks[calls[-1][0]].layers if calls else self.spec.layers
-            visible = (path.removeprefix(scope.prefix) for path in self.builder.outputs)
-            message, help = not_found(name, here, blocks.values(), visible)
-            raise self.builder.error("unknown-layer", message, name.span, help=help)
-        return index
+        return self._missing(name, scope) if index is None else index
+
+    def _missing(self, name: ScalarNode, scope: Scope, word: str = "from") -> NoReturn:
+        """Raises ArchspecError (unknown-layer) for a name that no earlier layer has."""
+        blocks, calls = self.spec.blocks, self.builder.calls
+        here = blocks[calls[-1][0]].layers if calls else self.spec.layers
+        visible = (path.removeprefix(scope.prefix) for path in self.builder.outputs)
+        message, help = not_found(name, here, blocks.values(), visible)
+        raise self.builder.error("unknown-layer", message, name.span, help=help.replace("`from`", f"`{word}`"))

@@ -107,7 +107,7 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
             what = f"`{node.path}` of `{graph.name}` does not accept an input of {show(input_shape)}"
             raise fail("shape", f"{what}: {error.message}", help=error.help) from None
         shapes.append(facts.shape)
-        nodes.append(node._replace(facts=facts))
+        nodes.append(node._replace(facts=facts.sharing() if node.shared else facts))
     return replace(graph, nodes=tuple(nodes))
 
 

@@ -150,7 +150,7 @@ def _cell(items: list[LayerDraft], start: int, stop: int) -> _Cell | None:
     own = [item.node for item in walk(stretch) if item.labelled]
     outside = {each for other in (items[:start], items[stop:]) for item in walk(other) for each in item.origin}
     inner = [node for node in own if node != stretch[-1].node]
-    if not start or outside & set(inner):
+    if not start or outside & set(inner) or any(item.share >= 0 for item in walk(stretch)):
         return None
     above = items[start - 1]
     names: dict[int | str, str] = {} if stretch[0].origin else {above.node: INPUTS[0]}
@@ -200,6 +200,6 @@ def _leave_out_origins(items: list[LayerDraft], cells: Set[str], kept: Set[int])
         before = origins[index - 1] or (items[index - 2].node,)
         if items[index].head in cells and origins[index] == (above.node, before[0]):
             items[index].origin = ()
-    read = {each for item in walk(items) for each in item.origin}
+    read = {each for item in walk(items) for each in (*item.origin, item.share)}
     for item in walk(items):
         item.labelled = item.labelled and (item.node in read or item.node in kept)

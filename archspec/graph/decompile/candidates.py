@@ -89,7 +89,7 @@ def _key(item: LayerDraft, known: Keys, *, alone: bool = False) -> int | None:
 
     Arguments are ignored. The projection of a residual is ignored, since only the units that change the shape have
     one."""
-    if not item.head or len(item.origin) > 1:
+    if not item.head or len(item.origin) > 1 or item.share >= 0:
         return None
     branches = item.branches[:1] if item.head == "residual" else item.branches
     inside = []

@@ -35,7 +35,9 @@ class LayerDraft:
     node: int = -1
     """Its last node in the graph."""
     labelled: bool = False
-    """Whether a `from` names it."""
+    """Whether a `from` or `share` names it."""
+    share: int = -1
+    """The node of the layer whose weights it uses, itself among them; -1 if they are not shared."""
     name: str = ""
     """The name of a stage; in a block with several inputs, its name for `from`."""
     channels: int | None = None
@@ -87,7 +89,7 @@ class Structure:
         for index, node in enumerate(graph.nodes):
             for source in node.inputs:
                 self.readers[source].append(index)
-        self.read_outside = set(graph.outputs)
+        self.read_outside = {*graph.outputs, *graph.tied}
         self.done = {0}
         self.labels: set[int] = set()
 
@@ -98,9 +100,19 @@ class Structure:
             self._lead_to(output, flow)
         if len(self.graph.outputs) > 1:
             self.labels.update(self.graph.outputs)
+        self._share(flow.items)
         for item in walk(flow.items):
             item.labelled = bool(item.head) and item.node in self.labels
         return flow.items
+
+    def _share(self, items: list[LayerDraft]) -> None:
+        """Let the first of the layers that use the same weights own them."""
+        first: dict[int, int] = {}
+        for item in walk(items):
+            if item.node in self.graph.tied and item.head:
+                owner = first.setdefault(self.graph.tied[item.node], item.node)
+                self.labels.add(owner)
+                item.share = owner
 
     def _lead_to(self, target: int, flow: _Flow) -> None:
         """Append what leads to a node, down from the nodes that are already there."""

@@ -78,12 +78,18 @@ def _plain(item: LayerDraft) -> bool:
     """Whether nothing inside is read by name, and the item is more than a `from`."""
     inside = [each for branch in item.branches for each in walk(branch)]
     merge = item.head in OPS and len(item.origin) > 1
-    return bool(item.head) and not merge and not any(each.origin or each.labelled for each in inside)
+    return bool(item.head) and item.share < 0 and not merge and not any(each.origin or each.labelled for each in inside)
 
 
 def _continues(item: LayerDraft, one: LayerDraft) -> bool:
     """Whether an item may be a copy of the one before, except for its arguments."""
-    same = item.head == one.head and item.count == 1 and not item.origin and item.args.keys() == one.args.keys()
+    same = (
+        item.head == one.head
+        and item.count == 1
+        and item.share < 0
+        and not item.origin
+        and item.args.keys() == one.args.keys()
+    )
     return same and alike(item.branches, one.branches)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.declare import arguments, thaw
 from archspec.graph.decompile.draft import FREE, LayerDraft, walk
-from archspec.graph.ir import Graph, unused_name
+from archspec.graph.ir import AGAIN, Graph, unused_name
 from archspec.lang.document.yaml_writer import WIDTH, flow
 from archspec.lang.document.yaml_writer import block as lines_of
 from archspec.ops import OPS
@@ -102,6 +102,8 @@ def _value(item: LayerDraft, blocks: Mapping[str, BlockDraft], names: Mapping[in
     if item.origin:
         read = [node if isinstance(node, str) else names[node] for node in item.origin]
         value["from"] = read[0] if len(read) == 1 else read
+    if item.share not in (-1, item.node):
+        value["share"] = names[item.share]
     if item.count > 1:
         value["repeat"] = item.count
     if item.first:
@@ -181,7 +183,8 @@ def _labels(spec: SpecDraft) -> dict[int, str]:
     taken = {"input", *OPS, *(block.name for block in spec.blocks), *(item.name for item in spec.items)}
     for item in (each for items in (spec.items, *(block.items for block in spec.blocks)) for each in walk(items)):
         if item.labelled:
-            word = re.sub(r"\W+", "_", (item.hints or ("",))[-1].rpartition("/")[2]).strip("_") or "layer"
+            hint = re.sub(rf"{AGAIN}(_\d+)?\Z", "", (item.hints or ("",))[-1])
+            word = re.sub(r"\W+", "_", hint.rpartition("/")[2]).strip("_") or "layer"
             if re.sub(r"_\d+\Z", "", word) in taken:  # the path of an item without a name
                 word = f"{word}_out"
             names[item.node] = unused_name(word, taken)

@@ -36,7 +36,7 @@ def key_of(graph: Graph, index: int) -> Key:
     """The features by which layers are compared. Padding is compared by its effect: `same` equals `1` for 3x3."""
     node = graph.nodes[index]
     arguments = tuple((name, value) for name, value in vars(node.op).items() if name != "padding")
-    effect = (node.op.name, arguments, graph.view(node), graph.shapes_into(node), node.shape)
+    effect = (node.op.name, arguments, graph.view(node), graph.shapes_into(node), node.shape, node.shared is None)
     return effect, node.op.name, node.shape[:-1], node.path
 
 
@@ -254,6 +254,8 @@ def _arguments(left: Graph, right: Graph, one: Node, other: Node) -> Iterator[tu
         a, b = getattr(one.op, argument.name), getattr(other.op, argument.name)
         if a != b and not (argument.name == "padding" and left.view(one) == right.view(other)):
             yield argument.name, (a, b)
+    if one.shared != other.shared:
+        yield "share", (one.shared, other.shared)
 
 
 def _reads(

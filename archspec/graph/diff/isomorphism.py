@@ -34,7 +34,13 @@ def same_network(one: Graph, other: Graph) -> dict[int, int] | None:
         if a not in partner:
             partner[a], taken[b] = b, a
             todo += zip(_inputs(one, a, ranks), _inputs(other, b, others), strict=True)
-    return partner if len(partner) == len(one.nodes) else None
+    return partner if len(partner) == len(one.nodes) and _tied_alike(one, other, partner) else None
+
+
+def _tied_alike(one: Graph, other: Graph, partner: dict[int, int]) -> bool:
+    """Whether the layers that share weights correspond to layers that share weights."""
+    owners = {(one.tied.get(a), other.tied.get(b)) for a, b in partner.items()} - {(None, None)}
+    return len(owners) == len({ours for ours, _ in owners}) == len({theirs for _, theirs in owners})
 
 
 def _inputs(graph: Graph, index: int, ranks: list[int]) -> tuple[int, ...]:
@@ -50,7 +56,7 @@ def _ranks(graph: Graph, shared: dict[Hashable, int]) -> list[int]:
         if node.op.name in COMMUTATIVE:
             below.sort()
         effect = (graph.view(node), graph.shapes_into(node), node.shape) if index else (node.shape, graph.loss_weights)
-        key = (node.op.name, arguments, effect, tuple(below))
+        key = (node.op.name, arguments, effect, tuple(below), index in graph.tied)
         ranks.append(shared.setdefault(key, len(shared)))
     return ranks
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from archspec.graph.compile.inference import changed, infer
+from archspec.graph.compile.share import owned
 from archspec.graph.ir import Graph, Node, ancestors
 from archspec.graph.rewrite.channel_affine import (
     ABSORBING,
@@ -80,16 +81,23 @@ class _Rewriting:
     nodes: dict[int, Node] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
+    tied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.nodes = dict(enumerate(self.graph.nodes))
         self.outputs = list(self.graph.outputs)
+        self.tied = {self.graph.nodes[index].path for index in self.graph.tied}
 
     # ---- removal ------------------------------------------------------------------------------------------------
 
     def drop_unused(self) -> None:
         used = ancestors(self.graph, *self.outputs)
         self.nodes = {index: node for index, node in self.nodes.items() if index in used or index == 0}
+        left = {node.path for node in self.nodes.values()}
+        for index, node in self.nodes.items():
+            if node.shared and node.shared not in left:  # the owner of the weights was left out
+                self.nodes[index] = owned(node, self.graph.shapes_into(node))
+                left.add(node.shared)
 
     def remove_layers_without_effect(self) -> None:
         for index, node in list(self.nodes.items()):
@@ -150,7 +158,7 @@ class _Rewriting:
         node = self.nodes[index]
         (source,) = node.inputs
         layer = self.nodes[source]
-        if layer.op.name not in ABSORBING or len(self._readers(source)) > 1:
+        if layer.op.name not in ABSORBING or self._is_tied(layer) or len(self._readers(source)) > 1:
             return False
         self._set(source, absorbed_behind(layer, self.weights[layer.path], affine))
         self._forget(index, "absorbed by the layer before")
@@ -176,15 +184,23 @@ class _Rewriting:
 
     def _absorb_before(self, index: int, entering: tuple[int | None, ...], affine: ChannelAffine) -> bool:
         layer = self.nodes[index]
-        if layer.op.name not in ABSORBING or (is_padded(layer, entering) and affine.shift.any()):
+        if (
+            layer.op.name not in ABSORBING
+            or self._is_tied(layer)
+            or (is_padded(layer, entering) and affine.shift.any())
+        ):
             return False
         self._set(index, absorbed_before(layer, self.weights[layer.path], affine))
         return True
 
+    def _is_tied(self, node: Node) -> bool:
+        """Whether it shares weights: what comes before or after it cannot be absorbed by all that use them."""
+        return node.path in self.tied
+
     def _affine(self, index: int) -> ChannelAffine | None:
         node = self.nodes[index]
         size = node.shape[-1] if node.shape else None
-        if index == 0 or size is None:
+        if index == 0 or size is None or self._is_tied(node):
             return None
         return affine_of(node, self.weights.get(node.path, ()), size)
 

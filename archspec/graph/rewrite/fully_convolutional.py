@@ -266,10 +266,20 @@ class _Dense:
         except OpError as error:
             raise self._refused(node, error.message) from None
         old = [weight.size for weight in node.facts.weights]
-        if facts.weights and old != [weight.size for weight in facts.weights]:
+        if facts.weights and not node.shared and old != [weight.size for weight in facts.weights]:
             raise self._refused(node, "its weights depend on the position")
-        self.nodes.append(Node(path or node.path, op, inputs, facts, node.span))
+        added = Node(path or node.path, op, inputs, facts, node.span)
+        self.nodes.append(self._tied(node, added) if node.shared else added)
         return len(self.nodes) - 1
+
+    def _tied(self, node: Node, added: Node) -> Node:
+        """The layer with the weights of another one; the first of them that is left owns them."""
+        owner = next((each for each in self.nodes if each.path == node.shared), None)
+        if owner is None:
+            return added._replace(path=node.shared or added.path)
+        if owner.facts.weights != added.facts.weights:
+            raise self._refused(node, f"it shares the weights of `{owner.path}`, but would need them in another shape")
+        return added._replace(shared=node.shared, facts=added.facts.sharing())
 
     def _refused(self, node: Node, fact: str) -> ArchspecError:
         return _not_convolutional(self.graph, node, fact)

@@ -58,6 +58,12 @@ MODIFIERS: Json = {
         "description": "number of copies, each reading the one before; 0 leaves the layer out",
     },
     "first": {"type": "object", "minProperties": 1, "description": "arguments of the first copy only"},
+    "share": {
+        "type": "string",
+        "pattern": PATH,
+        "description": "the earlier layer or block call whose weights this one uses; without an operator, that layer "
+        "is called again",
+    },
     "when": {**or_expression({"type": "boolean"}), "description": "keep this layer only if the expression is true"},
 }
 

@@ -14,7 +14,7 @@ class LayerSpec(NamedTuple):
     """A layer as written: its operator or block (`head`) with the value after it, and its modifiers."""
 
     head: str
-    """Empty for a layer that has only `from`: it is the layer that `from` names."""
+    """Empty for a layer that only has `from`, and is the layer that `from` names, or `share`, which is called again."""
     span: Span
     value: Node | None = None
     name: ScalarNode | None = None
@@ -23,6 +23,8 @@ class LayerSpec(NamedTuple):
     repeat: ScalarNode | None = None
     first: MappingNode | None = None
     when: ScalarNode | None = None
+    share: ScalarNode | None = None
+    """The path of the earlier layer whose weights it uses."""
     cells: tuple[LayerSpec | None, ...] = ()
     """The cells of a `row`."""
     branches: dict[str, tuple[LayerSpec, ...]] = {}
@@ -31,7 +33,9 @@ class LayerSpec(NamedTuple):
     @property
     def word(self) -> str:
         """The part of a path that it adds: its name, or else its operator. Empty for an unnamed `from` alone."""
-        return self.name.text if self.name else self.head
+        if self.name or self.head:
+            return self.name.text if self.name else self.head
+        return self.share.text.rpartition("/")[2] if self.share else ""
 
 
 class BlockArgument(NamedTuple):

@@ -47,14 +47,20 @@ class Layers:
         if not isinstance(node, MappingNode) or not node.entries:
             return None
         heads = {word: entry for word, entry in node.entries.items() if word not in MODIFIERS}
-        if not heads and isinstance(node.get("from"), ScalarNode) and not node.entries.keys() & {"repeat", "first"}:
-            heads[""] = (ScalarNode("", "", node.entries["from"][1].span), ScalarNode(None, "", node.span))
+        alone = [word for word in ("share", "from") if isinstance(node.get(word), ScalarNode)]
+        if (
+            not heads
+            and alone
+            and not node.entries.keys() & ({"first"} if alone[0] == "share" else {"repeat", "first"})
+        ):
+            heads[""] = (ScalarNode("", "", node.entries[alone[0]][1].span), ScalarNode(None, "", node.span))
         if len(heads) != 1:
             self.explained.add(id(node))
             self._not_one_head(node, heads)
             return None
         ((key, value),) = heads.values()
-        name, origin, repeat, first, when = (node.get(word) for word in ("name", "from", "repeat", "first", "when"))
+        words = ("name", "from", "repeat", "first", "when", "share")
+        name, origin, repeat, first, when, share = (node.get(word) for word in words)
         names = origin.items if isinstance(origin, SequenceNode) else (origin,) if origin else ()
         item = LayerSpec(
             key.text,
@@ -65,6 +71,7 @@ class Layers:
             repeat if isinstance(repeat, ScalarNode) else None,
             first if isinstance(first, MappingNode) else None,
             when if isinstance(when, ScalarNode) else None,
+            share if isinstance(share, ScalarNode) else None,
         )
         for word in MODIFIERS if row else ():
             if word in node.entries and getattr(row, _FIELDS.get(word, word)):
@@ -282,5 +289,5 @@ def _inherit(cell: LayerSpec, row: LayerSpec | None) -> LayerSpec:
     """A cell with the modifiers of its row."""
     if row is None:
         return cell
-    words = ("name", "origin", "repeat", "first", "when")
+    words = ("name", "origin", "repeat", "first", "when", "share")
     return cell._replace(**{word: getattr(cell, word) or getattr(row, word) for word in words})

@@ -57,7 +57,7 @@ def used(node: Node | None) -> set[str]:
 
 
 def _expressions(node: Node | None) -> Iterator[ScalarNode]:
-    """The expressions in a node, including keys but not the values of `name` and `from`."""
+    """The expressions in a node, including keys but not the values of `name`, `from` and `share`."""
     if isinstance(node, ScalarNode):
         if is_expression(node.value):
             yield node
@@ -68,7 +68,7 @@ def _expressions(node: Node | None) -> Iterator[ScalarNode]:
         for key, value in node.entries.values():
             if is_expression(key.value):
                 yield key
-            if key.text not in ("name", "from"):
+            if key.text not in ("name", "from", "share"):
                 yield from _expressions(value)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.graph.ir import INPUT, Facts, Graph, Node
+from archspec.graph.ir import AGAIN, INPUT, Facts, Graph, Node, unused_name
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
 from archspec.plugins import load_all_plugins
@@ -20,16 +20,22 @@ from archspec.runtime.models.keras_graph import Call, KerasGraph, keras_graph
 def read_model(model: Any) -> Graph:
     """The graph of a functional Keras model; the paths of its nodes are the names of the layers.
 
-    Raises ArchspecError: not-functional, several-inputs, shared-layer, unknown-keras-layer.
+    Raises ArchspecError: not-functional, several-inputs, unknown-keras-layer.
     """
     graph = keras_graph(model)
     _refuse(model, graph)
     shape = graph.calls[graph.inputs[0]].shape
     nodes = [Node("input", INPUT, (), Facts(shape, (), 0, 0, 0), NOWHERE)]
     place = {graph.inputs[0]: 0}
+    read: dict[int, tuple[int, int]] = {}  # the nodes of each layer with weights at its first call
     for index, call in enumerate(graph.calls):
         if index not in place:
+            start = len(nodes)
             place[index] = _read(call, tuple(_position(call, place, each) for each in call.inputs), nodes)
+            if getattr(call.operation, "weights", None):
+                first = read.setdefault(id(call.operation), (start, len(nodes)))
+                if first[0] != start:
+                    _share(call, nodes, range(*first), range(start, len(nodes)))
     outputs = tuple(place[index] for index, _ in graph.outputs)
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", model.name).strip("-") or "model"
     return simplify(_reached(Graph(name, tuple(nodes), outputs, (1.0,) * len(outputs))))
@@ -62,15 +68,19 @@ def _refuse(model: Any, graph: KerasGraph) -> None:
             f"the model `{model.name}` has {len(graph.inputs)} inputs, but a spec has one",
             help="create a model of the part that follows one of the inputs",
         )
-    calls: dict[int, Call] = {}
-    for call in graph.calls:
-        first = calls.setdefault(id(call.operation), call)
-        if first is not call and getattr(call.operation, "weights", None):
-            raise fail(
-                "shared-layer",
-                f"the layer `{first.path}` is used more than once, but layers of a spec cannot share weights",
-                help="create a separate layer for each use",
-            )
+
+
+def _share(call: Call, nodes: list[Node], first: range, again: range) -> None:
+    """Let the nodes of a further call of a layer use the weights of its first call."""
+    taken = {each.path for each in nodes}
+    for owner, node in zip(first, again, strict=True):
+        if nodes[owner].op != nodes[node].op or not nodes[node].facts.weights:
+            if nodes[node].facts.weights:
+                raise _unreadable(call, "it is used more than once, with inputs of different kinds")
+            continue
+        nodes[node] = nodes[node]._replace(
+            path=unused_name(f"{call.path}{AGAIN}", taken), shared=nodes[owner].path, facts=nodes[node].facts.sharing()
+        )
 
 
 def _position(call: Call, place: dict[int, int], source: tuple[int, int]) -> int:

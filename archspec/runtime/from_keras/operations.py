@@ -9,7 +9,7 @@ from typing import Any
 from archspec.declare import freeze
 from archspec.diagnostics import Source, Span, listed
 from archspec.graph.compile.inference import WrongArgument, infer, made
-from archspec.graph.ir import Node
+from archspec.graph.ir import AGAIN, Node
 from archspec.ops.base import OpError, plain, show
 from archspec.ops.scale import PER_CHANNEL
 from archspec.runtime.models.keras_graph import Call
@@ -228,7 +228,12 @@ def nothing(reading: Reading) -> int:
     shape = reading.nodes[reading.inputs[0]].shape
     if tuple(reading.call.shape) != tuple(shape):
         raise OpError("it changes the size of the image at inference, too", help="use `keras.layers.CenterCrop`")
-    return reading.inputs[0]
+    (index,) = reading.inputs
+    node = reading.nodes[index]
+    if node.shared and node.path.startswith(f"{node.shared}{AGAIN}"):
+        # archspec builds a layer that shares weights as the shared layer and an `Identity` of its own name
+        reading.nodes[index] = node._replace(path=reading.call.path)
+    return index
 
 
 AUGMENTATION = (

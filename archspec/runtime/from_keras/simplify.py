@@ -24,9 +24,10 @@ def simplify(graph: Graph) -> Graph:
         readers[index] += 1
     nodes: list[Node] = []
     place: list[int] = []  # index of each old node among the new ones
-    for node in graph.nodes:
+    for index, node in enumerate(graph.nodes):
         inputs = tuple(place[source] for source in node.inputs)
-        found = next((found for rule in RULES if (found := rule(node, nodes, inputs))), None)
+        rules = () if index in graph.tied else RULES  # all that use the weights have the same arguments
+        found = next((found for rule in rules if (found := rule(node, nodes, inputs))), None)
         if found and all(readers[_old(place, len(nodes) - 1 - i)] == 1 for i in range(found[0])):
             taken, op = found
             inputs = nodes[-taken].inputs

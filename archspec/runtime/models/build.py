@@ -6,13 +6,14 @@ import gc
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph, Node
 from archspec.runtime.models.fast_initializers import call_with_one_pass
+from archspec.runtime.models.shared_layers import call_shared
 from archspec.runtime.system.processor import choose_onednn
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
@@ -30,11 +31,16 @@ def build_model(graph: Graph) -> Any:
     import keras
 
     composed: dict[int, bool] = {}
+    made: dict[str, Any] = {}  # the layers whose weights other layers use
+    owners = {node.shared for node in graph.layers} - {None}
     with deep_recursion(len(graph.nodes)), _without_collection():
         tensors = [keras.Input(shape=graph.input_shape, name="input")]
         for node in graph.layers:
             inputs = [tensors[i] for i in node.inputs]
-            output = _apply(keras, node, inputs)
+            output = _apply(keras, node, inputs, made)
+            if node.path in owners:
+                between = (each for each in _between(inputs, output) if isinstance(each, keras.Layer))
+                made.update({each.name: each for each in between})
             # equal layers share one object of facts, so each kind of layer is inspected once
             if composed.get(id(node.facts), True):
                 composed[id(node.facts)] = _name_functions(keras, node, inputs, output)
@@ -52,8 +58,10 @@ def build_model(graph: Graph) -> Any:
     return model
 
 
-def _apply(keras: Any, node: Node, inputs: list[Any]) -> Any:
+def _apply(keras: Any, node: Node, inputs: list[Any], made: Mapping[str, Any]) -> Any:
     try:
+        if node.shared:
+            return call_shared(keras, node, inputs, made)
         return call_with_one_pass(keras, node.op.build(keras, node.keras_name), inputs)
     except (ValueError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]

@@ -183,11 +183,6 @@ def two_inputs() -> Any:
     return keras.Model([a, b], layers.Add()([a, b]))
 
 
-def shared_weights() -> Any:
-    dense = layers.Dense(4, name="twice")
-    return functional(dense, dense, shape=(4,))
-
-
 class Subclass(keras.Model):
     def call(self, x: Any) -> Any:
         return x
@@ -200,7 +195,6 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
         ("`squash` (Squash)", "no operator corresponds to this class", "docs/operators.md"),
     ),
     "two inputs": (two_inputs, "several-inputs", ("has 2 inputs",)),
-    "shared weights": (shared_weights, "shared-layer", ("`twice` is used more than once",)),
     "subclass": (lambda: Subclass(name="own"), "not-functional", ("`own` is a Subclass",)),
     "cross attention": (
         lambda: keras.Model(
