@@ -19,7 +19,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin, overload
 
 from archspec.diagnostics import did_you_mean, fail, listed, short
-from archspec.wording import option
+from archspec.wording import describes, option
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,7 +135,9 @@ SHOWN = (str, int, float, NoneType, list, tuple)
 def _wrong(function: str, name: str, kind: Any, value: Any, remedy: str | None) -> Exception:
     choices = [each for each in get_args(kind) if isinstance(each, str)] if _origin(kind) is Literal else []
     near = did_you_mean(value, choices) if isinstance(value, str) else None
-    help = near or remedy or f"`help(archspec.{function})` describes its arguments"
+    if value == "":
+        return fail("bad-argument", f"{option(name)} is empty", help=near or remedy or f"give {_named(kind)}")
+    help = near or remedy or describes(f"archspec.{function}")
     shown = f"`{short(repr(value))}`" if isinstance(value, SHOWN) else _a(type(value).__name__)
     return fail("bad-argument", f"{option(name)} must be {_named(kind)}, but is {shown}", help=help)
 

@@ -274,3 +274,17 @@ def listed(words: Iterable[object], limit: int = 40) -> str:
     each: Sequence[str] = [str(word) for word in words]
     more = f" and {len(each) - limit} more" if len(each) > limit else ""
     return ", ".join(each[:limit]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """1 image, 3,000 images; 2 classes; 1 spatial axis, 2 spatial axes; 2 boundaries."""
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """class -> classes, axis -> axes, boundary -> boundaries."""
+    if noun.endswith("axis"):
+        return f"{noun.removesuffix('is')}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun.removesuffix('y')}ies"
+    return f"{noun}{'es' if noun.endswith(('s', 'x', 'sh', 'ch')) else 's'}"

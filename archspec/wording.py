@@ -44,6 +44,15 @@ def option(argument: str) -> str:
     return f"`--{argument.replace('_', '-')}`" if _callers else f"`{argument}`"
 
 
+def describes(function: str) -> str:
+    """The remedy that leads to the description of a function's arguments."""
+    return (
+        "`--help` after the command describes its arguments"
+        if _callers
+        else f"`help({function})` describes its arguments"
+    )
+
+
 def worded(text: str) -> str:
     """A message with its options as the caller writes them."""
     return text if _callers or "`" not in text else OPTION.sub(_in_python, text)

@@ -75,6 +75,11 @@ class Commands(SentenceGroup):
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if "" in args[1:]:
+            number = args.index("", 1)
+            raise click.UsageError(
+                f"Argument {number} of `archspec {args[0]}` is empty; is a shell variable unset?", ctx
+            )
         try:
             found = super().resolve_command(ctx, args)
             raise_on_interrupt()  # the modules of the command are imported

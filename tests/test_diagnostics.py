@@ -8,6 +8,7 @@ from archspec.diagnostics import (
     Diagnostic,
     Source,
     Span,
+    counted,
     did_you_mean,
     fail,
     listed,
@@ -149,3 +150,20 @@ def test_nothing_in_a_text_controls_the_terminal() -> None:
     names = "a\x1b[31mb\x9bc\rd\x07\u202ee\udcff"
     assert terminal_text(f"{names}\n\tnext") == r"a\x1b[31mb\x9bc\rd\x07\u202ee\udcff" + "\n\tnext"
     assert terminal_text("path,label\r\nélan 象 ×\r\n") == "path,label\nélan 象 ×\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (1, "image", "1 image"),
+        (0, "image", "0 images"),
+        (3000, "class", "3,000 classes"),
+        (2, "spatial axis", "2 spatial axes"),
+        (1, "boundary", "1 boundary"),
+        (2, "boundary", "2 boundaries"),
+        (2, "array", "2 arrays"),
+        (2, "branch", "2 branches"),
+    ],
+)
+def test_counts_have_the_singular_and_the_plural(number: int, noun: str, text: str) -> None:
+    assert counted(number, noun) == text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import archspec
+from archspec import cli
 from archspec.diagnostics import Diagnostic
 from archspec.wording import FLAGS, command_line, worded
 
@@ -75,3 +77,31 @@ def test_flags_are_the_options_without_a_value() -> None:
         if name.startswith("--")
     }
     assert flags >= FLAGS
+
+
+NOUNS = (
+    *("images", "classes", "layers", "files", "epochs", "models", "steps", "records"),
+    *("workers", "parameters", "outputs", "networks", "runs", "views"),
+)
+COUNT = re.compile(r"\{(?![A-Z_.]+[:}])(?P<number>[^{}]+)\} (?:" + "|".join(NOUNS) + r")\b(?![/(])")
+NO_COUNTS = {"part", "kind", "then['images']:,", "fingerprint['images']:,"}
+"""Words before the noun, and numbers after `there were`."""
+NEVER_ONE = {
+    "len(graph.layers):,",
+    "self.budget.layers:,",
+    "count:,",
+    "len(self.changes):,",
+    "len(order)",
+    "len(nodes)",
+    "count",
+}
+"""Numbers that exceed a limit."""
+
+
+def test_every_count_of_things_may_be_one() -> None:
+    """`1 image`, not `1 images`: numbers in front of a plural go through `counted`."""
+    found = set()
+    for file in [*Path(archspec.__file__).parent.rglob("*.py"), *Path(cli.__file__).parent.rglob("*.py")]:
+        for line in file.read_text().splitlines():
+            found |= {each["number"] for each in COUNT.finditer(line) if '"""' not in line}
+    assert found - NO_COUNTS - NEVER_ONE == set()

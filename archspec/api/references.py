@@ -123,7 +123,7 @@ def networks(spec: StrPath) -> Iterator[Network]:
         if budget.left < 0:  # which the network before has reported
             return
         if not budget.spend(PER_VARIANT):
-            message = f"the first {number:,} variants of `{parsed.name}` have {MAX_TOGETHER:,} layers together, or more"
+            message = f"`{parsed.name}` has too many variants: the first {number:,} have {MAX_TOGETHER:,} layers in all"
             raise fail("too-many-layers", message, help=budget.help)
         yield Network(parsed, f"{spec}:{variant}" if variant else spec, variant, {}, _budget=budget)
 
@@ -136,9 +136,9 @@ def check(spec: StrPath) -> list[Diagnostic]:
         spec: the name of a family, the path of a spec, or one variant of them: `vgg:D`.
     """
     spec = as_path(spec)
-    name, variant = split_reference(spec)
     found: list[Diagnostic] = []
     try:
+        name, variant = split_reference(spec)
         for network in networks(name) if variant is None else [load(spec)]:
             found += [each for each in network.check() if each not in found]
     except ArchspecError as error:

@@ -25,10 +25,20 @@ def recipes() -> list[str]:
 
 
 def split_reference(reference: str) -> tuple[str, str | None]:
-    """Split a reference into spec and variant: `vgg:D` -> ("vgg", "D"). An existing path may contain a colon."""
+    """Split a reference into spec and variant: `vgg:D` -> ("vgg", "D"). An existing path may contain a colon.
+
+    Raises:
+        ArchspecError: `unknown-family`, `unknown-variant` where nothing is before or after the colon.
+    """
     spec, colon, variant = reference.rpartition(":")
     if not colon or os.path.exists(reference):
         return reference, None
+    if not spec.strip():
+        fact, help = f"`{reference}` has no family before the colon", "write FAMILY:VARIANT, such as `vgg:D`"
+        raise fail("unknown-family", fact, help=help)
+    if not variant.strip():
+        help = f"write `{spec}`, or give one of its variants after the colon"
+        raise fail("unknown-variant", f"`{reference}` has no variant after the colon", help=help)
     return spec, variant
 
 

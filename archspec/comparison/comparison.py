@@ -14,6 +14,7 @@ from archspec.comparison.pictures import pictures
 from archspec.comparison.run_pictures import learning_curves
 from archspec.comparison.runs import RunRecord
 from archspec.comparison.tables import FORMATS, runs_csv
+from archspec.diagnostics import counted
 from archspec.drawings.drawing import Drawing
 
 MARK = "comparison.json"
@@ -30,7 +31,7 @@ class Comparison:
     """The runs."""
 
     def __repr__(self) -> str:
-        return f"<Comparison of {len(self.networks)} networks and {len(self.runs)} runs>"
+        return f"<Comparison of {counted(len(self.networks), 'network')} and {counted(len(self.runs), 'run')}>"
 
     def __str__(self) -> str:
         return self.render()

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import mean
 from typing import Any
 
+from archspec.diagnostics import counted
 from archspec.graph.analysis.weight_layers import depth
 from archspec.graph.ir import Graph
 from archspec.lang.spec.published import Published
@@ -89,7 +90,10 @@ class NetworkFacts:
         top1 = mean([each.top1_error for each in same if each.top1_error is not None])
         top5 = [each.top5_error for each in same if each.top5_error is not None]
         return replace(
-            best, top1_error=top1, top5_error=mean(top5) if top5 else None, source=f"mean of {len(same)} runs"
+            best,
+            top1_error=top1,
+            top5_error=mean(top5) if top5 else None,
+            source=f"mean of {counted(len(same), 'run')}",
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from archspec.comparison.facts import ErrorFigure, NetworkFacts
+from archspec.diagnostics import counted
 from archspec.drawings import svg
 from archspec.drawings.chart import CHART_STYLE, HUES, SIZE, Ball, Chart, axis_of, labels
 from archspec.drawings.drawing import Drawing
@@ -194,7 +195,9 @@ def revolution_of_depth(winners: Found) -> Drawing:
         parts.append(svg.line(points, 0, fill="none", stroke=HUES[1], stroke_width=2.0))
     for (x, y), (network, _) in zip(points, shown, strict=True):
         parts.append(svg.element("circle", cx=x, cy=y, r=4.0, fill=HUES[1]))
-        parts.append(svg.text(x, y - 10, f"{network.depth} layers", SIZE, text_anchor="middle", font_weight="bold"))
+        parts.append(
+            svg.text(x, y - 10, counted(network.depth, "layer"), SIZE, text_anchor="middle", font_weight="bold")
+        )
     parts += _legend(
         [figure for _, figure in shown], left, top + height + 64, "as submitted to the challenge: ensembles"
     )

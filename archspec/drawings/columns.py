@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from archspec.diagnostics import counted
 from archspec.drawings import svg
 from archspec.drawings.components import (
     CONVOLUTIONS,
@@ -75,7 +76,7 @@ def draw(graphs: Sequence[Graph], captions: Sequence[Caption]) -> Drawing:
     lines: list[str] = []
     for graph, caption, column, places in zip(graphs, captions, columns, ys, strict=True):
         title = f"{caption.family}:{caption.variant}" if caption.variant else caption.family
-        facts = f"{depth(graph)} layers, {count(graph.macs)} MACs"
+        facts = f"{counted(depth(graph), 'layer')}, {count(graph.macs)} MACs"
         wide = max(2 * PAD + max(text_width(box.text, SIZE) for box in column), text_width(title, SIZE + 1, True))
         wide = max(wide, text_width(facts, SIZE))
         middle = x + wide / 2

@@ -8,7 +8,7 @@ from colorsys import hls_to_rgb
 from pathlib import Path
 from typing import NamedTuple
 
-from archspec.diagnostics import did_you_mean, fail
+from archspec.diagnostics import counted, did_you_mean, fail
 from archspec.drawings import svg
 from archspec.drawings.components import components
 from archspec.drawings.drawing import Drawing
@@ -158,7 +158,7 @@ def _picture(x: float, y: float, width: int, height: int, scale: float, image: s
         for place in range(0, height + 1, step):
             at = y + place * scale
             yield svg.line([(x, at), (x + width * scale, at)], 0, class_="grid")
-        yield svg.text(x + 3, y - 4, f"a line every {step} pixels", SIZE - 2, class_="faint")
+        yield svg.text(x + 3, y - 4, f"a line every {counted(step, 'pixel')}", SIZE - 2, class_="faint")
     yield svg.rect(x, y, width * scale, height * scale, class_="image")
 
 

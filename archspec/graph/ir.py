@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import chain, count
 from typing import NamedTuple
 
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, counted
 from archspec.format import count as short_count
 from archspec.ops.base import Op, Shape, View, Weight, product, show
 
@@ -106,8 +106,8 @@ class Graph:
 
     def __repr__(self) -> str:
         return (
-            f"<Graph {self.name}: {len(self.layers)} layers, {show(self.input_shape)} -> {show(self.output_shape)}, "
-            f"{short_count(self.params)} params, {short_count(self.macs)} MACs>"
+            f"<Graph {self.name}: {counted(len(self.layers), 'layer')}, {show(self.input_shape)} -> "
+            f"{show(self.output_shape)}, {short_count(self.params)} params, {short_count(self.macs)} MACs>"
         )
 
     @property

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archspec.declare import Declared, Schema, arguments
+from archspec.diagnostics import counted
 from archspec.plugins import Registry
 
 if TYPE_CHECKING:
@@ -260,9 +261,3 @@ def keras_axis(axis: int, shape: Shape, argument: str = "axis") -> int:
     raise OpError(
         f"`{argument}: {axis}` is {fact}", argument, f"use an axis from 1 to {len(shape)}, or -1 for the channels"
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """1 value, 3 values; 2 classes; 1 spatial axis, 2 spatial axes."""
-    plural = noun.removesuffix("is") + "es" if noun.endswith("axis") else noun + ("es" if noun.endswith("ss") else "s")
-    return f"{number} {noun if number == 1 else plural}"

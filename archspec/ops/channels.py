@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.declare import NATURAL, POSITIVE, arg, declared
+from archspec.diagnostics import counted
 from archspec.ops.base import Functional, OpError, Shape, channels
 
 
@@ -32,7 +33,7 @@ class SelectChannels(Functional):
         entering = channels(x, self.name)
         if max(self.indices) >= entering:
             raise OpError(
-                f"the input has {entering} channels, but no channel {max(self.indices)}",
+                f"the input has {counted(entering, 'channel')}, but no channel {max(self.indices)}",
                 "indices",
                 f"channels are numbered from 0 to {entering - 1}",
             )
@@ -140,7 +141,7 @@ class PadChannels(Functional):
         entering = channels(x, self.name)
         if self.channels < entering:
             raise OpError(
-                f"cannot pad {entering} channels to {self.channels}",
+                f"cannot pad {counted(entering, 'channel')} to {self.channels}",
                 "channels",
                 "use `conv` with `kernel_size: 1` for fewer channels",
             )

@@ -94,11 +94,16 @@ class Reshape(Op):
                 )
             return tuple(None if value == -1 else value for value in target)
         if size % rest or (-1 not in target and size != rest):
-            raise OpError(
-                f"cannot reshape {show(x)} into {show(target)}: "
-                f"{counted(size, 'value')} {'are not a multiple of' if -1 in target else 'into'} {rest}",
-                "target_shape",
-            )
+            if -1 in target:
+                fact, help = f"{counted(size, 'value')} cannot be divided into rows of {rest}", "change the known sizes"
+            else:
+                fact = f"the input has {counted(size, 'value')}, but the new shape has {rest:,}"
+                help = "give sizes with the same product, or -1 for one that follows from the others"
+            if not size % rest and -1 not in target:
+                free = (-1, *target) if len(target) == 1 else (-1, *target[1:])
+                fits = size % math.prod(free[1:]) == 0
+                help = f"write `reshape: [{', '.join(map(str, free))}]`: -1 follows from the others" if fits else help
+            raise OpError(f"cannot reshape {show(x)} into {show(target)}: {fact}", "target_shape", help)
         return tuple(size // rest if value == -1 else value for value in target)
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.declare import BOOLEAN, arg, declared
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.ops.base import Shape
 from archspec.protocols.base import AVERAGE, SIZES, Protocol, ViewSet, check_image, dense_views, input_sides, sizes_or
 
@@ -43,7 +43,7 @@ def _default_sizes(resize: int | None, input_shape: Shape) -> tuple[int | None, 
         raise fail(
             "protocol",
             f"the default scales of `multi-scale` are {sizes[0]}, {middle} and {sizes[2]} pixels",
-            notes=[f"the network needs at least {least} pixel{'s' * (least > 1)}"],
+            notes=[f"the network needs at least {counted(least, 'pixel')}"],
             help=f"give the scales, such as `--protocol 'multi-scale: [{middle}, {middle + middle // 8}]'`",
         )
     return sizes

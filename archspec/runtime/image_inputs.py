@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail, listed, printable
+from archspec.diagnostics import counted, fail, listed, printable
 from archspec.ops.base import show
 from archspec.runtime.data.class_list import IMAGENET, imagenet_class_list, read_class_list, unique_names
 from archspec.runtime.data.files.decode import decode_bytes
@@ -70,7 +70,7 @@ def _in_folder(folder: str, report: Report) -> list[str]:
     if not files:
         raise fail("data-empty", f"there are no images in `{printable(folder)}`", help="give image files, or `--data`")
     if others:
-        what = "1 file is" if len(others) == 1 else f"{len(others):,} files are"
+        what = "1 file is" if len(others) == 1 else f"{counted(len(others), 'file')} are"
         report(f"{what} skipped, because the name is not that of an image: {listed(map(printable, others), 3)}")
     return files
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from archspec.diagnostics import fail, printable, visible
+from archspec.diagnostics import counted, fail, printable, visible
 from archspec.format import csv_text
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage
 from archspec.runtime.data.files.image_facts import quietly
@@ -139,7 +139,7 @@ def predict(
                 predictions.append(Prediction(image.name, best))
         if time.monotonic() - told > INTERVAL and len(predictions) < len(found):
             told = time.monotonic()
-            report(f"{len(predictions):,} of {len(found):,} images")
+            report(f"{len(predictions):,} of {counted(len(found), 'image')}")
     return predictions
 
 

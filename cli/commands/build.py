@@ -8,6 +8,7 @@ import click
 
 from archspec.cli.options import adapt_input, load, overwrite, reference, seed, settings
 from archspec.cli.terminal import echo, progress_line
+from archspec.diagnostics import counted
 from archspec.format import byte_size
 
 
@@ -49,4 +50,4 @@ def command(
     built = network.save(out, weights=weights, adapt_input=adapt_input, seed=seed, overwrite=overwrite)
     if built.weights is not None and weights is not None:
         echo(built.weights.describe(weights))
-    echo(f"wrote {out}: {network.name}, {built.parameters:,} parameters, {byte_size(built.bytes)}")
+    echo(f"wrote {out}: {network.name}, {counted(built.parameters, 'parameter')}, {byte_size(built.bytes)}")

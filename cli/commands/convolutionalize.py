@@ -10,6 +10,7 @@ import click
 from archspec import api
 from archspec.cli.options import complete_reference, load, overwrite, settings
 from archspec.cli.terminal import echo
+from archspec.diagnostics import counted
 from archspec.format import byte_size
 
 
@@ -54,7 +55,7 @@ def command(source: str, settings: tuple[str, ...], out: Path | None, output: ap
     found.write(out, overwrite=overwrite)
     if out.suffix == ".keras":
         graph = found.graph
-        echo(f"wrote {out}: {graph.name}, {graph.params:,} parameters, {byte_size(out.stat().st_size)}")
+        echo(f"wrote {out}: {graph.name}, {counted(graph.params, 'parameter')}, {byte_size(out.stat().st_size)}")
     else:
         echo(f"wrote {out}: {found.spec.count(chr(10))} lines")
     if found.effects:

@@ -20,6 +20,7 @@ from archspec.cli.options import (
     skip_bad_images,
 )
 from archspec.cli.terminal import DataCommand, SentenceGroup, echo, print_diagnostics, progress_line
+from archspec.diagnostics import counted
 
 
 @click.group("data", cls=SentenceGroup)
@@ -84,4 +85,7 @@ def preview(
         overwrite=overwrite,
         report=progress_line,
     )
-    echo(f"wrote {out}: {preview.images} images, {preview.views} views of each, before `preprocess`")
+    echo(
+        f"wrote {out}: {counted(preview.images, 'image')}, {counted(preview.views, 'view')} of each, "
+        "before `preprocess`"
+    )

@@ -11,7 +11,7 @@ import click
 from archspec import api
 from archspec.cli.options import format_option
 from archspec.cli.terminal import DataCommand, SentenceGroup, echo, progress_line
-from archspec.diagnostics import printable
+from archspec.diagnostics import counted, printable
 
 SINGULAR = {"classes": "class", "channels": "channel"}
 """Options that are given once for each value."""
@@ -119,7 +119,7 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         if format_ == "text":
             layer = f" at {explanation.layer}" if explanation.layer else ""
             count = len(explanation.images)
-            images_text = f", {count:,} image{'s' * (count > 1)}" if count else ""
+            images_text = f", {counted(count, 'image')}" if count else ""
             echo(f"wrote {out}: {method.name}{layer}{images_text}")
             for file, error in explanation.bad_images.items():
                 click.echo(f"error[bad-images]: `{printable(file)}`: {error}", err=True)

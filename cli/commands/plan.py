@@ -9,6 +9,7 @@ import click
 from archspec import api
 from archspec.cli.options import format_option, load, recipe, reference, settings
 from archspec.cli.terminal import echo
+from archspec.diagnostics import counted
 from archspec.format import parse_bytes
 
 
@@ -57,6 +58,8 @@ def command(
     network = load(reference, settings, recipe)
     batch_size = batch_size or network.recipe.batch_size
     if batch_size < devices:
-        raise click.UsageError(f"A batch of {batch_size} images cannot be split over {devices} devices.")
+        raise click.UsageError(
+            f"A batch of {counted(batch_size, 'image')} cannot be split over {counted(devices, 'device')}."
+        )
     plan = api.plan(network, batch_size=batch_size, devices=devices, memory=memory, device=device)
     echo(plan.render(format_), format_)

@@ -10,7 +10,7 @@ import click
 from archspec import api
 from archspec.cli.options import format_option, overwrite
 from archspec.cli.terminal import DataCommand, echo, progress_line
-from archspec.diagnostics import printable
+from archspec.diagnostics import counted, printable
 
 
 @click.command("predict", cls=DataCommand)
@@ -61,7 +61,7 @@ def command(
     bad = [prediction for prediction in predictions if prediction.error is not None]
     if out is not None:
         api.write_text(out, f"{text}\n", overwrite=overwrite)
-        echo(f"wrote {out}: {len(predictions):,} images{f', {len(bad):,} of them unreadable' if bad else ''}")
+        echo(f"wrote {out}: {counted(len(predictions), 'image')}{f', {len(bad):,} of them unreadable' if bad else ''}")
     elif text:
         echo(text, format_)
     if format_ == "text":

@@ -116,14 +116,14 @@ REFUSED = [
         "reshape",
         {"target_shape": [5, 10]},
         [(4, 2, 3)],
-        "cannot reshape (4, 2, 3) into (5, 10): 24 values into 50",
+        "cannot reshape (4, 2, 3) into (5, 10): the input has 24 values, but the new shape has 50",
         "target_shape",
     ),
     (
         "reshape",
         {"target_shape": [-1, 7]},
         [(4, 2, 3)],
-        "cannot reshape (4, 2, 3) into (-1, 7): 24 values are not a multiple of 7",
+        "cannot reshape (4, 2, 3) into (-1, 7): 24 values cannot be divided into rows of 7",
         "target_shape",
     ),
     (

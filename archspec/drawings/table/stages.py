@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import groupby, takewhile
 from typing import NamedTuple
 
+from archspec.diagnostics import counted
 from archspec.drawings.components import (
     CONVOLUTIONS,
     GLOBAL_POOLS,
@@ -126,7 +127,7 @@ def _lines(graph: Graph, nodes: Sequence[Node], gated: frozenset[str], dense: bo
         texts = [" → ".join(_text(node, dense, repeated) for node in branch) for branch in found]
         for text, same in groupby(texts):
             times = len(list(same))
-            yield from [text] * times if times < FOLDED else [f"{text} (in {times} branches)"]
+            yield from [text] * times if times < FOLDED else [f"{text} (in {counted(times, 'branch')})"]
         return
     for is_gate, group in groupby(nodes, key=lambda node: node.path in gated):
         if is_gate:

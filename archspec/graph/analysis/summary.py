@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from archspec.arguments import public
+from archspec.diagnostics import counted
 from archspec.format import Table, byte_size, count, csv_text, rule
 from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
 from archspec.graph.ir import Graph, total
@@ -165,7 +166,7 @@ def _near(row: SummaryRow, above: str) -> str:
     if row.inputs == (above,):
         return ""
     if len(row.inputs) > 3:
-        return f"{len(row.inputs)} layers"
+        return counted(len(row.inputs), "layer")
     here = row.name.rpartition("/")[0] + "/"
     return ", ".join(
         "↑" if name == above else f"./{name.removeprefix(here)}" if len(here) > 1 and name.startswith(here) else name

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from archspec.arguments import public
+from archspec.diagnostics import counted
 from archspec.format import byte_size
 from archspec.graph.analysis.training_memory import FLOAT32, Precision, TrainingMemory, largest_batch, training_memory
 from archspec.graph.ir import FLOAT_BYTES, Graph
@@ -121,7 +122,7 @@ class Plan:
         fits = (
             "" if self.fits is None else f", {'fits' if self.fits else 'does not fit'} in {byte_size(self.available)}"
         )
-        return f"<Plan of {self.name}: {self.batch_size} images need {byte_size(self.memory.total)} a device{fits}>"
+        return f"<Plan of {self.name}: batch size {self.batch_size:,}, {byte_size(self.memory.total)} a device{fits}>"
 
     def __str__(self) -> str:
         return self.render()
@@ -195,9 +196,9 @@ def plan(
 
 def _lines(plan: Plan) -> Iterator[str]:
     """The memory of a device, the largest batch, the all-reduce and the speed, as lines of text."""
-    devices = "1 device" if plan.devices == 1 else f"{plan.devices} devices ({plan.images:,} per device)"
-    images = "1 image" if plan.batch_size == 1 else f"{plan.batch_size:,} images"
-    yield f"{plan.name}: {plan.params:,} parameters, batches of {images} on {devices}"
+    devices = "1 device" if plan.devices == 1 else f"{counted(plan.devices, 'device')} ({plan.images:,} per device)"
+    images = "1 image" if plan.batch_size == 1 else counted(plan.batch_size, "image")
+    yield f"{plan.name}: {counted(plan.params, 'parameter')}, batches of {images} on {devices}"
     yield "memory per device"
     parts = {
         "weights": plan.memory.weights,

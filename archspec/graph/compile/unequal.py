@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from archspec.declare import arguments
-from archspec.diagnostics import listed
+from archspec.diagnostics import counted, listed
 from archspec.graph.ir import Node
 
 WHOLE = "add the layers of the shortcut under `project`, or write `shortcut: pad`"
@@ -47,7 +47,7 @@ def remedy(nodes: Sequence[Node], inputs: Sequence[int], residual: bool, project
             return f"the strides of the two inputs differ: {_strides(left)} and {_strides(right)}"
         return WHOLE if residual and not project else None
     if residual and project:
-        return f"the body has {other[-1]} channels, but `project` has {one[-1]}: give both the same number"
+        return f"the body has {counted(other[-1], 'channel')}, but `project` has {one[-1]}: give both the same number"
     if residual:
         shortcut = f"`project: [conv: {{filters: {other[-1]}, kernel_size: 1}}]`"
         pad = ", or write `shortcut: pad`" if (other[-1] or 0) > (one[-1] or 0) else ""
@@ -57,16 +57,14 @@ def remedy(nodes: Sequence[Node], inputs: Sequence[int], residual: bool, project
 
 def _padding(cut: Sequence[Node], pixels: int) -> str:
     """The remedy for windows without padding."""
-    lines = listed(dict.fromkeys(node.span.line for node in cut))
-    name = cut[0].op.name if len({node.op.name for node in cut}) == 1 else "layer"
+    lines = list(dict.fromkeys(node.span.line for node in cut))
+    heads = dict.fromkeys(f"`{node.op.name}`" for node in cut)
     padding = listed(dict.fromkeys(_shown(node) for node in cut))
-    many = len(dict.fromkeys(node.span.line for node in cut)) > 1
-    what = f"the {f'layers `{name}`' if many else f'`{name}`'} on line{'s' * many} {lines}"
-    if name == "layer":
-        what = f"the layers on line{'s' * many} {lines}"
+    where = f"line {lines[0]}" if len(lines) == 1 else f"lines {listed(lines)}"
+    shrinks = "shrinks" if len(heads) == 1 else "shrink"
     return (
-        f"{what} {'have' if many or name == 'layer' else 'has'} `padding: {padding}`, which makes the feature map "
-        f"{pixels} pixel{'s' * (pixels != 1)} smaller; write `padding: same` there"
+        f"{listed(heads)} ({where}) {shrinks} the feature map by {counted(pixels, 'pixel')} because of "
+        f"`padding: {padding}`: write `padding: same` there"
     )
 
 

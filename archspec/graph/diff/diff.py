@@ -202,7 +202,9 @@ class Difference:
 
     def __repr__(self) -> str:
         changed = sum(change.sign != "=" for change in self.changes)
-        return f"<Difference of {self.left.name} and {self.right.name}: {changed} of {len(self.changes)} layers differ>"
+        return (
+            f"<Difference of {self.left.name} and {self.right.name}: {changed} of {len(self.changes):,} layers differ>"
+        )
 
     def __str__(self) -> str:
         return self.render()

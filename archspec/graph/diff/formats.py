@@ -9,6 +9,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
+from archspec.diagnostics import counted
 from archspec.format import Table, byte_size, count, rule
 from archspec.graph.analysis.summary import axes
 from archspec.graph.diff.diff import Change, Difference, Totals, totals
@@ -182,7 +183,7 @@ def _everywhere(changes: Sequence[Change]) -> dict[Any, list[Change]]:
 
 def _many(changes: Sequence[Change]) -> Row:
     _, what, operator, _, _ = _row(changes[0], "~")
-    return ("~", f"{len(changes)} layers, the first is {what}", operator, "", "")
+    return ("~", f"{counted(len(changes), 'layer')}, the first is {what}", operator, "", "")
 
 
 def _near(signs: Sequence[str], context: int) -> list[bool]:
@@ -239,7 +240,9 @@ def _folded(sign: str, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[
             found += [(sign, node.path, declared_text(node.op), show(node.shape), _params(node)) for node in layers]
             continue
         first, last = alike[0][0], alike[-1][0]
-        what = f"{len(alike)} copies of {each} layers" if len(alike) > 1 else f"{each} layers"
+        what = (
+            f"{counted(len(alike), 'copy')} of {counted(each, 'layer')}" if len(alike) > 1 else counted(each, "layer")
+        )
         total = sum(node.facts.params for node in layers)
         found.append(
             (sign, first if first == last else f"{first} … {last}", what, show(layers[-1].shape), f"{total:,}")

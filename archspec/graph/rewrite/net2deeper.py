@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.diagnostics import fail, listed
+from archspec.diagnostics import counted, fail, listed
 from archspec.graph.compile.inference import infer, made
 from archspec.graph.ir import Graph, Node
 from archspec.graph.patterns import matches
@@ -64,7 +64,7 @@ def _wanted(graph: Graph, counts: Mapping[str, int]) -> dict[int, int]:
     for pattern, count in counts.items():
         found = [index for index, path in relus.items() if matches(pattern, path)]
         if not found or count < 1:
-            fact = f"cannot add {count} layers" if found else f"no relu matches `{pattern}`"
+            fact = f"cannot add {counted(count, 'layer')}" if found else f"no relu matches `{pattern}`"
             note = f"the relus are: {listed(relus.values(), 12)}"
             why = "identity layers go after a relu: elsewhere their own relu would set negative values to zero"
             raise fail("deepen", fact, notes=[note], help=why)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.diagnostics import listed
+from archspec.diagnostics import counted, listed
 from archspec.graph.compile.inference import changed, made
 from archspec.graph.ir import Graph, Node, ancestors
 from archspec.ops.base import EVERYTHING, Op, OpError, Shape, per_axis
@@ -40,7 +40,7 @@ class Effect:
     paths: tuple[str, ...]
 
     def __str__(self) -> str:
-        count = f"{len(self.paths)} layers" if len(self.paths) > 1 else "1 layer"
+        count = counted(len(self.paths), "layer") if len(self.paths) > 1 else "1 layer"
         return f"{self.kind}, {count} ({listed(self.paths, 4)}): {MEANING[self.kind]}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.graph.analysis.receptive_field import receptive_fields
 from archspec.graph.ir import FLOAT_BYTES, Graph
 from archspec.graph.rewrite.padding import SIZE, WHOLE, Effect
@@ -66,7 +66,7 @@ def tiles(size: int, positions: int, reach: Reach, longest: int) -> list[Tile]:
         if last <= first:
             raise fail(
                 "image-too-large",
-                f"a tile of {longest} pixels is too short: each position of the score map sees {reach.size} pixels",
+                f"a tile of {counted(longest, 'pixel')} is too short: each position of the score map sees {reach.size}",
                 help="use a smaller image, or provide more memory",
             )
         found.append(Tile(start, stop, first - start // reach.stride, first, min(last, positions)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from archspec.diagnostics import listed
+from archspec.diagnostics import counted, listed
 from archspec.lang.recipes.schedules import PiecewiseConstantDecay, StepSchedule
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
         if len(schedule.values) != len(schedule.boundaries) + 1:
             yield Contradiction(
                 at,
-                f"{len(schedule.values)} values for {len(schedule.boundaries)} boundaries",
+                f"{counted(len(schedule.values), 'value')} for {counted(len(schedule.boundaries), 'boundary')}",
                 "give one more value than boundaries",
             )
         if any(one >= other for one, other in pairwise(schedule.boundaries)):

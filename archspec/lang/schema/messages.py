@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.declare import Declared, arguments
-from archspec.diagnostics import did_you_mean, listed
+from archspec.diagnostics import counted, did_you_mean, listed, plural
 from archspec.lang.declarations import IDENTIFIER, NAME, PATH, TITLE, VARIANT, BareNames, Family
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.validator import Mistake, Path
@@ -42,10 +42,6 @@ LEAST_SIDE = 16
 """Of a square input: [3, 16, 16] has its channels first, [3, 8, 8] may be what it says."""
 FIGURE = "write `{value: 3.8G, tolerance: 2%, reason: why the paper differs}`"
 LAYER = "write a layer such as `relu` or `conv: 64`"
-RECORDS = {
-    "warmup": "for example, `warmup: {epochs: 5}`",
-    "early_stopping": "for example, `early_stopping: {monitor: val_loss, patience: 10}`",
-}
 SHORT = {"lr": "learning_rate", "rate": "learning_rate", "wd": "weight_decay"}
 """Names that other libraries use for arguments of an optimizer."""
 
@@ -71,13 +67,21 @@ TYPES = {
 
 def fact(wrong: Mistake) -> Fact:
     """The error message for a value."""
+    code, message, help = _fact(wrong)
+    if help is None:
+        from archspec.lang.schema.remedies import remedy
+
+        head = _head(wrong.path)[0]
+        help = remedy(wrong, head, declaration(wrong.path) if head else None)
+    return code, message, help
+
+
+def _fact(wrong: Mistake) -> Fact:
     special = _of_a_head(wrong) or _of_a_layer(wrong)
     if special:
         return special
     value, asked, about, shown = wrong.value, wrong.asked, subject(wrong.path), show(wrong.value)
     help = _input_help(value) if word(wrong.path) == "input" else None
-    if wrong.rule == "type" and wrong.path[:1] == ("train",):
-        help = RECORDS.get(str(word(wrong.path)))
     if wrong.rule == "type":
         kinds = [asked] if isinstance(asked, str) else list(asked)
         if word(wrong.path) == "from" and isinstance(value, (int, float)):
@@ -93,6 +97,8 @@ def fact(wrong: Mistake) -> Fact:
         return "bad-name", f"{shown} is not a valid name", reference or NAMES.get(asked)
     if wrong.rule == "dependencies":
         return "missing-key", "this figure has a `tolerance` but no `reason`", FIGURE
+    if wrong.rule == "minLength":
+        return "wrong-value", f"{about} is empty", None
     if wrong.rule not in BOUNDS:
         return "wrong-value", f"{about} cannot be {shown}", None
     if wrong.rule == "maxProperties" and word(wrong.path) in KINDS:
@@ -100,8 +106,8 @@ def fact(wrong: Mistake) -> Fact:
         fact = f"expected one {kind}, but found {len(value)}: {listed(value)}"
         return "wrong-value", fact, f"keep `{next(iter(value))}` or `{list(value)[-1]}`"
     if isinstance(value, (list, dict)):
-        what = ("item" if isinstance(value, list) else "key") + "s" * (asked != 1)
-        return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked} {what}, but has {len(value)}", help
+        least = counted(asked, "item" if isinstance(value, list) else "key")
+        return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {least}, but has {len(value)}", help
     return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked}, but is {shown}", help
 
 
@@ -125,13 +131,17 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value:
     near = near or did_you_mean(name, known) or _of_an_optimizer(name, head, path)
     if head:
         message = f"`{head}` has no argument `{name}`" if known else f"`{head}` takes no arguments"
-        return "unknown-argument", message, near or (f"its arguments are: {listed(known)}" if known else None)
+        return (
+            "unknown-argument",
+            message,
+            near or (f"its arguments are: {listed(known)}" if known else f"write `{head}` alone"),
+        )
     if key in KINDS:
         message = f"there is no {KINDS[key]} `{name}`"
         if name in ("name", "type") and isinstance(value, str) and value in known:
             near = f"write `{key}: {{{value}: {{...}}}}`"
         near = _of_another_library(name, known) or near
-        return UNKNOWN[KINDS[key]], message, near or f"the {_plural(KINDS[key])} are: {listed(known)}"
+        return UNKNOWN[KINDS[key]], message, near or f"the {plural(KINDS[key])} are: {listed(known)}"
     message = f"{f'`{key}`' if key else 'a spec'} has no key `{name}`"
     return "unknown-key", message, near or f"its keys are: {listed(known)}"
 
@@ -191,7 +201,7 @@ def _of_a_head(wrong: Mistake) -> Fact | None:
         return "wrong-type", f"`{head}` takes named branches, but got {show(wrong.value)}", help
     if not given:
         dense = "for a fully connected layer, write `dense: 10`" if head == "linear" else None
-        return "unknown-argument", f"`{head}` takes no arguments", dense
+        return "unknown-argument", f"`{head}` takes no arguments", dense or f"write `{head}` alone"
     required = [each.name for each in given if each.required]
     if wrong.value is None:
         return needs(declared, required[0] if required else given[0].name)
@@ -241,12 +251,8 @@ def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
     if key in KINDS:
         message = f"there is no {KINDS[key]} {shown}"
         near = _of_another_library(str(wrong.value), choices) or near
-        return UNKNOWN[KINDS[key]], message, near or f"the {_plural(KINDS[key])} are: {listed(choices)}"
+        return UNKNOWN[KINDS[key]], message, near or f"the {plural(KINDS[key])} are: {listed(choices)}"
     return "wrong-value", f"{about} cannot be {shown}", near or f"choose one of: {listed(choices)}"
-
-
-def _plural(noun: str) -> str:
-    return f"{noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def _any_of(kinds: Sequence[str]) -> str:
@@ -268,11 +274,6 @@ def _type_help(value: Any, kinds: Sequence[str]) -> str | None:
         return f"write `true` or `false`: in YAML 1.2 `{value}` is a string"
     if "string" in kinds and isinstance(value, (bool, int, float)):
         return f'write it in quotes: "{show(value)[1:-1]}"'
-    if kinds in (["array"], ["array", "null"]) and not isinstance(value, list):
-        if value is None:
-            return "write `[]` for an empty list"
-        item = show(value)[1:-1] if isinstance(value, (int, float)) else "..."
-        return f"write a list: `[{item}]`, or one item per line after `- `"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from archspec.declare import arguments
-from archspec.diagnostics import Diagnostic, Span, did_you_mean, listed, nearest
+from archspec.diagnostics import Diagnostic, Span, counted, did_you_mean, listed, nearest
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, leftovers, plain
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.spec_schema import MODIFIERS
@@ -207,7 +207,7 @@ class Layers:
             return None
         cells = item.value.items
         if len(cells) != self.columns:
-            number = f"{len(cells)} cell{'s' * (len(cells) != 1)} for {self.columns} variants"
+            number = f"{counted(len(cells), 'cell')} for {counted(self.columns, 'variant')}"
             if self.variants:
                 help, notes = "write `~` for an empty cell", (f"the variants are {listed(self.variants)}",)
                 self._wrong("row", f"this row has {number}", item.span, help, notes)

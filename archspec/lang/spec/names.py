@@ -155,7 +155,10 @@ def not_found(
         shown = listed((f"`{folder}/{path}`" for path in below), MAX_SHOWN)
         meant = near.replace("`", f"`{folder}/", 1) + " " if near else ""
         return message, f"{meant}`from` can read {shown}"
-    return message, did_you_mean(name.text, paths) or "set `name` on the layer that you want to read"
+    near = did_you_mean(name.text, paths)
+    highest = [path for path in paths if "/" not in path][-MAX_SHOWN:]
+    shown = f"`from` can read {listed(f'`{path}`' for path in highest)}"
+    return message, near or f"{shown}; set `name` on a layer to give it a name of its own"
 
 
 def _all(items: Iterable[LayerSpec | None]) -> Iterator[LayerSpec]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archspec.diagnostics import ArchspecError, fail, printable
+from archspec.diagnostics import ArchspecError, counted, fail, printable
 
 IMAGENET = 1000
 """The number of classes of ImageNet."""
@@ -55,7 +55,7 @@ def read_class_list(path: str | Path, classes: int | None = None) -> tuple[Class
     if not found:
         raise _bad(path, "it has no classes")
     if classes is not None and len(found) != classes:
-        raise _bad(path, f"it has {len(found):,} classes, but the network has {classes:,} outputs")
+        raise _bad(path, f"it has {counted(len(found), 'class')}, but the network has {counted(classes, 'output')}")
     return tuple(found)
 
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError, fail, listed, printable
-from archspec.ops.base import counted
+from archspec.diagnostics import ArchspecError, counted, fail, listed, printable
 from archspec.runtime.data.class_list import ClassName, unique_names
 from archspec.runtime.data.images import Images, Report, class_counts
 
@@ -64,7 +63,7 @@ def match_classes(
     here = [name for name in images.class_names if name not in present]
     if missing and len(missing) > len(here):
         some = listed(map(printable, missing), NAMED)
-        report(f"`{place}` has no images of {len(missing):,} of the network's {outputs:,} classes: {some}")
+        report(f"`{place}` has no images of {len(missing):,} of the network's {counted(outputs, 'class')}: {some}")
     return replace(images, class_names=names, labels=numbers_of[images.labels])
 
 
@@ -109,7 +108,9 @@ def _mismatch(
     images: Images, unknown: set[str], names: tuple[str, ...] | None, outputs: int, place: str
 ) -> ArchspecError:
     if names is None:
-        fact = f"the network has {outputs:,} classes without names, but `{place}` has {len(images.class_names):,}"
+        fact = (
+            f"the network has {counted(outputs, 'class')} without names, but `{place}` has {len(images.class_names):,}"
+        )
         help = "`--classes FILE` names the network's classes, which are then matched by name"
         return fail("classes-mismatch", fact, help=help)
     only = sorted(unknown) or [name for name in images.class_names if name not in names]

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec.diagnostics import fail
-from archspec.ops.base import counted
+from archspec.diagnostics import counted, fail
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +106,7 @@ def check_classes(network: int, classes: int, data: str, help: str | None = None
     if network != classes:
         raise fail(
             "classes-mismatch",
-            f"the network has {network} classes, but `{data}` has {classes}",
+            f"the network has {counted(network, 'class')}, but `{data}` has {classes}",
             help=help or f"`--set classes={classes}`",
         )
 

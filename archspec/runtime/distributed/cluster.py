@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.diagnostics import ArchspecError, counted, fail, listed
 
 HELP = "`--workers host0:port,host1:port,...` is the same for every worker, and `--worker I` counts them from 0"
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}")  # a name, IPv4 or [IPv6], and a port
@@ -105,7 +105,7 @@ def connecting(cluster: Cluster, note: Callable[[str], None]) -> Iterator[None]:
 
 def _wait_for_all(cluster: Cluster, note: Callable[[str], None]) -> None:
     """Return when all other workers listen."""
-    note(f"{cluster.name(cluster.index)}: waiting for all {len(cluster.workers)} workers")
+    note(f"{cluster.name(cluster.index)}: waiting for all {counted(len(cluster.workers), 'worker')}")
     started = noted = time.monotonic()
     missing = [worker for worker in range(len(cluster.workers)) if worker != cluster.index]
     while missing := [worker for worker in missing if not _listens(cluster.workers[worker])]:

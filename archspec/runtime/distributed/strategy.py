@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.runtime.data.pipeline.epoch_plan import Share
 from archspec.runtime.distributed.cluster import Cluster, cannot_listen, connecting
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend, warnings_hidden
@@ -51,7 +51,7 @@ def make_strategy(
     if number > len(gpus) > 0:
         raise fail(
             "devices",
-            f"{_counted(number, 'device')} requested, but {_counted(len(gpus), 'GPU')} visible",
+            f"{counted(number, 'device')} requested, but {counted(len(gpus), 'GPU')} visible",
             help="leave `--devices` out to use all of them",
         )
     if cluster is not None:
@@ -110,9 +110,9 @@ def describe(strategy: Any, cluster: Cluster | None = None) -> str:
     kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
     if cluster is not None:
         each = len(strategy.extended.worker_devices)
-        return f"{len(cluster.workers)} workers with {_counted(each, kind)} each"
+        return f"{counted(len(cluster.workers), 'worker')} with {counted(each, kind)} each"
     number: int = strategy.num_replicas_in_sync
-    return _counted(number, kind if kind == "GPU" or number == 1 else "logical CPU device")
+    return counted(number, kind if kind == "GPU" or number == 1 else "logical CPU device")
 
 
 def worker_share(strategy: Any, cluster: Cluster) -> Share:
@@ -152,13 +152,9 @@ def _split_cpu(tf: Any, number: int) -> None:
         if len(tf.config.list_logical_devices("CPU")) < number:
             raise fail(
                 "devices-late",
-                f"TensorFlow has already started, and its CPU can no longer be split into {number} devices",
+                f"TensorFlow has already started, and its CPU can no longer be split into {counted(number, 'device')}",
                 help="request the devices before anything else in this process uses TensorFlow",
             ) from None
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 @contextlib.contextmanager

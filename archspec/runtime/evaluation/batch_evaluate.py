@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.diagnostics import fail, listed, render
+from archspec.diagnostics import counted, fail, listed, render
 from archspec.lang.declarations import declared_text
 from archspec.protocols import Protocol
 from archspec.runtime.data.files.fingerprint import fingerprint
@@ -240,7 +240,9 @@ class WorkerGroup:
         self.collectives.check_equal("images", fingerprint(images))
         rows = np.arange(cluster.index, len(images), len(cluster.workers))
         own = run(images.only(rows), after_batch=partial(check_workers, cluster))
-        report(f"{cluster.name(cluster.index)}: its {len(rows):,} images are done; waiting for the other workers")
+        report(
+            f"{cluster.name(cluster.index)}: finished its {counted(len(rows), 'image')}; waiting for the other workers"
+        )
         posteriors = np.zeros((len(images), own.posteriors.shape[1]), np.float32)
         posteriors[rows] = own.posteriors
         speed = float(self.collectives.all_reduce(np.array([own.images_per_second or 0], np.float32))[0])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archspec.diagnostics import counted
+
 if TYPE_CHECKING:
     from archspec.runtime.evaluation.result import Evaluation
 
@@ -26,7 +28,7 @@ def confusion_png(evaluation: Evaluation) -> bytes:
     figure = Figure(figsize=(side, side), dpi=120, layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    title = f"top-1 error {evaluation.top1_error} of {evaluation.images:,} images, {evaluation.protocol}"
+    title = f"top-1 error {evaluation.top1_error} of {counted(evaluation.images, 'image')}, {evaluation.protocol}"
     axes.set_title(title, loc="left", fontsize=10, wrap=True)
     axes.set(xlabel="predicted class", ylabel="true class")
     if len(names) <= NAMED:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from archspec.diagnostics import fail, listed
+from archspec.diagnostics import counted, fail, listed
 from archspec.runtime.evaluation.predictions import Predictions
 
 
@@ -47,7 +47,7 @@ def check_members(count: int, weights: Sequence[float] | None) -> None:
     if weights is not None and len(weights) != count:
         raise fail(
             "ensemble",
-            f"there are {len(weights)} weights for {count} members",
+            f"there are {counted(len(weights), 'weight')} for {counted(count, 'member')}",
             help="give one weight for each member, in their order",
         )
 
@@ -106,7 +106,7 @@ def aligned(predictions: Predictions, first: Predictions) -> Predictions:
         pair = f"`{first.models[0]}` and `{predictions.models[0]}`"
         raise fail(
             "ensemble",
-            f"{pair} were evaluated with different classes of {len(different):,} images",
+            f"{pair} were evaluated with different classes of {counted(len(different), 'image')}",
             notes=[f"`{first.images[image]}` is {names[0]} for the first, {names[1]} for the second"],
         )
     return found

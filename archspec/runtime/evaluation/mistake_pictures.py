@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.declare import arguments
-from archspec.diagnostics import ArchspecError, fail, listed, visible
+from archspec.diagnostics import ArchspecError, counted, fail, listed, visible
 from archspec.ops.base import show
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.evaluation.hard_images import ConfusedPair, confused_pairs, most_confident_mistakes
@@ -132,7 +132,7 @@ class MistakePictures:
         for row, classes in shown:
             groups.setdefault(() if method is None else classes, []).append(row)
         if method is not None and shown:
-            self.report(f"{method.name}: explaining {len(shown):,} images")
+            self.report(f"{method.name}: explaining {counted(len(shown), 'image')}")
         self._told = time.monotonic()
         done = 0
         for classes, rows in groups.items():
@@ -155,7 +155,7 @@ class MistakePictures:
             done += len(rows)
             if time.monotonic() - self._told > INTERVAL:
                 self._told = time.monotonic()
-                self.report(f"{done:,} of {len(shown):,} images")
+                self.report(f"{done:,} of {counted(len(shown), 'image')}")
 
 
 def _with_maps(found: Predictions, network: OpenNetwork, method: ExplainMethod | None) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.format import Table, csv_text, rule, throughput
 from archspec.runtime.data.images import Report
 from archspec.runtime.evaluation.confusion_plot import confusion_png
@@ -103,7 +103,7 @@ def _table(evaluations: Sequence[Evaluation]) -> Table:
 def text_table(evaluations: Sequence[Evaluation]) -> str:
     """For a terminal: a title, aligned columns, and a note that explains them."""
     first = evaluations[0]
-    title = f"{first.data}: {first.images:,} images of {len(first.class_names):,} classes"
+    title = f"{first.data}: {counted(first.images, 'image')} of {counted(len(first.class_names), 'class')}"
     headings, *rows = _table(evaluations).lines()
     return "\n".join([title, "", headings, rule([headings, *rows]), *rows, "", NOTE])
 
@@ -187,7 +187,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         rows.append([each.name, rate, interval.rstrip(")"), f"{each.correct} of {each.images}", confused])
     headings = ["class", "top-1 error", "95 % interval", "correct", "most often confused with"]
     lines = [
-        f"{evaluation.model} on {evaluation.data}: {evaluation.images:,} images, {evaluation.protocol}, "
+        f"{evaluation.model} on {evaluation.data}: {counted(evaluation.images, 'image')}, {evaluation.protocol}, "
         f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} for an image",
         f"top-1 error {evaluation.top1_error}{top5}; 95 % confidence intervals in parentheses",
         f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
@@ -196,7 +196,9 @@ def evaluation_text(evaluation: Evaluation) -> str:
         *Table(headings, rows, headings[1:4], (headings[4], headings[2])).lines(),
     ]
     if not all_:
-        lines.append(f"... the {len(rows)} classes with the largest errors, of {len(classes):,}; `-o DIR` writes all")
+        lines.append(
+            f"... the {counted(len(rows), 'class')} with the largest errors, of {len(classes):,}; `-o DIR` writes all"
+        )
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail, printable
+from archspec.diagnostics import ArchspecError, counted, fail, printable
 from archspec.runtime.data.files.encoded_image import digest_of, encoded_images
 from archspec.runtime.data.images import Images, luminance
 from archspec.runtime.system.atomic_write import reason
@@ -150,11 +150,16 @@ def _texts(array: Any) -> tuple[str, ...]:
 def _check(path: str | Path, found: Predictions) -> None:
     count, classes = len(found.images), len(found.class_names)
     if found.posteriors.shape != (count, classes) or found.labels.shape != (count,) or not count or classes < 2:
-        raise _bad(path, f"it has posteriors {found.posteriors.shape} for {count:,} images and {classes:,} classes")
+        raise _bad(
+            path,
+            f"it has posteriors {found.posteriors.shape} for {counted(count, 'image')} and {counted(classes, 'class')}",
+        )
     if found.labels.min() < 0 or found.labels.max() >= classes:
-        raise _bad(path, f"it has labels from {found.labels.min()} to {found.labels.max()} for {classes:,} classes")
+        raise _bad(
+            path, f"it has labels from {found.labels.min()} to {found.labels.max()} for {counted(classes, 'class')}"
+        )
     if found.digests is not None and len(found.digests) != count:
-        raise _bad(path, f"it has {len(found.digests):,} digests for {count:,} images")
+        raise _bad(path, f"it has {counted(len(found.digests), 'digest')} for {counted(count, 'image')}")
     if not found.models or not len(found.models) == len(found.protocols) == len(found.scales):
         raise _bad(path, "it does not name the models and protocols of the predictions")
 

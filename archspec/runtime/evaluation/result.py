@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.diagnostics import counted
 from archspec.runtime.evaluation.predictions import Predictions
 from archspec.runtime.models.metrics import ranked_behind
 from archspec.runtime.system.png import Png
@@ -113,7 +114,8 @@ class Evaluation:
 
     def __str__(self) -> str:
         """`runs/a on digits: top-1 error 3.11 % (...) of 450 images, center`."""
-        return f"{self.model} on {self.data}: top-1 error {self.top1_error} of {self.images:,} images, {self.protocol}"
+        images = counted(self.images, "image")
+        return f"{self.model} on {self.data}: top-1 error {self.top1_error} of {images}, {self.protocol}"
 
     @property
     def model(self) -> str:

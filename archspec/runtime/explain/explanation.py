@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arguments import StrPath, as_path, public
+from archspec.diagnostics import counted
 
 Kind = Literal["overlay", "heat", "signed", "image"]
 """How a map is drawn: laid over the image, alone, with a diverging color map around 0, or as a picture around grey."""
@@ -119,7 +120,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         where = f" at {self.layer}" if self.layer else ""
-        return f"<Explanation: {self.method}{where}, {len(self.images)} images>"
+        return f"<Explanation: {self.method}{where}, {counted(len(self.images), 'image')}>"
 
     @property
     def maps(self) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.diagnostics import counted
 from archspec.runtime.data.files.encoded_image import BadImageError
 from archspec.runtime.data.files.image_facts import quietly
 from archspec.runtime.data.images import Report
@@ -85,7 +86,7 @@ class ImageBatches:
         """Report progress, every INTERVAL seconds."""
         if time.monotonic() - self._told > INTERVAL and done < len(self):
             self._told = time.monotonic()
-            report(f"{done:,} of {len(self):,} images")
+            report(f"{done:,} of {counted(len(self), 'image')}")
 
     def _prepare(self, tf: Any) -> Any:
         network = self.network

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from archspec.declare import arguments, thaw
-from archspec.diagnostics import fail, printable, visible
+from archspec.diagnostics import counted, fail, printable, visible
 from archspec.runtime.explain.explain_method import EXPLAIN_METHODS
 from archspec.runtime.explain.explanation import ExplainedImage, Explanation
 from archspec.runtime.system.atomic_write import check_output_folder, make_folder, write_json
@@ -106,5 +106,5 @@ def _file_names(images: tuple[ExplainedImage, ...]) -> Iterator[str]:
 def no_images_left(bad: dict[str, str]) -> Exception:
     """The error for images of which none can be read."""
     notes = [f"{printable(file)}: {error}" for file, error in list(bad.items())[:5]]
-    fact = "the image cannot be read" if len(bad) == 1 else f"none of the {len(bad):,} images can be read"
+    fact = "the image cannot be read" if len(bad) == 1 else f"none of the {counted(len(bad), 'image')} can be read"
     return fail("bad-images", fact, notes=notes, help="give image files such as PNG or JPEG")

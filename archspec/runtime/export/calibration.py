@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.sources.dataset import open_parts
 from archspec.runtime.export.check_images import check_images
@@ -41,7 +41,7 @@ def calibration_images(network: ExportedNetwork, data: str | None, seed: int, re
     if len(images) < LEAST:
         raise fail(
             "calibration",
-            f"`{data}` has {len(images)} images for the calibration, which needs at least {LEAST}",
+            f"`{data}` has {counted(len(images), 'image')} for the calibration, which needs at least {LEAST}",
             help="give `--calibration` more images",
         )
     if network.is_of_images and neighbor_correlation(images.pixels) < LEAST_CORRELATION:
@@ -50,7 +50,7 @@ def calibration_images(network: ExportedNetwork, data: str | None, seed: int, re
             f"the images of `{data}` are noise: neighboring pixels do not resemble each other",
             help="give `--calibration` images like those that the network will see",
         )
-    report(f"calibrating int8 with {len(images)} images of {data}")
+    report(f"calibrating int8 with {counted(len(images), 'image')} of {data}")
     return images.pixels
 
 

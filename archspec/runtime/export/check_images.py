@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.runtime.data.class_match import match_classes
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import encoded_images
@@ -72,7 +72,7 @@ def check_images(
     )
     rows = balanced(images.labels, most, seed)
     chosen = images.only(rows)
-    return prepared(network, chosen, f"{len(rows):,} images of {data}")
+    return prepared(network, chosen, f"{counted(len(rows), 'image')} of {data}")
 
 
 def balanced(labels: npt.NDArray[np.int32], most: int, seed: int) -> npt.NDArray[np.int64]:

@@ -9,6 +9,8 @@ import json
 import zipfile
 from typing import Any
 
+from archspec.diagnostics import counted
+
 PICKLE_BYTES = 64 << 20
 """The pickle of a state dict, without the numbers; a network of ten thousand tensors has 2 MB."""
 PICKLE_STEPS = 400_000
@@ -39,7 +41,7 @@ def pickle_steps(size: int) -> int:
 def read_json(data: bytes, limit: int = CONFIG_VALUES) -> Any:
     """The value of a JSON text. Raises ValueError if it is not one, is nested too deeply or has too many values."""
     if data.count(b",") + data.count(b"[") + data.count(b"{") > limit:
-        raise ValueError(f"it has more than {limit:,} values")
+        raise ValueError(f"it has more than {counted(limit, 'value')}")
     try:
         return json.loads(data)
     except RecursionError:

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail, listed, short
+from archspec.diagnostics import ArchspecError, counted, fail, listed, short
 from archspec.format import byte_size
 from archspec.runtime.models.build import deep_recursion
 from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
@@ -114,7 +114,8 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
     if metadata.class_names is not None and len(metadata.class_names) != outputs:
         raise fail(
             "not-a-model",
-            f"`{path}` names {len(metadata.class_names)} classes, but its network has {outputs} outputs",
+            f"`{path}` names {counted(len(metadata.class_names), 'class')}, but its network has "
+            f"{counted(outputs, 'output')}",
             help=HELP,
         )
     speed_up_batch_normalization(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 
 
 @contextlib.contextmanager
@@ -29,7 +29,7 @@ def tensorflow_failures(
     except tf.errors.ResourceExhaustedError as error:
         raise fail(
             "out-of-memory",
-            f"a batch of {batch_size} images does not fit in the memory of the device",
+            f"a batch of {counted(batch_size, 'image')} does not fit in the memory of the device",
             help=f"use a smaller batch, such as {max(batch_size // 2, 1)}",
         ) from error
     except tf.errors.OpError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.diagnostics import ArchspecError, render
+from archspec.diagnostics import ArchspecError, counted, render
 from archspec.lang.declarations import write_section
 from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
@@ -139,8 +139,9 @@ def announce(prepared: PreparedRun) -> None:
     trained = sum(math.prod(weight.shape) for weight in setup.model.trainable_weights)
     fixed = f" ({trained:,} trained)" if trained < parameters else ""
     note(
-        f"{network.name}: {parameters:,} parameters{fixed}, {len(training):,} training and "
-        f"{len(validation):,} validation images of {len(training.class_names)} classes, on {prepared.devices}"
+        f"{network.name}: {counted(parameters, 'parameter')}{fixed}, {counted(len(training), 'training image')} and "
+        f"{counted(len(validation), 'validation image')} of {counted(len(training.class_names), 'class')}, "
+        f"on {prepared.devices}"
     )
     warnings = recipe_warnings(
         recipe,
@@ -290,7 +291,9 @@ def _begin(prepared: PreparedRun, trainer: Trainer) -> ProgressState | None:
     if start and checkpoint:
         logger.restore(checkpoint.state["history"])
         steps = prepared.setup.length.steps_per_epoch
-        request.progress.note(f"resuming at epoch {start.epoch + 1}, after {start.done} of its {steps} steps")
+        request.progress.note(
+            f"resuming at epoch {start.epoch + 1}, after {start.done} of its {counted(steps, 'step')}"
+        )
     collectives.check_equal("checkpoint", start)
     if request.cluster:
         collectives.check_close("initial weights", sizes(prepared.setup.train_step.variables()))

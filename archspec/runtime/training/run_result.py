@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.format import duration
 from archspec.runtime.data.images import Images
 from archspec.runtime.runs.run_directory import EXAMPLE, MODELS
@@ -78,7 +78,7 @@ class RunResult:
         if self.best_epoch is None or self.best_top1 is None:
             return f"{how} before the end of the first epoch; the network is in {self.directory / 'last.keras'}"
         return (
-            f"{how} after {self.epochs} epoch{'s' if self.epochs > 1 else ''} in {duration(self.seconds)}; "
+            f"{how} after {counted(self.epochs, 'epoch')} in {duration(self.seconds)}; "
             f"best validation top-1 {100 * self.best_top1:.2f} % in epoch {self.best_epoch}, saved in {self.directory}"
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archspec.diagnostics import ArchspecError, Source, did_you_mean, fail, listed
+from archspec.diagnostics import ArchspecError, Source, counted, did_you_mean, fail, listed
 from archspec.format import Table
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.ir import Graph
@@ -130,7 +130,7 @@ def initialize_from(
         if wrong:
             raise fail(
                 "init-map",
-                f"{wrong} layer{'s' if wrong > 1 else ''} cannot be initialized from `{source}` by `--init-map`",
+                f"{counted(wrong, 'layer')} cannot be initialized from `{source}` by `--init-map`",
                 notes=transfer.table(),
                 help="leave them out of the patterns: `--init-map 'conv*/**'`, or give other pairs `TARGET=SOURCE`",
             )

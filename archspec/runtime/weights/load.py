@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import fail, listed
+from archspec.diagnostics import counted, fail, listed
 from archspec.graph.ir import Graph
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.weights.find_matching import WeightTarget, find
@@ -81,7 +81,8 @@ def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> 
         wanted, given = slots[here].shapes[0], units[there].shapes[0]
         others = Counter(slot.signature for i, slot in enumerate(slots) if i != here)
         if not new_head and others == Counter(unit.signature for i, unit in enumerate(units) if i != there):
-            return f"use `--set classes={given[-1]}`: the file has {given[-1]} classes, and the network {wanted[-1]}"
+            fact = f"the file has {counted(given[-1], 'class')}, and the network {wanted[-1]}"
+            return f"use `--set classes={given[-1]}`: {fact}"
     return "check that the weights are of this variant; `archspec list` shows all variants"
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from archspec.diagnostics import listed
+from archspec.diagnostics import counted, listed
 from archspec.format import Table
 
 Sizes = tuple[int, ...]
@@ -129,7 +129,8 @@ class Matching:
     """The arrays that contain NaN or infinity."""
 
     def __repr__(self) -> str:
-        return f"<Matching of {len(self.pairs)} layers {self.how}, {len(self.kept)} new, {len(self.unused)} not used>"
+        layers = counted(len(self.pairs), "layer")
+        return f"<Matching of {layers} {self.how}, {len(self.kept)} new, {len(self.unused)} not used>"
 
     def describe(self, source: str) -> str:
         """One line, such as `weights of r50.pth, matched by order: 53 conv, 53 bn, 1 dense`.
@@ -206,7 +207,7 @@ def _within(slots: Sequence[Slot], units: Sequence[Unit], key: Callable[[Slot | 
         if [slots[i].signature for i in indices] != [units[j].signature for j in others]:
             return None
         pairs.update((i, units[j]) for i, j in zip(indices, others, strict=True))
-    return Matching(tuple((slot, pairs[i]) for i, slot in enumerate(slots)), "by order within operator classes")
+    return Matching(tuple((slot, pairs[i]) for i, slot in enumerate(slots)), "by order among layers of one kind")
 
 
 def _positions(layers: Layers, key: Callable[[Slot | Unit], str]) -> dict[str, list[int]]:
@@ -241,7 +242,7 @@ Row = tuple[str, str, str]
 def mismatch(slots: Sequence[Slot], units: Sequence[Unit]) -> list[str]:
     """The notes of the error: counts by class, then a table around the first mismatches."""
     fit, rows = _aligned(slots, units)
-    notes = [f"{fit} of the network's {len(slots)} layers with weights fit; the file has {len(units)}"]
+    notes = [f"{fit} of the network's {counted(len(slots), 'layer')} with weights fit; the file has {len(units)}"]
     wanted, given = (Counter(layer.kind for layer in layers) for layers in (slots, units))
     notes.append(f"the network has {_counts(wanted)}; the file has {_counts(given)}")
     return [

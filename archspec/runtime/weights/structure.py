@@ -131,9 +131,7 @@ def by_tree(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
     best = _Search([slot.signature for slot in slots], given).place(root, 0)
     if best is None:
         return None
-    return Matching(
-        tuple((slot, units[i]) for slot, i in zip(slots, best.order, strict=True)), "by order within modules"
-    )
+    return Matching(tuple((slot, units[i]) for slot, i in zip(slots, best.order, strict=True)), "module by module")
 
 
 def _describe(module: _Module, given: Sequence[Signature]) -> None:

@@ -28,18 +28,21 @@ def refused(text: str) -> Diagnostic:
 SAME = "write `padding: same` there"
 BODIES = {
     "body: [conv: 16]": (
-        "the `conv` on line 6 has `padding: valid`, which makes the feature map 2 pixels smaller",
+        "`conv` (line 6) shrinks the feature map by 2 pixels because of `padding: valid`",
         SAME,
     ),
     "body:\n        - conv: 16\n        - bn\n        - conv: {filters: 16, kernel_size: 5}": (
-        "the layers `conv` on lines 7, 9 have `padding: valid`, which makes the feature map 6 pixels smaller",
+        "`conv` (lines 7, 9) shrinks the feature map by 6 pixels because of `padding: valid`",
         SAME,
     ),
-    "body: [conv: {filters: 16, kernel_size: 5, padding: 1}]": ("the `conv` on line 6 has `padding: 1`", SAME),
-    "body: [conv: 16]\n      shortcut: pad": ("the `conv` on line 6 has `padding: valid`", SAME),
-    "body: [conv: 16]\n      project: [conv: {filters: 16, kernel_size: 1}]": ("the `conv` on line 6", SAME),
+    "body: [conv: {filters: 16, kernel_size: 5, padding: 1}]": (
+        "`conv` (line 6) shrinks the feature map by 2 pixels because of `padding: 1`",
+        SAME,
+    ),
+    "body: [conv: 16]\n      shortcut: pad": ("`conv` (line 6) shrinks the feature map by 2 pixels", SAME),
+    "body: [conv: 16]\n      project: [conv: {filters: 16, kernel_size: 1}]": ("`conv` (line 6) shrinks", SAME),
     "body: [conv: {filters: 8, strides: 2}]\n      project: [conv: {filters: 8, kernel_size: 1, strides: 2}]": (
-        "the `conv` on line 6 has `padding: valid`, which makes the feature map 1 pixel smaller",
+        "`conv` (line 6) shrinks the feature map by 1 pixel because of `padding: valid`",
         SAME,
     ),
     "body: [conv: {filters: 16, strides: 2, padding: same}]": (
@@ -86,7 +89,7 @@ def test_branches_of_other_merges() -> None:
     text = "name: net\ninput: [32, 32, 3]\nlayers:\n  - concat:\n      left: [{left}]\n      right: [{right}]\n"
     wide, narrow = "conv: {filters: 8, padding: same}", "conv: {filters: 8, kernel_size: 5}"
     help = refused(text.replace("{left}", wide).replace("{right}", narrow)).help or ""
-    assert help.startswith("the `conv` on line 6 has `padding: valid`, which makes the feature map 4 pixels smaller")
+    assert help.startswith("`conv` (line 6) shrinks the feature map by 4 pixels because of `padding: valid`")
     help = refused(text.replace("{left}", wide).replace("{right}", "maxpool: 2")).help or ""
     assert help == "the strides of the two inputs differ: 1 and 2 (line 6)"
 

@@ -37,7 +37,7 @@ MERGE = "{name: m, concat: {left: [conv: 3], right: [{name: r, conv: 3}]}}"
         (COPIES, "s/4", "`from` can read `s/1`, `s/2`, `s/3`"),
         (MERGE, "m/right/q", "did you mean `m/right/r`? `from` can read `m/left/conv`, `m/right/r`"),
         (UNIT, "-1", "`from` reads layers by name: set `name` on the layer, and write that name here"),
-        (UNIT, "xyzzy", "set `name` on the layer that you want to read"),
+        (UNIT, "xyzzy", "`from` can read `input`, `unit`; set `name` on a layer to give it a name of its own"),
     ],
 )
 def test_the_remedy_names_what_can_be_read(layer: str, name: str, help: str) -> None:

@@ -94,7 +94,7 @@ def whole(network: api.Network) -> object:
         ("train.lr=0.1", "`train` has no key `lr`", "train.optimizer.sgd.learning_rate="),
         ("train.optimizer.momentum=0.1", "there is no optimizer `momentum`", "train.optimizer.sgd.momentum="),
         ("train.optimizer.adam.lr=0.1", "`adam` has no argument `lr`", "did you mean `learning_rate`?"),
-        ("train.schedule.step.epochs=3", "`epochs` of `step` must be a list", "write a list: `[3]`"),
+        ("train.schedule.step.epochs=3", "`epochs` of `step` must be a list", "write `epochs: [3]`"),
         ("epochs=3", "has no parameter `epochs`", "`--set train.epochs=...`"),
         ("preprocess=[scale: 2]", "has no parameter `preprocess`", "edit a copy of the spec"),
         ("train.augment=~", "`augment` must be a list, but is empty", "write `[]` for an empty list"),

@@ -132,6 +132,6 @@ def test_only_the_chief_writes(outcome: dict[str, Any]) -> None:
     assert any(line.startswith("writing ") for line in chief)
     assert "worker 0 writes the files" in other
     assert (
-        "small: 1,048 parameters (1,036 trained), 1,347 training and 450 validation images of 10 classes, on 2 workers "
-        "with 1 CPU each" in chief
+        "small: 1,048 parameters (1,036 trained), 1,347 training images and 450 validation images of 10 classes, "
+        "on 2 workers with 1 CPU each" in chief
     )

@@ -196,7 +196,7 @@ def test_the_pictures_are_pictures(finished: tuple[RunResult, Watcher]) -> None:
 def test_the_user_is_told_what_runs_and_what_to_try_next(finished: tuple[RunResult, Watcher]) -> None:
     result, watcher = finished
     size = "1,394 parameters (1,378 trained)"  # all but the moving statistics of a normalization of 8 channels
-    assert f"small: {size}, 1,347 training and 450 validation images of 10 classes, on 1 CPU" in watcher.lines
+    assert f"small: {size}, 1,347 training images and 450 validation images of 10 classes, on 1 CPU" in watcher.lines
     assert (
         f"best validation top-1 {100 * (result.best_top1 or 0):.2f} % in epoch {result.best_epoch}" in result.summary()
     )

@@ -22,7 +22,7 @@ from tests.runtime.weights.small_network import same, write_safetensors
     [
         ("x.pth", torch_writer.save, "by order"),
         ("x.pth", torch_writer.save_old, "by order"),
-        ("x.safetensors", write_safetensors, "by order within modules"),
+        ("x.safetensors", write_safetensors, "module by module"),
     ],
 )
 def test_a_state_dict_is_matched_and_its_layouts_are_turned(

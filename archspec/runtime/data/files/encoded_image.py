@@ -16,8 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import printable
-from archspec.ops.base import counted
+from archspec.diagnostics import counted, printable
 from archspec.runtime.data.files.expansion import LONG_TEXT, gif_pixels, has_long_text
 from archspec.runtime.data.files.orientation import TAG
 from archspec.runtime.data.files.pillow_formats import END_OF_JPEG, PillowError, as_png, needs_pillow, pillow_format

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, digest_of, encoded_images, stamp_of
 from archspec.runtime.data.files.image_facts import NAMED, ImageFacts, image_facts, in_parallel, quietly, unused_bits
@@ -51,7 +51,7 @@ def checked_files(
     good = np.array([row for row, known in enumerate(facts) if not known.reason], np.int64)
     encoded, facts = [encoded[row] for row in good], [facts[row] for row in good]
     if clear := sum(known.transparent for known in facts):
-        report(f"{clear:,} of {len(images):,} images have transparent pixels, {TRANSPARENT}")
+        report(f"{clear:,} of {counted(len(images), 'image')} have transparent pixels, {TRANSPARENT}")
     if dark := unused_bits(facts):
         report(dark)
     images = replace(

@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError
+from archspec.diagnostics import ArchspecError, counted
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import (
     BadImageError,
@@ -183,8 +183,9 @@ def unused_bits(facts: Iterable[ImageFacts]) -> str | None:
     if not 0 < bits <= DARK:
         return None
     times = f"multiply the values by {2 ** (16 - max(bits, 8)):,}"
-    what = f"{len(greatest):,} images of 16 bits a channel have no value above {max(greatest):,} of 65,535"
-    return f"{what}, so they are nearly black: {times} before you save them"
+    has, they, them = ("has", "it is", "it") if len(greatest) == 1 else ("have", "they are", "them")
+    what = f"{counted(len(greatest), 'image')} of 16 bits a channel {has} no value above {max(greatest):,} of 65,535"
+    return f"{what}, so {they} nearly black: {times} before you save {them}"
 
 
 def color_sums(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
@@ -247,7 +248,7 @@ def _with_progress(chunks: Iterator[list[R]], count: int, report: Report | None)
         done += len(each)
         if report and time.monotonic() - told > INTERVAL:
             told = time.monotonic()
-            report(f"{done:,} of {count:,} images read")
+            report(f"{done:,} of {counted(count, 'image')} read")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from archspec.diagnostics import counted
+
 END_OF_JPEG = b"\xff\xd9"
 """The marker at the end of a JPEG; decoders ignore what follows it."""
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -53,7 +55,7 @@ def as_png(contents: bytes, kind: str, most_pixels: int) -> bytes:
     try:
         with Image.open(io.BytesIO(contents)) as image:
             if image.width * image.height > most_pixels:
-                raise PillowError(f"an image of more than {most_pixels:,} pixels")
+                raise PillowError(f"an image of more than {counted(most_pixels, 'pixel')}")
             mode = _png_mode(image.mode)
             if mode is None:
                 raise PillowError(f"{article} {kind} of {image.mode} values; save 8 or 16 bits for each channel")
@@ -66,7 +68,7 @@ def as_png(contents: bytes, kind: str, most_pixels: int) -> bytes:
     except PillowError:
         raise
     except Image.DecompressionBombError:
-        raise PillowError(f"an image of more than {most_pixels:,} pixels") from None
+        raise PillowError(f"an image of more than {counted(most_pixels, 'pixel')}") from None
     except Exception:  # Pillow and libtiff raise errors of many kinds for damaged files
         raise PillowError(f"a damaged {kind}") from None
     png = io.BytesIO()

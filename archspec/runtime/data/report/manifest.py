@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arguments import public
-from archspec.diagnostics import fail, listed, printable, visible
-from archspec.ops.base import counted
+from archspec.diagnostics import counted, fail, listed, printable, visible
 from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, Header, encoded_images
 from archspec.runtime.data.files.file_checks import TRANSPARENT
 from archspec.runtime.data.files.image_facts import (
@@ -276,7 +275,7 @@ def _of_pixels(images: Images, data: str) -> list[ImageFacts]:
 def manifest_text(manifest: Manifest) -> str:
     """Several lines; the last two can be copied into a spec."""
     facts = manifest.to_json()
-    lines = [f"{visible(manifest.data)}: {_images(facts['images'])}"]
+    lines = [f"{visible(manifest.data)}: {counted(facts['images'], 'image')}"]
     if manifest.bad:
         lines[0] += f", and {counted(len(manifest.bad), 'file')} that cannot be read"
     if manifest.decoded < facts["images"] + len(manifest.bad) and "array" not in facts["formats"]:
@@ -284,7 +283,9 @@ def manifest_text(manifest: Manifest) -> str:
         lines[0] += f"; {changed} changed since the last check"
     for name, counts in facts["parts"].items():
         classes = listed((f"{each} {count:,}" for each, count in counts.items()), CLASSES)
-        lines.append(f"  {name or 'all'}: {_images(sum(counts.values()))} of {len(counts)} classes: {classes}")
+        lines.append(
+            f"  {name or 'all'}: {counted(sum(counts.values()), 'image')} of {counted(len(counts), 'class')}: {classes}"
+        )
     lines.append(f"  parts in training: {manifest.source.described()}")
     lines += [f"  {line}" for line in look_alikes(manifest.source)]
     for name in ("formats", "modes"):
@@ -319,10 +320,6 @@ def manifest_text(manifest: Manifest) -> str:
             f"  pca_color: {{deviations: [{_numbers(found.deviations)}], components: [{components}]}}",
         ]
     return "\n".join(lines)
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' * (count != 1)}"
 
 
 def _named(heading: str, each: list[str]) -> list[str]:

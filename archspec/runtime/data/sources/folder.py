@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError, fail, printable
-from archspec.ops.base import counted
+from archspec.diagnostics import ArchspecError, counted, fail, printable
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.parts import Parts, part_kind, part_kinds
 from archspec.runtime.data.sources.source import DataSource
@@ -96,10 +95,9 @@ def _check_no_parts_below(root: Path) -> None:
         fact = f"`{printable(str(root))}` is no data set of class folders: `{printable(name)}/` has {inside}"
         if _part_folders(folder):
             raise fail("data-format", fact, help=f"did you mean `{printable(str(folder))}`?")
-        example = Path(next(iter(parts)), name)
-        raise fail(
-            "data-format", fact, help=f"put the class folders into those of the parts: {printable(str(example))}"
-        )
+        now, then = Path(name, next(iter(parts))), Path(next(iter(parts)), name)
+        help = f"move each folder of a class into the folder of its part: {printable(f'{now} to {then}')}"
+        raise fail("data-format", fact, help=help)
 
 
 def _no_classes(folder: Path, classes: tuple[str, ...], meant: Path | None) -> ArchspecError:

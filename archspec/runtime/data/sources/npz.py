@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail, listed, printable
-from archspec.ops.base import counted
+from archspec.diagnostics import ArchspecError, counted, fail, listed, printable
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.labels import measurements, several_labels
 from archspec.runtime.data.sources.parts import Parts, part_kind
@@ -75,7 +74,7 @@ def _images(
     arrays: _Arrays, name: str, labels: str, class_names: tuple[str, ...], channels: int, report: Report
 ) -> Images:
     x, y = arrays.read(name), arrays.labels(labels)
-    arrays.check(len(x) == len(y), f"`{name}` has {len(x):,} samples, but `{labels}` has {len(y):,} labels")
+    arrays.check(len(x) == len(y), f"`{name}` has {len(x):,} samples, but `{labels}` has {counted(len(y), 'label')}")
     if not len(x):
         raise fail("data-empty", f"`{name}` of `{arrays.path}` is empty")
     return Images(class_names, y, _pixels(arrays, x, name, channels, report))
@@ -121,7 +120,10 @@ class _Arrays:
         if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all():
             if (y.sum(axis=1) == 1).all():
                 raise error("the labels are one-hot rows", f"save class numbers: `{name}.argmax(axis=1)`")
-            raise several_labels(f"{int((y.sum(axis=1) > 1).sum()):,} images have several labels", error)
+            several = int((y.sum(axis=1) > 1).sum())
+            raise several_labels(
+                f"{counted(several, 'image')} {'has' if several == 1 else 'have'} several labels", error
+            )
         if y.ndim == 1 and y.dtype.kind == "f" and np.isfinite(y).all() and (np.rint(y) != y).any():
             raise measurements(", ".join(f"{value:g}" for value in y[:3]), error)
 

@@ -138,10 +138,13 @@ class Parts(Mapping[str, Images]):
     def not_found(self, name: str, data: str) -> ArchspecError:
         """The error for a part that the data does not have."""
         names = [part for part in self if part]
-        parts = f"its parts are {listed(f'`{printable(part)}`' for part in names)}" if names else "it has no parts"
-        fact = f"`{data}` has no part `{printable(name)}`: {parts}"
-        help = did_you_mean(name, names) if names else f"use one of {listed(f'`{each}`' for each in SPLITS)}"
-        return fail("data-not-found", fact, help=help)
+        if not names:
+            fact = f"`{data}` is not divided into parts, so it has no part `{printable(name)}`"
+            help = "`train` stands for all of its images, `validation` for the share of `--validation-split`"
+            return fail("data-not-found", fact, help=help)
+        parts = listed(f"`{printable(part)}`" for part in names)
+        fact = f"`{data}` has no part `{printable(name)}`: its parts are {parts}"
+        return fail("data-not-found", fact, help=did_you_mean(name, names) or f"choose one of {parts}")
 
     def described(self) -> str:
         """What training does with the parts: `train: train/; validation: valid/; not used: extra/`."""

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, printable
-from archspec.ops.base import counted
+from archspec.diagnostics import ArchspecError, counted, did_you_mean, fail, listed, printable
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.labels import check_labels
 from archspec.runtime.data.sources.parts import KINDS, Parts, part_kind
@@ -107,7 +106,7 @@ def _check_rows(path: Path, rows: Sequence[TableRow]) -> None:
             raise _wrong(
                 path,
                 row.number,
-                f"labels `{row.file}` as `{row.label}`, but row {first.number:,} labels it as `{first.label}`",
+                f"labels `{row.file}` as `{row.label}`, but row {first.number} labels it as `{first.label}`",
                 "an image has one label: remove one of the rows",
             )
 

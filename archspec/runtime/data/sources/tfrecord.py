@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.diagnostics import ArchspecError, counted, fail, listed
 from archspec.runtime.data.files.encoded_image import stamp_of
 from archspec.runtime.data.files.image_facts import INTERVAL, cache_file, quietly, read_cache, write_cache
 from archspec.runtime.data.images import Images, Report
@@ -215,7 +215,7 @@ def _read_records(files: Sequence[Path], report: Report) -> Index:
                 names[label] = name
             if time.monotonic() - told > INTERVAL:
                 told = time.monotonic()
-                report(f"{len(rows):,} records found in {shard + 1:,} of {len(files):,} files")
+                report(f"{counted(len(rows), 'record')} found in {shard + 1:,} of {counted(len(files), 'file')}")
     table = np.array(rows, np.int64).reshape(-1, 4)
     return Index(table[:, 0].astype(np.int32), table[:, 1:3], table[:, 3], names)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.diagnostics import counted
 from archspec.format import duration, throughput
 from archspec.lang.declarations import to_one_key
 from archspec.ops.base import Shape
@@ -82,7 +83,7 @@ def run_protocol(
     with journal(key, len(images), network.classes, report) as kept:
         missing = np.flatnonzero(~kept.done)
         if kept.done.any():
-            report(f"{kept.done.sum():,} of {len(images):,} images were done before the last run was stopped")
+            report(f"{kept.done.sum():,} of {counted(len(images), 'image')} were done before the last run was stopped")
         steps: Iterable[tuple[Rows, Any]] = ()
         if len(missing):
             single = len(plan) == 1 and plan[0].is_validation_view(network.input_shape)
@@ -115,7 +116,9 @@ def _record(
         if now - told > INTERVAL and done < len(missing):
             told, speed = now, done / (now - started)
             left = duration((len(missing) - done) / speed)
-            report(f"{kept.done.sum():,} of {len(kept.done):,} images, {throughput(speed)} images/s, {left} left")
+            report(
+                f"{kept.done.sum():,} of {counted(len(kept.done), 'image')}, {throughput(speed)} images/s, {left} left"
+            )
         after_batch()
 
 

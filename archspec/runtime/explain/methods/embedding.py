@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.declare import NATURAL, POSITIVE, arg, choice, declared
-from archspec.diagnostics import fail, visible
+from archspec.diagnostics import counted, fail, visible
 from archspec.runtime.data.images import Report
 from archspec.runtime.explain.explain_method import ExplainMethod
 from archspec.runtime.explain.explanation import Findings
@@ -74,7 +74,7 @@ class Embedding(ExplainMethod):
             raise fail("data-empty", fact, help="give more images")
         points, facts, notes = self._points(np.concatenate(vectors))
         if len(rows) < total:
-            notes.append(f"{len(rows):,} of {total:,} images are shown: `count` sets how many")
+            notes.append(f"{len(rows):,} of {counted(total, 'image')} are shown: `count` sets how many")
         numbers = {
             **facts,
             "points": [
@@ -86,7 +86,7 @@ class Embedding(ExplainMethod):
         def draw() -> Any:
             return _drawn(points, thumbnails, labels, network.class_names, f"{place.path}, {self._axes(facts)}")
 
-        line = f"{len(names):,} images at {place.path}: {self._axes(facts)}"
+        line = f"{counted(len(names), 'image')} at {place.path}: {self._axes(facts)}"
         return Findings((), {"embedding": draw}, {"points": points}, numbers, tuple(notes), (line,))
 
     def _points(self, vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], dict[str, Any], list[str]]:

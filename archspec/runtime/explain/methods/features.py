@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from archspec.declare import POSITIVE, arg, declared
+from archspec.diagnostics import counted
 from archspec.runtime.explain.class_activation import spatial_layer
 from archspec.runtime.explain.explain_method import CHANNELS, SPATIAL_LAYER, ExplainMethod
 from archspec.runtime.explain.explanation import ExplainedImage, Panel
@@ -44,7 +45,11 @@ class Features(ExplainMethod):
         for row, name in enumerate(batch.names):
             maps = np.moveaxis(features[row], -1, 0)
             chosen = np.array(self.channels) if self.channels else np.sort(strongest(features[row], self.count))
-            title = f"{len(chosen)} of {len(maps)} channels" if len(chosen) < len(maps) else f"{len(maps)} channels"
+            title = (
+                f"{len(chosen)} of {counted(len(maps), 'channel')}"
+                if len(chosen) < len(maps)
+                else counted(len(maps), "channel")
+            )
             numbers = {
                 "channels": chosen.tolist(),
                 "largest_of_each": maps[chosen].max(axis=(1, 2)).tolist(),

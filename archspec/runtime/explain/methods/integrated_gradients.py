@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.declare import POSITIVE, POSITIVE_NUMBER, arg, choice, declared
+from archspec.diagnostics import counted
 from archspec.runtime.explain.baseline import LEVELS, uniform_input
 from archspec.runtime.explain.explain_method import CLASSES, SAMPLES, ExplainMethod
 from archspec.runtime.explain.explanation import ExplainedImage
@@ -196,7 +197,9 @@ class IntegratedGradients(ExplainMethod):
                 "steps": integral.steps,
             }
             share = f"residual {integral.relative_residual:.1e} of the difference {integral.difference:.4g}"
-            panels.append(replace(panel, numbers=numbers, text=f"{panel.title} ({share}, {integral.steps} steps)"))
+            panels.append(
+                replace(panel, numbers=numbers, text=f"{panel.title} ({share}, {counted(integral.steps, 'step')})")
+            )
             if abs(integral.residual) > max(self.tolerance * abs(integral.difference), ROUNDING):
                 notes.append(f"the residual is above {self.tolerance:g}: allow more `max_steps`, or more `steps`")
         return replace(image, panels=tuple(panels), notes=tuple(notes))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.declare import POSITIVE, arg, declared
-from archspec.diagnostics import fail, visible
+from archspec.diagnostics import counted, fail, visible
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.pipeline.preprocess import preprocess_values
 from archspec.runtime.explain.explain_method import TEXT, ExplainMethod
@@ -216,7 +216,7 @@ def _drawn(
                 text = f"{visible(each)} ({visible(name.rsplit('/', 1)[-1])})"
                 made.text(0.02 + index / max(len(names), 3), -0.025, text, color=COLORS[index], fontsize=9)
         else:
-            made.text(0.02, -0.025, f"{len(names)} images (blue), their mean (orange)", fontsize=9)
+            made.text(0.02, -0.025, f"{counted(len(names), 'image')} (blue), their mean (orange)", fontsize=9)
         made.suptitle("Change of features under translation, scaling and rotation", fontsize=12)
         return _with_margin(made, pixels_of)
 

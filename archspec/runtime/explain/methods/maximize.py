@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.declare import AT_LEAST_0, NATURAL, POSITIVE, POSITIVE_NUMBER, arg, declared
-from archspec.diagnostics import fail, visible
+from archspec.diagnostics import counted, fail, visible
 from archspec.runtime.data.images import Report
 from archspec.runtime.explain.baseline import uniform_input
 from archspec.runtime.explain.explain_method import NUMBERS, TEXT, TEXTS, ExplainMethod
@@ -118,7 +118,7 @@ class Maximize(ExplainMethod):
             pixels = np.clip(pixels, 0, 255).astype(np.float32)
             done = 100 * (step + 1) // self.steps
             if done % EVERY == 0 and done != 100 * step // self.steps:
-                report(f"{step + 1:,} of {self.steps:,} steps")
+                report(f"{step + 1:,} of {counted(self.steps, 'step')}")
         return pixels
 
     def _inputs(self, network: OpenNetwork, pixels: Array) -> Array:

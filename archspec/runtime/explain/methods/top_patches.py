@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.declare import POSITIVE, arg, declared
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.runtime.data.images import Report
 from archspec.runtime.explain.class_activation import spatial_layer
 from archspec.runtime.explain.explain_method import CHANNELS, SPATIAL_LAYER, ExplainMethod
@@ -118,7 +118,7 @@ class TopPatches(ExplainMethod):
         numbers = {"channels": entries, "images_read": strongest.images, "receptive_field": list(seen.size)}
         notes = ["each patch is the whole image: the receptive field is not smaller"] if seen.is_whole else []
         quiet = int((strongest.values[:, 0] <= 0).sum())
-        notes += [f"{quiet} of {strongest.channels} channels are never active"] * bool(quiet)
+        notes += [f"{quiet} of {counted(strongest.channels, 'channel')} are never active"] * bool(quiet)
         lines = [
             f"channel {each['channel']}: {each['images'][0]['activation']:.3g} in {each['images'][0]['file']}"  # type: ignore[index]
             for each in entries

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import counted, fail
 from archspec.lang.recipes.monitor import improves
 from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.lang.recipes.schedules import Clock, PlateauSchedule
@@ -18,7 +18,7 @@ def check_monitors(recipe: Recipe, classes: int) -> None:
         if getattr(given, "monitor", None) == "val_top5" and classes <= 5:
             raise fail(
                 "recipe",
-                f"`{key}` monitors `val_top5`, which is not recorded for {classes} classes",
+                f"`{key}` monitors `val_top5`, which is not recorded for {counted(classes, 'class')}",
                 help="monitor `val_top1` or `val_loss`",
             )
 

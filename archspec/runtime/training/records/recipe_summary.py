@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archspec.diagnostics import listed
+from archspec.diagnostics import counted, listed
 from archspec.graph.ir import Graph
 from archspec.lang.declarations import summaries
 from archspec.lang.recipes.contradictions import MIXING
@@ -25,13 +25,13 @@ def loss_labels(recipe: Recipe) -> dict[str, str]:
 
 def describe_recipe(recipe: Recipe, length: RunLength) -> list[str]:
     """Lines such as `30 epochs (660 updates) in batches of 64, sgd at 0.1, cosine schedule, weight decay 0.0005`."""
-    epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
-    updates = f"{length.iterations:,} update{'s' if length.iterations > 1 else ''}"
+    epochs = counted(length.epochs, "epoch")
+    updates = counted(length.iterations, "update")
     lines = [f"{epochs} ({updates}) in {', '.join(summaries(recipe))}"]
     if recipe.scale != 1:
         images, rate = recipe.batch_size * recipe.accumulated, recipe.optimizer.learning_rate
         lines.append(
-            f"learning rate x {recipe.scale:g}: an update has {images:,} images, and the recipe is for "
+            f"learning rate x {recipe.scale:g}: an update has {counted(images, 'image')}, and the recipe is for "
             f"{recipe.base_batch_size:,} (`base_batch_size`); {rate:g} becomes {rate * recipe.scale:g}"
         )
     return lines
@@ -91,7 +91,7 @@ def _notes(recipe: Recipe, length: RunLength, images: int, *, on_cpu: bool) -> I
     if (
         isinstance(schedule, PlateauSchedule) and length.epochs < max(schedule.patience, 1) + 2
     ):  # the first epoch is the best
-        waits = f"{schedule.patience} epoch{'s' if schedule.patience != 1 else ''}"
+        waits = counted(schedule.patience, "epoch")
         waits += f" without a better {schedule.monitor}"
         yield f"`plateau` never lowers the learning rate: it waits for {waits}, and the run has {length.epochs}"
     if on_cpu and recipe.dtype_policy == "mixed_float16":

@@ -155,7 +155,7 @@ def test_parts_inside_class_folders_are_not_mixed(tmp_path: Path) -> None:
     folder(tmp_path, {f"{name}/{part}/0": (5, 7, 3) for name in ("cat", "dog") for part in ("train", "test")})
     wrong = refused(lambda: open_data(str(tmp_path), "train", validation_split=0.5))
     assert wrong.code == "data-format"
-    assert wrong.help == "put the class folders into those of the parts: train/cat"
+    assert wrong.help == "move each folder of a class into the folder of its part: cat/train to train/cat"
 
 
 def test_what_training_leaves_out_is_named(tmp_path: Path) -> None:
