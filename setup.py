@@ -1,6 +1,7 @@
 """Finds the packages and their data files. All other metadata is in pyproject.toml.
 
-`cli/` and `specs/` are at the top level of the repository and install as `archspec.cli` and `archspec.specs`.
+`cli/`, `labs/` and `specs/` are at the top level of the repository and install as `archspec.cli`, `archspec.labs` and
+`archspec.specs`.
 MANIFEST.in names the folders whose files belong to the distribution.
 """
 
@@ -9,7 +10,7 @@ import shutil
 from setuptools import find_namespace_packages, setup
 from setuptools.command.build_py import build_py
 
-NESTED = ("cli", "specs")
+NESTED = ("cli", "labs", "specs")
 """Top-level folders that install as `archspec.NAME`."""
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         Evaluations,
         ExplainMethodSummary,
         FullyConvolutional,
+        LabBook,
+        LabSummary,
         ModelFile,
         Network,
         Preview,
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
         families,
         find_cluster,
         from_keras,
+        lab,
+        lab_book,
+        list_labs,
         load,
         load_weights,
         networks,
@@ -73,6 +78,7 @@ if TYPE_CHECKING:
     from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.explain.explanation import Explanation
     from archspec.runtime.export.export_result import Export, ExportTable
+    from archspec.runtime.labs.result import LabResult
     from archspec.runtime.predict import Prediction
     from archspec.runtime.training.run_result import RunResult
     from archspec.runtime.weights import Matching
@@ -92,6 +98,9 @@ __all__ = [
     "ExportTable",
     "FullyConvolutional",
     "Graph",
+    "LabBook",
+    "LabResult",
+    "LabSummary",
     "Manifest",
     "Matching",
     "ModelFile",
@@ -126,6 +135,9 @@ __all__ = [
     "families",
     "find_cluster",
     "from_keras",
+    "lab",
+    "lab_book",
+    "list_labs",
     "load",
     "load_weights",
     "networks",
@@ -153,6 +165,7 @@ _CLASSES = {
     "Export": "runtime.export.export_result",
     "ExportTable": "runtime.export.export_result",
     "Graph": "graph.ir",
+    "LabResult": "runtime.labs.result",
     "Manifest": "runtime.data.report.manifest",
     "Matching": "runtime.weights",
     "Plan": "graph.analysis.training_plan",

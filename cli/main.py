@@ -44,6 +44,7 @@ COMMANDS = {
     "predict": "Predict the classes of image files, or of all images in a folder.",
     "explain": "Explain what a trained network does with images: heat maps, gradients, features, and the numbers "
     "behind them.",
+    "lab": "Run a classroom experiment: a claim about convolutional networks, tested on small data in minutes.",
     "export": "Export a trained model for programs without archspec, as a new numbered version in a folder: DIR/1.",
     "completion": "Print a script that completes archspec commands in a shell.",
 }

@@ -25,6 +25,7 @@ MODELS = GRAPH + DATA + "runtime.system runtime.models runtime.runs "
 
 MAY_IMPORT = {
     "specs": "",
+    "labs": "",
     "interrupt": "",
     "version": "",
     "wording": "",
@@ -79,13 +80,18 @@ MAY_IMPORT = {
     "runtime.export.runners": "",
     "runtime.explain": "runtime runtime.from_keras " + MODELS,
     "runtime.explain.methods": "runtime runtime.from_keras runtime.explain " + MODELS,
+    "runtime.labs": MODELS + "labs runtime runtime.weights runtime.dense runtime.distributed runtime.training "
+    "runtime.training.records runtime.evaluation runtime.evaluation.inference runtime.explain "
+    "runtime.explain.methods",
+    "runtime.labs.experiments": MODELS + "runtime runtime.weights runtime.dense runtime.training runtime.evaluation "
+    "runtime.evaluation.inference runtime.explain runtime.explain.methods runtime.labs",
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "
-    "runtime.explain drawings comparison",
+    "runtime.explain runtime.labs drawings comparison",
     "": BASE + "api comparison drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report "
     "runtime.weights runtime.training runtime.evaluation runtime.export runtime.explain "
-    "runtime.dense",
+    "runtime.dense runtime.labs",
     "cli": "version wording diagnostics format interrupt api",
     "__main__": "cli interrupt",
 }
@@ -155,8 +161,9 @@ def problem(importing: str, each: Import) -> str | None:
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """All modules by their names when installed: `cli/` and `specs/` install inside archspec."""
-    for folder, prefix in (("archspec", "archspec"), ("cli", "archspec.cli"), ("specs", "archspec.specs")):
+    """All modules by their names when installed: `cli/`, `labs/` and `specs/` install inside archspec."""
+    places = {"archspec": "archspec"} | {each: f"archspec.{each}" for each in ("cli", "labs", "specs")}
+    for folder, prefix in places.items():
         for file in sorted((ROOT / folder).rglob("*.py")):
             words = [prefix, *file.relative_to(ROOT / folder).with_suffix("").parts]
             yield ".".join(words[:-1] if words[-1] == "__init__" else words), file

@@ -22,7 +22,7 @@ from archspec.cli.commands.data import command as data
 from archspec.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {"archspec": "archspec", "cli": "archspec/cli", "specs": "archspec/specs"}
+PACKAGES = {"archspec": "archspec", "cli": "archspec/cli", "labs": "archspec/labs", "specs": "archspec/specs"}
 """Folder of the checkout -> where its files are installed."""
 DISTRIBUTED = (*PACKAGES, "tests", "docs", "benchmarks", ".ci")
 """Folders of the source distribution."""
@@ -70,6 +70,7 @@ def test_the_wheel_holds_every_file_of_the_packages(source: Path, distributions:
     with zipfile.ZipFile(distributions[1]) as wheel:
         found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert "archspec/specs/vgg.yaml" in expected
+    assert "archspec/labs/mlp-vs-cnn.yaml" in expected
     assert found == expected
 
 
@@ -153,6 +154,7 @@ RUNTIME = (
     "evaluate run --data digits",
     "predict run run/example.png",
     "explain gradcam run run/example.png -o explained",
+    "lab mlp-vs-cnn --scale tiny -o lab",
     "export run -o saved",
     "build small.yaml -o small.keras",
     "from-keras small.keras -o again.yaml",

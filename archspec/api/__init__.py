@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from archspec.api.explanation import ExplainMethodSummary, check_explanation_folder, explain, explain_methods
     from archspec.api.exports import export, export_all, export_formats
+    from archspec.api.labs import LabBook, LabScaleName, LabSummary, lab, lab_book, list_labs
     from archspec.api.models import (
         FullyConvolutional,
         convolutionalize,
@@ -66,6 +67,9 @@ __all__ = [
     "ExportPrecision",
     "Figure",
     "FullyConvolutional",
+    "LabBook",
+    "LabScaleName",
+    "LabSummary",
     "ModelFile",
     "Network",
     "PictureFormat",
@@ -102,6 +106,9 @@ __all__ = [
     "find_cluster",
     "from_keras",
     "is_model",
+    "lab",
+    "lab_book",
+    "list_labs",
     "load",
     "load_weights",
     "networks",
@@ -151,6 +158,7 @@ _NAMES = {
     ),
     "api.explanation": ("ExplainMethodSummary", "check_explanation_folder", "explain", "explain_methods"),
     "api.exports": ("export", "export_all", "export_formats"),
+    "api.labs": ("LabBook", "LabScaleName", "LabSummary", "lab", "lab_book", "list_labs"),
     "api.models": (
         "FullyConvolutional",
         "convolutionalize",

@@ -191,6 +191,9 @@ OTHER: Mapping[str, str] = {
     "draw-option": "the style of a drawing does not have this option, or draws one network only",
     "drawing-too-large": "a drawing has more pixels than a PNG can have",
     "unknown-style": "there is no drawing style of this name",
+    "unknown-lab": "no lab of this name ships with archspec; give your own lab by its path",
+    "lab": "keys of a lab file contradict each other, or name an arm, a test or data that do not exist",
+    "lab-data": "a lab needs photos, or takes no images",
     "missing-package": "a package that this needs is not installed",
 }
 """Code -> meaning of errors that no example shows."""

@@ -64,6 +64,14 @@ def analysis(network: archspec.Network) -> None:
     assert_type(plan.fits, bool | None)
 
 
+def labs() -> None:
+    assert_type(archspec.list_labs(), list[archspec.LabSummary])
+    result = archspec.lab("mlp-vs-cnn", out=Path("lab"), data="digits", scale="tiny", seeds=1)
+    assert_type(result, archspec.LabResult)
+    assert_type(result.differences[0].value, float)
+    assert_type(archspec.lab_book(out="book", scale="tiny"), archspec.LabBook)
+
+
 def models(network: archspec.Network) -> None:
     model = archspec.build("resnet:50", classes=10)
     assert_type(model, keras.Model)

@@ -84,7 +84,11 @@ class Spec:
 
 def parse(text: Source) -> Spec:
     """Parse a spec. Raises ArchspecError with every error that can be found without expanding it."""
-    document = parse_document(text)
+    return parse_node(parse_document(text))
+
+
+def parse_node(document: MappingNode) -> Spec:
+    """The spec of a document, or of a mapping inside another one. Raises ArchspecError as `parse`."""
     try:
         return _Parser(document).spec()
     except ArchspecError as error:

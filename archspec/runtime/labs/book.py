@@ -1,0 +1,86 @@
+"""Labs as one HTML page: claim, verdict, figure, numbers and criterion of each. The figures are inside the file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from archspec.format import duration
+from archspec.runtime.labs.result import LabResult, cell
+from archspec.runtime.system.atomic_write import write_text
+
+MARKS = {"reproduced": "yes", "not seen at this scale": "open", "opposite": "no"}
+"""Verdict -> its class in the style sheet."""
+STYLE = """
+body { font: 17px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #16202b }
+h1 { font-size: 1.9rem } h2 { font-size: 1.45rem; margin: 3rem 0 .3rem }
+img { width: 100%; height: auto } table { border-collapse: collapse; margin: 1rem 0 }
+th, td { text-align: right; padding: .25rem .8rem; border-bottom: 1px solid #d9dde2 }
+th:first-child, td:first-child { text-align: left; padding-left: 0 }
+.wide { overflow-x: auto } .small { color: #4a5663; font-size: .92rem }
+.verdict { font-weight: 600; padding: .1rem .6rem; border-radius: .3rem; color: #fff; white-space: nowrap }
+.yes { background: #00714f } .open { background: #5b6670 } .no { background: #b34700 }
+"""
+TITLE = "Labs: claims about convolutional networks, tested"
+
+
+def write_book(path: Path, results: Sequence[LabResult], failed: Sequence[tuple[str, str]] = ()) -> None:
+    """Write the page.
+
+    Args:
+        failed: name of each lab that did not run, and why.
+    """
+    title = results[0].claim if len(results) == 1 and not failed else TITLE
+    parts = [f"<h1>{escape(TITLE)}</h1>"] if title == TITLE else []
+    if title == TITLE:
+        parts.append(_contents(results, failed))
+    parts += [_chapter(each) for each in results]
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+    head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head += f"<title>{escape(title)}</title><style>{STYLE}</style>"
+    write_text(
+        path, f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
+    )
+
+
+def _contents(results: Sequence[LabResult], failed: Sequence[tuple[str, str]]) -> str:
+    rows = [
+        f'<tr><td><a href="#{escape(each.lab)}">{escape(each.lab)}</a></td><td style="text-align:left">'
+        f"{escape(each.claim)}</td><td>{_mark(each)}</td><td>{escape(duration(each.seconds))}</td></tr>"
+        for each in results
+    ]
+    rows += [
+        f'<tr><td>{escape(name)}</td><td style="text-align:left">{escape(why)}</td><td>not run</td><td></td></tr>'
+        for name, why in failed
+    ]
+    return f'<div class="wide"><table>{"".join(rows)}</table></div>'
+
+
+def _mark(result: LabResult) -> str:
+    return f'<span class="verdict {MARKS[result.verdict]}">{escape(result.verdict)}</span>'
+
+
+def _chapter(result: LabResult) -> str:
+    seeds = f"{result.seeds} seed{'s' * (result.seeds > 1)}"
+    facts = f"Source: {result.source}. {result.scale} scale, {seeds}, {duration(result.seconds)}."
+    head = "".join(f"<th>{escape(each)}</th>" for each in result.columns)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell(each))}</td>" for each in row) + "</tr>" for row in result.rows)
+    differences = "".join(f"<li>{escape(str(each))}: {escape(each.verdict)}</li>" for each in result.differences)
+    return "\n".join(
+        [
+            f'<section id="{escape(result.lab)}"><h2>{escape(result.claim)}</h2>',
+            f"<p>{_mark(result)} {escape(result.reason)}</p>",
+            *(_image(path, result.claim) for path in result.figures),
+            f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>',
+            f"<ul>{differences}</ul>" if differences else "",
+            f'<p class="small">{escape(facts)} Criterion: {escape(result.criterion)}.</p></section>',
+        ]
+    )
+
+
+def _image(path: Path, text: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="{escape(text)}" src="data:image/png;base64,{data}">'

@@ -1,0 +1,34 @@
+"""The progress display of a lab: one line for each part, and the live table of training in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from archspec.runtime.training.records.progress import TrainingProgress
+
+
+class LabProgress(TrainingProgress):
+    """Shows the lines of the lab, and of its runs only the step that is being computed.
+
+    Args:
+        console: standard error by default.
+        silent: show nothing.
+    """
+
+    def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
+        super().__init__(console, quiet=silent)
+        self.silent = silent
+
+    def line(self, text: str) -> None:
+        """Show a line of the lab."""
+        if not self.silent:
+            super().note(text)
+
+    def note(self, text: str) -> None:
+        """Notes of single runs are not shown: each run directory has them."""
+
+    def epoch(self, row: Mapping[str, Any], *, best: bool) -> None:
+        """Epochs of single runs are not shown."""

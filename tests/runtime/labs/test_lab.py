@@ -1,0 +1,124 @@
+"""A lab from its file to its page, continued after an interruption, at a tiny scale."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import archspec
+from archspec import ArchspecError
+from archspec.runtime.labs.arms import shifted
+from archspec.runtime.labs.progress import LabProgress
+from tests.runtime.labs.test_read_lab import GOOD
+
+QUIET = LabProgress(silent=True)
+TWO_TESTS = GOOD.replace(
+    "compare:\n", "tests: {here: {}, there: {shift: 1}}\nimages: {train: 60, test: 30}\ncompare:\n"
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> archspec.LabResult:
+    """A lab of two arms, two seeds and two test conditions."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "my-lab.yaml").write_text(TWO_TESTS)
+    return archspec.lab(folder / "my-lab.yaml", out=folder / "out", seeds=2, progress=QUIET)
+
+
+def test_the_numbers_are_those_of_the_runs(finished: archspec.LabResult) -> None:
+    """Recomputed by `archspec evaluate` from the last network of each run."""
+    data = next((finished.directory / "data").glob("*.npz"))
+    right: dict[str, list[np.ndarray]] = {}
+    for arm in ("one", "two"):
+        for seed in (0, 1):
+            found = archspec.evaluate(finished.directory / "runs" / f"{arm}-seed{seed}" / "last.keras", data)
+            right.setdefault(arm, []).append(found.predictions.posteriors.argmax(axis=1) == found.predictions.labels)
+    column = finished.columns.index("test accuracy (%), here")
+    shown = {str(row[0]): row[column] for row in finished.rows}
+    assert shown == pytest.approx({arm: 100 * np.mean(each) for arm, each in right.items()})
+    assert finished.differences[0].value == pytest.approx(100 * (np.mean(right["two"]) - np.mean(right["one"])))
+    assert [row[1] for row in finished.rows] == [65 + 20, 130 + 30]
+
+
+def test_the_folder_holds_everything_to_look_closer(finished: archspec.LabResult) -> None:
+    out = finished.directory
+    assert archspec.load(str(out / "specs" / "net.yaml"), units=2).graph().params == 160
+    assert json.loads((out / "result.json").read_text())["verdict"] == finished.verdict
+    with (out / "numbers.csv").open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["network", "one", "two"]
+    with Image.open(finished.figures[0]) as image:
+        assert image.size == (1100, 620)
+    page = (out / "index.html").read_text()
+    assert finished.claim in page
+    assert "data:image/png;base64," in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_finished_lab_trains_nothing_again(finished: archspec.LabResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archspec.runtime.training.run.train_and_record", None)
+    again = archspec.lab(finished.directory.parent / "my-lab.yaml", out=finished.directory, seeds=2, progress=QUIET)
+    assert again == finished
+
+
+def test_an_interrupted_lab_continues(finished: archspec.LabResult, tmp_path: Path) -> None:
+    """Killed after the first run and in the middle of the second: the result is that of an uninterrupted lab."""
+    from archspec.runtime.labs.context import LabContext
+
+    (tmp_path / "my-lab.yaml").write_text(TWO_TESTS)
+    trained = []
+
+    class KilledError(Exception):
+        pass
+
+    original = LabContext.train
+
+    def train(self: LabContext, *given: object, **named: object) -> Path:
+        if len(trained) == 1:
+            raise KilledError
+        trained.append(named["name"])
+        return original(self, *given, **named)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LabContext, "train", train)
+        with pytest.raises(KilledError):
+            archspec.lab(tmp_path / "my-lab.yaml", out=tmp_path / "out", seeds=2, progress=QUIET)
+    first = tmp_path / "out" / "runs" / "one-seed0" / "run.json"
+    before = first.read_text()
+    result = archspec.lab(tmp_path / "my-lab.yaml", out=tmp_path / "out", seeds=2, progress=QUIET)
+    assert first.read_text() == before
+    assert (result.rows, result.differences) == (finished.rows, finished.differences)
+
+
+def test_a_folder_of_another_lab_is_not_touched(finished: archspec.LabResult) -> None:
+    lab = finished.directory.parent / "my-lab.yaml"
+    with pytest.raises(ArchspecError, match="holds a lab with another seeds"):
+        archspec.lab(lab, out=finished.directory, seeds=3, progress=QUIET)
+    with pytest.raises(ArchspecError, match="exists and is not empty"):
+        archspec.lab(lab, out=lab.parent, progress=QUIET)
+
+
+def test_a_shift_moves_the_picture_and_keeps_its_border() -> None:
+    x = np.random.default_rng(0).integers(0, 255, (40, 6, 7, 1)).astype(np.uint8)
+    moved = shifted(x, 2)
+    inside = {
+        (down, right)
+        for before, after in zip(x, moved, strict=True)
+        for down in (-2, 0, 2)
+        for right in (-2, 0, 2)
+        if np.array_equal(np.roll(before, (down, right), (0, 1))[2:-2, 2:-2], after[2:-2, 2:-2])
+    }
+    assert len(inside) == 8
+    assert (0, 0) not in inside
+    assert shifted(x, 0) is x
+
+
+def test_photos_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_text(GOOD.replace("data: digits", "data: photos"))
+    with pytest.raises(ArchspecError, match="needs photos"):
+        archspec.lab(tmp_path / "lab.yaml", out=tmp_path / "out", progress=QUIET)
+    assert not (tmp_path / "out").exists()
