@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -122,8 +123,11 @@ def _of_data(
     channels = network.input_shape[-1] or 3
     images = open_data(data, split, channels=channels, report=report)
     if per_class is not None:
-        rows = [np.flatnonzero(images.labels == label)[:per_class] for label in range(len(images.class_names))]
-        images = images.only(np.concatenate(rows))
+        of_class = [np.flatnonzero(images.labels == label)[:per_class] for label in range(len(images.class_names))]
+        rows = np.concatenate(of_class)
+        images = images.only(rows)
+        if images.pixels is not None and images.names is None:
+            images = replace(images, names=tuple(f"{data}[{row}]" for row in rows))
     return list(images_of(tf, images, data, channels))
 
 

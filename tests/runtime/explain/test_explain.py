@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import archspec
+from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.explain.backward_rules import DECONVNET
 from archspec.runtime.explain.explainer import open_network
 from archspec.runtime.explain.picture import CELL
@@ -67,6 +68,10 @@ def test_the_result_has_the_maps_of_the_classes(model: Path) -> None:
 def test_the_images_of_a_data_set_are_explained(model: Path) -> None:
     found = archspec.explain(model, data="digits", per_class=2, method="saliency", samples=2)
     assert [image.label for image in found.images] == [str(number // 2) for number in range(20)]
+    images = open_data("digits", "validation", channels=1)
+    row = np.flatnonzero(images.labels == 7)[1]
+    assert found.images[15].file == f"digits[{row}]"
+    np.testing.assert_array_equal(found.images[15].pixels, images.pixels[row])  # type: ignore[index]
     assert found.maps.min() >= 0
     assert found.settings["samples"] == 2
 

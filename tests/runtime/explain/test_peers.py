@@ -18,12 +18,17 @@ import pytest
 import archspec
 from archspec.runtime.explain.backward_rules import DECONVNET, GUIDED
 from archspec.runtime.explain.methods.gradcam import gradcam_maps
+from archspec.runtime.explain.methods.gradcam_plus_plus import gradcam_plus_plus_maps
+from archspec.runtime.explain.methods.hirescam import hirescam_maps
 from archspec.runtime.explain.methods.integrated_gradients import StraightPath, integrate
 from tests.runtime.explain.nets import Array, images, opened
 
 HERE = Path(__file__).parent
-SUBJECTS = {"resnet18": ("resnet-torchvision:18", 64, "layer4"), "squeezenet1_1": ("squeezenet:1.1", 63, "features")}
-"""Model of torchvision -> our network, the side of its images, and the module that Grad-CAM reads."""
+SUBJECTS = {"resnet18": ("resnet-torchvision:18", 64, "layer3"), "squeezenet1_1": ("squeezenet:1.1", 63, "features")}
+"""Model of torchvision -> our network, the side of its images, and the module whose output is explained.
+
+After `layer3` gradients differ between positions, so that Grad-CAM and HiResCAM differ.
+"""
 
 
 def python_with(variable: str, *modules: str) -> str:
@@ -96,7 +101,8 @@ def test_captum_agrees(name: str, tmp_path: Path) -> None:
     with np.load(tmp_path / "found.npz") as arrays:
         found = dict(arrays)
     x, classes = found["x"], found["classes"]
-    place = network.last_spatial if name == "resnet18" else _output_of_features(network, found["gradcam"].shape[1])
+    # the last layer of that shape: the ReLU of the block, or SqueezeNet's last concatenation
+    place = [each for each in network.places if each.shape == tuple(found["shape"])][-1]
     features, gradients = network.layer_gradients(x, place, classes[:, None])
 
     def integrated(image: Array, number: int) -> Array:
@@ -116,6 +122,9 @@ def test_captum_agrees(name: str, tmp_path: Path) -> None:
         "logits": network.predict(x)[0],
         "gradient": network.input_gradient(x, classes)[1],
         "gradcam": np.maximum(gradcam_maps(features, gradients)[0], 0),
+        "cam-gradcam": np.maximum(gradcam_maps(features, gradients)[0], 0),
+        "cam-gradcamplusplus": np.maximum(gradcam_plus_plus_maps(features, gradients)[0], 0),
+        "cam-hirescam": np.maximum(hirescam_maps(features, gradients)[0], 0),
         "integrated": np.stack([integrated(*each) for each in zip(x, classes, strict=True)]),
         "guided": network.input_gradient(x, classes, GUIDED)[1],
         "deconvnet": network.input_gradient(x, classes, DECONVNET)[1],
@@ -123,8 +132,3 @@ def test_captum_agrees(name: str, tmp_path: Path) -> None:
     differences = {key: difference(ours[key], values) for key, values in found.items() if key in ours}
     print(differences)
     assert {key for key, each in differences.items() if each > 1e-4} == set()
-
-
-def _output_of_features(network: Any, side: int) -> Any:
-    """The last concatenation of SqueezeNet, which torchvision calls `features`."""
-    return [each for each in network.places if each.shape == (side, side, 512)][-1]
