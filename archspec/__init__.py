@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         recipes,
         resume,
         schema,
+        serve,
         summarize,
         train,
     )
@@ -149,6 +150,7 @@ __all__ = [
     "recipes",
     "resume",
     "schema",
+    "serve",
     "summarize",
     "train",
 ]

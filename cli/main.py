@@ -46,6 +46,7 @@ COMMANDS = {
     "behind them.",
     "lab": "Run a classroom experiment: a claim about convolutional networks, tested on small data in minutes.",
     "export": "Export a trained model for programs without archspec, as a new numbered version in a folder: DIR/1.",
+    "serve": "Serve a model over HTTP: a page to try images on, and TensorFlow Serving's REST API.",
     "completion": "Print a script that completes archspec commands in a shell.",
 }
 """Command -> the first sentence of its help, which a list of commands shows without importing them."""

@@ -78,6 +78,7 @@ MAY_IMPORT = {
     "runtime.export": "declare plugins " + MODELS + "runtime.dense",
     "runtime.export.converters": "",
     "runtime.export.runners": "",
+    "runtime.serve": "runtime.export runtime.explain " + MODELS,
     "runtime.explain": "runtime runtime.from_keras " + MODELS,
     "runtime.explain.methods": "runtime runtime.from_keras runtime.explain " + MODELS,
     "runtime.labs": MODELS + "labs runtime runtime.weights runtime.dense runtime.distributed runtime.training "
@@ -88,7 +89,7 @@ MAY_IMPORT = {
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "
-    "runtime.explain runtime.labs drawings comparison",
+    "runtime.explain runtime.labs runtime.serve drawings comparison",
     "": BASE + "api comparison drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report "
     "runtime.weights runtime.training runtime.evaluation runtime.export runtime.explain "
     "runtime.dense runtime.labs",

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -164,6 +166,9 @@ RUNTIME = (
 )
 """Commands with TensorFlow, in one process, which imports TensorFlow once."""
 
+SERVE = "serve saved --port 0"
+"""Runs until it is stopped."""
+
 RUN = """
 import json, sys
 from archspec.cli.main import run
@@ -179,7 +184,7 @@ def run_in_one_process(environment: Environment, *commands: str) -> None:
 
 
 def test_every_command_is_run() -> None:
-    run = {line.split()[0] for line in (*STATIC, *RUNTIME)}
+    run = {line.split()[0] for line in (*STATIC, *RUNTIME, SERVE)}
     assert run == set(COMMANDS)
     parts = {line.split()[1] for line in RUNTIME if line.startswith("data ")}
     assert parts == set(data.commands)  # type: ignore[attr-defined]
@@ -190,6 +195,27 @@ def test_every_command_works(environment: Environment) -> None:
     for line in STATIC:
         assert environment.archspec(*line.split()) or "-o" in line
     run_in_one_process(environment, *RUNTIME)
+    served_and_stopped(environment)
+
+
+def served_and_stopped(environment: Environment) -> None:
+    """The server of the export says where it listens, answers, and ends well on SIGTERM."""
+    command = [environment.folder / "bin" / "archspec", *SERVE.split()]
+    with subprocess.Popen(command, cwd=environment.work, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("listening on "):
+            lines.append(server.stderr.readline())
+            assert lines[-1], "".join(lines)
+        image = (environment.work / "run" / "example.png").read_bytes()
+        address = lines[-1].split()[-1] + "/predict?top=1"
+        with urlopen(Request(address, image, {"Content-Type": "image/png"}), timeout=60) as answer:
+            (found,) = json.load(answer)["predictions"]
+        server.send_signal(signal.SIGTERM)
+        said = server.stderr.read()
+        assert (server.wait(60), said) == (0, "stopping after the requests that are under way\n")
+    (expected,) = json.loads(environment.archspec(*["predict", "run", "run/example.png", "--format", "json"]))
+    assert found["classes"][0]["class"] == expected["classes"][0]["class"]
 
 
 PLUGIN = (
@@ -226,13 +252,17 @@ DISTRIBUTION = {
 """Import name -> name of the distribution, where they differ by more than `_` and `-`."""
 
 
+NOT_IMPORTED = {"torch", "python-multipart"}
+"""Declared: torch for tests; python-multipart, which starlette imports to read forms."""
+
+
 def test_every_imported_package_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     names = (*project["dependencies"], *(name for extra, names in extras.items() if extra != "test" for name in names))
     declared = {re.split(r"[<>=\[]", name)[0] for name in names}
     imported = {name for folder in PACKAGES for file in (ROOT / folder).rglob("*.py") for name in imports(file)}
-    assert {DISTRIBUTION.get(name, name.replace("_", "-")) for name in imported} == declared - {"torch"}
+    assert {DISTRIBUTION.get(name, name.replace("_", "-")) for name in imported} == declared - NOT_IMPORTED
 
 
 def imports(file: Path) -> Iterator[str]:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from archspec.api.network import ModelFile, Network, Setting
     from archspec.api.outputs import check_output, write_text
     from archspec.api.references import build, check, load, networks
+    from archspec.api.serving import serve
     from archspec.api.spec_files import families, read_spec, recipes, split_reference
     from archspec.api.training import find_cluster, resume, train
     from archspec.lang.spec.overrides import parse_settings, recipe_setting
@@ -123,6 +124,7 @@ __all__ = [
     "recipes",
     "resume",
     "schema",
+    "serve",
     "split_reference",
     "summarize",
     "train",
@@ -172,6 +174,7 @@ _NAMES = {
     "api.network": ("ModelFile", "Network", "Setting"),
     "api.references": ("build", "check", "load", "networks"),
     "api.outputs": ("check_output", "write_text"),
+    "api.serving": ("serve",),
     "api.spec_files": ("families", "read_spec", "recipes", "split_reference"),
     "api.training": ("find_cluster", "resume", "train"),
     "lang.spec.overrides": ("parse_settings", "recipe_setting"),

@@ -91,6 +91,8 @@ MISTAKES = {
     "explain gradcam nowhere a.png -o x": "model-not-found",
     "explain gradcm nowhere a.png -o x": "No such command 'gradcm'",
     "export nowhere -o x": "model-not-found",
+    "serve nowhere": "model-not-found",
+    "serve nowhere --label stable": "LABEL=VERSION",
     "build vgg:D -o a.keras --weights nowhere.h5": "weights-not-found",
     "from-keras nowhere.keras": "model-not-found",
     "data check nowhere": "data-not-found",

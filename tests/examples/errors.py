@@ -195,6 +195,8 @@ OTHER: Mapping[str, str] = {
     "lab": "keys of a lab file contradict each other, or name an arm, a test or data that do not exist",
     "lab-data": "a lab needs photos, or takes no images",
     "missing-package": "a package that this needs is not installed",
+    "not-served": "`archspec serve` is given something else than exports, a run directory or a model file",
+    "cannot-listen": "`archspec serve` cannot use the address or port",
 }
 """Code -> meaning of errors that no example shows."""
 

@@ -156,6 +156,10 @@ def explanation(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> None:
     archspec.explain("runs/a", data="digits", per_class=2, report=print)
 
 
+def serving() -> None:
+    archspec.serve("served", port=0, labels={"stable": 1}, timeout=5, report=print)
+
+
 def wrong_uses(network: archspec.Network) -> None:
     archspec.train(network, "digits", epochs="3")  # type: ignore[arg-type]
     archspec.export("runs/a", "saved", kind="savedmodel")  # type: ignore[call-arg]

@@ -1,0 +1,181 @@
+"""One version of an export, loaded: its functions, and the preparation of image files for them."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.diagnostics import fail, listed
+from archspec.runtime.data.files.encoded_image import MOST_PIXELS
+from archspec.runtime.export import EXPORT_FORMATS
+from archspec.runtime.export.version_folder import read_description
+from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
+from archspec.runtime.serve.rest_answer import Outputs
+from archspec.runtime.serve.tensor_spec import ENCODED, SERVE_IMAGES, ServedSignature, TensorSpec, read_signatures
+from archspec.runtime.system.tensorflow_import import import_tensorflow
+
+if TYPE_CHECKING:
+    from archspec.runtime.serve.image_input import ImageInput
+
+Array = npt.NDArray[Any]
+MAIN = "serving_default"
+FREE_SIDE = 64
+"""Side of the image for a first call of a network that takes any size."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedVersion:
+    """A version that can be called.
+
+    Attributes:
+        number: of the version.
+        signatures: the functions of the export; and `serve_images`, for image files, of every network of images.
+        functions: name -> array (B, ...) -> named outputs. Only one thread may call them.
+        image_input: from an image file to the input of `serving_default`; None where the network takes no images.
+        class_names: of the outputs.
+        description: the content of export.json.
+        model_file: a `.keras` file of the same network, which can be explained; None where there is none.
+    """
+
+    number: int
+    signatures: Mapping[str, ServedSignature]
+    functions: Mapping[str, Callable[[Array], Outputs]]
+    image_input: ImageInput | None
+    class_names: tuple[str, ...]
+    description: Mapping[str, Any]
+    model_file: Path | None
+
+    def run(self, name: str, values: Array) -> Outputs:
+        """Call a function. `serve_images` takes what `prepare` returns."""
+        if name != SERVE_IMAGES:
+            return self.functions[name](values)
+        outputs = self.functions[MAIN](values)
+        return ranked(outputs[self.main_output], self.main_output, self.class_names)
+
+    @property
+    def main_output(self) -> str:
+        """`probabilities` or `logits`."""
+        return next(iter(self.signatures[MAIN].outputs))
+
+    def prepare(self, images: Sequence[bytes], file_names: Sequence[str] = ()) -> Array:
+        """Image files -> float32 (B, H, W, C). Raises RequestError (400) that names the image that is none."""
+        assert self.image_input is not None
+        found = []
+        for row, contents in enumerate(images):
+            try:
+                found.append(self.image_input(contents))
+            except RequestError as error:
+                place = file_names[row] if file_names else f"instance {row}"
+                raise RequestError(error.status, f"{place}: {error.message}", error.headers) from None
+        if len({each.shape for each in found}) > 1:
+            raise RequestError(INVALID_ARGUMENT, "the images have different sizes; send them one by one")
+        return np.stack(found)
+
+    def image_pixels(self, contents: bytes) -> npt.NDArray[np.uint8]:
+        """The pixels of an image file (H, W, C). Raises RequestError (400)."""
+        assert self.image_input is not None
+        return self.image_input.pixels(contents)
+
+    def summary(self) -> dict[str, Any]:
+        """For people: what the model takes, and its classes."""
+        return {
+            "format": self.description["format"],
+            "precision": self.description["precision"],
+            "network": self.description["reference"] or self.description["name"],
+            "takes_images": self.image_input is not None,
+            "can_explain": self.model_file is not None and self.image_input is not None,
+            "classes": list(self.class_names),
+            "signatures": {name: each.expects() for name, each in self.signatures.items()},
+        }
+
+    def warm_up(self, batches: Sequence[int]) -> None:
+        """Call every function once with each batch size, so that no client waits for that."""
+        for name, function in self.functions.items():
+            signature = self.signatures[name]
+            if not signature.is_encoded:
+                shape = [FREE_SIDE if side is None else side for side in signature.spec.shape[1:]]
+                for batch in batches:
+                    function(np.zeros((batch, *shape), np.float32))
+
+
+def ranked(scores: Array, output: str, class_names: Sequence[str]) -> Outputs:
+    """The outputs of `serve_images`: (B, classes) each, the most likely class first."""
+    if output == "logits":
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        scores = scores / scores.sum(axis=-1, keepdims=True)
+    order = np.argsort(-scores, axis=-1, kind="stable")
+    probabilities = np.take_along_axis(scores, order, axis=-1).astype(np.float32)
+    return {"classes": np.asarray(class_names, object)[order], "probabilities": probabilities}
+
+
+def load_version(
+    folder: Path, *, threads: int = 0, most_pixels: int = MOST_PIXELS, model_file: Path | None = None
+) -> LoadedVersion:
+    """Load the export in a version folder.
+
+    Args:
+        threads: of the library that runs the model; 0 for its default.
+        most_pixels: of an image.
+        model_file: what it was exported from, where that is known; an export of the format keras contains it.
+
+    Raises:
+        ArchspecError: `not-served` for a folder that is no export of archspec, or cannot be loaded; `missing-package`.
+    """
+    description = read_description(folder)
+    if description is None:
+        raise fail("not-served", f"`{folder}` has no export.json that can be read, so it is no export of archspec")
+    try:
+        signatures = read_signatures(description)
+        main, names = signatures[MAIN], tuple(map(str, description["class_names"]))
+        format = EXPORT_FORMATS.get(description["format"])
+        file = folder / str(description["file"]) if description["format"] == "keras" else model_file
+        of_images = description["preprocessing"]["crop"] is not None
+    except (KeyError, TypeError, ValueError) as error:
+        fact = f"the export.json of `{folder}` lacks what archspec writes: {type(error).__name__} {error}"
+        raise fail("not-served", fact, help="export the model again") from error
+    if format is None:
+        raise fail(
+            "not-served",
+            f"`{folder}` has the format {description['format']}",
+            help=f"formats: {listed(EXPORT_FORMATS)}",
+        )
+    try:
+        if of_images or not format.takes_pixels:
+            import_tensorflow()
+        functions = runpy.run_path(str(format.runner))["load"](str(folder), threads)
+        image_input = None
+        if of_images:
+            from archspec.runtime.serve.image_input import ImageInput
+
+            image_input = ImageInput(
+                main.spec.shape[1:], description, takes_pixels=main.content == "pixels", most_pixels=most_pixels
+            )
+    except ImportError as error:
+        help = f"`pip install 'archspec-keras[{format.extra}]'`" if format.extra else None
+        raise fail(
+            "missing-package", f"`{folder}` needs {error.name or error}, which is not installed", help=help
+        ) from error
+    except Exception as error:  # whatever a library raises for damaged files
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise fail(
+            "not-served", f"`{folder}` cannot be loaded: {said[0][:300]}", help="export the model again"
+        ) from error
+    if of_images:
+        outputs = {
+            "classes": TensorSpec("string", (None, len(names))),
+            "probabilities": TensorSpec("float32", (None, len(names))),
+        }
+        encoded = ServedSignature(SERVE_IMAGES, main.input, TensorSpec("string", (None,)), ENCODED, outputs)
+        signatures = {
+            MAIN: main,
+            SERVE_IMAGES: encoded,
+            **{k: v for k, v in signatures.items() if k not in (MAIN, SERVE_IMAGES)},
+        }
+    kept = {name: function for name, function in functions.items() if name in signatures and name != SERVE_IMAGES}
+    return LoadedVersion(int(folder.name), signatures, kept, image_input, names, description, file)

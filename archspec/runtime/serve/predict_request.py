@@ -1,0 +1,181 @@
+"""The body of a `:predict` request, as TensorFlow Serving defines it: JSON with `instances` (rows) or `inputs`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
+from archspec.runtime.serve.tensor_spec import ServedSignature
+
+DEFAULT = "serving_default"
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A request whose values have been checked.
+
+    Attributes:
+        values: float32 (B, ...), or the bytes of B image files.
+        by_row: whether the client sent `instances` and expects `predictions`.
+    """
+
+    signature: ServedSignature
+    values: npt.NDArray[np.float32] | list[bytes]
+    by_row: bool
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def wrong(message: str) -> RequestError:
+    """The error of a request that the signature does not accept."""
+    return RequestError(INVALID_ARGUMENT, message)
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body. Raises RequestError."""
+    if not body.strip():
+        raise wrong('JSON Parse error: The document is empty. Send {"instances": [...]}')
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        found = _with_nan(body, str(error))
+    except RecursionError:
+        raise wrong("JSON Parse error: the document is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise wrong('The request must be a JSON object: {"instances": [...]}')
+    return found
+
+
+def _with_nan(body: bytes, reason: str) -> Any:
+    """JSON with the tokens NaN and Infinity, which TensorFlow Serving accepts and orjson does not."""
+    if any(token in body for token in (b"NaN", b"Infinity")):
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            pass
+    hint = ""
+    if body.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM")):
+        hint = ". This is an image: send it to POST /predict, or in base64 in a JSON document"
+    elif body.startswith(b"--"):
+        hint = ". Send multipart/form-data to POST /predict"
+    raise wrong(f"JSON Parse error: {reason}{hint}")
+
+
+def parse_predict(body: bytes, signatures: Mapping[str, ServedSignature], most: int) -> PredictRequest:
+    """The checked values of a request.
+
+    Args:
+        signatures: of the model, by name.
+        most: instances in a request.
+
+    Raises:
+        RequestError: 400, with what the signature expects.
+    """
+    document = parse_json(body)
+    name = document.get("signature_name", DEFAULT) or DEFAULT
+    if not isinstance(name, str) or name not in signatures:
+        known = ", ".join(f"`{each}`" for each in signatures)
+        shown = name[:100] if isinstance(name, str) else type(name).__name__
+        raise wrong(f'Serving signature name: "{shown}" not found in signature def; the signatures are {known}')
+    signature = signatures[name]
+    if ("instances" in document) == ("inputs" in document):
+        which = "both" if "inputs" in document else "neither"
+        found = (
+            "Missing 'inputs' or 'instances' key"
+            if which == "neither"
+            else "'inputs' and 'instances' exclude each other"
+        )
+        raise wrong(f"{found}; {signature.expects()}")
+    by_row = "instances" in document
+    rows = _rows(document["instances"], signature) if by_row else _column(document["inputs"], signature)
+    if not rows:
+        raise wrong(f"there are no instances; {signature.expects()}")
+    if len(rows) > most:
+        raise wrong(f"the request has {len(rows):,} instances; at most {most:,} are computed at a time")
+    return PredictRequest(
+        signature, _contents(rows, signature) if signature.is_encoded else _floats(rows, signature), by_row
+    )
+
+
+def _is_bytes(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"b64"}
+
+
+def _rows(instances: Any, signature: ServedSignature) -> list[Any]:
+    """The values of the row format: bare, or `{"images": value}`."""
+    if not isinstance(instances, list):
+        raise wrong(f"'instances' must be a list, not {_kind(instances)}; {signature.expects()}")
+    return [_named(each, signature, f"instance {row}: ") for row, each in enumerate(instances)]
+
+
+def _column(inputs: Any, signature: ServedSignature) -> list[Any]:
+    """The values of the column format: a list, or `{"images": list}`."""
+    found = _named(inputs, signature, "")
+    if _is_bytes(found):
+        found = [found]
+    if not isinstance(found, list):
+        raise wrong(f"'inputs' must be a list or an object, not {_kind(found)}; {signature.expects()}")
+    return found
+
+
+def _named(value: Any, signature: ServedSignature, place: str) -> Any:
+    if not isinstance(value, dict) or _is_bytes(value):
+        return value
+    if set(value) != {signature.input}:
+        names = ", ".join(f"`{str(each)[:50]}`" for each in list(value)[:5]) or "nothing"
+        raise wrong(
+            f"{place}the input is named `{signature.input}`, but the request has {names}; {signature.expects()}"
+        )
+    return value[signature.input]
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _contents(rows: Sequence[Any], signature: ServedSignature) -> list[bytes]:
+    """The bytes of image files from `{"b64": ...}`."""
+    found = []
+    for row, value in enumerate(rows):
+        if not _is_bytes(value) or not isinstance(value["b64"], str):
+            raise wrong(f"instance {row} is {_kind(value)}; {signature.expects()}")
+        try:
+            found.append(base64.b64decode(value["b64"], validate=True))
+        except (binascii.Error, ValueError):
+            raise wrong(f"instance {row} is not valid base64; {signature.expects()}") from None
+    return found
+
+
+def _floats(rows: Sequence[Any], signature: ServedSignature) -> npt.NDArray[np.float32]:
+    """The values as float32 (B, ...)."""
+    bare = next((row for row, each in enumerate(rows) if _is_bytes(each)), None)
+    if bare is not None:
+        raise wrong(f"instance {bare} has bytes; {signature.expects()}")
+    try:
+        values = np.array(rows)
+    except ValueError:  # lists of different lengths
+        raise wrong(f"the instances do not have one shape; {signature.expects()}") from None
+    if values.dtype.kind not in "fiu":
+        raise wrong(f"the values are not all numbers; {signature.expects()}")
+    if not signature.spec.fits(values.shape):
+        shape = ", ".join(map(str, values.shape))
+        raise wrong(f"the request has the shape ({shape}{',' * (values.ndim == 1)}); {signature.expects()}")
+    if 0 in values.shape:
+        raise wrong(f"the images have no pixels; {signature.expects()}")
+    with np.errstate(over="ignore"):
+        found = values.astype(np.float32)
+    if not np.isfinite(found).all():
+        what = "NaN or infinity" if not np.isfinite(values).all() else "a number that overflows float32"
+        raise wrong(f"the values contain {what}; {signature.expects()}")
+    return found

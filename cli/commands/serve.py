@@ -1,0 +1,147 @@
+"""`archspec serve MODEL`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from archspec import api
+from archspec.cli.terminal import progress_line
+
+
+@click.command("serve")
+@click.argument("model", metavar="DIR|RUN", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8501,
+    show_default=True,
+    help="Port to listen on; 0 for a free one.",
+)
+@click.option("--name", help="Name of a single model, in /v1/models/NAME.  [default: that of its folder]")
+@click.option(
+    "--versions",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Serve the N newest versions of each model.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="LABEL=VERSION",
+    help="Serve this version too, as /v1/models/NAME/labels/LABEL.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Threads of the library that runs the model; 0 for its default.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=16,
+    show_default=True,
+    help="Compute at most N images of waiting requests together.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=256,
+    show_default=True,
+    help="Let at most N images wait; more get the status 429.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    default=30.0,
+    show_default=True,
+    help="Time for a request; then it gets the status 504, or 408 while it is still being sent.",
+)
+@click.option(
+    "--max-request",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    default=32,
+    show_default=True,
+    help="Size of a request in MiB; larger ones get the status 413.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=32_000_000,
+    show_default=True,
+    help="Pixels of an image; larger ones are refused by their header.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=256,
+    show_default=True,
+    help="Open connections; more get the status 503.",
+)
+def command(
+    model: Path,
+    host: str,
+    port: int,
+    name: str | None,
+    versions: int,
+    labels: tuple[str, ...],
+    threads: int,
+    batch_size: int,
+    queue: int,
+    timeout: float,
+    max_request: int,
+    max_pixels: int,
+    max_connections: int,
+) -> None:
+    """Serve a model over HTTP: a page to try images on, and TensorFlow Serving's REST API.
+
+    DIR is the folder of an export with its versions, or a folder of several of them. A new version that appears in it
+    replaces the older one. RUN is a run directory or a `.keras` file, which is exported into a temporary folder.
+
+    \b
+    GET  /                            page: drop an image, see its classes
+    POST /predict                     image files: curl -F image=@photo.jpg localhost:8501/predict
+    POST /v1/models/NAME:predict      as TensorFlow Serving
+    GET  /healthz, /readyz, /metrics  for the operator
+
+    SIGTERM and Ctrl-C let the requests that are under way finish. The server has neither passwords nor encryption:
+    keep it on this machine, or behind a proxy that has them.
+    """
+    api.serve(
+        model,
+        host=host,
+        port=port,
+        name=name,
+        versions=versions,
+        labels=dict(map(_label, labels)),
+        threads=threads,
+        batch_size=batch_size,
+        queue=queue,
+        timeout=timeout,
+        max_request=max_request,
+        max_pixels=max_pixels,
+        max_connections=max_connections,
+        report=progress_line,
+    )
+
+
+def _label(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"([^/:=]+)=([0-9]{1,18})", text)
+    if found is None:
+        raise click.BadParameter(f"`{text}` does not have the form LABEL=VERSION: stable=1", param_hint="--label")
+    return found[1], int(found[2])
