@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         predictions_text,
         preview_data,
         recipes,
+        report,
         resume,
         schema,
         serve,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from archspec.runtime.export.export_result import Export, ExportTable
     from archspec.runtime.labs.result import LabResult
     from archspec.runtime.predict import Prediction
+    from archspec.runtime.run_report.run_report import RunReport
     from archspec.runtime.training.run_result import RunResult
     from archspec.runtime.weights import Matching
 
@@ -110,6 +112,7 @@ __all__ = [
     "Prediction",
     "Preview",
     "Recipe",
+    "RunReport",
     "RunResult",
     "Setting",
     "Summary",
@@ -148,6 +151,7 @@ __all__ = [
     "predictions_text",
     "preview_data",
     "recipes",
+    "report",
     "resume",
     "schema",
     "serve",
@@ -173,6 +177,7 @@ _CLASSES = {
     "Plan": "graph.analysis.training_plan",
     "Prediction": "runtime.predict",
     "Recipe": "lang.recipes.recipe",
+    "RunReport": "runtime.run_report.run_report",
     "RunResult": "runtime.training.run_result",
     "Summary": "graph.analysis.summary",
 }

@@ -41,6 +41,7 @@ COMMANDS = {
     "train": "Train a network with its recipe, and write a run directory.",
     "evaluate": "Evaluate model files, run directories or saved predictions (.npz) with the evaluation protocols "
     "of papers.",
+    "report": "Write a report of a training run as one HTML file, which opens in any browser, or as Markdown.",
     "predict": "Predict the classes of image files, or of all images in a folder.",
     "explain": "Explain what a trained network does with images: heat maps, gradients, features, and the numbers "
     "behind them.",

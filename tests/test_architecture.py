@@ -86,13 +86,15 @@ MAY_IMPORT = {
     "runtime.explain.methods",
     "runtime.labs.experiments": MODELS + "runtime runtime.weights runtime.dense runtime.training runtime.evaluation "
     "runtime.evaluation.inference runtime.explain runtime.explain.methods runtime.labs",
+    "runtime.run_report": "runtime drawings comparison runtime.evaluation runtime.explain runtime.explain.methods "
+    "runtime.training.records " + MODELS,
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "
-    "runtime.explain runtime.labs runtime.serve drawings comparison",
+    "runtime.explain runtime.labs runtime.run_report runtime.serve drawings comparison",
     "": BASE + "api comparison drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report "
     "runtime.weights runtime.training runtime.evaluation runtime.export runtime.explain "
-    "runtime.dense runtime.labs",
+    "runtime.dense runtime.labs runtime.run_report",
     "cli": "version wording diagnostics format interrupt api",
     "__main__": "cli interrupt",
 }

@@ -157,6 +157,7 @@ RUNTIME = (
     "predict run run/example.png",
     "explain gradcam run run/example.png -o explained",
     "lab mlp-vs-cnn --scale tiny -o lab",
+    "report run -o report.html",
     "export run -o saved",
     "build small.yaml -o small.keras",
     "from-keras small.keras -o again.yaml",

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from archspec.api.network import ModelFile, Network, Setting
     from archspec.api.outputs import check_output, write_text
     from archspec.api.references import build, check, load, networks
+    from archspec.api.run_report import check_report_file, report
     from archspec.api.serving import serve
     from archspec.api.spec_files import families, read_spec, recipes, split_reference
     from archspec.api.training import find_cluster, resume, train
@@ -86,6 +87,7 @@ __all__ = [
     "check_data",
     "check_explanation_folder",
     "check_output",
+    "check_report_file",
     "compare",
     "convolutionalize",
     "convolutionalize_spec",
@@ -122,6 +124,7 @@ __all__ = [
     "read_spec",
     "recipe_setting",
     "recipes",
+    "report",
     "resume",
     "schema",
     "serve",
@@ -175,6 +178,7 @@ _NAMES = {
     "api.references": ("build", "check", "load", "networks"),
     "api.outputs": ("check_output", "write_text"),
     "api.serving": ("serve",),
+    "api.run_report": ("check_report_file", "report"),
     "api.spec_files": ("families", "read_spec", "recipes", "split_reference"),
     "api.training": ("find_cluster", "resume", "train"),
     "lang.spec.overrides": ("parse_settings", "recipe_setting"),

@@ -95,6 +95,23 @@ def style_sheet() -> str:
     return f"{_rules(LIGHT)}@media (prefers-color-scheme:dark){{{_rules(DARK)}}}"
 
 
+def variables(theme: Theme, scheme: str) -> str:
+    """The colors as CSS variables: `--dense` fills a box, `--dense-line` is its border."""
+    found = {
+        "background": theme.background,
+        "text": theme.text,
+        "faint": theme.faint,
+        "edge": theme.edge,
+        "frame": theme.frame.fill,
+        "frame-line": theme.frame.stroke,
+        "focus": theme.families["convolution"].stroke,
+        "scheme": scheme,
+    }
+    for name, colors in theme.families.items():
+        found |= {name: colors.fill, f"{name}-line": colors.stroke}
+    return "".join(f"--{name}:{value};" for name, value in found.items()) + f"color-scheme:{scheme};"
+
+
 def _rules(theme: Theme) -> str:
     rules = [
         f".bg{{fill:{theme.background}}}",

@@ -146,6 +146,15 @@ def evaluation() -> None:
     assert_type(archspec.predictions_text(archspec.predict("runs/a", "cat.png"), "csv"), str)
 
 
+def report() -> None:
+    found = archspec.report("runs/a", data="digits", split="test", protocols=["center"], batch_size=64)
+    assert_type(found, archspec.RunReport)
+    assert_type(found.evaluations, tuple[archspec.Evaluation, ...])
+    assert_type(found.notes, tuple[str, ...])
+    assert_type(found.save("report.html", overwrite=True), Path)
+    assert_type(archspec.report("runs/a", predictions="saved.npz").html(), str)
+
+
 def explanation(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> None:
     assert_type(archspec.explain_methods(), list[archspec.ExplainMethodSummary])
     found = archspec.explain("runs/a", ["cat.png"], method="gradcam", classes=["cat", 3, "top-2"], layer="stage2/conv1")

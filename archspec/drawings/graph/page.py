@@ -20,7 +20,7 @@ from archspec.drawings.graph.geometry import Layout, relative_nets
 from archspec.drawings.graph.grid import PITCH, Grid
 from archspec.drawings.graph.labels import box_label, shape_label
 from archspec.drawings.graph.tree import Block
-from archspec.drawings.palette import DARK, LIGHT, Theme, family
+from archspec.drawings.palette import DARK, LIGHT, family, variables
 from archspec.drawings.svg import escaped, number
 from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
 from archspec.graph.analysis.summary import axes
@@ -37,10 +37,10 @@ def html(layout: Layout, root: Block, drawing: str, width: float, height: float)
     """The page of a layout; `drawing` is the markup of its first state."""
     graph = layout.graph
     style = (
-        f":root{{{_variables(LIGHT, 'light')}}}@media(prefers-color-scheme:dark){{:root{{{_variables(DARK, 'dark')}}}}}"
+        f":root{{{variables(LIGHT, 'light')}}}@media(prefers-color-scheme:dark){{:root{{{variables(DARK, 'dark')}}}}}"
     )
     style += (
-        f":root[data-theme=light]{{{_variables(LIGHT, 'light')}}}:root[data-theme=dark]{{{_variables(DARK, 'dark')}}}"
+        f":root[data-theme=light]{{{variables(LIGHT, 'light')}}}:root[data-theme=dark]{{{variables(DARK, 'dark')}}}"
     )
     style += "".join(f".f-{name}{{fill:var(--{name});stroke:var(--{name}-line)}}" for name in LIGHT.families)
     return Template(_file("page.html")).substitute(
@@ -60,23 +60,6 @@ def html(layout: Layout, root: Block, drawing: str, width: float, height: float)
 @cache
 def _file(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
-
-
-def _variables(theme: Theme, scheme: str) -> str:
-    """The colors as CSS variables: `--dense` fills a box, `--dense-line` is its border."""
-    found = {
-        "background": theme.background,
-        "text": theme.text,
-        "faint": theme.faint,
-        "edge": theme.edge,
-        "frame": theme.frame.fill,
-        "frame-line": theme.frame.stroke,
-        "focus": theme.families["convolution"].stroke,
-        "scheme": scheme,
-    }
-    for name, colors in theme.families.items():
-        found |= {name: colors.fill, f"{name}-line": colors.stroke}
-    return "".join(f"--{name}:{value};" for name, value in found.items()) + f"color-scheme:{scheme};"
 
 
 class UniqueValues:

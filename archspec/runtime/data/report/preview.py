@@ -13,7 +13,7 @@ import numpy.typing as npt
 from archspec.diagnostics import ArchspecError, fail
 from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.images import Report
+from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline.batches import evaluation_batches, training_batches
 from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.system.atomic_write import atomic
@@ -57,6 +57,30 @@ def preview(
         if error.diagnostics[0].code != "validation-split":
             raise
         images = open_data(data, "validation", **opening)  # data without a split
+    views, names = views_of(images, input_shape, recipe, protocol, rows=rows, columns=columns, seed=seed)
+    picture = contact_sheet(views, names, ["evaluation", *(f"epoch {i + 1}" for i in range(columns - 1))])
+    from PIL import Image
+
+    with atomic(path) as temporary:
+        Image.fromarray(picture).save(temporary, "PNG")
+    return len(names), columns
+
+
+def views_of(
+    images: Images,
+    input_shape: Shape,
+    recipe: Recipe,
+    protocol: EvaluationRecipe,
+    *,
+    rows: int,
+    columns: int,
+    seed: int = 0,
+) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """Images of all classes as in evaluation, then in `columns - 1` epochs of training, before `preprocess`.
+
+    Returns:
+        Grey levels of at most `rows` images (rows, columns, H, W, C), and the name of the class of each row.
+    """
     chosen = spread(images.labels, rows)
     subset = replace(
         images.only(chosen),
@@ -77,13 +101,7 @@ def preview(
     rows_of = [y.numpy() for _, y in training_batches(subset, seed=seed, epochs=columns - 1, **seen)]
     views = [next(iter(evaluation_batches(subset, **seen)))[0].numpy()]
     views += [x.numpy()[np.argsort(own)] for (x, _), own in zip(epochs, rows_of, strict=True)]
-    names = [images.class_names[images.labels[row]] for row in chosen]
-    picture = contact_sheet(np.stack(views, 1), names, ["evaluation", *(f"epoch {i + 1}" for i in range(columns - 1))])
-    from PIL import Image
-
-    with atomic(path) as temporary:
-        Image.fromarray(picture).save(temporary, "PNG")
-    return len(chosen), columns
+    return np.stack(views, 1), [images.class_names[images.labels[row]] for row in chosen]
 
 
 def spread(labels: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
