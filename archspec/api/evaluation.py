@@ -75,6 +75,7 @@ def evaluate(
     seed: Seed = 0,
     classes: StrPath | None = None,
     present_classes: bool = False,
+    recompute_bn: StrPath | None = None,
     batch_size: PositiveInt = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
@@ -98,6 +99,7 @@ def evaluate(
         seed=seed,
         classes=classes,
         present_classes=present_classes,
+        recompute_bn=recompute_bn,
         batch_size=batch_size,
         devices=devices,
         skip_bad_images=skip_bad_images,
@@ -124,6 +126,7 @@ def evaluate_all(
     seed: Seed = 0,
     classes: StrPath | None = None,
     present_classes: bool = False,
+    recompute_bn: StrPath | None = None,
     batch_size: PositiveInt = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
@@ -158,6 +161,9 @@ def evaluate_all(
         classes: a file with the names of the models' classes, in the order of their outputs, as for `predict`; the
             data may then have any of these classes, by name or synset.
         present_classes: restrict the predictions to the classes that have images.
+        recompute_bn: a data source: batch normalization uses the statistics of its training images, in batches of
+            `batch_size`, instead of the moving averages of training (Ioffe & Szegedy 2015, Algorithm 2). The model
+            files do not change.
         batch_size: views in a step, over all devices.
         devices: the devices to evaluate on: None, a number, "all" or "cpu:N".
         skip_bad_images: leave out files that cannot be decoded.
@@ -169,9 +175,9 @@ def evaluate_all(
 
     Raises:
         ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `classes-mismatch`,
-            `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; with `explain` also `unknown-method`,
-            `method-not-applicable` and the errors of `archspec.explain`; with several workers `hosts`, `hosts-differ`,
-            `worker-lost`; the errors of the data and of the protocols.
+            `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`, `no-batch-norm`; with `explain` also
+            `unknown-method`, `method-not-applicable` and the errors of `archspec.explain`; with several workers
+            `hosts`, `hosts-differ`, `worker-lost`; the errors of the data and of the protocols.
     """
     from archspec.lang.spec.overrides import parse_protocols
     from archspec.runtime.evaluation.batch_evaluate import evaluate_all
@@ -198,6 +204,7 @@ def evaluate_all(
         seed=seed,
         classes=as_path(classes),
         present_classes=present_classes,
+        recompute_bn=as_path(recompute_bn),
         skip_bad_images=skip_bad_images,
         batch_size=batch_size,
         devices=devices,

@@ -68,6 +68,12 @@ from archspec.cli.terminal import echo, progress_line
     help="Draw maps of the predicted and the true class on the contact sheets: gradcam, occlusion, or any other method "
     "of `archspec explain` that has --class.",
 )
+@click.option(
+    "--recompute-bn",
+    metavar="DATA",
+    help="Normalize by the statistics of the training images of DATA instead of the moving averages of training "
+    "(Ioffe & Szegedy 2015, Algorithm 2).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier --out and --save-predictions.")
 @devices
 @cluster
@@ -88,6 +94,7 @@ def command(
     save_predictions: Path | None,
     out: Path | None,
     explain: str | None,
+    recompute_bn: str | None,
     overwrite: bool,
     devices: str | None,
     worker: int | None,
@@ -115,6 +122,7 @@ def command(
             save_predictions=save_predictions,
             out=out,
             explain=explain,
+            recompute_bn=recompute_bn,
             overwrite=overwrite,
             split=split,
             validation_split=validation_split,

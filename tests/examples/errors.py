@@ -130,6 +130,7 @@ OTHER: Mapping[str, str] = {
     "ensemble": "the members of an ensemble do not match, or there are too few",
     "bad-predictions": "a file of saved predictions cannot be read",
     "classes-mismatch": "the number of outputs of the network is not the number of classes of the data",
+    "no-batch-norm": "`--recompute-bn` is given for a network without batch normalization",
     "no-classifier": "the network is not a classifier",
     "free-input": "the input has a free size, but a fixed size is needed",
     "image-too-small": "an image is smaller than the window of a fully convolutional network",

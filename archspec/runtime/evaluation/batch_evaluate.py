@@ -150,6 +150,10 @@ class _Evaluator:
         if line := not_finite(network.model, network.path):
             report(line)
         channels = int(network.input_shape[-1] or 0)
+        if self.options.recompute_bn is not None:
+            training = self.options.training_images(channels)
+            report(f"{network.path}: batch normalization by the statistics of {len(training):,} training images")
+            network = network.with_statistics_of(training, self.options.recompute_bn, self.options.batch_size)
         if channels not in self.images:
             self.images[channels] = self.options.open_images(channels)
         images = self.options.match(self.images[channels], network.metadata.class_names, network.classes)

@@ -42,6 +42,7 @@ class EvaluationOptions:
         batch_size: views in a step, over all devices; larger views than the network's input count as several.
         devices: as `make_strategy` takes them.
         cluster: the workers that share the images. Each has all images; the chief writes.
+        recompute_bn: a data source, whose training images give the statistics of batch normalization.
     """
 
     data: str | None
@@ -55,6 +56,7 @@ class EvaluationOptions:
     batch_size: int = 128
     devices: Devices = None
     cluster: Cluster | None = None
+    recompute_bn: str | None = None
 
     def match(self, images: Images, class_names: tuple[str, ...] | None, outputs: int) -> Images:
         """The images with the labels of a network's classes. Raises classes-mismatch, class-list."""
@@ -70,6 +72,19 @@ class EvaluationOptions:
             str(self.data),
             self.split,
             validation_split=self.validation_split,
+            seed=self.seed,
+            skip_bad_images=self.skip_bad_images,
+            whole=True,
+            report=self.report,
+            channels=channels,
+        )
+
+    def training_images(self, channels: int) -> Images:
+        """The training images of `recompute_bn`. Raises ArchspecError as `open_data`."""
+        return open_data(
+            str(self.recompute_bn),
+            "train",
+            validation_split=self.validation_split if self.recompute_bn == self.data else None,
             seed=self.seed,
             skip_bad_images=self.skip_bad_images,
             whole=True,

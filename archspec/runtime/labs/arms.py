@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import numpy.typing as npt
 from archspec.diagnostics import ArchspecError, Source
 from archspec.lang.document.yaml_writer import dump
 from archspec.lang.spec.overrides import parse_protocols
+from archspec.protocols import Protocol
+from archspec.protocols.center import Center
 from archspec.runtime.evaluation.batch_evaluate import evaluate_all
 from archspec.runtime.evaluation.options import EvaluationOptions
-from archspec.runtime.labs.context import LabContext, has_diverged, predictions
+from archspec.runtime.labs.context import LabContext, has_diverged, predictions, thinned_predictions
 from archspec.runtime.labs.lab import Lab, LabArm, LabTest
 from archspec.runtime.labs.lab_data import arrays, lab_data
 from archspec.runtime.labs.read_lab import network_texts, protocol_text, reference
@@ -88,9 +90,22 @@ def run_arm(name: str, lab: Lab, references: Mapping[str, str], context: LabCont
         rated = [(job.grid_loss(settings | {word: value}, f"{value}"), value) for value in values]
         best = {word: min(rated, key=lambda pair: pair[0])[1]}
         chosen = f"{best[word]:g}" if isinstance(best[word], (int, float)) else str(best[word])
-    runs = tuple(job.run(settings | best, seed, name) for seed in context.seeds)
+    runs = averaged([job.run(settings | best, seed, name) for seed in context.seeds], lab.tests)
     graph = context.load(job.reference, recipe=source.recipe, **settings, **best).graph()
     return ArmOutcome(name, runs, graph.params, graph.macs, chosen)
+
+
+def averaged(runs: Sequence[ArmRun], tests: Mapping[str, LabTest]) -> tuple[ArmRun, ...]:
+    """The runs, each with the mean outputs of itself and the next seeds where a test condition has several members."""
+    several = {name: each.members for name, each in tests.items() if each.members > 1}
+    found = []
+    for number, run in enumerate(runs):
+        means = {
+            name: np.mean([runs[(number + next_) % len(runs)].posteriors[name] for next_ in range(members)], axis=0)
+            for name, members in several.items()
+        }
+        found.append(replace(run, posteriors={**run.posteriors, **means}))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,12 @@ class _Job:
             return directory, True
         return directory, False
 
+    @property
+    def normalized(self) -> bool:
+        """Whether the network of the arm has batch normalization."""
+        graph = self.context.load(self.reference, recipe=self.recipe, **self.arm.set).graph()
+        return any(node.op.name == "bn" for node in graph.nodes)
+
     def grid_loss(self, settings: Mapping[str, Any], value: str) -> float:
         """What a grid is chosen by: epochs to the threshold if the lab waits for it, then the last training loss."""
         self.context.note(f"{self.name}: trying {next(iter(self.arm.grid))} = {value}")
@@ -181,14 +202,17 @@ class _Job:
         tests = predictions(model, {"train": x_train, **inputs})
         right = tests.pop("train").argmax(axis=1) == y_train
         for name, each in self.lab.tests.items():
-            if each.protocol is not None:
+            if each.protocol is not None or each.population_statistics:
                 tests[f"test {name}"] = self.under_protocol(model, each)
+            elif each.thinned:
+                tests[f"test {name}"] = thinned_predictions(model, inputs[f"test {name}"], each.thinned)
         return {**tests, "labels": labels, "train_correct": right, "batch_size": batch_size}
 
     def under_protocol(self, model: Path, condition: LabTest) -> npt.NDArray[np.float32]:
-        """The posteriors of the test images under an evaluation protocol."""
-        (protocol,) = parse_protocols([protocol_text(condition.protocol)]) or ()
-        options = EvaluationOptions(self.data, lambda line: None)
+        """The posteriors of the test images under an evaluation protocol, or with other statistics."""
+        protocol = Center() if condition.protocol is None else parsed(condition.protocol)
+        population = self.data if condition.population_statistics and self.normalized else None
+        options = EvaluationOptions(self.data, lambda line: None, recompute_bn=population)
         (found,) = evaluate_all([model], options, protocols=[protocol])
         return found.predictions.posteriors
 
@@ -224,6 +248,12 @@ def epochs_to(history: Mapping[str, Sequence[float]], threshold: float) -> float
     """The first epoch with at most this training error in percent; one more than all if there is none."""
     errors = [100 * (1 - top1) for top1 in history["top1"]]
     return next((epoch + 1.0 for epoch, error in enumerate(errors) if error <= threshold), len(errors) + 1.0)
+
+
+def parsed(protocol: Any) -> Protocol:
+    """The protocol of a test condition."""
+    (found,) = parse_protocols([protocol_text(protocol)]) or ()
+    return found
 
 
 def slug(name: str) -> str:

@@ -159,6 +159,26 @@ def predictions(
     return found
 
 
+def thinned_predictions(model: Path, x: npt.NDArray[Any], networks: int) -> npt.NDArray[np.float32]:
+    """The mean softmax outputs of networks whose units are dropped at random as in training (Srivastava et al. 2014,
+    section 7.5: the Monte Carlo average).
+    """
+    import keras
+
+    from archspec.runtime.data.pipeline.preprocess import preprocess_values
+    from archspec.runtime.evaluation.inference.predictor import Predictor
+    from archspec.runtime.system.tensorflow_import import import_tensorflow
+
+    tf = import_tensorflow()
+    keras.utils.set_random_seed(0)
+    predictor = Predictor.open(model, tf.distribute.get_strategy())
+    inputs = preprocess_values(tf, tf.constant(x, tf.float32), predictor.input_shape, predictor.metadata.preprocess)
+    total = np.zeros((len(x), predictor.classes), np.float64)
+    for _ in range(networks):
+        total += np.asarray(tf.nn.softmax(predictor.logits_model(inputs, training=True)))
+    return (total / networks).astype(np.float32)
+
+
 def read_times(path: Path) -> dict[str, float]:
     """The seconds of each part so far."""
     import json

@@ -130,6 +130,13 @@ class LabTest(Declared):
     protocol: Any = arg(
         {"type": ["string", "object", "null"]}, "an evaluation protocol, as `archspec evaluate --protocol`", None
     )
+    population_statistics: bool = arg(
+        BOOLEAN, "batch normalization by population statistics, as `archspec evaluate --recompute-bn`", False
+    )
+    thinned: int = arg(
+        NATURAL, "number of networks with other units dropped whose outputs are averaged; 0 drops none", 0
+    )
+    members: int = arg(POSITIVE, "number of networks, of consecutive seeds, whose outputs are averaged", 1)
 
 
 TEST_IMAGES = _Nothing({"test images": LabTest()})
@@ -145,7 +152,7 @@ class LabComparison(Declared):
     test: str = arg(OPTIONAL_TEXT, "the test condition; by default the first one", "")
     beyond: str = arg(OPTIONAL_TEXT, "subtract the difference in this test condition", "")
     expect: str = arg(
-        choice("higher", "lower", "equal", "ratio"),
+        choice("higher", "lower", "equal", "no lower", "ratio"),
         "what the claim says about first - second; `ratio` divides instead",
         "higher",
     )

@@ -11,7 +11,7 @@ from archspec.format import duration
 from archspec.runtime.labs.bootstrap import BootstrapInterval
 
 Verdict = Literal["reproduced", "not seen at this scale", "opposite"]
-Expectation = Literal["higher", "lower", "equal", "ratio"]
+Expectation = Literal["higher", "lower", "equal", "no lower", "ratio"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def judged(
 
     Args:
         expect: `higher` or `lower`: the interval is above +margin, or below -margin. `equal`: it is inside
-            [-margin, margin]. `ratio`: it is above `margin`, and the opposite is a ratio below 1.
+            [-margin, margin]. `no lower`: it is above -margin. `ratio`: it is above
+            `margin`, and the opposite is a ratio below 1.
         margin: in `unit`.
         factor: from the units of the interval to `unit`: 100 from shares to points.
     """
@@ -57,6 +58,12 @@ def judged(
         if -margin <= low and high <= margin:
             verdict = "reproduced"
         elif low > margin or high < -margin:
+            verdict = "opposite"
+    elif expect == "no lower":
+        criterion = f"the interval is above {-margin:g} {unit}"
+        if low > -margin:
+            verdict = "reproduced"
+        elif high < -margin:
             verdict = "opposite"
     else:
         sign, neutral = (-1 if expect == "lower" else 1), (1.0 if expect == "ratio" else 0.0)

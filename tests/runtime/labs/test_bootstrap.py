@@ -90,6 +90,9 @@ def test_parts_add_up() -> None:
         (-0.01, 0.019, "equal", 2, "reproduced"),
         (-0.01, 0.03, "equal", 2, "not seen at this scale"),
         (0.03, 0.05, "equal", 2, "opposite"),
+        (-0.01, 0.05, "no lower", 2, "reproduced"),
+        (-0.03, 0.05, "no lower", 2, "not seen at this scale"),
+        (-0.05, -0.03, "no lower", 2, "opposite"),
     ],
 )
 def test_the_verdict_follows_from_the_interval(

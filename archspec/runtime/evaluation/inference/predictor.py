@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError
+from archspec.diagnostics import ArchspecError, fail
 from archspec.graph.rewrite.fully_convolutional import convolutionalize as convolutionalize_graph
 from archspec.graph.rewrite.padding import dense_effects
 from archspec.ops.base import Shape
+from archspec.runtime.data.files.fingerprint import fingerprint
+from archspec.runtime.data.images import Images
+from archspec.runtime.data.pipeline.batches import evaluation_batches
 from archspec.runtime.data.pipeline.preprocess import preprocess_values
 from archspec.runtime.dense.convert import convolutionalize, graph_of
 from archspec.runtime.dense.scorer import DenseScorer
@@ -22,6 +25,7 @@ from archspec.runtime.models.classifier import logits_of
 from archspec.runtime.models.fold_batch_norm import fold_batch_norm
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, model_path
+from archspec.runtime.models.population_statistics import set_population_statistics
 from archspec.runtime.system import memory as machine
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
@@ -38,6 +42,8 @@ class Predictor:
     logits_model: Any = field(repr=False)
     metadata: Metadata
     strategy: Any = field(repr=False)
+    statistics: str = ""
+    """What gave batch normalization other statistics than those of the file; empty for those of the file."""
     _dense_functions: dict[tuple[str, str], Predict] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -52,6 +58,25 @@ class Predictor:
             model, metadata = load_model(path)
             return cls(path, model, logits_of(model), metadata, strategy)
 
+    def with_statistics_of(self, images: Images, name: str, batch_size: int) -> Predictor:
+        """The network, which changes too, with batch normalization by the statistics of these images.
+
+        Raises:
+            ArchspecError: those of `set_population_statistics`; `no-batch-norm` for a network without it.
+        """
+        rows = np.random.default_rng(0).permutation(len(images))  # each batch has images of all classes
+        batches = evaluation_batches(
+            images.only(rows),
+            input_shape=self.input_shape,
+            batch_size=batch_size,
+            preprocess=self.metadata.preprocess,
+            resize=self.metadata.resize,
+        )
+        if not set_population_statistics(self.model, (x for x, _ in batches)):
+            fact = f"`{self.path}` has no batch normalization whose statistics could be recomputed"
+            raise fail("no-batch-norm", fact, help="leave `--recompute-bn` out")
+        return replace(self, statistics=f" {name} {fingerprint(images)} {batch_size}", _dense_functions={})
+
     @property
     def input_shape(self) -> Shape:
         return tuple(self.model.input_shape[1:])
@@ -62,9 +87,9 @@ class Predictor:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of the file."""
+        """SHA-256 of the file, and what gave batch normalization other statistics."""
         with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest() + self.statistics
 
     @cached_property
     def _posteriors(self) -> Predict:
