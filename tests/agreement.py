@@ -43,7 +43,7 @@ def assert_agree(graph: Graph, model: Any) -> None:
         assert not layers[helper].weights
         assert any(helper.startswith(f"{name}.") for name in names)
     assert model.name == graph.name
-    assert model.input_shape == (None, *graph.input_shape)
+    assert [tuple(tensor.shape) for tensor in model.inputs] == [(None, *node.shape) for node in graph.inputs]
     outputs = [tensor._keras_history.operation.name for tensor in model.outputs]
     assert outputs == [graph.nodes[i].keras_name for i in graph.outputs]
     assert model.count_params() == graph.params

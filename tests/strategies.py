@@ -57,12 +57,15 @@ def networks(spec: Source) -> list[Network]:
     return found
 
 
-def specs() -> st.SearchStrategy[str]:
-    """The text of a spec that checks, with 1 to 4 networks of at most MAX_LAYERS layers each."""
-    return st.randoms(use_true_random=True).map(spec)
+def specs(*, inputs: bool = False) -> st.SearchStrategy[str]:
+    """The text of a spec that checks, with 1 to 4 networks of at most MAX_LAYERS layers each.
+
+    `inputs`: some have several inputs and named outputs.
+    """
+    return st.randoms(use_true_random=True).map(lambda random: spec(random, inputs=inputs))
 
 
-def spec(random: Random) -> str:
+def spec(random: Random, *, inputs: bool = False) -> str:
     """The spec of a random generator."""
     drawn = _head(random)
     items = Items(random, len(drawn["input"]) - 1, len(drawn.get("variants", ())))
@@ -85,6 +88,17 @@ def spec(random: Random) -> str:
         several = {**drawn, "layers": [*layers, {"name": "main", "linear": None}], "outputs": outputs}
         if _bearable(several):
             drawn = several
+    if inputs and random.random() < 0.2:
+        side = random.sample(range(2, 6), 2)
+        several = {**drawn, "inputs": {"input": drawn["input"], "other": side}}
+        several["layers"] = [
+            *drawn["layers"],
+            {"name": "end", "linear": None},
+            {"name": "side", "dense": 2, "from": "other"},
+        ]
+        several["outputs"] = {"main": "end", "second": {"from": "side", "weight": 0.5}}
+        del several["input"]
+        drawn = several if "outputs" not in drawn and _bearable(several) else drawn
     flow = random.choice([None, True, False])  # innermost lists, everything, or nothing on single lines
     return yaml.safe_dump(drawn, sort_keys=False, default_flow_style=flow, width=200)
 

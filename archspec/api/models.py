@@ -67,7 +67,7 @@ def from_keras(model: keras.Model | StrPath, *, name: str | None = None) -> str:
         name: the name of the spec; by default that of the model.
 
     Raises:
-        ArchspecError: `not-functional`, `several-inputs`, `unknown-keras-layer`, `bad-name`; of a
+        ArchspecError: `not-functional`, `unknown-keras-layer`, `bad-name`; of a
             file `model-not-found`, `not-a-model`, `model-unsafe`; `unknown-application`.
     """
     from archspec.runtime.from_keras import spec_of, spec_of_source

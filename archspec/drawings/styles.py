@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.graph.compile.inference import one_input
 
 if TYPE_CHECKING:
     from archspec.drawings.drawing import Drawing
@@ -47,6 +48,8 @@ class Style:
     """Whether a family without a variant stands for all its variants."""
     captions: bool = False
     """Whether `draw` takes `captions`, one for each graph."""
+    inputs: int | None = 1
+    """How many inputs a network may have at most; None for any number."""
 
 
 STYLES: Mapping[str, Style] = {
@@ -55,6 +58,7 @@ STYLES: Mapping[str, Style] = {
         "Layers and their edges, with repeated blocks folded.",
         ("depth", "unfold", "direction", "show"),
         (".svg", ".png", ".pdf", ".html"),
+        inputs=None,
     ),
     "table": Style(
         "table.style",
@@ -85,6 +89,7 @@ STYLES: Mapping[str, Style] = {
         "cost",
         "Parameters, MACs and memory of each stage as bars.",
         ("depth",),
+        inputs=None,
     ),
 }
 """Name -> style; the first one is the default."""
@@ -114,6 +119,8 @@ def draw(style: str, graphs: Sequence[Graph], options: Mapping[str, Any], captio
             f"the style `{style}` draws one network, but {len(graphs)} are given",
             help="draw them one by one" + (f", or choose the style {' or '.join(several)}" if several else ""),
         )
+    for graph in graphs if found.inputs else ():
+        one_input(graph, f"the style `{style}`")
     function: Callable[..., Drawing] = import_module(f"archspec.drawings.{found.module}").draw
     return function(graphs, **given, **({"captions": captions} if found.captions else {}))
 

@@ -13,7 +13,7 @@ from archspec.format import count as short_count
 from archspec.ops.base import Op, Shape, View, Weight, product, show
 
 INPUT = Op()
-"""The operator of node 0, the input of the network."""
+"""The operator of the inputs of a network."""
 
 AGAIN = "_again"
 """What the path of a Keras layer ends in where the layer is called again."""
@@ -36,7 +36,7 @@ class Facts(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A layer. `inputs` are indices of earlier nodes; node 0 is the input of the network."""
+    """A layer. `inputs` are indices of earlier nodes; the first nodes of a network are its inputs."""
 
     path: str
     op: Op
@@ -103,27 +103,52 @@ class Graph:
     """Indices of the output nodes, the main one first."""
     loss_weights: tuple[float, ...]
     """The weight of the loss of each output."""
+    input_count: int = 1
+    """The number of inputs."""
+    output_names: tuple[str, ...] = ()
+    """The names of the outputs where the spec names them; else they have the paths of their layers."""
 
     def __repr__(self) -> str:
         return (
-            f"<Graph {self.name}: {counted(len(self.layers), 'layer')}, {show(self.input_shape)} -> "
-            f"{show(self.output_shape)}, {short_count(self.params)} params, {short_count(self.macs)} MACs>"
+            f"<Graph {self.name}: {counted(len(self.layers), 'layer')}, {self.signature}, "
+            f"{short_count(self.params)} params, {short_count(self.macs)} MACs>"
         )
 
     @property
     def layers(self) -> tuple[Node, ...]:
-        """All nodes but the input."""
-        return self.nodes[1:]
+        """All nodes but the inputs."""
+        return self.nodes[self.input_count :]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The inputs, most often one of the path `input`."""
+        return self.nodes[: self.input_count]
 
     @property
     def input_shape(self) -> Shape:
-        """Of one sample; None where a size is free."""
+        """Of one sample, of the first input; None where a size is free."""
         return self.nodes[0].shape
 
     @property
     def output_shape(self) -> Shape:
         """Of the main output, for one sample."""
         return self.nodes[self.outputs[0]].shape
+
+    @property
+    def named_outputs(self) -> dict[str, Shape]:
+        """The shape of each output, for one sample, by its name or the path of its layer."""
+        names = self.output_names or tuple(self.nodes[index].path for index in self.outputs)
+        return {name: self.nodes[index].shape for name, index in zip(names, self.outputs, strict=True)}
+
+    @property
+    def signature(self) -> str:
+        """The shapes of one sample: `(224, 224, 3) -> (1000,)`; with names, those of all inputs and outputs."""
+        entering = [(node.path, node.shape) for node in self.inputs]
+        leaving = list(self.named_outputs.items()) if self.output_names else [("", self.output_shape)]
+        return " -> ".join(
+            ", ".join(f"{name} {show(shape)}" if named else show(shape) for name, shape in each)
+            for each, named in ((entering, len(entering) > 1), (leaving, bool(self.output_names)))
+        )
 
     @cached_property
     def params(self) -> int:

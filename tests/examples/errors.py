@@ -180,7 +180,7 @@ OTHER: Mapping[str, str] = {
     "nothing-to-train": "all layers are frozen",
     "init-map": "the layers of `--init-map` do not match",
     "weights-unsafe": "unpickling the weight file would run code, so it was not loaded",
-    "several-inputs": "a Keras model has several inputs, but a spec has one",
+    "several-inputs": "something needs a network with one input, but this one has several",
     "unknown-keras-layer": "a Keras model has a layer that a spec cannot express",
     "decompile": "archspec could not write a spec for a network: please report it",
     "unknown-application": "keras.applications has no network of this name",

@@ -76,5 +76,7 @@ def box_label(graph: Graph, block: Block) -> str:
     if block.is_layer:
         node = graph.nodes[block.start]
         reads = graph.nodes[node.inputs[0]].shape if node.inputs else node.shape
+        if not node.inputs:
+            return node.path
         return layer_label(block, node.op, len(reads) - 1)
     return title(block)

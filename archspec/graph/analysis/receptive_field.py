@@ -47,7 +47,8 @@ _State = tuple[Axis, ...] | None  # None: unknown because of a free size
 def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
     """The receptive field of each node, in order; None if it depends on a free size."""
     rank = len(graph.input_shape) - 1
-    states: list[_State] = [(Axis(1, 1, 0),) * rank]
+    alike = all(len(node.shape) == rank + 1 for node in graph.inputs)  # else pixels of which input?
+    states: list[_State] = [(Axis(1, 1, 0),) * rank if alike else None for _ in graph.inputs]
     for node in graph.layers:
         shapes, view = graph.shapes_into(node), graph.view(node)
         seen = [_through(states[i], view, shape) for i, shape in zip(node.inputs, shapes, strict=True)]

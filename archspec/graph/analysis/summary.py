@@ -31,6 +31,8 @@ class SummaryRow:
     activation_bytes: int | None
     receptive_field: ReceptiveField | None
     line: int
+    shared: str | None = None
+    """The layer whose weights a layer uses."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Summary:
 def rows(graph: Graph, depth: int | None = None) -> list[SummaryRow]:
     """The rows of a graph in topological order; `depth` folds paths to their first components."""
     fields = receptive_fields(graph)
-    indices = range(1, len(graph.nodes))
+    indices = range(graph.input_count, len(graph.nodes))
     paths = [node.path for node in graph.nodes]
     folded = paths if depth is None else ["/".join(path.split("/")[:depth]) for path in paths]
     return [_row(graph, name, list(group), fields, folded) for name, group in groupby(indices, key=lambda i: folded[i])]
@@ -83,6 +85,7 @@ def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folde
         total([node.activation_bytes for node in nodes]),
         fields[group[-1]],
         nodes[0].span.line,
+        last.shared if len(nodes) == 1 else None,
     )
 
 
@@ -95,6 +98,8 @@ def as_json(graph: Graph, depth: int | None = None) -> str:
             "name": graph.name,
             "input_shape": graph.input_shape,
             "output_shape": graph.output_shape,
+            "inputs": {node.path: node.shape for node in graph.inputs},
+            "outputs": graph.named_outputs,
             "params": graph.params,
             "trainable_params": graph.trainable_params,
             "non_trainable_params": graph.non_trainable_params,
@@ -120,6 +125,7 @@ def _layer(row: SummaryRow) -> dict[str, Any]:
         "effective_stride": field.stride if field else None,
         "receptive_field_offset": field.offset if field else None,
         "line": row.line,
+        "shared": row.shared,
     }
 
 
@@ -191,7 +197,7 @@ def as_text(graph: Graph, depth: int | None = None) -> str:
     table = _table(graph, depth)
     headings, *lines = table.lines()
     line = rule([headings, *lines])
-    head = f"{graph.name}: {show(graph.input_shape)} -> {show(graph.output_shape)}"
+    head = f"{graph.name}: {graph.signature}"
     left_out, inputs, notes = table.left_out(), HEADINGS.index("inputs"), []
     if "inputs" not in left_out and any(row[inputs] for row in table.rows):
         notes.append("inputs  empty and ↑: the layer above; ./: in the block of the layer")

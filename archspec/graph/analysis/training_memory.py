@@ -122,9 +122,9 @@ def _backward(graph: Graph, scale: int) -> tuple[int, int]:
         freed[reader] += size[each]
     gradients = {index: size[index] for index in graph.outputs}
     updates = 0
-    for index in range(len(nodes) - 1, 0, -1):
+    for index in range(len(nodes) - 1, graph.input_count - 1, -1):
         node = nodes[index]
-        arriving = {i: size[i] for i in node.inputs if i and i not in gradients}
+        arriving = {i: size[i] for i in node.inputs if i >= graph.input_count and i not in gradients}
         updates += UPDATE * FLOAT_BYTES * sum(weight.size for weight in node.facts.weights if weight.trainable)
         temporary = NORMALIZATION * size[index] if node.op.name in NORMALIZED else 0
         most = max(most, now + sum(gradients.values()) + sum(arriving.values()) + updates + temporary)

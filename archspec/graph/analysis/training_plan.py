@@ -82,10 +82,10 @@ def training_step(
     """The time of a step with `images` images on each device; the backward pass takes twice the forward pass."""
     flops = device.half_flops if precision.mixed else device.flops
     layers = 0.0
-    for index, node in enumerate(graph.nodes[1:], 1):
+    for index, node in enumerate(graph.layers, graph.input_count):
         sizes = [product(graph.nodes[i].shape) or 0 for i in (*node.inputs, index)]
         moved = images * sum(sizes) * precision.bytes + node.facts.params * precision.bytes
-        passes = 2 if node.inputs == (0,) else 3  # no gradient with respect to the images
+        passes = 2 if max(node.inputs) < graph.input_count else 3  # no gradient with respect to the images
         layers += max(passes * 2 * images * (node.facts.macs or 0) / flops, 3 * moved / device.bandwidth)
     update = graph.trainable_params * FLOAT_BYTES * (3 + 2 * slots) / device.bandwidth
     return StepTime(layers, update, exchanged_bytes(graph, devices) / (device.link / 2))

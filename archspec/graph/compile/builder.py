@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,7 @@ from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean
 from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.lang.schema.validator import MAX_MISTAKES
+from archspec.lang.spec.layer_spec import OutputSpec
 from archspec.ops import Op, OpError
 from archspec.ops.base import Shape, show
 
@@ -92,7 +93,7 @@ class Builder:
     those of all calls so far. `numbered` counts the values that depended on the number of a copy, a call or a variant.
     """
 
-    def __init__(self, shape: Shape, span: Span, variant: str | None, budget: Budget) -> None:
+    def __init__(self, inputs: Mapping[str, tuple[Shape, Span]], variant: str | None, budget: Budget) -> None:
         self.variant, self.budget = variant, budget
         self.nodes: list[Node] = []
         self.outputs: dict[str, int] = {}
@@ -103,8 +104,10 @@ class Builder:
         self.blocks: list[str] = []
         self.numbered = self.params = 0
         self._times: Counter[str] = Counter()  # each block was called
-        self._check_output(shape, span)
-        self._append(Node("input", INPUT, (), Facts(shape, (), 0, 0, 0), span))
+        for name, (shape, span) in inputs.items():
+            self._check_output(shape, span)
+            self._append(Node(name, INPUT, (), Facts(shape, (), 0, 0, 0), span))
+        self.input_count = len(inputs)
 
     def shape(self, index: int) -> Shape:
         return self.nodes[index].shape
@@ -149,7 +152,8 @@ class Builder:
             facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
         except OpError as error:
             nodes = [self.nodes[i] for i in inputs]
-            origins = ["the input of the network" if i == 0 else f"`{self.nodes[i].path}`" for i in inputs]
+            one = self.input_count == 1
+            origins = ["the input of the network" if one and i == 0 else f"`{self.nodes[i].path}`" for i in inputs]
             notes = [
                 f"the input is {show(node.shape)}, from {origin} (line {node.span.line})"
                 for node, origin in zip(nodes, origins, strict=True)
@@ -254,17 +258,17 @@ class Builder:
                 help="check the values of `repeat`",
             )
 
-    def outputs_of(self, declared: Mapping[str, tuple[float, Span]], left_out: Set[str]) -> list[tuple[int, float]]:
-        """The nodes of the outputs, the main one first, with the weights of their losses.
+    def outputs_of(self, declared: Sequence[OutputSpec], left_out: Set[str]) -> list[tuple[int, float, str]]:
+        """The nodes of the outputs, the main one first, with the weights of their losses and their names.
 
         `left_out`: the layers that `when` may leave out, such as auxiliary classifiers.
 
         Raises ArchspecError (unknown-layer).
         """
-        found: list[tuple[int, float]] = []
-        for name, (weight, span) in declared.items():
+        found: list[tuple[int, float, str]] = []
+        for word, name, weight, span in declared:
             if name in self.outputs:
-                found.append((self.outputs[name], weight))
+                found.append((self.outputs[name], weight, word))
             elif not found or name not in left_out:
                 raise self.error(
                     "unknown-layer", f"there is no layer `{name}`", span, help=did_you_mean(name, self.outputs)
@@ -278,7 +282,8 @@ class Builder:
         wrong: dict[Diagnostic, None] = {}
         for index, node in enumerate(self.nodes):
             if index not in read:
-                what = "the input of the network" if index == 0 else f"the output of `{node.path}`"
+                input_ = f"the input `{node.path}`" if self.input_count > 1 else "the input of the network"
+                what = input_ if index < self.input_count else f"the output of `{node.path}`"
                 error = self.error("unused-layer", f"nothing reads {what}", node.span, help=help)
                 wrong[error.diagnostics[0]] = None
         if wrong:

@@ -13,7 +13,7 @@ from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
-from archspec.graph.compile.parameters import Names, input_shape, parameters
+from archspec.graph.compile.parameters import Names, input_shapes, parameters
 from archspec.graph.compile.residual import residual
 from archspec.graph.compile.reuse import Run, reuse_of, since
 from archspec.graph.compile.share import call_again, shared_with, tie
@@ -62,23 +62,24 @@ class Compiler:
         self.sharing = 0  # the calls with `share` that are being expanded
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
-        shape = input_shape(spec.input, params.get("input"), self.params)
-        self.builder = Builder(shape, spec.input.span, variant, budget or Budget())
+        self.inputs = input_shapes(spec, params.get("input"), self.params)
+        self.builder = Builder(self.inputs, variant, budget or Budget())
         self.values = Values(self.builder)
 
     def graph(self, name: str) -> Graph:
-        top = Scope("", {"input": self.spec.input.span})
-        last = self.layers(self.spec.layers, (0,), self.params, top, top=True)
+        top = Scope("", {word: span for word, (_, span) in self.inputs.items()})
+        last = self.layers(self.spec.layers, tuple(range(len(self.inputs))), self.params, top, top=True)
         nodes = self.builder.nodes
-        if len(nodes) == 1:
+        if len(nodes) == len(self.inputs):
             layers = self.spec.document.entries["layers"][0]
             raise fail("empty-network", "this network has no layers", layers.span)
         declared = self.spec.outputs()
         left_out = {item.name.text for item in self.spec.layers if item.when is not None and item.name}
-        found = [(last, 1.0)] if declared is None else self.builder.outputs_of(declared, left_out)
-        outputs, weights = zip(*found, strict=True)
+        found = [(last, 1.0, "")] if declared is None else self.builder.outputs_of(declared, left_out)
+        outputs, weights, words = zip(*found, strict=True)
         self.builder.refuse_unused(outputs)
-        return Graph(name, tuple(nodes), outputs, weights)
+        named = tuple([word or nodes[index].path for word, index in zip(words, outputs, strict=True)])
+        return Graph(name, tuple(nodes), outputs, weights, len(self.inputs), named if any(words) else ())
 
     # ---- lists and items ---------------------------------------------------------------------------------------
 
@@ -162,7 +163,9 @@ class Compiler:
         name = item.name
         taken = scope.given.get(name.text) if name else None
         if name and taken:
-            by = "the input of the network" if taken is self.spec.input.span else f"the layer on line {taken.line}"
+            inputs = [span for _, span in self.inputs.values()]
+            entering = any(taken is span for span in inputs)
+            by = "the input of the network" if entering else f"the layer on line {taken.line}"
             raise self.builder.error(
                 "name-taken",
                 f"the name `{name.text}` is already used by {by}",

@@ -97,6 +97,7 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
 
     Raises ArchspecError (shape) if a layer does not accept its new input shape.
     """
+    one_input(graph, "another input size")
     shapes: list[Shape] = [input_shape]
     nodes = [graph.nodes[0]._replace(facts=Facts(input_shape, (), 0, 0, 0))]
     for node in graph.layers:
@@ -109,6 +110,14 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
         shapes.append(facts.shape)
         nodes.append(node._replace(facts=facts.sharing() if node.shared else facts))
     return replace(graph, nodes=tuple(nodes))
+
+
+def one_input(graph: Graph, what: str) -> None:
+    """Raises ArchspecError (several-inputs) for a network with several inputs, which `what` is not made for."""
+    if graph.input_count > 1:
+        names = " and ".join(f"`{node.path}`" for node in graph.inputs)
+        fact = f"the inputs of `{graph.name}` are {names}"
+        raise fail("several-inputs", f"{what} needs a network with one input", notes=[fact])
 
 
 class CallArguments(NamedTuple):

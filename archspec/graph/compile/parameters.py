@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from archspec.diagnostics import Span, did_you_mean, fail, listed, nearest, short
-from archspec.lang.document.nodes import SequenceNode, plain
+from archspec.lang.document.nodes import plain
 from archspec.lang.expressions import names_if_valid, value_of
 from archspec.lang.schema.messages import INPUT, LEAST_SIDE
 from archspec.lang.schema.spec_schema import SECTIONS, spec_schema
@@ -34,14 +34,14 @@ def parameters(spec: Spec, variant: str | None, settings: Mapping[str, Any]) -> 
 def _check_known(spec: Spec, settings: Iterable[str]) -> None:
     """Raises ArchspecError (unknown-parameter)."""
     of_variants = [name for values in spec.variants.values() for name in values]
-    known = [*dict.fromkeys([*spec.params, *of_variants, "input"])]
+    known = [*dict.fromkeys([*spec.params, *of_variants, *(["input"] if len(spec.inputs) == 1 else [])])]
     for name in settings:
         if name not in known:
             sections = [f"{section}." for section in SECTIONS]
             raise fail(
                 "unknown-parameter",
                 f"`{spec.name}` has no parameter `{name}`",
-                help=_elsewhere(name)
+                help=("its inputs have their sizes in the spec" if name == "input" else _elsewhere(name))
                 or did_you_mean(name, [*known, *sections])
                 or f"its parameters are: {listed(known)}",
             )
@@ -105,11 +105,18 @@ def _reads(value: Any) -> list[str]:
     return [name for each in value for name in _reads(each)] if isinstance(value, list) else names_if_valid(value)
 
 
-def input_shape(node: SequenceNode, setting: Any, names: Mapping[str, Any]) -> Shape:
-    """The shape of one sample, from the spec or the setting `input`. Raises ArchspecError (input)."""
+def input_shapes(spec: Spec, setting: Any, names: Mapping[str, Any]) -> dict[str, tuple[Shape, Span]]:
+    """Name -> shape of one sample, and place, of each input; the setting `input` replaces the shape of an only one.
+
+    Raises ArchspecError (input).
+    """
     if setting is not None:
-        return _shape(setting, None)
-    return _shape([value_of(plain(item), names, item.span) for item in node.items], node.span)
+        ((name, (_, span)),) = spec.inputs.items()
+        return {name: (_shape(setting, None), span)}
+    return {
+        name: (_shape([value_of(plain(item), names, item.span) for item in node.items], node.span), span)
+        for name, (node, span) in spec.inputs.items()
+    }
 
 
 def _shape(sizes: Any, span: Span | None) -> Shape:

@@ -90,7 +90,7 @@ class Structure:
             for source in node.inputs:
                 self.readers[source].append(index)
         self.read_outside = {*graph.outputs, *graph.tied}
-        self.done = {0}
+        self.done = set(range(graph.input_count))
         self.labels: set[int] = set()
 
     def items(self) -> list[LayerDraft]:

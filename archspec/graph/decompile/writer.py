@@ -58,7 +58,10 @@ def written(spec: SpecDraft) -> str:
     """The text, with the output shape as a comment after each top-level layer."""
     names = _labels(spec)
     blocks = {block.name: block for block in spec.blocks}
-    head = {"name": spec.name, "input": list(spec.graph.input_shape)}
+    head: dict[str, Any] = {"name": spec.name, "input": list(spec.graph.input_shape)}
+    if spec.graph.input_count > 1:
+        del head["input"]
+        head["inputs"] = {names[index]: list(node.shape) for index, node in enumerate(spec.graph.inputs)}
     lines = [*(f"# {line}" for line in spec.source.split("\n")), *lines_of(head, 0)]
     if spec.params:
         lines.append(f"params: {flow(spec.params)}")
@@ -180,7 +183,10 @@ def _branch_name(head: str, branch: Sequence[LayerDraft]) -> str:
 def _labels(spec: SpecDraft) -> dict[int, str]:
     """Names for the nodes that `from` reads: those of the graph, if they are valid in a spec."""
     names = {0: "input"}
-    taken = {"input", *OPS, *(block.name for block in spec.blocks), *(item.name for item in spec.items)}
+    for index, node in enumerate(spec.graph.inputs if spec.graph.input_count > 1 else ()):
+        word = re.sub(r"\W+", "_", node.path).strip("_") or "input"
+        names[index] = unused_name(word, set(names.values()) - {names.get(index)})
+    taken = {*names.values(), *OPS, *(block.name for block in spec.blocks), *(item.name for item in spec.items)}
     for item in (each for items in (spec.items, *(block.items for block in spec.blocks)) for each in walk(items)):
         if item.labelled:
             hint = re.sub(rf"{AGAIN}(_\d+)?\Z", "", (item.hints or ("",))[-1])

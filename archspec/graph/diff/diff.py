@@ -213,8 +213,9 @@ class Difference:
     def identical(self) -> bool:
         """Whether the networks have the same input, layers and outputs; their names may differ."""
         left, right = self.left, self.right
-        same = (left.input_shape, left.outputs) == (right.input_shape, right.outputs)
-        return same and all(change.sign == "=" for change in self.changes)
+        same = [(each.signature, each.outputs) for each in (left, right)]
+        equal = same[0] == same[1]
+        return equal and all(change.sign == "=" for change in self.changes)
 
     @public()
     def render(self, format: Literal["text", "json", "markdown"] = "text", *, context: NonNegativeInt = 1) -> str:
@@ -233,11 +234,20 @@ def difference(left: Graph, right: Graph) -> Difference:
         if len(graph.layers) > MAX_LAYERS:
             fact = f"`{graph.name}` has {len(graph.layers):,} layers, but `diff` compares at most {MAX_LAYERS:,}"
             raise fail("too-many-layers", fact, help="compare them with fewer copies of a block")
-    keys = [[key_of(graph, index) for index in range(1, len(graph.nodes))] for graph in (left, right)]
-    pairs: list[Pair] = [(i if i is None else i + 1, j if j is None else j + 1) for i, j in align(*keys)]
-    partner = {0: 0, **{i: j for i, j in pairs if i is not None and j is not None}}
+    keys = [[key_of(graph, index) for index in range(graph.input_count, len(graph.nodes))] for graph in (left, right)]
+    pairs: list[Pair] = [
+        (i if i is None else i + left.input_count, j if j is None else j + right.input_count) for i, j in align(*keys)
+    ]
+    partner = {**_inputs(left, right), **{i: j for i, j in pairs if i is not None and j is not None}}
     known = set(partner.values())
     return Difference(left, right, tuple(_change(left, right, i, j, partner, known) for i, j in pairs))
+
+
+def _inputs(left: Graph, right: Graph) -> dict[int, int]:
+    """The inputs of both networks: those of the same name, and where no name is the same, those at the same place."""
+    names = {node.path: index for index, node in enumerate(right.inputs)}
+    same = {index: names[node.path] for index, node in enumerate(left.inputs) if node.path in names}
+    return same or {index: index for index in range(min(left.input_count, right.input_count))}
 
 
 def _change(

@@ -23,8 +23,8 @@ HEADINGS = ("", "layer", "operator", "output shape", "params")
 def as_text(difference: Difference, context: int = 1) -> str:
     """Changed layers in a table, `context` equal ones around them; then the totals."""
     left, right = difference.left, difference.right
-    head = [f"- {left.name}: {show(left.input_shape)} -> {show(left.output_shape)}"]
-    head.append(f"+ {right.name}: {show(right.input_shape)} -> {show(right.output_shape)}")
+    head = [f"- {left.name}: {left.signature}"]
+    head.append(f"+ {right.name}: {right.signature}")
     table = _layers(difference, context).lines()
     line = rule([*head, *table])
     if len(table) == 1:

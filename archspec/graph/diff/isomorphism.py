@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from archspec.graph.ir import Graph
+from archspec.graph.ir import Graph, Node
 
 COMMUTATIVE = ("add", "multiply", "average", "maximum")
 DIGITS = 9
@@ -20,7 +20,8 @@ def same_network(one: Graph, other: Graph) -> dict[int, int] | None:
     """The node of the other graph that corresponds to each node, or None if the networks differ.
 
     Windows are compared by their effect: `padding: same` equals `padding: 1` for 3x3. Names are ignored."""
-    if len(one.nodes) != len(other.nodes) or len(one.outputs) != len(other.outputs):
+    sizes = [(len(each.nodes), len(each.outputs), each.input_count) for each in (one, other)]
+    if sizes[0] != sizes[1]:
         return None
     shared: dict[Hashable, int] = {}
     ranks, others = _ranks(one, shared), _ranks(other, shared)
@@ -55,10 +56,15 @@ def _ranks(graph: Graph, shared: dict[Hashable, int]) -> list[int]:
         below = [ranks[i] for i in node.inputs]
         if node.op.name in COMMUTATIVE:
             below.sort()
-        effect = (graph.view(node), graph.shapes_into(node), node.shape) if index else (node.shape, graph.loss_weights)
+        entering = index < graph.input_count
+        effect = (index, node.shape, graph.loss_weights) if entering else (*_effect(graph, node), node.shape)
         key = (node.op.name, arguments, effect, tuple(below), index in graph.tied)
         ranks.append(shared.setdefault(key, len(shared)))
     return ranks
+
+
+def _effect(graph: Graph, node: Node) -> tuple[Hashable, ...]:
+    return graph.view(node), graph.shapes_into(node)
 
 
 def rounded(value: Any) -> Any:

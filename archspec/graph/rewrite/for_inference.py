@@ -91,8 +91,8 @@ class _Rewriting:
     # ---- removal ------------------------------------------------------------------------------------------------
 
     def drop_unused(self) -> None:
-        used = ancestors(self.graph, *self.outputs)
-        self.nodes = {index: node for index, node in self.nodes.items() if index in used or index == 0}
+        used, count = ancestors(self.graph, *self.outputs), self.graph.input_count
+        self.nodes = {index: node for index, node in self.nodes.items() if index in used or index < count}
         left = {node.path for node in self.nodes.values()}
         for index, node in self.nodes.items():
             if node.shared and node.shared not in left:  # the owner of the weights was left out
@@ -177,6 +177,8 @@ class _Rewriting:
     def absorb_input(self, affine: ChannelAffine) -> bool:
         """Absorb what is computed with the input of the network, if its only reader can."""
         readers = self._readers(0)
+        if self.graph.input_count > 1:
+            return False
         if len(readers) != 1 or readers[0] < 0 or not self._absorb_before(readers[0], self.nodes[0].shape, affine):
             return False
         self.done["input normalization absorbed by the first layer"] += 1
@@ -200,7 +202,7 @@ class _Rewriting:
     def _affine(self, index: int) -> ChannelAffine | None:
         node = self.nodes[index]
         size = node.shape[-1] if node.shape else None
-        if index == 0 or size is None or self._is_tied(node):
+        if index < self.graph.input_count or size is None or self._is_tied(node):
             return None
         return affine_of(node, self.weights.get(node.path, ()), size)
 

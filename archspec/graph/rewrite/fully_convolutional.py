@@ -16,7 +16,7 @@ from typing import Any
 
 from archspec.declare import Declared, thaw
 from archspec.diagnostics import ArchspecError, fail
-from archspec.graph.compile.inference import at_size, changed, infer, made
+from archspec.graph.compile.inference import at_size, changed, infer, made, one_input
 from archspec.graph.decompile import Decompiled, decompile
 from archspec.graph.ir import INPUT, Facts, Graph, Node, ancestors, unused_name
 from archspec.graph.rewrite.padding import dense_effects, with_fixed_padding
@@ -67,6 +67,7 @@ def convolutionalize(graph: Graph, *, output: str = "scores") -> Graph:
     """
     if output not in OUTPUTS:
         raise ValueError(f"output must be one of {OUTPUTS}, but is {output!r}")
+    one_input(graph, "a fully convolutional network")
     if None in graph.input_shape:
         raise fail(
             "free-input",

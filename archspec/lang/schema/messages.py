@@ -81,7 +81,7 @@ def _fact(wrong: Mistake) -> Fact:
     if special:
         return special
     value, asked, about, shown = wrong.value, wrong.asked, subject(wrong.path), show(wrong.value)
-    help = _input_help(value) if word(wrong.path) == "input" else None
+    help = _input_help(value, wrong.path) if word(wrong.path) == "input" or wrong.path[:1] == ("inputs",) else None
     if wrong.rule == "type":
         kinds = [asked] if isinstance(asked, str) else list(asked)
         if word(wrong.path) == "from" and isinstance(value, (int, float)):
@@ -111,12 +111,14 @@ def _fact(wrong: Mistake) -> Fact:
     return "wrong-value", f"{about} must {BOUNDS[wrong.rule]} {asked}, but is {shown}", help
 
 
-def _input_help(value: Any) -> str:
+def _input_help(value: Any, path: tuple[str | int, ...]) -> str:
     """The remedy for `input: 224x224x3`, or for another value that is no shape."""
     from archspec.lang.schema.foreign import input_meant
 
     meant = input_meant(value)
-    return f"write `input: [{listed(meant)}]`" if meant else INPUT
+    if path == ("inputs",):
+        return "write `inputs: {left: [105, 105, 1], right: [105, 105, 1]}`"
+    return f"write `{word(path)}: [{listed(meant)}]`" if meant else INPUT
 
 
 def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value: Any = None) -> Fact:

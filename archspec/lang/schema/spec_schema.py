@@ -169,6 +169,31 @@ PUBLISHED: Json = {
 }
 
 
+SIZES: Json = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": 4,
+    "items": or_expression({"type": ["integer", "null"], "minimum": 1}),
+}
+
+OUTPUT: Json = {
+    "if": {"type": "string"},
+    "then": {"pattern": PATH},
+    "else": {
+        "if": {"type": "object"},
+        "then": {
+            "required": ["from"],
+            "additionalProperties": False,
+            "properties": {
+                "from": {"type": "string", "pattern": PATH, "description": "the layer"},
+                "weight": {"type": "number", "minimum": 0, "description": "the weight of its loss"},
+            },
+        },
+        "else": {"type": "number", "minimum": 0},
+    },
+}
+
+
 def spec_schema() -> Json:
     """The whole schema, including loaded plugins."""
     return _spec_schema(tuple(OPS), tuple(TRANSFORMS), tuple(PROTOCOLS))
@@ -182,7 +207,9 @@ def _spec_schema(*names: tuple[str, ...]) -> Json:
         "title": "archspec spec",
         "description": "A family of neural networks in one YAML file, like the table in its paper.",
         "type": "object",
-        "required": ["name", "input", "layers"],
+        "if": {"required": ["inputs"]},
+        "then": {"required": ["name", "layers"]},
+        "else": {"required": ["name", "input", "layers"]},
         "additionalProperties": False,
         "properties": Properties(
             SECTIONS,
@@ -202,12 +229,16 @@ def _spec_schema(*names: tuple[str, ...]) -> Json:
                     "else": {"type": "string"},
                 },
                 "input": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": 4,
-                    "items": or_expression({"type": ["integer", "null"], "minimum": 1}),
+                    **SIZES,
                     "description": "[height, width, channels], [length, channels], [depth, height, width, channels] or "
                     "[features]; ~ is a free size",
+                },
+                "inputs": {
+                    "type": "object",
+                    "minProperties": 1,
+                    "propertyNames": {"pattern": NAME},
+                    "additionalProperties": SIZES,
+                    "description": "the inputs of a network with several, by name: {left: [105, 105, 1], ...}",
                 },
                 "params": PARAMETERS,
                 "variants": {
@@ -235,9 +266,9 @@ def _spec_schema(*names: tuple[str, ...]) -> Json:
                     "items": {"type": "string", "pattern": PATH},
                     "minItems": 1,
                     "minProperties": 1,
-                    "additionalProperties": {"type": "number", "minimum": 0},
-                    "description": "the layers that the network returns, main one first, with the weights of "
-                    "their losses",
+                    "additionalProperties": OUTPUT,
+                    "description": "the layers that the network returns, main one first: {LAYER: weight of its loss}, "
+                    "{NAME: LAYER} or {NAME: {from: LAYER, weight: 0.3}}",
                 },
                 "expect": {
                     "type": "object",

@@ -34,13 +34,14 @@ def check_value(head: str, argument: str, value: Any) -> Fact | None:
     return fact(found[0]._replace(path=(0, head, argument, *found[0].path))) if found else None
 
 
-EXPRESSIONS = {"params", "variants", "input", "blocks", "layers", "preprocess", "train", "evaluate"}
+EXPRESSIONS = {"params", "variants", "input", "inputs", "blocks", "layers", "preprocess", "train", "evaluate"}
 """The parts of a spec whose expressions are checked."""
 
 EXAMPLES = {
     "name": "add a first line such as `name: my-net`",
     "input": "add a line such as `input: [224, 224, 3]`",
     "layers": "add a list of layers: `layers: [...]`",
+    "from": "write `{from: LAYER, weight: 0.5}`",
     "body": "write `residual: {body: [...]}`",
     "value": FIGURE,
 }
@@ -49,6 +50,8 @@ EXAMPLES = {
 def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[int] = ()) -> Iterator[Diagnostic]:
     """The diagnostics of a mistake. Without a document they have no places; inside `explained` nodes there are none."""
     node = key = None
+    if wrong.rule == "required" and not wrong.path:
+        wrong = wrong._replace(schema=spec_schema())  # of all keys, not of a branch
     if document is not None:
         nodes, key = find(document, wrong.path)
         node = nodes[-1]

@@ -46,6 +46,15 @@ class BlockArgument(NamedTuple):
     span: Span
 
 
+class OutputSpec(NamedTuple):
+    """An output of the network: its name if it has one, its layer with the place, and the weight of its loss."""
+
+    name: str
+    layer: str
+    weight: float
+    span: Span
+
+
 class BlockSpec(NamedTuple):
     name: str
     span: Span

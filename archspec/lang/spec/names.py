@@ -42,7 +42,7 @@ def _taken(declared: Iterable[ScalarNode]) -> Iterator[Diagnostic]:
 
 
 def _undefined(document: MappingNode, blocks: Mapping[str, BlockSpec], params: Sequence[str]) -> Iterator[Diagnostic]:
-    for name in ("params", "variants", "input", "preprocess", "train", "evaluate"):
+    for name in ("params", "variants", "input", "inputs", "preprocess", "train", "evaluate"):
         yield from _unknown(document.get(name), params)
     yield from _unknown(document.get("layers"), [*params, *IN_LAYERS])
     nodes = document.get("blocks")

@@ -17,7 +17,7 @@ from archspec.lang.schema.messages import NAMES, UNKNOWN
 from archspec.lang.schema.spec_schema import FIGURE_KEYS, MODIFIERS
 from archspec.lang.schema.validate import validate
 from archspec.lang.schema.validator import MAX_MISTAKES
-from archspec.lang.spec.layer_spec import STRUCTURES, BlockArgument, BlockSpec, LayerSpec
+from archspec.lang.spec.layer_spec import STRUCTURES, BlockArgument, BlockSpec, LayerSpec, OutputSpec
 from archspec.lang.spec.layers import Layers
 from archspec.lang.spec.names import RESERVED, check_names
 from archspec.ops import OPS
@@ -36,11 +36,15 @@ class Spec:
     layers: tuple[LayerSpec, ...]
 
     @property
-    def input(self) -> SequenceNode:
-        """The sizes of one sample, as written."""
-        node = self.document.get("input")
-        assert isinstance(node, SequenceNode)  # checked by the schema
-        return node
+    def inputs(self) -> dict[str, tuple[SequenceNode, Span]]:
+        """Name -> sizes of one sample, as written, and place, for each input; `input` for an only one."""
+        named = self.document.get("inputs")
+        if isinstance(named, MappingNode):
+            found = {name: (node, key.span) for name, (key, node) in named.entries.items()}
+        else:
+            node = self.document.get("input")
+            found = {"input": (node, node.span)} if node else {}
+        return {name: (node, span) for name, (node, span) in found.items() if isinstance(node, SequenceNode)}
 
     @property
     def default(self) -> str | None:
@@ -63,13 +67,13 @@ class Spec:
         comments = (line[1:].strip() for line in self.text.splitlines() if line.startswith("# "))
         return next((line for line in comments if not line.startswith("yaml-language-server")), "")
 
-    def outputs(self) -> dict[str, tuple[float, Span]] | None:
-        """Name -> (weight of its loss, place) of each output, or None for the last layer alone."""
+    def outputs(self) -> list[OutputSpec] | None:
+        """The outputs, or None for the last layer alone."""
         node = self.document.get("outputs")
         if isinstance(node, SequenceNode):
-            return {item.text: (1.0, item.span) for item in node.items if isinstance(item, ScalarNode)}
+            return [OutputSpec("", item.text, 1.0, item.span) for item in node.items if isinstance(item, ScalarNode)]
         if isinstance(node, MappingNode):
-            return {key.text: (float(plain(value)), key.span) for key, value in node.entries.values()}
+            return [_output(key, value) for key, value in node.entries.values()]
         return None
 
     def given(self, name: str, variant: str | None) -> Span | None:
@@ -80,6 +84,17 @@ class Spec:
             if isinstance(node, MappingNode) and name in node.entries:
                 return node.entries[name][1].span
         return None
+
+
+def _output(key: ScalarNode, value: Node) -> OutputSpec:
+    """`main: 1`, a layer with the weight of its loss; `mask: decoder` or `mask: {from: decoder, weight: 0.5}`."""
+    if isinstance(value, MappingNode):
+        layer, weight = value.get("from"), value.get("weight")
+        assert isinstance(layer, ScalarNode)  # checked by the schema
+        return OutputSpec(key.text, layer.text, float(plain(weight)) if weight else 1.0, layer.span)
+    if isinstance(plain(value), str):
+        return OutputSpec(key.text, plain(value), 1.0, value.span)
+    return OutputSpec("", key.text, float(plain(value)), key.span)
 
 
 def parse(text: Source) -> Spec:
@@ -122,6 +137,9 @@ class _Parser:
             made[name] = declared[name]._replace(layers=inner)
             self._inputs_are_free(made[name])
         self._names_taken(blocks)
+        if {"input", "inputs"} <= self.document.entries.keys():
+            at = self.document.entries["inputs"][0].span
+            self._wrong("duplicate-key", "this spec has both `input` and `inputs`", at, "keep one of them")
         items = layers.read(self.document.get("layers"))
         self._variants_exist(list(variants))
         self._distinct(self.document.get("outputs"), "output")

@@ -28,11 +28,11 @@ def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -
     """The spec of a functional keras.Model, as text.
 
     Args:
-        model: with one input, of layers that docs/operators.md lists.
+        model: of layers that docs/operators.md lists.
         name: of the spec; by default the name of the model.
         source: the comment on its first line.
 
-    Raises ArchspecError: not-functional, several-inputs, unknown-keras-layer, bad-name.
+    Raises ArchspecError: not-functional, unknown-keras-layer, bad-name.
     """
     if name is not None and not NAME.match(name):
         raise fail("bad-name", f"`{name}` cannot be the name of a spec", help="use letters, digits, `_` and `-`")

@@ -14,19 +14,21 @@ from archspec.ops.activation import Activation
 from archspec.plugins import load_all_plugins
 from archspec.runtime.from_keras.operations import LEFT_OUT, NOWHERE, READERS, Reading
 from archspec.runtime.from_keras.simplify import simplify
-from archspec.runtime.models.keras_graph import Call, KerasGraph, keras_graph
+from archspec.runtime.models.keras_graph import Call, keras_graph
 
 
 def read_model(model: Any) -> Graph:
     """The graph of a functional Keras model; the paths of its nodes are the names of the layers.
 
-    Raises ArchspecError: not-functional, several-inputs, unknown-keras-layer.
+    Raises ArchspecError: not-functional, unknown-keras-layer.
     """
     graph = keras_graph(model)
-    _refuse(model, graph)
-    shape = graph.calls[graph.inputs[0]].shape
-    nodes = [Node("input", INPUT, (), Facts(shape, (), 0, 0, 0), NOWHERE)]
-    place = {graph.inputs[0]: 0}
+    calls = [graph.calls[index] for index in graph.inputs]
+    paths = [call.path for call in calls] if len(calls) > 1 else ["input"]
+    nodes = [
+        Node(path, INPUT, (), Facts(call.shape, (), 0, 0, 0), NOWHERE) for path, call in zip(paths, calls, strict=True)
+    ]
+    place = {index: number for number, index in enumerate(graph.inputs)}
     read: dict[int, tuple[int, int]] = {}  # the nodes of each layer with weights at its first call
     for index, call in enumerate(graph.calls):
         if index not in place:
@@ -38,12 +40,12 @@ def read_model(model: Any) -> Graph:
                     _share(call, nodes, range(*first), range(start, len(nodes)))
     outputs = tuple(place[index] for index, _ in graph.outputs)
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", model.name).strip("-") or "model"
-    return simplify(_reached(Graph(name, tuple(nodes), outputs, (1.0,) * len(outputs))))
+    return simplify(_reached(Graph(name, tuple(nodes), outputs, (1.0,) * len(outputs), len(paths))))
 
 
 def _reached(graph: Graph) -> Graph:
     """The graph without nodes that no output reads: single channels that became a selection of channels."""
-    wanted = {0, *graph.outputs}
+    wanted = {*range(graph.input_count), *graph.outputs}
     for index in range(len(graph.nodes) - 1, -1, -1):
         wanted |= set(graph.nodes[index].inputs) if index in wanted else set()
     if len(wanted) == len(graph.nodes):
@@ -59,15 +61,6 @@ def _reached(graph: Graph) -> Graph:
 def left_out(model: Any) -> list[str]:
     """The layers that a spec of the model does not have: `random_flip` (RandomFlip)."""
     return [f"`{call.path}` ({call.kind})" for call in keras_graph(model).calls if call.kind in LEFT_OUT]
-
-
-def _refuse(model: Any, graph: KerasGraph) -> None:
-    if len(graph.inputs) != 1:
-        raise fail(
-            "several-inputs",
-            f"the model `{model.name}` has {len(graph.inputs)} inputs, but a spec has one",
-            help="create a model of the part that follows one of the inputs",
-        )
 
 
 def _share(call: Call, nodes: list[Node], first: range, again: range) -> None:

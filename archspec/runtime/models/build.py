@@ -34,19 +34,20 @@ def build_model(graph: Graph) -> Any:
     made: dict[str, Any] = {}  # the layers whose weights other layers use
     owners = {node.shared for node in graph.layers} - {None}
     with deep_recursion(len(graph.nodes)), _without_collection():
-        tensors = [keras.Input(shape=graph.input_shape, name="input")]
+        tensors = [keras.Input(shape=node.shape, name=node.keras_name) for node in graph.inputs]
         for node in graph.layers:
-            inputs = [tensors[i] for i in node.inputs]
-            output = _apply(keras, node, inputs, made)
+            read = [tensors[i] for i in node.inputs]
+            output = _apply(keras, node, read, made)
             if node.path in owners:
-                between = (each for each in _between(inputs, output) if isinstance(each, keras.Layer))
+                between = (each for each in _between(read, output) if isinstance(each, keras.Layer))
                 made.update({each.name: each for each in between})
             # equal layers share one object of facts, so each kind of layer is inspected once
             if composed.get(id(node.facts), True):
-                composed[id(node.facts)] = _name_functions(keras, node, inputs, output)
+                composed[id(node.facts)] = _name_functions(keras, node, read, output)
             tensors.append(output)
         outputs = [tensors[i] for i in graph.outputs]
-        model = keras.Model(tensors[0], outputs[0] if len(outputs) == 1 else outputs, name=graph.name)
+        inputs = tensors[0] if graph.input_count == 1 else tensors[: graph.input_count]
+        model = keras.Model(inputs, outputs[0] if len(outputs) == 1 else outputs, name=graph.name)
     if keras.backend.backend() == "tensorflow":
         from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
         from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions

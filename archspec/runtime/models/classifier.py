@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.graph.compile.inference import one_input
 from archspec.ops.base import show
 
 HELP = "end a classifier in `dense: $classes` and `softmax`"
@@ -18,8 +19,10 @@ def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]
     """The input shape of a network and its number of classes, from the static graph.
 
     Raises:
-        ArchspecError: `free-input` for a free side of the input, `no-classifier` for an output that is not (classes,).
+        ArchspecError: `several-inputs`; `free-input` for a free side of the input; `no-classifier` for an output that
+            is not (classes,).
     """
+    one_input(graph, "training")
     input_shape, output_shape = graph.input_shape, graph.output_shape
     if None in input_shape:
         raise fail(

@@ -32,6 +32,7 @@ KEYS = {
     "effective_stride",
     "receptive_field_offset",
     "line",
+    "shared",
 }
 
 
@@ -67,12 +68,15 @@ def test_json_has_the_promised_keys_and_the_values_of_the_paper() -> None:
         "receptive_field": [40, 40],
         "effective_stride": [4, 4],
         "receptive_field_offset": [-18, -18],
+        "shared": None,
     }
     del summary["layers"]
     assert summary == {
         "name": "vgg-D",
         "input_shape": [224, 224, 3],
         "output_shape": [1000],
+        "inputs": {"input": [224, 224, 3]},
+        "outputs": {"softmax": [1000]},
         "params": 138_357_544,
         "trainable_params": 138_357_544,
         "non_trainable_params": 0,

@@ -93,7 +93,7 @@ def test_calls_of_blocks_that_differ_are_not_cloned(order: str) -> None:
         assert Compiler(spec, variant, parameters(spec, variant, {})).graph("net") == expanded
 
 
-@given(specs())
+@given(specs(inputs=True))
 @settings(max_examples=40, deadline=None)
 def test_clones_change_nothing_on_random_specs(text: str) -> None:
     for network in networks(Source("random.yaml", text)):

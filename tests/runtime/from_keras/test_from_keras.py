@@ -178,11 +178,6 @@ class Squash(keras.layers.Layer):
         return x / (1 + abs(x))
 
 
-def two_inputs() -> Any:
-    a, b = keras.Input((3,)), keras.Input((3,))
-    return keras.Model([a, b], layers.Add()([a, b]))
-
-
 class Subclass(keras.Model):
     def call(self, x: Any) -> Any:
         return x
@@ -194,7 +189,6 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
         "unknown-keras-layer",
         ("`squash` (Squash)", "no operator corresponds to this class", "docs/operators.md"),
     ),
-    "two inputs": (two_inputs, "several-inputs", ("has 2 inputs",)),
     "subclass": (lambda: Subclass(name="own"), "not-functional", ("`own` is a Subclass",)),
     "cross attention": (
         lambda: keras.Model(
