@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.explain.backward_rules import DECONVNET, GUIDED
 from archspec.runtime.explain.baseline import uniform_input
@@ -117,7 +118,7 @@ def main() -> int:
 
     images = open_data(given.data, "validation", channels=network.input_shape[-1] or 3, report=print)
     rows = np.linspace(0, len(images) - 1, given.images).astype(int)
-    (batch,) = ImageBatches(network, list(images_of(tf, images.only(rows), given.data, 3)), given.images)
+    (batch,) = ImageBatches(network, list(images_of(tf, images.only(rows), given.data, Conversions(3))), given.images)
     classes = network.predict(batch.x)[1].argmax(axis=1)
     layers, found = cascade(network, batch.x, classes)
     print(f"rank correlation of |map| with the trained network, {given.images} images")

@@ -84,7 +84,7 @@ NOUNS = (
     *("workers", "parameters", "outputs", "networks", "runs", "views"),
 )
 COUNT = re.compile(r"\{(?![A-Z_.]+[:}])(?P<number>[^{}]+)\} (?:" + "|".join(NOUNS) + r")\b(?![/(])")
-NO_COUNTS = {"part", "kind", "then['images']:,", "fingerprint['images']:,"}
+NO_COUNTS = {"part", "part.name", "kind", "then['images']:,", "fingerprint['images']:,"}
 """Words before the noun, and numbers after `there were`."""
 NEVER_ONE = {
     "len(graph.layers):,",
@@ -94,6 +94,7 @@ NEVER_ONE = {
     "len(order)",
     "len(nodes)",
     "count",
+    "data['least']",
 }
 """Numbers that exceed a limit."""
 

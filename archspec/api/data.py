@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from archspec.api.network import Network, Setting
 from archspec.api.outputs import check_output
 from archspec.api.references import as_network
-from archspec.arguments import Range, Seed, StrPath, as_path, public
+from archspec.arguments import PositiveFloat, Range, Seed, StrPath, as_path, public
 from archspec.wording import reporter
 
 if TYPE_CHECKING:
@@ -26,23 +26,38 @@ def data_sources() -> list[tuple[str, str]]:
 
 @public()
 def check_data(
-    data: StrPath, *, split: str | None = None, use_cache: bool = True, report: Callable[[str], None] | None = None
+    data: StrPath,
+    *,
+    split: str | None = None,
+    validation_split: PositiveFloat | None = None,
+    classes: StrPath | None = None,
+    use_cache: bool = True,
+    report: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Decode every image of a data source once: bad files, class counts, sizes, color statistics, duplicates.
 
     Args:
         data: a data source of labelled images, one of `data_sources()`.
         split: a part of the data, such as "test", to check it only.
+        validation_split: the share that training would hold out, to see the numbers of images.
+        classes: a file with the names of the network's classes, which those of the data are compared with.
         use_cache: skip images that have not changed since the last check.
         report: called with lines of progress.
 
     Raises:
-        ArchspecError: `data-not-found` and other errors of a source that cannot be opened. Bad images are listed in
-            the result.
+        ArchspecError: `data-not-found` and other errors of a source that cannot be opened; `validation-split`,
+            `class-list`. Bad images are listed in the result.
     """
     from archspec.runtime.data.report.manifest import make_manifest
 
-    return make_manifest(as_path(data), split=split, keep=use_cache, report=reporter(report))
+    return make_manifest(
+        as_path(data),
+        split=split,
+        keep=use_cache,
+        validation_split=validation_split,
+        classes=as_path(classes),
+        report=reporter(report),
+    )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg, declared
+from archspec.diagnostics import counted
 from archspec.ops.base import (
     Dim,
     Functional,
@@ -14,7 +15,6 @@ from archspec.ops.base import (
     Weight,
     Window,
     channels,
-    counted,
     per_axis,
     product,
     ranks,

@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from archspec.declare import SIZES, arg, choice, declared
-from archspec.ops.base import Functional, OpError, Shape, View, Window, counted, per_axis, ranks, show, spatial
+from archspec.diagnostics import counted
+from archspec.ops.base import Functional, OpError, Shape, View, Window, per_axis, ranks, show, spatial
 from archspec.ops.window import SIDES, Pixels, before_and_after, bordered, explicit
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared, thaw
-from archspec.ops.base import Functional, OpError, Shape, Weight, channels, counted, only_last_axis, plain
+from archspec.diagnostics import counted
+from archspec.ops.base import Functional, OpError, Shape, Weight, channels, only_last_axis, plain
 
 Values = float | tuple[float, ...]
 

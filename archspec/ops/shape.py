@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.declare import INTEGER, POSITIVE, Schema, arg, declared, optional
+from archspec.diagnostics import counted
 from archspec.ops.base import (
     EVERYTHING,
     POINTWISE,
@@ -15,7 +16,6 @@ from archspec.ops.base import (
     OpError,
     Shape,
     View,
-    counted,
     input_shape,
     keras_axis,
     product,

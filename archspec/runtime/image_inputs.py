@@ -16,6 +16,7 @@ import numpy.typing as npt
 from archspec.diagnostics import counted, fail, listed, printable
 from archspec.ops.base import show
 from archspec.runtime.data.class_list import IMAGENET, imagenet_class_list, read_class_list, unique_names
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import EncodedImage, encoded_images, header_of
 from archspec.runtime.data.images import Images, Report, to_channels
@@ -75,13 +76,16 @@ def _in_folder(folder: str, report: Report) -> list[str]:
     return files
 
 
-def decoded(tf: Any, image: EncodedImage, channels: int) -> npt.NDArray[np.uint8]:
+def decoded(tf: Any, image: EncodedImage, seen: Conversions) -> npt.NDArray[np.uint8]:
+    """Pixels for the channels of `seen`, which takes note of what is lost. Raises BadImageError."""
     contents = image.read()
-    header_of(contents)
-    return decode_bytes(tf, contents, channels)
+    seen.add(str(image), header_of(contents), contents)
+    return decode_bytes(tf, contents, seen.channels)
 
 
-def images_of_data(tf: Any, data: str, channels: int, report: Report, split: str | None = None) -> Iterator[GivenImage]:
+def images_of_data(
+    tf: Any, data: str, seen: Conversions, report: Report, split: str | None = None
+) -> Iterator[GivenImage]:
     """The images of a part of a data source, or of all parts. Raises data-not-found."""
     parts = open_parts(data, report)
     chosen = list(parts)
@@ -94,21 +98,22 @@ def images_of_data(tf: Any, data: str, channels: int, report: Report, split: str
         chosen = [known]
     for part in chosen:
         images = parts[part]
-        yield from images_of(tf, images, f"{data}/{part}" if part else data, channels)
+        yield from images_of(tf, images, f"{data}/{part}" if part else data, seen)
 
 
-def images_of(tf: Any, images: Images, place: str, channels: int) -> Iterator[GivenImage]:
+def images_of(tf: Any, images: Images, place: str, seen: Conversions) -> Iterator[GivenImage]:
     """Each image of a set, with the name of its class. Raises `data-shape` for series and volumes."""
     labels = [images.class_names[label] for label in images.labels]
     if images.pixels is None:
         for each, label in zip(encoded_images(images), labels, strict=True):
-            yield GivenImage(str(each), partial(decoded, tf, each, channels), label)
+            yield GivenImage(str(each), partial(decoded, tf, each, seen), label)
         return
     if images.pixels.ndim != 4:
         raise fail("data-shape", f"`{place}` contains no images", help="`archspec evaluate` accepts such data")
-    pixels = to_channels(images.pixels.astype(np.uint8), channels, place)
-    for row, (image, label) in enumerate(zip(pixels, labels, strict=True)):
-        name = images.names[row] if images.names else f"{place}[{row}]"
+    pixels = to_channels(images.pixels.astype(np.uint8), seen.channels, place)
+    names = images.names or tuple(f"{place}[{row}]" for row in range(len(pixels)))
+    seen.add_array(names, images.pixels.shape[-1])
+    for name, image, label in zip(names, pixels, labels, strict=True):
         yield GivenImage(name, partial(np.asarray, image), label)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from archspec.diagnostics import counted, fail, printable, visible
 from archspec.format import csv_text
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage
 from archspec.runtime.data.files.image_facts import quietly
 from archspec.runtime.data.images import Report
@@ -104,9 +105,10 @@ def predict(
     check_images_enter(input_shape)
     check_preprocess(input_shape, metadata.preprocess)
     names = names_of_classes(metadata, int(network.output_shape[-1]), classes, report)
-    found = [GivenImage(file, partial(decoded, tf, EncodedImage(file), input_shape[-1])) for file in files]
+    seen = Conversions(input_shape[-1])
+    found = [GivenImage(file, partial(decoded, tf, EncodedImage(file), seen)) for file in files]
     if data is not None:
-        found += images_of_data(tf, data, input_shape[-1], report, split)
+        found += images_of_data(tf, data, seen, report, split)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, input_shape[-1]), tf.uint8)])  # type: ignore[untyped-decorator]
     def prepare(pixels: Any) -> Any:
@@ -140,6 +142,8 @@ def predict(
         if time.monotonic() - told > INTERVAL and len(predictions) < len(found):
             told = time.monotonic()
             report(f"{len(predictions):,} of {counted(len(found), 'image')}")
+    for line in seen.lines():
+        report(line)
     return predictions
 
 

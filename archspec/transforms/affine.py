@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
-from archspec.ops.base import OpError, Shape, counted, show
+from archspec.diagnostics import counted
+from archspec.ops.base import OpError, Shape, show
 from archspec.transforms.base import Transform
 
 Factors = tuple[Any, Any]

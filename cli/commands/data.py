@@ -31,16 +31,35 @@ def command() -> None:
 @command.command("check", cls=DataCommand)
 @click.argument("data", metavar="DATA")
 @click.option("--split", metavar="PART", help="Check only this part of DATA, such as test.")
+@click.option(
+    "--validation-split", type=float, metavar="SHARE", help="Show what this share for validation makes of the images."
+)
+@click.option("--classes", metavar="FILE", help="Compare the classes with those of a network: a list, or JSON.")
 @click.option("--no-cache", is_flag=True, help="Also decode images that have not changed since the last check.")
 @format_option("text", "json")
 @click.pass_context
-def check(ctx: click.Context, data: str, split: str | None, no_cache: bool, format_: Literal["text", "json"]) -> None:
+def check(
+    ctx: click.Context,
+    data: str,
+    split: str | None,
+    validation_split: float | None,
+    classes: str | None,
+    no_cache: bool,
+    format_: Literal["text", "json"],
+) -> None:
     """Decode every image of DATA: report bad files, class counts, sizes, color statistics and duplicates.
 
     Exit with status 1 if a file cannot be decoded, if the
     classes of the training and validation images differ, or if a class has no training image.
     """
-    manifest = api.check_data(data, split=split, use_cache=not no_cache, report=progress_line)
+    manifest = api.check_data(
+        data,
+        split=split,
+        validation_split=validation_split,
+        classes=classes,
+        use_cache=not no_cache,
+        report=progress_line,
+    )
     echo(manifest.render(format_), format_)
     if manifest.bad or manifest.problems:
         ctx.exit(1)

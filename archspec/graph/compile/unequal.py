@@ -47,7 +47,9 @@ def remedy(nodes: Sequence[Node], inputs: Sequence[int], residual: bool, project
             return f"the strides of the two inputs differ: {_strides(left)} and {_strides(right)}"
         return WHOLE if residual and not project else None
     if residual and project:
-        return f"the body has {counted(other[-1], 'channel')}, but `project` has {one[-1]}: give both the same number"
+        return (
+            f"the body has {counted(other[-1] or 0, 'channel')}, but `project` has {one[-1]}: give both the same number"
+        )
     if residual:
         shortcut = f"`project: [conv: {{filters: {other[-1]}, kernel_size: 1}}]`"
         pad = ", or write `shortcut: pad`" if (other[-1] or 0) > (one[-1] or 0) else ""

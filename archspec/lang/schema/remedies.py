@@ -103,8 +103,9 @@ def flow(value: Any) -> str:
         simple = all(not isinstance(each, (dict, list)) for each in value)
         text = f"[{', '.join(map(flow, value))}]"
         return text if simple and len(text) <= MAX_SHOWN else "[...]"
-    text = {None: "~", True: "true", False: "false"}.get(value) if value is None or isinstance(value, bool) else None
-    return text or str(value)[:MAX_SHOWN]
+    if value is None or isinstance(value, bool):
+        return "~" if value is None else str(value).lower()
+    return str(value)[:MAX_SHOWN]
 
 
 # ---- what is declared at the place ----------------------------------------------------------------------------------

@@ -156,8 +156,8 @@ def not_found(
         meant = near.replace("`", f"`{folder}/", 1) + " " if near else ""
         return message, f"{meant}`from` can read {shown}"
     near = did_you_mean(name.text, paths)
-    highest = [path for path in paths if "/" not in path][-MAX_SHOWN:]
-    shown = f"`from` can read {listed(f'`{path}`' for path in highest)}"
+    outermost = [path for path in paths if "/" not in path][-MAX_SHOWN:]
+    shown = f"`from` can read {listed(f'`{path}`' for path in outermost)}"
     return message, near or f"{shown}; set `name` on a layer to give it a name of its own"
 
 

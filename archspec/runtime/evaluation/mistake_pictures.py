@@ -12,6 +12,7 @@ import numpy.typing as npt
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, counted, fail, listed, visible
 from archspec.ops.base import show
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.evaluation.hard_images import ConfusedPair, confused_pairs, most_confident_mistakes
 from archspec.runtime.evaluation.inference.predictor import Predictor
@@ -138,7 +139,7 @@ class MistakePictures:
         for classes, rows in groups.items():
             distinct = np.unique(rows)
             part = images.only(distinct)
-            labelled = images_of(import_tensorflow(), part, "images", network.input_shape[-1] or 3)
+            labelled = images_of(import_tensorflow(), part, "images", Conversions(network.input_shape[-1] or 3))
             given = [replace(image, name=str(row)) for row, image in zip(distinct, labelled, strict=True)]
             batches = ImageBatches(network, given, BATCH_SIZE)
             if method is None:

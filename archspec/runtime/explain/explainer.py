@@ -15,6 +15,7 @@ import numpy.typing as npt
 from archspec.declare import arguments, thaw
 from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.lang.schema.validator import mistakes
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.encoded_image import EncodedImage
 from archspec.runtime.data.images import Report, to_channels
 from archspec.runtime.data.pipeline.preprocess import check_preprocess
@@ -74,12 +75,15 @@ def explain(
     network = open_network(model, classes, report)
     network.batch_size = batch_size
     method.check(network)
-    given = list(_given(tf, files, network))
+    seen = Conversions(network.input_shape[-1] or 3)
+    given = list(_given(tf, files, seen))
     own = len(given)
     if data is not None:
-        given += _of_data(tf, network, data, split, per_class, report)
+        given += _of_data(tf, data, seen, split, per_class, report)
     batches = ImageBatches(network, given, batch_size, own)
     findings = method.explain(network, batches, report)
+    for line in seen.lines():
+        report(line)
     if given and len(batches.bad) == len(given):
         raise no_images_left(batches.bad)
     notes = (*findings.notes, *method.notes(network), *filter(None, [method.caveat]))
@@ -104,31 +108,29 @@ def open_network(model: str | Path | keras.Model, classes: str | Path | None, re
     return network
 
 
-def _given(tf: Any, files: Sequence[str] | npt.NDArray[Any], network: OpenNetwork) -> Iterator[GivenImage]:
-    channels = network.input_shape[-1] or 3
+def _given(tf: Any, files: Sequence[str] | npt.NDArray[Any], seen: Conversions) -> Iterator[GivenImage]:
     if not isinstance(files, np.ndarray):
-        yield from (GivenImage(file, partial(decoded, tf, EncodedImage(file), channels)) for file in files)
+        yield from (GivenImage(file, partial(decoded, tf, EncodedImage(file), seen)) for file in files)
         return
     if files.ndim != 4 or files.dtype != np.uint8:
         fact = f"the array of images has the shape {files.shape} and the type {files.dtype}"
         raise fail("data-shape", fact, help="give pixel values of 0 to 255, uint8 (N, H, W, C)")
-    for row, pixels in enumerate(to_channels(files, channels, "images")):
+    for row, pixels in enumerate(to_channels(files, seen.channels, "images")):
         yield GivenImage(f"image-{row}", partial(np.asarray, pixels))
 
 
 def _of_data(
-    tf: Any, network: OpenNetwork, data: str, split: str, per_class: int | None, report: Report
+    tf: Any, data: str, seen: Conversions, split: str, per_class: int | None, report: Report
 ) -> list[GivenImage]:
     """The images of a part of a data source; with `per_class`, the first ones of each class."""
-    channels = network.input_shape[-1] or 3
-    images = open_data(data, split, channels=channels, report=report)
+    images = open_data(data, split, channels=seen.channels, report=report)
     if per_class is not None:
         of_class = [np.flatnonzero(images.labels == label)[:per_class] for label in range(len(images.class_names))]
         rows = np.concatenate(of_class)
         images = images.only(rows)
         if images.pixels is not None and images.names is None:
             images = replace(images, names=tuple(f"{data}[{row}]" for row in rows))
-    return list(images_of(tf, images, data, channels))
+    return list(images_of(tf, images, data, Conversions(seen.channels)))
 
 
 def find_method(name: str, settings: Mapping[str, Any]) -> ExplainMethod:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError
+from archspec.diagnostics import ArchspecError, counted
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.evaluation.hard_images import confused_pairs, most_confident_mistakes, top_two
 from archspec.runtime.evaluation.predictions import Predictions
@@ -101,10 +102,10 @@ def hard_images(predictions: Predictions, images: Images | None, model: Path, da
 def _with_pictures(
     found: Mapping[ImageChoice, HardImage], images: Images, model: Path, data: str, report: Report, notes: list[str]
 ) -> dict[ImageChoice, HardImage]:
-    report(f"drawing {len(found)} images with Grad-CAM")
+    report(f"drawing {counted(len(found), 'image')} with Grad-CAM")
     network = open_network(model, None, report)
     subset = images.only(np.array([each.row for each in found]))
-    given = list(images_of(import_tensorflow(), subset, data, network.input_shape[-1] or 3))
+    given = list(images_of(import_tensorflow(), subset, data, Conversions(network.input_shape[-1] or 3)))
     classes = [(each.predicted, each.other) for each in found]
     maps, reason = maps_of_classes(network, given, classes, gradcam_maps, report)
     if reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from archspec.diagnostics import terminal_text
+from archspec.diagnostics import counted, terminal_text
 from archspec.drawings.svg import document
 from archspec.format import Table
 from archspec.runtime.evaluation.confusion_plot import confusion_png
@@ -126,7 +126,7 @@ class MarkdownReport:
     def _data(self) -> Iterator[str]:
         summary = self.content.data
         yield "## Data"
-        yield f"{code(summary.source)}, {len(summary.class_names):,} classes."
+        yield f"{code(summary.source)}, {counted(len(summary.class_names), 'class')}."
         rows = [[part.name, f"{part.images:,}", part.of, code(part.sha256)] for part in summary.parts]
         yield _table(["part", "images", "of", "fingerprint (SHA-256)"], rows, 1, 2)
         yield listed(summary.preprocessing)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from archspec.diagnostics import counted
 from archspec.format import throughput
 from archspec.runtime.evaluation.outputs import NOTE
 from archspec.runtime.evaluation.result import ErrorRate, Evaluation
@@ -76,7 +77,9 @@ def curves(content: ReportContent) -> Iterator[Markup]:
     yield tag("div", *figures, class_="curves")
     last, best = content.history[-1], content.record.get("best")
     words = f"The circle marks epoch {best['epoch']}, the best one, whose network is best.keras. " if best else ""
-    yield tag("p", f"{words}{len(content.history)} epochs; the last learning rate is {last['learning_rate']:.3g}.")
+    yield tag(
+        "p", f"{words}{counted(len(content.history), 'epoch')}; the last learning rate is {last['learning_rate']:.3g}."
+    )
     yield embedded_json("curve-data", [data for _, data in found])
 
 
@@ -97,7 +100,8 @@ def confusion(content: ReportContent) -> Iterator[Markup]:
         role="toolbar",
         aria_label="Confusion matrix",
     )
-    name = f"Confusion matrix of {len(evaluation.class_names):,} classes: rows are true classes, columns predictions"
+    number = counted(len(evaluation.class_names), "class")
+    name = f"Confusion matrix of {number}: rows are true classes, columns predictions"
     canvas = tag("canvas", id="matrix", tabindex="0", role="img", aria_label=name)
     hint = "Point at a cell. Buttons, Ctrl + wheel or + and − zoom; drag or arrow keys move; 0 shows everything."
     matrix = tag("div", tools, canvas, tag("p", hint, id="cell", aria_live="polite"), class_="matrix")
@@ -145,7 +149,7 @@ def _class_summary(evaluation: Evaluation) -> Markup:
     rates = [each.error.rate for each in evaluation.classes if each.error.rate is not None]
     middle, worst = float(np.median(rates)), max(rates)
     best = sum(rate == 0 for rate in rates)
-    without = f"; {best:,} of {len(rates):,} classes have none" if best else ""
+    without = f"; {best:,} of {counted(len(rates), 'class')} have none" if best else ""
     return tag(
         "p", f"Over the classes the median error is {percent(middle)} and the largest {percent(worst)}{without}."
     )

@@ -156,6 +156,11 @@ class Header(NamedTuple):
         return self.format == "JPEG" and self.orientation == 1
 
     @property
+    def colored(self) -> bool:
+        """Whether it is stored in color: a palette counts too, and an array of unknown mode does not."""
+        return bool(self.mode) and not self.mode.removeprefix("16-bit ").startswith("grey")
+
+    @property
     def alpha(self) -> bool:
         """Whether pixels may be transparent."""
         return self.mode.endswith(("alpha", "RGBA"))

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import counted, fail
+from archspec.diagnostics import fail
+from archspec.runtime.data.files.conversions import lost_alpha, lost_colors
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, digest_of, encoded_images, stamp_of
 from archspec.runtime.data.files.image_facts import NAMED, ImageFacts, image_facts, in_parallel, quietly, unused_bits
 from archspec.runtime.data.images import DIGEST, Images, Report
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
-TRANSPARENT = "which are read without the alpha channel: flatten the images onto a background to choose the colors"
 PIXELS_IN_MEMORY = 512 * 2**20
 """Images of one size are decoded into memory if they need at most this many bytes."""
 
@@ -51,7 +51,9 @@ def checked_files(
     good = np.array([row for row, known in enumerate(facts) if not known.reason], np.int64)
     encoded, facts = [encoded[row] for row in good], [facts[row] for row in good]
     if clear := sum(known.transparent for known in facts):
-        report(f"{clear:,} of {counted(len(images), 'image')} have transparent pixels, {TRANSPARENT}")
+        report(lost_alpha(clear, len(images)))
+    if channels == 1 and (colored := sum(known.header.colored for known in facts)):
+        report(lost_colors(colored, len(images)))
     if dark := unused_bits(facts):
         report(dark)
     images = replace(

@@ -33,13 +33,13 @@ from archspec.runtime.data.files.encoded_image import (
     stamp_of,
     transparent,
 )
-from archspec.runtime.data.files.pillow_formats import END_OF_JPEG
+from archspec.runtime.data.files.pillow_formats import END_OF_JPEG, lacks_end
 from archspec.runtime.data.images import DIGEST, Report
 from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.npz_file import open_npz
 from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
-VERSION = 8
+VERSION = 9
 """Of the format of the cache; a cache of another version is ignored."""
 SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
 NAMED = 10  # bad files that a message names
@@ -78,6 +78,8 @@ class ImageFacts(NamedTuple):
     """The greatest value of an image of 16 bits a channel; 0 for other images."""
     noisy: bool = False
     """Whether libjpeg prints a message when it decodes the image: of extra bytes between the data and the end."""
+    endless: bool = False
+    """Whether a JPEG lacks its last marker, but no pixel."""
     sums: npt.NDArray[np.float64] = np.zeros(SUMS)
     """Of `color_sums`."""
 
@@ -148,7 +150,8 @@ def _decoded(
         except BadImageError as bad:
             return ImageFacts(stamp, digest, str(bad))
         clear, greatest = header.alpha and transparent(contents), _greatest(tf, header, contents)
-        return ImageFacts(stamp, digest, "", header, clear, greatest, sums=color_sums(pixels))
+        endless = lacks_end(contents)
+        return ImageFacts(stamp, digest, "", header, clear, greatest, endless=endless, sums=color_sums(pixels))
 
     def find_noisy() -> None:
         noisy.extend(image for image in jpegs[:MOST_NOISY] if _prints(tf, image))
@@ -209,9 +212,9 @@ def _read(cache: Path) -> dict[EncodedImage, ImageFacts]:
         rows = zip(json.loads(arrays["rows"].tobytes()), arrays["sums"], strict=True)
         return {
             EncodedImage(file, offset, length): ImageFacts(
-                tuple(stamp), bytes.fromhex(digest), reason, Header(*header), clear, greatest, noisy, sums
+                tuple(stamp), bytes.fromhex(digest), reason, Header(*header), clear, greatest, noisy, endless, sums
             )
-            for (file, offset, length, stamp, digest, reason, header, clear, greatest, noisy), sums in rows
+            for (file, offset, length, stamp, digest, reason, header, clear, greatest, noisy, endless), sums in rows
         }
     except (KeyError, ValueError, TypeError):
         return {}

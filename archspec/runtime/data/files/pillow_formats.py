@@ -86,6 +86,11 @@ def _png_mode(mode: str) -> str | None:
     return modes.get(mode, mode if mode in ("L", "LA", "RGB", "RGBA") else "RGB")
 
 
+def lacks_end(contents: bytes) -> bool:
+    """Whether a file is a JPEG without its last marker."""
+    return contents.startswith(b"\xff\xd8\xff") and END_OF_JPEG not in contents[-4096:]
+
+
 def with_end(tf: Any, contents: bytes) -> bytes:
     """A JPEG without its last marker, with it if every pixel is there; other files as they are.
 
@@ -93,7 +98,7 @@ def with_end(tf: Any, contents: bytes) -> bytes:
     last scans could be missing as a whole.
     """
     baseline = b"\xff\xc0" in contents or b"\xff\xc1" in contents
-    if not contents.startswith(b"\xff\xd8\xff") or END_OF_JPEG in contents[-4096:] or not baseline:
+    if not lacks_end(contents) or not baseline:
         return contents
     data = contents.removesuffix(END_OF_JPEG[:1])
     try:

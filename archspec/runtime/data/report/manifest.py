@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from archspec.arguments import public
 from archspec.diagnostics import counted, fail, listed, printable, visible
+from archspec.runtime.data.files.conversions import TRANSPARENT
 from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, Header, encoded_images
-from archspec.runtime.data.files.file_checks import TRANSPARENT
 from archspec.runtime.data.files.image_facts import (
     PRODUCTS,
     SHIFT,
@@ -26,6 +26,7 @@ from archspec.runtime.data.files.image_facts import (
     unused_bits,
 )
 from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
+from archspec.runtime.data.report.planned import HeldOut, ListedClasses, held_out, listed_classes
 from archspec.runtime.data.sources.dataset import check_names, look_alikes, open_parts, os_errors
 from archspec.runtime.data.sources.parts import Parts
 
@@ -86,12 +87,16 @@ class Manifest:
         parts: by name.
         source: the parts as the data source has them.
         decoded: number of images that were decoded for this manifest: new ones and changed ones.
+        held_out: what a share for validation makes of the training images, if one was given.
+        listed: how the classes match those of a list, if one was given.
     """
 
     data: str
     parts: dict[str, CheckedPart]
     source: Parts
     decoded: int
+    held_out: HeldOut | None = None
+    listed: ListedClasses | None = None
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(part.images):,} in {name or 'one part'}" for name, part in self.parts.items())
@@ -115,7 +120,7 @@ class Manifest:
         training = self.source.train
         if training is None or training not in self.parts:
             return []
-        found = []
+        found = [] if self.listed is None else list(self.listed.problems)
         if len(self.source.class_names[training]) == 1:
             found.append("there is only one class; a classifier needs at least two")
         classes = {name: part.images.class_names for name, part in self.parts.items()}
@@ -186,6 +191,8 @@ class Manifest:
             "train": self.source.train,
             "validation": self.source.validation,
             "not_used": self.source.not_used(),
+            "validation_split": self.held_out and self.held_out._asdict(),
+            "class_list": list(self.listed.lines) if self.listed else None,
             "formats": dict(Counter(known.header.format for known in good)),
             "height": _spread([known.header.height for known in good]),
             "width": _spread([known.header.width for known in good]),
@@ -193,6 +200,7 @@ class Manifest:
             "transparent": sum(known.transparent for known in good),
             "turned_by_exif": sum(known.header.orientation != 1 for known in good),
             "extra_bytes": [str(image) for image, known in self._pairs() if known.noisy],
+            "without_end": [str(image) for image, known in self._pairs() if known.endless],
             "dark": unused_bits(good),
             "copies": copies.copies,
             "copies_of_training_images": copies.shared,
@@ -231,7 +239,15 @@ def _rounded(values: Any, digits: int) -> tuple[float, ...]:
     return tuple(round(float(value), digits) for value in values)
 
 
-def make_manifest(data: str, *, report: Report, split: str | None = None, keep: bool = True) -> Manifest:
+def make_manifest(
+    data: str,
+    *,
+    report: Report,
+    split: str | None = None,
+    keep: bool = True,
+    validation_split: float | None = None,
+    classes: str | None = None,
+) -> Manifest:
     """The manifest of a data source.
 
     Args:
@@ -239,6 +255,8 @@ def make_manifest(data: str, *, report: Report, split: str | None = None, keep: 
         split: the name of a part, to check this one only.
         report: receives progress and warnings.
         keep: read and write the cache of facts about unchanged files.
+        validation_split: the share that training would hold out.
+        classes: a file with the names of classes that the data should have.
 
     Raises:
         ArchspecError: those of `open_data`, but not bad-images and data-classes, which the manifest lists; data-shape
@@ -251,14 +269,16 @@ def make_manifest(data: str, *, report: Report, split: str | None = None, keep: 
         raise source.not_found(split, data)
     with os_errors(data):
         parts = dict(source) if only is None else {only: source[only]}
+        share = None if validation_split is None else held_out(source, validation_split, data)
+    names = None if classes is None else listed_classes(classes, parts.values(), data)
     if any(images.pixels is not None for images in parts.values()):
         checked = {name: CheckedPart(images, _of_pixels(images, data)) for name, images in parts.items()}
-        return Manifest(data, checked, source, 0)
+        return Manifest(data, checked, source, 0, share, names)
     encoded = [image for images in parts.values() for image in encoded_images(images)]
     facts, decoded = image_facts(encoded, cache_file(data) if keep else None, report, forget=only is None)
     rest = iter(facts)
     checked = {name: CheckedPart(images, [next(rest) for _ in range(len(images))]) for name, images in parts.items()}
-    return Manifest(data, checked, source, decoded)
+    return Manifest(data, checked, source, decoded, share, names)
 
 
 def _of_pixels(images: Images, data: str) -> list[ImageFacts]:
@@ -287,6 +307,8 @@ def manifest_text(manifest: Manifest) -> str:
             f"  {name or 'all'}: {counted(sum(counts.values()), 'image')} of {counted(len(counts), 'class')}: {classes}"
         )
     lines.append(f"  parts in training: {manifest.source.described()}")
+    lines += [f"  {line}" for line in (manifest.held_out.lines() if manifest.held_out else ())]
+    lines += [f"  {line}" for line in (manifest.listed.lines if manifest.listed else ())]
     lines += [f"  {line}" for line in look_alikes(manifest.source)]
     for name in ("formats", "modes"):
         if counts := facts[name]:
@@ -308,6 +330,7 @@ def manifest_text(manifest: Manifest) -> str:
         "the same image in two classes", [f"{one} and {other}" for one, other in facts["of_several_classes"]]
     )
     lines += _named("JPEG files with extra bytes after the data, which are ignored", facts["extra_bytes"])
+    lines += _named("JPEG files without their last marker, with every pixel", facts["without_end"])
     lines += _named("cannot be read as images", [f"{file}: {reason}" for file, reason in manifest.bad])
     for part, classes in facts["missing_classes"].items():
         lines.append(f"  {part} has no images of {counted(len(classes), 'class')}: {listed(classes, CLASSES)}")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed, printable
+from archspec.runtime.data.files.conversions import lost_colors
 from archspec.runtime.data.files.file_checks import checked_files
 from archspec.runtime.data.files.image_facts import cache_file
 from archspec.runtime.data.images import Images, Report, check_classes, class_counts, to_channels, with_classes
@@ -67,6 +68,8 @@ def open_data(
         if classes is not None:
             check_classes(classes, len(images.class_names), data)
         if images.pixels is not None:
+            if channels == 1 and images.pixels.ndim == 4 and images.pixels.shape[-1] == 3:
+                tell(lost_colors(len(images), len(images)))
             pixels = (
                 to_channels(images.pixels.astype(np.uint8), channels, data)
                 if images.pixels.ndim == 4

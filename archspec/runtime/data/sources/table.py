@@ -14,6 +14,7 @@ import numpy as np
 from archspec.diagnostics import ArchspecError, counted, did_you_mean, fail, listed, printable
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.labels import check_labels
+from archspec.runtime.data.sources.number_labels import whole_numbers
 from archspec.runtime.data.sources.parts import KINDS, Parts, part_kind
 from archspec.runtime.data.sources.source import DataSource
 
@@ -57,6 +58,8 @@ class TableFile(DataSource):
         rows = list(read(path, unused))
         if not rows:
             raise fail("data-empty", f"`{path}` has no rows")
+        if usual := whole_numbers({row.label for row in rows if row.label}):
+            rows = [row._replace(label=usual.get(row.label, row.label)) for row in rows]
         _check_rows(path, rows)
         parts: dict[str, list[TableRow]] = {}
         for row in rows:

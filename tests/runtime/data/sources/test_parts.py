@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.sources.dataset import look_alikes, open_data, open_parts
 from archspec.runtime.data.sources.parts import part_kind, part_kinds
 from archspec.runtime.image_inputs import images_of_data
@@ -137,7 +138,7 @@ def test_predict_may_use_one_part(tmp_path: Path) -> None:
     )
 
     def count(split: str | None) -> int:
-        return len(list(images_of_data(tf, data, 3, lambda line: None, split)))
+        return len(list(images_of_data(tf, data, Conversions(3), lambda line: None, split)))
 
     assert [count(split) for split in (None, "train", "Test", "validation")] == [7, 4, 3, 3]
     assert "has no part `dev-2`" in refused(lambda: count("dev-2")).message
