@@ -100,6 +100,22 @@ def largest_batch(graph: Graph, memory: float, slots: float = 1.0, precision: Pr
     return low
 
 
+def kept_maps(graph: Graph) -> dict[int, int]:
+    """The nodes whose outputs the forward pass keeps, each with the first node that makes the gradient read it.
+
+    The backward pass visits that node last, and then frees the output.
+    """
+    home = list(range(len(graph.nodes)))  # the node whose memory holds an output
+    found: dict[int, int] = {}
+    for index, node in enumerate(graph.nodes):
+        if index and node.op.in_place:
+            home[index] = home[node.inputs[0]]
+        inputs = node.inputs if "inputs" in node.op.keeps else ()
+        for kept in (*inputs, *([index] if "output" in node.op.keeps else [])):
+            found.setdefault(home[kept], index)
+    return found
+
+
 def _backward(graph: Graph, scale: int) -> tuple[int, int]:
     """(bytes kept when the backward pass begins, peak bytes during it, including those).
 
@@ -108,17 +124,10 @@ def _backward(graph: Graph, scale: int) -> tuple[int, int]:
     nodes = graph.nodes
     size = [(product(node.shape) or 0) * scale for node in nodes]
     workspace = [round(_workspace(graph, node) * scale) for node in nodes]
-    home = list(range(len(nodes)))  # the node whose memory holds an output
-    first_reader: dict[int, int] = {}  # of each kept map, the layer whose gradient reads it last
-    for index, node in enumerate(nodes):
-        if index and node.op.in_place:
-            home[index] = home[node.inputs[0]]
-        kept_inputs = node.inputs if "inputs" in node.op.keeps else ()
-        for kept in (*kept_inputs, *([index] if "output" in node.op.keeps else [])):
-            first_reader.setdefault(home[kept], index)
-    now = most = begin = sum(size[each] for each in first_reader) + sum(workspace)
+    kept = kept_maps(graph)
+    now = most = begin = sum(size[each] for each in kept) + sum(workspace)
     freed = Counter[int]()
-    for each, reader in first_reader.items():
+    for each, reader in kept.items():
         freed[reader] += size[each]
     gradients = {index: size[index] for index in graph.outputs}
     updates = 0
