@@ -5,6 +5,7 @@ docs/operators.md  from the operators, transforms, optimizers and schedules
 docs/commands.md   from the command line
 docs/api.md        from the signatures and docstrings of the public API
 docs/protocols.md  its table, from the protocols
+docs/labs.md       its keys of a lab, from the declarations
 docs/gallery/      the pictures of docs/gallery.md, by the commands in it
 """
 
@@ -46,6 +47,7 @@ from archspec.protocols.base import passes
 from archspec.runtime.data.sources.source import DATA_SOURCES
 from archspec.runtime.explain import EXPLAIN_METHODS
 from archspec.runtime.export import EXPORT_FORMATS
+from archspec.runtime.labs.lab import Lab, LabArm, LabComparison, LabFigure, LabImages, LabScale, LabTest
 from archspec.transforms import TRANSFORMS
 
 DOCS = Path(__file__).parent
@@ -175,6 +177,35 @@ def protocols() -> str:
         count = passes(protocol().plan((224, 224, 3), 256))
         rows.append(f"| `{name}` | {_doc(protocol).splitlines()[0]} | {count} | {protocol.paper} |")
     return _with_table("protocols", rows)
+
+
+def labs() -> str:
+    """The last section of docs/labs.md."""
+    mark = "## The keys of a lab\n"
+    text = (DOCS / "labs.md").read_text(encoding="utf-8").partition(mark)[0] + mark
+    parts = {"": Lab, "images": LabImages, "arms": LabArm, "tests": LabTest, "compare": LabComparison}
+    for name, each in (parts | {"figure": LabFigure, "scales": LabScale}).items():
+        heading = f"\n### `{name}:`\n" if name else ""
+        rows = []
+        for key in arguments(each):
+            default = "required" if key.required else _plain_default(key.default)
+            rows.append(f"| `{key.name}` | {key.doc}{_choices(key.schema)} | {default} |")
+        text += "\n".join([heading, "| key | meaning | default |", "|---|---|---|", *rows]) + "\n"
+    return text
+
+
+def _choices(schema: Mapping[str, Any]) -> str:
+    """The values of a key that has few."""
+    return f" ({', '.join(f'`{each}`' for each in schema['enum'])})" if "enum" in schema else ""
+
+
+def _plain_default(value: Any) -> str:
+    """The default of a key of a lab; nothing for an empty text, list, mapping or section."""
+    return (
+        f"`{default_text(value)}`"
+        if isinstance(value, (bool, int, float)) or (value and isinstance(value, str))
+        else ""
+    )
 
 
 def data() -> str:
@@ -388,6 +419,7 @@ DOCUMENTS = {
     "operators.md": operators,
     "commands.md": commands,
     "data.md": data,
+    "labs.md": labs,
     "protocols.md": protocols,
     "../README.md": readme,
     **dict(pictures()),

@@ -57,14 +57,18 @@ def command(
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.", ctx)
-    if name == ALL:
-        book = api.lab_book(out=out, data=data, scale=scale, seeds=seeds, overwrite=overwrite, report=progress_line)
-        echo(str(book))
-        echo(f"wrote {book.path}")
-        return
-    result = api.lab(name, out=out, data=data, scale=scale, seeds=seeds, overwrite=overwrite)
-    echo(result.render())
-    echo(f"wrote {out / 'index.html'}")
+    try:
+        if name == ALL:
+            book = api.lab_book(out=out, data=data, scale=scale, seeds=seeds, overwrite=overwrite, report=progress_line)
+            text, page = str(book), book.path
+        else:
+            result = api.lab(name, out=out, data=data, scale=scale, seeds=seeds, overwrite=overwrite)
+            text, page = result.render(), out / "index.html"
+    except KeyboardInterrupt:
+        progress_line("finished parts are kept; run the same command again to continue")
+        raise
+    echo(text)
+    echo(f"wrote {page}")
 
 
 def described(lab: api.LabSummary) -> str:

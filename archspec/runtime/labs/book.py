@@ -65,7 +65,7 @@ def _mark(result: LabResult) -> str:
 
 def _chapter(result: LabResult) -> str:
     seeds = f"{result.seeds} seed{'s' * (result.seeds > 1)}"
-    facts = f"Source: {result.source}. {result.scale} scale, {seeds}, {duration(result.seconds)}."
+    facts = f"Source: {result.source}. Scale: {result.scale}, {seeds}, {duration(result.seconds)}."
     head = "".join(f"<th>{escape(each)}</th>" for each in result.columns)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell(each))}</td>" for each in row) + "</tr>" for row in result.rows)
     differences = "".join(f"<li>{escape(str(each))}: {escape(each.verdict)}</li>" for each in result.differences)

@@ -211,7 +211,7 @@ class Lab(Declared):
             "then": {"type": "object", "minProperties": 1, "maxProperties": 1},
             "else": {"enum": list(KINDS_OF_DATA)},
         },
-        "`digits`; `photos`, which `--data` names; `none`; or {generated: {...}}",
+        "`digits`; `photos`, which `--data` names; `none`; or what is generated: `{shapes: {...}}`, `{waves: {...}}`",
     )
     images: LabImages = arg(one(LabImages), "which images, and how many", LabImages())
     seeds: int = arg(POSITIVE, "number of seeds, shared by all arms", 3)
@@ -229,6 +229,11 @@ class Lab(Declared):
     threshold: float = arg(POSITIVE_NUMBER, "training error in percent that `epochs_to` waits for", 25.0)
     compare: tuple[LabComparison, ...] = arg(several(LabComparison), "the differences that decide the verdict", ())
     figure: LabFigure = arg(one(LabFigure), "the figure", LabFigure())
+    picture: str = arg(
+        {"type": ["string", "null"], "enum": ["", "conv1d-signal", "two-windows"]},
+        "a picture that explains the comparison",
+        "",
+    )
     code: str = arg(OPTIONAL_TEXT, "the module in archspec/runtime/labs/experiments, of a lab without arms", "")
     options: Mapping[str, Any] = arg(SETTINGS, "of the code", NOTHING)
     criterion: str = arg(OPTIONAL_TEXT, "how the code computes the verdict, in one sentence", "")

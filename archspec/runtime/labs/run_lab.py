@@ -29,6 +29,7 @@ from archspec.runtime.labs.context import LabContext
 from archspec.runtime.labs.generated import check_generated
 from archspec.runtime.labs.lab import Lab, LabImages
 from archspec.runtime.labs.lab_data import lab_data
+from archspec.runtime.labs.pictures import PICTURES
 from archspec.runtime.labs.progress import LabProgress
 from archspec.runtime.labs.read_lab import check_arms, read_lab
 from archspec.runtime.labs.result import LabResult, overall
@@ -151,7 +152,11 @@ def _run(lab: Lab, source: Source, context: LabContext, given: str | Mapping[str
         reason += f". {lab.explanation}"
     columns, rows = compare_arms.table(lab, outcomes)
     figure = arm_figures.draw(lab, outcomes, context.out / f"{lab.name}.png")
-    return LabResult(columns, rows, verdict, reason, differences, (figure,))
+    figures = (figure,)
+    if lab.picture:
+        figures = (figure, context.out / f"{lab.picture}.png")
+        PICTURES[lab.picture](figures[1])
+    return LabResult(columns, rows, verdict, reason, differences, figures)
 
 
 def _criterion(result: LabResult) -> str:
