@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.diagnostics import terminal_text
 from archspec.runtime.evaluation.result import Evaluation
 
 MOST_CELLS = 200_000
@@ -26,7 +27,8 @@ def confusion_json(evaluation: Evaluation) -> dict[str, Any]:
     for row in counts:
         columns = np.flatnonzero(row >= least)
         rows.append([np.diff(columns, prepend=0).tolist(), row[columns].tolist()])
-    return {"names": list(evaluation.class_names), "totals": counts.sum(axis=1).tolist(), "rows": rows, "least": least}
+    names = list(map(terminal_text, evaluation.class_names))
+    return {"names": names, "totals": counts.sum(axis=1).tolist(), "rows": rows, "least": least}
 
 
 def smallest_count(counts: npt.NDArray[np.int64]) -> int:

@@ -76,10 +76,10 @@ function setOrder(name) {
 function geometry() {
   const side = matrix.canvas.clientWidth;
   const count = matrix.names.length;
-  const plain = (side - 44) / count;
-  const named = plain * matrix.zoom >= 11;
   const longest = Math.max(...matrix.names.map((name) => name.length));
-  const margin = named ? Math.min(38 + longest * 6.8, side * 0.3) : 30;
+  const wide = Math.min(38 + longest * 6.8, side * 0.3);
+  const named = ((side - wide - 4) / count) * matrix.zoom >= 11.5;
+  const margin = named ? wide : 30;
   return { side, margin, named, cell: ((side - margin - 4) / count) * matrix.zoom, count };
 }
 
@@ -170,12 +170,12 @@ function drawLabels(pen, colors, { margin, named, cell, count, side, at }) {
   for (let place = 0; place < count; place += 1) {
     const name = shortened(pen, matrix.names[matrix.order[place]], margin - 26);
     const y = at(place, matrix.y) + cell / 2;
-    if (y > margin && y < side) {
+    if (y > margin && y < side - 4) {
       pen.textAlign = "right";
       pen.fillText(name, margin - 5, y);
     }
     const x = at(place, matrix.x) + cell / 2;
-    if (x > margin && x < side) {
+    if (x > margin && x < side - 4) {
       pen.save();
       pen.translate(x, margin - 5);
       pen.rotate(-Math.PI / 2);

@@ -17,6 +17,9 @@ LARGEST = 192
 """Pixels of the longest side; larger images are reduced."""
 SMALL = 96
 """Pixels: smaller images are compressed less, and heat maps over them are enlarged, by an integer factor."""
+MOST_BYTES = 18_000
+"""Of a JPEG: images of much detail are compressed more, so that the page has a bounded size."""
+QUALITIES = (85, 75, 60, 40, 20, 10)
 
 Pixels = npt.NDArray[np.uint8]
 """Grey or RGB (H, W, 1 or 3)."""
@@ -31,8 +34,11 @@ def photo(pixels: Pixels) -> Photo:
     if longest > LARGEST:
         width, height = (max(1, round(side * LARGEST / longest)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    contents = BytesIO()
-    picture.save(contents, "JPEG", quality=95 if longest < SMALL else 85, subsampling=0, optimize=True)
+    for quality in (95,) if longest < SMALL else QUALITIES:
+        contents = BytesIO()
+        picture.save(contents, "JPEG", quality=quality, subsampling=0, optimize=True)
+        if contents.tell() <= MOST_BYTES:
+            break
     return Photo(contents.getvalue(), *picture.size)
 
 
