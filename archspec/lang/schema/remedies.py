@@ -84,6 +84,8 @@ def _fits(path: Path, value: Any) -> bool:
     root = spec_schema()
     at = max((i for i, part in enumerate(path) if isinstance(part, int)), default=None)
     schema: Any
+    if path[0] not in root["properties"]:  # of another document, such as a lab
+        return False
     if at is None:
         inner, schema = path[1:], root["properties"][path[0]]
     elif path[0] in ("layers", "blocks"):

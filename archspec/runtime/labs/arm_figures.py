@@ -18,11 +18,18 @@ XLABELS = {"epochs": "epoch", "updates": "updates of the weights", "seconds": "t
 YLABELS = {"train_error": "training error (%)", "train_loss": "training loss (nats)", "test_error": "test error (%)"}
 
 
-def draw(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path) -> Path:
-    """Draw the figure that the lab asks for. Returns its path."""
+def draw(lab: Lab, outcomes: Mapping[str, ArmOutcome], out: Path) -> tuple[Path, ...]:
+    """Draw the figures that the lab asks for, NAME.png and NAME-X.png. Returns their paths."""
     shown = {name: each for name, each in outcomes.items() if lab.arms[name].compared}
-    {"arms": _arms, "tests": _tests, "curves": _curves}[lab.figure.kind](lab, shown, path)
-    return path
+    paths = [out / f"{lab.name}.png"]
+    if lab.figure.kind == "curves":
+        _curves(lab, shown, paths[0], lab.figure.x)
+        for x in lab.figure.also:
+            paths.append(out / f"{lab.name}-{x}.png")
+            _curves(lab, shown, paths[-1], x)
+    else:
+        {"arms": _arms, "tests": _tests}[lab.figure.kind](lab, shown, paths[0])
+    return tuple(paths)
 
 
 def _arms(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path) -> None:
@@ -81,9 +88,9 @@ def _broken(text: str, count: int) -> str:
     return textwrap.fill(text, max(8, 70 // count))
 
 
-def _curves(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path) -> None:
+def _curves(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path, x: str) -> None:
     """The mean curve of each arm, and those of its seeds behind it."""
-    x, y = lab.figure.x, lab.figure.y
+    y = lab.figure.y
     with figure(path, lab.claim, xlabel=lab.figure.xlabel or XLABELS[x], ylabel=YLABELS[y]) as axes:
         ends = {}
         for color, (name, outcome) in zip(COLORS, outcomes.items(), strict=False):
@@ -98,6 +105,8 @@ def _curves(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path) -> None:
             axes.plot(mean_x, mean_y, color=color)
             label = f"{name}, rate {outcome.chosen}" if outcome.chosen else name
             ends[label] = (float(mean_x[-1]), float(mean_y[-1]), color)
+        if x == "updates":
+            axes.set_xscale("log")
         if lab.figure.log:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")

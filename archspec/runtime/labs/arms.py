@@ -191,9 +191,10 @@ class _Job:
     def measure(self, directory: Path, diverged: bool) -> dict[str, Any]:
         """Posteriors in every test condition, and the answers for the training images."""
         model = directory / "last.keras"
-        x, labels = arrays(self.data, "validation", self.context.note)
-        x_train, y_train = arrays(self.data, "train", self.context.note)
-        batch_size = self.context.load(str(directory)).recipe.batch_size
+        network = self.context.load(str(directory))
+        batch_size, channels = network.recipe.batch_size, int(network.graph().input_shape[-1] or 0)
+        x, labels = arrays(self.data, "validation", self.context.note, channels)
+        x_train, y_train = arrays(self.data, "train", self.context.note, channels)
         if diverged:  # a network of NaN gives no answer: it counts as one that gives every class the same score
             flat = np.ones((len(labels), int(labels.max()) + 1), np.float32)
             tests = {f"test {name}": flat for name in self.lab.tests}

@@ -178,6 +178,9 @@ class LabFigure(Declared):
         "of `curves`: epochs, updates of the weights, or training time",
         "epochs",
     )
+    also: tuple[str, ...] = arg(
+        {"type": "array", "items": choice("epochs", "updates", "seconds")}, "other `x`, each in a figure of its own", ()
+    )
     y: str = arg(
         choice("train_error", "train_loss", "test_error"),
         "of `curves`; errors in percent, losses in nats",
@@ -192,7 +195,9 @@ class LabScale(Declared):
     """What another scale changes."""
 
     seeds: int | None = arg(optional(POSITIVE), "number of seeds", None)
-    images: LabImages | None = arg(one(LabImages), "the images", None)
+    images: LabImages | None = arg(
+        one(LabImages), "the images, instead of those of the lab; `{}` is all of them as they are", None
+    )
     set: Mapping[str, Any] = arg(SETTINGS, "settings of all arms; they replace those of the arms", NOTHING)
     options: Mapping[str, Any] = arg(SETTINGS, "options of the code", NOTHING)
 

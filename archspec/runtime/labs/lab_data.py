@@ -140,10 +140,13 @@ def _fitted(image: Any, side: int) -> Any:
     return image if image.size == (side, side) else ImageOps.fit(image, (side, side), method=2)  # bilinear
 
 
-def arrays(data: str, split: str, note: Callable[[str], None]) -> Split:
-    """The images and labels of a split, decoded. Raises ArchspecError as the data source."""
+def arrays(data: str, split: str, note: Callable[[str], None], channels: int = 3) -> Split:
+    """The images and labels of a split, decoded. Raises ArchspecError as the data source.
+
+    channels: of the network's input, which tells series from images.
+    """
     with os_errors(data):
-        parts = open_source(data, channels=3, report=note)
+        parts = open_source(data, channels=channels, report=note)
         share = 0.2 if parts.validation is None else None
         images = select(parts, split, share, 0, data)
     return pixels(images, None), images.labels

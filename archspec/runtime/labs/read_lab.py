@@ -74,27 +74,32 @@ def read_lab(source: Source) -> Lab:
 
 
 def check_arms(lab: Lab, source: Source, load: Callable[..., Any]) -> None:
-    """Compile the network of each arm with its settings. Raises ArchspecError with all errors, at their lines.
+    """Compile the network of each arm with its settings, at every scale.
+
+    Raises ArchspecError with all errors, at their lines.
 
     load: as `archspec.load`, for networks that are not in the lab.
     """
     document, found = parse_document(source, "lab", KEYS), list[Diagnostic]()
     own = {name: network_spec(name, node) for name, (_, node) in _entries(document, "networks").items()}
+    scales = {"": document.span, **{name: key.span for name, (key, _) in _entries(document, "scales").items()}}
     for name, (key, _) in _entries(document, "arms").items():
         arm = lab.arms[name]
-        settings = {**lab.set, **arm.set, **{word: values[0] for word, values in arm.grid.items()}}
-        with collected(found, key.span):
-            if arm.network in own:
-                params, of_sections = overrides.split(settings)
-                spec = own[arm.network]
-                compile_spec(spec, spec.default, params)
-                recipe = train_section(document) or spec.document
-                overrides.section(recipe, "train", of_sections, {**spec.params, **params})
-            else:
-                network = load(reference(arm.network, source), **settings)
-                _ = network.graph(), network.recipe
+        for scale, span in scales.items():
+            given = {**lab.set, **arm.set, **{word: values[0] for word, values in arm.grid.items()}}
+            settings = given | lab.scaled(scale).set
+            with collected(found, span if scale else key.span):
+                if arm.network in own:
+                    params, of_sections = overrides.split(settings)
+                    spec = own[arm.network]
+                    compile_spec(spec, spec.default, params)
+                    recipe = train_section(document) or spec.document
+                    overrides.section(recipe, "train", of_sections, {**spec.params, **params})
+                else:
+                    network = load(reference(arm.network, source), **settings)
+                    _ = network.graph(), network.recipe
     if found:
-        raise ArchspecError(*merged(found))
+        raise ArchspecError(*merged(dict.fromkeys(found)))
 
 
 def reference(network: str, source: Source) -> str:

@@ -27,7 +27,7 @@ from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.labs.book import write_book
 from archspec.runtime.labs.context import LabContext
 from archspec.runtime.labs.generated import check_generated
-from archspec.runtime.labs.lab import Lab, LabImages
+from archspec.runtime.labs.lab import Lab
 from archspec.runtime.labs.lab_data import lab_data
 from archspec.runtime.labs.pictures import PICTURES
 from archspec.runtime.labs.progress import LabProgress
@@ -100,7 +100,7 @@ def run_lab(source: Source, request: LabRequest, load: Callable[..., Trainable],
     check_arms(lab, source, load)
     scale = lab.scaled(request.scale)
     seeds = request.seeds or scale.seeds or lab.seeds
-    images = _merged(lab.images, scale.images)
+    images = lab.images if scale.images is None else scale.images
     identity = {
         "lab": lab.name,
         "text": source.text,
@@ -151,26 +151,16 @@ def _run(lab: Lab, source: Source, context: LabContext, given: str | Mapping[str
     if verdict != "reproduced" and lab.explanation:
         reason += f". {lab.explanation}"
     columns, rows = compare_arms.table(lab, outcomes)
-    figure = arm_figures.draw(lab, outcomes, context.out / f"{lab.name}.png")
-    figures = (figure,)
+    figures = arm_figures.draw(lab, outcomes, context.out)
     if lab.picture:
-        figures = (figure, context.out / f"{lab.picture}.png")
-        PICTURES[lab.picture](figures[1])
+        figures = (*figures, context.out / f"{lab.picture}.png")
+        PICTURES[lab.picture](figures[-1])
     return LabResult(columns, rows, verdict, reason, differences, figures)
 
 
 def _criterion(result: LabResult) -> str:
     """Of a lab with arms: what each difference must be."""
     return "; ".join(f"{each.what}: {each.criterion}" for each in result.differences)
-
-
-def _merged(images: LabImages, changed: LabImages | None) -> LabImages:
-    """The images of the lab, with what a scale changes; a scale that names no number takes all images."""
-    if changed is None:
-        return images
-    plain = LabImages()
-    kept = {name: value for name, value in vars(changed).items() if value != getattr(plain, name)}
-    return LabImages(**{**vars(images), "train": changed.train, "test": changed.test, **kept})
 
 
 def _claim_folder(out: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:

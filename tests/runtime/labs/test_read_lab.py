@@ -59,6 +59,7 @@ def test_a_lab_is_read_with_its_defaults() -> None:
         ("set: {units: 2}", "set: {unit: 2}", 14, "unknown-parameter", "`unit`"),
         ("set: {units: 2}", "set: {train.epochs: none}", 14, "wrong-type", "`epochs`"),
         ("set: {units: 2}", "set: {units: 0}", 10, "wrong-value", "`units` of `dense`"),
+        ("compare:", "scales: {tiny: {set: {unit: 2}}}\ncompare:", 15, "unknown-parameter", "`unit`"),
         ("second: one", "second: three", 16, "lab", "there is no arm `three`"),
         ("second: one", "beyond: shifted", 16, "lab", "there is no test condition `shifted`"),
         ("second: one", "measure: accuracy", 16, "lab", "this comparison has one side only"),
