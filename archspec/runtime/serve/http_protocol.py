@@ -26,6 +26,8 @@ class GuardedProtocol(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _waits_for = ""
     _stalled: asyncio.TimerHandle | None = None
+    _lingers = False
+    """Whether the answer was the last one, and what the client still sends is dropped."""
 
     @property
     def _limits(self) -> Limits:
@@ -46,6 +48,8 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._lingers:
+            return
         super().data_received(data)
         self._watch()
 
@@ -91,9 +95,18 @@ class GuardedProtocol(H11Protocol):
             self._stalled.cancel()
             self._stalled = None
 
+    def shutdown(self) -> None:
+        """The server stops."""
+        if self._lingers:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends nothing more. It may still read the answer to a complete request."""
         cycle = self.cycle
+        if self._lingers:
+            return False
         if cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False
             if not cycle.more_body:
@@ -124,4 +137,10 @@ class GuardedProtocol(H11Protocol):
         with contextlib.suppress(h11.LocalProtocolError):
             for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        # closed at once, with bytes of the client unread, the connection would be reset and the answer lost
+        self._lingers = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(self._limits.linger_seconds, self.transport.close)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()

@@ -26,6 +26,7 @@ from archspec.runtime.serve.loaded_version import LoadedVersion, load_version
 from archspec.runtime.serve.metrics import Metrics
 from archspec.runtime.serve.model_source import ModelSource, model_source
 from archspec.runtime.serve.model_store import ModelStore
+from archspec.runtime.system.tensorflow_import import native_messages_discarded
 
 BACKLOG = 128
 
@@ -195,5 +196,6 @@ def serve(path: Path, options: ServeOptions) -> None:
             options.report(
                 "warning: everyone who can reach this machine can use the server: it has no passwords and no encryption"
             )
-        with model_source(path, options.name, options.report) as source:
+        with model_source(path, options.name, options.report) as source, native_messages_discarded():
+            # libjpeg writes a line for every damaged image that a client sends
             Server(source, options, bound).run()

@@ -60,14 +60,28 @@ def native_messages_dropped() -> Iterator[IO[bytes]]:
 
     Yields the file that receives the messages.
     """
+    with tempfile.TemporaryFile() as dropped, _native_messages_to(dropped):
+        yield dropped
+
+
+@contextlib.contextmanager
+def native_messages_discarded() -> Iterator[None]:
+    """As `native_messages_dropped`, but nothing is kept, however many messages there are: for a server."""
+    with open(os.devnull, "wb") as nothing, _native_messages_to(nothing):
+        yield
+
+
+@contextlib.contextmanager
+def _native_messages_to(file: IO[bytes]) -> Iterator[None]:
+    """Let native libraries write to a file, and Python to standard error."""
     stream = sys.stderr
-    with tempfile.TemporaryFile() as dropped, _descriptor_2_redirected(dropped) as original:
+    with _descriptor_2_redirected(file) as original:
         if original is None or not _is_descriptor_2(stream):
-            yield dropped
+            yield
             return
         given = (stream.encoding, stream.errors)
         with open(original, "w", 1, *given, closefd=False) as same, contextlib.redirect_stderr(same):
-            yield dropped
+            yield
 
 
 COLLECTION = (700, 10, 10)

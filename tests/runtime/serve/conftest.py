@@ -34,11 +34,25 @@ class Exports:
     """The files of one network."""
 
     folder: Path
-    """`model.keras`, `images/*`, and the exports `saved`, `onnx`, `litert` and `keras`."""
+    """`model.keras`, `images/*`, and the exports."""
 
     @property
     def model(self) -> Path:
         return self.folder / "model.keras"
+
+    def saved(self, name: str = "saved") -> Path:
+        """The export of that name, made when it is first needed: `saved`, `keras`, `onnx` or `litert`."""
+        folder = self.folder / name
+        if not folder.exists():
+            with pytest.MonkeyPatch.context() as patch:
+                if name == "litert":  # here: another process would import TensorFlow for seconds
+                    patch.setattr(
+                        "archspec.runtime.export.pixel_function.run_program",
+                        lambda program, request: runpy.run_path(str(program))["main"](request),
+                    )
+                format = "savedmodel" if name == "saved" else name
+                archspec.export(self.model, folder, format=format, verify=False)
+        return folder
 
     @property
     def images(self) -> dict[str, bytes]:
@@ -80,19 +94,11 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
     (folder / "small.yaml").write_text(SPEC)
     archspec.load(str(folder / "small.yaml")).save(folder / "model.keras")
     write_images(folder / "images")
-    for name, format in (("saved", "savedmodel"), ("keras", "keras"), ("onnx", "onnx"), ("litert", "litert")):
-        with pytest.MonkeyPatch.context() as patch:
-            if format == "litert":  # here: another process would import TensorFlow for seconds
-                patch.setattr(
-                    "archspec.runtime.export.pixel_function.run_program",
-                    lambda program, request: runpy.run_path(str(program))["main"](request),
-                )
-            archspec.export(folder / "model.keras", folder / name, format=format, verify=False)
     return Exports(folder)
 
 
 @pytest.fixture(scope="session")
 def served(exports: Exports) -> Iterator[Running]:
     """The SavedModel."""
-    with running(exports.folder / "saved") as found:
+    with running(exports.saved()) as found:
         yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -86,7 +87,8 @@ class Running:
         with self.connection() as connection:
             connection.sendall(data)
             if half_closed:
-                connection.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(OSError):  # the server has closed the connection
+                    connection.shutdown(socket.SHUT_WR)
             return answer_of(connection)
 
 

@@ -38,7 +38,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, exports: Exports) -> Path:
 
 @pytest.fixture(scope="module")
 def named(exports: Exports) -> Iterator[Running]:
-    with running(exports.folder / "litert", name="served") as found:
+    with running(exports.saved("litert"), name="served") as found:
         yield found
 
 

@@ -29,7 +29,7 @@ def image_request(images: list[bytes]) -> dict[str, object]:
 def test_every_format_answers_as_predict(name: str, exports: Exports) -> None:
     """The same order of classes, and the probabilities to 1e-6, for images of several formats and sizes."""
     expected, images = exports.predicted(), exports.images
-    with running(exports.folder / name) as server:
+    with running(exports.saved(name)) as server:
         rows = server.post(f"/v1/models/{name}:predict", image_request(list(images.values()))).json["predictions"]
         uploaded = server.upload("/predict?top=5", images).json["predictions"]
     assert [each["file"] for each in uploaded] == list(images)
@@ -155,7 +155,7 @@ def test_forms_and_bare_images_are_accepted_and_others_not(served: Running, expo
 def test_large_requests_are_refused_before_they_are_read(exports: Exports) -> None:
     """By their declared length, while they are read, and after decompression."""
     path, mib = "/v1/models/saved:predict", 2**20
-    with running(exports.folder / "saved", limits=Limits(body=mib, queue=4)) as server:
+    with running(exports.saved(), limits=Limits(body=mib, queue=4)) as server:
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\n"
         found = server.raw(f"{head}Content-Length: {10**9}\r\n\r\n".encode())
         assert (found.status, "larger than 1 MiB" in found.error) == (413, True)
@@ -177,7 +177,7 @@ def test_large_requests_are_refused_before_they_are_read(exports: Exports) -> No
 
 def test_a_new_version_is_served_and_the_old_one_forgotten(exports: Exports, tmp_path: Path) -> None:
     """Requests meet one of the two all the time."""
-    shutil.copytree(exports.folder / "saved", tmp_path / "saved")
+    shutil.copytree(exports.saved(), tmp_path / "saved")
     x = {"instances": np.zeros((1, 12, 10, 3)).tolist()}
     with running(tmp_path / "saved") as server:
         archspec.export(exports.model, tmp_path / "saved", verify=False, optimize=True)
