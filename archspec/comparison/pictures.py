@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from archspec.comparison.facts import ErrorFigure, NetworkFacts
 from archspec.diagnostics import counted
 from archspec.drawings import svg
-from archspec.drawings.chart import CHART_STYLE, HUES, SIZE, Ball, Chart, axis_of, labels
+from archspec.drawings.chart import CHART_STYLE, HUES, SIZE, Ball, Chart, ChartAxis, axis_of, labels
 from archspec.drawings.drawing import Drawing
 from archspec.drawings.font import shortened, text_width
 from archspec.format import count, throughput
@@ -46,7 +46,7 @@ def pictures(networks: Sequence[NetworkFacts]) -> dict[str, Drawing]:
                 found[f"accuracy-and-macs{suffix}"] = accuracy_and_macs(name, with_macs)
             found[f"information-density{suffix}"] = information_density(name, each)
     winners = [(network, figure) for network in networks for figure in network.figures if figure.year]
-    if winners:
+    if len({network.name for network, _ in winners}) > 1:
         found["revolution-of-depth"] = revolution_of_depth(winners)
     if networks:
         found["cost-by-depth"] = cost_by_depth(networks)
@@ -73,7 +73,7 @@ def accuracy_and_macs(data: str, found: Found) -> Drawing:
         700,
         470,
         axis_of("MACs of one image (logarithmic)", macs, log=True),
-        axis_of("top-1 accuracy, %", accuracies),
+        _with_room(axis_of("top-1 accuracy, %", accuracies), LARGEST / 470),
     )
     most = max(network.params for network, _ in found)
     hues = {family: HUES[i % len(HUES)] for i, family in enumerate(dict.fromkeys(_family(n) for n, _ in found))}
@@ -91,6 +91,12 @@ def accuracy_and_macs(data: str, found: Found) -> Drawing:
     parts += _sizes(most, chart.left + 380, 616)
     title = f"Accuracy and cost on {data}"
     return Drawing(title, "".join([_title(title), *parts]), 910, 710, STYLE)
+
+
+def _with_room(axis: ChartAxis, share: float) -> ChartAxis:
+    """A longer axis of percentages, so that a ball at an end does not leave the chart."""
+    room = (axis.high - axis.low) * share
+    return ChartAxis(axis.title, max(axis.low - room, 0.0), axis.high + room)
 
 
 def _family(network: NetworkFacts) -> str:
@@ -185,11 +191,15 @@ def revolution_of_depth(winners: Found) -> Drawing:
         parts.append(
             svg.rect(x - 32, top + height - high, 64, high, class_=_mark(figure), fill=HUES[0], stroke=HUES[0])
         )
-        parts.append(svg.text(x, top + height - high - 6, f"{figure.top5_error:g} %", SIZE, text_anchor="middle"))
+        y = top + height * (1 - network.depth / deepest)
+        above = top + height - high - 6
+        inside = abs(above - (y - 10)) < SIZE + 3  # where the number of layers is
+        at = above + 24 if inside else above
+        parts.append(svg.text(x, at, f"{figure.top5_error:g} %", SIZE, text_anchor="middle"))
         parts.append(svg.text(x, top + height + 18, network.name, SIZE, text_anchor="middle"))
         when = f"{figure.data}, {figure.year}"
         parts.append(svg.text(x, top + height + 34, when, SIZE - 1.5, text_anchor="middle", class_="faint"))
-        points.append((x, top + height * (1 - network.depth / deepest)))
+        points.append((x, y))
     parts.append(svg.line([(left, top + height), (left + width, top + height)], 0, class_="axis"))
     if len(points) > 1:
         parts.append(svg.line(points, 0, fill="none", stroke=HUES[1], stroke_width=2.0))

@@ -155,7 +155,8 @@ def grouped(runs: Sequence[RunRecord]) -> list[RunGroup]:
     different = recipe_differences(runs)
     found = []
     for (name, _, _), members in groups.items():
-        values = [f"{key}={shown(flat(members[0].recipe).get(key))}" for key in different]
+        recipe = flat(members[0].recipe)
+        values = [f"{key}={shown(recipe[key])}" for key in different if recipe.get(key) is not None]
         many = sum(other == name for other, _, _ in groups) > 1
         label = f"{name}, {', '.join(values)}" if many and values else name
         found.append(RunGroup(f"{label} ({len(members)} seeds)" if len(members) > 1 else label, tuple(members)))

@@ -14,6 +14,9 @@ SIZE = 11.0
 TICKS = 6
 """About as many ticks has an axis."""
 
+FURTHER = 0.06
+"""How much of a label may cover a ball before the next place is better."""
+
 CHART_STYLE = (
     ".leader{stroke:#8b949e;stroke-width:.7}.grid{stroke:#d0d7de;stroke-width:.6}.axis{stroke:#6e7781;stroke-width:.9;fill:none}"
     "@media (prefers-color-scheme:dark){.grid{stroke:#30363d}.axis{stroke:#8b949e}}"
@@ -103,6 +106,9 @@ class Chart:
         yield svg.text(right, low + 34, self.x.title, SIZE, text_anchor="end", class_="faint")
 
 
+Corners = tuple[float, float, float, float]
+
+
 class Ball(NamedTuple):
     """A circle with its label."""
 
@@ -113,18 +119,33 @@ class Ball(NamedTuple):
 
 
 def labels(balls: Sequence[Ball], left: float, right: float) -> Iterator[str]:
-    """The labels next to their balls, where they cover neither another label nor the middle of a ball."""
+    """The labels next to their balls, where they cover neither another label nor the middle of a ball.
+
+    Of the places that are left, a near one that covers little of the other balls.
+    """
+    squares = {ball: _square(ball) for ball in balls}
     taken = [(ball.x - 4, ball.y - 4, ball.x + 4, ball.y + 4) for ball in balls]
     for ball in sorted(balls, key=lambda each: -each.radius):
         wide = text_width(ball.label, SIZE)
         places = list(_places(ball, wide))
         free = [each for each in places if left <= each[0] and each[2] <= right and not _hits(each, taken)]
-        x, y, to_x, to_y = free[0] if free else min(places, key=lambda each: _covered(each, taken))
+        others = [square for other, square in squares.items() if other != ball]
+        costs = [_covered(each, others) / (wide * SIZE) + FURTHER * place for place, each in enumerate(free)]
+        if free:
+            x, y, to_x, to_y = free[costs.index(min(costs))]
+        else:
+            x, y, to_x, to_y = min(places, key=lambda each: _covered(each, taken))
         taken.append((x, y, to_x, to_y))
         if not ball.x - ball.radius - 6 <= x <= ball.x + ball.radius + 6 or _apart(y, to_y, ball):
             start = min(max(ball.x, x), to_x), min(max(ball.y, y), to_y)
             yield svg.line([(ball.x, ball.y), start], 0, class_="leader")
         yield svg.text(x, to_y - 3, ball.label, SIZE)
+
+
+def _square(ball: Ball) -> Corners:
+    """The square of about the area of a ball."""
+    half = 0.88 * ball.radius
+    return ball.x - half, ball.y - half, ball.x + half, ball.y + half
 
 
 def _apart(high: float, low: float, ball: Ball) -> bool:
@@ -142,9 +163,6 @@ def _places(ball: Ball, wide: float) -> Iterator[tuple[float, float, float, floa
             yield ball.x - reach - wide, ball.y - high / 2 + shift, ball.x - reach, ball.y + high / 2 + shift
         yield ball.x - wide / 2, ball.y - reach - high, ball.x + wide / 2, ball.y - reach
         yield ball.x - wide / 2, ball.y + reach, ball.x + wide / 2, ball.y + reach + high
-
-
-Corners = tuple[float, float, float, float]
 
 
 def _hits(box: Corners, others: Sequence[Corners]) -> bool:

@@ -34,12 +34,22 @@ class BarPanel(NamedTuple):
     family: str
     value: Callable[[SummaryRow], int]
     text: Callable[[int], str]
+    total: Callable[[Graph], int | None]
+    """As `archspec summarize` prints it."""
+    note: str = "in total"
 
 
 PANELS = (
-    BarPanel("parameters", "dense", lambda row: row.params, count),
-    BarPanel("MACs of one image", "convolution", lambda row: row.macs or 0, count),
-    BarPanel("memory of the outputs, float32", "pooling", lambda row: row.activation_bytes or 0, byte_size),
+    BarPanel("parameters", "dense", lambda row: row.params, count, lambda graph: graph.params),
+    BarPanel("MACs of one image", "convolution", lambda row: row.macs or 0, count, lambda graph: graph.macs),
+    BarPanel(
+        "memory of the outputs, float32",
+        "pooling",
+        lambda row: row.activation_bytes or 0,
+        byte_size,
+        lambda graph: graph.activation_bytes,
+        "in total, with the input",
+    ),
 )
 
 
@@ -57,9 +67,9 @@ def draw(graphs: Sequence[Graph], depth: int | None = None) -> Drawing:
     for place, panel in enumerate(PANELS):
         x = left + place * (BAR + VALUE)
         values = [panel.value(row) for row in found]
-        total, most = sum(values), max(values)
+        total, most = panel.total(graph) or sum(values), max(values)
         parts.append(svg.text(x, top - 26, panel.heading, SIZE, font_weight="bold"))
-        parts.append(svg.text(x, top - 11, f"{panel.text(total)} in total", SIZE, class_="faint"))
+        parts.append(svg.text(x, top - 11, f"{panel.text(total)} {panel.note}", SIZE, class_="faint"))
         for number, value in enumerate(values):
             y = top + STEP * number
             length = BAR * value / most if most else 0

@@ -34,6 +34,11 @@ def test_bars_are_the_numbers_of_summarize(reference: str) -> None:
         [row.activation_bytes for row in rows],
     ]
     assert [sum(panel) for panel in panels] == [graph.params, graph.macs, outputs]
+    totals = [each.text for each in root.iter(f"{SVG}text") if each.text and " in total" in each.text]
+    printed = archspec.summarize(reference, depth=1).render().splitlines()
+    memory = next(line.split()[1] for line in printed if line.startswith("memory"))
+    assert totals[2].startswith(f"{memory} ")
+    assert totals[2].endswith("in total, with the input")
     for panel in range(3):
         lengths = [float(each.get("width", 0)) for each in bars[panel * len(rows) : (panel + 1) * len(rows)]]
         for length, value in zip(lengths, panels[panel], strict=True):
