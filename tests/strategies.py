@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from archspec.api import Network
 from archspec.declare import Argument, arguments
 from archspec.diagnostics import ArchspecError, Source
-from archspec.lang.schema.spec_schema import SHORTCUTS
+from archspec.lang.schema.structures import SHORTCUTS
 from archspec.lang.spec.spec import parse
 from archspec.ops import OPS, merges
 
@@ -174,7 +174,15 @@ class Items:
 
     def motif(self) -> list[Json]:
         """Some items that belong together."""
-        kinds = [self.operator] * 4 + [self.call, self.residual, self.branches, self.fork, self.squeeze, self.share]
+        kinds = [self.operator] * 4 + [
+            self.call,
+            self.residual,
+            self.branches,
+            self.fork,
+            self.squeeze,
+            self.share,
+            self.parts,
+        ]
         kinds += [self.row] * 2 * bool(self.variants)
         drawn = self.one_of(*kinds)()
         return drawn if isinstance(drawn, list) else [self.modified(drawn)]
@@ -269,8 +277,23 @@ class Items:
         head, keep = self.one_of(*merges(), "concat"), self.often()
         given = {argument.name: self.argument(argument) for argument in arguments(OPS[head]) if self.sometimes()}
         for name in self.random.sample(["left", "right", "0", "pool"], self.one_of(2, 3)):
-            given[name] = [self.keeping()] if keep else self.items(0, 2)
+            inside = [self.keeping()] if keep else self.items(0, 2)
+            given[name] = inside if not self.sometimes() else self.copied(inside)
         return {head: given}
+
+    def copied(self, layers: list[Json]) -> Json:
+        """A branch in copies, or with a condition."""
+        branch: dict[str, Json] = {"layers": layers}
+        if self.often():
+            branch["repeat"] = self.one_of(0, 1, 2, "$n")
+        if self.often():
+            branch["when"] = self.one_of("$flag", "$(not flag)", True)
+        return branch
+
+    def parts(self) -> list[Json]:
+        """Consecutive channels, and a merge of them."""
+        split = {"name": "split", "parts": {"one": self.one_of(1, 2, "$f"), "other": self.one_of(None, None, 1, 2)}}
+        return [split, {self.one_of(*merges(), "concat"): None, "from": ["split/one", "split/other"]}]
 
     def fork(self) -> list[Json]:
         """Layers that read others by name, and a merge of both."""

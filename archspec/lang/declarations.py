@@ -89,6 +89,27 @@ def with_expressions(fragment: Mapping[str, Any]) -> Json:
     return or_expression(inner)
 
 
+REPEAT: Json = {
+    **or_expression({"type": "integer", "minimum": 0}),
+    "description": "number of copies, each reading the one before; 0 leaves the layer out",
+}
+WHEN: Json = {**or_expression({"type": "boolean"}), "description": "keep this layer only if the expression is true"}
+BRANCH: Json = {
+    "description": "a list of layers, or {repeat: number of copies, when: whether to keep it, layers: [...]}",
+    "if": {"type": "object"},
+    "then": {
+        "required": ["layers"],
+        "additionalProperties": False,
+        "properties": {
+            "repeat": {**REPEAT, "description": "number of copies of the branch, side by side; `$copy` is the number"},
+            "when": {**WHEN, "description": "keep the branch only if the expression is true"},
+            "layers": {**LAYERS, "description": "the layers of the branch"},
+        },
+    },
+    "else": LAYERS,
+}
+
+
 def head(declared: type[Declared], *, branches: bool = False) -> Json:
     """The value after a name: a mapping of arguments, the first argument as a bare value, or nothing.
 
@@ -101,7 +122,7 @@ def head(declared: type[Declared], *, branches: bool = False) -> Json:
             argument.name: {"description": describe(argument), **with_expressions(argument.schema)}
             for argument in given
         },
-        "additionalProperties": LAYERS if branches else False,
+        "additionalProperties": BRANCH if branches else False,
     }
     if branches:
         mapping["propertyNames"] = {"pattern": NAME}

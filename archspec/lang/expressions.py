@@ -8,27 +8,19 @@ Numbers are bounded, so `9**9**9` is an error at once, and so are lists, which c
 from __future__ import annotations
 
 import ast
-import math
 import operator
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
-from archspec.diagnostics import Span, did_you_mean, fail, listed, short
-
-T = TypeVar("T")
+from archspec.diagnostics import Span, did_you_mean, fail, listed
+from archspec.lang.expression_functions import FUNCTIONS, call, item, number, section, shown, too_large
+from archspec.lang.expression_functions import ExpressionError as ExpressionError
+from archspec.lang.expression_functions import bounded as bounded
 
 MAX_LENGTH = 300
-
-
-class ExpressionError(ValueError):
-    """An invalid expression: error code, message and, if known, the remedy."""
-
-    def __init__(self, message: str, code: str = "expression", help: str | None = None) -> None:
-        super().__init__(message)
-        self.message, self.code, self.help = message, code, help
 
 
 def is_expression(value: Any) -> bool:
@@ -57,28 +49,6 @@ COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.GtE: operator.ge,
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
-}
-
-
-def make_divisible(value: float, divisor: int) -> int:
-    """The multiple of `divisor` nearest to a number of channels, never less than 90 % of it, and at least one.
-
-    As in the code of MobileNetV2 and EfficientNet (Sandler et al. 2018; Tan & Le 2019, section 3.3).
-    """
-    if isinstance(divisor, float) or divisor < 1:
-        raise ExpressionError(f"the divisor of `make_divisible` must be an integer of at least 1, but is `{divisor}`")
-    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * value else rounded
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "min": min,
-    "max": max,
-    "sum": sum,
-    "round": round,
-    "ceil": math.ceil,
-    "floor": math.floor,
-    "make_divisible": make_divisible,
 }
 
 
@@ -143,7 +113,18 @@ def parsed(text: str) -> ast.expr:
     return tree
 
 
-_PARTS = (ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.List, ast.Tuple, ast.Subscript)
+_PARTS = (
+    ast.Name,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.IfExp,
+    ast.List,
+    ast.Tuple,
+    ast.Subscript,
+    ast.Slice,
+)
 _SIGNS: tuple[type[ast.AST], ...] = (
     ast.USub,
     ast.UAdd,
@@ -177,7 +158,7 @@ def _check(node: ast.AST) -> None:
         case _ if not isinstance(node, _PARTS):
             raise ExpressionError(
                 f"`{ast.unparse(node)}` is not allowed in an expression",
-                help=f"use arithmetic, comparison, `a if b else c`, list indexing, {listed(FUNCTIONS)}",
+                help=f"use arithmetic, comparison, `a if b else c`, list indexing and slicing, {listed(FUNCTIONS)}",
             )
 
 
@@ -190,11 +171,6 @@ def _sign(node: ast.AST) -> str:
 
 
 # ---- values --------------------------------------------------------------------------------------------------------
-
-LARGEST = 10**15
-MAX_ITEMS = 1000  # of a list, with those of the lists inside it
-MAX_LEVELS = 8  # of lists inside lists
-MAX_TEXT = 1000
 
 
 def value_of(value: Any, names: Mapping[str, Any], span: Span | None = None, what: str = "") -> Any:
@@ -219,7 +195,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     try:
         return _value(tree, names)
     except OverflowError:
-        raise _too_large() from None
+        raise too_large() from None
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -233,8 +209,8 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.BinOp(left=left, op=op, right=right):
             return bounded(_arithmetic(op, _value(left, names), _value(right, names)))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-            number = _number(_value(operand, names))
-            return -number if isinstance(sign, ast.USub) else number
+            value = number(_value(operand, names))
+            return -value if isinstance(sign, ast.USub) else value
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _value(operand, names)
         case ast.BoolOp(op=op, values=values):
@@ -250,50 +226,18 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return _value(body if _value(test, names) else orelse, names)
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
             return bounded([_value(part, names) for part in parts])
+        case ast.Subscript(value=of, slice=ast.Slice(lower=start, upper=stop, step=step)):
+            ends = [None if end is None else _value(end, names) for end in (start, stop, step)]
+            return section(_value(of, names), ends)
         case ast.Subscript(value=of, slice=index):
-            return _item(_value(of, names), _value(index, names))
+            return item(_value(of, names), _value(index, names))
         case ast.Call(func=ast.Name(id=function), args=args):
-            return bounded(_call(function, [_value(part, names) for part in args]))
+            return bounded(call(function, [_value(part, names) for part in args]))
     raise AssertionError(f"`parsed` let {ast.dump(node)} through")
 
 
-def bounded(value: T) -> T:
-    """The value. Raises ExpressionError (expression-too-large) for a number, list or text over the limits."""
-    if isinstance(value, (int, float)):
-        if not abs(value) <= LARGEST:
-            raise _too_large()
-    elif isinstance(value, (list, tuple)):
-        count = 0
-        level: list[Any] = [value]
-        for _ in range(MAX_LEVELS):
-            count += sum(map(len, level))
-            if count > MAX_ITEMS:
-                raise ExpressionError(f"a list here has more than {MAX_ITEMS:,} values", "expression-too-large")
-            level = [each for items in level for each in items if isinstance(each, (list, tuple))]
-            if not level:
-                return value
-        raise ExpressionError(f"lists are nested more than {MAX_LEVELS} levels deep here", "expression-too-large")
-    elif isinstance(value, str) and len(value) > MAX_TEXT:
-        raise ExpressionError(f"a text here has more than {MAX_TEXT:,} characters", "expression-too-large")
-    return value
-
-
-def _too_large() -> ExpressionError:
-    return ExpressionError("a number in this expression is larger than 10^15", "expression-too-large")
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ExpressionError(f"arithmetic needs numbers, but got {_shown(value)}")
-    return value
-
-
-def _shown(value: Any) -> str:
-    return "nothing (null)" if value is None else f"`{short(value)}`"
-
-
 def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
-    a, b = _number(a), _number(b)
+    a, b = number(a), number(b)
     if isinstance(op, (ast.Div, ast.FloorDiv, ast.Mod)) and b == 0:
         raise ExpressionError("division by zero", "division-by-zero")
     if isinstance(op, ast.Div):
@@ -315,33 +259,6 @@ def _compare(left: Any, ops: list[ast.cmpop], rights: list[Any]) -> bool:
             if not COMPARISON[type(op)](left, right):
                 return False
         except TypeError:
-            raise ExpressionError(f"{_shown(left)} and {_shown(right)} cannot be compared") from None
+            raise ExpressionError(f"{shown(left)} and {shown(right)} cannot be compared") from None
         left = right
     return True
-
-
-def _item(of: Any, index: Any) -> Any:
-    if not isinstance(of, (list, tuple)):
-        raise ExpressionError(f"only a list can be indexed, but this is {_shown(of)}")
-    if isinstance(index, bool) or not isinstance(index, int):
-        raise ExpressionError(f"an index must be an integer, but is {_shown(index)}")
-    if not -len(of) <= index < len(of):
-        raise ExpressionError(f"index {index} is out of range for a list of {len(of)}")
-    return of[index]
-
-
-def _call(function: str, args: list[Any]) -> Any:
-    numbers = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
-    for number in numbers:
-        _number(number)
-    if function == "make_divisible":
-        if len(args) != 2:
-            raise ExpressionError("`make_divisible` takes a number and a divisor")
-        return make_divisible(*args)
-    if function in ("min", "max", "sum"):
-        if not numbers:
-            raise ExpressionError(f"`{function}` needs at least one number")
-        return FUNCTIONS[function](numbers)
-    if len(args) != 1 or numbers is not args:
-        raise ExpressionError(f"`{function}` takes one number")
-    return FUNCTIONS[function](args[0])

@@ -18,7 +18,8 @@ from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Source
 from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
-from archspec.lang.schema.spec_schema import MODIFIERS, spec_schema
+from archspec.lang.schema.spec_schema import spec_schema
+from archspec.lang.schema.structures import MODIFIERS
 from archspec.ops import OPS
 from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS

@@ -20,7 +20,8 @@ from archspec import api
 from archspec.diagnostics import ArchspecError, Source, render
 from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
-from archspec.lang.schema.spec_schema import MODIFIERS, spec_schema
+from archspec.lang.schema.spec_schema import spec_schema
+from archspec.lang.schema.structures import MODIFIERS
 from archspec.ops import OPS
 from tests.examples.specs import BAD, GOOD
 

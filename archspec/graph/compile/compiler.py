@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
+from archspec.graph.compile.blocks import call_block
+from archspec.graph.compile.branches import OF_ONE, branches, parts
 from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.parameters import Names, input_shapes, parameters
@@ -19,9 +21,9 @@ from archspec.graph.compile.reuse import Run, reuse_of, since
 from archspec.graph.compile.share import call_again, shared_with, tie
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
-from archspec.lang.document.nodes import ScalarNode
+from archspec.lang.document.nodes import MappingNode, ScalarNode
 from archspec.lang.expressions import is_expression
-from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
+from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.names import not_found
 from archspec.lang.spec.spec import Spec
 from archspec.ops import OPS, is_merge
@@ -59,6 +61,7 @@ class Compiler:
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
         self.nesting = self.steps = 0
+        self.inside: list[tuple[str, str]] = []  # the blocks that are being expanded, with their arguments
         self.sharing = 0  # the calls with `share` that are being expanded
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
@@ -89,15 +92,17 @@ class Compiler:
         self.nesting += 1
         for item in items:
             if self.nesting > MAX_NESTING:
-                raise self.builder.error(
-                    "too-deep", f"layers are nested more than {MAX_NESTING} levels deep", item.span
-                )
-            above = self._item(item, above, self._with_shape(names, above[0]) if top else names, scope)
+                names_ = [name for name, _ in self.builder.calls]
+                again = next((name for name in names_ if names_.count(name) > 1), None)
+                help = f"the block `{again}` calls itself: let `when` leave out the call in the end" if again else None
+                fact = f"layers are nested more than {MAX_NESTING} levels deep"
+                raise self.builder.error("too-deep", fact, item.span, help=help)
+            above = self._item(item, above, self.with_shape(names, above[0]) if top else names, scope)
         self.nesting -= 1
         return above[0]
 
     def _item(self, item: LayerSpec, above: Flow, names: Names, scope: Scope) -> Flow:
-        self._step(item)
+        self.step(item)
         if item.head == "row":
             cell = item.cells[self.column]
             self.builder.numbered += bool(self.builder.calls)  # the blocks of other variants have other cells
@@ -115,13 +120,22 @@ class Compiler:
             return (residual(self, item, inputs[0], names, scope), *inputs)
         path, mark = self._path(item, scope), self.builder.mark()
         x = self._copy(item, inputs, names, scope, path, first=True)
-        if item.head not in OPS:  # an operator is registered as it is added
+        if path not in self.builder.outputs:  # an operator is registered as it is added
             self.builder.register(path, x)
         if item.head not in OPS or item.branches:
             self.builder.enclose(mark, path, inputs, x)
-        return (x, *inputs)
+        return (*self._returned(item, path, x), *inputs)
 
-    def _step(self, item: LayerSpec) -> None:
+    def _returned(self, item: LayerSpec, path: str, x: int) -> Flow:
+        """The outputs of a layer at a path, the main one first."""
+        block = self.spec.blocks.get(item.head)
+        if item.head == "parts" and isinstance(item.value, MappingNode):
+            names = list(item.value.entries)
+        else:
+            names = [name.text for name in block.outputs] if block else []
+        return tuple([self.builder.outputs[f"{path}/{name}"] for name in names]) or (x,)
+
+    def step(self, item: LayerSpec) -> None:
         self.steps += 1
         self.builder.spend(STEP, item.span)
         if self.steps > MAX_STEPS:
@@ -214,13 +228,13 @@ class Compiler:
                 x = builder.clone(last, path, inputs)
             else:
                 if number > 1:
-                    self._step(item)
+                    self.step(item)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
             builder.enclose(mark, path, inputs, x)
             same_as_next = self.clones and (number > 1 or item.first is None)
             last = since(mark, builder, path, inputs, x) if same_as_next else None
-            flow = (x, *inputs)
+            flow = (*self._returned(item, path, x), *inputs)
             inputs = flow[: len(inputs)]
         if count:
             builder.register(base, flow[0])
@@ -251,15 +265,16 @@ class Compiler:
             return inputs[0]
         if item.head == "residual":
             return residual(self, item, inputs[0], names, scope.inner(path))
+        if item.head == "parts":
+            return parts(self, item, inputs[0], names, path)
         call = self._arguments(item, first)
         if item.head in self.spec.blocks:
-            return self._call_block(call, inputs, names, scope, path)
+            return call_block(self, call, inputs, names, scope, path)
         if item.branches:
-            inputs = tuple(
-                self.layers(layers, inputs[:1], names, scope.inner(f"{path}/{branch}"))
-                for branch, layers in item.branches.items()
-            )
-        return self.builder.add(item.head, self._values(call, names), inputs, path, item.span, call.places)
+            inputs = branches(self, item, inputs, names, scope, path)
+            if len(inputs) == 1 and item.head in OF_ONE:
+                return inputs[0]
+        return self.builder.add(item.head, self.values_of(call, names), inputs, path, item.span, call.places)
 
     def _arguments(self, item: LayerSpec, first: bool) -> CallArguments:
         """The arguments of a layer, prepared once; `first` adds to those of the first copy."""
@@ -271,56 +286,16 @@ class Compiler:
             call = self.reuse.calls[key] = prepare(item, key[1], known, self.builder.error)
         return call
 
-    def _values(self, call: CallArguments, names: Names) -> dict[str, Any]:
+    def values_of(self, call: CallArguments, names: Names) -> dict[str, Any]:
         """The values of the arguments of a call."""
         if not call.open:
             return call.fixed
         self.builder.spend(STEP * len(call.open), call.item.span)
         return {**call.fixed, **{word: freeze(self.values.of(node, names)) for word, node in call.open}}
 
-    def _call_block(self, call: CallArguments, inputs: Flow, names: Names, scope: Scope, path: str) -> int:
-        """Expand a call of a block, or clone an earlier one that is like it."""
-        item, builder, block = call.item, self.builder, self.spec.blocks[call.item.head]
-        values = self._values(call, names)
-        key = (block.name, bool(item.name), repr(values), tuple([builder.shape(i) for i in inputs]), self.visible)
-        run = self.reuse.runs.get(key) if self.clones else None
-        if run:
-            return builder.clone(run, path, inputs)
-        mark = builder.mark()
-        for name, index in zip(block.inputs, inputs, strict=False):
-            builder.register(f"{path}/{name}", index)
-        # the path has the name, then the block: conv3_x/2/bottleneck
-        inside = f"{path}/{item.head}" if item.name else path
-        x = self._block(block, item, values, inputs, scope.inner(inside))
-        run = since(mark, builder, path, inputs, x)
-        if run and not self.sharing:  # the weights of these layers will belong to others
-            self.reuse.keep(key, run)
-        return x
-
-    def _block(self, block: BlockSpec, item: LayerSpec, values: Names, inputs: Flow, scope: Scope) -> int:
-        calls = self.builder.calls
-        if block.name in [name for name, _ in calls]:
-            cycle = " -> ".join([*[name for name, _ in calls], block.name])
-            raise self.builder.error("block-cycle", f"the block `{block.name}` contains itself: {cycle}", item.span)
-        inner = self._with_shape(self.params, inputs[0])
-        inner["call"] = self.builder.called(block.name)
-        calls.append((block.name, item.span))
-        for parameter in block.parameters:
-            if parameter.name in values:
-                inner[parameter.name] = values[parameter.name]
-            elif parameter.default is not None:
-                inner[parameter.name] = self.values.of(parameter.default, inner)
-            else:
-                raise self.builder.error(
-                    "missing-argument", f"the block `{block.name}` needs the argument `{parameter.name}`", item.span
-                )
-        x = self.layers(block.layers, inputs, inner, scope)
-        calls.pop()
-        return x
-
     # ---- values and names --------------------------------------------------------------------------------------
 
-    def _with_shape(self, names: Names, x: int) -> Names:
+    def with_shape(self, names: Names, x: int) -> Names:
         shape = self.builder.shape(x)
         return {**names, "shape": list(shape), "channels": shape[-1]}
 

@@ -9,7 +9,7 @@ from archspec.graph.compile.builder import Scope
 from archspec.graph.compile.parameters import Names
 from archspec.graph.compile.shortcut import pad, same_shape
 from archspec.lang.document.nodes import MappingNode
-from archspec.lang.schema.spec_schema import SHORTCUTS
+from archspec.lang.schema.structures import SHORTCUTS
 from archspec.lang.spec.layer_spec import LayerSpec
 
 if TYPE_CHECKING:

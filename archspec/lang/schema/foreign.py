@@ -14,7 +14,7 @@ from archspec.declare import Argument, arguments, thaw
 from archspec.lang.document.nodes import TooLargeError, resolve
 from archspec.lang.schema.foreign_names import ARGUMENTS, ELSEWHERE, NEEDLESS, OPERATORS, RECIPES
 from archspec.lang.schema.messages import LEAST_SIDE
-from archspec.lang.schema.spec_schema import MODIFIERS
+from archspec.lang.schema.structures import MODIFIERS
 from archspec.lang.schema.validator import mistakes
 from archspec.ops import OPS, is_merge
 from archspec.plugins import CACHES

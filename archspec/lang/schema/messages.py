@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.declare import Declared, arguments
 from archspec.diagnostics import counted, did_you_mean, listed, plural
-from archspec.lang.declarations import IDENTIFIER, NAME, PATH, TITLE, VARIANT, BareNames, Family
+from archspec.lang.declarations import BRANCH, IDENTIFIER, NAME, PATH, TITLE, VARIANT, BareNames, Family
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.validator import Mistake, Path
 from archspec.ops import OPS, is_merge
@@ -130,6 +130,8 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value:
         from archspec.lang.schema.foreign import unknown_argument
 
         near = unknown_argument(head, name, known, value)
+    if list(known) == list(BRANCH["then"]["properties"]):
+        near = did_you_mean(name, known) or f"the layers of a branch are a list: `{key}: [{name}: ...]`"
     near = near or did_you_mean(name, known) or _of_an_optimizer(name, head, path)
     if head:
         message = f"`{head}` has no argument `{name}`" if known else f"`{head}` takes no arguments"

@@ -12,7 +12,8 @@ from typing import Any
 from archspec.declare import Argument, Declared, arguments, thaw
 from archspec.diagnostics import listed
 from archspec.lang.declarations import default_text, sections_inside
-from archspec.lang.schema.spec_schema import BLOCK, FIGURE, MODIFIERS, PUBLISHED, RESIDUAL, SECTIONS, spec_schema
+from archspec.lang.schema.spec_schema import FIGURE, PUBLISHED, SECTIONS, spec_schema
+from archspec.lang.schema.structures import BLOCK, MODIFIERS, RESIDUAL
 from archspec.lang.schema.validator import Mistake, Path, is_number, mistakes
 
 MAX_SHOWN = 60

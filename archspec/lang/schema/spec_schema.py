@@ -19,16 +19,15 @@ from archspec.lang.declarations import (
     Properties,
     head,
     one_key,
-    or_expression,
     section_schema,
 )
+from archspec.lang.schema.structures import BLOCK, MODIFIERS, OUTPUT, PARTS, RESIDUAL, SIZES
 from archspec.ops import OPS
 from archspec.plugins import CACHES, load_all_plugins
 from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS
 
 SECTIONS = ("train", "evaluate")
-SHORTCUTS = ("identity", "project", "pad", "project_all", "if_same_shape", "none")
 QUANTITIES = ("params", "trainable_params", "macs", "receptive_field", "output_shape")
 SOURCE = {
     "authors": "Simonyan & Zisserman",
@@ -44,29 +43,6 @@ SOURCE = {
     "note": "anything else to know",
 }
 
-MODIFIERS: Json = {
-    "name": {"type": "string", "pattern": NAME, "description": "the name of this layer, used in paths and by `from`"},
-    "from": {
-        "type": ["string", "array"],
-        "pattern": PATH,
-        "items": {"type": "string", "pattern": PATH},
-        "minItems": 1,
-        "description": "the name of the earlier layer that this one reads, or a list of layers to merge",
-    },
-    "repeat": {
-        **or_expression({"type": "integer", "minimum": 0}),
-        "description": "number of copies, each reading the one before; 0 leaves the layer out",
-    },
-    "first": {"type": "object", "minProperties": 1, "description": "arguments of the first copy only"},
-    "share": {
-        "type": "string",
-        "pattern": PATH,
-        "description": "the earlier layer or block call whose weights this one uses; without an operator, that layer "
-        "is called again",
-    },
-    "when": {**or_expression({"type": "boolean"}), "description": "keep this layer only if the expression is true"},
-}
-
 VARIANT: Json = {"type": ["string", "integer", "number"]}
 
 PARAMETER: Json = {
@@ -79,45 +55,6 @@ PARAMETERS: Json = {
     "propertyNames": {"pattern": IDENTIFIER},
     "additionalProperties": PARAMETER,
     "description": "parameters with their defaults; variants and `--set NAME=VALUE` change them",
-}
-
-BLOCK: Json = {
-    "type": "object",
-    "required": ["layers"],
-    "additionalProperties": False,
-    "properties": {
-        "args": {
-            "type": "array",
-            "items": {
-                "if": {"type": "object"},
-                "then": {"minProperties": 1, "maxProperties": 1, "propertyNames": {"pattern": IDENTIFIER}},
-                "else": {"type": "string", "pattern": IDENTIFIER},
-            },
-            "description": "the arguments, as in a Python signature: [filters, strides: 1]",
-        },
-        "inputs": {
-            "type": "array",
-            "items": {"type": "string", "pattern": NAME},
-            "minItems": 2,
-            "description": "the names of the inputs of a block that has several: [x, previous]",
-        },
-        "layers": {**LAYERS, "description": "the layers of the block; `$channels` is the number of input channels"},
-    },
-}
-
-RESIDUAL: Json = {
-    "type": "object",
-    "required": ["body"],
-    "additionalProperties": False,
-    "description": "body + shortcut (He et al. 2016, section 3)",
-    "properties": {
-        "body": {**LAYERS, "description": "the layers in parallel with the shortcut"},
-        "project": {**LAYERS, "description": "the layers of the shortcut if it is not the identity"},
-        "shortcut": {
-            **or_expression({"enum": list(SHORTCUTS)}),
-            "description": "project (option B), pad (A), project_all (C), identity, if_same_shape, none (plain net)",
-        },
-    },
 }
 
 FIGURE_KEYS = ("value", "tolerance", "reason")
@@ -165,31 +102,6 @@ PUBLISHED: Json = {
         "source": {"type": "string", "description": "where the figures were read, with the number of the table"},
         "year": {"type": "integer", "description": "the year of the challenge that the network took part in"},
         "ensemble": {"type": "boolean", "description": "whether the outputs of several models were averaged"},
-    },
-}
-
-
-SIZES: Json = {
-    "type": "array",
-    "minItems": 1,
-    "maxItems": 4,
-    "items": or_expression({"type": ["integer", "null"], "minimum": 1}),
-}
-
-OUTPUT: Json = {
-    "if": {"type": "string"},
-    "then": {"pattern": PATH},
-    "else": {
-        "if": {"type": "object"},
-        "then": {
-            "required": ["from"],
-            "additionalProperties": False,
-            "properties": {
-                "from": {"type": "string", "pattern": PATH, "description": "the layer"},
-                "weight": {"type": "number", "minimum": 0, "description": "the weight of its loss"},
-            },
-        },
-        "else": {"type": "number", "minimum": 0},
     },
 }
 
@@ -328,6 +240,7 @@ def _layer() -> Json:
                         "description": "one cell for each variant; `~` is an empty cell",
                     },
                     "residual": RESIDUAL,
+                    "parts": PARTS,
                 },
             ),
         },

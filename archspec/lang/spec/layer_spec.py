@@ -7,7 +7,14 @@ from typing import NamedTuple
 from archspec.diagnostics import Span
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode
 
-STRUCTURES = ("row", "residual")
+STRUCTURES = ("row", "residual", "parts")
+
+
+class BranchCopies(NamedTuple):
+    """The modifiers of a branch of a merge, which is written `{repeat: 3, when: $flag, layers: [...]}`."""
+
+    repeat: ScalarNode | None
+    when: ScalarNode | None
 
 
 class LayerSpec(NamedTuple):
@@ -29,6 +36,8 @@ class LayerSpec(NamedTuple):
     """The cells of a `row`."""
     branches: dict[str, tuple[LayerSpec, ...]] = {}
     """The branches of a merge, or body and project of a `residual`."""
+    copies: dict[str, BranchCopies] = {}
+    """The modifiers of the branches that have any."""
 
     @property
     def word(self) -> str:
@@ -60,7 +69,9 @@ class BlockSpec(NamedTuple):
     span: Span
     parameters: tuple[BlockArgument, ...]
     inputs: tuple[str, ...] = ()
-    """The names of its inputs, if it has several."""
+    """The names of its inputs, if it names them."""
+    outputs: tuple[ScalarNode, ...] = ()
+    """The names of the layers that it returns, if it names them."""
     layers: tuple[LayerSpec, ...] = ()
 
     @property

@@ -8,14 +8,20 @@ from archspec.declare import arguments
 from archspec.diagnostics import Diagnostic, Span, counted, did_you_mean, listed, nearest
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, leftovers, plain
 from archspec.lang.expressions import is_expression
-from archspec.lang.schema.spec_schema import MODIFIERS
-from archspec.lang.spec.layer_spec import STRUCTURES, BlockSpec, LayerSpec
+from archspec.lang.schema.structures import MODIFIERS
+from archspec.lang.spec.layer_spec import STRUCTURES, BlockSpec, BranchCopies, LayerSpec
 from archspec.ops import OPS, is_merge, merges
 
 Entry = tuple[ScalarNode, Node]
 Report = Callable[[Diagnostic], None]
 
 _FIELDS = {"from": "origin"}
+NEEDS = {
+    "row": ("cells", "row: [...]"),
+    "residual": ("`body`", "residual: {body: [...]}"),
+    "parts": ("parts", "parts: {a: 16, b: ~}"),
+}
+"""What a structure needs, and how it is written."""
 
 
 class Layers:
@@ -138,6 +144,9 @@ class Layers:
             return self._row(item)
         if head == "residual":
             return self._residual(item)
+        if head == "parts":
+            self._one_input(item)
+            return item if isinstance(item.value, MappingNode) else None
         if is_expression(head) or head == "":
             return item
         if head in self.blocks:
@@ -167,7 +176,7 @@ class Layers:
     def _complete(self, bare: LayerSpec) -> bool:
         """Whether an operator without a colon has no required arguments; the schema checks those with one."""
         if bare.head in STRUCTURES:
-            needs, help = ("cells", "row: [...]") if bare.head == "row" else ("`body`", "residual: {body: [...]}")
+            needs, help = NEEDS[bare.head]
             self._wrong("missing-key", f"`{bare.head}` has no {needs}", bare.span, f"write `{help}`")
             return False
         for argument in arguments(OPS[bare.head]) if bare.head in OPS else ():
@@ -238,23 +247,27 @@ class Layers:
             help = f"write `{{{head}: ~, from: [{listed(names if isinstance(names, list) else ['a', 'b'])}]}}`"
             self._wrong("unknown-key", message, item.value.entries[inside][0].span, help)
             return item
-        branches = {word: self.read(node) for word, node in given.items() if word not in known}
+        given = {word: node for word, node in given.items() if word not in known}
+        copies = {word: _copies(node) for word, node in given.items() if isinstance(node, MappingNode)}
+        inside_ = {word: node.get("layers") if isinstance(node, MappingNode) else node for word, node in given.items()}
+        branches = {word: self.read(node) for word, node in inside_.items()}
         self._first(item, [*known, *branches])
         if branches and item.origin:
             self._wrong("one-input", f"`{head}` has both `from` and branches", item.span, "keep one of them")
-        elif len(branches) == 1 or len(item.origin) == 1:
+        elif (len(branches) == 1 and not copies) or len(item.origin) == 1:
             what = "has a single input" if item.origin else "has a single branch"
             self._wrong("one-input", f"`{head}` {what}", item.span, "merge at least two layers")
         elif not branches and not item.origin and (item.value is None or isinstance(item.value, MappingNode)):
             help = f"write `{head}: {{left: [...], right: [...]}}`, or `from: [a, b]` with the names of earlier layers"
             self._wrong("one-input", f"`{head}` has no inputs", item.span, help)
-        return item._replace(branches=branches)
+        return item._replace(branches=branches, copies=copies)
 
     def _call(self, item: LayerSpec) -> LayerSpec:
         """Check a call of a block: the number of inputs, the names of arguments, and required arguments."""
         block = self.blocks[item.head]
         if block.inputs and item.origin and len(item.origin) != len(block.inputs):
-            message = f"`{item.head}` takes {len(block.inputs)} inputs, but `from` lists {len(item.origin)}"
+            takes = counted(len(block.inputs), "input")
+            message = f"`{item.head}` takes {takes}, but `from` lists {len(item.origin)}"
             self._wrong("one-input", message, item.origin[-1].span, f"its inputs are: {listed(block.inputs)}")
         elif not block.inputs:
             self._one_input(item)
@@ -278,6 +291,11 @@ class Layers:
                 note = f"`{parameter.name}` is declared on line {parameter.span.line} without a default"
                 self._wrong("missing-argument", message, item.span, None, (note,))
         return item
+
+
+def _copies(node: MappingNode) -> BranchCopies:
+    repeat, when = (node.get(word) for word in ("repeat", "when"))
+    return BranchCopies(*(each if isinstance(each, ScalarNode) else None for each in (repeat, when)))
 
 
 def _text(node: Node) -> str:

@@ -14,7 +14,8 @@ from archspec.lang.declarations import VARIANT
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
 from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema.messages import NAMES, UNKNOWN
-from archspec.lang.schema.spec_schema import FIGURE_KEYS, MODIFIERS
+from archspec.lang.schema.spec_schema import FIGURE_KEYS
+from archspec.lang.schema.structures import MODIFIERS
 from archspec.lang.schema.validate import validate
 from archspec.lang.schema.validator import MAX_MISTAKES
 from archspec.lang.spec.layer_spec import STRUCTURES, BlockArgument, BlockSpec, LayerSpec, OutputSpec
@@ -125,7 +126,7 @@ class _Parser:
         variants = self._variants()
         blocks = self._mapping("blocks")
         declared = {
-            name: BlockSpec(name, key.span, self._parameters(node), self._inputs(node))
+            name: BlockSpec(name, key.span, self._parameters(node), self._inputs(node), self._outputs(node))
             for name, (key, node) in blocks.entries.items()
         }
         columns = self.document.get("variants")
@@ -207,6 +208,9 @@ class _Parser:
     def _inputs(self, block: Node) -> tuple[str, ...]:
         node = block.get("inputs") if isinstance(block, MappingNode) else None
         return tuple(each.text for each in self._distinct(node, "input"))
+
+    def _outputs(self, block: Node) -> tuple[ScalarNode, ...]:
+        return tuple(self._distinct(block.get("outputs") if isinstance(block, MappingNode) else None, "output"))
 
     def _names_taken(self, blocks: MappingNode) -> None:
         for key, _ in blocks.entries.values():

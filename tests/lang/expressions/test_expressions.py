@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archspec import api
-from archspec.lang.expressions import FUNCTIONS, LARGEST, ExpressionError, evaluate, names_in
+from archspec.lang.expression_functions import FUNCTIONS, LARGEST
+from archspec.lang.expressions import ExpressionError, evaluate, names_in
 
 NAMES = {"n": 3, "rate": 0.5, "flag": True, "word": "pad", "widths": [16, 32, 64], "nothing": None, "big": 10**15}
 
@@ -46,6 +47,14 @@ NAMES = {"n": 3, "rate": 0.5, "flag": True, "word": "pad", "widths": [16, 32, 64
         ("$(widths[-1])", 64),
         ("$(widths[n - 2])", 32),
         ("$([1, [2, n]])", [1, [2, 3]]),
+        ("$(widths[1:])", [32, 64]),
+        ("$(widths[::-1])", [64, 32, 16]),
+        ("$(widths[:-n + 2])", [16, 32]),
+        ("$(len(widths))", 3),
+        ("$(range(n))", [0, 1, 2]),
+        ("$(range(n, 0, -2))", [3, 1]),
+        ("$(sum(range(1, n + 1)))", 6),
+        ("$(n in range(2, 5))", True),
         ("$(min(n, 2))", 2),
         ("$(max(widths))", 64),
         ("$(round(2.5))", 2),
@@ -82,7 +91,17 @@ def test_an_exact_quotient_of_integers_is_an_integer() -> None:
         ("$(().__class__)", "expression", "`().__class__` is not allowed in an expression"),
         ("$(lambda: n)", "expression", "`lambda: n` is not allowed in an expression"),
         ("$([x for x in widths])", "expression", "`[x for x in widths]` is not allowed in an expression"),
-        ("$(widths[0:2])", "expression", "`0:2` is not allowed in an expression"),
+        ("$(widths[0:1:0])", "expression", "the step of a slice must not be 0"),
+        ("$(widths[rate:])", "expression", "the ends of a slice must be integers, but one is `0.5`"),
+        ("$(n[1:])", "expression", "only a list can be sliced, but this is `3`"),
+        ("$(len(n))", "expression", "`len` takes one list"),
+        ("$(range())", "expression", "`range` takes a stop, or a start and a stop, perhaps with a step, all integers"),
+        (
+            "$(range(1, n, 0))",
+            "expression",
+            "`range` takes a stop, or a start and a stop, perhaps with a step, all integers",
+        ),
+        ("$(range(10 ** 9))", "expression-too-large", "a list here has more than 1,000 values"),
         ("$(f'{n}')", "expression", "`f'{n}'` is not allowed in an expression"),
         ("$(min(*widths))", "expression", "`*widths` is not allowed in an expression"),
         ("$(max(n, key=n))", "expression", "`max(n, key=n)` is not allowed in an expression"),

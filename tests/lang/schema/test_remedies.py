@@ -10,7 +10,8 @@ import pytest
 from archspec.declare import arguments
 from archspec.lang.recipes.recipe import ONE_KEY, EvaluationRecipe, Recipe
 from archspec.lang.schema.messages import fact
-from archspec.lang.schema.spec_schema import MODIFIERS, QUANTITIES, spec_schema
+from archspec.lang.schema.spec_schema import QUANTITIES, spec_schema
+from archspec.lang.schema.structures import MODIFIERS
 from archspec.lang.schema.validator import mistakes
 from archspec.ops import OPS
 from archspec.protocols import PROTOCOLS
@@ -87,12 +88,12 @@ def test_every_wrong_value_gets_a_remedy() -> None:
     ],
 )
 def test_the_value_is_written_in_the_form_that_fits(spec: dict[str, Any], remedy: str) -> None:
-    (mistake,) = mistakes(spec, {**spec_schema(), "required": []})
+    (mistake,) = mistakes(spec, {**spec_schema(), "if": {}, "then": {}})  # without the required keys
     assert fact(mistake)[2] == remedy
 
 
 @pytest.mark.parametrize("empty", [None, [], {}])
 def test_an_empty_argument_may_be_left_out_for_its_default(empty: object) -> None:
     spec = {"train": {"optimizer": {"sgd": {"learning_rate": empty}}}}
-    (mistake,) = mistakes(spec, {**spec_schema(), "required": []})
+    (mistake,) = mistakes(spec, {**spec_schema(), "if": {}, "then": {}})  # without the required keys
     assert str(fact(mistake)[2]).endswith("leave it out for the default, 0.01")

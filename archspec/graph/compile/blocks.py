@@ -1,0 +1,80 @@
+"""Calls of blocks: expanded with their arguments, or cloned from an earlier call that is like it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import did_you_mean
+from archspec.graph.compile.builder import Scope
+from archspec.graph.compile.inference import CallArguments
+from archspec.graph.compile.parameters import Names
+from archspec.graph.compile.reuse import since
+from archspec.lang.document.nodes import ScalarNode
+from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
+
+if TYPE_CHECKING:
+    from archspec.graph.compile.compiler import Compiler, Flow
+
+
+def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Names, scope: Scope, path: str) -> int:
+    """Expand a call of a block, or clone an earlier one that is like it."""
+    item, builder, block = call.item, compiler.builder, compiler.spec.blocks[call.item.head]
+    values = compiler.values_of(call, names)
+    key = (block.name, bool(item.name), repr(values), tuple([builder.shape(i) for i in inputs]), compiler.visible)
+    run = compiler.reuse.runs.get(key) if compiler.clones else None
+    if run:
+        return builder.clone(run, path, inputs)
+    mark = builder.mark()
+    for name, index in zip(block.inputs, inputs, strict=False):
+        builder.register(f"{path}/{name}", index)
+    # the path has the name, then the block: conv3_x/2/bottleneck
+    inside = f"{path}/{item.head}" if item.name else path
+    x = _block(compiler, block, item, values, inputs, scope.inner(inside))
+    for output in block.outputs:
+        builder.register(f"{path}/{output.text}", builder.outputs[f"{inside}/{output.text}"])
+    run = since(mark, builder, path, inputs, x)
+    if run and not compiler.sharing:  # the weights of these layers will belong to others
+        compiler.reuse.keep(key, run)
+    return x
+
+
+def _block(compiler: Compiler, block: BlockSpec, item: LayerSpec, values: Names, inputs: Flow, scope: Scope) -> int:
+    calls = compiler.builder.calls
+    inner = compiler.with_shape(compiler.params, inputs[0])
+    inner["call"] = compiler.builder.called(block.name)
+    calls.append((block.name, item.span))
+    for parameter in block.parameters:
+        if parameter.name in values:
+            inner[parameter.name] = values[parameter.name]
+        elif parameter.default is not None:
+            inner[parameter.name] = compiler.values.of(parameter.default, inner)
+        else:
+            raise compiler.builder.error(
+                "missing-argument", f"the block `{block.name}` needs the argument `{parameter.name}`", item.span
+            )
+    given = (block.name, repr([inner[each.name] for each in block.parameters]))
+    if given in compiler.inside:
+        calls.pop()
+        cycle = " -> ".join([name for name, _ in [*calls, (block.name, item.span)]])
+        help = "it may call itself with other arguments, until `when` leaves the call out" if block.parameters else None
+        raise compiler.builder.error(
+            "block-cycle", f"the block `{block.name}` contains itself: {cycle}", item.span, help=help
+        )
+    compiler.inside.append(given)
+    x = compiler.layers(block.layers, inputs, inner, scope)
+    compiler.inside.pop()
+    for number, name in enumerate(block.outputs):
+        index = _resolve_inside(compiler, name, scope, block)
+        x = index if number == 0 else x
+    calls.pop()
+    return x
+
+
+def _resolve_inside(compiler: Compiler, name: ScalarNode, scope: Scope, block: BlockSpec) -> int:
+    """The layer of a block that `outputs` names."""
+    index = compiler.builder.outputs.get(scope.prefix + name.text)
+    if index is None:
+        inside = [path.removeprefix(scope.prefix) for path in compiler.builder.outputs if path.startswith(scope.prefix)]
+        fact = f"the block `{block.name}` has no layer `{name.text}`"
+        raise compiler.builder.error("unknown-layer", fact, name.span, help=did_you_mean(name.text, inside))
+    return index
