@@ -136,7 +136,7 @@ def labels(balls: Sequence[Ball], left: float, right: float) -> Iterator[str]:
         else:
             x, y, to_x, to_y = min(places, key=lambda each: _covered(each, taken))
         taken.append((x, y, to_x, to_y))
-        if not ball.x - ball.radius - 6 <= x <= ball.x + ball.radius + 6 or _apart(y, to_y, ball):
+        if _away((x, y, to_x, to_y), ball) > 6:
             start = min(max(ball.x, x), to_x), min(max(ball.y, y), to_y)
             yield svg.line([(ball.x, ball.y), start], 0, class_="leader")
         yield svg.text(x, to_y - 3, ball.label, SIZE)
@@ -148,9 +148,12 @@ def _square(ball: Ball) -> Corners:
     return ball.x - half, ball.y - half, ball.x + half, ball.y + half
 
 
-def _apart(high: float, low: float, ball: Ball) -> bool:
-    """Whether a label is further above or below its ball than next to it."""
-    return low < ball.y - ball.radius - 6 or high > ball.y + ball.radius + 6
+def _away(box: Corners, ball: Ball) -> float:
+    """The distance of a label from its ball, along the axis on which it is larger."""
+    left, high, right, low = box
+    across = max(left - ball.x, ball.x - right)
+    along = max(high - ball.y, ball.y - low)
+    return max(across, along) - ball.radius
 
 
 def _places(ball: Ball, wide: float) -> Iterator[tuple[float, float, float, float]]:
