@@ -245,6 +245,7 @@ def test_the_documentation_quotes_the_plugin_package() -> None:
 
 DISTRIBUTION = {
     "PIL": "pillow",
+    "cv2": "opencv-python-headless",
     "google": "protobuf",
     "mlflow": "mlflow-skinny",
     "sklearn": "scikit-learn",

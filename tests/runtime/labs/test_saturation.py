@@ -1,8 +1,6 @@
-"""Saturated units and vanishing gradients: the measures against their definitions, and the lab at a tiny scale."""
+"""Saturated units and vanishing gradients: the measures against their definitions."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,12 +95,3 @@ def test_augmented_images_are_flipped_and_moved_copies() -> None:
     ]
     assert all(any(np.array_equal(found[row], view[row]) for view in views) for row in range(20))
     assert augmented(x, SgdSettings(0.1), np.random.default_rng(1)) is x
-
-
-@pytest.mark.slow
-def test_the_lab_runs_at_a_tiny_scale(tmp_path: Path) -> None:
-    result = archspec.lab("saturation", out=tmp_path, scale="tiny")
-    sigmoid, tanh, relu = (list(map(float, row[1:])) for row in result.rows)
-    assert sigmoid[0] < tanh[0]
-    assert 0 <= relu[1] <= 100
-    assert {each.name for each in result.figures} == {"saturation.png", "saturation-histograms.png"}

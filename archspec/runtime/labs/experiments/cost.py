@@ -1,0 +1,178 @@
+"""What accuracy costs: MACs, parameters and measured time of small networks (Canziani et al. 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from archspec.runtime.labs.context import LabContext
+    from archspec.runtime.labs.lab import Lab
+    from archspec.runtime.labs.result import LabResult
+
+SPEC = """\
+name: small
+input: [32, 32, 3]
+params: {classes: 10, filters: 16, repeat: 1, kind: plain}
+variants:
+  mlp-64: {kind: mlp, filters: 64}
+  mlp-512: {kind: mlp, filters: 512}
+  cnn-8: {filters: 8}
+  cnn-16: {filters: 16}
+  cnn-32: {filters: 32}
+  deep-4: {filters: 4, repeat: 3}
+  deep-8: {filters: 8, repeat: 3}
+  deep-16: {filters: 16, repeat: 3}
+  separable-16: {filters: 16, repeat: 2, kind: separable}
+  separable-32: {filters: 32, repeat: 2, kind: separable}
+default: cnn-16
+blocks:
+  plain:
+    args: [filters]
+    layers: [{conv: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}}, bn: {momentum: 0.9}, relu]
+  separable:
+    args: [filters]
+    layers:
+      - depthwise_conv: {kernel_size: 3, padding: same, use_bias: false}
+      - conv: {filters: $filters, kernel_size: 1, use_bias: false}
+      - bn: {momentum: 0.9}
+      - relu
+  stage:
+    args: [filters]
+    layers: [{$kind: $filters, repeat: $repeat}, maxpool: 2]
+  cnn:
+    layers:
+      - {name: first, plain: $filters}
+      - {name: stage1, stage: $filters}
+      - {name: stage2, stage: $(2 * filters)}
+      - {name: stage3, stage: $(4 * filters)}
+      - global_avgpool
+  mlp:
+    layers: [flatten, dense: $filters, relu, dense: $filters, relu]
+layers:
+  - {when: $(kind == 'mlp'), mlp: }
+  - {when: $(kind != 'mlp'), cnn: }
+  - dense: $classes
+  - softmax
+preprocess: [normalize: {mean: [125.3, 123.0, 113.9], std: [63.0, 62.1, 66.7]}]
+train:
+  batch_size: 50
+  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}
+  schedule: cosine
+  weight_decay: 5e-4
+  init: {conv: he_normal}
+"""
+NEAR = 10.0
+"""Points of accuracy."""
+CORRELATION = 0.8
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Of one network."""
+
+    name: str
+    accuracy: float
+    """On the test images, the mean over the seeds, percent."""
+    macs: int
+    params: int
+    seconds: float
+    """Of one image, in a batch."""
+
+
+def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Spearman's coefficient: the correlation of the ranks; equal values share the mean of their ranks."""
+    ranks = []
+    for values in (np.asarray(first), np.asarray(second)):
+        _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+        last = np.cumsum(counts)
+        ranks.append((last - (counts - 1) / 2)[place])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def last_points(costs: Sequence[NetworkCost]) -> tuple[NetworkCost, NetworkCost]:
+    """The most accurate network, and the fastest one that is at most NEAR points worse."""
+    best = max(costs, key=lambda each: each.accuracy)
+    return best, min((each for each in costs if each.accuracy >= best.accuracy - NEAR), key=lambda each: each.seconds)
+
+
+def run(lab: Lab, context: LabContext) -> LabResult:
+    """Train the networks, measure their speed, and compare the ranks."""
+    from archspec.runtime.inference_speed import images_per_second
+    from archspec.runtime.labs.result import LabResult
+
+    spec = context.out / "spec.yaml"
+    spec.write_text(SPEC, encoding="utf-8")
+    names = [str(name) for name in context.options["networks"]]
+    x, y = context.arrays("validation")
+    classes = int(context.arrays("train")[1].max()) + 1
+    batch = int(context.options["batch"])
+    correct: dict[str, list[Any]] = {}
+    for name in names:
+        for seed in context.seeds:
+            reference, epochs = f"{spec}:{name}", int(context.options["epochs"])
+            folder = context.train(reference, name=name, seed=seed, classes=classes, epochs=epochs)
+            correct.setdefault(name, []).append(context.predict(folder, x).argmax(axis=1) == y)
+    graphs = {name: context.load(f"{spec}:{name}", classes=classes).graph() for name in names}
+    context.note("measuring the time of an image")
+
+    def speeds() -> dict[str, Any]:
+        """The best of three rounds over all networks: another program makes them slower, never faster."""
+        rounds = [[images_per_second(graphs[name], [batch])[0] for name in names] for _ in range(3)]
+        return {"images_per_second": np.max(rounds, axis=0)}
+
+    speed = context.finished("speed", speeds)["images_per_second"]
+    costs = [
+        NetworkCost(
+            name, 100 * float(np.mean(correct[name])), graphs[name].macs or 0, graphs[name].params, 1 / float(each)
+        )
+        for name, each in zip(names, speed, strict=True)
+    ]
+    times = [each.seconds for each in costs]
+    by_macs = rank_correlation(times, [each.macs for each in costs])
+    by_params = rank_correlation(times, [each.params for each in costs])
+    best, near = last_points(costs)
+    true = by_macs >= CORRELATION and by_macs > by_params and best.seconds >= 2 * near.seconds
+    return LabResult(
+        columns=("network", "test accuracy (%)", "MACs (millions)", "parameters (thousands)", "time of an image (ms)"),
+        rows=tuple(
+            (each.name, each.accuracy, each.macs / 1e6, each.params / 1e3, 1e3 * each.seconds)
+            for each in sorted(costs, key=lambda each: each.seconds)
+        ),
+        verdict="reproduced" if true else "not seen at this scale",
+        reason=(
+            f"the rank correlation of time is {by_macs:.2f} with MACs and {by_params:.2f} with parameters; {best.name} "
+            f"takes {best.seconds / near.seconds:.1f} times as long as {near.name} for "
+            f"{best.accuracy - near.accuracy:.1f} points more"
+        ),
+        figures=(draw(context.out / "cost.png", lab.claim, costs),),
+    )
+
+
+def draw(path: Path, title: str, costs: Sequence[NetworkCost]) -> Path:
+    """Accuracy over MACs, with the parameters as areas (Figure 2 of the paper), and time over MACs (Figure 3)."""
+    from archspec.runtime.labs.figure_style import COLORS, figure
+
+    kinds = list(dict.fromkeys(each.name.partition("-")[0] for each in costs))
+    with figure(path, title, xlabel="operations of an image (million MACs)", columns=2) as panels:
+        left, right = panels.flat
+        for each in costs:
+            color = COLORS[kinds.index(each.name.partition("-")[0]) % len(COLORS)]
+            macs = each.macs / 1e6
+            left.scatter(macs, each.accuracy, s=each.params / 400, color=color, alpha=0.45, linewidths=0)
+            right.plot(macs, 1e3 * each.seconds, "o", color=color)
+            for axes, value in ((left, each.accuracy), (right, 1e3 * each.seconds)):
+                axes.annotate(
+                    each.name, (macs, value), xytext=(4, 6), textcoords="offset points", fontsize=12, color=color
+                )
+        left.set(xscale="log", ylabel="test accuracy (%)")
+        left.set_title("area: parameters", loc="left", fontsize=16)
+        right.set(xscale="log", yscale="log", ylabel="time of an image (ms)")
+        for axes in (left, right):
+            axes.margins(0.18)
+    return path
