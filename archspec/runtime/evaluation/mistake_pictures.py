@@ -92,9 +92,8 @@ class MistakePictures:
             if self.method is None:
                 return None
             raise
-        if self.method is not None and len(network.model.outputs) > 1:
-            count, first = len(network.model.outputs), network.model.output_names[0]
-            self.report(f"{network.path} has {count} outputs: `{self.method.name}` explains the first one, `{first}`")
+        if self.method is not None and opened.output_note:
+            self.report(f"{network.path}: {opened.output_note}")
         return opened
 
     def sheets(self, found: Predictions, network: OpenNetwork, images: Images, method: ExplainMethod | None) -> Sheets:

@@ -15,7 +15,6 @@ from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title, upsampled
 from archspec.runtime.explain.open_layer import OpenLayer
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 Combine = Callable[[Array, Array], Array]
 """Features (B, h, w, C) and gradients (k, B, h, w, C) -> maps (k, B, h, w), before their ReLU."""
@@ -31,7 +30,7 @@ def class_activation_maps(
 ) -> list[ExplainedImage]:
     """The rectified map of each class, enlarged to the image."""
     place = spatial_layer(network, layer)
-    targets = target_classes(classes, network.class_names)
+    targets = network.targets(classes)
     features, gradients, logits, probabilities, numbers = network.class_gradients(batch.x, place, targets)
     features, gradients = place.maps(features), place.maps(gradients)
     raw = np.maximum(combine(features, gradients), 0)
@@ -51,14 +50,18 @@ def class_activation_maps(
             )
             if panel.is_zero:
                 dead = not gradients[column, row].any()
-                notes.append(_zero_note(network.class_names[number], place.path, dead=dead))
-                panel = replace(panel, numbers={**panel.numbers, "all_gradients_are_zero": dead})
+                silent = not features[row].any()
+                notes.append(_zero_note(network.class_names[number], place.path, dead=dead, silent=silent))
+                zeros = {"all_gradients_are_zero": dead, "all_features_are_zero": silent}
+                panel = replace(panel, numbers={**panel.numbers, **zeros})
             panels.append(panel)
         found.append(ExplainedImage(name, batch.labels[row], batch.pixels[row], tuple(panels), notes=tuple(notes)))
     return found
 
 
-def _zero_note(name: str, path: str, *, dead: bool) -> str:
+def _zero_note(name: str, path: str, *, dead: bool, silent: bool) -> str:
+    if silent:
+        return f"the map of `{name}` is zero everywhere: all features of `{path}` are zero"
     if dead:
         return f"the map of `{name}` is zero everywhere: all gradients at `{path}` are zero"
     return f"the map of `{name}` is zero everywhere: no position of `{path}` speaks for this class"
@@ -80,7 +83,7 @@ class ClassActivation(ExplainMethod):
 
     def check(self, network: OpenNetwork) -> None:
         spatial_layer(network, self.layer)
-        target_classes(self.classes, network.class_names)
+        network.targets(self.classes)
 
     def explained_layer(self, network: OpenNetwork) -> str | None:
         return spatial_layer(network, self.layer).path

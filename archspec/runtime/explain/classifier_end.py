@@ -11,6 +11,8 @@ from archspec.runtime.models.keras_graph import Call, KerasGraph
 
 ENDS = ("softmax", "log_softmax", "sigmoid")
 """Activations at the end of a classifier, whose inputs are the logits."""
+RECTIFIERS = ("ReLU", "LeakyReLU", "PReLU", "ELU")
+"""Layers after which there are features, and no logits."""
 POINTWISE = ("Activation", "ReLU", "LeakyReLU", "Dropout", "SpatialDropout2D", "Softmax", "BatchNormalization")
 """Layers of the head of a fully convolutional network, besides convolutions and poolings."""
 POOLINGS = ("AveragePooling2D", "MaxPooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
@@ -31,7 +33,12 @@ class ClassifierEnd:
     """Of a map: the first call of the head, whose layers were dense before the network was convolutionalized."""
 
     def scores(self, tf: Any, logits: Any) -> tuple[Any, Any]:
-        """Logits and probabilities (B, classes), the means over the positions of a map."""
+        """Logits and probabilities (B, classes), the means over the positions of a map.
+
+        A single sigmoid unit stands for two classes: z is the logit of the second one, and -z that of the first.
+        """
+        if self.activation == "sigmoid" and logits.shape[-1] == 1:
+            logits = tf.concat([-logits, logits], -1)
         function = tf.sigmoid if self.activation == "sigmoid" else tf.nn.softmax
         probabilities = function(logits)
         if not self.is_map:
@@ -59,7 +66,8 @@ def classifier_end(graph: KerasGraph) -> ClassifierEnd:
         else:
             strips = index
     shape = graph.calls[index].shape
-    if found not in (*ENDS, "linear") or len(shape) not in (1, 3) or shape[-1] is None:
+    numbers = found == "linear" and shape[-1] == 1  # a regression, whose softmax would be 1
+    if found not in (*ENDS, "linear") or len(shape) not in (1, 3) or shape[-1] is None or numbers:
         raise fail(
             "no-classifier",
             f"the network returns {show(outputs)}, not the scores of classes",
@@ -74,6 +82,8 @@ def _activation(call: Call) -> str:
     """The name of the activation that a call ends in; `linear` for none."""
     if call.kind in ("Softmax", "LogSoftmax", "Sigmoid"):  # layers, and operations of keras.ops
         return {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}[call.kind]
+    if call.kind in RECTIFIERS:
+        return "relu"
     function = getattr(call.operation, "activation", None)
     return "linear" if function is None else str(getattr(function, "__name__", function))
 

@@ -86,7 +86,7 @@ def explain(
         report(line)
     if given and len(batches.bad) == len(given):
         raise no_images_left(batches.bad)
-    notes = (*findings.notes, *method.notes(network), *filter(None, [method.caveat]))
+    notes = (*findings.notes, *method.notes(network), *filter(None, [network.output_note, method.caveat]))
     place = method.explained_layer(network)
     settings = {argument.name: thaw(getattr(method, argument.name)) for argument in arguments(type(method))}
     shown = str(model) if isinstance(model, (str, Path)) else model.name
@@ -103,8 +103,7 @@ def open_network(model: str | Path | keras.Model, classes: str | Path | None, re
     network = OpenNetwork(loaded, metadata)
     check_images_enter(network.input_shape)
     check_preprocess(network.input_shape, metadata.preprocess)
-    outputs = loaded.outputs[0].shape[-1]
-    network.class_names = names_of_classes(metadata, int(outputs), classes, report)
+    network.class_names = names_of_classes(metadata, network.classes, classes, report)
     return network
 
 

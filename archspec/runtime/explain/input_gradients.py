@@ -14,7 +14,6 @@ from archspec.runtime.explain.explanation import ExplainedImage, Kind, Panel
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 NOISE = arg(
     AT_LEAST_0,
@@ -71,7 +70,7 @@ def explained_by_class(
         reduce: a signed map (H, W, C) -> the values that are drawn, (H, W) or (H, W, C).
     """
     logits, probabilities = network.predict(batch.x)
-    numbers = target_classes(classes, network.class_names).of(probabilities)
+    numbers = network.targets(classes).of(probabilities)
     maps = [gradient(column) for column in numbers.T]
     found = []
     for row, name in enumerate(batch.names):

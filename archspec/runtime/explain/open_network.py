@@ -17,8 +17,9 @@ from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.ops.base import show
 from archspec.runtime.explain.backward_rules import PLAIN, BackwardRule, with_activation
 from archspec.runtime.explain.classifier_end import ClassifierEnd, classifier_end
+from archspec.runtime.explain.default_layer import last_spatial_layer
 from archspec.runtime.explain.open_layer import Array, OpenLayer, token_counts
-from archspec.runtime.explain.target_classes import TargetClasses
+from archspec.runtime.explain.target_classes import TargetClasses, target_classes
 from archspec.runtime.models.keras_graph import Call, keras_graph
 from archspec.runtime.models.metadata import Metadata
 
@@ -107,28 +108,8 @@ class OpenNetwork:
 
     @cached_property
     def last_spatial(self) -> OpenLayer:
-        """The last layer with spatial extent that the classes depend on, before the global pooling or flatten.
-
-        That is after batch normalization, addition and ReLU: the rectified map that Selvaraju et al. 2017 mean. In a
-        fully convolutional network it is the last one before the layers that were dense. In a network that reads its
-        class token, the patches have no gradient after the last attention, so it is the last one before that.
-
-        Raises:
-            ArchspecError: `not-spatial`.
-        """
-        needed = self.ancestors([self.end.index])
-        stop = self.end.head_start if self.end.is_map else self.end.index
-        attention = max((index for index in needed if "Attention" in self.calls[index].kind), default=stop)
-        for each in reversed(self.places[:stop]):
-            if each.has_class_token and each.call >= attention:
-                continue
-            if each.call in needed and each.is_spatial and each.call not in self.graph.inputs:
-                return each
-        raise fail(
-            "not-spatial",
-            "no layer of the network has spatial extent",
-            help="use a method of the input, such as `saliency`",
-        )
+        """The layer that methods of layers explain by default. Raises ArchspecError: `not-spatial`."""
+        return last_spatial_layer(self)
 
     def ancestors(self, wanted: Sequence[int], known: Sequence[int] = ()) -> set[int]:
         """The calls that these depend on, themselves included, up to those that are known."""
@@ -182,6 +163,25 @@ class OpenNetwork:
         """Where the logits are. Raises ArchspecError: `no-classifier`, for methods that need a class."""
         return classifier_end(self.graph)
 
+    @property
+    def classes(self) -> int:
+        """The number of classes: two for a single sigmoid unit, otherwise the channels of the output."""
+        units = int(self.model.outputs[0].shape[-1])
+        return 2 if units == 1 else units
+
+    @property
+    def output_note(self) -> str:
+        """Which of several outputs is explained; empty for a network with one."""
+        if len(self.model.outputs) == 1:
+            return ""
+        count, first = len(self.model.outputs), self.model.output_names[0]
+        return f"the network has {count} outputs: the first one, `{first}`, is explained"
+
+    def targets(self, texts: Sequence[str]) -> TargetClasses:
+        """The classes that `--class` chooses. Raises ArchspecError: `no-classifier`, `unknown-class`."""
+        self.end  # noqa: B018  # raises before an image is read
+        return target_classes(texts, self.class_names)
+
     def input_index(self) -> int:
         """The call of the network's input."""
         return self.graph.inputs[0]
@@ -194,7 +194,9 @@ class OpenNetwork:
     def compiled(self, tf: Any, key: object, make: Callable[[Any], Any]) -> Any:
         """`make(tf)`, a tf.function, made once for each key."""
         if key not in self._functions:
-            self._functions[key] = make(tf)
+            function = self._functions[key] = make(tf)
+            # each network has functions of its own: TensorFlow takes the fifth for one that is traced too often
+            function._omit_frequent_tracing_warning = True
         return self._functions[key]
 
     def signature(self, tf: Any) -> Any:

@@ -79,8 +79,8 @@ def drawn(panel: Panel, pixels: Pixels) -> Pixels:
     scale = scale_of(panel)
     if panel.kind == "image":
         span = scale.high or 1.0
-        levels = np.clip(127.5 + 127.5 * panel.values / span, 0, 255).astype(np.uint8)
-        return rgb_of(levels)
+        levels = np.clip(127.5 + 127.5 * np.nan_to_num(panel.values, nan=span) / span, 0, 255)  # NaN is white
+        return rgb_of(levels.astype(np.uint8))
     colors = shaded(panel.values, scale, COLORS[panel.kind])
     if panel.kind != "overlay":
         return colors

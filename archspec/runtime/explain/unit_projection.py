@@ -40,7 +40,11 @@ def check_projection(network: OpenNetwork, place: OpenLayer) -> None:
     kinds = {network.calls[index].kind for index in network.ancestors([place.call])}
     wrong = sorted(kinds.intersection(UNDEFINED))
     if wrong or not kinds.intersection(CONVOLUTIONS):
-        fact = f"below `{place.path}` are {listed(wrong)}" if wrong else f"no convolution is below `{place.path}`"
+        fact = (
+            f"the layers up to `{place.path}` include {listed(wrong)}"
+            if wrong
+            else f"there is none up to `{place.path}`"
+        )
         help = "use `saliency`, `integrated-gradients` or `occlusion`"
         raise fail("method-not-applicable", f"the deconvnet inverts convolutions, but {fact}", help=help)
 

@@ -68,7 +68,7 @@ def test_each_mistake_has_the_maps_of_the_predicted_and_of_the_true_class(
 ) -> None:
     result = run("evaluate", network, "--data", squares, "-o", tmp_path / "out", "--explain", "gradcam")
     assert result.status == 0, result.err
-    assert "has 2 outputs: `gradcam` explains the first one, `main`" in result.err
+    assert "the network has 2 outputs: the first one, `main`, is explained" in result.err
     for name in ("mistakes.png", "confused-classes.png"):
         with Image.open(tmp_path / "out" / name) as picture:
             assert picture.width > 400

@@ -73,3 +73,29 @@ def test_networks_with_other_inputs_and_ends_are_refused() -> None:
     tanh = keras.Model(one, keras.layers.Dense(3, activation="tanh")(keras.layers.Flatten()(one)))
     network = opened(tanh)
     assert refused(lambda: network.predict(images())).code == "no-classifier"
+
+
+def test_a_single_sigmoid_unit_stands_for_two_classes() -> None:
+    inputs = keras.Input((8, 8, 3))
+    features = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
+    unit = keras.layers.Dense(1, activation="sigmoid")(keras.layers.GlobalAveragePooling2D()(features))
+    model = keras.Model(inputs, unit)
+    network = opened(model, ("no", "yes"))
+    assert network.classes == 2
+    logits, probabilities = network.predict(images())
+    expected = model.predict(images(), verbose=0)
+    np.testing.assert_allclose(probabilities, np.concatenate([1 - expected, expected], 1), atol=1e-6)
+    np.testing.assert_allclose(logits[:, 1], np.log(expected / (1 - expected))[:, 0], atol=1e-5)
+    no, yes = (network.input_gradient(images(), np.full(2, number))[1] for number in (0, 1))
+    np.testing.assert_allclose(no, -yes)
+    assert np.abs(yes).max() > 0
+
+
+def test_features_and_numbers_are_not_taken_for_classes() -> None:
+    inputs = keras.Input((8, 8, 3))
+    features = keras.layers.ReLU(name="last")(keras.layers.Conv2D(4, 3)(inputs))
+    number = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(features))
+    for outputs in (features, number):
+        network = opened(keras.Model(inputs, outputs))
+        assert network.last_spatial.path == "last"  # `features` works
+        assert refused(lambda network=network: network.targets(("top-1",))).code == "no-classifier"  # type: ignore[misc]

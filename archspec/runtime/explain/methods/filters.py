@@ -58,15 +58,14 @@ class Filters(ExplainMethod):
         raise fail("method-not-applicable", fact, help="`--layer` names a convolution on the image")
 
     def explain(self, network: OpenNetwork, images: ImageBatches, report: Report) -> Findings:
-        kernels = self._kernels(network)[1]
+        place, kernels = self._kernels(network)
         count, height, width = kernels.shape[:3]
 
         def draw() -> Any:
-            from archspec.runtime.explain.picture import panel_cell
+            from archspec.runtime.explain.picture import contact_sheet, panel_cell
 
-            title = f"{count} kernels"
-            panel = Panel(title, mosaic(kernels, 0.0), "image", "weight")
-            return panel_cell(panel, np.zeros((1, 1, 3), np.uint8))
+            panel = Panel(f"{count} kernels of {height} x {width}", mosaic(kernels), "image", "weight")
+            return contact_sheet([panel_cell(panel, np.zeros((1, 1, 3), np.uint8))], f"filters at {place.path}")
 
         norms = np.sqrt((kernels.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
         numbers = {"kernels": count, "kernel_size": [height, width], "norms": norms.tolist()}

@@ -11,7 +11,6 @@ from archspec.runtime.explain.explanation import ExplainedImage
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.input_gradients import NOISE, averaged_gradient, explained_by_class
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 CAVEAT = (
     "{} changes less than the gradient when the weights are replaced by random ones (Adebayo et al. 2018, Nie et al. "
@@ -43,7 +42,7 @@ class GuidedBackprop(ExplainMethod):
     noise: float = NOISE
 
     def check(self, network: OpenNetwork) -> None:
-        target_classes(self.classes, network.class_names)
+        network.targets(self.classes)
 
     def notes(self, network: OpenNetwork) -> Sequence[str]:
         return guided_notes(network)

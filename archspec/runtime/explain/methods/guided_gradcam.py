@@ -19,7 +19,6 @@ from archspec.runtime.explain.map_scaling import Array, upsampled
 from archspec.runtime.explain.methods.gradcam import gradcam_maps
 from archspec.runtime.explain.methods.guided_backprop import CAVEAT, guided_notes
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 
 @declared
@@ -39,7 +38,7 @@ class GuidedGradCam(ExplainMethod):
 
     def check(self, network: OpenNetwork) -> None:
         spatial_layer(network, self.layer)
-        target_classes(self.classes, network.class_names)
+        network.targets(self.classes)
 
     def explained_layer(self, network: OpenNetwork) -> str | None:
         return spatial_layer(network, self.layer).path

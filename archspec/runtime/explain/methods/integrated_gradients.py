@@ -18,7 +18,7 @@ from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.input_gradients import NOISE, explained_by_class, noisy_copies
 from archspec.runtime.explain.map_scaling import Array
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
+from archspec.wording import option
 
 REFINED = 0.5
 """Share of the intervals that are divided when the residual is too large: those with the largest residuals."""
@@ -144,7 +144,7 @@ class IntegratedGradients(ExplainMethod):
     noise: float = NOISE
 
     def check(self, network: OpenNetwork) -> None:
-        target_classes(self.classes, network.class_names)
+        network.targets(self.classes)
 
     def explain_batch(self, network: OpenNetwork, batch: ImageBatch) -> Sequence[ExplainedImage]:
         start = uniform_input(network, LEVELS[self.baseline], batch.x.shape[1:])
@@ -201,5 +201,6 @@ class IntegratedGradients(ExplainMethod):
                 replace(panel, numbers=numbers, text=f"{panel.title} ({share}, {counted(integral.steps, 'step')})")
             )
             if abs(integral.residual) > max(self.tolerance * abs(integral.difference), ROUNDING):
-                notes.append(f"the residual is above {self.tolerance:g}: allow more `max_steps`, or more `steps`")
+                fact = f"the residual is {integral.relative_residual:.3g} of the difference, above the tolerance"
+                notes.append(f"{fact} {self.tolerance:g}: raise {option('max_steps')}, or {option('steps')}")
         return replace(image, panels=tuple(panels), notes=tuple(notes))

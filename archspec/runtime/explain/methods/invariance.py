@@ -25,6 +25,8 @@ OUTSIDE = 127
 """Grey level that moves into the image."""
 DIRECT = 6
 """Most images with a label on each curve."""
+LEGEND = 900
+"""Width of all labels together, in pixels of the font of contact sheets."""
 
 
 def moved(pixels: Pixels, shift: float = 0, scale: float = 1, degrees: float = 0) -> Array:
@@ -188,6 +190,7 @@ def _drawn(
     places: Mapping[str, OpenLayer],
 ) -> Any:
     from archspec.runtime.explain.figures import COLORS, figure, pixels_of
+    from archspec.runtime.explain.picture import fitted_text, short_name
 
     columns = {
         "low": f"distance at {places['low'].path}\n(share of the norm)",
@@ -213,7 +216,7 @@ def _drawn(
                     ax.set_ylabel(change, fontsize=10)
         if few:
             for index, (name, each) in enumerate(zip(names, classes, strict=True)):
-                text = f"{visible(each)} ({visible(name.rsplit('/', 1)[-1])})"
+                text = fitted_text(f"{visible(each)} ({short_name(name)})", LEGEND / max(len(names), 3))
                 made.text(0.02 + index / max(len(names), 3), -0.025, text, color=COLORS[index], fontsize=9)
         else:
             made.text(0.02, -0.025, f"{counted(len(names), 'image')} (blue), their mean (orange)", fontsize=9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,10 @@ from archspec.runtime.data.images import Report
 from archspec.runtime.explain.baseline import uniform_input
 from archspec.runtime.explain.explain_method import NUMBERS, TEXT, TEXTS, ExplainMethod
 from archspec.runtime.explain.explanation import Findings
-from archspec.runtime.explain.image_batches import ImageBatches
+from archspec.runtime.explain.image_batches import INTERVAL, ImageBatches
 from archspec.runtime.explain.map_scaling import Array
 from archspec.runtime.explain.open_layer import check_channels
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
-
-EVERY = 10  # steps between two lines of progress, in percent
 
 
 @declared
@@ -61,7 +59,7 @@ class Maximize(ExplainMethod):
         elif self.channels:
             raise fail("bad-option", "`channels` need a `layer`", help="name the layer of the channels")
         else:
-            chosen = target_classes(self.classes or ("0",), network.class_names)
+            chosen = network.targets(self.classes or ("0",))
             if chosen.top:
                 raise fail("bad-option", "`top-K` needs an image", help="name the classes, or give their numbers")
 
@@ -71,7 +69,7 @@ class Maximize(ExplainMethod):
     def explain(self, network: OpenNetwork, images: ImageBatches, report: Report) -> Findings:
         if self.layer is None:
             texts = self.classes or tuple(map(str, range(min(10, len(network.class_names)))))
-            targets = np.array(target_classes(texts, network.class_names).fixed)
+            targets = np.array(network.targets(texts).fixed)
         else:
             count = network.place(self.layer).shape[-1] or 0
             targets = np.array(self.channels or range(min(8, count)))
@@ -103,6 +101,7 @@ class Maximize(ExplainMethod):
         slope = self._inputs(network, np.full(shape[1:], 255, np.float32)[None]) - self._inputs(
             network, np.zeros(shape[1:], np.float32)[None]
         )
+        told = time.monotonic()
         for step in range(self.steps):
             shift = tuple(random.integers(-self.jitter, self.jitter + 1, 2))
             rolled = np.roll(pixels, shift, (1, 2))
@@ -116,8 +115,8 @@ class Maximize(ExplainMethod):
             rate = self.learning_rate * (1 - 0.9 * step / self.steps)
             pixels = pixels + rate * move - self.smoothing * rough - self.l2 * (pixels - 127.5)
             pixels = np.clip(pixels, 0, 255).astype(np.float32)
-            done = 100 * (step + 1) // self.steps
-            if done % EVERY == 0 and done != 100 * step // self.steps:
+            if time.monotonic() - told > INTERVAL and step + 1 < self.steps:
+                told = time.monotonic()
                 report(f"{step + 1:,} of {counted(self.steps, 'step')}")
         return pixels
 

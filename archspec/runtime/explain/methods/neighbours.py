@@ -120,7 +120,8 @@ class Neighbours(ExplainMethod):
                     for distance, _, file, label, _ in found.found[query]
                 ]
             shown = ", ".join(
-                f"{visible(each['label'] or each['file'])} {each['distance']:.3g}" for each in entry["features"]
+                f"{visible(near['label'] or near['file'])} {distance_text(near['distance'])}"
+                for near in entry["features"]
             )
             lines.append(f"{visible(name)}: {shown}")
             entries.append(entry)
@@ -135,6 +136,11 @@ class Neighbours(ExplainMethod):
         ]
         numbers = {"queries": entries, "images_read": seen, "share_of_the_same_class": shares}
         return Findings((), {"neighbours": draw}, {}, numbers, (), tuple(lines))
+
+
+def distance_text(distance: float) -> str:
+    """`2.68`, `2,430`."""
+    return f"{distance:,.0f}" if distance >= 1000 else f"{distance:.3g}"
 
 
 def _number(name: str, names: Sequence[str], start: int) -> int:
@@ -173,7 +179,7 @@ def _drawn(
         rows = []
         for space, found in nearest.items():
             cells = [
-                cell(rgb_of(image), f"{visible(label) if label else short_name(file)} {distance:.3g}")
+                cell(rgb_of(image), f"{visible(label) if label else short_name(file)} {distance_text(distance)}")
                 for distance, _, file, label, image in found.found[query]
             ]
             if cells:

@@ -17,7 +17,6 @@ from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title
 from archspec.runtime.explain.open_layer import OpenLayer
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 Corners = npt.NDArray[np.int32]
 """Top and left of each position of the square (n, 2), pixels."""
@@ -63,7 +62,7 @@ class Occlusion(ExplainMethod):
 
     def check(self, network: OpenNetwork) -> None:
         spatial_layer(network, self.layer)
-        target_classes(self.classes, network.class_names)
+        network.targets(self.classes)
 
     def explained_layer(self, network: OpenNetwork) -> str | None:
         return spatial_layer(network, self.layer).path
@@ -75,7 +74,7 @@ class Occlusion(ExplainMethod):
         stride = self.stride or max(1, side // 4)
         tops, lefts = corners((height, width), side, stride)
         logits, probabilities = network.predict(batch.x)
-        numbers = target_classes(self.classes, network.class_names).of(probabilities)
+        numbers = network.targets(self.classes).of(probabilities)
         cover = uniform_input(network, LEVELS[self.fill], batch.x.shape[1:])
         grid: Corners = np.array([(top, left) for top in tops for left in lefts], np.int32)
         found = []

@@ -12,7 +12,6 @@ from archspec.runtime.explain.explanation import ExplainedImage
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.input_gradients import NOISE, averaged_gradient, explained_by_class
 from archspec.runtime.explain.open_network import OpenNetwork
-from archspec.runtime.explain.target_classes import target_classes
 
 
 @declared
@@ -29,7 +28,7 @@ class Saliency(ExplainMethod):
     noise: float = NOISE
 
     def check(self, network: OpenNetwork) -> None:
-        target_classes(self.classes, network.class_names)
+        network.targets(self.classes)
 
     def explain_batch(self, network: OpenNetwork, batch: ImageBatch) -> Sequence[ExplainedImage]:
         return explained_by_class(
