@@ -287,4 +287,5 @@ def plural(noun: str) -> str:
         return f"{noun.removesuffix('is')}es"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return f"{noun.removesuffix('y')}ies"
-    return f"{noun}{'es' if noun.endswith(('s', 'x', 'sh', 'ch')) else 's'}"
+    hissing = noun.endswith(("s", "x", "sh", "ch")) and not noun.endswith("epoch")
+    return f"{noun}{'es' if hissing else 's'}"

@@ -163,6 +163,7 @@ def test_nothing_in_a_text_controls_the_terminal() -> None:
         (2, "boundary", "2 boundaries"),
         (2, "array", "2 arrays"),
         (2, "branch", "2 branches"),
+        (2, "epoch", "2 epochs"),
     ],
 )
 def test_counts_have_the_singular_and_the_plural(number: int, noun: str, text: str) -> None:

@@ -228,7 +228,6 @@ def test_measured_speed_is_compared_with_the_roofline(monkeypatch: pytest.Monkey
     speeds = found.networks[0].speeds
     assert [each.batch_size for each in speeds] == [1, 4]
     assert all(each.images_per_second > 0 and each.bound > 0 for each in speeds)
-    assert speeds[0].images_per_second * 0.5 < speeds[1].images_per_second
     assert lines[-1] == "measuring resnet-digits (1 of 1)"
     assert "roofline" in found.render("text")
     assert "speed" in found.pictures

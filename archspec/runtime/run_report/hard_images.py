@@ -77,7 +77,7 @@ def hard_images(predictions: Predictions, images: Images | None, model: Path, da
     chosen = [*mistakes, *(each for choices in of_pairs for each in choices)]
     notes: list[str] = []
     found = {each: each.image(predictions) for each in chosen}
-    if images is not None and chosen:
+    if images is not None and chosen and (images.pixels is None or images.pixels.ndim == 4):  # else series or volumes
         try:
             found |= _with_pictures(found, images, model, data, report, notes)
         except ArchspecError as error:
@@ -102,8 +102,8 @@ def hard_images(predictions: Predictions, images: Images | None, model: Path, da
 def _with_pictures(
     found: Mapping[ImageChoice, HardImage], images: Images, model: Path, data: str, report: Report, notes: list[str]
 ) -> dict[ImageChoice, HardImage]:
-    report(f"drawing {counted(len(found), 'image')} with Grad-CAM")
     network = open_network(model, None, report)
+    report(f"drawing {counted(len(found), 'image')}, with Grad-CAM where the network has feature maps")
     subset = images.only(np.array([each.row for each in found]))
     given = list(images_of(import_tensorflow(), subset, data, Conversions(network.input_shape[-1] or 3)))
     classes = [(each.predicted, each.other) for each in found]

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from archspec.declare import Declared
-from archspec.diagnostics import listed
+from archspec.diagnostics import counted, listed
 from archspec.lang.declarations import declared_text
 from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.lang.recipes.schedules import ConstantSchedule
@@ -32,8 +32,8 @@ def described(declared: Declared) -> str:
 
 def _sentences(config: TrainConfig, recipe: Recipe, length: RunLength, images: int) -> Iterator[str]:
     yield (
-        f"{_counted(length.epochs, 'epoch')} of {images:,} training images in batches of {recipe.batch_size:,}: "
-        f"{_counted(length.iterations, 'update')} of the weights"
+        f"{counted(length.epochs, 'epoch')} of {images:,} training images in batches of {recipe.batch_size:,}: "
+        f"{counted(length.iterations, 'update')} of the weights"
         + (f", each after {recipe.accumulated} batches." if recipe.accumulated > 1 else ".")
     )
     yield f"Optimizer {described(recipe.optimizer)}"
@@ -65,7 +65,3 @@ def _sentences(config: TrainConfig, recipe: Recipe, length: RunLength, images: i
         yield f"The layers compute in {recipe.dtype_policy}."
     if recipe.early_stopping:
         yield f"Early stopping: `{declared_text(recipe.early_stopping)}`."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' if number != 1 else ''}"

@@ -102,7 +102,8 @@ def confusion(content: ReportContent) -> Iterator[Markup]:
     )
     number = counted(len(evaluation.class_names), "class")
     name = f"Confusion matrix of {number}: rows are true classes, columns predictions"
-    canvas = tag("canvas", id="matrix", tabindex="0", role="img", aria_label=name)
+    width = f"max-width:{120 + 90 * len(evaluation.class_names)}px"
+    canvas = tag("canvas", id="matrix", tabindex="0", role="img", aria_label=name, style=width)
     hint = "Point at a cell. Buttons, Ctrl + wheel or + and − zoom; drag or arrow keys move; 0 shows everything."
     matrix = tag("div", tools, canvas, tag("p", hint, id="cell", aria_live="polite"), class_="matrix")
     rows = [
