@@ -69,6 +69,21 @@ adapt_input = click.option(
     is_flag=True,
     help="Weights for another number of input channels: sum or repeat the kernel of the first convolution.",
 )
+
+
+def _use_custom(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> None:
+    for name in names:
+        api.use_custom(name)
+
+
+custom = click.option(
+    "--custom",
+    multiple=True,
+    expose_value=False,
+    callback=_use_custom,
+    metavar="MODULE:CLASS",
+    help="Import a class of your own that the model file names: from MODULE.py in this folder, or installed.",
+)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         is_model,
         load_weights,
         optimize,
+        use_custom,
     )
     from archspec.api.network import ModelFile, Network, Setting
     from archspec.api.outputs import check_output, write_text
@@ -131,6 +132,7 @@ __all__ = [
     "split_reference",
     "summarize",
     "train",
+    "use_custom",
     "write_text",
 ]
 
@@ -173,6 +175,7 @@ _NAMES = {
         "is_model",
         "load_weights",
         "optimize",
+        "use_custom",
     ),
     "api.network": ("ModelFile", "Network", "Setting"),
     "api.references": ("build", "check", "load", "networks"),

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from archspec.runtime.weights import Matching
 
 
+def use_custom(name: str) -> None:
+    """Import the user's own classes before a model file is loaded: MODULE, or MODULE:CLASS. For the command line.
+
+    The module is imported when the first model is loaded, which may raise `custom-layer`.
+    """
+    from archspec.runtime.models.custom_modules import use_custom
+
+    use_custom(name)
+
+
 @public(model="`keras.saving.load_model` reads a file")
 def load_weights(
     model: keras.Model,

@@ -118,16 +118,15 @@ def images_of(tf: Any, images: Images, place: str, seen: Conversions) -> Iterato
 
 
 def names_of_classes(metadata: Metadata, outputs: int, classes: str | Path | None, report: Report) -> tuple[str, ...]:
-    """The names of the classes: of a list, of the model, of ImageNet where Keras has downloaded them, or numbers."""
+    """The names of the classes: of a list, of the model, of ImageNet for 1,000 outputs, or numbers."""
     if classes is not None:
         return unique_names(read_class_list(classes, outputs))
     if metadata.class_names is not None:
         return metadata.class_names
-    if outputs == IMAGENET and (found := imagenet_class_list()):
-        report("the model names no classes; its 1,000 outputs are shown by the names of ImageNet")
-        return unique_names(found)
-    hint = ", such as Keras's imagenet_class_index.json" if outputs == IMAGENET else ""
-    report(f"the model names no classes, so they are shown by their numbers; `--classes FILE` names them{hint}")
+    if outputs == IMAGENET:
+        report("the model names no classes: its 1,000 outputs get the names of ImageNet; `--classes FILE` gives others")
+        return unique_names(imagenet_class_list())
+    report("the model names no classes, so they are shown by their numbers; `--classes FILE` names them")
     return tuple(map(str, range(outputs)))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import adapt_input, load, overwrite, reference, seed, settings
+from archspec.cli.options import adapt_input, custom, load, overwrite, reference, seed, settings
 from archspec.cli.terminal import echo, progress_line
 from archspec.diagnostics import counted
 from archspec.format import byte_size
@@ -18,6 +18,7 @@ from archspec.format import byte_size
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The `.keras` file to write.")
 @seed("Seed of the initial weights")
 @click.option("--weights", metavar="FILE", help="Load these weights instead of initial ones; see above.")
+@custom
 @adapt_input
 @overwrite
 def command(

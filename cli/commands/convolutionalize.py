@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from archspec import api
-from archspec.cli.options import complete_reference, load, overwrite, settings
+from archspec.cli.options import complete_reference, custom, load, overwrite, settings
 from archspec.cli.terminal import echo
 from archspec.diagnostics import counted
 from archspec.format import byte_size
@@ -30,6 +30,7 @@ from archspec.format import byte_size
     show_default=True,
     help="Output of the network; see above.",
 )
+@custom
 @overwrite
 def command(source: str, settings: tuple[str, ...], out: Path | None, output: api.DenseOutput, overwrite: bool) -> None:
     """Convert a network into a fully convolutional one, which takes images of any size, with the same weights.

@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from archspec import api
-from archspec.cli.options import cluster, devices, format_option, seed, skip_bad_images
+from archspec.cli.options import cluster, custom, devices, format_option, seed, skip_bad_images
 from archspec.cli.terminal import echo, progress_line
 
 
@@ -77,6 +77,7 @@ from archspec.cli.terminal import echo, progress_line
 @click.option("--overwrite", is_flag=True, help="Replace an earlier --out and --save-predictions.")
 @devices
 @cluster
+@custom
 @skip_bad_images
 @format_option(*get_args(api.EvaluationFormat))
 def command(

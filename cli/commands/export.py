@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from archspec import api
-from archspec.cli.options import seed
+from archspec.cli.options import custom, seed
 from archspec.cli.terminal import echo, progress_line
 
 FORMATS = dict(api.export_formats())
@@ -86,6 +86,7 @@ HELP = (
     show_default=True,
     help="Verify with at most N images of DATA, as many of each class as possible.",
 )
+@custom
 @seed("Seed of the choice of images")
 @click.option("--no-verify", is_flag=True, help="Do not load and compare the export; export.json notes it.")
 @click.pass_context

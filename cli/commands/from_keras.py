@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from archspec import api
-from archspec.cli.options import overwrite
+from archspec.cli.options import custom, overwrite
 from archspec.cli.terminal import echo
 
 
@@ -15,6 +15,7 @@ from archspec.cli.terminal import echo
 @click.argument("source", metavar="SOURCE")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The spec to write.  [default: print it]")
 @click.option("--name", metavar="NAME", help="Name of the spec.  [default: the name of the model]")
+@custom
 @overwrite
 def command(source: str, out: Path | None, name: str | None, overwrite: bool) -> None:
     """Write the spec of a Keras model: the reverse of `archspec build`.

@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from archspec import api
-from archspec.cli.options import format_option, overwrite
+from archspec.cli.options import custom, format_option, overwrite
 from archspec.cli.terminal import DataCommand, echo, progress_line
 from archspec.diagnostics import counted, printable
 
@@ -27,6 +27,7 @@ from archspec.diagnostics import counted, printable
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Number of classes to show.")
 @format_option(*get_args(api.PredictionFormat))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A file to write, `.csv`, `.json` or `.txt`.")
+@custom
 @overwrite
 @click.pass_context
 def command(

@@ -12,6 +12,7 @@ from archspec.cli.options import (
     adapt_input,
     cluster,
     complete_reference,
+    custom,
     devices,
     load,
     program,
@@ -53,6 +54,7 @@ from archspec.cli.terminal import DataCommand, echo
     help="Layers that start from --init-from: `vgg-a-to-deeper`, a pattern of paths (`conv*/**`), or TARGET=SOURCE.  "
     "[default: all layers]",
 )
+@custom
 @adapt_input
 @click.option(
     "--freeze",

@@ -167,6 +167,7 @@ OTHER: Mapping[str, str] = {
     "export-loses": "an export of lower precision loses more accuracy than `--max-loss`, so it is not written",
     "export-fails": "an exported model cannot be loaded or run in a process without archspec: please report it",
     "weights-not-found": "no weight file has this name",
+    "weights-quantized": "the weights are integers with a scale elsewhere, and not the floats that a network needs",
     "weights-unknown": "the file is of a format that archspec does not read",
     "not-weights": "the file contains no weights",
     "weights-damaged": "the weight file is damaged or incomplete, or larger inside than a real one",

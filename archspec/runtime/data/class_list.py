@@ -7,7 +7,6 @@ numbers to names, to `["n01440764", "tench"]` as in Keras's imagenet_class_index
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -70,11 +69,12 @@ def unique_names(classes: Sequence[ClassName]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def imagenet_class_list() -> tuple[ClassName, ...] | None:
-    """ImageNet's classes in the order of keras.applications, if Keras has downloaded them; else None."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    file = home / "models" / "imagenet_class_index.json"
-    return read_class_list(file, IMAGENET) if file.is_file() else None
+def imagenet_class_list() -> tuple[ClassName, ...]:
+    """ImageNet's 1,000 classes (ILSVRC 2012) in the order of their synsets, as in keras.applications and torchvision.
+
+    The names are the first words of the synsets in WordNet (Princeton University).
+    """
+    return read_class_list(Path(__file__).with_name("imagenet.txt"), IMAGENET)
 
 
 def _of_lines(text: str) -> list[ClassName]:

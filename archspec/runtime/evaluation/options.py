@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,9 +62,11 @@ class EvaluationOptions:
     def match(self, images: Images, class_names: tuple[str, ...] | None, outputs: int) -> Images:
         """The images with the labels of a network's classes. Raises classes-mismatch, class-list."""
         class_list = None if self.classes is None else read_class_list(self.classes, outputs)
-        if class_list is None and class_names is None and outputs == IMAGENET:
-            class_list = imagenet_class_list()
         data = str(self.data)
+        if class_list is None and class_names is None and outputs == IMAGENET:
+            with suppress(ArchspecError):  # other classes than those of ImageNet
+                imagenet = imagenet_class_list()
+                return match_classes(images, None, outputs, data, class_list=imagenet, report=self.report)
         return match_classes(images, class_names, outputs, data, class_list=class_list, report=self.report)
 
     def open_images(self, channels: int) -> Images:

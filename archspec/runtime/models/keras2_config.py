@@ -191,6 +191,9 @@ def _layer(entry: Mapping[str, Any], depth: int) -> Any:
     name = str(given.get("name"))
     if kind == "Lambda":
         raise UnknownLayerError(kind, name, "it contains Python code", code=True)
+    own = keras.saving.get_registered_object(entry.get("registered_name") or kind)
+    if own is not None:
+        return own.from_config(dict(given))
     found: Any = getattr(keras.layers, kind, None)
     custom = entry.get("registered_name") not in (None, kind) or not str(entry.get("module") or "keras").split(".")[
         0

@@ -115,7 +115,8 @@ def _unknown(path: Path, error: UnknownLayerError) -> Exception:
     return fail(
         "custom-layer" if custom else "not-a-model",
         f"the layer `{error.name}` ({error.kind}) of `{path}`, a model of Keras 2, cannot be built: {error.reason}",
-        help="build the model of layers of Keras 3, then take the weights: in Keras 2 `model.save_weights('FILE.h5')`, "
+        help=("import the module of the class: on the command line add --custom MODULE:CLASS; or " * custom)
+        + "build the model of layers of Keras 3, then take the weights: in Keras 2 `model.save_weights('FILE.h5')`, "
         "then `--weights FILE.h5`",
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 from archspec.diagnostics import ArchspecError, counted, fail, listed, short
 from archspec.format import byte_size
 from archspec.runtime.models.build import deep_recursion
+from archspec.runtime.models.custom_modules import register_custom
 from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
 from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
 from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
@@ -103,6 +104,7 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
     import_tensorflow()
     import keras
 
+    register_custom()
     with deep_recursion(len(layers_of(config))), limited_variables(size):
         if is_keras2(config, keras_version(path)):
             model = load_keras2(path, config)
@@ -153,6 +155,12 @@ def read_metadata(path: str | Path) -> Metadata:
 
 
 HELP = "give a file that `archspec train`, `archspec build` or `model.save(...)` of Keras wrote"
+
+
+CUSTOM_HELP = (
+    "import the module of the class: on the command line add --custom MODULE:CLASS, where MODULE.py is in the current "
+    "folder or installed; in Python, register the class with `keras.saving.register_keras_serializable` first"
+)
 
 
 def _inspect(path: Path) -> tuple[Metadata, Any, int]:
@@ -210,7 +218,6 @@ def _unreadable(path: Path, config: Any, error: Exception) -> ArchspecError:
             "custom-layer",
             f"`{path}` contains layers of classes that are not in Keras: {listed(custom, 5)}",
             notes=["the code of a class is not in the file"],
-            help="in Python, import the module that registers the classes before you call archspec; "
-            "or build the model of layers of Keras, and save it again",
+            help=CUSTOM_HELP,
         )
     return fail("not-a-model", f"`{path}` cannot be loaded", notes=[note], help=HELP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -72,9 +73,24 @@ def _in_sets(target: WeightTarget, source: WeightSource, text: str, *, new_head:
             key = chosen.matching.chosen or chosen.key
             others = tuple(each.key for each in sets if each.key and not f"{key}.".startswith(f"{each.key}."))
             found = replace(chosen.matching, chosen=key, others=() if wanted is None else others)
-            beside = [unit for each in sets if key and not each.key and not each.whole for unit in each.units]
-            return replace(found, unused=(*found.unused, *without(beside, [unit for _, unit in found.pairs])))
+            without_key = [each for each in sets if chosen.key and not each.key and not each.whole]
+            beside = [unit for each in without_key for unit in each.units]
+            found = replace(found, unused=(*found.unused, *without(beside, [unit for _, unit in found.pairs])))
+            return _with_copies(found, found.chosen or chosen.key)
     return None
+
+
+def _with_copies(matching: Matching, key: str) -> Matching:
+    """The matching whose `others` also names what is a copy of the network in the same set: `model_ema.module`."""
+    wanted = Counter(unit.signature for _, unit in matching.pairs)
+    words: dict[str, list[Unit]] = {}
+    for unit in matching.unused:
+        words.setdefault(unit.name.partition(".")[0], []).append(unit)
+    above = key.rpartition(".")[0]
+    copies = [word for word, units in words.items() if Counter(unit.signature for unit in units) == wanted]
+    keys = [f"{above}.{word}" if above else word for word in copies]
+    rest = tuple(unit for unit in matching.unused if unit.name.partition(".")[0] not in copies)
+    return replace(matching, unused=rest, others=(*matching.others, *(each for each in keys if each != key)))
 
 
 def _only(fits: Sequence[Fit], text: str) -> Fit:

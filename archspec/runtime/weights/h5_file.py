@@ -142,7 +142,8 @@ def _tensor(path: Path, group: Any, name: str) -> Tensor:
     dataset = stored_dataset(group, name)
     if dataset is None:
         raise fail("not-weights", f"`{name}` in `{path}` is not an array of numbers stored in this file", help=HELP)
-    return Tensor(name, tuple(dataset.shape), partial(_read, path, name, dataset))
+    dtype = dataset.dtype.name if dataset.dtype.kind in "fiu" else "bfloat16"
+    return Tensor(name, tuple(dataset.shape), partial(_read, path, name, dataset), dtype)
 
 
 def _read(path: Path, name: str, dataset: Any) -> Any:

@@ -23,6 +23,7 @@ from archspec.runtime.weights.input_channels import adapted, first_convolution
 from archspec.runtime.weights.keras_units import model_slots
 from archspec.runtime.weights.load import assign
 from archspec.runtime.weights.matching import Slot, Unit, shown
+from archspec.runtime.weights.quantized import check_pairs
 from archspec.runtime.weights.weight_file import WeightSource, open_source, weight_path
 from archspec.runtime.weights.weight_sets import rank
 
@@ -134,9 +135,13 @@ def initialize_from(
                 notes=transfer.table(),
                 help="leave them out of the patterns: `--init-map 'conv*/**'`, or give other pairs `TARGET=SOURCE`",
             )
-        wrong_numbers = assign((slots[each.path], units[each.source]) for each in layers if each.source is not None)
-    if wrong_numbers:
-        remarks.append(f"warning: NaN or infinity in {listed(wrong_numbers, 4)}")
+        pairs = [(slots[each.path], units[each.source]) for each in layers if each.source is not None]
+        check_pairs(pairs, source)
+        not_finite, negative = assign(pairs)
+    if not_finite:
+        remarks.append(f"warning: NaN or infinity in {listed(not_finite, 4)}")
+    if negative:
+        remarks.append(f"warning: negative values in {listed(negative, 4)}")
     return replace(transfer, remarks=tuple(remarks))
 
 

@@ -78,7 +78,7 @@ def _made(call: Call) -> int:
 
 
 def _tensor(variable: Any) -> Tensor:
-    return Tensor(variable.path.rpartition("/")[2], tuple(variable.shape), variable.numpy)
+    return Tensor(variable.path.rpartition("/")[2], tuple(variable.shape), variable.numpy, str(variable.dtype))
 
 
 TRANSPARENT = (

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
-from archspec.runtime.weights.matching import COUNTERS, Layers, Unit
+from archspec.runtime.weights.matching import COUNTERS, HEADS, Layers, Signature, Unit
 
 BUFFERS = {
     *("relative_position_index", "attn_mask", "position_ids", "anchors", "anchor_grid", "stride", "queue", "queue_ptr"),
@@ -39,6 +40,8 @@ def choices(units: list[Unit], slots: Layers, *, in_order: bool) -> Iterator[tup
     left = _excess(body, slots, in_order=in_order)
     if left:
         yield without(body, left), [*counters, *auxiliary, *left]
+    for beside in modules_beside(rest, slots):
+        yield without(rest, beside), [*counters, *beside]
 
 
 def without(units: Sequence[Unit], others: Sequence[Unit]) -> list[Unit]:
@@ -62,6 +65,47 @@ def _excess(units: Sequence[Unit], slots: Layers, *, in_order: bool) -> list[Uni
             excess[unit.signature] -= 1
             left.append(unit)
     return left
+
+
+ENDS = HEADS | {
+    *("cls", "pred", "predictor", "logits", "proj", "projector", "projection", "prototypes", "decoder", "rpn", "roi"),
+    *("bbox", "mask", "seg", "segmentation", "domain", "discriminator", "distillation", "contrastive", "rotation"),
+}
+"""Words in the names of modules that read the features of a network, for another task."""
+MAX_MODULES = 12
+"""Modules of a file that are tried in all combinations."""
+
+
+def modules_beside(units: Sequence[Unit], slots: Layers) -> list[list[Unit]]:
+    """Other heads without which the rest has exactly the layers of the network: `projector`, `head2`.
+
+    One combination of modules at most: the only one that fits, or that keeps the module named as a classifier.
+    """
+    excess = Counter(unit.signature for unit in units)
+    excess.subtract(slot.signature for slot in slots)
+    if min(excess.values(), default=0) < 0:
+        return []
+    excess = +excess
+    modules = groups(units)
+    spare = {word: Counter(unit.signature for unit in each) for word, each in modules.items() if _is_end(word)}
+    spare = {word: count for word, count in spare.items() if count <= excess}
+    if len(spare) > MAX_MODULES:
+        return []
+    found = [
+        words
+        for size in range(1, len(spare) + 1)
+        for words in combinations(spare, size)
+        if sum((spare[word] for word in words), Counter[Signature]()) == excess
+    ]
+    named = [words for words in found if not HEADS & {word.rpartition(".")[2] for word in words}]
+    chosen = found if len(found) == 1 else named
+    return [[unit for word in chosen[0] for unit in modules[word]]] if len(chosen) == 1 else []
+
+
+def _is_end(word: str) -> bool:
+    """Whether a module reads the features of the network: `head2`, `mlp_projector`; a `neck` would change them."""
+    words = [each.rstrip("0123456789") for each in word.rpartition(".")[2].lower().split("_")]
+    return any(each in ENDS for each in words)
 
 
 def _named_outside(unit: Unit) -> bool:

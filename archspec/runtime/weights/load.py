@@ -10,10 +10,12 @@ from typing import Any
 
 from archspec.diagnostics import counted, fail, listed
 from archspec.graph.ir import Graph
+from archspec.runtime.models.finite_weights import is_negative_variance
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.weights.find_matching import WeightTarget, find
 from archspec.runtime.weights.keras_units import in_spec_order, model_slots, statistics
 from archspec.runtime.weights.matching import Matching, Sizes, Slot, Unit, head_of, mismatch
+from archspec.runtime.weights.quantized import check_pairs, packed, quantized
 from archspec.runtime.weights.weight_file import WeightSource, open_source
 
 
@@ -32,7 +34,8 @@ def load_weights(
 
     Returns how the layers were matched; `Matching.describe` summarizes it in one line. Raises ArchspecError:
         weights-mismatch with a table of the layers that match and those that do not, several-weights,
-        weights-not-found, weights-unknown, not-weights, weights-damaged, weights-unsafe, unknown-application, download.
+        weights-not-found, weights-unknown, not-weights, weights-damaged, weights-unsafe, weights-quantized,
+        unknown-application, download.
         The model is unchanged on errors.
     """
     text, keras = str(source), keras_graph(model)
@@ -41,6 +44,8 @@ def load_weights(
         target = WeightTarget(keras, slots, graph)
         matching = find(target, opened, text, new_head=new_head, adapt_input=adapt_input)
         if matching is None:
+            if fact := packed(opened.units):
+                raise quantized(text, fact)
             adaptable = not adapt_input and find(target, opened, text, new_head=new_head, adapt_input=True)
             order = list(slots.values()) if opened.as_run else in_spec_order(slots, keras, graph)
             keys = [f"`{each.key}`" for each in (opened, *opened.others) if each.key]
@@ -53,8 +58,10 @@ def load_weights(
                 ],
                 help=ADAPT.format(adaptable.adapted) if adaptable else _remedy(order, opened.units, new_head=new_head),
             )
-        not_finite = assign(matching.pairs)
-    return replace(matching, not_finite=not_finite, unused=(*matching.unused, *_other_statistics(keras, opened)))
+        check_pairs(matching.pairs, text)
+        not_finite, negative = assign(matching.pairs)
+    unused = (*matching.unused, *_other_statistics(keras, opened))
+    return replace(matching, not_finite=not_finite, negative=negative, unused=unused)
 
 
 def _other_statistics(keras: KerasGraph, source: WeightSource) -> list[Unit]:
@@ -86,10 +93,10 @@ def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> 
     return "check that the weights are of this variant; `archspec list` shows all variants"
 
 
-def assign(pairs: Iterable[tuple[Slot, Unit]]) -> tuple[str, ...]:
+def assign(pairs: Iterable[tuple[Slot, Unit]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Set the weights of layers to those of units. All are read, with their errors, before any is set.
 
-    Returns which arrays contain NaN or infinity.
+    Returns which arrays contain NaN or infinity, and which variances are negative.
     """
     import numpy as np
 
@@ -100,12 +107,10 @@ def assign(pairs: Iterable[tuple[Slot, Unit]]) -> tuple[str, ...]:
     ]
     for variable, array, _ in arrays:
         variable.assign(array)
-    found = [
-        f"{variable.path.rpartition('/')[2]} of `{unit.name}`"
-        for variable, array, unit in arrays
-        if not np.isfinite(array).all()
-    ]
-    return ("every array",) if len(found) == len(arrays) > 1 else tuple(found)
+    named = [(f"{variable.path.rpartition('/')[2]} of `{unit.name}`", array) for variable, array, unit in arrays]
+    found = [name for name, array in named if not np.isfinite(array).all()]
+    negative = tuple(name for name, array in named if is_negative_variance(name.partition(" ")[0], array))
+    return ("every array",) if len(found) == len(arrays) > 1 else tuple(found), negative
 
 
 def _array_of(slot: Slot, unit: Unit, index: int) -> Any:

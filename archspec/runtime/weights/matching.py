@@ -31,6 +31,13 @@ class Tensor:
     name: str
     shape: Sizes
     read: Callable[[], Any] = field(repr=False)
+    dtype: str = "float32"
+    """Of the numbers in the file, as NumPy calls it."""
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the numbers need a scale: integers, or floats of 8 bits or less."""
+        return not self.dtype.startswith(("float16", "float32", "float64", "bfloat16"))
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,8 @@ class Matching:
     """Modules of a file that is sorted by name which are alike: only the alphabet tells their order."""
     not_finite: tuple[str, ...] = ()
     """The arrays that contain NaN or infinity."""
+    negative: tuple[str, ...] = ()
+    """The variances of batch normalizations that have negative values, whose roots are NaN."""
 
     def __repr__(self) -> str:
         layers = counted(len(self.pairs), "layer")
@@ -161,6 +170,8 @@ class Matching:
             )
         if self.not_finite:
             found.append(f"warning: NaN or infinity in {listed(self.not_finite, 4)}")
+        if self.negative:
+            found.append(f"warning: negative values in {listed(self.negative, 4)}")
         return found
 
 

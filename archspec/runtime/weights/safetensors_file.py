@@ -12,9 +12,17 @@ import safetensors
 from archspec.diagnostics import fail
 from archspec.runtime.models.file_limits import HEADER_BYTES, MEMBERS, RANK, read_json
 from archspec.runtime.weights.matching import Tensor
+from archspec.runtime.weights.quantized import quantized
 
-DTYPES = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
-"""Types of numbers that become float32."""
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "BOOL": "bool",
+    **{f"{kind}{bits}": f"{word}{bits}" for kind, word in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)},
+}
+"""Types of numbers that NumPy reads, by their names in the header."""
 
 
 @contextmanager
@@ -41,10 +49,10 @@ def safetensors_file(path: Path) -> Iterator[dict[str, Tensor]]:
         for name in file.keys():  # noqa: SIM118 - it is not a dictionary
             entry = header[name]  # `get_slice` does not accept a scalar
             if entry["dtype"] not in DTYPES:
-                raise _refused(path, f"`{name}` is of the type {entry['dtype']}")
+                raise quantized(str(path), f"`{name}` is of the type {entry['dtype']}")
             if len(entry["shape"]) > RANK:
                 raise _refused(path, f"`{name}` has {len(entry['shape'])} axes")
-            tensors[name] = Tensor(name, tuple(entry["shape"]), _reader(path, file, name))
+            tensors[name] = Tensor(name, tuple(entry["shape"]), _reader(path, file, name), DTYPES[entry["dtype"]])
         yield tensors
 
 

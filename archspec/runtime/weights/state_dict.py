@@ -71,7 +71,7 @@ def _kernel(weight: Tensor) -> Tensor:
 
         return np.moveaxis(weight.read(), (0, 1), (-1, -2))
 
-    return Tensor(weight.name, (*window, entering, leaving), read)
+    return Tensor(weight.name, (*window, entering, leaving), read, weight.dtype)
 
 
 def _attention(module: str, tensors: Mapping[str, Tensor], modules: Mapping[str, Mapping[str, Tensor]]) -> str | None:
@@ -93,7 +93,8 @@ def _attention_unit(module: str, joint: Mapping[str, Tensor], output: Mapping[st
     size = joint["weight"].shape[1]
     for part, name in enumerate(("query", "key", "value")):
         rows = slice(part * size, (part + 1) * size)
-        tensors.append(Tensor(name, (size, size), _cut(joint["weight"].read, rows, transpose=True)))
+        read = _cut(joint["weight"].read, rows, transpose=True)
+        tensors.append(Tensor(name, (size, size), read, joint["weight"].dtype))
         if "bias" in joint:
             tensors.append(Tensor(name, (size,), _cut(joint["bias"].read, rows)))
     tensors.append(_kernel(output["weight"]))

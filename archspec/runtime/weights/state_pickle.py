@@ -257,6 +257,8 @@ class _Machine:
             case (("_rebuild_tensor" | "_rebuild_tensor_v2"), storage, offset, shape, strides, *_):
                 return view(storage, offset, shape, strides)
             case "_rebuild_tensor_v3", storage, offset, shape, strides, _, _, Name() as dtype, *_:
+                if dtype.last.startswith(("float8", "float4", "qint", "quint")):
+                    raise PickleError(f"it has tensors of {dtype.text}")
                 if dtype.last not in TENSOR_TYPES:
                     return Inert(f"a tensor of {dtype.text}")
                 return view(storage, offset, shape, strides, TENSOR_TYPES[dtype.last])

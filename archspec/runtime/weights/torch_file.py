@@ -18,6 +18,7 @@ import numpy as np
 from archspec.diagnostics import fail
 from archspec.runtime.models.file_limits import MEMBERS, PICKLE_BYTES, pickle_steps, read_member
 from archspec.runtime.weights.matching import Tensor
+from archspec.runtime.weights.quantized import QUANTIZED, quantized
 from archspec.runtime.weights.state_pickle import Array, PickleError, Storage, View, read_pickle, storage_of
 from archspec.runtime.weights.weight_sets import WeightSet, find_sets
 
@@ -82,6 +83,8 @@ def _refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except PickleError as error:
+        if QUANTIZED.search(f"{error.unsafe or error}"):
+            raise quantized(str(path), "") from error
         if error.unsafe:
             raise fail(
                 "weights-unsafe",
@@ -194,7 +197,7 @@ def _tensor(path: Path, name: str, tensor: View | Array, read: Bytes) -> Tensor:
                 return _plain_array(tensor)
             return array_of(read(tensor.storage.key), tensor.dtype, tensor.shape, tensor.offset, tensor.strides)
 
-    return Tensor(name, tensor.shape, array)
+    return Tensor(name, tensor.shape, array, np.dtype(tensor.dtype).name)
 
 
 def _plain_array(array: Array) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from archspec import predict
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.data.class_list import ClassName, read_class_list, unique_names
+from archspec.runtime.data.class_list import ClassName, imagenet_class_list, read_class_list, unique_names
 from tests.cli.conftest import Run
 from tests.runtime.evaluation.conftest import NAMES
 
@@ -148,21 +148,30 @@ def test_a_list_names_the_classes_of_a_model(model: Path, photos: Path, tmp_path
         assert [name for name, _ in named.classes] == ["abcdef"[NAMES.index(name)] for name, _ in own.classes]
 
 
-def test_imagenet_is_known_where_keras_has_its_names(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_classes_of_imagenet_are_known_without_a_download(photos: Path, tmp_path: Path) -> None:
     import keras
 
     inputs = keras.Input((8, 8, 3))
     outputs = keras.layers.Dense(1000, activation="softmax")(keras.layers.GlobalAveragePooling2D()(inputs))
     keras.Model(inputs, outputs).save(tmp_path / "net.keras")
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     said: list[str] = []
-    (number, *_), *_ = (each.classes for each in predict(tmp_path / "net.keras", photos, report=said.append))
-    assert number[0].isdecimal()
-    assert '`classes="FILE"` names them, such as Keras\'s imagenet_class_index.json' in said[-1]
-    (tmp_path / "models").mkdir()
-    index = {str(row): [f"n{row:08}", f"class_{row}"] for row in range(1000)}
-    (tmp_path / "models" / "imagenet_class_index.json").write_text(json.dumps(index))
-    (name, *_), *_ = (each.classes for each in predict(tmp_path / "net.keras", photos, report=said.append))
-    assert name[0] == f"class {number[0]}"
+    (first, *_), *_ = (each.classes for each in predict(tmp_path / "net.keras", photos, report=said.append))
+    assert first[0] in unique_names(imagenet_class_list())
+    assert "its 1,000 outputs get the names of ImageNet" in said[-1]
+
+
+def test_the_list_of_imagenet_is_that_of_its_publishers() -> None:
+    """Indices of keras.applications' and torchvision's documentation; the synsets are sorted."""
+    names = imagenet_class_list()
+    assert [each.synset for each in names] == sorted({each.synset for each in names if each.synset})
+    known = {
+        0: "tench",
+        1: "goldfish",
+        207: "golden retriever",
+        281: "tabby",
+        386: "African elephant",
+        817: "sports car",
+    }
+    assert {index: names[index].name for index in known} == known
+    assert names[999] == ClassName("toilet tissue", "n15075141")
+    assert [index for index, each in enumerate(names) if each.name == "crane"] == [134, 517]

@@ -45,7 +45,6 @@ def test_tensors_are_read_at_their_offsets(tmp_path: Path) -> None:
         ({"a": entry([2, 3], 0, 28)}, "invalid shape"),
         ({"a": entry([2, 4], 0, 32)}, "not fully covered"),
         ({"a": entry([2, 3], -24, 0)}, "invalid value: integer `-24`"),
-        ({"a": entry([2, 12], 0, 24, "F8_E5M2")}, "`a` is of the type F8_E5M2"),
         ({"a": {"dtype": "F32", "shape": [2, 3]}}, "missing field `data_offsets`"),
         ({"a": entry([2, 3], 10**30, 10**30 + 24)}, "invalid JSON"),
         ({"a": entry([2**40, 2**40], 0, 24)}, "overflow"),
@@ -62,6 +61,13 @@ def test_what_is_wrong_with_a_header_is_said(header: Any, fact: str, tmp_path: P
         pass
     assert caught.value.diagnostics[0].code == "weights-damaged"
     assert fact in str(caught.value)
+
+
+def test_numbers_of_8_bits_are_refused_by_their_type(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.safetensors", {"a": entry([2, 12], 0, 24, "F8_E5M2")}, bytes(24))
+    with pytest.raises(ArchspecError, match="`a` is of the type F8_E5M2") as caught, safetensors_file(path):
+        pass
+    assert caught.value.diagnostics[0].code == "weights-quantized"
 
 
 def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path) -> None:

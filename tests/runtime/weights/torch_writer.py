@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-TYPES = {"float64": "Double", "float32": "Float", "float16": "Half", "int64": "Long"}
+TYPES = {"float64": "Double", "float32": "Float", "float16": "Half", "int64": "Long", "int8": "Char"}
 MAGIC = 0x1950A86A20F9469CFC6C
 
 

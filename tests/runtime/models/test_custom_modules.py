@@ -1,0 +1,79 @@
+"""A model file with a class of the user's own is read where `--custom MODULE:CLASS` names it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archspec.diagnostics import ArchspecError
+from archspec.runtime.models import custom_modules
+from archspec.runtime.models.custom_modules import use_custom
+from archspec.runtime.models.model_file import load_model
+
+MODULE = """
+import keras
+
+class Scale(keras.layers.Layer):
+    def __init__(self, factor=2.0, **options):
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A model in scaled.keras with a class of scaling.py in the current folder, which is forgotten again."""
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(custom_modules, "_given", {})
+    (tmp_path / "scaling.py").write_text(MODULE)
+    from scaling import Scale  # type: ignore[import-not-found]
+
+    inputs = keras.Input((5, 5, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(Scale(3.0)(inputs))
+    made = keras.Model(inputs, keras.layers.Dense(4)(pooled))
+    made.save("scaled.keras")
+    del sys.modules["scaling"]
+    before = dict(keras.saving.get_custom_objects())
+    yield made
+    keras.saving.get_custom_objects().clear()
+    keras.saving.get_custom_objects().update(before)
+    sys.modules.pop("scaling", None)
+
+
+@pytest.mark.parametrize("name", ["scaling", "scaling:Scale"])
+def test_a_named_class_is_imported(name: str, model: Any) -> None:
+    use_custom(name)
+    loaded, _ = load_model("scaled.keras")
+    x = np.random.default_rng(0).normal(size=(2, 5, 5, 3)).astype("float32")
+    np.testing.assert_allclose(loaded(x), model(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "fact", "help"),
+    [
+        ("scaling:Scales", "has no class `Scales`", "`scaling:Scale`"),
+        ("no_such_module", "cannot be imported: ModuleNotFoundError", "in the folder of MODULE.py"),
+    ],
+)
+def test_what_cannot_be_imported_is_named(name: str, fact: str, help: str, model: Any) -> None:
+    use_custom(name)
+    with pytest.raises(ArchspecError) as caught:
+        load_model("scaled.keras")
+    (wrong,) = caught.value.diagnostics
+    assert wrong.code == "custom-layer"
+    assert fact in wrong.message
+    assert help in str(wrong.help)
