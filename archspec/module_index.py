@@ -160,6 +160,12 @@ MODULES = {
         "saliency": "archspec.runtime.explain.methods.saliency",
         "top-patches": "archspec.runtime.explain.methods.top_patches",
     },
+    "archspec.targets": {
+        "binary": "archspec.targets.binary",
+        "classes": "archspec.targets.classes",
+        "multi-label": "archspec.targets.multi_label",
+        "numbers": "archspec.targets.numbers",
+    },
 }
 
 WEIGHTS = (

@@ -25,6 +25,7 @@ GROUPS = {
     "archspec.protocols": "evaluation protocol",
     "archspec.export_formats": "export format",
     "archspec.explain_methods": "explanation method",
+    "archspec.targets": "target",
 }
 """Group of entry points -> what its modules declare."""
 

@@ -48,6 +48,7 @@ from archspec.runtime.data.sources.source import DATA_SOURCES
 from archspec.runtime.explain import EXPLAIN_METHODS
 from archspec.runtime.export import EXPORT_FORMATS
 from archspec.runtime.labs.lab import Lab, LabArm, LabComparison, LabFigure, LabImages, LabScale, LabTest
+from archspec.targets import TARGETS
 from archspec.transforms import TRANSFORMS
 
 DOCS = Path(__file__).parent
@@ -386,6 +387,7 @@ PACKAGES: dict[str, Registry[Any]] = {
     "archspec.runtime.data.sources": DATA_SOURCES,
     "archspec.runtime.export": EXPORT_FORMATS,
     "archspec.runtime.explain.methods": EXPLAIN_METHODS,
+    "archspec.targets": TARGETS,
 }
 """The package whose modules declare the classes of a registry."""
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"keras", "tensorflow"}
 
 BASE = "wording diagnostics arguments format interrupt version declare plugins "
-DECLARATIONS = BASE + "ops transforms protocols "
+DECLARATIONS = BASE + "ops transforms protocols targets "
 LANGUAGE = DECLARATIONS + "lang.declarations lang.document lang.expressions lang.recipes lang.schema lang.spec "
 GRAPH = LANGUAGE + "graph graph.compile graph.select graph.analysis graph.diff graph.decompile graph.rewrite "
 DATA = "runtime.data runtime.data.files runtime.data.pipeline runtime.data.sources runtime.data.report "
@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "ops": BASE + "module_index",
     "transforms": BASE + "ops",
     "protocols": BASE + "ops transforms",
+    "targets": BASE + "ops",
     "lang.document": BASE,
     "lang.expression_functions": BASE,
     "lang.expressions": BASE + "lang.expression_functions",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from archspec.api.choices import EvaluationFormat, PredictionFormat
 from archspec.api.training import Devices
 from archspec.arguments import PositiveInt, Seed, StrPath, as_path, as_paths, public
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, listed
 from archspec.protocols import PROTOCOLS
 from archspec.wording import reporter
 
@@ -76,6 +76,8 @@ def evaluate(
     classes: StrPath | None = None,
     present_classes: bool = False,
     recompute_bn: StrPath | None = None,
+    threshold: float | None = None,
+    output: str | None = None,
     batch_size: PositiveInt = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
@@ -84,13 +86,16 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate one model with one protocol: error rates with confidence intervals, loss, confusion matrix.
 
+    The evaluation of a network with sigmoid outputs or of numbers is a subclass, with the metrics of its target.
+
     Args:
         protocol: `ten-crop`, `multi-scale: [256, 384]`, ... (docs/protocols.md); by default the first of the model's
             spec, or `center`.
+        output: the name of the output, of a network with several targets; by default the first.
 
     The other arguments and the errors are those of `evaluate_all`.
     """
-    (found,) = evaluate_all(
+    found = evaluate_all(
         [model],
         data,
         protocols=() if protocol is None else [protocol],
@@ -100,13 +105,19 @@ def evaluate(
         classes=classes,
         present_classes=present_classes,
         recompute_bn=recompute_bn,
+        threshold=threshold,
         batch_size=batch_size,
         devices=devices,
         skip_bad_images=skip_bad_images,
         cluster=cluster,
         report=report,
     )
-    return found
+    chosen = [each for each in found if output is None or each.output == output]
+    if not chosen:
+        names = [each.output for each in found]
+        fact = f"`{model}` has no output `{output}` with a target of its own"
+        raise fail("bad-argument", fact, help=f"its outputs are {listed(names)}" if any(names) else "omit `output`")
+    return chosen[0]
 
 
 @public()
@@ -127,6 +138,7 @@ def evaluate_all(
     classes: StrPath | None = None,
     present_classes: bool = False,
     recompute_bn: StrPath | None = None,
+    threshold: float | None = None,
     batch_size: PositiveInt = 128,
     devices: Devices = None,
     skip_bad_images: bool = False,
@@ -164,6 +176,8 @@ def evaluate_all(
         recompute_bn: a data source: batch normalization uses the statistics of its training images, in batches of
             `batch_size`, instead of the moving averages of training (Ioffe & Szegedy 2015, Algorithm 2). The model
             files do not change.
+        threshold: the least probability that a sigmoid output decides for, above 0 and below 1; by default that of the
+            model (`evaluate.threshold` of its spec), 0.5.
         batch_size: views in a step, over all devices.
         devices: the devices to evaluate on: None, a number, "all" or "cpu:N".
         skip_bad_images: leave out files that cannot be decoded.
@@ -171,7 +185,8 @@ def evaluate_all(
         report: called with lines of progress and warnings.
 
     Returns:
-        One evaluation for each model and protocol, in that order; those of the ensembles follow.
+        One evaluation for each model and protocol, in that order; those of the ensembles follow. A network with
+        several targets has one for each of its outputs.
 
     Raises:
         ArchspecError: `model-not-found`, `not-a-model`, `model-unsafe`, `no-classifier`, `classes-mismatch`,
@@ -190,6 +205,7 @@ def evaluate_all(
     if explain is not None and out is None:
         raise fail("bad-argument", "`explain` draws into `out`, which is not given", help="give `out`")
     method = None if explain is None else map_method(explain)
+    check_threshold(threshold)
     chosen = parse_protocols(protocols)
     outputs = EvaluationOutputs(
         None if out is None else Path(out),
@@ -209,6 +225,7 @@ def evaluate_all(
         batch_size=batch_size,
         devices=devices,
         cluster=cluster,
+        threshold=threshold,
     )
     return Evaluations(
         evaluate_all(
@@ -221,6 +238,13 @@ def evaluate_all(
             method=method,
         )
     )
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raises `bad-argument` for a threshold that is not a probability."""
+    if threshold is not None and not 0 < threshold < 1:
+        fact = f"the threshold is a probability above 0 and below 1, but is {threshold:g}"
+        raise fail("bad-argument", fact, help="for example `--threshold 0.3`")
 
 
 def evaluation_protocols() -> list[str]:
@@ -237,6 +261,7 @@ def predict(
     split: str | None = None,
     classes: StrPath | None = None,
     top: PositiveInt = 5,
+    threshold: float | None = None,
     report: Callable[[str], None] | None = None,
 ) -> list[Prediction]:
     """Predict the classes of images, which are resized, cropped and preprocessed as in evaluation.
@@ -250,6 +275,8 @@ def predict(
         classes: a file that names the classes in the order of the outputs: one name per line, ImageNet's list of
             synsets, or JSON such as Keras's imagenet_class_index.json. By default those of the model.
         top: how many classes to return for each image, the most probable first.
+        threshold: the least probability that a sigmoid output decides for, above 0 and below 1; by default that of the
+            model.
         report: called with lines of progress and warnings.
 
     Raises:
@@ -258,6 +285,7 @@ def predict(
     """
     from archspec.runtime.predict import predict
 
+    check_threshold(threshold)
     return predict(
         as_path(model),
         as_paths(images),
@@ -265,6 +293,7 @@ def predict(
         split=split,
         classes=as_path(classes),
         top=top,
+        threshold=threshold,
         report=reporter(report),
     )
 

@@ -103,7 +103,7 @@ def images_of_data(
 
 def images_of(tf: Any, images: Images, place: str, seen: Conversions) -> Iterator[GivenImage]:
     """Each image of a set, with the name of its class. Raises `data-shape` for series and volumes."""
-    labels = [images.class_names[label] for label in images.labels]
+    labels = [None] * len(images) if images.columns else [images.class_names[label] for label in images.labels]
     if images.pixels is None:
         for each, label in zip(encoded_images(images), labels, strict=True):
             yield GivenImage(str(each), partial(decoded, tf, each, seen), label)

@@ -6,12 +6,13 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from archspec.diagnostics import counted, fail, printable, visible
 from archspec.format import csv_text
@@ -28,16 +29,50 @@ from archspec.runtime.image_inputs import (
     images_of_data,
     names_of_classes,
 )
-from archspec.runtime.models.classifier import probabilities_of
+from archspec.runtime.models.classifier import scores_of, targets_of_model
 from archspec.runtime.models.finite_weights import not_finite
 from archspec.runtime.models.fold_batch_norm import fold_batch_norm
 from archspec.runtime.models.model_file import load_model, read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
+from archspec.targets import OutputTarget, OutputTargets
 
 BATCH_SIZE = 32
 INTERVAL = 10.0
 """Seconds between two lines of progress."""
 PredictionFormat = Literal["text", "json", "csv"]
+
+
+@dataclass(frozen=True)
+class OutputPrediction:
+    """The prediction of one output of a network."""
+
+    name: str
+    """Of the output; "" for the only one."""
+    classes: tuple[tuple[str, float], ...]
+    """Names and probabilities, 0 to 1, the most probable first; of numbers their names and values."""
+    decided: tuple[str, ...] | None = None
+    """Of sigmoid outputs, the labels with at least the probability of the threshold."""
+    is_numbers: bool = False
+
+    def __str__(self) -> str:
+        """`dog 93.1 %, cat 6.9 %`; of several labels those that are decided for; of numbers `x 3.2, y 5`."""
+        if self.is_numbers:
+            return ", ".join(f"{visible(name)} {value:.6g}".strip() for name, value in self.classes)
+        shown = [f"{visible(name)} {100 * probability:.1f} %" for name, probability in self._shown()]
+        if self.decided is None or self.decided:
+            return ", ".join(shown)
+        return f"no label; the most probable is {shown[0]}"
+
+    def _shown(self) -> Sequence[tuple[str, float]]:
+        if not self.decided:
+            return self.classes
+        return [each for each in self.classes if each[0] in self.decided]
+
+    def to_json(self) -> dict[str, Any]:
+        if self.is_numbers:
+            return {"values": [{"name": name, "value": value} for name, value in self.classes]}
+        classes = [{"class": name, "probability": probability} for name, probability in self.classes]
+        return {"classes": classes, **({} if self.decided is None else {"decided": list(self.decided)})}
 
 
 @dataclass(frozen=True)
@@ -47,17 +82,26 @@ class Prediction:
     file: str
     """The path as it was given, or the place of the image in its data set."""
     classes: tuple[tuple[str, float], ...] = ()
-    """Class names and probabilities, 0 to 1, the most probable first."""
+    """Class names and probabilities, 0 to 1, the most probable first; of the first output."""
     error: str | None = None
     """`a damaged JPEG`; the command line exits with 1 when a file has one."""
+    outputs: tuple[OutputPrediction, ...] = ()
+    """Of each output, where the network has another one than a single softmax."""
 
     def __str__(self) -> str:
-        """`cat.png: tabby 93.1 %, tiger cat 4.0 %`."""
+        """`cat.png: tabby 93.1 %, tiger cat 4.0 %`; of several outputs `a.png: color red 99.0 %; shape disk 80.1 %`."""
         shown = ", ".join(f"{visible(name)} {100 * probability:.1f} %" for name, probability in self.classes)
+        if self.outputs:
+            shown = "; ".join(f"{visible(each.name)} {each}".strip() for each in self.outputs)
         return f"{printable(self.file)}: {shown if self.error is None else self.error}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as `--format json` prints them."""
+        if len(self.outputs) == 1:
+            return {"file": self.file, **self.outputs[0].to_json(), "error": self.error}
+        if self.outputs:
+            outputs = {each.name: each.to_json() for each in self.outputs}
+            return {"file": self.file, "outputs": outputs, "error": self.error}
         classes = [{"class": name, "probability": probability} for name, probability in self.classes]
         return {"file": self.file, "classes": classes, "error": self.error}
 
@@ -70,6 +114,7 @@ def predict(
     split: str | None = None,
     classes: str | Path | None = None,
     top: int = 5,
+    threshold: float | None = None,
     report: Report = lambda line: None,
 ) -> list[Prediction]:
     """The `top` most likely classes of each image, in the order of the files.
@@ -83,6 +128,7 @@ def predict(
         data: a data source.
         split: the part of `data` to predict; by default all of them.
         classes: a file with the names of the classes (`read_class_list`), instead of those of the model.
+        threshold: the least probability that a sigmoid output decides for; by default that of the model.
         report: receives progress and warnings.
 
     Raises:
@@ -100,11 +146,18 @@ def predict(
     loaded, metadata = load_model(model)
     if warning := not_finite(loaded, model):
         report(warning)
-    network = fold_batch_norm(probabilities_of(loaded))
-    input_shape = tuple(network.input_shape[1:])
+    targets = targets_of_model(loaded, metadata)
+    scores = fold_batch_norm(scores_of(loaded, targets))
+    input_shape = tuple(scores.input_shape[1:])
     check_images_enter(input_shape)
     check_preprocess(input_shape, metadata.preprocess)
-    names = names_of_classes(metadata, int(network.output_shape[-1]), classes, report)
+    if targets.is_plain:
+        names = names_of_classes(metadata, targets[0].units, classes, report)
+        targets = OutputTargets((replace(targets[0], class_names=names),))
+    elif classes is not None:
+        fact = "`--classes` names the classes of a softmax output, but the network has other outputs"
+        raise fail("class-list", fact, help="omit `--classes`")
+    least = threshold or metadata.threshold
     seen = Conversions(input_shape[-1])
     found = [GivenImage(file, partial(decoded, tf, EncodedImage(file), seen)) for file in files]
     if data is not None:
@@ -116,7 +169,7 @@ def predict(
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, *input_shape), tf.float32)])  # type: ignore[untyped-decorator]
     def probabilities(x: Any) -> Any:
-        return network(x, training=False)
+        return targets.activate(tf, tf.cast(scores(x, training=False), tf.float32))
 
     predictions: list[Prediction] = []
     batch_size = 1 if None in input_shape else BATCH_SIZE  # images of different sizes do not stack
@@ -136,9 +189,7 @@ def predict(
             if row in errors:
                 predictions.append(Prediction(image.name, error=errors[row]))
             else:
-                order = np.argsort(-output_of[row], kind="stable")[:top]
-                best = tuple((names[i], float(output_of[row][i])) for i in order)
-                predictions.append(Prediction(image.name, best))
+                predictions.append(_prediction(image.name, targets, output_of[row], top, least))
         if time.monotonic() - told > INTERVAL and len(predictions) < len(found):
             told = time.monotonic()
             report(f"{len(predictions):,} of {counted(len(found), 'image')}")
@@ -147,12 +198,47 @@ def predict(
     return predictions
 
 
+def _prediction(
+    file: str, targets: OutputTargets, values: npt.NDArray[np.float32], top: int, threshold: float
+) -> Prediction:
+    """The prediction of one image, from the outputs of all targets side by side."""
+    found, start = [], 0
+    for target in targets:
+        own = values[start : start + target.units]
+        name = target.name if len(targets) > 1 else ""
+        found.append(_of_output(target, name, own, top, np.float32(threshold)))
+        start += target.units
+    first = () if found[0].is_numbers else found[0].classes
+    return Prediction(file, first, outputs=() if targets.is_plain else tuple(found))
+
+
+def _of_output(
+    target: OutputTarget, name: str, values: npt.NDArray[np.float32], top: int, threshold: np.float32
+) -> OutputPrediction:
+    names = target.class_names or tuple(map(str, range(max(target.units, 2 * target.kind.shares))))
+    if not target.kind.shares:
+        numbers = target.class_names or ("",) * target.units
+        return OutputPrediction(
+            name, tuple((each, float(value)) for each, value in zip(numbers, values, strict=True)), is_numbers=True
+        )
+    decided: tuple[str, ...] | None = None
+    if target.kind.name == "binary":
+        decided = (names[int(values[0] >= threshold)],)
+        values = np.array([1 - values[0], values[0]])
+    elif target.kind.name == "multi-label":
+        decided = tuple(each for each, value in zip(names, values, strict=True) if value >= threshold)
+    order = np.argsort(-values, kind="stable")[: max(top, len(decided or ()))]
+    return OutputPrediction(name, tuple((names[i], float(values[i])) for i in order), decided)
+
+
 def predictions_text(predictions: Sequence[Prediction], format: PredictionFormat = "text") -> str:
     """Predictions as text with a line for each image, as JSON, or as CSV. Text leaves out files that cannot be read."""
     if format == "json":
         return json.dumps([each.to_json() for each in predictions])
     if format == "text":
         return "\n".join(str(each) for each in predictions if each.error is None)
+    if any(each.outputs for each in predictions):
+        return csv_text(*_output_table(predictions))
     top = max((len(each.classes) for each in predictions), default=0)
     columns = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
     rows = []
@@ -160,3 +246,25 @@ def predictions_text(predictions: Sequence[Prediction], format: PredictionFormat
         cells = [cell for name, probability in each.classes for cell in (visible(name), f"{probability:.6g}")]
         rows.append([printable(each.file), *cells, *[""] * (2 * top - len(cells)), each.error or ""])
     return csv_text(["path", *columns, "error"], rows)
+
+
+def _output_table(predictions: Sequence[Prediction]) -> tuple[list[str], list[list[str]]]:
+    """The columns and rows of CSV: for each output its decision, and the probability of each class or label."""
+    columns: dict[str, None] = {}
+    found: list[tuple[Prediction, dict[str, str]]] = []
+    for each in predictions:
+        cells: dict[str, str] = {}
+        for output in each.outputs:
+            name = visible(output.name)
+            if not output.is_numbers:
+                decided = output.decided if output.decided is not None else (output.classes[0][0],)
+                cells[name or "prediction"] = visible(";".join(decided))
+            for label, value in sorted(output.classes):
+                words = filter(None, [name, "" if output.is_numbers else "probability of", visible(label)])
+                cells[" ".join(words) or "prediction"] = f"{value:.6g}"
+        columns |= dict.fromkeys(cells)
+        found.append((each, cells))
+    rows = [
+        [printable(each.file), *(cells.get(name, "") for name in columns), each.error or ""] for each, cells in found
+    ]
+    return ["path", *columns, "error"], rows

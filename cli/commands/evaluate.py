@@ -40,6 +40,12 @@ from archspec.cli.terminal import echo, progress_line
 )
 @click.option("--present-classes", is_flag=True, help="Restrict the predictions to the classes that have images.")
 @click.option(
+    "--threshold",
+    type=float,
+    metavar="SHARE",
+    help="The least probability that a sigmoid output decides for.  [default: evaluate.threshold of the spec, 0.5]",
+)
+@click.option(
     "--protocol",
     "protocols",
     multiple=True,
@@ -88,6 +94,7 @@ def command(
     split: str,
     classes: Path | None,
     present_classes: bool,
+    threshold: float | None,
     protocols: tuple[str, ...],
     ensemble: bool,
     weights: str | None,
@@ -106,8 +113,9 @@ def command(
     """Evaluate model files, run directories or saved predictions (.npz) with the evaluation protocols of papers.
 
     Print top-1 and top-5 error with confidence intervals, the errors of each class and the confusion matrix; for
-    several models or protocols, one table. To continue an interrupted evaluation, run the same command again. Several
-    workers share the images; worker 0 prints and writes.
+    sigmoid outputs AUC, mAP and F1, for numbers R2 and RMSE; for several models, protocols or outputs, one table. To
+    continue an interrupted evaluation, run the same command again. Several workers share the images; worker 0 prints
+    and writes.
     """
     if explain is not None and out is None:
         raise click.UsageError("--explain draws into the folder --out: give -o DIR")
@@ -130,6 +138,7 @@ def command(
             seed=seed,
             classes=classes,
             present_classes=present_classes,
+            threshold=threshold,
             batch_size=batch_size,
             devices=devices,
             skip_bad_images=skip_bad_images,

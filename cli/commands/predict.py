@@ -25,6 +25,12 @@ from archspec.diagnostics import counted, printable
     help="Names of the classes: one per line, ImageNet's synset list, or JSON.  [default: those of the model]",
 )
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Number of classes to show.")
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="SHARE",
+    help="The least probability that a sigmoid output decides for.  [default: that of the model, 0.5]",
+)
 @format_option(*get_args(api.PredictionFormat))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A file to write, `.csv`, `.json` or `.txt`.")
 @custom
@@ -38,6 +44,7 @@ def command(
     split: str | None,
     classes: Path | None,
     top: int,
+    threshold: float | None,
     format_: api.PredictionFormat,
     out: Path | None,
     overwrite: bool,
@@ -57,7 +64,9 @@ def command(
             api.check_output(out, *suffixes, overwrite=overwrite)
             format_ = suffixes[out.suffix]
         api.check_output(out, overwrite=overwrite)
-    predictions = api.predict(model, images, data=data, split=split, classes=classes, top=top, report=progress_line)
+    predictions = api.predict(
+        model, images, data=data, split=split, classes=classes, top=top, threshold=threshold, report=progress_line
+    )
     text = api.predictions_text(predictions, format_)
     bad = [prediction for prediction in predictions if prediction.error is not None]
     if out is not None:

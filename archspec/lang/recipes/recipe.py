@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from archspec.declare import FRACTION, POSITIVE, Declared, arg, choice, declared
+from archspec.declare import FRACTION, INSIDE, POSITIVE, Declared, arg, choice, declared
 from archspec.diagnostics import Source, fail, listed
 from archspec.lang.declarations import (
     form,
@@ -208,6 +208,7 @@ class EvaluationRecipe(Declared):
         "the evaluation protocols of the paper; `archspec evaluate` runs the first, and all with `--protocol spec`",
         (),
     )
+    threshold: float = arg(INSIDE, "the least probability of a label that a sigmoid output decides for", 0.5)
 
 
 SPEC_KEYS = ("name", "input", "layers")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from archspec.targets import LabelColumn, OutputTargets
+
 DIGEST = 16
 """Bytes of a digest of the contents of an image file."""
 Report = Callable[[str], None]
@@ -36,6 +38,9 @@ class Images:
         digests: uint8 (N, 16), of the encoded bytes (`digest_of`); None if no file was read.
         stamps: int64 (N, 3), of the files when they were read (`Stamp`).
         names: N file names, if `pixels` were decoded from files.
+        columns: the label columns as the data source has them, where they are not only one class for each image.
+        targets: what the outputs of a network are trained on; None for one class for each image, as in `labels`.
+        y: float32 (N, columns), the labels of `targets`. `labels` are then the strata of a split.
     """
 
     class_names: tuple[str, ...]
@@ -49,6 +54,9 @@ class Images:
     digests: npt.NDArray[np.uint8] | None = None
     stamps: npt.NDArray[np.int64] | None = None
     names: tuple[str, ...] | None = None
+    columns: tuple[LabelColumn, ...] = ()
+    targets: OutputTargets | None = None
+    y: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if (self.pixels is None) == (self.files is None):
@@ -59,20 +67,32 @@ class Images:
 
     def only(self, rows: npt.NDArray[np.integer[Any]]) -> Images:
         """The images of these rows, in that order."""
-        arrays = {
-            name: getattr(self, name) for name in ("pixels", "spans", "sides", "in_part", "noisy", "digests", "stamps")
-        }
+        names = ("pixels", "spans", "sides", "in_part", "noisy", "digests", "stamps", "y")
+        arrays = {name: getattr(self, name) for name in names}
         texts = {"files": self.files, "names": self.names}
         some: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
         some |= {name: None if each is None else tuple(each[row] for row in rows) for name, each in texts.items()}
-        return dataclasses.replace(self, labels=self.labels[rows], **some)
+        columns = tuple(column.only(rows) for column in self.columns)
+        return dataclasses.replace(self, labels=self.labels[rows], columns=columns, **some)
 
 
 def class_counts(images: Images) -> tuple[int, ...]:
     """Number of images of each class, in the order of `class_names`."""
     import numpy as np
 
+    if images.targets is not None and images.y is not None:
+        return images.targets.class_counts(images.y)
+    if images.columns:
+        return ()
     return tuple(np.bincount(images.labels, minlength=len(images.class_names)).tolist())
+
+
+def label_texts(images: Images) -> list[str]:
+    """The class of each image, or its cells in the label columns."""
+    if not images.columns:
+        return [images.class_names[label] for label in images.labels.tolist()]
+    columns = [column.texts() for column in images.columns]
+    return [", ".join(cells) for cells in zip(*columns, strict=True)]
 
 
 def luminance(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -115,5 +135,7 @@ def with_classes(images: Images, class_names: tuple[str, ...]) -> Images:
     """The images with the labels of `class_names`, which has the name of every class with images."""
     import numpy as np
 
+    if images.targets is not None:  # encoded with the classes of training already
+        return images
     place = np.array([class_names.index(name) if name in class_names else -1 for name in images.class_names], np.int32)
     return dataclasses.replace(images, class_names=class_names, labels=place[images.labels])

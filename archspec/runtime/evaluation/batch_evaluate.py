@@ -23,8 +23,15 @@ from archspec.runtime.evaluation.ensemble import averages, check_members
 from archspec.runtime.evaluation.inference.journal import forget
 from archspec.runtime.evaluation.inference.predictor import Predictor
 from archspec.runtime.evaluation.inference.runner import Posteriors, run_protocol
+from archspec.runtime.evaluation.kinds import evaluation_of
 from archspec.runtime.evaluation.mistake_pictures import MistakePictures, Sheets
-from archspec.runtime.evaluation.options import EvaluationOptions, Target, protocols_of, seen_in_training, small_views
+from archspec.runtime.evaluation.options import (
+    EvaluationOptions,
+    GivenModel,
+    protocols_of,
+    seen_in_training,
+    small_views,
+)
 from archspec.runtime.evaluation.outputs import NO_OUTPUTS, EvaluationOutputs
 from archspec.runtime.evaluation.predictions import Predictions, image_digests, image_names, load_predictions
 from archspec.runtime.evaluation.result import Evaluation
@@ -33,6 +40,7 @@ from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.models.finite_weights import not_finite
 from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow
+from archspec.targets import OutputTargets
 
 
 def evaluate_all(
@@ -63,7 +71,7 @@ def evaluate_all(
             `ensemble`, `bad-predictions`, `output-exists`, `cannot-write`; why the method does not apply to a network;
             with several workers `hosts`, `hosts-differ`, `worker-lost`.
     """
-    targets = [Target.parse(each) for each in models]
+    targets = [GivenModel.parse(each) for each in models]
     _check(targets, options.data, protocols, weights, ensemble=ensemble)
     if options.cluster and not options.cluster.is_chief:
         outputs = NO_OUTPUTS
@@ -76,7 +84,7 @@ def evaluate_all(
         found = [evaluator.predictions(each, protocols) for each in targets]
         averaged = averages(found, weights) if ensemble else []
         rows = [row for of_target in found for row in of_target] + averaged
-        evaluations = tuple(Evaluation(row) for row in rows)
+        evaluations = tuple(map(evaluation_of, rows))
         sheets = [*evaluator.sheets, *map(evaluator.sheets_of_ensemble, averaged)]
         outputs.write(evaluations, averaged or rows, options.report, sheets)
         evaluator.finish()
@@ -84,7 +92,7 @@ def evaluate_all(
 
 
 def _check(
-    targets: Sequence[Target],
+    targets: Sequence[GivenModel],
     data: str | None,
     protocols: Sequence[Protocol] | None,
     weights: Sequence[float] | None,
@@ -120,6 +128,29 @@ def _check(
         check_members(len(targets) if len(targets) > 1 else len(protocols or ()), weights)
 
 
+def of_outputs(predictions: Predictions, images: Images) -> list[Predictions]:
+    """The predictions of each output of a network; of one softmax output, the predictions themselves."""
+    targets, y = images.targets, images.y
+    if targets is None or y is None:
+        return [predictions]
+    found, unit, column = [], 0, 0
+    for target, width in zip(targets, targets.widths, strict=True):
+        outputs = predictions.posteriors[:, unit : unit + target.units]
+        posteriors, labels = target.kind.compared(outputs, y[:, column : column + width])
+        found.append(
+            replace(
+                predictions,
+                posteriors=posteriors,
+                labels=labels,
+                class_names=target.class_names,
+                kind=target.kind.name,
+                output=target.name if len(targets) > 1 else "",
+            )
+        )
+        unit, column = unit + target.units, column + width
+    return found
+
+
 @dataclass
 class _Evaluator:
     """The workers and the images, which are opened when the first network needs them."""
@@ -132,15 +163,15 @@ class _Evaluator:
     """Of the predictions of all targets so far."""
     first: tuple[OpenNetwork, Images] | None = None
     """For the pictures of ensembles, which have the images and the order of the first target."""
-    images: dict[int, Images] = field(default_factory=dict)
-    """By number of channels."""
+    images: dict[tuple[int, OutputTargets | None], Images] = field(default_factory=dict)
+    """By number of channels, and by the targets that are not one class for each image."""
     journal_keys: list[Any] = field(default_factory=list)
 
     @cached_property
     def workers(self) -> WorkerGroup:
         return WorkerGroup.connect(self.options)
 
-    def predictions(self, target: Target, protocols: Sequence[Protocol] | None) -> list[Predictions]:
+    def predictions(self, target: GivenModel, protocols: Sequence[Protocol] | None) -> list[Predictions]:
         """The predictions of a target under each of its protocols."""
         if target.is_predictions:
             self.sheets.append(self._no_sheets(f"{target.path} contains no images, so"))
@@ -151,12 +182,13 @@ class _Evaluator:
             report(line)
         channels = int(network.input_shape[-1] or 0)
         if self.options.recompute_bn is not None:
-            training = self.options.training_images(channels)
+            training = self.options.training_images(channels, network.targets)
             report(f"{network.path}: batch normalization by the statistics of {len(training):,} training images")
             network = network.with_statistics_of(training, self.options.recompute_bn, self.options.batch_size)
-        if channels not in self.images:
-            self.images[channels] = self.options.open_images(channels)
-        images = self.options.match(self.images[channels], network.metadata.class_names, network.classes)
+        key = channels, None if network.targets.is_plain else network.targets
+        if key not in self.images:
+            self.images[key] = self.options.open_images(channels, network.targets)
+        images = self.options.match(self.images[key], network.metadata.class_names, network.classes)
         chosen = protocols_of(target, network.metadata, network.input_shape, protocols)
         for warning in small_views(network.input_shape, network.metadata, chosen):
             report(render(warning))
@@ -173,6 +205,7 @@ class _Evaluator:
                 posteriors=result.posteriors,
                 labels=images.labels,
                 class_names=images.class_names,
+                threshold=self.options.threshold or network.metadata.threshold,
                 images=image_names(images),
                 digests=digests,
                 models=(str(network.path),),
@@ -182,11 +215,12 @@ class _Evaluator:
                 passes=result.passes,
                 images_per_second=result.images_per_second,
             )
-            found.append(predictions.of_present_classes() if self.options.present_classes else predictions)
-            if self.pictures is None or opened is None:
-                self.sheets.append({})
-            else:
-                self.sheets.append(self.pictures.sheets(found[-1], opened, images, self.pictures.method))
+            for each in of_outputs(predictions, images):
+                found.append(each.of_present_classes() if self.options.present_classes else each)
+                if self.pictures is None or opened is None or images.targets is not None:
+                    self.sheets.append({})
+                else:
+                    self.sheets.append(self.pictures.sheets(found[-1], opened, images, self.pictures.method))
         return found
 
     def sheets_of_ensemble(self, average: Predictions) -> Sheets:

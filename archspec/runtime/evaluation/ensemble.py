@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from archspec.diagnostics import counted, fail, listed
 from archspec.runtime.evaluation.predictions import Predictions
@@ -62,6 +64,10 @@ def average(members: Sequence[Predictions], weights: Sequence[float] | None = No
         ArchspecError: `ensemble` where the members have different images or classes.
     """
     first = members[0]
+    other = next((each for each in members if (each.kind, each.output) != (first.kind, first.output)), None)
+    if other is not None:
+        fact = f"`{first.models[0]}` and `{other.models[0]}` have different targets: {first.kind} and {other.kind}"
+        raise fail("ensemble", fact, help="average networks with the same outputs")
     shares = np.ones(len(members)) if weights is None else np.asarray(weights, float)
     total = np.zeros(first.posteriors.shape)
     for member, share in zip(members, shares / shares.sum(), strict=True):
@@ -94,15 +100,16 @@ def aligned(predictions: Predictions, first: Predictions) -> Predictions:
         found = replace(
             predictions,
             posteriors=predictions.posteriors[rows][:, columns],
-            labels=np.argsort(columns)[predictions.labels[rows]].astype(np.int32),
+            labels=_reordered(predictions.labels[rows], columns),
             class_names=first.class_names,
             images=first.images,
             digests=first.digests,
         )
-    different = np.flatnonzero(found.labels != first.labels)
+    differ = found.labels != first.labels
+    different = np.flatnonzero(differ if differ.ndim == 1 else differ.any(axis=1))
     if len(different):
         image = different[0]
-        names = [first.class_names[each.labels[image]] for each in (first, found)]
+        names = [_label_text(each, int(image)) for each in (first, found)]
         pair = f"`{first.models[0]}` and `{predictions.models[0]}`"
         raise fail(
             "ensemble",
@@ -110,6 +117,22 @@ def aligned(predictions: Predictions, first: Predictions) -> Predictions:
             notes=[f"`{first.images[image]}` is {names[0]} for the first, {names[1]} for the second"],
         )
     return found
+
+
+def _reordered(labels: npt.NDArray[Any], columns: Sequence[int]) -> npt.NDArray[Any]:
+    """The labels of some rows, with the classes in the order of `columns`."""
+    return labels[:, columns] if labels.ndim == 2 else np.argsort(columns)[labels].astype(np.int32)
+
+
+def _label_text(one: Predictions, row: int) -> str:
+    """The class, the labels or the numbers of an image."""
+    label = one.labels[row]
+    if one.kind == "numbers":
+        return " ".join(f"{value:.6g}" for value in label)
+    if one.kind == "multi-label":
+        return ";".join(sorted(name for name, has in zip(one.class_names, label, strict=True) if has))
+    name: str = one.class_names[int(label)]
+    return name
 
 
 def _identities(one: Predictions, other: Predictions) -> tuple[str, ...]:
@@ -129,7 +152,7 @@ def _identities(one: Predictions, other: Predictions) -> tuple[str, ...]:
                 help="they were saved by an earlier version of archspec; evaluate the model again",
             )
         return tuple("/".join(Path(name).parts[-2:]) for name in one.images)
-    names = [(one.class_names[label], image) for label, image in zip(one.labels, one.images, strict=True)]
+    names = [(_label_text(one, row), image) for row, image in enumerate(one.images)]
     copies: Counter[str] = Counter()
     found = [""] * len(one)
     for row in sorted(range(len(one)), key=lambda row: names[row]):

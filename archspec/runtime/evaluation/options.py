@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from archspec.diagnostics import ArchspecError, Diagnostic, Source
+from archspec.diagnostics import ArchspecError, Diagnostic, Source, fail
 from archspec.graph.compile.parameters import parameters
 from archspec.lang.declarations import read_section
 from archspec.lang.recipes.crop_share import small_crop
@@ -26,6 +26,7 @@ from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs.train_config import read_settings
+from archspec.targets import OutputTargets
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class EvaluationOptions:
         devices: as `make_strategy` takes them.
         cluster: the workers that share the images. Each has all images; the chief writes.
         recompute_bn: a data source, whose training images give the statistics of batch normalization.
+        threshold: the least probability that sigmoid outputs decide for; by default that of each model.
     """
 
     data: str | None
@@ -58,9 +60,15 @@ class EvaluationOptions:
     devices: Devices = None
     cluster: Cluster | None = None
     recompute_bn: str | None = None
+    threshold: float | None = None
 
     def match(self, images: Images, class_names: tuple[str, ...] | None, outputs: int) -> Images:
         """The images with the labels of a network's classes. Raises classes-mismatch, class-list."""
+        if images.targets is not None:
+            if self.classes is not None:
+                fact = "`--classes` names the classes of a softmax output, but the network has other outputs"
+                raise fail("class-list", fact, help="omit `--classes`")
+            return images
         class_list = None if self.classes is None else read_class_list(self.classes, outputs)
         data = str(self.data)
         if class_list is None and class_names is None and outputs == IMAGENET:
@@ -69,8 +77,8 @@ class EvaluationOptions:
                 return match_classes(images, None, outputs, data, class_list=imagenet, report=self.report)
         return match_classes(images, class_names, outputs, data, class_list=class_list, report=self.report)
 
-    def open_images(self, channels: int) -> Images:
-        """The images with that many channels. Raises ArchspecError as `open_data`."""
+    def open_images(self, channels: int, targets: OutputTargets | None = None) -> Images:
+        """The images with that many channels, and the labels of these targets. Raises ArchspecError as `open_data`."""
         return open_data(
             str(self.data),
             self.split,
@@ -78,11 +86,13 @@ class EvaluationOptions:
             seed=self.seed,
             skip_bad_images=self.skip_bad_images,
             whole=True,
+            targets=targets,
+            trained=True,
             report=self.report,
             channels=channels,
         )
 
-    def training_images(self, channels: int) -> Images:
+    def training_images(self, channels: int, targets: OutputTargets) -> Images:
         """The training images of `recompute_bn`. Raises ArchspecError as `open_data`."""
         return open_data(
             str(self.recompute_bn),
@@ -91,13 +101,15 @@ class EvaluationOptions:
             seed=self.seed,
             skip_bad_images=self.skip_bad_images,
             whole=True,
+            targets=targets,
+            trained=True,
             report=self.report,
             channels=channels,
         )
 
 
 @dataclass(frozen=True)
-class Target:
+class GivenModel:
     """A model file, a run directory or saved predictions, and its own protocol if it has one."""
 
     path: Path
@@ -109,7 +121,7 @@ class Target:
         return self.path.suffix == ".npz"
 
     @classmethod
-    def parse(cls, text: str | Path) -> Target:
+    def parse(cls, text: str | Path) -> GivenModel:
         """`runs/a`, or `runs/a:ten-crop`. A path that exists with the colon has no protocol."""
         path, colon, name = str(text).rpartition(":")
         protocol = PROTOCOLS.get(name) if colon and not Path(text).exists() else None
@@ -117,7 +129,7 @@ class Target:
 
 
 def protocols_of(
-    target: Target, metadata: Metadata, input_shape: Shape, protocols: Sequence[Protocol] | None
+    target: GivenModel, metadata: Metadata, input_shape: Shape, protocols: Sequence[Protocol] | None
 ) -> Sequence[Protocol]:
     """The protocol of the target, or else `protocols`: () is the first of the model's spec, None all of them.
 

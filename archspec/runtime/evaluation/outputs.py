@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from archspec.diagnostics import counted, fail
 from archspec.format import Table, csv_text, rule, throughput
 from archspec.runtime.data.images import Report
 from archspec.runtime.evaluation.confusion_plot import confusion_png
+from archspec.runtime.evaluation.metric import Metric
 from archspec.runtime.evaluation.mistake_pictures import Sheets
 from archspec.runtime.evaluation.predictions import Predictions, numbered, write_predictions
 from archspec.runtime.evaluation.result import ErrorRate, Evaluation, joined
@@ -34,6 +33,12 @@ from archspec.runtime.system.output_set import interrupted_outputs, output_set
 NOTE = (
     "Q: smallest side of the rescaled image, pixels. passes: forward passes for an image. "
     "In parentheses: 95 % confidence intervals (Wilson). loss: cross-entropy, nats."
+)
+
+
+OTHER_NOTE = (
+    "Q: smallest side of the rescaled image, pixels. passes: forward passes for an image. In parentheses: 95 % "
+    "confidence intervals (of rates: Wilson; of other figures: bootstrap over images)."
 )
 
 
@@ -93,19 +98,48 @@ COLUMNS = (
 )
 
 
+def _columns(evaluations: Sequence[Evaluation]) -> tuple[Column, ...]:
+    """The columns of a table: error rates of classes, or the metrics of all kinds of targets."""
+    if all(each.kind == "classes" for each in evaluations) and not any(each.output for each in evaluations):
+        return COLUMNS
+    first, last = COLUMNS[:4], COLUMNS[-1]
+    output = Column("output", lambda each: each.output, ("output",), lambda each: (each.output,), is_number=False)
+    headings = dict.fromkeys((metric.name, metric.heading) for each in evaluations for metric in each.metrics)
+    named = [output] if any(each.output for each in evaluations) else []
+    return (*first[:1], *named, *first[1:], *(_metric_column(name, heading) for name, heading in headings), last)
+
+
+def _metric_column(name: str, heading: str) -> Column:
+    def find(each: Evaluation) -> Metric | None:
+        return next((metric for metric in each.metrics if metric.name == name), None)
+
+    def values(each: Evaluation) -> tuple[object, ...]:
+        metric = find(each)
+        if metric is None or metric.value is None:
+            return ("", "", "")
+        return (metric.value, *(metric.interval or ("", "")))
+
+    return Column(heading, lambda each: str(find(each) or ""), (name, f"{name}_low", f"{name}_high"), values)
+
+
 def _table(evaluations: Sequence[Evaluation]) -> Table:
-    rows = [[column.text(each) for column in COLUMNS] for each in evaluations]
-    headings = [each.heading for each in COLUMNS]
-    optional = [heading for heading in reversed(headings) if heading not in ("model", "protocol", "top-1 error %")]
-    return Table(headings, rows, [each.heading for each in COLUMNS if each.is_number], optional)
+    columns = _columns(evaluations)
+    rows = [[column.text(each) for column in columns] for each in evaluations]
+    headings = [each.heading for each in columns]
+    kept = ("model", "output", "protocol", "top-1 error (%)", *(each.metrics[0].heading for each in evaluations))
+    optional = [heading for heading in reversed(headings) if heading not in kept]
+    return Table(headings, rows, [each.heading for each in columns if each.is_number], optional)
 
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:
     """For a terminal: a title, aligned columns, and a note that explains them."""
     first = evaluations[0]
-    title = f"{first.data}: {counted(first.images, 'image')} of {counted(len(first.class_names), 'class')}"
+    title = f"{first.data}: {counted(first.images, 'image')}"
+    note = OTHER_NOTE
+    if _columns(evaluations) is COLUMNS:
+        title, note = f"{title} of {counted(len(first.class_names), 'class')}", NOTE
     headings, *rows = _table(evaluations).lines()
-    return "\n".join([title, "", headings, rule([headings, *rows]), *rows, "", NOTE])
+    return "\n".join([title, "", headings, rule([headings, *rows]), *rows, "", note])
 
 
 def markdown_table(evaluations: Sequence[Evaluation]) -> str:
@@ -115,26 +149,23 @@ def markdown_table(evaluations: Sequence[Evaluation]) -> str:
 
 def csv_table(evaluations: Sequence[Evaluation]) -> str:
     """CSV with every figure in a separate column; rates are shares from 0 to 1, at full precision."""
-    rows = [[value for column in COLUMNS for value in column.values(each)] for each in evaluations]
-    return csv_text([name for column in COLUMNS for name in column.names], rows)
+    columns = _columns(evaluations)
+    rows = [[value for column in columns for value in column.values(each)] for each in evaluations]
+    return csv_text([name for column in columns for name in column.names], rows)
 
 
 def write_evaluation(evaluation: Evaluation, directory: Path, sheets: Sheets | None = None) -> None:
     """Write the files into a folder, and its contact sheets if there are any. Raises ArchspecError: `cannot-write`."""
     make_folder(directory)
     write_json(directory / "evaluation.json", evaluation.to_json())
-    names = evaluation.class_names
-    confusion = [[name, *counts] for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)]
-    write_text(directory / "confusion.csv", csv_text(["true / predicted", *names], confusion) + "\n")
-    classes = [
-        [each.name, each.images, each.error.rate, *each.error.interval, each.top5_error and each.top5_error.rate]
-        for each in evaluation.classes
-    ]
-    headings = ["class", "images", "top1_error", "low", "high", "top5_error"]
-    write_text(directory / "classes.csv", csv_text(headings, classes) + "\n")
-    write_text(directory / "images.csv", csv_text(*_image_table(evaluation)) + "\n")
-    with atomic(directory / "confusion.png") as temporary:
-        temporary.write_bytes(confusion_png(evaluation))
+    write_text(directory / "classes.csv", csv_text(*evaluation.class_table()) + "\n")
+    write_text(directory / "images.csv", csv_text(*evaluation.image_table()) + "\n")
+    if evaluation.has_confusion:
+        names = evaluation.class_names
+        confusion = [[name, *counts] for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)]
+        write_text(directory / "confusion.csv", csv_text(["true / predicted", *names], confusion) + "\n")
+        with atomic(directory / "confusion.png") as temporary:
+            temporary.write_bytes(confusion_png(evaluation))
     for name, picture in (sheets or {}).items():
         with atomic(directory / name) as temporary:
             save_png(picture, temporary)
@@ -148,23 +179,11 @@ def write_evaluations(evaluations: Sequence[Evaluation], directory: Path, sheets
     """
     for number, each in enumerate(evaluations, 1):
         words = f"{number}-{each.protocol}" if each.members == 1 else f"{number}-ensemble"
+        words = f"{words}-{each.output}" if each.output else words
         folder = directory / re.sub(r"[^A-Za-z0-9+-]+", "-", words).strip("-")[:60]
         write_evaluation(each, folder, sheets[number - 1] if sheets else None)
     write_text(directory / "table.md", markdown_table(evaluations) + "\n")
     write_text(directory / "table.csv", csv_table(evaluations) + "\n")
-
-
-def _image_table(evaluation: Evaluation) -> tuple[list[str], list[list[object]]]:
-    """Headings and a row for each image: its true class, and its most probable classes, at most five."""
-    found, names = evaluation.predictions, evaluation.class_names
-    top = min(5, len(names))
-    best = np.argsort(-found.posteriors, axis=1, kind="stable")[:, :top]
-    columns = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
-    rows: list[list[object]] = []
-    for image, label, classes, row in zip(found.images, found.labels, best, found.posteriors, strict=True):
-        probable = [each for number in classes for each in (names[number], f"{row[number]:.6g}")]
-        rows.append([image, names[label], names[classes[0]], str(bool(classes[0] == label)).lower(), *probable])
-    return ["path", "label", "prediction", "correct", *columns], rows
 
 
 MOST_LISTED = 100
@@ -173,8 +192,22 @@ MOST_LISTED = 100
 
 def evaluation_text(evaluation: Evaluation) -> str:
     """One evaluation for a terminal: error rates, loss, and for each class its error and most frequent confusion."""
-    top5 = "" if evaluation.top5_error is None else f", top-5 error {evaluation.top5_error}"
     speed = evaluation.images_per_second
+    *lines, last = evaluation.lines()
+    unit = "" if evaluation.kind == "numbers" else " nats"
+    last = f"{last}, {evaluation.loss_name} {evaluation.loss:.4f}{unit}"
+    title = [
+        f"{evaluation.model} on {evaluation.data}: {counted(evaluation.images, 'image')}, {evaluation.protocol}, "
+        f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} for an image",
+        *lines,
+        last if speed is None else f"{last}, {throughput(speed)} images/s",
+        "",
+    ]
+    if not evaluation.has_confusion:
+        headings, cells = evaluation.class_table()
+        shown = [[_cell(value) for value in row] for row in cells[:MOST_LISTED]]
+        headings = [heading.replace("_", " ") for heading in headings]
+        return "\n".join([*title, *Table(headings, shown, headings[1:]).lines()])
     rows, confusion, classes = [], evaluation.confusion, evaluation.classes
     numbers = sorted(range(len(classes)), key=lambda number: -(classes[number].error.rate or 0))[:MOST_LISTED]
     all_ = len(numbers) == len(classes)
@@ -186,20 +219,16 @@ def evaluation_text(evaluation: Evaluation) -> str:
         confused = evaluation.class_names[wrong.argmax()] if wrong.any() else ""
         rows.append([each.name, rate, interval.rstrip(")"), f"{each.correct} of {each.images}", confused])
     headings = ["class", "top-1 error", "95 % interval", "correct", "most often confused with"]
-    lines = [
-        f"{evaluation.model} on {evaluation.data}: {counted(evaluation.images, 'image')}, {evaluation.protocol}, "
-        f"{evaluation.passes:,} forward pass{'es' if evaluation.passes > 1 else ''} for an image",
-        f"top-1 error {evaluation.top1_error}{top5}; 95 % confidence intervals in parentheses",
-        f"accuracy {100 * evaluation.top1:.2f} %, cross-entropy {evaluation.loss:.4f} nats"
-        + ("" if speed is None else f", {throughput(speed)} images/s"),
-        "",
-        *Table(headings, rows, headings[1:4], (headings[4], headings[2])).lines(),
-    ]
+    lines = [*title, *Table(headings, rows, headings[1:4], (headings[4], headings[2])).lines()]
     if not all_:
         lines.append(
             f"... the {counted(len(rows), 'class')} with the largest errors, of {len(classes):,}; `-o DIR` writes all"
         )
     return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 REPORTS = "**/evaluation.json"

@@ -17,20 +17,25 @@ from archspec.runtime.system.atomic_write import reason
 from archspec.runtime.system.npz_file import open_npz
 
 HELP = "give a file that an evaluation wrote with `--save-predictions FILE.npz`"
-VERSION = 2
-"""Version 1 has no digests, so its images can be matched by their names only."""
+VERSION = 3
+"""Version 1 has no digests, so its images can be matched by their names only; version 2 has classes only."""
+TARGET = ("kind", "output", "threshold")
+"""Fields that version 3 adds."""
+KINDS, MATRICES = ("classes", "binary"), ("multi-label", "numbers")
+"""Targets with one label for each image, and with a row of labels."""
 TEXTS = ("class_names", "images", "models", "protocols", "scales")
 """Fields that are lists of words."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Softmax outputs of labelled images, and how they were computed.
+    """Softmax outputs of labelled images, and how they were computed; or the outputs of another target.
 
     Attributes:
-        posteriors: float32 (N, classes), each row a probability distribution.
-        labels: int32 (N,), the indices of the true classes.
-        class_names: names of the columns.
+        posteriors: float32 (N, classes), each row a probability distribution; of several labels, (N, labels), the
+            probability of each; of numbers, (N, numbers), the predictions.
+        labels: int32 (N,), the indices of the true classes; of several labels and of numbers float32 (N, columns).
+        class_names: names of the columns; () for a number without a name.
         images: paths of the image files, as the data source names them, or row numbers of an array.
         models: the model file; those of the members of an ensemble.
         protocols: the protocol as written in a spec; one for each member of an ensemble.
@@ -42,7 +47,7 @@ class Predictions:
     """
 
     posteriors: npt.NDArray[np.float32] = field(repr=False)
-    labels: npt.NDArray[np.int32] = field(repr=False)
+    labels: npt.NDArray[Any] = field(repr=False)
     class_names: tuple[str, ...]
     images: tuple[str, ...] = field(repr=False)
     models: tuple[str, ...]
@@ -52,6 +57,12 @@ class Predictions:
     passes: int
     images_per_second: float | None = None
     digests: tuple[str, ...] | None = field(default=None, repr=False)
+    kind: str = "classes"
+    """The target of the output."""
+    output: str = ""
+    """The name of the output, of a network with several targets."""
+    threshold: float = 0.5
+    """The least probability of a class that a sigmoid output decides for."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,6 +72,9 @@ class Predictions:
 
         Raises ArchspecError: classes-mismatch if there are images of a single class.
         """
+        if self.kind != "classes":
+            fact = "`--present-classes` restricts a softmax output, but the network ends in another activation"
+            raise fail("classes-mismatch", fact, help="omit `--present-classes`")
         kept, labels = np.unique(self.labels, return_inverse=True)
         if len(kept) < 2:
             raise fail(
@@ -121,17 +135,23 @@ def load_predictions(path: str | Path) -> Predictions:
             if "archspec_predictions" not in arrays.names:
                 raise _bad(path, "it does not contain predictions")
             version = int(arrays.read("archspec_predictions"))
-            if version not in (1, VERSION):
+            if version not in (1, 2, VERSION):
                 raise _bad(path, f"its format has version {version}, and this archspec reads version {VERSION}")
+            target: dict[str, Any] = {}
+            if version == VERSION:
+                target = {name: str(arrays.read(name)) for name in TARGET[:2]}
+                target["threshold"] = float(arrays.read("threshold"))
             speed = float(arrays.read("images_per_second"))
+            words: dict[str, Any] = {name: _texts(arrays.read(name)) for name in TEXTS}
             found = Predictions(
                 posteriors=np.asarray(arrays.read("posteriors"), np.float32),
-                labels=np.asarray(arrays.read("labels"), np.int32),
+                labels=_labels(arrays.read("labels"), target.get("kind", "classes")),
                 data=str(arrays.read("data")),
                 passes=int(arrays.read("passes")),
                 images_per_second=speed if np.isfinite(speed) else None,
                 digests=_texts(arrays.read("digests")) or None if version > 1 else None,
-                **{name: _texts(arrays.read(name)) for name in TEXTS},
+                **words,
+                **target,
             )
     except OSError as error:
         raise _bad(path, reason(error)) from error
@@ -141,6 +161,10 @@ def load_predictions(path: str | Path) -> Predictions:
     return found
 
 
+def _labels(array: npt.NDArray[Any], kind: str) -> npt.NDArray[Any]:
+    return np.asarray(array, np.float32 if kind in MATRICES else np.int32)
+
+
 def _texts(array: Any) -> tuple[str, ...]:
     if array.ndim != 1 or (array.dtype.kind != "U" and array.size):
         raise ValueError("not a list of words")
@@ -148,6 +172,15 @@ def _texts(array: Any) -> tuple[str, ...]:
 
 
 def _check(path: str | Path, found: Predictions) -> None:
+    if found.kind not in (*KINDS, *MATRICES):
+        raise _bad(path, f"it has predictions of the unknown target `{printable(found.kind)}`")
+    if found.kind in MATRICES:
+        if found.posteriors.ndim != 2 or found.posteriors.shape != found.labels.shape or not len(found.labels):
+            raise _bad(path, f"it has outputs {found.posteriors.shape} for labels {found.labels.shape}")
+        if len(found.images) != len(found.labels) or len(found.class_names) not in (0, found.labels.shape[1]):
+            raise _bad(path, "it does not name its images or labels")
+        _check_members(path, found)
+        return
     count, classes = len(found.images), len(found.class_names)
     if found.posteriors.shape != (count, classes) or found.labels.shape != (count,) or not count or classes < 2:
         raise _bad(
@@ -158,6 +191,11 @@ def _check(path: str | Path, found: Predictions) -> None:
         raise _bad(
             path, f"it has labels from {found.labels.min()} to {found.labels.max()} for {counted(classes, 'class')}"
         )
+    _check_members(path, found)
+
+
+def _check_members(path: str | Path, found: Predictions) -> None:
+    count = len(found.images)
     if found.digests is not None and len(found.digests) != count:
         raise _bad(path, f"it has {counted(len(found.digests), 'digest')} for {counted(count, 'image')}")
     if not found.models or not len(found.models) == len(found.protocols) == len(found.scales):

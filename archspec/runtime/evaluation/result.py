@@ -6,12 +6,13 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import counted
+from archspec.runtime.evaluation.metric import Metric
 from archspec.runtime.evaluation.predictions import Predictions
 from archspec.runtime.models.metrics import ranked_behind
 from archspec.runtime.system.png import Png
@@ -104,10 +105,16 @@ class ClassAccuracy:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of a model, or of an ensemble, under a protocol. Rates and accuracies are shares from 0 to 1."""
+    """Metrics of a model, or of an ensemble, under a protocol. Rates and accuracies are shares from 0 to 1.
+
+    Its subclasses are those of other targets than one of several classes: `BinaryEvaluation`, ...
+    """
 
     predictions: Predictions = field(repr=False)
     """The softmax outputs, the labels and the names of the images."""
+    loss_name: ClassVar[str] = "cross-entropy"
+    has_confusion: ClassVar[bool] = True
+    """Whether an image has one class, so that there is a confusion matrix."""
 
     def __repr__(self) -> str:
         return f"<Evaluation: {self}>"
@@ -115,7 +122,21 @@ class Evaluation:
     def __str__(self) -> str:
         """`runs/a on digits: top-1 error 3.11 % (...) of 450 images, center`."""
         images = counted(self.images, "image")
-        return f"{self.model} on {self.data}: top-1 error {self.top1_error} of {images}, {self.protocol}"
+        if self.kind == "classes" and not self.output:
+            return f"{self.model} on {self.data}: top-1 error {self.top1_error} of {images}, {self.protocol}"
+        main = self.metrics[0]
+        output = f"{self.output} " if self.output else ""
+        return f"{self.model} on {self.data}: {output}{main.heading} {main} of {images}, {self.protocol}"
+
+    @property
+    def kind(self) -> str:
+        """What the output is trained on: `classes`, `binary`, `multi-label` or `numbers`."""
+        return self.predictions.kind
+
+    @property
+    def output(self) -> str:
+        """The name of the output, of a network with several targets; else ""."""
+        return self.predictions.output
 
     @property
     def model(self) -> str:
@@ -195,8 +216,14 @@ class Evaluation:
     def confusion(self) -> npt.NDArray[np.int64]:
         """(classes, classes): number of images of the row's class that were predicted as the column's class."""
         matrix = np.zeros((len(self.class_names),) * 2, np.int64)
-        np.add.at(matrix, (self.predictions.labels, self.predictions.posteriors.argmax(axis=1)), 1)
+        np.add.at(matrix, (self.predictions.labels, self.decisions), 1)
         return matrix
+
+    @cached_property
+    def decisions(self) -> npt.NDArray[np.int64]:
+        """int (N,), the predicted class of each image."""
+        found: npt.NDArray[np.int64] = self.predictions.posteriors.argmax(axis=1)
+        return found
 
     def draw_confusion(self) -> Png:
         """The confusion matrix as a picture: rows are true classes, shades are shares of the row."""
@@ -214,8 +241,72 @@ class Evaluation:
             found.append(ClassAccuracy(name, len(of_class), int((of_class < 1).sum()), correct_top5))
         return tuple(found)
 
+    # ---- what reports say of the target --------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The figures for tables, the main one first."""
+        rates = [("top1_error", "top-1 error (%)", self.top1_error), ("top5_error", "top-5 error (%)", self.top5_error)]
+        found = [Metric(name, heading, rate.rate, rate.interval, percent=True) for name, heading, rate in rates if rate]
+        return (*found, Metric("loss", "loss", self.loss))
+
+    def lines(self) -> list[str]:
+        """The figures as lines of text."""
+        top5 = "" if self.top5_error is None else f", top-5 error {self.top5_error}"
+        return [
+            f"top-1 error {self.top1_error}{top5}; 95 % confidence intervals in parentheses",
+            f"accuracy {100 * self.top1:.2f} %",
+        ]
+
+    def class_table(self) -> tuple[list[str], list[list[object]]]:
+        """Headings and rows of classes.csv."""
+        rows: list[list[object]] = [
+            [each.name, each.images, each.error.rate, *each.error.interval, each.top5_error and each.top5_error.rate]
+            for each in self.classes
+        ]
+        return ["class", "images", "top1_error", "low", "high", "top5_error"], rows
+
+    def image_table(self) -> tuple[list[str], list[list[object]]]:
+        """Headings and a row of images.csv for each image: its true class, and at most five most probable classes."""
+        found, names = self.predictions, self.class_names
+        top = min(5, len(names))
+        best = np.argsort(-found.posteriors, axis=1, kind="stable")[:, :top]
+        columns = [f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")]
+        rows: list[list[object]] = []
+        for image, label, classes, row in zip(found.images, found.labels, best, found.posteriors, strict=True):
+            probable = [each for number in classes for each in (names[number], f"{row[number]:.6g}")]
+            rows.append([image, names[label], names[classes[0]], str(bool(classes[0] == label)).lower(), *probable])
+        return ["path", "label", "prediction", "correct", *columns], rows
+
+    def figures(self) -> dict[str, Any]:
+        """Figures of the target for `to_json`, beside the error rates of classes."""
+        return {}
+
     def to_json(self, *, confusion: bool = True) -> dict[str, Any]:
         """Plain values; the confusion matrix as a list of rows."""
+        if self.kind != "classes" or self.output:
+            return self._of_target(confusion=confusion)
+        return self._of_classes(confusion=confusion)
+
+    def _of_target(self, *, confusion: bool) -> dict[str, Any]:
+        found = self._of_classes(confusion=confusion) if self.has_confusion else self._described()
+        return {**found, "output": self.output, "target": self.kind, **self.figures()}
+
+    def _described(self) -> dict[str, Any]:
+        members = zip(self.predictions.models, self.predictions.protocols, self.predictions.scales, strict=True)
+        speed = self.images_per_second
+        return {
+            "model": self.model,
+            "data": self.data,
+            "protocol": self.protocol,
+            "members": [dict(zip(("model", "protocol", "scales"), each, strict=True)) for each in members],
+            "images": self.images,
+            "passes": self.passes,
+            "loss": self.loss,
+            "images_per_second": speed and round(speed, 4),
+        }
+
+    def _of_classes(self, *, confusion: bool) -> dict[str, Any]:
         members = zip(self.predictions.models, self.predictions.protocols, self.predictions.scales, strict=True)
         top5, speed = self.top5_error, self.images_per_second
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,13 +66,16 @@ def check_images(
     check_preprocess(network.input_shape, network.metadata.preprocess)
     if data is None:
         return _generated(network, seed)
-    images = open_data(data, split, channels=int(network.input_shape[-1] or 1), report=report)
-    images = match_classes(
-        images, network.metadata.class_names, int(network.model.output_shape[-1]), data, report=report
-    )
+    channels = int(network.input_shape[-1] or 1)
+    images = open_data(data, split, channels=channels, targets=network.targets, trained=True, report=report)
+    if images.targets is None:
+        outputs = int(network.model.output_shape[-1])
+        images = match_classes(images, network.metadata.class_names, outputs, data, report=report)
     rows = balanced(images.labels, most, seed)
     chosen = images.only(rows)
-    return prepared(network, chosen, f"{counted(len(rows), 'image')} of {data}")
+    found = prepared(network, chosen, f"{counted(len(rows), 'image')} of {data}")
+    one_class = network.target.kind.name in ("classes", "binary") and len(network.targets) == 1
+    return found if one_class else replace(found, labels=None)
 
 
 def balanced(labels: npt.NDArray[np.int32], most: int, seed: int) -> npt.NDArray[np.int64]:

@@ -48,6 +48,7 @@ def describe(
         "recipe_sha256": recipe_digest(network.metadata),
         "signatures": {name: each.to_json(network.input_shape) for name, each in signatures.items()},
         "class_names": list(network.class_names),
+        **({} if network.targets.is_plain else {"targets": [each.to_json() for each in network.targets]}),
         "preprocessing": {"resize": metadata["resize"], "crop": height_width, "transforms": metadata["preprocess"]},
         "spec": metadata["spec"],
         "verified": False,

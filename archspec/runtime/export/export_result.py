@@ -51,8 +51,9 @@ def _text(export: Export) -> str:
         lines.append(f"verified with {found.images} in a fresh process without archspec:")
         rows = [
             ("largest difference", f"{found.largest_difference:.1e}"),
-            ("same top-1 class", f"{100 * found.top1_agreement:.1f} % of the images"),
         ]
+        if found.top1_agreement is not None:
+            rows.append(("same top-1 class", f"{100 * found.top1_agreement:.1f} % of the images"))
         if found.top1 is not None and found.model_top1 is not None:
             rows.append(("top-1 accuracy", f"{100 * found.top1:.2f} % (the model: {100 * found.model_top1:.2f} %)"))
         rows.append(("time to load", f"{found.load_seconds:.2f} s"))
@@ -104,7 +105,8 @@ def _table(table: ExportTable) -> str:
             cells += ["", "not verified", *[""] * (3 + len(batches))]
         else:
             top1 = "" if found.top1 is None else f"{100 * found.top1:.2f} %"
-            cells += [top1, f"{found.largest_difference:.1e}", f"{100 * found.top1_agreement:.1f} %"]
+            same = "" if found.top1_agreement is None else f"{100 * found.top1_agreement:.1f} %"
+            cells += [top1, f"{found.largest_difference:.1e}", same]
             cells += [f"{found.load_seconds:.2f} s", *[f"{1000 * row.median:.2f}" for row in found.latencies]]
             cells.append(throughput(found.latencies[-1].images_per_second))
         rows.append(cells)

@@ -133,6 +133,7 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
 def _network(model: str | Path, options: ExportOptions) -> ExportedNetwork:
     plain = options.input_size is None and not options.dense
     network = read_network(model, options.outputs if plain else ())
+    _check_targets(network, options)
     if plain:
         return network
     if options.dense:
@@ -140,6 +141,22 @@ def _network(model: str | Path, options: ExportOptions) -> ExportedNetwork:
     if options.input_size is not None:
         network = at_input_size(network, options.input_size, options.outputs)
     return network
+
+
+def _check_targets(network: ExportedNetwork, options: ExportOptions) -> None:
+    """Raises ArchspecError (`not-exportable`) for options that need a single softmax output."""
+    kind, several = network.target.kind, len(network.targets) > 1
+    given = {
+        "dense": options.dense and (several or kind.name != "classes"),
+        "outputs": bool(options.outputs) and several,
+        "input-size": options.input_size is not None and several,
+        "optimize": options.optimize and several,
+        f"precision {options.precision}": options.precision != "float32" and (several or kind.name == "numbers"),
+    }
+    wrong = next((name for name, is_given in given.items() if is_given), None)
+    if wrong is not None:
+        what = "has several outputs" if several else f"ends in `{kind.activation}`"
+        raise fail("not-exportable", f"`--{wrong}` does not apply to a network that {what}", help=f"omit `--{wrong}`")
 
 
 def _reference(network: ExportedNetwork, options: ExportOptions) -> Reference:
@@ -171,7 +188,7 @@ def judge(verification: Verification, options: ExportOptions) -> None:
     """
     what = f"{options.format} in {options.precision}" + ", optimized" * options.optimize
     found = verification
-    loss = 100 * (1 - found.top1_agreement)
+    loss = 100 * (1 - (1.0 if found.top1_agreement is None else found.top1_agreement))
     fact = f"{loss:.1f} % of the images get another class"
     if found.top1 is not None and found.model_top1 is not None:
         loss = 100 * (found.model_top1 - found.top1)

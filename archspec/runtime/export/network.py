@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.graph.ir import Graph
 from archspec.ops.base import Shape
-from archspec.runtime.models.classifier import logits_of, main_output
+from archspec.runtime.models.classifier import main_output, scores_of, targets_of_model
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, model_path
+from archspec.targets import OutputTarget, OutputTargets
 from archspec.transforms import Transform
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class ExportedNetwork:
     """From pixel values of 0 to 255 to the input of `model`: those of `metadata`, unless a rewrite contains them."""
     path: Path
     """The model file."""
+    targets: OutputTargets
+    """Of the outputs; those after the first are in `features`, by their names."""
     graph: Graph | None = None
     """The graph of `model`; None where it is that of the spec, or read from its layers."""
     typical_shape: Shape | None = None
@@ -49,8 +52,47 @@ class ExportedNetwork:
 
     @cached_property
     def output(self) -> str:
-        """`probabilities`, or `logits` where the network does not end in softmax."""
-        return "logits" if logits_of(self.model) is self.model else "probabilities"
+        """`probabilities`, or `logits` where the network ends in no activation; `values` of numbers.
+
+        Of several targets it is the name of the first.
+        """
+        first = self.targets[0]
+        if len(self.targets) > 1:
+            return str(first.name)
+        if not first.kind.shares:
+            return "values"
+        return "logits" if self.ends_in_scores else "probabilities"
+
+    @cached_property
+    def ends_in_scores(self) -> bool:
+        """Whether the main output has no activation."""
+        return scores_of(self.model, OutputTargets(self.targets[:1])) is self.model
+
+    @property
+    def target(self) -> OutputTarget:
+        """Of the main output."""
+        found: OutputTarget = self.targets[0]
+        return found
+
+    def as_probabilities(self, main: Any) -> Any:
+        """The main output (N, units) as probabilities of `class_names` (N, classes), an array."""
+        import numpy as np
+
+        if self.ends_in_scores and self.target.kind.name == "classes":
+            shifted = np.exp(main - main.max(axis=1, keepdims=True))
+            return shifted / shifted.sum(axis=1, keepdims=True)
+        if self.ends_in_scores:
+            main = 1 / (1 + np.exp(-main))
+        return np.concatenate([1 - main, main], axis=1) if self.target.kind.name == "binary" else main
+
+    def decisions(self, main: Any) -> Any:
+        """What the main output (N, units) decides for: (N,) or (N, labels); None of numbers."""
+        if not self.target.kind.shares:
+            return None
+        if self.target.kind.name == "classes":
+            return main.argmax(axis=1)
+        found = main >= (0 if self.ends_in_scores else 0.5)
+        return found[:, 0].astype(int) if self.target.kind.name == "binary" else found
 
     @property
     def is_of_images(self) -> bool:
@@ -84,14 +126,20 @@ def read_network(source: str | Path, outputs: Sequence[str] = ()) -> ExportedNet
     Raises:
         ArchspecError: those of `load_model`; `no-classifier`, `unknown-layer`.
     """
+    import keras
+
     path = model_path(source)
     loaded, metadata = load_model(path)
+    targets = targets_of_model(loaded, metadata)
+    scores_of(loaded, targets)  # refuses what has no target
     model = main_output(loaded)  # auxiliary classifiers serve training only (Szegedy et al. 2014, section 5)
-    logits_of(model)  # refuses what is no classifier
-    names = metadata.class_names or tuple(map(str, range(model.output_shape[-1])))
-    return ExportedNetwork(
-        model, features_of(model, outputs), tuple(outputs), metadata, names, metadata.preprocess, path
-    )
+    features, kept = features_of(model, outputs), tuple(outputs)
+    if len(targets) > 1:
+        kept = tuple(target.name for target in targets[1:])
+        features = keras.Model(loaded.inputs[0], loaded.outputs[1 : len(targets)])
+    units = 2 if targets[0].kind.name == "binary" else targets[0].units
+    names = metadata.class_names or targets[0].class_names or tuple(map(str, range(units)))
+    return ExportedNetwork(model, features, kept, metadata, names, metadata.preprocess, path, targets)
 
 
 def features_of(model: Any, paths: Sequence[str]) -> Any:

@@ -18,7 +18,7 @@ class SavedModel(ExportFormat):
     """A numbered folder that TensorFlow and TensorFlow Serving load without archspec.
 
     Its signatures are
-      serving_default  float images, preprocessed -> probabilities
+      serving_default  float images, preprocessed -> probabilities, or the values of each output by its name
       serve_images     JPEG, PNG, BMP or WebP bytes -> class names with probabilities; preprocessing included
       features         float images, preprocessed -> the outputs of the layers in --outputs
     """
@@ -51,13 +51,17 @@ class SavedModel(ExportFormat):
         if options.precision != "float32":
             network = at_precision(network, options.precision)
         speed_up_grouped_convolutions(network.model, always=True)  # the server may have no GPU
-        classes = tuple(network.model.output_shape[1:])
+        several = len(network.targets) > 1
+        own = {network.output: tuple(network.model.output_shape[1:])}
+        own = dict(self.main_signature(network).outputs) if several else own
         functions = {"serving_default": _serve_floats(tf, network)}
-        signatures = {"serving_default": Signature(PREPROCESSED, {network.output: classes})}
+        signatures = {"serving_default": Signature(PREPROCESSED, own)}
         if network.is_of_images and None not in network.input_shape:
+            classes = (len(network.class_names),)
             functions["serve_images"] = _serve_images(tf, network)
-            signatures["serve_images"] = Signature(ENCODED, {"classes": classes, "probabilities": classes})
-        if network.features is not None:
+            ranked = {"classes": classes, "probabilities": classes}
+            signatures["serve_images"] = Signature(ENCODED, own if _named(network) else ranked)
+        if network.features is not None and not several:
             functions["features"] = _features(tf, network)
             shapes = [tuple(each.shape[1:]) for each in network.features.outputs]
             outputs = dict(zip(network.feature_names, shapes, strict=True))
@@ -91,7 +95,8 @@ def _serve_floats(tf: Any, network: ExportedNetwork) -> Any:
 
     @tf.function(autograph=False, input_signature=_floats(tf, network))  # type: ignore[untyped-decorator]
     def serving_default(images: Any) -> Any:
-        return {output: tf.cast(model(images, training=False), tf.float32)}
+        found = {output: tf.cast(model(images, training=False), tf.float32)}
+        return found | (network.feature_values(images) if len(network.targets) > 1 else {})
 
     return serving_default
 
@@ -102,6 +107,11 @@ def _features(tf: Any, network: ExportedNetwork) -> Any:
         return network.feature_values(images)
 
     return features
+
+
+def _named(network: ExportedNetwork) -> bool:
+    """Whether `serve_images` returns the outputs by their names, instead of ranked classes with probabilities."""
+    return len(network.targets) > 1 or not network.target.kind.shares
 
 
 def _serve_images(tf: Any, network: ExportedNetwork) -> Any:
@@ -118,7 +128,12 @@ def _serve_images(tf: Any, network: ExportedNetwork) -> Any:
             fn_output_signature=tf.TensorSpec(input_shape, tf.float32),
         )
         scores = tf.cast(network.model(x, training=False), tf.float32)
-        probabilities = scores if network.output == "probabilities" else tf.nn.softmax(scores)
+        if _named(network):
+            return {network.output: scores, **network.feature_values(x)}
+        kind = network.target.kind
+        probabilities = kind.activate(tf, scores) if network.ends_in_scores else scores
+        if kind.name == "binary":
+            probabilities = tf.concat([1 - probabilities, probabilities], axis=-1)
         probabilities, order = tf.math.top_k(probabilities, k=len(names))
         return {"classes": tf.gather(tf.constant(names), order), "probabilities": probabilities}
 

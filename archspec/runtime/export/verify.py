@@ -51,8 +51,8 @@ class Verification:
     """What they are: `256 images of digits`."""
     largest_difference: float
     """Of all outputs, in units of the largest output where that is above 1."""
-    top1_agreement: float
-    """Share of the images with the same most likely class."""
+    top1_agreement: float | None
+    """Share of the images with the same most likely class, or the same labels; None for numbers."""
     top1: float | None
     """Top-1 accuracy of the export; None without labels."""
     model_top1: float | None
@@ -166,14 +166,14 @@ def verify(
         )
     times = result["times"]
     compared = times.pop("compared", None)
-    main = found[f"serving_default/{network.output}"]
-    labels = reference.images.labels
+    main = network.decisions(found[f"serving_default/{network.output}"])
+    before, labels = network.decisions(reference.main), reference.images.labels
     return Verification(
         images=reference.images.source,
         largest_difference=largest,
-        top1_agreement=float((main.argmax(1) == reference.main.argmax(1)).mean()),
-        top1=None if labels is None else float((main.argmax(1) == labels).mean()),
-        model_top1=None if labels is None else float((reference.main.argmax(1) == labels).mean()),
+        top1_agreement=None if main is None else float((main == before).mean()),
+        top1=None if labels is None else float((main == labels).mean()),
+        model_top1=None if labels is None else float((before == labels).mean()),
         load_seconds=result["load_seconds"],
         latencies=tuple(Latency(int(batch), row["median"], row["p95"], row["cpu"]) for batch, row in times.items()),
         slowdown=_slowdown(*compared) if compared else None,
@@ -205,18 +205,12 @@ def _differences(network: ExportedNetwork, reference: Reference, found: Mapping[
         if function == "serve_images":
             if output == "probabilities":
                 by_class = _in_order(found[f"{function}/classes"], values, network.class_names)
-                differences[name] = _largest(_probabilities(network, reference.main), by_class)
+                differences[name] = _largest(network.as_probabilities(reference.main), by_class)
+            elif output != "classes":
+                differences[name] = _largest(expected[output], values)
         else:
             differences[name] = _largest(expected[output], values)
     return differences
-
-
-def _probabilities(network: ExportedNetwork, main: Array) -> Array:
-    if network.output == "probabilities":
-        return main
-    shifted = np.exp(main - main.max(axis=1, keepdims=True))
-    found: Array = shifted / shifted.sum(axis=1, keepdims=True)
-    return found
 
 
 def _in_order(classes: Array, values: Array, names: Sequence[str]) -> Array:

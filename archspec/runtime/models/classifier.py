@@ -1,51 +1,123 @@
-"""A network as a classifier: its input shape, its classes and its logits.
+"""A network as a classifier: its input shape, the targets of its outputs, and its scores before their activations.
 
-A spec ends in `softmax`. The loss is computed from the logits before it, which is precise where a probability is near
-0 or 1. A network that ends in a linear layer outputs logits.
+A spec ends in `softmax`, in `sigmoid`, or in a layer without an activation. The loss is computed from the scores
+(logits) before the activation, which is precise where a probability is near 0 or 1.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, listed
 from archspec.graph.compile.inference import one_input
+from archspec.graph.ir import Graph, Node
 from archspec.ops.base import show
+from archspec.runtime.models.metadata import Metadata
+from archspec.targets import TARGETS, OutputTarget, OutputTargets, Target
+from archspec.targets.output_targets import named_outputs
 
+ENDS = ("softmax", "log_softmax", "sigmoid")
+"""The operators at the end of an output that say what it is trained on; any other end is without an activation."""
 HELP = "end a classifier in `dense: $classes` and `softmax`"
 
 
-def classifier_shapes(graph: Any, reference: str) -> tuple[tuple[int, ...], int]:
-    """The input shape of a network and its number of classes, from the static graph.
+def training_targets(graph: Graph, reference: str, loss: str) -> tuple[tuple[int, ...], OutputTargets]:
+    """The input shape of a network, and the target of each of its outputs, from the static graph.
+
+    Args:
+        loss: the name of the recipe's loss, which says whether an output without an activation predicts numbers.
 
     Raises:
         ArchspecError: `several-inputs`; `free-input` for a free side of the input; `no-classifier` for an output that
-            is not (classes,).
+            is not (units,) or has no target; `recipe` for a loss that applies to no output.
     """
     one_input(graph, "training")
-    input_shape, output_shape = graph.input_shape, graph.output_shape
+    input_shape = graph.input_shape
     if None in input_shape:
         raise fail(
             "free-input",
             f"the input of `{reference}` is {show(input_shape)}, but training needs a fixed size",
             help="set the size, for example `--set input=[64,64,3]`",
         )
-    for index in graph.outputs[1:]:
-        node = graph.nodes[index]
-        if node.shape != output_shape:
-            raise fail(
-                "no-classifier",
-                f"the output `{node.path}` has the shape {show(node.shape)}, but the main output {show(output_shape)}",
-                node.span,
-                help="an auxiliary output must have the same classes as the main output",
-            )
-    if len(output_shape) != 1 or output_shape[0] is None or output_shape[0] < 2:
+    nodes = [graph.nodes[index] for index in graph.outputs]
+    names = graph.output_names or named_outputs(node.path for node in nodes)
+    found = []
+    for node, name in zip(nodes, names, strict=True):
+        what = f"the output `{node.path}` of `{reference}`" if len(nodes) > 1 else f"`{reference}`"
+        found.append(OutputTarget(_kind(node, what, loss), node.shape[-1] or 0, name))
+    targets = OutputTargets(tuple(found))
+    if loss != "categorical_crossentropy" and not any(loss_applies(target.kind, loss) for target in found):
+        kinds = listed(f"`{name}`" for name in dict.fromkeys(each for t in found for each in t.kind.losses))
+        raise fail(
+            "recipe",
+            f"the loss `{loss}` does not apply to an output that ends in `{found[0].kind.activation}`",
+            help=f"use one of {kinds}",
+        )
+    return tuple(side or 0 for side in input_shape), targets
+
+
+def _kind(node: Node, what: str, loss: str) -> Target:
+    """The kind of target of an output. Raises `no-classifier`."""
+    end = node.op.name if node.op.name in ENDS else "linear"
+    shape = node.shape
+    if len(shape) == 1 and shape[0]:
+        kind = next((kind for each in TARGETS.values() if (kind := each()).fits(end, shape[0], loss)), None)
+        if kind is not None:
+            return kind
+    if shape == (1,) and end == "linear":
         raise fail(
             "no-classifier",
-            f"`{reference}` returns {show(output_shape)}, not the scores of two or more classes",
-            help=HELP,
+            f"{what} returns one number, without an activation",
+            node.span,
+            help="end it in `sigmoid` for two classes, or set `train.loss` to `mean_squared_error` to predict a number",
         )
-    return tuple(input_shape), output_shape[0]
+    raise fail(
+        "no-classifier",
+        f"{what} returns {show(shape)}, not the scores of two or more classes",
+        None if what.startswith("`") else node.span,
+        help=HELP,
+    )
+
+
+def loss_applies(kind: Target, loss: str) -> bool:
+    """Whether a loss of Keras, which the recipe names, applies to a kind of target."""
+    return kind.name == "classes" or loss in kind.losses
+
+
+def targets_of_model(model: Any, metadata: Metadata) -> OutputTargets:
+    """The targets of a trained network: those of its file, or by its end, for a network of Keras."""
+    import keras
+
+    if metadata.targets:
+        return OutputTargets(metadata.targets)
+    layer, units = _last_layer(model, 0), int(model.outputs[0].shape[-1] or 0)
+    sigmoid = getattr(layer, "activation", None) is keras.activations.sigmoid and len(model.outputs[0].shape) == 2
+    kind = TARGETS[("binary" if units == 1 else "multi-label") if sigmoid else "classes"]()
+    return OutputTargets((OutputTarget(kind, units, "", metadata.class_names or ()),))
+
+
+def scores_models(model: Any, targets: OutputTargets) -> list[Any]:
+    """For each output, the keras.Model to its scores before the activation, (B, units); the main output first.
+
+    Raises:
+        ArchspecError: `no-classifier` when the network has several inputs, or an output that its target does not fit.
+    """
+    _one_input(model)
+    kinds = [targets[0].kind if len(targets) == 1 else target.kind for target in targets]
+    kinds = kinds * len(model.outputs) if len(targets) == 1 else kinds
+    return [_scores_model(model, number, kind.activation) for number, kind in enumerate(kinds)]
+
+
+def scores_of(model: Any, targets: OutputTargets) -> Any:
+    """The keras.Model from the input to the scores of all targets side by side, (B, units). Raises as scores_models."""
+    import keras
+
+    _one_input(model)
+    heads = [_scores_model(model, number, target.kind.activation) for number, target in enumerate(targets)]
+    if len(heads) == 1:
+        return heads[0]
+    together = keras.layers.Concatenate()([head.outputs[0] for head in heads])
+    return keras.Model(model.inputs[0], together)
 
 
 def logits_of(model: Any) -> Any:
@@ -57,42 +129,45 @@ def logits_of(model: Any) -> Any:
         ArchspecError: `no-classifier` when the network has several inputs, an output that is not (classes,) with at
             least two of them, or an activation other than softmax at its end.
     """
+    _one_input(model)
+    return _scores_model(model, 0, "softmax")
+
+
+def _one_input(model: Any) -> None:
     if len(model.inputs) != 1:
         raise fail(
             "no-classifier",
             f"the network has {len(model.inputs)} inputs",
             help="only networks with one input are trained and evaluated",
         )
-    return _logits_model(model, 0)
 
 
-def logits_models(model: Any) -> list[Any]:
-    """The logits models of all outputs: the main one, then the auxiliary classifiers. Raises as `logits_of`."""
-    return [logits_of(model), *(_logits_model(model, number) for number in range(1, len(model.outputs)))]
-
-
-def _logits_model(model: Any, number: int) -> Any:
+def _scores_model(model: Any, number: int, activation: str) -> Any:
+    """The keras.Model to the scores of an output that ends in this activation, `softmax`, `sigmoid` or `linear`."""
     import keras
 
     output = model.outputs[number]
     shape = tuple(output.shape[1:])
-    if len(shape) != 1 or shape[0] is None or shape[0] < 2:
+    if len(shape) != 1 or shape[0] is None or (shape[0] < 2 and activation == "softmax"):
         raise fail(
             "no-classifier", f"the network returns {show(shape)}, not the scores of two or more classes", help=HELP
         )
     layer = _last_layer(model, number)
-    if isinstance(layer, keras.layers.Softmax):
+    if isinstance(layer, keras.layers.Softmax) and activation == "softmax":
         return keras.Model(model.inputs[0], layer.input)
     if isinstance(layer, keras.layers.Layer) and not hasattr(layer, "layers"):
-        activation = getattr(layer, "activation", keras.activations.linear)
-        if activation in (keras.activations.linear, keras.activations.log_softmax):
+        own = getattr(layer, "activation", keras.activations.linear)
+        if own is keras.activations.linear or (own is keras.activations.log_softmax and activation == "softmax"):
             return model if len(model.outputs) == 1 else keras.Model(model.inputs[0], output)
-        if activation is keras.activations.softmax:
+        if own in (keras.activations.softmax, keras.activations.sigmoid) and own.__name__ == activation:
             if isinstance(layer, keras.layers.Activation):
                 return keras.Model(model.inputs[0], layer.input)
-            # a dense layer with softmax, as in the examples of Keras
-            return keras.Model(model.inputs[0], keras.ops.log(keras.ops.clip(output, 1e-30, 1.0)))
-        end = getattr(activation, "__name__", str(activation))
+            # a dense layer with an activation, as in the examples of Keras
+            scores = keras.ops.log(keras.ops.clip(output, 1e-30, 1.0))
+            if activation == "sigmoid":
+                scores -= keras.ops.log(keras.ops.clip(1 - output, 1e-7, 1.0))
+            return keras.Model(model.inputs[0], scores)
+        end = getattr(own, "__name__", str(own))
     else:
         end = getattr(layer, "name", "an operation")
     raise fail("no-classifier", f"the network ends in `{end}`", help=HELP)

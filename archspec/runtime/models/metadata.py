@@ -8,6 +8,7 @@ from typing import Any, cast
 from archspec.declare import arguments
 from archspec.lang.declarations import from_one_key, to_one_key
 from archspec.lang.schema.validator import mistakes
+from archspec.targets import OutputTarget
 from archspec.transforms import TRANSFORMS, Transform
 
 
@@ -24,6 +25,10 @@ class Metadata:
     """Transforms from pixel values of 0 to 255 to the network's input."""
     resize: int | None = None
     """Shortest side of images after resizing in evaluation, pixels."""
+    targets: tuple[OutputTarget, ...] = ()
+    """Of the outputs, where they are not one class for each image; `class_names` are then those of the first."""
+    threshold: float = 0.5
+    """The least probability of a class that a sigmoid output decides for."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -33,6 +38,8 @@ class Metadata:
             "class_names": self.class_names,
             "preprocess": [to_one_key(transform) for transform in self.preprocess],
             "resize": self.resize,
+            **({"targets": [each.to_json() for each in self.targets]} if self.targets else {}),
+            **({"threshold": self.threshold} if self.threshold != 0.5 else {}),
         }
 
     @classmethod
@@ -46,6 +53,8 @@ class Metadata:
             class_names=None if names is None else tuple(names),
             preprocess=tuple(_transform(each) for each in data.get("preprocess", ())),
             resize=data.get("resize"),
+            targets=_targets(data.get("targets", ())),
+            threshold=data.get("threshold", 0.5),
         )
 
 
@@ -60,8 +69,18 @@ SCHEMA = {
         "class_names": {"type": ["array", "null"], "items": {"type": "string"}},
         "preprocess": {"type": "array", "items": {"type": "object", "minProperties": 1, "maxProperties": 1}},
         "resize": {"type": ["integer", "null"], "minimum": 1},
+        "targets": {"type": "array", "items": {"type": "object"}},
+        "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     },
 }
+
+
+def _targets(values: Any) -> tuple[OutputTarget, ...]:
+    """Raises ValueError."""
+    try:
+        return tuple(OutputTarget.from_json(each) for each in values)
+    except (KeyError, TypeError) as error:
+        raise ValueError("the targets of its outputs are not valid") from error
 
 
 def _transform(value: dict[str, Any]) -> Transform:

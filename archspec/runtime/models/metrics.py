@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
+
+from archspec.targets import OutputTargets
 
 
 def cross_entropy(tf: Any, logits: Any, labels: Any, label_smoothing: float = 0.0) -> Any:
@@ -59,15 +62,25 @@ class MetricSums:
     loss_sum: float = 0.0
     top1_count: float = 0.0
     top5_count: float = 0.0
+    counts: tuple[float, ...] = ()
+    """The sums of other targets than one class for each image (`OutputTargets.counts`)."""
 
     def __add__(self, other: MetricSums) -> MetricSums:
-        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
-        return MetricSums(*(mine + its for mine, its in pairs))
+        counts = zip_longest(self.counts, other.counts, fillvalue=0.0)
+        return MetricSums(
+            self.examples + other.examples,
+            self.loss_sum + other.loss_sum,
+            self.top1_count + other.top1_count,
+            self.top5_count + other.top5_count,
+            tuple(mine + its for mine, its in counts),
+        )
 
     @classmethod
     def of(cls, vector: Any) -> MetricSums:
-        """From the result of `metric_sums`, float (4,)."""
-        return cls(*map(float, np.asarray(vector)))
+        """From the result of `metric_sums`, float (4,), or of `target_sums`, (4 + n,)."""
+        values = list(map(float, np.asarray(vector)))
+        examples, loss_sum, top1_count, top5_count = values[:4]
+        return cls(examples, loss_sum, top1_count, top5_count, tuple(values[4:]))
 
     @property
     def loss(self) -> float:
@@ -96,3 +109,21 @@ def metric_sums(tf: Any, logits: Any, labels: Any, losses: Any, copies: Any) -> 
     rank = ranks(tf, logits, labels)
     counts = [tf.ones_like(losses), losses, tf.cast(rank < 1, tf.float32), tf.cast(rank < 5, tf.float32)]
     return tf.stack([tf.reduce_sum(count) for count in counts]) / copies
+
+
+def target_sums(
+    tf: Any, targets: OutputTargets, scores: Sequence[Any], y: Any, losses: Any, copies: Any, *, running: bool
+) -> Any:
+    """The fields of MetricSums as a vector, with the counts of the targets: float32 (4,) or (4 + n,).
+
+    Args:
+        scores: of each target, float32 (B, units).
+        y: the labels of all targets, as a batch has them.
+        losses: float32 (B,).
+        copies: as for `metric_sums`.
+        running: leave out what only a validation needs.
+    """
+    if targets.is_plain:
+        return metric_sums(tf, scores[0], y, losses, copies)
+    sums = tf.stack([tf.cast(tf.shape(losses)[0], tf.float32), tf.reduce_sum(losses), 0.0, 0.0])
+    return tf.concat([sums, targets.counts(tf, scores, y, running=running)], axis=0) / copies

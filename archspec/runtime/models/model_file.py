@@ -113,11 +113,11 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
     if not isinstance(model, keras.Model):
         raise fail("not-a-model", f"`{path}` contains a {type(model).__name__}, not a network", help=HELP)
     outputs = model.outputs[0].shape[-1]
-    if metadata.class_names is not None and len(metadata.class_names) != outputs:
+    named = metadata.targets[0].units if metadata.targets else len(metadata.class_names or ())
+    if (metadata.class_names is not None or metadata.targets) and named != outputs:
         raise fail(
             "not-a-model",
-            f"`{path}` names {counted(len(metadata.class_names), 'class')}, but its network has "
-            f"{counted(outputs, 'output')}",
+            f"`{path}` names {counted(named, 'class')}, but its network has {counted(outputs, 'output')}",
             help=HELP,
         )
     speed_up_batch_normalization(model)

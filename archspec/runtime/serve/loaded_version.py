@@ -56,6 +56,8 @@ class LoadedVersion:
         if name != SERVE_IMAGES:
             return self.functions[name](values)
         outputs = self.functions[MAIN](values)
+        if self.description.get("targets"):  # not one of several classes: the outputs by their names
+            return outputs
         return ranked(outputs[self.main_output], self.main_output, self.class_names)
 
     @property

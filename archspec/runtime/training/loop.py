@@ -17,7 +17,7 @@ from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import StopRequest
 from archspec.runtime.system.tensorflow_errors import tensorflow_failures
 from archspec.runtime.training.divergence import DivergedError, LossMonitor, find_non_finite
-from archspec.runtime.training.optimization.losses import validation_loss
+from archspec.runtime.training.optimization.losses import total_loss
 from archspec.runtime.training.optimization.lr_schedule import EarlyStopper, LearningRateSchedule
 from archspec.runtime.training.records.checkpoint import (
     Checkpoint,
@@ -32,6 +32,7 @@ from archspec.runtime.training.records.progress import TrainingProgress
 from archspec.runtime.training.records.run_logger import RunLogger
 from archspec.runtime.training.replica_batches import make_count_step, replica_batches
 from archspec.runtime.training.setup import TrainingSetup
+from archspec.targets import OutputTargets
 
 SYNC_STEPS = 8  # with several workers, steps between two exchanges of losses and signals
 
@@ -52,8 +53,8 @@ class Trainer:
         self.stop, self.collectives = stop, collectives
         self.schedule = LearningRateSchedule(setup.recipe, setup.length)
         self.early_stopper = EarlyStopper(setup.recipe)
-        loss = validation_loss(setup.recipe)
-        self.count_step = make_count_step(setup.strategy, setup.logits_model, loss=loss)
+        loss = total_loss(setup.recipe, setup.targets, setup.loss_weights)
+        self.count_step = make_count_step(setup.strategy, setup.logits_model, loss=loss, targets=setup.targets)
         self.validation = replica_batches(setup.strategy, setup.validation, setup.share)
         self._signal_reported = False
         self.monitor = LossMonitor(
@@ -250,10 +251,9 @@ class _Epoch:
             "epoch": epoch,
             "learning_rate": self.state.learning_rate,
             "loss": metrics.loss,
-            "top1": metrics.top1,
+            **figures(self.setup.targets, metrics, running=True),
             "val_loss": validation.loss,
-            "val_top1": validation.top1,
-            **({"val_top5": validation.top5} if self.setup.classes > 5 else {}),
+            **{f"val_{name}": value for name, value in figures(self.setup.targets, validation).items()},
         }
         times = {
             "epoch": epoch,
@@ -271,6 +271,14 @@ class _Epoch:
             trainer.progress.note(dropped)
         if self.state.stopped:
             trainer.progress.note(f"stopped after epoch {epoch} by `early_stopping`")
+
+
+def figures(targets: OutputTargets, sums: MetricSums, *, running: bool = False) -> dict[str, float]:
+    """The metrics of an epoch beside its loss; `running`: those of training steps."""
+    if targets.is_plain:
+        top5 = {} if running or targets[0].units <= 5 else {"top5": sums.top5}
+        return {"top1": sums.top1, **top5}
+    return targets.figures(sums.counts, sums.examples, running=running)
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from archspec.runtime.data.pipeline.epoch_plan import Share
-from archspec.runtime.models.metrics import cross_entropy, metric_sums
+from archspec.runtime.models.metrics import cross_entropy, metric_sums, target_sums
+from archspec.targets import OutputTargets
 
 
 def replica_batches(strategy: Any, batches: Any, share: Share | None = None) -> Any:
@@ -67,18 +68,27 @@ def next_of_replicas(strategy: Any, iterator: Any) -> Any:
 
 
 def make_count_step(
-    strategy: Any, logits_model: Any, loss: Callable[[Any, Any], Any] | None = None
+    strategy: Any,
+    logits_model: Any,
+    loss: Callable[[Any, Any], Any] | None = None,
+    targets: OutputTargets | None = None,
 ) -> Callable[[Any], Any]:
-    """`step(iterator)` evaluates the next global batch of `replica_batches`, and returns its `metric_sums`.
+    """`step(iterator)` evaluates the next global batch of `replica_batches`, and returns its `target_sums`.
 
-    loss: `loss(logits, labels)`, the cross-entropy by default.
+    Args:
+        logits_model: of one output, or of all targets side by side (`scores_of`).
+        loss: `loss(scores, labels)`, the cross-entropy by default.
+        targets: by default one class for each image.
     """
     import tensorflow as tf
 
     def replica_step(x: Any, y: Any, examples: Any, copies: Any) -> Any:
         logits = tf.cast(logits_model(x, training=False), tf.float32)
         losses = cross_entropy(tf, logits, y) if loss is None else loss(logits, y)
-        return metric_sums(tf, logits, y, losses, copies)
+        if targets is None:
+            return metric_sums(tf, logits, y, losses, copies)
+        scores = tf.split(logits, targets.units, axis=-1) if len(targets) > 1 else [logits]
+        return target_sums(tf, targets, scores, y, losses, copies, running=False)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(iterator: Any) -> Any:

@@ -8,10 +8,11 @@ import math
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.diagnostics import ArchspecError, counted, render
+from archspec.diagnostics import ArchspecError, counted, listed, render
 from archspec.lang.declarations import write_section
 from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
@@ -21,14 +22,15 @@ from archspec.runtime.data.sources.parts import Parts
 from archspec.runtime.distributed.collectives import Collectives
 from archspec.runtime.distributed.strategy import describe, make_strategy
 from archspec.runtime.distributed.worker_errors import worker_lost_errors
-from archspec.runtime.models.classifier import classifier_shapes
+from archspec.runtime.models.classifier import training_targets
 from archspec.runtime.models.custom_layers import check_loadable
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.runs import run_directory
 from archspec.runtime.system.processor import processor
 from archspec.runtime.system.signals import StopRequest, stop_requests
-from archspec.runtime.training.loop import Trainer, run_epochs
-from archspec.runtime.training.optimization.lr_schedule import check_monitors
+from archspec.runtime.training.loop import Trainer, figures, run_epochs
+from archspec.runtime.training.optimization.losses import output_loss
+from archspec.runtime.training.optimization.lr_schedule import check_monitors, history_columns
 from archspec.runtime.training.records.checkpoint import (
     CheckpointInterval,
     Checkpoints,
@@ -48,6 +50,7 @@ from archspec.runtime.training.records.run_logger import RunLogger, threads, tim
 from archspec.runtime.training.run_request import RunRequest
 from archspec.runtime.training.run_result import RunResult, example_file, write_example
 from archspec.runtime.training.setup import TrainingSetup, make_setup
+from archspec.targets import OutputTargets
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -97,36 +100,38 @@ def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:
     network, config, progress, resumed = request.network, request.config, request.progress, request.resumed
     interval = parse_interval(config.checkpoint_every)
     progress.quiet = progress.quiet or not request.is_chief
-    input_shape, classes = classifier_shapes(network.graph(), request.reference)
-    check_monitors(config.recipe, classes)
+    input_shape, targets = training_targets(network.graph(), request.reference, config.recipe.loss.name)
     channels = input_shape[-1] or 3
     parts = None
     if request.cluster is None:  # several workers meet first: otherwise the others would wait for one with an error
-        parts = listed_parts(config.data, channels=channels, classes=classes, report=progress.note)
+        parts = listed_parts(config.data, channels=channels, targets=targets, report=progress.note)
     strategy, collectives = _connect(request)
     common = Path(collectives.broadcast(str(request.directory)))
     directory = common if request.generated_name else request.directory
-    images = _open_images(request, channels, classes, parts)
+    images = _open_images(request, channels, targets, parts)
     training = images["training"]
     fingerprints = {part: fingerprint(each) for part, each in images.items()}
     if resumed:
         kept = directory / run_directory.IMAGES
         check_unchanged(resumed.settings["fingerprints"], fingerprints, config.data, images, kept, progress.note)
+    check_monitors(config.recipe, history_columns(training.targets or targets))
     setup = make_setup(request, strategy, images)
     devices = describe(strategy, request.cluster)
     settings = _settings(request, images, fingerprints, devices)
     metadata = Metadata(
         reference=request.reference,
         spec=request.spec,
-        class_names=training.class_names,
+        class_names=training.class_names or None,
         preprocess=network.preprocess,
         resize=network.protocol.resize,
+        targets=() if training.targets is None else training.targets.each,
+        threshold=network.protocol.threshold,
     )
     if request.is_chief:
         check_loadable(setup.model, metadata)
     if request.is_chief and not resumed:
         held.enter_context(run_directory.created(directory, overwrite=request.overwrite))
-    logger = _make_logger(request, directory, settings, metadata)
+    logger = _make_logger(request, directory, settings, metadata, setup.targets)
     return PreparedRun(request, directory, collectives, images, fingerprints, setup, devices, interval, logger)
 
 
@@ -140,8 +145,7 @@ def announce(prepared: PreparedRun) -> None:
     fixed = f" ({trained:,} trained)" if trained < parameters else ""
     note(
         f"{network.name}: {counted(parameters, 'parameter')}{fixed}, {counted(len(training), 'training image')} and "
-        f"{counted(len(validation), 'validation image')} of {counted(len(training.class_names), 'class')}, "
-        f"on {prepared.devices}"
+        f"{counted(len(validation), 'validation image')} of {_labels_text(setup.targets)}, on {prepared.devices}"
     )
     warnings = recipe_warnings(
         recipe,
@@ -164,7 +168,12 @@ def run(prepared: PreparedRun, stop: StopRequest) -> EndedRun:
     """Train until the last epoch, early stopping or a signal. Every error leaves the run ready to be resumed."""
     request, setup, logger, directory = prepared.request, prepared.setup, prepared.logger, prepared.directory
     progress = request.progress
-    progress.start(setup.length.epochs, setup.length.steps_per_epoch, top5=setup.classes > 5)
+    progress.start(
+        setup.length.epochs,
+        setup.length.steps_per_epoch,
+        top5=setup.targets.is_plain and setup.targets[0].units > 5,
+        figures=None if setup.targets.is_plain else partial(figures, setup.targets, running=True),
+    )
     try:
         with worker_lost_errors(request.cluster, f" with `--resume {directory}`"):
             prepared.collectives.check_equal("images", prepared.fingerprints)
@@ -196,6 +205,7 @@ def finish(ended: EndedRun) -> RunResult:
         seconds=ended.seconds,
         best_epoch=best.get("epoch"),
         best_top1=best.get("val_top1"),
+        best_metrics={name: best[f"val_{name}"] for name in prepared.setup.targets.main_metrics if best},
         data_arguments=prepared.request.config.data_arguments,
         example=example_file(prepared.directory, prepared.images["validation"]),
     )
@@ -217,7 +227,15 @@ def _connect(request: RunRequest) -> tuple[tf.distribute.Strategy, Collectives]:
     return strategy, collectives
 
 
-def _open_images(request: RunRequest, channels: int, classes: int, parts: Parts | None) -> dict[str, Images]:
+def _labels_text(targets: OutputTargets) -> str:
+    """What the images are labelled with: `10 classes`, `color: 3 classes, shape: 4 classes`."""
+    texts = [target.kind.described(target.class_names, target.units) for target in targets]
+    if len(targets) == 1:
+        return str(texts[0])
+    return listed(f"{target.name}: {text}" for target, text in zip(targets, texts, strict=True))
+
+
+def _open_images(request: RunRequest, channels: int, targets: OutputTargets, parts: Parts | None) -> dict[str, Images]:
     """The training and validation images."""
     config = request.config
     splits: dict[str, Any] = {"training": "train", "validation": "validation"}
@@ -229,7 +247,8 @@ def _open_images(request: RunRequest, channels: int, classes: int, parts: Parts 
             seed=config.seed,
             skip_bad_images=config.skip_bad_images,
             channels=channels,
-            classes=classes,
+            classes=targets[0].units,
+            targets=targets,
             parts=parts,
             report=request.progress.note,
         )
@@ -242,6 +261,7 @@ def _settings(
 ) -> dict[str, Any]:
     """The contents of run.json at the start."""
     network, config = request.network, request.config
+    found = images["training"].targets
     machine = {"devices": devices, "processor": processor(), "threads": threads(), "versions": versions()}
     if request.resumed:
         return {
@@ -258,12 +278,15 @@ def _settings(
         "images": {part: len(each) for part, each in images.items()},
         "fingerprints": fingerprints,
         "class_names": images["training"].class_names,
+        **({} if found is None else {"targets": [each.to_json() for each in found]}),
         **machine,
         "resumed": [],
     }
 
 
-def _make_logger(request: RunRequest, directory: Path, settings: Mapping[str, Any], metadata: Metadata) -> RunLogger:
+def _make_logger(
+    request: RunRequest, directory: Path, settings: Mapping[str, Any], metadata: Metadata, targets: OutputTargets
+) -> RunLogger:
     """The logger of the run's files, and of MLflow if requested."""
     config, log = request.config, None
     if request.mlflow and request.is_chief:
@@ -279,7 +302,8 @@ def _make_logger(request: RunRequest, directory: Path, settings: Mapping[str, An
         metadata,
         writes=request.is_chief,
         mlflow=log,
-        loss=loss_labels(config.recipe),
+        loss=loss_labels(config.recipe, [output_loss(config.recipe.loss, each).name for each in targets]),
+        scores=[f"val_{name}" for name in targets.main_metrics],
     )
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from archspec.diagnostics import counted, fail
+from archspec.diagnostics import counted, fail, listed
 from archspec.format import duration
 from archspec.runtime.data.images import Images
 from archspec.runtime.runs.run_directory import EXAMPLE, MODELS
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.png import Png
+from archspec.runtime.training.records.progress import metric_name, metric_text
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class RunResult:
     best_epoch: int | None
     """None when no epoch was finished."""
     best_top1: float | None
-    """Validation accuracy of the best epoch, a share from 0 to 1."""
+    """Validation accuracy of the best epoch, a share; None for other targets than one class for each image."""
     data_arguments: tuple[str, ...]
     """The arguments of `evaluate` that name the run's validation images."""
     example: Path | None
     """One of the validation images, to try `predict` on; None for other data."""
+    best_metrics: Mapping[str, float] = field(default_factory=dict)
+    """The main validation metric of each output in the best epoch: `top1`, `auc`, `map`, `r2`; or `color_top1`, ..."""
 
     def __repr__(self) -> str:
         return f"<RunResult: {self.summary()}>"
@@ -47,7 +50,7 @@ class RunResult:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """The rows of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5."""
+        """The rows of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5, or other metrics."""
         try:
             with (self.directory / "history.csv").open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
@@ -75,12 +78,16 @@ class RunResult:
     def summary(self) -> str:
         """One sentence with the results."""
         how = "interrupted" if self.interrupted else "trained"
-        if self.best_epoch is None or self.best_top1 is None:
+        if self.best_epoch is None:
             return f"{how} before the end of the first epoch; the network is in {self.directory / 'last.keras'}"
         return (
             f"{how} after {counted(self.epochs, 'epoch')} in {duration(self.seconds)}; "
-            f"best validation top-1 {100 * self.best_top1:.2f} % in epoch {self.best_epoch}, saved in {self.directory}"
+            f"best validation {self._best()} in epoch {self.best_epoch}, saved in {self.directory}"
         )
+
+    def _best(self) -> str:
+        metrics = {"top1": self.best_top1} if self.best_top1 is not None else self.best_metrics
+        return listed(f"{metric_name(name)} {metric_text(name, value)}" for name, value in metrics.items())
 
     def next_commands(self, program: str = "archspec") -> tuple[str, ...]:
         """Shell commands to run next; `program` is the name of the command."""
@@ -104,6 +111,7 @@ def finished_result(directory: Path, settings: Mapping[str, Any], config: TrainC
         seconds=settings["seconds"],
         best_epoch=best.get("epoch"),
         best_top1=best.get("val_top1"),
+        best_metrics={name[4:]: value for name, value in best.items() if name[:4] == "val_" and name != "val_loss"},
         data_arguments=config.data_arguments,
         example=example if example.is_file() else None,
     )

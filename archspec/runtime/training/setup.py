@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.diagnostics import fail
 from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.runtime.data.files.encoded_image import encoded_images
 from archspec.runtime.data.files.file_checks import ChangeDetector, unreadable
@@ -17,7 +18,7 @@ from archspec.runtime.data.images import Images
 from archspec.runtime.data.pipeline.batches import evaluation_batches, steps_per_epoch, training_batches
 from archspec.runtime.data.pipeline.epoch_plan import Share, epoch_plan
 from archspec.runtime.distributed.strategy import worker_share
-from archspec.runtime.models.classifier import classifier_shapes, logits_of
+from archspec.runtime.models.classifier import scores_of, training_targets
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.training.optimization.losses import class_weights
 from archspec.runtime.training.run_request import RunRequest
@@ -25,6 +26,7 @@ from archspec.runtime.training.train_step import TrainStep
 from archspec.runtime.weights import load_weights
 from archspec.runtime.weights.freeze import freeze, rate_factors
 from archspec.runtime.weights.initial_weights import initialize, initialize_from
+from archspec.targets import OutputTargets
 from archspec.transforms import Transform
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class TrainingSetup:
     train_step: TrainStep
     recipe: Recipe
     length: RunLength
-    classes: int
+    targets: OutputTargets
+    loss_weights: tuple[float, ...]
     training: Callable[[int], Any]
     """The batches of all epochs in order, starting from a step of the run."""
     validation: Any
@@ -135,6 +138,17 @@ class FileChecks:
         return rows[start * self.batch_size : (start + last - first) * self.batch_size]
 
 
+def _check_recipe(recipe: Recipe, targets: OutputTargets) -> None:
+    """Raises ArchspecError (`recipe`) for settings that need one class for each image."""
+    kinds = {target.kind.name for target in targets}
+    if recipe.class_weight is not None and (len(targets) > 1 or not kinds <= {"classes", "binary"}):
+        fact = "`class_weight` weights images by their class, but "
+        fact += "the network has several outputs" if len(targets) > 1 else "an image has no single class"
+        raise fail("recipe", fact, help="remove `class_weight`")
+    if "numbers" in kinds and (recipe.label_smoothing or getattr(recipe.loss, "label_smoothing", 0)):
+        raise fail("recipe", "`label_smoothing` does not apply to numbers", help="remove `label_smoothing`")
+
+
 def make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Mapping[str, Images]) -> TrainingSetup:
     """The model with its initial weights, the train step and the batches.
 
@@ -147,6 +161,9 @@ def make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Ma
     """
     network, config, recipe = request.network, request.config, request.config.recipe
     training, validation, graph = images["training"], images["validation"], network.graph()
+    input_shape, targets = training_targets(graph, network.reference, recipe.loss.name)
+    targets = training.targets or OutputTargets((replace(targets[0], class_names=training.class_names),))
+    _check_recipe(recipe, targets)
     weights = class_weights(recipe.class_weight, training.class_names, training.labels)
     model = initial_model(request, strategy)
     train_step = TrainStep(
@@ -156,10 +173,10 @@ def make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Ma
         loss_weights=graph.loss_weights,
         class_weight=weights,
         rate_factors=rate_factors(model, graph, recipe.rate_multipliers),
+        targets=targets,
     )
     share = worker_share(strategy, request.cluster) if request.cluster else None
     length = recipe.length(len(training))
-    input_shape, classes = classifier_shapes(graph, network.reference)
     pipeline: dict[str, Any] = {
         "input_shape": input_shape,
         "batch_size": recipe.batch_size,
@@ -168,7 +185,7 @@ def make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Ma
         "share": share,
     }
     with strategy.scope():
-        logits_model = logits_of(model)
+        logits_model = scores_of(model, targets)
 
     def batches(start_step: int) -> Any:
         return training_batches(
@@ -190,7 +207,8 @@ def make_setup(request: RunRequest, strategy: tf.distribute.Strategy, images: Ma
         train_step=train_step,
         recipe=recipe,
         length=length,
-        classes=classes,
+        targets=targets,
+        loss_weights=graph.loss_weights,
         training=lambda start_step: batches(start_step) if start_step else first,
         validation=evaluation_batches(validation, **pipeline),
         validation_steps=steps_per_epoch(len(validation), recipe.batch_size),

@@ -16,12 +16,14 @@ import numpy as np
 
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import replicas_in_step
-from archspec.runtime.models.classifier import logits_models
-from archspec.runtime.models.metrics import metric_sums
-from archspec.runtime.training.optimization.losses import one_hot, training_loss
+from archspec.runtime.models.classifier import scores_models, targets_of_model
+from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.models.metrics import target_sums
+from archspec.runtime.training.optimization.losses import one_hot, output_losses
 from archspec.runtime.training.optimization.optimizer import Ema, LossScale, decayed, make_optimizer
 from archspec.runtime.training.replica_batches import next_of_replicas
 from archspec.runtime.weights.freeze import RateFactors
+from archspec.targets import OutputTargets
 
 
 class TrainStep:
@@ -29,8 +31,9 @@ class TrainStep:
 
     Args:
         strategy: of `make_strategy`; the model was built in its scope.
-        model: a classifier, perhaps with auxiliary classifiers.
+        model: a classifier, perhaps with auxiliary classifiers, or a network with several targets.
         recipe: loss, optimizer and weight decay.
+        targets: of the outputs; by default one class for each image.
         loss_weights: of the model's outputs, the main one first.
         class_weight: factor of the loss of an image of each class, float (classes,).
         rate_factors: factor of the learning rate of each trainable variable.
@@ -45,18 +48,22 @@ class TrainStep:
         loss_weights: Sequence[float] = (1.0,),
         class_weight: Any = None,
         rate_factors: Sequence[float] | None = None,
+        targets: OutputTargets | None = None,
     ) -> None:
         import tensorflow as tf
 
         self.strategy, self.model, self.recipe = strategy, model, recipe
         self._trained = model.trainable_variables
-        self._loss = training_loss(recipe)
+        self._targets = targets or targets_of_model(model, Metadata())
         self._class_weight = None if class_weight is None else np.asarray(class_weight, np.float32)
         with strategy.scope():
-            heads = logits_models(model)
-            used = [(head, weight) for head, weight in zip(heads, loss_weights, strict=True) if weight]
-            self._weights = [weight for _, weight in used]
-            self._logits = heads[0] if len(used) == 1 else _together(model, [head for head, _ in used])
+            heads = scores_models(model, self._targets)
+            losses = output_losses(recipe, self._targets, len(heads), training=True)
+            # an output without weight is computed only for its metrics
+            kept = [number for number, weight in enumerate(loss_weights) if weight or len(self._targets) > 1]
+            self._weights = [loss_weights[number] for number in kept]
+            self._losses = [losses[number] for number in kept]
+            self._logits = heads[0] if len(kept) == 1 else _together(model, [heads[number] for number in kept])
             self.optimizer = make_optimizer(recipe.optimizer, self._trained, recipe.decayed)
             self._sums = GradientSums(self._trained) if recipe.accumulated > 1 else None
             self._ema = Ema(strategy, model, recipe.optimizer) if recipe.optimizer.use_ema else None
@@ -141,12 +148,15 @@ class TrainStep:
         with tf.GradientTape() as tape:
             outputs = self._logits(x, training=True)
             every = [tf.cast(each, tf.float32) for each in (outputs if isinstance(outputs, list) else [outputs])]
+            labels = self._targets.split(tf, y) if len(self._targets) > 1 else [y] * len(every)
             losses = tf.add_n(
-                [weight * self._loss(logits, y) for weight, logits in zip(self._weights, every, strict=True)]
+                [
+                    weight * loss(scores, own)
+                    for weight, loss, scores, own in zip(self._weights, self._losses, every, labels, strict=True)
+                ]
             )
             if self._class_weight is not None:
-                classes = every[0].shape[-1]
-                losses *= tf.linalg.matvec(one_hot(tf, y, classes), tf.constant(self._class_weight))
+                losses *= self._factors(tf, y, every[0].shape[-1])
             loss = self._scale.scaled(tf.reduce_sum(losses) / (examples * copies))
         gradients = tape.gradient(loss, self._trained, unconnected_gradients="zero")
         gradients = [tf.convert_to_tensor(each) for each in gradients]
@@ -155,7 +165,19 @@ class TrainStep:
             gradients = [each * tf.cast(factor, each.dtype) for each in gradients]
         if self.strategy.num_replicas_in_sync > 1:
             gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
-        return gradients, examples, metric_sums(tf, every[0], y, losses, copies)
+        return (
+            gradients,
+            examples,
+            target_sums(tf, self._targets, every[: len(self._targets)], y, losses, copies, running=True),
+        )
+
+    def _factors(self, tf: Any, y: Any, units: int) -> Any:
+        """The factor of the loss of each image, by its class: float32 (B,)."""
+        if units == 1:  # of two classes, y is the share of the second one
+            assert self._class_weight is not None
+            first, second = map(float, self._class_weight)
+            return first * (1 - y[:, 0]) + second * y[:, 0]
+        return tf.linalg.matvec(one_hot(tf, y, units), tf.constant(self._class_weight))
 
     def _updated(self, gradients: Sequence[Any], examples: Any) -> None:
         """Update the weights by gradients summed over replicas; with a dynamic loss scale only if they are finite."""

@@ -17,7 +17,8 @@ from archspec.lang.recipes.recipe import ONE_KEY, Recipe
 from archspec.lang.recipes.schedules import CosineSchedule, PlateauSchedule, StepSchedule, Warmup
 from archspec.lang.spec.overrides import parse_settings
 from archspec.ops import OPS
-from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule, check_monitors
+from archspec.runtime.training.optimization.lr_schedule import LearningRateSchedule, check_monitors, history_columns
+from archspec.targets import TARGETS, OutputTarget, OutputTargets
 from archspec.transforms import TRANSFORMS
 
 SPEC = "name: net\ninput: [8, 8, 1]\nparams: {classes: 10}\nlayers: [flatten, dense: $classes, softmax]\n"
@@ -222,11 +223,12 @@ def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_figure_that_is_not_in_the_history_cannot_be_watched() -> None:
     watching = Recipe(schedule=PlateauSchedule(monitor="val_top5"))
-    check_monitors(watching, classes=6)
+    six, five = (history_columns(OutputTargets((OutputTarget(TARGETS["classes"](), units),))) for units in (6, 5))
+    check_monitors(watching, six)
     with pytest.raises(ArchspecError, match="`schedule` monitors `val_top5`"):
-        check_monitors(watching, classes=5)
+        check_monitors(watching, five)
     with pytest.raises(ArchspecError, match="`early_stopping` monitors `val_top5`"):
-        check_monitors(Recipe(early_stopping=EarlyStopping("val_top5")), classes=2)
+        check_monitors(Recipe(early_stopping=EarlyStopping("val_top5")), five)
 
 
 @pytest.mark.parametrize(

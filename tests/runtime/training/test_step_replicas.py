@@ -15,7 +15,7 @@ import pytest
 
 EXAMPLES = 31  # in batches of 10 the last one has a single example: fewer than the replicas
 STEPS = 4  # an epoch
-CASES = ("everything", "auxiliary", "mixed", "overflow")
+CASES = ("everything", "auxiliary", "mixed", "targets", "overflow")
 REPLICAS = (2, 3)
 LAYERS = "layers"
 """A case of its own, on four replicas: layers of other dimensions, frozen ones, and rates of their own."""
@@ -26,7 +26,7 @@ def measure(replicas: int) -> dict[str, Any]:
     import keras
     import numpy as np
 
-    from archspec.lang.recipes.losses import CategoricalFocalCrossentropy
+    from archspec.lang.recipes.losses import CategoricalFocalCrossentropy, Huber
     from archspec.lang.recipes.optimizers import AdamW, Sgd
     from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.distributed.strategy import make_strategy
@@ -34,14 +34,21 @@ def measure(replicas: int) -> dict[str, Any]:
     from archspec.runtime.training.optimization import optimizer as loss_scale
     from archspec.runtime.training.replica_batches import replica_batches
     from archspec.runtime.training.train_step import TrainStep
+    from archspec.targets import TARGETS, OutputTarget, OutputTargets
 
     tf = import_tensorflow()
-    several = make_strategy(replicas)
+    many_devices = make_strategy(replicas)
     single = tf.distribute.MirroredStrategy(["/cpu:0"])
     generator = np.random.default_rng(0)
     x = generator.normal(size=(EXAMPLES, 6, 5, 3)).astype(np.float32)
     y = generator.integers(0, 4, EXAMPLES).astype(np.int32)
     mixed = generator.dirichlet(np.ones(4), EXAMPLES).astype(np.float32)
+    kinds = {"classes": 4, "binary": 1, "multi-label": 3, "numbers": 2}
+    targets = OutputTargets(
+        tuple(OutputTarget(TARGETS[kind](), units, kind, center=(0.5,) * units) for kind, units in kinds.items())
+    )
+    bits = generator.integers(0, 2, (EXAMPLES, 4))
+    several = np.concatenate([y[:, None], bits, generator.normal(size=(EXAMPLES, 2))], axis=1).astype(np.float32)
     loss_scale.GROWTH = 3
 
     def layers(inputs: Any) -> Any:
@@ -68,6 +75,9 @@ def measure(replicas: int) -> dict[str, Any]:
         outputs = [keras.layers.Softmax()(keras.layers.Dense(4)(hidden))]
         if case == "auxiliary":
             outputs.append(keras.layers.Softmax()(keras.layers.Dense(4)(keras.layers.Flatten()(inputs))))
+        if case == "targets":
+            scores = [keras.layers.Dense(units)(hidden) for units in (1, 3, 2)]
+            outputs += [*(keras.layers.Activation("sigmoid")(each) for each in scores[:2]), scores[2]]
         return keras.Model(inputs, outputs)
 
     momentum = {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}
@@ -84,6 +94,9 @@ def measure(replicas: int) -> dict[str, Any]:
             loss=CategoricalFocalCrossentropy(gamma=1.5, label_smoothing=0.2),
         ),
         "mixed": Recipe(optimizer=Sgd(**momentum, clipvalue=0.05, loss_scale_factor=64.0), weight_decay=0.01),
+        "targets": Recipe(
+            optimizer=Sgd(**momentum, gradient_accumulation_steps=2), loss=Huber(delta=0.5), weight_decay=0.01
+        ),
         LAYERS: Recipe(optimizer=Sgd(**momentum, clipnorm=0.3, use_ema=True), weight_decay=0.01, label_smoothing=0.1),
         "overflow": Recipe(optimizer=Sgd(learning_rate=0.01), dtype_policy="mixed_float16"),
     }
@@ -99,8 +112,9 @@ def measure(replicas: int) -> dict[str, Any]:
             strategy,
             model,
             recipe,
-            loss_weights=(1.0, 0.3)[: len(model.outputs)],
-            class_weight=[0.5, 1.0, 2.0, 1.5] if case != "overflow" else None,
+            loss_weights=(1.0, 0.3, 0.7, 0.5)[: len(model.outputs)],
+            class_weight=[0.5, 1.0, 2.0, 1.5] if case not in ("overflow", "targets") else None,
+            targets=targets if case == "targets" else None,
             rate_factors=[(1.0, 0.5, 0.0)[i % 3] for i in range(len(model.trainable_variables))]
             if case == LAYERS
             else None,
@@ -109,7 +123,7 @@ def measure(replicas: int) -> dict[str, Any]:
         seen = np.array(x)
         if case == "overflow":
             seen[15] = 6e4  # in the second batch: more than float16 holds once it is added up
-        labels = mixed if case == "mixed" else y
+        labels = {"mixed": mixed, "targets": several}.get(case, y)
         batches = tf.data.Dataset.from_tensor_slices((seen, labels)).batch(10)
         iterator = iter(replica_batches(strategy, batches.repeat(3)))
         updates = [number in (2, 3) if case == "everything" else True for number in range(STEPS)]
@@ -130,7 +144,7 @@ def measure(replicas: int) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for case in CASES if replicas in REPLICAS else (LAYERS,):
-        one, many = train(case, single), train(case, several)
+        one, many = train(case, single), train(case, many_devices)
         pairs = zip(many["weights"], one["weights"], strict=True)
         found[case] = {
             "distances": [float(np.abs(mine - its).max()) for mine, its in pairs],
@@ -155,11 +169,11 @@ def measured(request: pytest.FixtureRequest) -> Any:
     return run(request.param)
 
 
-@pytest.mark.parametrize("case", CASES[:3])
+@pytest.mark.parametrize("case", CASES[:4])
 def test_weights_and_figures_are_those_of_one_replica(case: str, measured: Any) -> None:
     """Clipping by every norm, decay in and beside the gradient, accumulation, averaging, weighted classes, smoothing,
-    mixed labels, an auxiliary output, a scaled loss; batch normalization, an uneven batch, one smaller than the
-    replicas."""
+    mixed labels, an auxiliary output, outputs with targets of their own, a scaled loss; batch normalization, an uneven
+    batch, one smaller than the replicas."""
     found = measured[case]
     assert max(found["distances"]) < 1e-5
     one, many = found["scores"]

@@ -185,7 +185,8 @@ def test_outputs_of_unequal_classes_are_refused(spec: str, tmp_path: Path) -> No
     (tmp_path / "wrong.yaml").write_text(wrong)
     with pytest.raises(ArchspecError) as caught:
         train(archspec.load(str(tmp_path / "wrong.yaml")), "digits", out=tmp_path / "run", progress=Notes())
-    assert caught.value.diagnostics[0].message == "the output `aux_out` has the shape (9,), but the main output (10,)"
+    fact = "`digits` has one label for each image, in `label`, and the network has the outputs `main`, `aux_out`"
+    assert caught.value.diagnostics[0].message == fact
 
 
 def test_training_and_evaluation_warn_of_crops_that_show_a_corner(tmp_path: Path) -> None:

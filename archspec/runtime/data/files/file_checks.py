@@ -67,7 +67,8 @@ def checked_files(
     pixels = _decoded(encoded, facts, channels)
     if pixels is None:
         return images
-    return Images(images.class_names, images.labels, pixels, digests=images.digests, names=tuple(map(str, encoded)))
+    of_files = dict.fromkeys(("files", "spans", "sides", "in_part", "noisy", "stamps"))
+    return replace(images, pixels=pixels, names=tuple(map(str, encoded)), **of_files)  # type: ignore[arg-type]
 
 
 def _decoded(

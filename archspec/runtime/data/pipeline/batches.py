@@ -51,7 +51,7 @@ def training_batches(
     start_step: int = 0,
     share: Share | None = None,
 ) -> Any:
-    """A tf.data.Dataset of (x float32 (b, *input_shape), y int32 (b,)) over all epochs.
+    """A tf.data.Dataset of (x float32 (b, *input_shape), y int32 (b,), or float32 (b, columns) of `Images.y`).
 
     Each epoch is a permutation of all images; its last batch may be smaller. An image goes through `augment`, then, if
     that gives it no size, through the resize and center crop of evaluation, then through `preprocess`. The transforms
@@ -78,7 +78,8 @@ def training_batches(
 
     def mix(batch: Any, draws: Any) -> tuple[Any, Any]:
         x, y = batch
-        return mixed(tf, mixing, x, tf.one_hot(y, len(images.class_names)), draws)
+        soft = tf.one_hot(y, len(images.class_names)) if images.targets is None else images.targets.soft(tf, y)
+        return mixed(tf, mixing, x, soft, draws)
 
     def epoch_batches(epoch: Any) -> Any:
         skip = tf.where(epoch == start_step // steps, tf.constant(start_step % steps, tf.int64), 0)
@@ -158,7 +159,7 @@ def _whole_batches(
     shape = shape_after(loaded, input_shape, augment)
     sized = any(step.sizes for step in steps) and shape == input_shape
     with tf.device("/cpu:0"):
-        pixels, labels = tf.constant(images.pixels), tf.constant(images.labels, tf.int32)
+        pixels, labels = tf.constant(images.pixels), _labels(tf, images)
 
     def batches_of(cut: Cut, order: Any, draws: Any, skip: Any) -> Any:
         def batch(rows: Any) -> tuple[Any, Any]:
@@ -179,7 +180,7 @@ def _single_images(tf: Any, images: Images, steps: Chain, resample: str) -> Batc
     """For images in files, or with transforms that compute single images."""
     shapes = image_sides(images)
     with tf.device("/cpu:0"):
-        labels = tf.constant(images.labels, tf.int32)
+        labels = _labels(tf, images)
         sides, in_part = map(tf.constant, shapes)
         pixels = None if images.pixels is None else tf.constant(images.pixels)
     contents_of = None if images.files is None else reader(tf, images)
@@ -203,6 +204,11 @@ def _single_images(tf: Any, images: Images, steps: Chain, resample: str) -> Batc
         return batched(tf, cut, order, each, skip)
 
     return batches_of
+
+
+def _labels(tf: Any, images: Images) -> Any:
+    """int32 (N,), or the labels of several or of other targets, float32 (N, columns)."""
+    return tf.constant(images.labels, tf.int32) if images.y is None else tf.constant(images.y, tf.float32)
 
 
 def _check(images: Images, input_shape: Shape, preprocess: Sequence[Transform], resize: int | None) -> Shape:

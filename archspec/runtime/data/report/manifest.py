@@ -25,10 +25,11 @@ from archspec.runtime.data.files.image_facts import (
     image_facts,
     unused_bits,
 )
-from archspec.runtime.data.images import DIGEST, Images, Report, to_channels
+from archspec.runtime.data.images import DIGEST, Images, Report, label_texts, to_channels
 from archspec.runtime.data.report.planned import HeldOut, ListedClasses, held_out, listed_classes
 from archspec.runtime.data.sources.dataset import check_names, look_alikes, open_parts, os_errors
 from archspec.runtime.data.sources.parts import Parts
+from archspec.targets.column_summary import ColumnSummary, summarized
 
 CLASSES = 20  # classes that a line names
 NAMED = 20  # bad files that the text names
@@ -41,8 +42,15 @@ class CheckedPart:
     images: Images
     facts: list[ImageFacts]
 
+    def columns(self) -> list[ColumnSummary]:
+        """The label columns of the good images, where they are not one class for each image."""
+        good = np.array([row for row, known in enumerate(self.facts) if not known.reason], np.int64)
+        return [summarized(column.only(good)) for column in self.images.columns if len(good)]
+
     def class_counts(self) -> dict[str, int]:
-        """Number of good images of each class."""
+        """Number of good images of each class; empty for other labels, see `columns`."""
+        if self.images.columns:
+            return {}
         labels = self.images.labels.tolist()
         counts = Counter(label for label, known in zip(labels, self.facts, strict=True) if not known.reason)
         return {printable(name): counts[label] for label, name in enumerate(self.images.class_names)}
@@ -152,7 +160,7 @@ class Manifest:
         contradicting: dict[bytes, tuple[str, str]] = {}
         copies = shared = 0
         for part, checked in self.parts.items():
-            names = [checked.images.class_names[label] for label in checked.images.labels.tolist()]
+            names = label_texts(checked.images)
             for image, known, name in zip(encoded_images(checked.images), checked.facts, names, strict=False):
                 if known.reason:
                     continue
@@ -177,6 +185,10 @@ class Manifest:
         """The manifest as text, whose last two lines can be copied into a spec, or as JSON."""
         return json.dumps(self.to_json()) if format == "json" else manifest_text(self)
 
+    def _columns(self) -> dict[str, Any]:
+        found = {printable(name): [each.to_json() for each in part.columns()] for name, part in self.parts.items()}
+        return {"label_columns": found} if any(found.values()) else {}
+
     def to_json(self) -> dict[str, Any]:
         """The form of `archspec data check --format json`."""
         good = [known for part in self.parts.values() for known in part.facts if not known.reason]
@@ -188,6 +200,7 @@ class Manifest:
             "problems": self.problems,
             "missing_classes": self.missing_classes,
             "parts": {printable(name): part.class_counts() for name, part in self.parts.items()},
+            **self._columns(),
             "train": self.source.train,
             "validation": self.source.validation,
             "not_used": self.source.not_used(),
@@ -301,7 +314,13 @@ def manifest_text(manifest: Manifest) -> str:
     if manifest.decoded < facts["images"] + len(manifest.bad) and "array" not in facts["formats"]:
         changed = f"{manifest.decoded:,} of the files" if manifest.decoded else "none of the files"
         lines[0] += f"; {changed} changed since the last check"
+    for name, part in manifest.parts.items():
+        if part.images.columns:
+            lines.append(f"  {printable(name) or 'all'}: {counted(len(part.images), 'image')}")
+            lines += [f"    {visible(str(each))}" for each in part.columns()]
     for name, counts in facts["parts"].items():
+        if not counts:
+            continue
         classes = listed((f"{each} {count:,}" for each, count in counts.items()), CLASSES)
         lines.append(
             f"  {name or 'all'}: {counted(sum(counts.values()), 'image')} of {counted(len(counts), 'class')}: {classes}"

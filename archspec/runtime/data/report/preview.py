@@ -13,9 +13,10 @@ import numpy.typing as npt
 from archspec.diagnostics import ArchspecError, fail
 from archspec.lang.recipes.recipe import EvaluationRecipe, Recipe
 from archspec.ops.base import Shape, show
-from archspec.runtime.data.images import Images, Report
+from archspec.runtime.data.images import Images, Report, label_texts
 from archspec.runtime.data.pipeline.batches import evaluation_batches, training_batches
 from archspec.runtime.data.sources.dataset import open_data
+from archspec.runtime.data.sources.source import find_source, open_source
 from archspec.runtime.system.atomic_write import atomic
 from archspec.transforms import Transform
 
@@ -51,6 +52,9 @@ def preview(
     if len(input_shape) != 3 or input_shape[-1] not in (1, 3):
         raise fail("data-shape", f"a preview needs grey or RGB images, but the network's input is {show(input_shape)}")
     opening: dict[str, Any] = {"skip_bad_images": skip_bad_images, "channels": input_shape[-1], "report": report}
+    if not find_source(data).has_classes(data):
+        tell = report or (lambda line: None)
+        opening["parts"] = open_source(data, channels=int(input_shape[-1]), report=tell, columns=True)
     try:
         images = open_data(data, "train", **opening)
     except ArchspecError as error:
@@ -86,6 +90,7 @@ def views_of(
         images.only(chosen),
         class_names=tuple(map(str, range(len(chosen)))),
         labels=np.arange(len(chosen), dtype=np.int32),  # the labels of a batch tell its images
+        columns=(),
     )
     seen: dict[str, Any] = {"input_shape": input_shape, "batch_size": len(chosen), "resize": protocol.resize}
     epochs = list(
@@ -101,7 +106,7 @@ def views_of(
     rows_of = [y.numpy() for _, y in training_batches(subset, seed=seed, epochs=columns - 1, **seen)]
     views = [next(iter(evaluation_batches(subset, **seen)))[0].numpy()]
     views += [x.numpy()[np.argsort(own)] for (x, _), own in zip(epochs, rows_of, strict=True)]
-    return np.stack(views, 1), [images.class_names[images.labels[row]] for row in chosen]
+    return np.stack(views, 1), label_texts(images.only(chosen))
 
 
 def spread(labels: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from archspec.runtime.data.files.image_facts import cache_file
 from archspec.runtime.data.images import Images, Report, check_classes, class_counts, to_channels, with_classes
 from archspec.runtime.data.sources.parts import SPLITS, Parts
 from archspec.runtime.data.sources.source import find_source, open_source
+from archspec.targets import OutputTargets
 
 
 def open_data(
@@ -30,6 +32,8 @@ def open_data(
     classes: int | None = None,
     parts: Parts | None = None,
     whole: bool = False,
+    targets: OutputTargets | None = None,
+    trained: bool = False,
     report: Report | None = None,
 ) -> Images:
     """The training or the validation images of a data source. Image files are decoded once, and again when they change.
@@ -46,6 +50,8 @@ def open_data(
         channels: of the network's input; grey and RGB images are converted into each other.
         classes: of the network; checked before any file is decoded.
         parts: of the data source, if it is open already.
+        targets: what the outputs of a network are trained on; by default one class for each image.
+        trained: whether the classes of `targets` are those of a trained network.
         report: receives progress and warnings, line by line.
 
     Raises:
@@ -55,9 +61,9 @@ def open_data(
     """
     tell = report or _ignore
     with os_errors(data):
-        parts = parts or open_source(data, channels=channels, report=tell)
+        parts = parts or open_targets(data, targets, channels=channels, report=tell, trained=trained)
         check_names(parts, data)
-        if split == "train":
+        if split == "train" and not parts.encoded:
             _check_several_classes(parts, data)
         images = select(parts, split, validation_split, seed, data, whole=whole)
         if split == "train":
@@ -65,7 +71,7 @@ def open_data(
                 tell(line)
         if split == "train" and parts.not_used():
             tell(f"{printable(data)}: {parts.described()}")
-        if classes is not None:
+        if classes is not None and images.targets is None:
             check_classes(classes, len(images.class_names), data)
         if images.pixels is not None:
             if channels == 1 and images.pixels.ndim == 4 and images.pixels.shape[-1] == 3:
@@ -75,7 +81,7 @@ def open_data(
                 if images.pixels.ndim == 4
                 else images.pixels
             )
-            return Images(images.class_names, images.labels, pixels)
+            return replace(images, pixels=pixels)
         if channels not in (1, 3):
             raise fail("data-shape", f"image files have 1 or 3 channels, but the network's input has {channels}")
         share = validation_split if parts.validation is None and split == "validation" else None
@@ -120,12 +126,15 @@ def _check_several_classes(parts: Parts, data: str) -> None:
 
 
 def open_parts(data: str, report: Report) -> Parts:
-    """All parts of a data source, without checks. Files are listed, not decoded. Raises as `DataSource.open`."""
+    """All parts of a data source, without checks. Files are listed, not decoded. Raises as `DataSource.open`.
+
+    Labels that are not one class for each image are in `Images.columns`.
+    """
     with os_errors(data):
-        return open_source(data, channels=3, report=report)
+        return open_source(data, channels=3, report=report, columns=not find_source(data).has_classes(data))
 
 
-def listed_parts(data: str, *, channels: int, classes: int, report: Report) -> Parts | None:
+def listed_parts(data: str, *, channels: int, targets: OutputTargets, report: Report) -> Parts | None:
     """The parts of a source that only lists files, with as many classes as the network, before TensorFlow is imported.
 
     None for another source. Raises as `open_data`.
@@ -133,12 +142,42 @@ def listed_parts(data: str, *, channels: int, classes: int, report: Report) -> P
     if not find_source(data).only_lists:
         return None
     with os_errors(data):
-        parts = open_source(data, channels=channels, report=report)
+        parts = open_targets(data, targets, channels=channels, report=report)
     check_names(parts, data)
+    if parts.encoded:
+        return parts
     _check_several_classes(parts, data)
     if parts.train is not None:
-        check_classes(classes, len(parts.class_names[parts.train]), data)
+        check_classes(targets[0].units, len(parts.class_names[parts.train]), data)
     return parts
+
+
+def open_targets(
+    data: str, targets: OutputTargets | None, *, channels: int, report: Report, trained: bool = False
+) -> Parts:
+    """The parts of a data source, with the labels that the outputs of a network are trained on.
+
+    Raises as `open_data`.
+    """
+    source = find_source(data)
+    if targets is None or (targets.is_alike("classes") and source.has_classes(data)):
+        return open_source(data, channels=channels, report=report)
+    parts = open_source(data, channels=channels, report=report, columns=True)
+    if not parts:
+        return parts
+    first = parts.train if parts.train is not None else next(iter(parts))
+    of_first = parts[first]
+    found, y = targets.encoded(of_first.columns, data, known=trained, trained=trained)
+    names = found[0].class_names if found[0].kind.shares else ()
+
+    def read(part: str) -> Images:
+        images, labels = (of_first, y) if part == first else (parts[part], None)
+        if labels is None:
+            _, labels = found.encoded(images.columns, data, known=True, trained=trained)
+        images = replace(images, class_names=names, labels=found.strata(labels), columns=())
+        return images if found.is_plain else replace(images, targets=found, y=labels)
+
+    return Parts(dict.fromkeys(parts, names), read, unused=parts.unused, mark=parts.mark, encoded=True)
 
 
 @contextmanager

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, counted, fail, listed, printable
 from archspec.runtime.data.images import Images, Report
-from archspec.runtime.data.sources.labels import measurements, several_labels
 from archspec.runtime.data.sources.parts import Parts, part_kind
 from archspec.runtime.data.sources.source import DataSource
 from archspec.runtime.system.npz_file import NpzError, open_npz
+from archspec.targets import LabelColumn
+from archspec.targets.label_text import measurements, several_labels
 
 MOST_CLASSES = 100_000
 IMAGES = ("x", "images", "image", "imgs", "data")
@@ -40,11 +41,29 @@ class Npz(DataSource):
     forms = ("FILE.npz",)
     suffixes = (".npz",)
 
+    def has_classes(self, data: str) -> bool:
+        arrays = _Arrays(Path(data))
+        try:
+            for _, labels in _pairs(arrays.names).values():
+                arrays.labels(labels)
+        except ArchspecError:
+            return not all(_is_numeric(arrays, labels) for _, labels in _pairs(arrays.names).values())
+        return True
+
+    def open_columns(self, data: str, *, channels: int, report: Report) -> Parts:
+        arrays = _Arrays(Path(data))
+        if self.has_classes(data):
+            return super().open_columns(data, channels=channels, report=report)
+        pairs = arrays.pairs()
+        return Parts(
+            dict.fromkeys(pairs, ()),
+            lambda part: _images_with_columns(arrays, *pairs[part], channels, report),
+            unused=sorted(arrays.names - {"class_names", *(name for pair in pairs.values() for name in pair)}),
+        )
+
     def open(self, data: str, *, channels: int, report: Report) -> Parts:
         arrays = _Arrays(Path(data))
-        pairs = _pairs(arrays.names)
-        notes = [f"it has {listed(map(printable, sorted(arrays.names))) or 'no arrays'}"]
-        arrays.check(bool(pairs), "arrays of images or labels are missing", notes=notes, help=ARRAYS)
+        pairs = arrays.pairs()
         names = _class_names(arrays, np.concatenate([arrays.labels(labels) for _, labels in pairs.values()]))
         used = {"class_names", *(name for pair in pairs.values() for name in pair)}
         return Parts(
@@ -52,6 +71,18 @@ class Npz(DataSource):
             lambda part: _images(arrays, *pairs[part], names, channels, report),
             unused=sorted(arrays.names - used),
         )
+
+
+def _columns(arrays: _Arrays, labels: str) -> tuple[LabelColumn, ...]:
+    """The labels of a part: class numbers, one-hot or multi-hot rows, or numbers to predict."""
+    y = arrays.read(labels)
+    rows = y.reshape(len(y), -1)
+    arrays.check(y.ndim < 3 and y.dtype.kind in "biuf", f"`{labels}` is {y.dtype} of shape {y.shape}")
+    names = tuple(map(str, range(rows.shape[1])))
+    if "class_names" in arrays.names and rows.shape[1] > 1:
+        names = tuple(map(str, arrays.read("class_names")))
+        arrays.check(len(names) == rows.shape[1], f"`class_names` has {counted(len(names), 'name')}")
+    return (LabelColumn("", names, matrix=rows.astype(np.float32)),)
 
 
 def _pairs(names: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -68,6 +99,14 @@ def _pairs(names: Iterable[str]) -> dict[str, tuple[str, str]]:
         trained = any(part_kind(part) == "train" for part in pairs)
         return {part: pair for part, pair in pairs.items() if bool(part) == trained}
     return pairs
+
+
+def _images_with_columns(arrays: _Arrays, name: str, labels: str, channels: int, report: Report) -> Images:
+    x, columns = arrays.read(name), _columns(arrays, labels)
+    arrays.check(len(x) == len(columns[0]), f"`{name}` and `{labels}` have different lengths")
+    if not len(x):
+        raise fail("data-empty", f"`{name}` of `{arrays.path}` is empty")
+    return Images((), np.zeros(len(x), np.int32), _pixels(arrays, x, name, channels, report), columns=columns)
 
 
 def _images(
@@ -98,6 +137,13 @@ class _Arrays:
         """Raises data-format with this fact unless the file is right."""
         if not right:
             raise self.error(fact, notes=notes, help=help)
+
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """`_pairs` of its names. Raises data-format without any."""
+        pairs = _pairs(self.names)
+        notes = [f"it has {listed(map(printable, sorted(self.names))) or 'no arrays'}"]
+        self.check(bool(pairs), "arrays of images or labels are missing", notes=notes, help=ARRAYS)
+        return pairs
 
     def read(self, name: str) -> npt.NDArray[Any]:
         try:
@@ -138,6 +184,15 @@ class _Arrays:
         if len(y) and (y.min() < 0 or y.max() >= MOST_CLASSES):
             raise self.error(f"`{name}` has labels from {y.min()} to {y.max()}", help="number the classes from 0")
         return y.astype(np.int32)
+
+
+def _is_numeric(arrays: _Arrays, labels: str) -> bool:
+    """Whether the labels are rows of numbers, or numbers with decimals."""
+    try:
+        y = arrays.read(labels)
+    except ArchspecError:
+        return False
+    return y.dtype.kind in "biuf" and y.ndim in (1, 2) and bool(y.size) and (y.dtype.kind == "f" or y.ndim == 2)
 
 
 def _class_names(arrays: _Arrays, y: npt.NDArray[np.int32]) -> tuple[str, ...]:

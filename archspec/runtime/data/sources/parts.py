@@ -74,6 +74,7 @@ class Parts(Mapping[str, Images]):
         kinds: the kind of each part that training may use, in the order of preference.
         unused: what the data source has beside the parts, for messages: folders, files, arrays.
         mark: what follows the name of a part in messages: "/" for folders.
+        encoded: whether the labels are encoded for the outputs of a network (`Images.targets`).
     """
 
     def __init__(
@@ -83,12 +84,14 @@ class Parts(Mapping[str, Images]):
         *,
         unused: Sequence[str] = (),
         mark: str = "",
+        encoded: bool = False,
     ) -> None:
-        """class_names: of each part. read: part -> its images."""
+        """class_names: of each part. read: part -> its images. encoded: see the attribute."""
         self.kinds = part_kinds(class_names)
         self.class_names = {part: class_names[part] for part in (*self.kinds, *class_names)}
         self.unused = tuple(unused)
         self.mark = mark
+        self.encoded = encoded
         self._read = read
 
     @classmethod

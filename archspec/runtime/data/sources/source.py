@@ -28,6 +28,7 @@ checks the classes. Import tensorflow and optional packages inside `open`: the m
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -35,8 +36,9 @@ from typing import ClassVar
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed, nearest
 from archspec.plugins import Registry
-from archspec.runtime.data.images import Report
+from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.parts import Parts
+from archspec.targets import LabelColumn
 
 DATA_SOURCES: Registry[DataSource] = Registry("archspec.data_sources")
 """Every data source under its name."""
@@ -88,6 +90,23 @@ class DataSource(Declared):
         """
         raise NotImplementedError(f"{type(self).__name__}.open")  # a plugin that forgot it
 
+    def has_classes(self, data: str) -> bool:
+        """Whether DATA has one class for each image, which `open` reads; otherwise `open_columns` reads its labels."""
+        return True
+
+    def open_columns(self, data: str, *, channels: int, report: Report) -> Parts:
+        """The parts with label columns (`Images.columns`), whose meaning depends on the outputs of a network.
+
+        The arguments and errors are those of `open`. By default the classes are the only column.
+        """
+        parts = self.open(data, channels=channels, report=report)
+
+        def read(part: str) -> Images:
+            images = parts[part]
+            return replace(images, columns=(LabelColumn("", images.class_names, images.labels),))
+
+        return Parts(parts.class_names, read, unused=parts.unused, mark=parts.mark)
+
     def missing_package(self, data: str, package: str, alternative: str) -> ArchspecError:
         """The error for DATA that needs a package of `extra`, which is not installed."""
         help = f"`pip install 'archspec-keras[{self.extra}]'`, or {alternative}"
@@ -112,11 +131,14 @@ def data_forms() -> list[tuple[str, str]]:
     return [(", ".join(each.forms), each.summary()) for each in data_sources()]
 
 
-def open_source(data: str, *, channels: int, report: Report) -> Parts:
-    """The parts of DATA. Raises ArchspecError as `find_source` and `DataSource.open`, and `plugin`."""
+def open_source(data: str, *, channels: int, report: Report, columns: bool = False) -> Parts:
+    """The parts of DATA, with their label columns if requested.
+
+    Raises ArchspecError as `find_source` and `DataSource.open`, and `plugin`.
+    """
     source = find_source(data)
     try:
-        return source.open(data, channels=channels, report=report)
+        return (source.open_columns if columns else source.open)(data, channels=channels, report=report)
     except (ArchspecError, OSError):
         raise
     except Exception as error:

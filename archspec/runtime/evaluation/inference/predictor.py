@@ -21,13 +21,14 @@ from archspec.runtime.data.pipeline.batches import evaluation_batches
 from archspec.runtime.data.pipeline.preprocess import preprocess_values
 from archspec.runtime.dense.convert import convolutionalize, graph_of
 from archspec.runtime.dense.scorer import DenseScorer
-from archspec.runtime.models.classifier import logits_of
+from archspec.runtime.models.classifier import scores_of, targets_of_model
 from archspec.runtime.models.fold_batch_norm import fold_batch_norm
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, model_path
 from archspec.runtime.models.population_statistics import set_population_statistics
 from archspec.runtime.system import memory as machine
 from archspec.runtime.system.tensorflow_import import import_tensorflow
+from archspec.targets import OutputTargets
 
 Predict = Callable[[Any], Any]
 """Inputs (B, ...) -> softmax outputs (B, classes), float32; tensors or arrays."""
@@ -35,13 +36,14 @@ Predict = Callable[[Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A classifier on its devices, with the metadata of its file."""
+    """A trained network on its devices, with the metadata of its file."""
 
     path: Path
     model: Any = field(repr=False)
     logits_model: Any = field(repr=False)
     metadata: Metadata
     strategy: Any = field(repr=False)
+    targets: OutputTargets = field(repr=False)
     statistics: str = ""
     """What gave batch normalization other statistics than those of the file; empty for those of the file."""
     _dense_functions: dict[tuple[str, str], Predict] = field(default_factory=dict, repr=False)
@@ -56,7 +58,8 @@ class Predictor:
         path = model_path(path)
         with strategy.scope():
             model, metadata = load_model(path)
-            return cls(path, model, logits_of(model), metadata, strategy)
+            targets = targets_of_model(model, metadata)
+            return cls(path, model, scores_of(model, targets), metadata, strategy, targets)
 
     def with_statistics_of(self, images: Images, name: str, batch_size: int) -> Predictor:
         """The network, which changes too, with batch normalization by the statistics of these images.
@@ -97,7 +100,7 @@ class Predictor:
         tf = import_tensorflow()
         with self.strategy.scope():
             folded = fold_batch_norm(self.logits_model)
-        return lambda x: _softmax(tf, folded(x, training=False))
+        return lambda x: self.targets.activate(tf, tf.cast(folded(x, training=False), tf.float32))
 
     @cached_property
     def of_inputs(self) -> Predict:
@@ -121,6 +124,9 @@ class Predictor:
         Raises:
             ArchspecError: those of `convolutionalize`, such as `not-convolutional`.
         """
+        if not self.targets.is_plain:
+            fact = f"`{self.path}` has no single softmax output, which dense evaluation averages"
+            raise fail("not-convolutional", fact, help="use `--protocol center` or another protocol of crops")
         if ("whole", average) in self._dense_functions:
             return self._dense_functions["whole", average]
         tf = import_tensorflow()

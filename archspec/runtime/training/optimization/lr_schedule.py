@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec.diagnostics import counted, fail
+from archspec.diagnostics import fail, listed
 from archspec.lang.recipes.monitor import improves
 from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.lang.recipes.schedules import Clock, PlateauSchedule
+from archspec.targets import OutputTargets
 
 
-def check_monitors(recipe: Recipe, classes: int) -> None:
-    """Raises ArchspecError (`recipe`) if the recipe monitors a metric that a run with so many classes does not have."""
+def history_columns(targets: OutputTargets) -> list[str]:
+    """The metrics in history.csv of a run with these targets: `loss`, `top1`, `val_loss`, `val_top1`, ..."""
+    if targets.is_plain:
+        return ["loss", "top1", "val_loss", "val_top1", *(["val_top5"] if targets[0].units > 5 else [])]
+    return ["loss", *targets.running, "val_loss", *(f"val_{name}" for name in targets.metrics)]
+
+
+def check_monitors(recipe: Recipe, columns: Sequence[str]) -> None:
+    """Raises ArchspecError (`recipe`) if the recipe monitors a metric that is not in history.csv."""
     for given, key in ((recipe.early_stopping, "early_stopping"), (recipe.schedule, "schedule")):
-        if getattr(given, "monitor", None) == "val_top5" and classes <= 5:
+        monitor = getattr(given, "monitor", None)
+        if monitor is not None and monitor not in columns:
             raise fail(
                 "recipe",
-                f"`{key}` monitors `val_top5`, which is not recorded for {counted(classes, 'class')}",
-                help="monitor `val_top1` or `val_loss`",
+                f"`{key}` monitors `{monitor}`, which this run does not record",
+                help=f"monitor one of {listed(f'`{each}`' for each in columns)}",
             )
 
 

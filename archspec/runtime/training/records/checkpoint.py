@@ -52,7 +52,8 @@ class ProgressState:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProgressState:
-        return cls(**{**data, "metrics": MetricSums(**data["metrics"])})
+        metrics = data["metrics"]
+        return cls(**{**data, "metrics": MetricSums(**{**metrics, "counts": tuple(metrics.get("counts", ()))})})
 
 
 FORMAT = "archspec checkpoint 2"

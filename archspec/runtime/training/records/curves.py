@@ -1,4 +1,4 @@
-"""The learning curves of a run: loss and top-1 accuracy, of training and validation."""
+"""The learning curves of a run: the loss and the main metrics, of training and validation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from typing import Any
 from archspec.runtime.system.atomic_write import atomic
 
 TRAINING, VALIDATION, QUIET = "#9aa5b1", "#0b6e99", "#e4e7eb"
+STYLES = ("-", "--", ":", "-.")
+"""The lines of several outputs; those of more than four are not drawn."""
+HEADINGS = {
+    "top1": "top-1 accuracy (%)",
+    "auc": "area under the ROC curve",
+    "map": "mean average precision",
+    "r2": "R2",
+}
 
 
 def draw_curves(
@@ -20,10 +28,16 @@ def draw_curves(
     loss: str = "cross-entropy",
     unit: str = "nats",
     differs: str = "",
+    best: int | None = None,
+    scores: Sequence[str] = ("val_top1",),
 ) -> None:
     """Draw the rows of history.csv into a PNG, atomically. Without rows nothing is written.
 
-    loss, unit: name and unit of the loss. differs: what only the training loss has, such as `label smoothing 0.1`.
+    Args:
+        loss, unit: name and unit of the loss.
+        differs: what only the training loss has, such as `label smoothing 0.1`.
+        best: the best epoch; by default that with the largest mean of `scores`.
+        scores: the columns of the main metrics of the outputs.
 
     Raises:
         ArchspecError: `cannot-write`.
@@ -35,20 +49,26 @@ def draw_curves(
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     epochs = [row["epoch"] for row in rows]
-    best = max(rows, key=lambda row: (row["val_top1"], -row["val_loss"]))
+    chosen = next((row for row in rows if row["epoch"] == best), None)
+    chosen = chosen or max(rows, key=lambda row: (sum(row[column] for column in scores), -row["val_loss"]))
     figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     left, right = figure.subplots(1, 2)
     of_loss = f"{loss} ({unit})" if unit else loss
-    panels = ((left, "loss", 1.0, of_loss), (right, "top1", 100.0, "top-1 accuracy (%)"))
-    for axes, column, factor, heading in panels:
-        for prefix, color, name in (("", TRAINING, "training"), ("val_", VALIDATION, "validation")):
-            values = [factor * row[prefix + column] for row in rows]
-            marker = "o" if len(rows) == 1 else None
-            label = f"{name}, with {differs}" if differs and not prefix else name
-            axes.plot(epochs, values, color=color, label=label, linewidth=1.8, marker=marker, markersize=4)
-        axes.plot([best["epoch"]], [factor * best["val_" + column]], "o", color=VALIDATION, markersize=6)
+    scale, of_metric, columns = _metrics(scores)
+    panels = ((left, ["loss"], 1.0, of_loss), (right, columns, scale, of_metric))
+    for axes, names, factor, heading in panels:
+        for column, style in zip(names, STYLES, strict=False):
+            for prefix, color, name in (("", TRAINING, "training"), ("val_", VALIDATION, "validation")):
+                if prefix + column not in rows[0]:  # only a validation has it
+                    continue
+                values = [factor * row[prefix + column] for row in rows]
+                marker = "o" if len(rows) == 1 else None
+                label = f"{name}, with {differs}" if differs and not prefix else name
+                label = label if len(names) == 1 else f"{column.rpartition('_')[0]}, {name}"
+                axes.plot(epochs, values, style, color=color, label=label, linewidth=1.8, marker=marker, markersize=4)
+            axes.plot([chosen["epoch"]], [factor * chosen["val_" + column]], "o", color=VALIDATION, markersize=6)
         axes.set_xlabel("epoch")
         axes.set_title(heading, loc="left", fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(rows) > 1 else FixedLocator(epochs))
@@ -62,8 +82,21 @@ def draw_curves(
         left.yaxis.set_major_formatter("{x:g}")
         how = f"{unit}, logarithmic" if unit else "logarithmic"
         left.set_title(f"{loss} ({how})", loc="left", fontsize=10)
-    found = f"best {100 * best['val_top1']:.2f} % in epoch {best['epoch']}"
+    value = sum(scale * chosen["val_" + column] for column in columns) / len(columns)
+    text = f"{value:.2f} %" if scale == 100 else f"{value:.4f}"
+    found = f"best {'mean ' * (len(columns) > 1)}{text} in epoch {chosen['epoch']}"
+    if len(columns) > 1:
+        right.legend(frameon=False, fontsize=9)
     right.set_title(found, loc="right", fontsize=10, color=VALIDATION)
     left.legend(frameon=False, fontsize=9)
     with atomic(path) as temporary:
         figure.savefig(temporary)
+
+
+def _metrics(scores: Sequence[str]) -> tuple[float, str, list[str]]:
+    """The factor, the heading and the columns of the panel of the main metrics."""
+    columns = [score.removeprefix("val_") for score in scores]
+    kinds = list(dict.fromkeys(column.rpartition("_")[2] for column in columns))
+    if len(kinds) == 1:
+        return (100.0 if kinds[0] == "top1" else 1.0), HEADINGS.get(kinds[0], kinds[0]), columns
+    return 1.0, "main metrics (1 is perfect)", columns

@@ -9,7 +9,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TextIO, cast
 
@@ -18,14 +18,15 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from archspec.diagnostics import terminal_text
+from archspec.diagnostics import listed, terminal_text
 from archspec.format import duration
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import ResilientStream
 from archspec.wording import worded
 
 INTERVAL = 60.0  # seconds between two lines where there is no terminal
-COLUMNS = ("epoch", "steps", "", "loss", "top-1", "top-5", "images/s", "data wait", "left")
+Figures = Callable[[MetricSums], Mapping[str, float]]
+"""From the sums of an epoch's steps to its metrics."""
 BAR, LEAST_BAR = 20, 5  # letters wide, and where the terminal is narrow
 DISPENSABLE = (
     "",
@@ -59,15 +60,21 @@ class TrainingProgress:
         self._epochs = 0
         self._steps = 0
         self._top5 = True
+        self._figures: Figures | None = None
 
     def note(self, text: str) -> None:
         """Print a line."""
         self.console.print(terminal_text(worded(text)), markup=False)
         self._printed = time.monotonic()
 
-    def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True) -> None:
-        """Call at the start of training. `top5`: whether to show top-5 accuracy, which needs more than five classes."""
-        self._epochs, self._steps, self._top5 = epochs, steps_per_epoch, top5
+    def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True, figures: Figures | None = None) -> None:
+        """Call at the start of training.
+
+        Args:
+            top5: whether to show top-5 accuracy, which needs more than five classes.
+            figures: the metrics of steps beside their loss; None for top-1 and top-5 accuracy.
+        """
+        self._epochs, self._steps, self._top5, self._figures = epochs, steps_per_epoch, top5, figures
         self._state = "preparing the first step"
         if self.quiet:
             return
@@ -85,26 +92,28 @@ class TrainingProgress:
 
         waiting: share of the time that steps waited for data; NaN if not measured.
         """
+        shares = {"top-1": f"{100 * metrics.top1:.1f} %", "top-5": f"{100 * metrics.top5:.1f} %"}
+        if self._figures is not None:
+            shares = {metric_name(name): metric_text(name, value) for name, value in self._figures(metrics).items()}
+        elif not self._top5:
+            del shares["top-5"]
         if self._live is None:
+            first = listed(f"{name} {value}" for name, value in shares.items() if name != "top-5")
             self._state = (
                 f"epoch {epoch}/{self._epochs}, step {done:,} of {self._steps:,}: loss {metrics.loss:.4f}, "
-                f"top-1 {100 * metrics.top1:.1f} %, {images_per_second:,.0f} images/s, {duration(seconds_left)} left"
+                f"{first}, {images_per_second:,.0f} images/s, {duration(seconds_left)} left"
             )
             return
-        texts = (
-            f"{epoch}/{self._epochs}",
-            f"{done}/{self._steps}",
-            " " * LEAST_BAR,
-            f"{metrics.loss:.4f}",
-            f"{100 * metrics.top1:.1f} %",
-            f"{100 * metrics.top5:.1f} %",
-            f"{images_per_second:,.0f}",
-            "-" if math.isnan(waiting) else f"{100 * waiting:.0f} %",
-            duration(seconds_left),
-        )
-        cells = dict(zip(COLUMNS, texts, strict=True))
-        if not self._top5:
-            del cells["top-5"]
+        cells = {
+            "epoch": f"{epoch}/{self._epochs}",
+            "steps": f"{done}/{self._steps}",
+            "": " " * LEAST_BAR,
+            "loss": f"{metrics.loss:.4f}",
+            **shares,
+            "images/s": f"{images_per_second:,.0f}",
+            "data wait": "-" if math.isnan(waiting) else f"{100 * waiting:.0f} %",
+            "left": duration(seconds_left),
+        }
         shown = _fitting(cells, self.console.width)
         table = Table(*shown, box=None, pad_edge=False, header_style="dim", expand=False)
         bar = ProgressBar(self._steps, done, width=min(BAR, LEAST_BAR + self.console.width - _width(shown)))
@@ -146,11 +155,16 @@ class TrainingProgress:
 def _epoch_line(row: Mapping[str, Any], epochs: int, best: bool, width: int | None) -> str:
     """The metrics of an epoch in one line; with a width as many as fit, else the fewest."""
     wait = "" if row["data_wait"] is None else f"data wait {100 * row['data_wait']:.0f} %  "
-    trained = (
-        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  loss {row['loss']:.4f}  top-1 {100 * row['top1']:5.1f} %"
-    )
-    figures = f"loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
-    top5 = f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else ""
+    start = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  loss {row['loss']:.4f}"
+    if "val_top1" in row:
+        trained = f"{start}  top-1 {100 * row['top1']:5.1f} %"
+        figures = f"loss {row['val_loss']:.4f}  top-1 {100 * row['val_top1']:6.2f} %"
+        top5 = f"  top-5 {100 * row['val_top5']:6.2f} %" if "val_top5" in row else ""
+    else:
+        own = [name for name in row if name.startswith("val_") and name != "val_loss"]
+        each = [f"{metric_name(name[4:])} {metric_text(name, row[name])}" for name in own]
+        trained, figures = start, "  ".join([f"loss {row['val_loss']:.4f}", *each[:1]])
+        top5 = "".join(f"  {text}" for text in each[1:])
     star = " *" if best else "  "
     speed = f" | {row['images_per_second']:,.0f} images/s  {wait}{duration(row['seconds'])}"
     lines = (
@@ -160,6 +174,22 @@ def _epoch_line(row: Mapping[str, Any], epochs: int, best: bool, width: int | No
         f"{trained}  | {figures}{star}",
     )
     return next((line for line in lines if width is None or len(line) <= width), lines[-1])
+
+
+NAMES = {"top1": "top-1", "top5": "top-5", "auc": "AUC", "map": "mAP", "f1": "F1", "r2": "R2"}
+"""Names of metrics in text; others are written in capitals or as they are."""
+
+
+def metric_name(column: str) -> str:
+    """The name of a column of history.csv in text: `mAP`, `color top-1`."""
+    output, _, metric = column.rpartition("_")
+    metric = NAMES.get(metric, metric.upper() if metric in ("rmse", "mae") else metric)
+    return f"{output} {metric}".strip()
+
+
+def metric_text(column: str, value: float) -> str:
+    """Its value: a percentage for shares of images, else four digits."""
+    return f"{100 * value:.2f} %" if column.endswith(("top1", "top5", "accuracy")) else f"{value:.4f}"
 
 
 def _fitting(cells: Mapping[str, str], width: int) -> dict[str, str]:

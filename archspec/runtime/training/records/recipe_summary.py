@@ -11,11 +11,22 @@ from archspec.lang.recipes.contradictions import MIXING
 from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.lang.recipes.schedules import PlateauSchedule, StepSchedule
 
+ENTROPIES = {
+    "categorical_crossentropy": "cross-entropy",
+    "sparse_categorical_crossentropy": "cross-entropy",
+    "binary_crossentropy": "binary cross-entropy",
+}
 
-def loss_labels(recipe: Recipe) -> dict[str, str]:
-    """The name and unit of the loss, and what only the training loss has, as `draw_curves` takes them."""
-    entropy = recipe.loss.name in ("categorical_crossentropy", "sparse_categorical_crossentropy")
-    name, unit = ("cross-entropy", "nats") if entropy else (recipe.loss.name.replace("_", " "), "")
+
+def loss_labels(recipe: Recipe, losses: Sequence[str] = ()) -> dict[str, str]:
+    """The name and unit of the loss, and what only the training loss has, as `draw_curves` takes them.
+
+    losses: the names of the losses of all targets; by default that of the recipe.
+    """
+    first = losses[0] if losses else recipe.loss.name
+    name, unit = ENTROPIES.get(first, first.replace("_", " ")), "nats" if first in ENTROPIES else ""
+    if len(losses) > 1:
+        name, unit = "weighted sum of the losses", ""
     smoothing = recipe.label_smoothing or getattr(recipe.loss, "label_smoothing", 0.0)
     parts = [f"label smoothing {smoothing:g}"] if smoothing else []
     parts += ["weighted classes"] if recipe.class_weight else []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ class ScalarLog:
 
 
 Row = dict[str, Any]
-"""A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes).
+"""A row of history.csv: epoch, learning_rate, loss, top1, val_loss, val_top1, val_top5 (beyond five classes); other
+targets have their own metrics (`Target.metrics`).
 Accuracies are shares (0 to 1), losses nats; the learning rate is that of the last step of the epoch.
 A row of times.csv: epoch, seconds, images_per_second, data_wait (share of the training time that steps waited for
 images). A resumed run does not reproduce these."""
@@ -90,6 +92,7 @@ class RunLogger:
         writes: False on all workers but the chief: they keep the metrics in memory only.
         mlflow: also logs the metrics.
         loss: labels of the curves, keyword arguments of `draw_curves`.
+        scores: the columns whose mean is largest in the best epoch.
 
     Every method raises ArchspecError (`cannot-write`) when the disk is full; files that were written before are kept.
     """
@@ -105,7 +108,9 @@ class RunLogger:
         writes: bool = True,
         mlflow: MlflowLog | None = None,
         loss: Mapping[str, str] | None = None,
+        scores: Sequence[str] = ("val_top1",),
     ) -> None:
+        self.scores = tuple(scores)
         self.directory = directory
         self.title = title
         self.writes = writes
@@ -147,12 +152,18 @@ class RunLogger:
 
     def add(self, row: Row, times: Row) -> bool:
         """Add an epoch, which `write` will write. Returns whether it is the best so far."""
-        best = self.best is None or _goodness(row) > _goodness(self.best)
+        best = self.best is None or self._goodness(row) > self._goodness(self.best)
         if best:
             self.best = row
         self.rows.append(row)
         self.times.append(times)
         return best
+
+    def _goodness(self, row: Row) -> tuple[float, float]:
+        """Higher is better: the mean of the main validation metrics, then a lower validation loss."""
+        values = [row[column] for column in self.scores]
+        mean = sum(values) / len(values)
+        return (mean if math.isfinite(mean) else -math.inf), -row["val_loss"]
 
     def write(self, model: Any) -> None:
         """Write the last epoch and the network after it. A second call changes nothing.
@@ -169,7 +180,8 @@ class RunLogger:
         write_table(self.directory / "history.csv", self.rows)
         write_table(self.directory / "times.csv", self.times)
         for row in self.rows[self._scalars.rows :]:
-            self._scalars.write("train", row["epoch"], {key: row[key] for key in ("loss", "top1", "learning_rate")})
+            trained = {key: row[key] for key in row if key != "epoch" and not key.startswith("val_")}
+            self._scalars.write("train", row["epoch"], trained)
             validation = {key.removeprefix("val_"): row[key] for key in row if key.startswith("val_")}
             self._scalars.write("validation", row["epoch"], validation)
         self._scalars.rows = len(self.rows)
@@ -178,7 +190,8 @@ class RunLogger:
         self._to_mlflow()
 
     def _draw(self) -> None:
-        draw_curves(self.directory / "curves.png", self.title, self.rows, **self.loss)
+        best = None if self.best is None else self.best["epoch"]
+        draw_curves(self.directory / "curves.png", self.title, self.rows, best=best, scores=self.scores, **self.loss)
         self._drawn = time.monotonic()
 
     def state(self) -> dict[str, Any]:
@@ -209,7 +222,7 @@ class RunLogger:
         self._scalars.close()
         self._draw()
         seconds = self._seconds()
-        columns = ("epoch", "val_top1", "val_loss")
+        columns = ("epoch", *self.scores, "val_loss")
         ending = {
             "finished": timestamp(),
             "interrupted": interrupted,
@@ -230,11 +243,6 @@ class RunLogger:
             messages = [diagnostic.to_json() for diagnostic in error.diagnostics]
             write_json(self.directory / "run.json", {**self._settings, "finished": timestamp(), "errors": messages})
         self._end_mlflow("FAILED")
-
-
-def _goodness(row: Row) -> tuple[float, float]:
-    """Higher is better: validation top-1, then a lower validation loss."""
-    return row["val_top1"], -row["val_loss"]
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archspec.runtime.data.sources.dataset import open_parts
+from archspec.runtime.data.sources.dataset import open_data, open_parts
 from tests.refusal import refused
 from tests.runtime.data.image_files import pixels, saved
 
@@ -39,7 +39,7 @@ def test_labels_of_tables(labels: list[str], fact: str | None, tmp_path: Path) -
     if fact is None:
         assert len(open_parts(str(path), print)[""]) == len(labels)
         return
-    wrong = refused(lambda: open_parts(str(path), print))
+    wrong = refused(lambda: open_data(str(path), "train"))
     assert (wrong.code, fact in wrong.message, bool(wrong.help)) == ("data-format", True, True), wrong.message
 
 
@@ -52,5 +52,5 @@ def test_labels_of_tables(labels: list[str], fact: str | None, tmp_path: Path) -
     ],
 )
 def test_labels_of_arrays(y: np.ndarray, fact: str, tmp_path: Path) -> None:
-    wrong = refused(lambda: open_parts(saved(tmp_path, x=pixels(4, 5, 7, 3), y=y), print))
+    wrong = refused(lambda: open_data(saved(tmp_path, x=pixels(4, 5, 7, 3), y=y), "train"))
     assert (wrong.code, fact in wrong.message) == ("data-format", True), wrong.message
