@@ -20,7 +20,7 @@ from archspec.runtime.evaluation.batch_evaluate import evaluate_all
 from archspec.runtime.evaluation.options import EvaluationOptions
 from archspec.runtime.labs.context import LabContext, has_diverged, predictions, thinned_predictions
 from archspec.runtime.labs.lab import Lab, LabArm, LabTest
-from archspec.runtime.labs.lab_data import arrays, lab_data
+from archspec.runtime.labs.lab_data import arrays, class_names, lab_data
 from archspec.runtime.labs.read_lab import network_texts, protocol_text, reference
 from archspec.runtime.system.atomic_write import make_folder, write_text
 
@@ -82,8 +82,10 @@ def prepare(lab: Lab, source: Source, context: LabContext) -> dict[str, str]:
 def run_arm(name: str, lab: Lab, references: Mapping[str, str], context: LabContext, source: LabSource) -> ArmOutcome:
     """Choose from the grid of an arm, train it with every seed, and test it."""
     arm = lab.arms[name]
-    settings = {**lab.set, **arm.set, **lab.scaled(context.scale).set}
     data = context.data if arm.images is None else lab_data(source.data, arm.images, context.out / "data", context.note)
+    params = getattr(context.load(references[arm.network]), "params", {})
+    classes = {"classes": len(class_names(data, context.note))} if "classes" in params else {}
+    settings = {**classes, **lab.set, **arm.set, **lab.scaled(context.scale).set}
     job = _Job(slug(name), arm, references[arm.network], data, source.recipe, lab, context)
     chosen, best = "", {}
     for word, values in arm.grid.items():

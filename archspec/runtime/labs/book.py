@@ -68,7 +68,9 @@ def _chapter(result: LabResult) -> str:
     facts = f"Source: {result.source}. Scale: {result.scale}, {seeds}, {duration(result.seconds)}."
     head = "".join(f"<th>{escape(each)}</th>" for each in result.columns)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell(each))}</td>" for each in row) + "</tr>" for row in result.rows)
-    differences = "".join(f"<li>{escape(str(each))}: {escape(each.verdict)}</li>" for each in result.differences)
+    differences = "".join(
+        f"<li>{escape(str(each))}{escape(f': {each.verdict}' * each.decides)}</li>" for each in result.differences
+    )
     return "\n".join(
         [
             f'<section id="{escape(result.lab)}"><h2>{escape(result.claim)}</h2>',

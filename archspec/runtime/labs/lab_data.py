@@ -150,3 +150,10 @@ def arrays(data: str, split: str, note: Callable[[str], None], channels: int = 3
         share = 0.2 if parts.validation is None else None
         images = select(parts, split, share, 0, data)
     return pixels(images, None), images.labels
+
+
+def class_names(data: str, note: Callable[[str], None]) -> tuple[str, ...]:
+    """The classes of the training images. Raises ArchspecError as the data source."""
+    with os_errors(data):
+        parts = open_source(data, channels=3, report=note)
+    return tuple(parts.class_names[parts.train or ""])

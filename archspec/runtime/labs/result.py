@@ -28,6 +28,8 @@ class PairedDifference:
     verdict: Verdict
     criterion: str = ""
     """When the difference counts as reproduced: `the interval is above 0 points`."""
+    decides: bool = True
+    """Whether the verdict of the lab depends on it."""
 
     def __str__(self) -> str:
         sign = "" if self.unit == "times" else "+"
@@ -139,7 +141,7 @@ class LabResult:
             for row in cells
         ]
         parts = [f"{self.lab}: {self.claim}", f"source: {self.source}", "", *table, ""]
-        parts += [f"{each}  {each.verdict}" for each in self.differences]
+        parts += [f"{each}" + f"  {each.verdict}" * each.decides for each in self.differences]
         parts += [f"verdict: {self.verdict}: {self.reason}", f"criterion: {self.criterion}"]
         seeds = f"{self.seeds} seed{'s' * (self.seeds > 1)}"
         return "\n".join([*parts, f"{self.scale} scale, {seeds}, {duration(self.seconds)}"])

@@ -17,7 +17,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from archspec.runtime.labs.lab_data import lab_data
 from archspec.runtime.labs.pictures import PICTURES
 from archspec.runtime.labs.progress import LabProgress
 from archspec.runtime.labs.read_lab import check_arms, read_lab
-from archspec.runtime.labs.result import LabResult, overall
+from archspec.runtime.labs.result import LabResult, PairedDifference, overall
 from archspec.runtime.runs.run_directory import locked
 from archspec.runtime.system.atomic_write import discard, make_folder, write_json, write_text
 from archspec.runtime.training.run_request import Trainable
@@ -123,7 +123,7 @@ def run_lab(source: Source, request: LabRequest, load: Callable[..., Trainable],
             lab=lab.name,
             claim=lab.claim,
             source=lab.source,
-            criterion=lab.criterion or _criterion(found),
+            criterion=lab.criterion or criterion(found.differences),
             scale=request.scale,
             seeds=seeds,
             seconds=context.seconds,
@@ -144,9 +144,10 @@ def _run(lab: Lab, source: Source, context: LabContext, given: str | Mapping[str
     references = prepare(lab, source, context)
     recipe = str(context.out / "specs" / "train.yaml") if lab.train else None
     outcomes = {name: run_arm(name, lab, references, context, LabSource(given, recipe)) for name in lab.arms}
-    differences = tuple(compare_arms.difference(lab, each, outcomes) for each in lab.compare)
-    decide = [found.verdict for each, found in zip(lab.compare, differences, strict=True) if each.decides]
-    verdict = overall(decide)
+    differences = tuple(
+        dataclasses.replace(compare_arms.difference(lab, each, outcomes), decides=each.decides) for each in lab.compare
+    )
+    verdict = overall(each.verdict for each in differences if each.decides)
     reason = compare_arms.reason(lab, outcomes, len(context.seeds))
     if verdict != "reproduced" and lab.explanation:
         reason += f". {lab.explanation}"
@@ -158,9 +159,9 @@ def _run(lab: Lab, source: Source, context: LabContext, given: str | Mapping[str
     return LabResult(columns, rows, verdict, reason, differences, figures)
 
 
-def _criterion(result: LabResult) -> str:
-    """Of a lab with arms: what each difference must be."""
-    return "; ".join(f"{each.what}: {each.criterion}" for each in result.differences)
+def criterion(differences: Sequence[PairedDifference]) -> str:
+    """Of a lab with arms: what each difference that decides must be."""
+    return "; ".join(f"{each.what}: {each.criterion}" for each in differences if each.decides)
 
 
 def _claim_folder(out: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:

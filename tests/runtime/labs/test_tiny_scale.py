@@ -55,3 +55,16 @@ def test_a_lab_runs_at_the_tiny_scale(name: str, photos: Path, tmp_path: Path) -
         assert len(result.differences) == len(lab.compare)
         assert all(math.isfinite(each.value) for each in result.differences)
     assert (tmp_path / "out" / "index.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_lab_takes_the_number_of_classes_from_the_data(tmp_path: Path) -> None:
+    """Four classes, where the lab was written for the ten of CIFAR-10; images of 40 x 36 pixels are made smaller."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (96, 40, 36, 3)).astype(np.uint8)
+    np.savez(tmp_path / "four.npz", x_train=x[:64], y_train=np.arange(64) % 4, x_val=x[64:], y_val=np.arange(32) % 4)
+    quiet = LabProgress(silent=True)
+    result = archspec.lab("averaging", out=tmp_path / "out", data=tmp_path / "four.npz", scale="tiny", progress=quiet)
+    run = archspec.load(str(tmp_path / "out" / "runs" / "CNN-seed0"))
+    assert run.graph().output_shape == (4,)
+    assert result.seeds == 2
