@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.int64]
 GREY = 127
-EXAMPLES = 4
+EXAMPLES = 3
 HALF = 50.0
 """Percent of the images whose darkest place lies on the object."""
 
@@ -148,7 +148,7 @@ def draw(path: Path, title: str, test: GeneratedImages, shown: dict[str, Any], m
     with figure(path, title) as axes:
         made = axes.figure
         axes.remove()
-        left, right = made.add_gridspec(1, 2, width_ratios=(1.7, 1))
+        left, right = made.add_gridspec(1, 2, width_ratios=(1.9, 1))
         grid = left.subgridspec(2, EXAMPLES, wspace=0.05, hspace=0.05)
         for column, (row, values) in enumerate(zip(shown["examples"], shown["maps"], strict=True)):
             above, below = (made.add_subplot(grid[line, column]) for line in (0, 1))

@@ -296,7 +296,11 @@ def draw_shares(path: Path, by_share: Mapping[float, FittingResult], results: Ma
         for row, name in enumerate(names):
             fitted.barh(row, results[name].accuracy, color=COLORS[2], height=0.5)
             fitted.text(2, row - 0.33, name.replace("random labels, ", "with "), fontsize=13)
-            fitted.text(4, row, f"{results[name].accuracy:.0f} %", color="white", va="center", fontweight="bold")
+            when = (
+                f"{results[name].epochs:.0f} epochs" if results[name].epochs == results[name].epochs else "not fitted"
+            )
+            text = f"{results[name].accuracy:.0f} %, {when}"
+            fitted.text(4, row, text, color="white", va="center", fontweight="bold", fontsize=13)
         fitted.set(xlim=(0, 100), ylim=(len(names) - 0.5, -0.65), yticks=[], xlabel="training accuracy (%)")
         fitted.grid(False)
         fitted.set_title("Random labels", loc="left", fontsize=16)
