@@ -58,7 +58,7 @@ def write_data(path: Path, train: GeneratedImages, test: GeneratedImages, change
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels, labels = train.pixels, train.factors["shape"]
         if change is not None:
-            pixels = change(pixels, labels, np.random.default_rng(0))
+            pixels = change(pixels, labels, np.random.default_rng([*b"change"]))  # not the numbers of `drawn`
         arrays: dict[str, Any] = {"x_train": pixels, "y_train": labels.astype(np.int32)}
         arrays |= {"x_val": test.pixels, "y_val": test.factors["shape"].astype(np.int32)}
         with atomic(path) as temporary, temporary.open("wb") as file:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.runtime.labs.experiments.grad_cam import CORNER, planted, share_inside, with_corner
+from archspec.runtime.labs.experiments.grad_cam import CORNER, planted, random_corners, share_inside, with_corner
 from archspec.runtime.labs.experiments.occlusion import covered, elsewhere
 from archspec.runtime.labs.generated import RGB
-from archspec.runtime.labs.shape_network import drawn, inside_boxes
+from archspec.runtime.labs.shape_network import drawn, inside_boxes, write_data
 
 
 @given(st.integers(0, 2**31))
@@ -46,6 +48,16 @@ def test_the_planted_share_has_the_color_of_the_class() -> None:
     found = planted(0.8)(np.zeros((4000, 8, 8, 3), np.uint8), classes, np.random.default_rng(1))
     own = (found[:, 0, 0] == np.array(list(RGB.values()))[classes]).all(axis=1)
     assert own.mean() == pytest.approx(0.8 + 0.2 / 4, abs=0.02)
+
+
+def test_the_clean_corners_say_nothing_about_the_class(tmp_path: Path) -> None:
+    """As written for training: a quarter has the color of its class by chance."""
+    train = drawn(2000, 0, noise=0)
+    path = write_data(tmp_path / "clean.npz", train, drawn(4, 1, noise=0), random_corners)
+    with np.load(path) as arrays:
+        corners, labels = arrays["x_train"][:, 0, 0], arrays["y_train"]
+    own = (corners == np.array(list(RGB.values()))[labels]).all(axis=1)
+    assert own.mean() == pytest.approx(0.25, abs=0.03)
 
 
 def test_shares_of_a_map() -> None:

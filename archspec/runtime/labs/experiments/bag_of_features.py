@@ -28,6 +28,8 @@ Descriptors = npt.NDArray[np.float16]
 """(N, descriptors, 128): half precision saves memory."""
 DESCRIPTORS = 100_000
 """Of the training images, drawn at random for the vocabulary."""
+WATCHED = 100
+"""Test images, about, for which the learning curves are computed after each epoch."""
 SPEC = """\
 name: small-cnn
 input: [32, 32, 3]
@@ -197,7 +199,8 @@ def run(lab: Lab, context: LabContext) -> LabResult:
             context.note(f"{size} training images, seed {seed}")
             rows = drawn_rows(y, size, seed)
             words = context.finished(f"bag-{size}-{seed}", partial(classes_of, rows, seed))
-            data = subset(context.out / "data" / f"train-{size}-{seed}.npz", x[rows], y[rows], test, labels)
+            few = slice(None, None, max(1, len(test) // WATCHED))
+            data = subset(context.out / "data" / f"train-{size}-{seed}.npz", x[rows], y[rows], test[few], labels[few])
             run = context.train(
                 str(spec), name=f"cnn-{size}", seed=seed, data=data, classes=classes, epochs=epochs[size]
             )
