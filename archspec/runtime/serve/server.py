@@ -77,9 +77,10 @@ class Server:
 
     def __init__(self, source: ModelSource, options: ServeOptions, listener: socket.socket) -> None:
         limits = options.limits
+        self._report = partial(_report, options.report)
         load = partial(_load, options=options, model_file=source.model_file)
         self._listener, self._options = listener, options
-        self._store = ModelStore(source, load, keep=options.versions, labels=options.labels, report=options.report)
+        self._store = ModelStore(source, load, keep=options.versions, labels=options.labels, report=self._report)
         self._uvicorn: _Uvicorn | None = None
         self._batcher = Batcher(limits, lambda rows, seconds: self._metrics.batch(rows, seconds))
         self._metrics = Metrics(lambda: self._batcher.rows, self._connections)
@@ -135,7 +136,7 @@ class Server:
 
     async def _serve(self, server: uvicorn.Server) -> None:
         self._listener.listen(BACKLOG)
-        self._options.report(f"listening on {self.address}")
+        self._report(f"listening on {self.address}")
         loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -151,8 +152,14 @@ class Server:
         if self._uvicorn.should_exit:
             self._uvicorn.force_exit = True
             return
-        self._options.report("stopping after the requests that are under way")
         self._uvicorn.should_exit = True
+        self._report("stopping after the requests that are under way")
+
+
+def _report(report: Callable[[str], None], line: str) -> None:
+    """Report a line; that nobody reads the log any more must not stop the server, or keep it from stopping."""
+    with contextlib.suppress(OSError, ValueError):
+        report(line)
 
 
 def _load(folder: Path, *, options: ServeOptions, model_file: Path | None) -> LoadedVersion:

@@ -105,7 +105,12 @@ def running(
 ) -> Iterator[Running]:
     """Serve what is at a path; at the end the server has stopped."""
     lines: list[str] = []
-    options = ServeOptions(port=0, name=name, versions=versions, limits=limits or Limits(), report=lines.append)
+
+    def report(line: str) -> None:
+        lines.append(line)
+        raise BrokenPipeError  # as where nobody reads the log
+
+    options = ServeOptions(port=0, name=name, versions=versions, limits=limits or Limits(), report=report)
     bound = listener("127.0.0.1", 0)
     port = bound.getsockname()[1]
     with bound, model_source(path, name, lines.append) as source:
