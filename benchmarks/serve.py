@@ -50,7 +50,7 @@ def write_export(reference: str, format: str, folder: Path) -> tuple[Path, bytes
     archspec.export(
         folder / "model.keras", folder / "net", format=format, optimize=format == "savedmodel", verify=False
     )
-    height, width, channels = network.graph().inputs[0].shape
+    height, width, channels = (int(side or 0) for side in network.graph().inputs[0].shape)
     coarse = np.random.default_rng(0).integers(0, 255, (8, 8, channels), np.uint8)
     image = Image.fromarray(coarse[..., 0] if channels == 1 else coarse).resize((width, height))
     out = io.BytesIO()

@@ -147,7 +147,7 @@ class App:
             with self._batcher.reserved(len(given)):
                 values = given.values
                 if isinstance(values, list):
-                    values = await self._in_time(call, self._on_thread(version.prepare, values))
+                    values = await self._prepared(call, version, values)
                 outputs = await self._outputs(call, version, given.signature.name, values)
             return _json(rest_answer.predictions(outputs, by_row=given.by_row))
 
@@ -182,6 +182,11 @@ class App:
             raise RequestError(
                 DEADLINE_EXCEEDED, f"Timed out: the answer took longer than {self._limits.seconds:g} s"
             ) from None
+
+    async def _prepared(self, call: HttpCall, version: LoadedVersion, images: list[bytes]) -> Any:
+        if version.are_small(images):
+            return version.prepare(images)
+        return await self._in_time(call, self._on_thread(version.prepare, images))
 
     def _on_thread(self, function: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
         return asyncio.get_running_loop().run_in_executor(self._decoders, function, *arguments)

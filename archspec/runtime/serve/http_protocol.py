@@ -17,6 +17,38 @@ REFUSED = 2
 """Times `limits.connections`: more connections than these are closed without an answer."""
 
 
+class JoinedWrites:
+    """A transport that sends what is written in one turn of the event loop at once: header and body of an answer."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send it at the end of this turn."""
+        if data:
+            if not self._parts:
+                self._loop.call_soon(self._flush)
+            self._parts.append(data)
+
+    def _flush(self) -> None:
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        self._flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class GuardedProtocol(H11Protocol):
     """A connection whose client must send headers in time, read its answers, and finish what it began.
 
@@ -34,7 +66,7 @@ class GuardedProtocol(H11Protocol):
         return cast("Limits", self.config.limits)  # type: ignore[attr-defined]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         if len(self.connections) > REFUSED * self._limits.connections:
             transport.abort()
             return

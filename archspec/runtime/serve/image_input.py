@@ -10,13 +10,18 @@ import numpy.typing as npt
 
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError, header_of
-from archspec.runtime.data.pipeline.preprocess import preprocess_image
+from archspec.runtime.data.pipeline.preprocess import preprocess_values, resized
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
 
+SMALL_FILE, SMALL_AREA = 2**14, 2**14
+"""Bytes and pixels up to which decoding takes less time than handing the image to another thread."""
+
 
 class ImageInput:
-    """Decodes, resizes, crops and preprocesses images for one version of a model. Safe for several threads.
+    """Decodes, resizes and crops images for a version of a model, one by one; then preprocesses them as a batch.
+
+    Safe for several threads.
 
     Args:
         input_shape: of one image, (height, width, 1 or 3); None for a free side.
@@ -38,18 +43,44 @@ class ImageInput:
         given = description["preprocessing"]
         metadata = Metadata.from_json({"format": 1, "preprocess": given["transforms"], "resize": given["resize"]})
         transforms = () if takes_pixels else metadata.preprocess
-        self._channels, self._most_pixels = int(input_shape[-1] or 3), most_pixels
+        self._shape, self._channels = tuple(input_shape), int(input_shape[-1] or 3)
+        self._most_pixels, self._resize = most_pixels, metadata.resize
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, self._channels), tf.uint8)])  # type: ignore[untyped-decorator]
-        def prepare(pixels: Any) -> Any:
-            return preprocess_image(tf, pixels, input_shape, transforms, metadata.resize)
+        def view(pixels: Any) -> Any:
+            return tf.cast(resized(tf, pixels[None], input_shape, metadata.resize)[0], tf.float32)
 
-        self._tf, self._prepare = tf, prepare
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, *input_shape), tf.float32)])  # type: ignore[untyped-decorator]
+        def preprocess(views: Any) -> Any:
+            return preprocess_values(tf, views, input_shape, transforms)
+
+        self._tf, self._view = tf, view
+        self._preprocess = preprocess if transforms else None
 
     def __call__(self, contents: bytes) -> npt.NDArray[np.float32]:
-        """The input (H, W, C) of one image. Raises RequestError (400) for anything else than an image."""
-        prepared: npt.NDArray[np.float32] = self._prepare(self.pixels(contents)).numpy()
-        return prepared
+        """The image after resize and crop, (H, W, C), 0 to 255. Raises RequestError (400) for what is no image."""
+        pixels = self.pixels(contents)
+        if self._resize is None and pixels.shape == self._shape:  # nothing to do, and a small network has waited less
+            return pixels.astype(np.float32)
+        view: npt.NDArray[np.float32] = self._view(pixels).numpy()
+        return view
+
+    def preprocess(self, views: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The input of `serving_default` for images after resize and crop, (B, H, W, C)."""
+        if self._preprocess is None:
+            return views
+        found: npt.NDArray[np.float32] = self._preprocess(views).numpy()
+        return found
+
+    def is_small(self, contents: bytes) -> bool:
+        """Whether decoding an image takes next to no time."""
+        if len(contents) > SMALL_FILE or not contents.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+            return False
+        try:
+            header = header_of(contents)
+        except BadImageError:
+            return True
+        return header.height * header.width <= SMALL_AREA
 
     def pixels(self, contents: bytes) -> npt.NDArray[np.uint8]:
         """The decoded image, uint8 (H, W, C), upright. Raises RequestError (400)."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 MAIN = "serving_default"
+MOST_SMALL = 4
+"""Small images that are decoded at once."""
 FREE_SIDE = 64
 """Side of the image for a first call of a network that takes any size."""
 
@@ -52,10 +54,11 @@ class LoadedVersion:
     model_file: Path | None
 
     def run(self, name: str, values: Array) -> Outputs:
-        """Call a function. `serve_images` takes what `prepare` returns."""
+        """Call a function with (B, ...). `serve_images` takes what `prepare` returns."""
         if name != SERVE_IMAGES:
             return self.functions[name](values)
-        outputs = self.functions[MAIN](values)
+        assert self.image_input is not None
+        outputs = self.functions[MAIN](self.image_input.preprocess(values))
         if self.description.get("targets"):  # not one of several classes: the outputs by their names
             return outputs
         return ranked(outputs[self.main_output], self.main_output, self.class_names)
@@ -65,8 +68,14 @@ class LoadedVersion:
         """`probabilities` or `logits`."""
         return next(iter(self.signatures[MAIN].outputs))
 
+    def are_small(self, images: Sequence[bytes]) -> bool:
+        """Whether `prepare` takes next to no time."""
+        return (
+            len(images) <= MOST_SMALL and self.image_input is not None and all(map(self.image_input.is_small, images))
+        )
+
     def prepare(self, images: Sequence[bytes], file_names: Sequence[str] = ()) -> Array:
-        """Image files -> float32 (B, H, W, C). Raises RequestError (400) that names the image that is none."""
+        """Image files -> float32 (B, H, W, C) after resize and crop. Raises RequestError (400)."""
         assert self.image_input is not None
         found = []
         for row, contents in enumerate(images):
