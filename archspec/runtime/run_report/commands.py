@@ -14,12 +14,13 @@ from archspec.runtime.runs.train_config import TrainConfig
 
 
 def commands_of(
-    directory: Path, record: Mapping[str, Any], config: TrainConfig, evaluation: Sequence[str]
+    directory: Path, record: Mapping[str, Any], config: TrainConfig, evaluation: Sequence[str], report: Sequence[str]
 ) -> ShellCommands:
     """The commands.
 
     Args:
         evaluation: the arguments of `evaluate` behind the model.
+        report: the options of `report`.
     """
     train = ["train", str(directory / SPEC), "--data", config.data, "-o", f"{directory}-again"]
     train += ["--seed", str(config.seed)]
@@ -35,7 +36,7 @@ def commands_of(
     return ShellCommands(
         _command(train),
         _command(["evaluate", str(directory), *evaluation]),
-        _command(["report", str(directory), "-o", "report.html"]),
+        _command(["report", str(directory), "-o", "report.html", *report]),
         tuple(_caveats(directory, record, config)),
     )
 
@@ -45,11 +46,9 @@ def _command(words: Sequence[str]) -> str:
 
 
 def _devices(devices: str) -> list[str]:
-    """The option for the devices of run.json, `2 GPUs` or `2 CPUs`; none for a single CPU, which is the default."""
-    found = re.fullmatch(r"(\d+) (CPU|GPU)s?", devices)
-    if not found or found[0] == "1 CPU":
-        return []
-    return ["--devices", f"cpu:{found[1]}" if found[2] == "CPU" else found[1]]
+    """The option for the devices of run.json: `2 GPUs`, `2 logical CPU devices`; none for `1 CPU`, the default."""
+    found = re.fullmatch(r"(\d+) (GPU|logical CPU device)s?", devices)
+    return ["--devices", found[1] if found[2] == "GPU" else f"cpu:{found[1]}"] if found else []
 
 
 def _caveats(directory: Path, record: Mapping[str, Any], config: TrainConfig) -> list[str]:
@@ -62,7 +61,7 @@ def _caveats(directory: Path, record: Mapping[str, Any], config: TrainConfig) ->
     if record["resumed"]:
         times = len(record["resumed"])
         found.append(f"The run was resumed {times} time{'s' if times > 1 else ''}, which does not change its result.")
-    if not re.fullmatch(r"1 CPU|\d+ (CPU|GPU)s?", str(record["devices"])):
+    if "worker" in str(record["devices"]):
         found.append(f"The run was on {record['devices']}: start the command on each worker.")
     if not Path(config.data).is_absolute():
         found.append(f"`{config.data}` is as it was given; a relative path starts in the folder of the run's command.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from archspec.diagnostics import ArchspecError, fail, listed, printable
 from archspec.drawings.drawing import Drawing
 from archspec.format import count, duration, throughput
 from archspec.graph.ir import Graph
+from archspec.lang.declarations import declared_text
 from archspec.lang.recipes.recipe import EvaluationRecipe
 from archspec.protocols import Protocol
 from archspec.runtime.data.images import Images, Report
@@ -50,6 +51,15 @@ class ReportOptions:
     predictions: Sequence[str]
     batch_size: int
     report: Report
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options of `archspec report` that choose the same."""
+        found = ["--data", self.data] if self.data is not None else []
+        found += ["--split", self.split] if self.split is not None else []
+        names = ["spec"] if self.protocols is None else map(declared_text, self.protocols)
+        found += [word for name in names for word in ("--protocol", name)]
+        return (*found, *(word for path in self.predictions for word in ("--predictions", path)))
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ def gather(directory: Path, network: ReportedNetwork, options: ReportOptions) ->
         loss_labels(config.recipe),
         summary,
         _environment(record),
-        commands_of(directory, record, config, evaluated.arguments),
+        commands_of(directory, record, replace(config, data=evaluated.data.place), evaluated.arguments, options.words),
         _text(directory / SPEC),
         network.drawing,
         network.summary,
@@ -154,7 +164,8 @@ class _RunEvaluator:
         notes = list(data.notes)
         if not own or split is not None:
             images = evaluation.open_images(self.channels)
-        arguments = self.config.data_arguments if own and split is None else ("--data", place)
+        own_arguments = replace(self.config, data=place).data_arguments
+        arguments = own_arguments if own and split is None else ("--data", place)
         arguments = (*arguments, *(("--split", split) if split else ()))
         if saved:
             predictions, files = saved[0], listed(map(printable, self.options.predictions))

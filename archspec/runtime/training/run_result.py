@@ -95,6 +95,7 @@ class RunResult:
         if not any((self.directory / name).is_file() for name in MODELS):
             return tuple(f"{program} {shlex.join(command)}" for command in commands)
         commands += [["evaluate", str(self.directory), *self.data_arguments]]
+        commands += [["report", str(self.directory), "-o", str(self.directory / "report.html")]]
         if self.example:
             commands.append(["predict", str(self.directory), str(self.example)])
         commands.append(["export", str(self.directory), "-o", str(self.directory / "savedmodel")])

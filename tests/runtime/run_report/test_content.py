@@ -14,6 +14,8 @@ import pytest
 
 import archspec
 from archspec.runtime.evaluation.predictions import load_predictions
+from archspec.runtime.run_report.commands import commands_of
+from archspec.runtime.runs.train_config import read_settings
 from tests.cli.conftest import Run
 from tests.refusal import refused
 from tests.runtime.run_report.conftest import NAMES, TRAINING, VALIDATION
@@ -101,6 +103,18 @@ def test_the_command_of_the_report_trains_the_same_network_again(
     assert [each["top1"] for each in json.loads(done.out)["evaluations"]] == [each.top1 for each in report.evaluations]
 
 
+@pytest.mark.parametrize(
+    ("devices", "option"),
+    [("1 CPU", []), ("1 GPU", ["--devices", "1"]), ("2 logical CPU devices", ["--devices", "cpu:2"])],
+)
+def test_the_command_names_the_devices_of_the_run(trained: Path, devices: str, option: list[str]) -> None:
+    record, config = read_settings(trained)
+    commands = commands_of(trained, {**record, "devices": devices}, config, (), ())
+    assert commands.train.split()[-len(option) or None :] == option or not option
+    assert ("--devices" in commands.train) == bool(option)
+    assert any("GPU without --deterministic" in each for each in commands.caveats) == ("GPU" in devices)
+
+
 def test_without_its_data_a_report_has_no_images_and_says_so(moved: Path) -> None:
     found = archspec.report(moved)
     (gone, not_evaluated) = found.notes
@@ -120,6 +134,9 @@ def test_data_that_has_moved_is_recognized_by_its_contents(moved: Path, report: 
     assert found.evaluations[0].top1_error == report.evaluations[0].top1_error
     assert "validation images of the run" in found.content.evaluated
     assert found.content.data.samples
+    commands = found.content.commands
+    place = f"--data {moved.parent / 'elsewhere'}"
+    assert all(place in each for each in (commands.train, commands.evaluate, commands.report))
 
 
 def test_changed_validation_images_are_noted(moved: Path) -> None:

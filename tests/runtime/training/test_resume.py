@@ -272,7 +272,7 @@ def test_repeating_a_command_starts_resumes_and_ends_a_run(spec: str, whole: Pat
     assert seen.lines == [f"`{out}` is already finished; nothing to do"]
     assert not leftover.exists()
     assert not (out / ".lock").exists()
-    assert len(ended.next_commands()) == 3
+    assert len(ended.next_commands()) == 4
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_the_example_is_there_before_the_run_is_called_finished(spec: str, whole
 def test_next_commands_name_only_files_that_are_there(whole: Path, tmp_path: Path) -> None:
     cut_back(whole, tmp_path / "run")
     ended = archspec.RunResult(tmp_path / "run", signal.SIGTERM, 1, 1.0, 1, 0.5, ("--data", "digits"), None)
-    assert [command.split()[1] for command in ended.next_commands()] == ["train", "evaluate", "export"]
+    assert [command.split()[1] for command in ended.next_commands()] == ["train", "evaluate", "report", "export"]
     for name in ("best.keras", "last.keras"):
         (tmp_path / "run" / name).unlink()
     assert [command.split()[1] for command in ended.next_commands()] == ["train"]

@@ -203,6 +203,7 @@ def test_the_user_is_told_what_runs_and_what_to_try_next(finished: tuple[RunResu
     run = result.directory
     assert result.next_commands() == (
         f"archspec evaluate {run} --data digits",
+        f"archspec report {run} -o {run / 'report.html'}",
         f"archspec predict {run} {run / 'example.png'}",
         f"archspec export {run} -o {run / 'savedmodel'}",
     )
