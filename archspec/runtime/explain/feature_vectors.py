@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.declare import arg
+from archspec.diagnostics import ArchspecError
 from archspec.runtime.explain.explain_method import TEXT
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array
@@ -13,14 +14,17 @@ VECTOR_LAYER = arg(TEXT, "path of the layer; by default the one that the classif
 
 
 def vector_layer(network: OpenNetwork, path: str | None) -> OpenLayer:
-    """The layer of that path, or the one that the layer of the logits reads.
+    """The layer of that path, or the one that the layer of the logits reads; the output of a network without classes.
 
     Raises:
-        ArchspecError: `unknown-layer`; `no-classifier` where the network has no logits.
+        ArchspecError: `unknown-layer`.
     """
     if path is not None:
         return network.place(path)
-    source = network.calls[network.end.index].inputs[0][0]
+    try:
+        source = network.calls[network.end.index].inputs[0][0]
+    except ArchspecError:
+        source = network.graph.outputs[0][0]
     return next(each for each in network.places if each.call == source)
 
 

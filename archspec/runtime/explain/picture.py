@@ -165,8 +165,13 @@ def end_texts(scale: ColorScale) -> tuple[str, str]:
 
 
 def number_text(value: float, digits: int = 3) -> str:
-    """`0.0123`, `1.2e-5`."""
-    return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−") if value else "0"
+    """`0.0123`, `1.2e−5`."""
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    if not -3 <= int(exponent) < 6:
+        text = f"{float(mantissa):g}e{int(exponent)}"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    return text.replace("-", "−") if value else "0"
 
 
 def panel_cell(panel: Panel, pixels: Pixels) -> Pixels:

@@ -15,7 +15,7 @@ import archspec
 from archspec.runtime.data.sources.dataset import open_data
 from archspec.runtime.explain.backward_rules import DECONVNET
 from archspec.runtime.explain.explainer import open_network
-from archspec.runtime.explain.picture import CELL
+from archspec.runtime.explain.picture import CELL, number_text
 from tests.cli.conftest import Run, run
 from tests.refusal import refused
 from tests.runtime.explain.nets import images, opened, small_net
@@ -202,3 +202,19 @@ def test_mixed_precision_gives_the_same_maps() -> None:
     for method in ("gradcam", "guided-backprop", "deconvnet"):
         one, other = (archspec.explain(each, pixels, method=method).maps for each in (single, mixed))
         np.testing.assert_allclose(other, one, atol=0.02 * np.abs(one).max())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.0123456, "0.0123"),
+        (1.2345e-5, "1.23e−5"),
+        (-0.000159, "−1.59e−4"),
+        (0.001, "0.001"),
+        (1234.6, "1,235"),
+        (2.5e7, "2.5e7"),
+    ],
+)
+def test_numbers_of_color_bars_are_short(value: float, text: str) -> None:
+    assert number_text(value) == text

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from archspec.runtime.explain.feature_vectors import vector_layer
 from archspec.runtime.models.metadata import Metadata
 from tests.refusal import refused
 from tests.runtime.explain.nets import finite_differences, images, opened, small_net
@@ -98,4 +99,5 @@ def test_features_and_numbers_are_not_taken_for_classes() -> None:
     for outputs in (features, number):
         network = opened(keras.Model(inputs, outputs))
         assert network.last_spatial.path == "last"  # `features` works
+        assert vector_layer(network, None).call == network.graph.outputs[0][0]  # and `embedding`
         assert refused(lambda network=network: network.targets(("top-1",))).code == "no-classifier"  # type: ignore[misc]

@@ -54,7 +54,10 @@ class Filters(ExplainMethod):
                 f"the kernels of `{place.path}` have {kernels.shape[-1]} input channels, and cannot be drawn as colors"
             )
             raise fail("method-not-applicable", fact, help="only kernels with 1 or 3 input channels are pictures")
-        fact = "the network has no convolution" if self.layer is None else f"`{self.layer}` is not a convolution"
+        if self.layer is None:
+            help = "use a method of the input, such as `saliency`"
+            raise fail("method-not-applicable", "the network has no convolution", help=help)
+        fact = f"`{self.layer}` is not a convolution"
         raise fail("method-not-applicable", fact, help="`--layer` names a convolution on the image")
 
     def explain(self, network: OpenNetwork, images: ImageBatches, report: Report) -> Findings:

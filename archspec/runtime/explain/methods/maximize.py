@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.declare import AT_LEAST_0, NATURAL, POSITIVE, POSITIVE_NUMBER, arg, declared
+from archspec.declare import AT_LEAST_0, NATURAL, POSITIVE, POSITIVE_NUMBER, arg, declared, optional
 from archspec.diagnostics import counted, fail, visible
 from archspec.runtime.data.images import Report
 from archspec.runtime.explain.baseline import uniform_input
@@ -40,11 +40,13 @@ class Maximize(ExplainMethod):
     layer: str | None = arg(TEXT, "path of a layer whose channels are maximized instead of classes", None)
     channels: tuple[int, ...] = arg(NUMBERS, "channel of the layer; repeatable; by default the first eight", ())
     steps: int = arg(POSITIVE, "steps of gradient ascent", 256)
-    learning_rate: float = arg(POSITIVE_NUMBER, "pixel values that a step changes on average", 4.0)
-    jitter: int = arg(NATURAL, "largest random shift at each step, pixels", 2)
+    learning_rate: float = arg(POSITIVE_NUMBER, "pixel values that a step changes on average", 8.0)
+    jitter: int | None = arg(
+        optional(NATURAL), "largest random shift at each step, pixels; by default a sixteenth of the image", None
+    )
     l2: float = arg(AT_LEAST_0, "share of the distance to grey that each step takes away", 0.002)
     smoothing: float = arg(
-        AT_LEAST_0, "weight of the differences between neighbouring pixels, relative to the gradient", 0.15
+        AT_LEAST_0, "weight of the differences between neighbouring pixels, relative to the gradient", 0.05
     )
     seed: int = arg(NATURAL, "of the noise and the jitter", 0)
 
@@ -101,9 +103,10 @@ class Maximize(ExplainMethod):
         slope = self._inputs(network, np.full(shape[1:], 255, np.float32)[None]) - self._inputs(
             network, np.zeros(shape[1:], np.float32)[None]
         )
+        jitter = min(shape[1:3]) // 16 if self.jitter is None else self.jitter
         told = time.monotonic()
         for step in range(self.steps):
-            shift = tuple(random.integers(-self.jitter, self.jitter + 1, 2))
+            shift = tuple(random.integers(-jitter, jitter + 1, 2))
             rolled = np.roll(pixels, shift, (1, 2))
             gradient = np.roll(
                 self._gradient(network, self._inputs(network, rolled), targets), (-shift[0], -shift[1]), (1, 2)
