@@ -151,9 +151,20 @@ def _phrase(lab: Lab, comparison: LabComparison, outcomes: Outcomes) -> str:
     name = title(lab, comparison.measure).partition(" (")[0]
     where = f" ({test})" if len(tests) > 1 and comparison.measure in ("accuracy", "gap") else ""
     names = f"{comparison.first} against {comparison.second}" if comparison.second else comparison.first
-    of = f"{name}{where} of {names}: {' against '.join(values)}"
+    of = f"{names}, {name}{where}: {' against '.join(values)}"
     sign = "" if found.unit == "times" else "+"
     between = f"{found.value:{sign}.3g} {found.unit} ({found.low:{sign}.3g} to {found.high:{sign}.3g})"
     if comparison.beyond and comparison.second:
         return f"the difference grows by {between} from {comparison.beyond} to {test}"
-    return f"{of}, {between}"
+    return f"{of}, {between}{_unreached(lab, comparison, outcomes)}"
+
+
+def _unreached(lab: Lab, comparison: LabComparison, outcomes: Outcomes) -> str:
+    """What to know about runs that ended before the threshold: they count as one epoch longer than they were."""
+    if comparison.measure != "epochs_to":
+        return ""
+    runs = [run for name in (comparison.first, comparison.second) if name for run in outcomes[name].runs]
+    count = sum(epochs_to(run.history, lab.threshold) > len(run.history["top1"]) for run in runs)
+    return f"; {count} of {len(runs)} runs did not get there, and count as one epoch longer than they were" * bool(
+        count
+    )

@@ -70,7 +70,7 @@ def judged(
     else:
         sign, neutral = (-1 if expect == "lower" else 1), (1.0 if expect == "ratio" else 0.0)
         least, most = sorted((sign * low, sign * high))
-        criterion = f"the interval is {'below' if expect == 'lower' else 'above'} {sign * margin:g} {unit}"
+        criterion = f"the interval is {'below' if expect == 'lower' else 'above'} {sign * margin + 0.0:g} {unit}"
         if least > margin:
             verdict = "reproduced"
         elif most < sign * neutral:
