@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from archspec.diagnostics import printable
 from archspec.runtime.serve import rest_answer
+from archspec.runtime.serve.answer_outputs import answer_rows
 from archspec.runtime.serve.batcher import Batcher, Job
 from archspec.runtime.serve.heatmaps import Heatmaps
 from archspec.runtime.serve.limits import Limits
@@ -206,18 +207,9 @@ class App:
             raise RequestError(
                 INVALID_ARGUMENT, "; ".join(f"{files[row].name}: {why}" for row, why in errors.items())[:2000]
             )
-        rows = [
-            list(zip(classes.tolist(), probabilities.tolist(), strict=True))[:top]
-            for each in outputs
-            for classes, probabilities in zip(each["classes"], each["probabilities"], strict=True)
-        ]
-        found = dict(zip(inputs, rows, strict=True))
+        found = dict(zip(inputs, [row for each in outputs for row in answer_rows(each, top)], strict=True))
         answers = [
-            {
-                "file": file.name,
-                "classes": [{"class": one, "probability": value} for one, value in found.get(row, ())],
-                "error": errors.get(row),
-            }
+            {"file": file.name, **found.get(row, {"classes": []}), "error": errors.get(row)}
             for row, file in enumerate(files)
         ]
         return _json(json_bytes({"model": name, "version": version.number, "predictions": answers}))
@@ -225,10 +217,8 @@ class App:
     async def _explain_upload(self, call: HttpCall) -> Response:
         """Grad-CAM of one image."""
         version, name = self._chosen(call)
-        if version.model_file is None:
-            fact = (
-                "Grad-CAM needs the Keras model: serve a run directory, a .keras file, or an export of the format keras"
-            )
+        if not version.can_explain:
+            fact = "Grad-CAM needs the Keras model of a classifier: serve a run directory or a .keras file"
             raise RequestError(INVALID_ARGUMENT, fact)
         async with self._bodies.read(call.request, call.deadline) as body:
             (file, *_) = await uploads(call.request, body, 1)

@@ -15,6 +15,7 @@ from archspec.diagnostics import fail, listed
 from archspec.runtime.data.files.encoded_image import MOST_PIXELS
 from archspec.runtime.export import EXPORT_FORMATS
 from archspec.runtime.export.version_folder import read_description
+from archspec.runtime.serve.answer_outputs import AnswerOutputs
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
 from archspec.runtime.serve.rest_answer import Outputs
 from archspec.runtime.serve.tensor_spec import ENCODED, SERVE_IMAGES, ServedSignature, TensorSpec, read_signatures
@@ -39,6 +40,7 @@ class LoadedVersion:
         number: of the version.
         signatures: the functions of the export; and `serve_images`, for image files, of every network of images.
         functions: name -> array (B, ...) -> named outputs. Only one thread may call them.
+        answer_outputs: from the outputs of `serving_default` to those of `serve_images`.
         image_input: from an image file to the input of `serving_default`; None where the network takes no images.
         class_names: of the outputs.
         description: the content of export.json.
@@ -48,6 +50,7 @@ class LoadedVersion:
     number: int
     signatures: Mapping[str, ServedSignature]
     functions: Mapping[str, Callable[[Array], Outputs]]
+    answer_outputs: AnswerOutputs
     image_input: ImageInput | None
     class_names: tuple[str, ...]
     description: Mapping[str, Any]
@@ -58,15 +61,7 @@ class LoadedVersion:
         if name != SERVE_IMAGES:
             return self.functions[name](values)
         assert self.image_input is not None
-        outputs = self.functions[MAIN](self.image_input.preprocess(values))
-        if self.description.get("targets"):  # not one of several classes: the outputs by their names
-            return outputs
-        return ranked(outputs[self.main_output], self.main_output, self.class_names)
-
-    @property
-    def main_output(self) -> str:
-        """`probabilities` or `logits`."""
-        return next(iter(self.signatures[MAIN].outputs))
+        return self.answer_outputs(self.functions[MAIN](self.image_input.preprocess(values)))
 
     def are_small(self, images: Sequence[bytes]) -> bool:
         """Whether `prepare` takes next to no time."""
@@ -93,6 +88,12 @@ class LoadedVersion:
         assert self.image_input is not None
         return self.image_input.pixels(contents)
 
+    @property
+    def can_explain(self) -> bool:
+        """Whether Grad-CAM can run: for a classifier of images whose Keras model is known."""
+        of_classes = self.answer_outputs.kind == "classes"
+        return self.model_file is not None and self.image_input is not None and of_classes
+
     def summary(self) -> dict[str, Any]:
         """For people: what the model takes, and its classes."""
         return {
@@ -100,7 +101,7 @@ class LoadedVersion:
             "precision": self.description["precision"],
             "network": self.description["reference"] or self.description["name"],
             "takes_images": self.image_input is not None,
-            "can_explain": self.model_file is not None and self.image_input is not None,
+            "can_explain": self.can_explain,
             "classes": list(self.class_names),
             "signatures": {name: each.expects() for name, each in self.signatures.items()},
         }
@@ -113,16 +114,6 @@ class LoadedVersion:
                 shape = [FREE_SIDE if side is None else side for side in signature.spec.shape[1:]]
                 for batch in batches:
                     function(np.zeros((batch, *shape), np.float32))
-
-
-def ranked(scores: Array, output: str, class_names: Sequence[str]) -> Outputs:
-    """The outputs of `serve_images`: (B, classes) each, the most likely class first."""
-    if output == "logits":
-        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        scores = scores / scores.sum(axis=-1, keepdims=True)
-    order = np.argsort(-scores, axis=-1, kind="stable")
-    probabilities = np.take_along_axis(scores, order, axis=-1).astype(np.float32)
-    return {"classes": np.asarray(class_names, object)[order], "probabilities": probabilities}
 
 
 def load_version(
@@ -147,6 +138,7 @@ def load_version(
         format = EXPORT_FORMATS.get(description["format"])
         file = folder / str(description["file"]) if description["format"] == "keras" else model_file
         of_images = description["preprocessing"]["crop"] is not None
+        answer_outputs = AnswerOutputs.of(main.outputs, names, description.get("targets") or ())
     except (KeyError, TypeError, ValueError) as error:
         fact = f"the export.json of `{folder}` lacks what archspec writes: {type(error).__name__} {error}"
         raise fail("not-served", fact, help="export the model again") from error
@@ -178,15 +170,13 @@ def load_version(
             "not-served", f"`{folder}` cannot be loaded: {said[0][:300]}", help="export the model again"
         ) from error
     if of_images:
-        outputs = {
-            "classes": TensorSpec("string", (None, len(names))),
-            "probabilities": TensorSpec("float32", (None, len(names))),
-        }
-        encoded = ServedSignature(SERVE_IMAGES, main.input, TensorSpec("string", (None,)), ENCODED, outputs)
+        encoded = ServedSignature(
+            SERVE_IMAGES, main.input, TensorSpec("string", (None,)), ENCODED, answer_outputs.specs
+        )
         signatures = {
             MAIN: main,
             SERVE_IMAGES: encoded,
             **{k: v for k, v in signatures.items() if k not in (MAIN, SERVE_IMAGES)},
         }
     kept = {name: function for name, function in functions.items() if name in signatures and name != SERVE_IMAGES}
-    return LoadedVersion(int(folder.name), signatures, kept, image_input, names, description, file)
+    return LoadedVersion(int(folder.name), signatures, kept, answer_outputs, image_input, names, description, file)

@@ -87,7 +87,7 @@ def test_a_model_is_described(served: Running) -> None:
         ("POST", "/predict?top=0", 400, "`top` must be a number from 1 to 1,000"),
         ("POST", "/predict?model=x", 404, "the models are: `saved`"),
         ("POST", "/predict", 415, "expects multipart/form-data"),
-        ("POST", "/explain", 400, "Grad-CAM needs the Keras model"),
+        ("POST", "/explain", 400, "Grad-CAM needs the Keras model of a classifier"),
     ],
 )
 def test_errors_have_the_status_and_say_why(served: Running, method: str, path: str, status: int, said: str) -> None:
