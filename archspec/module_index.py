@@ -97,6 +97,7 @@ MODULES = {
         "tanh_shrink": "archspec.ops.activation",
         "threshold": "archspec.ops.activation",
         "upsample": "archspec.ops.resize",
+        "window_attention": "archspec.ops.window_attention",
         "zero_pad": "archspec.ops.resize",
     },
     "archspec.transforms": {
@@ -179,4 +180,7 @@ WEIGHTS = (
     "alpha",
     "depthwise_kernel",
     "pointwise_kernel",
+    "qkv/kernel",
+    "qkv/bias",
+    "relative_bias/embeddings",
 )

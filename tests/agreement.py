@@ -1,16 +1,18 @@
 """The central property of archspec: the static graph describes exactly what Keras builds."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from archspec.graph.ir import Graph
+from archspec.ops import Weight
 
 MULTIPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
 """The weights that are multiplied at every output position, by Keras's names."""
 
-OTHERWISE = {"layer_scale", "attention"}
+OTHERWISE = {"layer_scale", "attention", "window_attention"}
 """Operators whose kernel only scales, or whose products are not all with kernels."""
 
 OF_FUNCTIONS = {"subtract", "divide", "power"}
@@ -26,7 +28,7 @@ def assert_agree(graph: Graph, model: Any) -> None:
     for node in graph.nodes:
         layer = layers[node.keras_name]
         assert layer.output.shape == (None, *node.shape), node.path
-        built = [(weight.name, tuple(weight.shape), weight.trainable) for weight in layer.weights]
+        built = weights_of(layers, node.keras_name, node.facts.weights)
         assert built == [(weight.name, weight.shape, weight.trainable) for weight in node.facts.weights], node.path
         if node.shared:  # an Identity after the layer whose weights it uses, which is called again
             owner = graph[node.shared].keras_name
@@ -40,7 +42,8 @@ def assert_agree(graph: Graph, model: Any) -> None:
         assert _read(layer, names) == inputs, node.path
 
     for helper in layers.keys() - names:
-        assert not layers[helper].weights
+        weighted = {name for node in graph.nodes for name in node.weighted_layers}
+        assert not layers[helper].weights or helper in weighted
         assert any(helper.startswith(f"{name}.") for name in names)
     assert model.name == graph.name
     assert [tuple(tensor.shape) for tensor in model.inputs] == [(None, *node.shape) for node in graph.inputs]
@@ -49,6 +52,18 @@ def assert_agree(graph: Graph, model: Any) -> None:
     assert model.count_params() == graph.params
     assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == graph.trainable_params
     assert sum(math.prod(weight.shape) for weight in model.non_trainable_weights) == graph.non_trainable_params
+
+
+def weights_of(
+    layers: Mapping[str, Any], name: str, declared: Sequence[Weight]
+) -> list[tuple[str, tuple[int, ...], bool]]:
+    """Name, shape and whether it is trained, of each weight of the Keras layers with the weights that are declared."""
+    parts = dict.fromkeys(weight.name.rpartition("/")[0] for weight in declared) or {"": None}
+    built = [(part, weight) for part in parts for weight in layers[f"{name}.{part}" if part else name].weights]
+    return [
+        (f"{part}/{weight.name}" if part else weight.name, tuple(weight.shape), weight.trainable)
+        for part, weight in built
+    ]
 
 
 def _macs(layer: Any) -> int | None:
@@ -64,7 +79,7 @@ def _read(layer: Any, names: set[str]) -> list[str]:
     node = layer._inbound_nodes[0] if layer._inbound_nodes else None  # a layer with shared weights has several
     tensors = node.input_tensors if node else []
     if isinstance(layer, keras.layers.MultiHeadAttention):  # its query and its value are the same
-        tensors = tensors[:1]
+        tensors = list({id(tensor): tensor for tensor in tensors}.values())
     return [source for tensor in tensors for source in _sources(tensor._keras_history.operation, names)]
 
 

@@ -97,6 +97,8 @@ class Op(Declared):
 
     registry = OPS
     many: ClassVar[bool] = False
+    most: ClassVar[int] = 1
+    """How many inputs it takes at most, unless it is a merge."""
     keeps: ClassVar[tuple[str, ...]] = ("inputs",)
     """Feature maps that training keeps for the gradient: "inputs", "output", both or none (`archspec plan`)."""
     reads: ClassVar[View] = POINTWISE

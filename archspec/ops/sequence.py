@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from archspec.declare import BOOLEAN, FRACTION, POSITIVE, Schema, arg, declared
-from archspec.ops.base import EVERYTHING, Dim, Functional, OpError, Shape, Weight, channels, input_shape, product, show
+from archspec.ops.base import (
+    EVERYTHING,
+    Dim,
+    Functional,
+    Layer,
+    Op,
+    OpError,
+    Shape,
+    Weight,
+    channels,
+    input_shape,
+    product,
+    show,
+)
 
 KEY_DIM: Schema = {"type": ["integer", "null"], "minimum": 1}
 
@@ -22,23 +35,26 @@ def sequence(x: Shape, op: str) -> tuple[Dim, int]:
 
 
 @declared
-class Attention(Functional):
-    """Multi-head self-attention over a sequence (Vaswani et al. 2017, section 3.2.2).
+class Attention(Op):
+    """Multi-head attention over a sequence (Vaswani et al. 2017, section 3.2.2).
 
-    Shapes: (L, C) -> (L, C).
+    With `from: [x, memory]`, the positions of `x` attend to those of `memory` (cross attention), else to each other.
+    Shapes: (L, C) -> (L, C); with memory (L, C), (M, D) -> (L, C).
     Weights: kernel (C, num_heads, key_dim) and bias (num_heads, key_dim) of the query, the key and the value, in this
-    order; kernel (num_heads, key_dim, C) and bias (C,) of the output.
-    MACs: 4 L C num_heads key_dim for the projections and 2 L^2 num_heads key_dim for the two products.
+    order, the last two with D; kernel (num_heads, key_dim, C) and bias (C,) of the output.
+    MACs: 2 (L C + M D) num_heads key_dim for the projections and 2 L M num_heads key_dim for the two products.
     """
 
     name = "attention"
     kind = "attention"
+    most = 2
     keras_layers = ("MultiHeadAttention",)
     reads = EVERYTHING
     examples = (
         ({"num_heads": 2}, [(5, 6)]),
         ({"num_heads": 3, "key_dim": 4, "use_bias": False, "dropout": 0.25}, [(7, 8)]),
         ({"num_heads": 2}, [(None, 4)]),
+        ({"num_heads": 2}, [(5, 6), (7, 4)]),
     )
 
     num_heads: int = arg(POSITIVE, "number of attention heads")
@@ -61,35 +77,44 @@ class Attention(Functional):
 
     def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
         heads, entering = (self.num_heads, self.head(x)), channels(x, self.name)
+        _, remembered = sequence(others[0] if others else x, self.name)
         bias, last = (Weight("bias", heads),), (Weight("bias", (entering,)),)
-        projection = (Weight("kernel", (entering, *heads)), *(bias if self.use_bias else ()))
+        query, key = (
+            (Weight("kernel", (size, *heads)), *(bias if self.use_bias else ())) for size in (entering, remembered)
+        )
         output = (Weight("kernel", (*heads, entering)), *(last if self.use_bias else ()))
-        return (*projection * 3, *output)
+        return (*query, *key, *key, *output)
 
     def macs(self, x: Shape, *others: Shape) -> int | None:
-        length, inner = x[0], self.num_heads * self.head(x)
-        projections, products = product((length, x[1], 4 * inner)), product((length, length, 2 * inner))
-        return None if projections is None or products is None else projections + products
+        memory, inner = others[0] if others else x, self.num_heads * self.head(x)
+        counts = (product((*x, 2 * inner)), product((*memory, 2 * inner)), product((x[0], memory[0], 2 * inner)))
+        return None if None in counts else sum(filter(None, counts))
 
     def workspace(self, x: Shape, *others: Shape) -> float | None:
         length, inner = x[0], self.num_heads * self.head(x)
+        remembered = (others[0] if others else x)[0]
+        if length is None or remembered is None:
+            return None
         # query, key, value and the output of the heads; the scores before and after the softmax
-        return None if length is None else 4 * length * inner + 2 * self.num_heads * length**2
+        return 2 * (length + remembered) * inner + 2 * self.num_heads * length * remembered
 
-    def apply(self, keras: Any, x: Any, name: str) -> Any:
-        layer = keras.layers.MultiHeadAttention(
-            self.num_heads, self.head(tuple(x.shape)[1:]), dropout=self.dropout, use_bias=self.use_bias, name=name
-        )
-        return layer(x, x)
+    def build(self, keras: Any, name: str) -> Layer:
+        def attend(x: Any, *memory: Any) -> Any:
+            layer = keras.layers.MultiHeadAttention(
+                self.num_heads, self.head(tuple(x.shape)[1:]), dropout=self.dropout, use_bias=self.use_bias, name=name
+            )
+            return layer(x, *(memory or (x,)))
+
+        return attend
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
         given = super().from_keras(layer)
         if given is None:
             return None
-        several = len({id(tensor) for tensor in layer._inbound_nodes[0].input_tensors}) > 1
-        if several or layer.value_dim != layer.key_dim or getattr(layer, "use_gate", False):
-            raise OpError("it is not self-attention with keys and values of the same size")
+        read = [id(tensor) for tensor in layer._inbound_nodes[0].input_tensors]
+        if len(set(read[1:])) > 1 or layer.value_dim != layer.key_dim or getattr(layer, "use_gate", False):
+            raise OpError("its keys and values are not of one layer and one size")
         by_default = layer.num_heads * layer.key_dim == input_shape(layer)[-1]
         return {**given, "key_dim": None} if by_default else given
 

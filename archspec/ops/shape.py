@@ -200,7 +200,7 @@ class Permute(Op):
 class Slice(Functional):
     """Part of an axis, from position `start` up to but without `end`: a split of channels, e.g. in CSPNet.
 
-    Shapes: (H, W, C) -> (H, W, end - start) for `axis: -1`.
+    Shapes: (H, W, C) -> (H, W, ceil((end - start) / step)) for `axis: -1`.
     """
 
     name = "slice"
@@ -210,11 +210,13 @@ class Slice(Functional):
         ({"start": 1, "end": 3, "axis": 1}, [(5, 4, 3)]),
         ({"start": -2}, [(None, 7)]),
         ({"start": 1, "end": -1, "axis": 1}, [(None, 7)]),
+        ({"start": 1, "step": 2, "axis": 1}, [(5, 4, 3)]),
     )
 
     start: int = arg(INTEGER, "first position, from 0; negative values count from the end", 0)
     end: int | None = arg(optional(INTEGER), "position after the last one; null for the end of the axis", None)
     axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
+    step: int = arg(POSITIVE, "distance from one position to the next: 2 keeps every second one", 1)
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         index = keras_axis(self.axis, x)
@@ -224,7 +226,7 @@ class Slice(Functional):
         for word, position in (("start", self.start), ("end", self.end or 0)):
             if not -size <= position <= size:
                 raise OpError(f"axis {self.axis} has {counted(size, 'position')}, but `{word}` is {position}", word)
-        kept = len(range(*slice(self.start, self.end).indices(size)))
+        kept = len(range(*slice(self.start, self.end, self.step).indices(size)))
         if not kept:
             raise OpError(f"nothing lies between `start: {self.start}` and `end: {self.end}` of {size}", "end")
         return (*x[:index], kept, *x[index + 1 :])
@@ -234,4 +236,4 @@ class Slice(Functional):
 
     def apply(self, keras: Any, x: Any, name: str) -> Any:
         axis = keras_axis(self.axis, tuple(x.shape)[1:]) + 1
-        return keras.layers.Identity(name=name)(x[(*(slice(None),) * axis, slice(self.start, self.end))])
+        return keras.layers.Identity(name=name)(x[(*(slice(None),) * axis, slice(self.start, self.end, self.step))])

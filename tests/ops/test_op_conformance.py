@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from archspec.declare import arguments
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.base import Shape
+from tests.agreement import weights_of
 
 NAME = "conv3_x.2.unit"
 EXAMPLES = [
@@ -31,7 +32,7 @@ def test_declared_shape_weights_and_name_are_what_keras_builds(op: type[Op], giv
     assert output.shape[1:] == made.shape(*inputs)
     last = output._keras_history.operation
     assert last.name == NAME
-    built = [(weight.name, tuple(weight.shape), weight.trainable) for weight in last.weights]
+    built = weights_of({layer.name: layer for layer in model.layers}, NAME, made.weights(*inputs))
     assert built == [(weight.name, weight.shape, weight.trainable) for weight in made.weights(*inputs)]
     assert model.count_params() == sum(weight.size for weight in made.weights(*inputs))
     helpers = [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]

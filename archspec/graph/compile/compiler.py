@@ -202,7 +202,8 @@ class Compiler:
         block = self.spec.blocks.get(head)
         needed = len(block.inputs) if block and block.inputs else 1
         many, inputs = is_merge(head), len(item.origin)
-        if (inputs < 2) if many else (inputs not in (0, needed)):
+        most = OPS[head].most if head in OPS else 1
+        if (inputs < 2) if many else (inputs not in (0, needed) and not 1 <= inputs <= most):
             inputs_ = "two or more inputs" if many else f"{needed} inputs" if needed > 1 else "one input"
             raise self.builder.error(
                 "one-input",

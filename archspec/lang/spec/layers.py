@@ -187,8 +187,10 @@ class Layers:
         return True
 
     def _one_input(self, item: LayerSpec) -> None:
-        if len(item.origin) > 1:
-            message = f"`{item.head}` takes one input, but `from` lists {len(item.origin)}"
+        most = OPS[item.head].most if len(item.origin) > 1 and item.head in OPS else 1
+        if len(item.origin) > most:
+            takes = "one input" if most == 1 else f"at most {most} inputs"
+            message = f"`{item.head}` takes {takes}, but `from` lists {len(item.origin)}"
             self._wrong("one-input", message, item.origin[1].span, f"merge them first, with one of: {listed(merges())}")
 
     def _first(self, item: LayerSpec, known: list[str]) -> None:

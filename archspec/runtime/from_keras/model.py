@@ -102,7 +102,7 @@ def _by_operator(reading: Reading) -> int:
 
     op, args = _operator(reading.layer)
     inputs = reading.inputs if op.many else tuple(dict.fromkeys(reading.inputs))
-    if len(inputs) > 1 and not op.many:
+    if len(inputs) > op.most and not op.many:
         raise OpError(f"`{op.name}` reads one layer, but this layer reads {len(inputs)}")
     node = reading.add(op.name, *inputs, **args)
     activation = getattr(reading.layer, "activation", None)

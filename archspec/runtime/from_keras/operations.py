@@ -166,13 +166,13 @@ def _part(reading: Reading, node: int, axis: int, part: int | slice) -> int:
     size = shape[axis - 1]
     if isinstance(part, int):
         return reading.add("take", node, indices=part, axis=axis)
-    if part.step not in (None, 1):
+    if (part.step or 1) < 0:
         if axis != len(shape) or size is None:
             raise OpError(f"it reads axis {axis} in steps of {part.step}")
         return reading.add("select_channels", node, indices=list(range(size))[part])
-    if part.start in (None, 0) and part.stop in (None, size):
+    if part.start in (None, 0) and part.stop in (None, size) and part.step in (None, 1):
         return node
-    return reading.add("slice", node, start=part.start or 0, end=part.stop, axis=axis)
+    return reading.add("slice", node, start=part.start or 0, end=part.stop, axis=axis, step=part.step or 1)
 
 
 def flip(reading: Reading) -> int:

@@ -190,14 +190,6 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
         ("`squash` (Squash)", "no operator corresponds to this class", "docs/operators.md"),
     ),
     "subclass": (lambda: Subclass(name="own"), "not-functional", ("`own` is a Subclass",)),
-    "cross attention": (
-        lambda: keras.Model(
-            inputs := keras.Input((5, 6)),
-            layers.MultiHeadAttention(2, 3, name="cross")(inputs, layers.Dense(6)(inputs)),
-        ),
-        "unknown-keras-layer",
-        ("`cross`", "not self-attention"),
-    ),
     "own activation": (
         lambda: functional(layers.Dense(3, activation=lambda x: x * x, name="square")),
         "unknown-keras-layer",
@@ -208,7 +200,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
         "unknown-keras-layer",
         ("`rows`", "along axis 1"),
     ),
-    "slice": (lambda: functional(lambda x: x[:, ::2]), "unknown-keras-layer", ("GetItem",)),
+    "slice": (lambda: functional(lambda x: x[:, ::-1]), "unknown-keras-layer", ("GetItem",)),
 }
 
 
