@@ -76,6 +76,7 @@ METHODS = {
     "FullyConvolutional.write": lambda: archspec.convolutionalize_spec("lenet:5").write,
     "Comparison.render": lambda: object.__new__(archspec.Comparison).render,
     "Comparison.save": lambda: object.__new__(archspec.Comparison).save,
+    "RunReport.save": lambda: object.__new__(archspec.RunReport).save,
     "Drawing.save": lambda: archspec.draw("lenet:5").save,
     "Explanation.render": lambda: object.__new__(archspec.Explanation).render,
     "Explanation.write": lambda: object.__new__(archspec.Explanation).write,
@@ -90,6 +91,7 @@ NEVER_RUN = {
     "Explanation.write",
     "Network.build",
     "Network.save",
+    "RunReport.save",
 }
 """Valid arguments of these, and of functions of a keras.Model, take long: only an object is tried."""
 MODEL = type("Model", (), {"__module__": "keras"})()
