@@ -249,6 +249,7 @@ DISTRIBUTION = {
     "google": "protobuf",
     "mlflow": "mlflow-skinny",
     "sklearn": "scikit-learn",
+    "tensorflow_serving": "tensorflow-serving-api",
     "yaml": "pyyaml",
 }
 """Import name -> name of the distribution, where they differ by more than `_` and `-`."""

@@ -25,6 +25,7 @@ def export(
     input_size: PositiveInt | Literal["free"] | None = None,
     dense: bool = False,
     optimize: bool = False,
+    warm_up: bool = False,
     precision: ExportPrecision = "float32",
     calibration: StrPath | None = None,
     max_loss: float = 1.0,
@@ -49,6 +50,7 @@ def export(
         input_size: side of the images in pixels, or "free" for images of any size; by default that of the network.
         dense: export the fully convolutional network (`convolutionalize`), which averages its scores over the image.
         optimize: rewrite the network for inference: fewer layers, the same outputs to 1e-5 of the largest logit.
+        warm_up: add warm-up requests for TensorFlow Serving to a SavedModel, which calls them before it serves.
         precision: of weights and arithmetic; `export_formats()` says which formats have which.
         calibration: for int8, images like those that the network will see: a data source.
         max_loss: percentage points of top-1 accuracy that a precision below float32 may lose.
@@ -62,7 +64,8 @@ def export(
     Raises:
         ArchspecError: `unknown-format`, `missing-package`, `output-exists`, `cannot-write`, `no-classifier`,
             `unknown-layer`, `not-exportable`, `export-differs`, `export-fails`, `precision`, `calibration`,
-            `export-slower`, `export-loses`, `shape`, `not-convolutional`; the errors of reading a model file and data.
+            `warm-up`, `export-slower`, `export-loses`, `shape`, `not-convolutional`; the errors of reading a model
+            file and data.
     """
     from archspec.runtime.export.exporter import ExportOptions, export
 
@@ -73,6 +76,7 @@ def export(
         input_size=input_size,
         dense=dense,
         optimize=optimize,
+        warm_up=warm_up,
         precision=precision,
         calibration=as_path(calibration),
         max_loss=max_loss,

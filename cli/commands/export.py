@@ -52,6 +52,11 @@ HELP = (
 @click.option("--dense", is_flag=True, help="Export the fully convolutional network, which takes images of any size.")
 @click.option("--optimize", is_flag=True, help="Rewrite the network for inference: fewer layers, equal outputs.")
 @click.option(
+    "--warm-up",
+    is_flag=True,
+    help="Add warm-up requests to a SavedModel, which TensorFlow Serving calls before it serves.",
+)
+@click.option(
     "--precision",
     type=click.Choice(get_args(api.ExportPrecision)),
     default="float32",
@@ -101,6 +106,7 @@ def command(
     input_size: str | None,
     dense: bool,
     optimize: bool,
+    warm_up: bool,
     precision: api.ExportPrecision,
     calibration: str | None,
     max_loss: float,
@@ -110,9 +116,9 @@ def command(
     seed: int,
     no_verify: bool,
 ) -> None:
-    export = partial(api.export, format=format_, precision=precision)
+    export = partial(api.export, format=format_, precision=precision, warm_up=warm_up)
     if all_:
-        for name, option in (("format_", "--format"), ("precision", "--precision")):
+        for name, option in (("format_", "--format"), ("precision", "--precision"), ("warm_up", "--warm-up")):
             if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
                 raise click.UsageError(f"--all exports every format and precision, so leave out {option}.", ctx)
     done = (api.export_all if all_ else export)(

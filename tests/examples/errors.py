@@ -197,6 +197,7 @@ OTHER: Mapping[str, str] = {
     "lab": "keys of a lab file contradict each other, or name an arm, a test or data that do not exist",
     "lab-data": "a lab needs photos, or takes no images",
     "missing-package": "a package that this needs is not installed",
+    "warm-up": "the export format has no warm-up requests",
     "not-served": "`archspec serve` is given something else than exports, a run directory or a model file",
     "cannot-listen": "`archspec serve` cannot use the address or port",
 }

@@ -67,6 +67,8 @@ class WriteOptions:
     """For int8: float32 (N, *input), what `serving_default` takes."""
     report: Callable[[str], None] = lambda line: None
     """Receives lines of progress."""
+    warm_up: bool = False
+    """Add warm-up requests for TensorFlow Serving."""
 
 
 class ExportFormat(Declared):

@@ -21,6 +21,7 @@ from archspec.runtime.export.network import ExportedNetwork, read_network
 from archspec.runtime.export.variants import at_input_size, dense_form, optimized
 from archspec.runtime.export.verify import Reference, Verification, tolerance_of, verify
 from archspec.runtime.export.version_folder import DESCRIPTION, check_version_folder, new_version
+from archspec.runtime.export.warm_up import check_warm_up
 from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.system.tensorflow_import import (
     import_tensorflow,
@@ -43,6 +44,7 @@ class ExportOptions:
         input_size: side of the images in pixels, or "free"; None for that of the network.
         dense: export the fully convolutional network.
         optimize: rewrite the network for inference.
+        warm_up: add warm-up requests for TensorFlow Serving.
         precision: one of the format's precisions.
         calibration: a data source for int8.
         max_loss: percentage points of top-1 that a lower precision may lose.
@@ -61,6 +63,7 @@ class ExportOptions:
     input_size: int | str | None = None
     dense: bool = False
     optimize: bool = False
+    warm_up: bool = False
     precision: str = "float32"
     calibration: str | None = None
     max_loss: float = 1.0
@@ -85,10 +88,13 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
     Raises:
         ArchspecError: those of `load_model`; `unknown-format`, `missing-package`, `output-exists`, `cannot-write`,
             `no-classifier`, `unknown-layer`, `not-exportable`, `export-differs`, `export-fails`; `precision`,
-            `calibration`, `export-slower`, `export-loses` for lower precisions; with data those of `open_data`.
+            `calibration`, `export-slower`, `export-loses` for lower precisions; `warm-up`; with data those of
+            `open_data`.
     """
     out, writer = Path(out), find_format(options.format)
     check_precision(writer, options.precision)
+    if options.warm_up:
+        check_warm_up(writer)
     check_version_folder(out, writer.name)
     read_metadata(model)  # a missing file is reported before TensorFlow is imported
     need_tensorflow_backend()
@@ -103,7 +109,7 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
         changed, rewrites = optimized(network, takes_pixels=writer.takes_pixels)
     with new_version(out, overwrite=options.overwrite) as (folder, final):
         options.report(f"writing {writer.name}")
-        write = WriteOptions(options.precision, calibration, options.report)
+        write = WriteOptions(options.precision, calibration, options.report, options.warm_up)
         with contextlib.nullcontext() if options.is_plain else native_messages_dropped():  # on kernels of 16 bits
             signatures = writer.write(changed, folder, write)
         description = describe(writer, changed, signatures, precision=options.precision, rewrites=rewrites)

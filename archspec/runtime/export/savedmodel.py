@@ -45,6 +45,7 @@ class SavedModel(ExportFormat):
         import tensorflow as tf
 
         from archspec.runtime.export.variants import at_precision
+        from archspec.runtime.export.warm_up import write_warm_up
         from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
         from archspec.runtime.system.tensorflow_import import warnings_hidden
 
@@ -76,6 +77,8 @@ class SavedModel(ExportFormat):
         except tf.errors.OpError as error:
             raise OSError(str(error.message).splitlines()[0]) from error
         (folder / "assets").mkdir(exist_ok=True)
+        if options.warm_up:
+            write_warm_up(network, signatures, folder)
         names = "".join(f"{name}\n" for name in network.class_names)
         (folder / "assets" / "classes.txt").write_text(names, encoding="utf-8")
         return signatures
