@@ -151,7 +151,8 @@ def command(
     if reports:
         echo(results.render(format_), format_)
         if out is not None:
-            progress_line(f"wrote {out}: evaluation.json, tables, plots, and images.csv with each prediction")
+            sheets = ", and contact sheets of the mistakes" if any(out.rglob("mistakes.png")) else ""
+            progress_line(f"wrote {out}: evaluation.json, tables, plots, images.csv with each prediction{sheets}")
 
 
 def _numbers(text: str) -> list[float]:

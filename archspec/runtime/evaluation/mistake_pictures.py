@@ -118,8 +118,9 @@ class MistakePictures:
                 rows.append(_pair_block(found, pair, parts))
         of = f"{joined(found.models)} on {found.data}, {joined(found.protocols)}{_with_maps(found, network, method)}"
         total = int((predicted != found.labels).sum())
+        which = "all" if total == len(blocks) else f"the {len(blocks)} most confident of"
         sheets = {
-            "mistakes.png": (blocks, f"the {len(blocks)} most confident of {total:,} mistakes of {of}"),
+            "mistakes.png": (blocks, f"{which} {total:,} mistakes of {of}"),
             "confused-classes.png": (rows, f"the least sure images of the most confused classes of {of}"),
         }
         return {name: contact_sheet(parts, visible(text)) for name, (parts, text) in sheets.items() if parts}
@@ -169,17 +170,18 @@ def _with_maps(found: Predictions, network: OpenNetwork, method: ExplainMethod |
 
 def _block(found: Predictions, shown: Shown, image: ExplainedImage) -> Pixels:
     """One image under what the network says and what is true, with its maps."""
-    from archspec.runtime.explain.map_scaling import class_title
     from archspec.runtime.explain.picture import cell, font, panel_cell, rgb_of, short_name, side_by_side, with_heading
 
     row, probabilities = shown[0], found.posteriors[shown[0]]
     predicted, label = int(probabilities.argmax()), int(found.labels[row])
-    cells = [cell(rgb_of(image.pixels), short_name(found.images[row]))]
+    file = found.images[row]
+    cells = [cell(rgb_of(image.pixels), f"image {file}" if file.isdecimal() else short_name(file))]
     cells += [panel_cell(panel, image.pixels) for panel in image.panels]
     body = side_by_side(cells)
-    said = f"prediction: {class_title(found.class_names[predicted], probabilities[predicted])}"
-    true = class_title(found.class_names[label], probabilities[label])
-    truth = "correct" if predicted == label else f"true class: {true}"
+    names = found.class_names
+    said = f"prediction: {visible(names[predicted])} ({100 * probabilities[predicted]:.1f} %)"
+    true = f"true class: {visible(names[label])} ({100 * probabilities[label]:.1f} %)"
+    truth = "correct" if predicted == label else true
     if font().getlength(f"{said}, {truth}") <= body.shape[1]:
         return with_heading(body, f"{said}, {truth}")
     return with_heading(with_heading(body, truth), said)

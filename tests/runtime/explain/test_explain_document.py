@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
+from archspec.cli.commands.evaluate import command as evaluate
 from archspec.cli.commands.explain import METHODS, command
+from archspec.runtime.explain import EXPLAIN_METHODS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "explain.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -26,6 +28,13 @@ def test_every_command_can_be_parsed() -> None:
         methods.add(name)
     assert len(lines) > 12
     assert methods == set(METHODS)
+
+
+def test_the_command_that_draws_mistakes_can_be_parsed() -> None:
+    (line,) = re.findall(r"^archspec evaluate (.+)$", TEXT, re.M)
+    given = copy.copy(evaluate).make_context("evaluate", shlex.split(line)).params
+    assert EXPLAIN_METHODS[given["explain"]].takes == "images"
+    assert given["out"]
 
 
 def test_every_method_with_a_caveat_is_named_in_it() -> None:

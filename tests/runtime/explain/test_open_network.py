@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from archspec.runtime.explain.explainer import find_method
 from archspec.runtime.explain.feature_vectors import vector_layer
+from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.models.metadata import Metadata
 from tests.refusal import refused
 from tests.runtime.explain.nets import finite_differences, images, opened, small_net
@@ -101,3 +103,15 @@ def test_features_and_numbers_are_not_taken_for_classes() -> None:
         assert network.last_spatial.path == "last"  # `features` works
         assert vector_layer(network, None).call == network.graph.outputs[0][0]  # and `embedding`
         assert refused(lambda network=network: network.targets(("top-1",))).code == "no-classifier"  # type: ignore[misc]
+
+
+def test_functions_are_compiled_once_for_any_chosen_classes() -> None:
+    network = opened(small_net())
+    gradcam = {name: find_method("gradcam", {"classes": list(name)}) for name in (("red", "blue"), ("blue", "green"))}
+    given = images()
+    batch = ImageBatch(("a", "b"), (None, None), np.zeros(given.shape, np.uint8), given)
+    found = {name: method.explain_batch(network, batch) for name, method in gradcam.items()}
+    assert [panel.numbers["class"] for panel in found["blue", "green"][0].panels] == ["blue", "green"]
+    np.testing.assert_allclose(found["red", "blue"][1].panels[1].values, found["blue", "green"][1].panels[0].values)
+    (function,) = network._functions.values()
+    assert function.experimental_get_tracing_count() == 1
