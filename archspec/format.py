@@ -81,6 +81,11 @@ def fitted(width: int | None) -> Iterator[None]:
         _width = before
 
 
+def fitted_width() -> int | None:
+    """The width of `fitted`; None for no bound."""
+    return _width
+
+
 def wrapped(text: str) -> str:
     """The text with long lines broken at spaces to the width of `fitted`; the rest of a line is indented."""
     if _width is None:

@@ -172,9 +172,13 @@ def system_error(error: Exception) -> Diagnostic | None:
 
 def is_interrupt(error: BaseException | None) -> bool:
     """Whether an error was caused by Ctrl-C, as in the body of a class, which wraps every exception."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    seen: set[int] = set()  # a chain may be a circle
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False
 
 
 REPORT = "this is a bug in archspec; run it again with ARCHSPEC_DEBUG=1 and report the traceback"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import click
@@ -30,6 +32,28 @@ class SentenceGroup(click.Group):
     def summaries(self, ctx: click.Context) -> Mapping[str, str]:
         """The first sentence of each command."""
         return {name: command.get_short_help_str(limit=1000) for name, command in self.commands.items()}
+
+
+class FittedFormatter(click.HelpFormatter):
+    """Breaks the long lines of preformatted paragraphs too, below the column where their text begins."""
+
+    def getvalue(self) -> str:
+        lines = super().getvalue().split("\n")
+        return "\n".join(part for line in lines for part in _hanging(line, self.width))
+
+
+def _hanging(line: str, width: int) -> list[str]:
+    """A line of two columns, such as a term and its meaning, broken so that its rest is below the second column."""
+    start = re.match(r"\s*(?:\S+(?: \S+)*\s{2,})?", line)
+    column = start.end() if start and start.end() <= width // 2 else len(line) - len(line.lstrip()) + 2
+    if len(line) <= width:
+        return [line]
+    return textwrap.wrap(
+        line, width, subsequent_indent=" " * column, break_long_words=False, break_on_hyphens=False
+    ) or [line]
+
+
+click.Context.formatter_class = FittedFormatter
 
 
 class DataCommand(click.Command):

@@ -73,7 +73,8 @@ def _published(networks: Sequence[api.Network], format_: str) -> None:
     if not by_source:
         echo("none of these networks has published error rates in its spec")
         return
-    click.secho(f"{'':32}{'top-1':>7} {'top-5':>7}  error in percent, as published, not measured here", bold=True)
+    echo("error rates in percent, as published, not measured here")
+    click.secho(f"{'':32}{'top-1':>7} {'top-5':>7}", bold=True)
     for (source, data, protocol), lines in by_source.items():
         echo(f"{source} ({data}, {protocol})")
         for line in lines:

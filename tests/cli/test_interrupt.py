@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from archspec.cli.main import is_interrupt
+
 START = """
 import os, sys
 import archspec.__main__
@@ -48,3 +50,11 @@ def test_an_early_interrupt_is_silent(
     else:
         assert process.returncode == 130
         assert err.strip() in ("", "interrupted")
+
+
+def test_errors_that_refer_to_each_other_end_the_search_for_an_interrupt() -> None:
+    one, other = OSError("one"), ValueError("other")
+    one.__context__, other.__context__ = other, one
+    assert not is_interrupt(one)
+    other.__context__ = KeyboardInterrupt()
+    assert is_interrupt(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,10 @@ COMMANDS = {
     "from-keras": ("from-keras", "MODEL", "-o", "OUT.yaml"),
     "convolutionalize": ("convolutionalize", "SPEC", "-o", "OUT.yaml"),
     "convolutionalize model": ("convolutionalize", "MODEL", "-o", "OUT.keras"),
+    "draw": ("draw", "SPEC", "-o", "OUT.svg"),
+    "draw --style table": ("draw", "vgg", "--style", "table", "-o", "OUT.md"),
+    "compare": ("compare", "SPEC", "lenet:5", "-o", "OUT"),
+    "explain": ("explain", "gradcam", "MODEL", "IMAGE", "-o", "OUT"),
     "data preview": ("data", "preview", "SPEC", "--data", "digits", "-o", "OUT.png"),
     "export": ("export", "MODEL", "-o", "OUT"),
     "train": ("train", "SPEC", "--data", "digits", "-o", "OUT"),
@@ -34,11 +39,11 @@ COMMANDS = {
     "evaluate --save-predictions": ("evaluate", "MODEL", "--data", "digits", "--save-predictions", "OUT.npz"),
 }
 REPLACES = {"schema"}
-"""Commands that replace a file unasked: it is generated."""
+"""Commands that replace a file of their own unasked: it is generated."""
 ADDS_A_VERSION = {"export"}
 """Commands whose second output is a further folder beside the first."""
-MAKES_FOLDERS = {"export", "train", "evaluate", "evaluate --save-predictions"}
-SMALL = {"from-keras", "convolutionalize", "data preview", "predict"}
+MAKES_FOLDERS = {"compare", "explain", "export", "train", "evaluate", "evaluate --save-predictions"}
+SMALL = {"draw", "draw --style table", "from-keras", "convolutionalize", "data preview", "predict"}
 """Commands whose output fits on the small disk."""
 
 
@@ -127,6 +132,17 @@ def test_a_full_disk_leaves_nothing_behind(run: Run, command: str, inputs: dict[
         assert list(small_disk.rglob("*")) == []
 
 
+def test_a_disk_without_a_free_byte_is_named_by_train(run: Run, inputs: dict[str, str], small_disk: Path) -> None:
+    """Not even the name of the process fits into the file of the lock."""
+    with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+    done = run(*arguments("train", inputs, small_disk))
+    assert done.status == 1
+    assert "error[cannot-write]: cannot write" in done.err, done.err
+    assert "no space left on device" in done.err
+
+
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each not in REPLACES | ADDS_A_VERSION])
 def test_an_output_that_exists_is_replaced_only_on_request(
     run: Run, command: str, inputs: dict[str, str], tmp_path: Path
@@ -146,7 +162,17 @@ def test_an_output_that_exists_is_replaced_only_on_request(
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
-@pytest.mark.parametrize("command", ["export", "train", "evaluate"])
+def test_a_schema_replaces_schemas_only(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    file.write_text("precious")
+    assert "error[output-exists]" in run("schema", "-o", str(file)).err
+    assert file.read_text() == "precious"
+    for more in (("--overwrite",), ()):
+        assert run("schema", "-o", str(file), *more).status == 0
+        assert "archspec spec" in file.read_text()
+
+
+@pytest.mark.parametrize("command", ["compare", "explain", "export", "train", "evaluate"])
 def test_overwriting_never_removes_a_folder_of_something_else(
     run: Run, command: str, inputs: dict[str, str], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from archspec.cli.main import COMMANDS as COMMAND_NAMES
 from archspec.format import Table, fitted, wrapped
 from tests.cli.conftest import Run
 from tests.cli.test_outputs import inputs as inputs
@@ -21,6 +22,11 @@ COMMANDS = [
     ("diff", "vgg:A", "vgg:E"),
     ("diff", "resnet:50", "resnet:152"),
     ("list",),
+    ("list", "--published"),
+    ("compare", "vgg", "resnet:18"),
+    ("draw", "vgg", "--style", "table"),
+    ("draw", "googlenet", "--style", "table"),
+    ("schema", "-o", "OUT.json"),
     ("check", "vgg"),
     ("data", "check", "digits"),
     ("evaluate", "MODEL", "--data", "digits"),
@@ -42,6 +48,20 @@ def test_sixty_columns_are_enough(
     done = run(*words)
     assert done.status == 0, done.err
     assert [line for line in done.out.split("\n") if len(line) > 60] == []
+
+
+@pytest.mark.parametrize("command", sorted(COMMAND_NAMES))
+def test_the_help_of_every_command_fits(command: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    done = run(command, "--help")
+    assert done.status == 0
+    assert [line for line in done.out.split("\n") if len(line) > 60 and " " in line.strip()] == []
+
+
+def test_a_table_of_a_paper_names_the_columns_that_it_leaves_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "not shown" not in run("draw", "vgg", "--style", "table").out
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "not shown in this width: C, D, E\n" in run("draw", "vgg", "--style", "table").out
 
 
 def test_a_summary_names_what_it_leaves_out_and_explains_its_inputs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

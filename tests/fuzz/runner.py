@@ -33,7 +33,8 @@ REFERENCE = 0.05
 """CPU seconds of `calibration` on the reference machine, where `python -c pass` takes 0.02 s."""
 FACTOR = 2
 """Time and memory of a case that needs TensorFlow, relative to those of a good file."""
-SLACK_SECONDS, SLACK_BYTES = 0.5, 64 * 10**6
+LEAST_SECONDS, LEAST_BYTES = 0.05, 8 * 10**6
+"""What a good file counts as taking at least: the resolution of both measurements."""
 BATCH = 500
 SILENCE = 300.0
 """Wall-clock seconds after which a child counts as hanging."""
@@ -192,7 +193,7 @@ def _limits(family: Family, folder: Path) -> tuple[float, int]:
     _bound_memory(2 * 10**9)
     taken = [_measured(family, contents, folder) for _ in range(2)]
     seconds, memory = (max(column) for column in zip(*((each[0], each[1]) for each in taken), strict=True))
-    return FACTOR * seconds + SLACK_SECONDS, int(FACTOR * memory + SLACK_BYTES)
+    return FACTOR * max(seconds, LEAST_SECONDS), FACTOR * max(memory, LEAST_BYTES)
 
 
 def _bound_memory(size: int) -> None:

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
+from archspec.diagnostics import listed
 from archspec.drawings.table.model import Cell, Line, PaperTable, Part
+from archspec.format import fitted_width, wrapped
 
 GAP = 2
 """Spaces between the columns of the text."""
 
 
 def as_text(table: PaperTable) -> str:
-    """Aligned columns for the terminal, one line for each line of a cell."""
+    """Aligned columns, one line for each line of a cell; within `fitted`, without the last columns that do not fit."""
     placed = [(y, x, cell, _text_lines(cell)) for y, x, cell in table.placed()]
     widths = [0] * table.width
     for _, x, cell, texts in sorted(placed, key=lambda each: each[2].columns):
         have = sum(widths[x : x + cell.columns]) + GAP * (cell.columns - 1)
         widths[x + cell.columns - 1] += max(0, max(map(len, texts), default=0) - have)
+    shown, limit = table.width, fitted_width()
+    while limit is not None and shown > 1 and sum(widths[:shown]) + GAP * (shown - 1) > limit:
+        shown -= 1
+    headings = {x: texts[0] for _, x, cell, texts in reversed(placed) if cell.columns == 1 and texts}
+    left_out = [headings.get(x, f"column {x + 1}") for x in range(shown, table.width)]
+    placed = [each for each in placed if each[1] < shown]
     tall = [max((len(texts) for row, _, _, texts in placed if row == y), default=0) for y in range(len(table.rows))]
     lines: list[str] = []
     for y in range(len(table.rows)):
@@ -26,10 +34,11 @@ def as_text(table: PaperTable) -> str:
             line = ""
             for x, _, texts in starts:
                 line = line.ljust(sum(widths[:x]) + GAP * x) + (texts[i] if i < len(texts) else "")
-            lines.append(line.rstrip())
+            lines.append(line.rstrip() if limit is None else line[:limit].rstrip())
         if y + 1 == len(table.rows) or max(tall[y : y + 2]) > 1:
             lines.append("")
-    return "\n".join([*lines, *table.notes])
+    narrow = [f"not shown in this width: {listed(left_out)}"] if left_out else []
+    return "\n".join([*lines, *map(wrapped, [*narrow, *table.notes])])
 
 
 def _text_lines(cell: Cell) -> list[str]:

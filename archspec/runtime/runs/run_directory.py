@@ -184,9 +184,8 @@ def _take(file: IO[str], run: Path) -> None:
     except OSError:  # a file system without locks
         return
     with contextlib.suppress(OSError):  # the name is optional, on a full disk
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+        os.ftruncate(file.fileno(), 0)  # without the buffer of `file`, which closing would write again
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from archspec.diagnostics import listed, terminal_text
-from archspec.format import duration
+from archspec.format import duration, wrapped
 from archspec.runtime.models.metrics import MetricSums
 from archspec.runtime.system.signals import ResilientStream
 from archspec.wording import worded
@@ -64,7 +64,7 @@ class TrainingProgress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self.console.print(terminal_text(worded(text)), markup=False)
+        self.console.print(wrapped(terminal_text(worded(text))), markup=False)
         self._printed = time.monotonic()
 
     def start(self, epochs: int, steps_per_epoch: int, *, top5: bool = True, figures: Figures | None = None) -> None:
