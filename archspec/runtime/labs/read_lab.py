@@ -87,7 +87,7 @@ def check_arms(lab: Lab, source: Source, load: Callable[..., Any]) -> None:
         arm = lab.arms[name]
         for scale, span in scales.items():
             given = {**lab.set, **arm.set, **{word: values[0] for word, values in arm.grid.items()}}
-            settings = given | lab.scaled(scale).set
+            settings = {**given, **lab.scaled(scale).set}
             with collected(found, span if scale else key.span):
                 if arm.network in own:
                     params, of_sections = overrides.split(settings)
