@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,10 +153,20 @@ def predictions(
     predict = predictor.of_crops
     found = {}
     with warnings_hidden():  # of a function that is traced again for each network of a lab
-        for name, x in images.items():
+        for name, given in images.items():
+            x = central(given, predictor.input_shape)
             batches = (x[start : start + batch_size].astype(np.float32) for start in range(0, len(x), batch_size))
             found[name] = np.concatenate([np.asarray(predict(batch)) for batch in batches])
     return found
+
+
+def central(x: npt.NDArray[Any], input_shape: Sequence[int | None]) -> npt.NDArray[Any]:
+    """The middle of images (N, H, W, C) that are larger than the input of a network."""
+    if x.ndim != 4 or len(input_shape) != 3:
+        return x
+    high, wide = (own if side is None else min(side, own) for side, own in zip(input_shape, x.shape[1:3], strict=False))
+    top, left = (x.shape[1] - high) // 2, (x.shape[2] - wide) // 2
+    return x[:, top : top + high, left : left + wide]
 
 
 def thinned_predictions(model: Path, x: npt.NDArray[Any], networks: int) -> npt.NDArray[np.float32]:
@@ -172,6 +182,7 @@ def thinned_predictions(model: Path, x: npt.NDArray[Any], networks: int) -> npt.
     tf = import_tensorflow()
     keras.utils.set_random_seed(0)
     predictor = Predictor.open(model, tf.distribute.get_strategy())
+    x = central(x, predictor.input_shape)
     inputs = preprocess_values(tf, tf.constant(x, tf.float32), predictor.input_shape, predictor.metadata.preprocess)
     total = np.zeros((len(x), predictor.classes), np.float64)
     for _ in range(networks):

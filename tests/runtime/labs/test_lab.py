@@ -13,6 +13,7 @@ from PIL import Image
 import archspec
 from archspec import ArchspecError
 from archspec.runtime.labs.arms import shifted
+from archspec.runtime.labs.context import central
 from archspec.runtime.labs.progress import LabProgress
 from tests.runtime.labs.test_read_lab import GOOD
 
@@ -115,6 +116,13 @@ def test_a_shift_moves_the_picture_and_keeps_its_border() -> None:
     assert len(inside) == 8
     assert (0, 0) not in inside
     assert shifted(x, 0) is x
+
+
+def test_larger_images_are_cropped_to_their_middle() -> None:
+    x = np.arange(2 * 6 * 7 * 1).reshape(2, 6, 7, 1)
+    assert np.array_equal(central(x, (4, 4, 1)), x[:, 1:5, 1:5])
+    assert central(x, (None, None, 1)).shape == x.shape
+    assert central(x[:, 0], (7, 1)).shape == (2, 7, 1)
 
 
 def test_photos_are_asked_for(tmp_path: Path) -> None:

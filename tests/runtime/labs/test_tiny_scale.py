@@ -20,7 +20,7 @@ from archspec.runtime.labs.run_lab import PACKAGES
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise of 32 x 32 pixels in ten classes, each with its own color."""
+    """Noise of 32 x 32 pixels in the ten classes of CIFAR-10, each with its own color."""
     path = tmp_path_factory.mktemp("photos") / "photos.npz"
     rng = np.random.default_rng(0)
     arrays = {}
@@ -29,7 +29,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         color = np.random.default_rng(1).integers(0, 200, (10, 1, 1, 3))[labels]
         arrays[f"x_{part}"] = (color + rng.integers(0, 56, (count, 32, 32, 3))).astype(np.uint8)
         arrays[f"y_{part}"] = labels
-    np.savez(path, **arrays)
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    np.savez(path, class_names=np.array(names), **arrays)
     return path
 
 
