@@ -145,6 +145,16 @@ function drawMatrix() {
   drawLabels(pen, colors, { margin, named, cell, count, side, at });
 }
 
+/** Draws before the next frame, once however often the pointer has moved. */
+function drawSoon() {
+  if (matrix.waiting) return;
+  matrix.waiting = true;
+  requestAnimationFrame(() => {
+    matrix.waiting = false;
+    drawMatrix();
+  });
+}
+
 /** A text shortened to a width in CSS pixels. */
 function shortened(pen, text, width) {
   if (pen.measureText(text).width <= width) return text;
@@ -211,7 +221,7 @@ function tellCell(place) {
     const few = !found && matrix.least > 1 ? `fewer than ${matrix.least}` : count;
     field.textContent = `${matrix.names[row]}: ${few} of ${total} images${share} ${what}`;
   }
-  drawMatrix();
+  drawSoon();
 }
 
 /** Zooms, with the middle of the matrix, or a point of the window, fixed. */
@@ -236,7 +246,7 @@ const zooms = { in: () => zoomMatrix(1.6), out: () => zoomMatrix(1 / 1.6), fit: 
 function moveMatrix(columns, rows) {
   matrix.x += columns;
   matrix.y += rows;
-  drawMatrix();
+  drawSoon();
 }
 
 function listenToMatrix() {
