@@ -18,6 +18,14 @@ Labels = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
+class LabelledArrays:
+    """Images (N, H, W, C), standardized, and their labels (N,)."""
+
+    x: Array
+    y: Labels
+
+
+@dataclass(frozen=True)
 class SgdSettings:
     """Plain SGD with momentum and L2 weight decay: v = momentum v + gradient + decay w; w = w - learning_rate v."""
 
@@ -96,6 +104,12 @@ class MemoryTrainer:
         """Probabilities (N, classes)."""
         parts = [self._forward(x[start : start + 500]).numpy() for start in range(0, len(x), 500)]
         return np.concatenate(parts)
+
+
+def standardized(x: npt.NDArray[Any], y: Labels) -> LabelledArrays:
+    """Images with a mean of 0 and a deviation of 1 over all pixels."""
+    values = x.astype(np.float32)
+    return LabelledArrays((values - values.mean()) / values.std(), y)
 
 
 def cross_entropy(tf: Any, probabilities: Any, y: Any) -> Any:

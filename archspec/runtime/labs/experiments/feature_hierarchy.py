@@ -120,7 +120,7 @@ def top_patches(run: Path, data: str) -> dict[str, Any]:
     """`LAYER-CHANNEL-patches` and `-projections`: tiles (n, h, w, C) of the most varied channels of each layer."""
     from archspec.runtime.explain.explainer import explain, find_method
 
-    found = {}
+    found: dict[str, Any] = {}
     for layer in LAYERS:
         method = find_method("top-patches", {"layer": layer, "count": CHANNELS})
         arrays = explain(run / "last.keras", (), method=method, data=data).findings.arrays
@@ -151,7 +151,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
 
     runs, found = [], []
     for seed in context.seeds:
-        settings = {"filters": int(options["filters"]), "classes": classes, "epochs": int(options["epochs"])}
+        settings: dict[str, Any] = {"filters": options["filters"], "classes": classes, "epochs": options["epochs"]}
         runs.append(context.train(str(spec), name="five-layers", seed=seed, **settings))
         context.note(f"purity and invariance of {len(LAYERS)} layers, seed {seed}")
         found.append(context.finished(f"layers-{seed}", lambda: measure(runs[-1])))

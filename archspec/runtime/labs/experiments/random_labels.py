@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.labs.memory_training import MemoryTrainer, SgdSettings
+from archspec.runtime.labs.memory_training import LabelledArrays, MemoryTrainer, SgdSettings, standardized
 
 if TYPE_CHECKING:
     from archspec.runtime.labs.context import LabContext
@@ -37,14 +37,6 @@ train: {init: {conv: he_normal, fc: he_normal}}
 """
 SLOWER = 10
 """Times as many epochs as true labels that random ones may take at most: "a small constant factor" (section 2.2)."""
-
-
-@dataclass(frozen=True)
-class LabelledArrays:
-    """Images (N, H, W, C), standardized, and their labels (N,)."""
-
-    x: Array
-    y: Labels
 
 
 @dataclass(frozen=True)
@@ -234,12 +226,6 @@ def summary(seeds: Sequence[Mapping[str, Array]]) -> FittingResult:
         test=100 * float(np.mean([each["test"].mean() for each in seeds])),
         bits=float(np.mean([each["bits"] for each in seeds])),
     )
-
-
-def standardized(x: npt.NDArray[Any], y: Labels) -> LabelledArrays:
-    """Images with a mean of 0 and a deviation of 1 over all pixels."""
-    values = x.astype(np.float32)
-    return LabelledArrays((values - values.mean()) / values.std(), y)
 
 
 def enlarged_digits(split: str, count: int) -> LabelledArrays:

@@ -170,7 +170,8 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     saturates = min(saturated["sigmoid"], saturated["tanh"]) >= 100 * SHARE
     pictures = (
         draw(context.out / "saturation.png", lab.claim, curves),
-        draw_histograms(context.out / "saturation-histograms.png", curves),
+        draw_histograms(context.out / "saturation-epochs.png", curves, "epoch"),
+        draw_histograms(context.out / "saturation-layers.png", curves, "layer"),
     )
     return LabResult(
         columns=(
@@ -221,11 +222,19 @@ def draw(path: Path, title: str, curves: Mapping[str, Mapping[str, Array]]) -> P
     return path
 
 
-def draw_histograms(path: Path, curves: Mapping[str, Mapping[str, Array]]) -> Path:
-    """Histograms by epoch: outputs of the last layer, and gradients of the first layer, of all seeds."""
+def draw_histograms(path: Path, curves: Mapping[str, Mapping[str, Array]], of: str) -> Path:
+    """Histograms of the outputs and of the gradients, of all seeds.
+
+    Args:
+        of: "epoch": the outputs of the last layer and the gradients of the first one, by epoch; "layer": both after the
+            last epoch, by layer.
+    """
     from archspec.runtime.labs.figure_style import figure
 
-    title = "Outputs of the last layer (above), gradients of the first (below)"
+    title = {
+        "epoch": "Outputs of the last layer (above), gradients of the first (below)",
+        "layer": "Outputs (above) and gradients (below) after the last epoch",
+    }[of]
     with figure(path, title, rows=2, columns=len(curves)) as panels:
         for column, (activation, each) in enumerate(curves.items()):
             for row, (name, layer, extent, label) in enumerate(
@@ -234,13 +243,13 @@ def draw_histograms(path: Path, curves: Mapping[str, Mapping[str, Array]]) -> Pa
                     ("gradients", 0, DECADES, "gradient, power of ten"),
                 )
             ):
-                axes, counts = panels[row, column], each[name].mean(axis=0)[:, layer]
-                shown = counts / np.maximum(counts.max(axis=1, keepdims=True), 1e-9)  # each epoch by its highest bar
-                axes.imshow(
-                    shown, aspect="auto", origin="lower", cmap="Blues", extent=(*extent, -0.5, len(shown) - 0.5)
-                )
+                axes, mean = panels[row, column], each[name].mean(axis=0)  # (epochs, layers, bins)
+                counts, first = (mean[:, layer], 0) if of == "epoch" else (mean[-1], 1)
+                shown = counts / np.maximum(counts.max(axis=1, keepdims=True), 1e-9)  # each row by its highest bar
+                ends = (first - 0.5, first + len(shown) - 0.5)
+                axes.imshow(shown, aspect="auto", origin="lower", cmap="Blues", extent=(*extent, *ends))
                 axes.grid(False)
                 axes.set_xlabel(label)
-                axes.set_ylabel("epoch" if column == 0 else "")
+                axes.set_ylabel(of if column == 0 else "")
             panels[0, column].set_title(NAMES.get(activation, activation), fontweight="bold", fontsize=16)
     return path
