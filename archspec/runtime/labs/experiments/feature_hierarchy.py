@@ -120,6 +120,9 @@ def top_patches(run: Path, data: str) -> dict[str, Any]:
     """`LAYER-CHANNEL-patches` and `-projections`: tiles (n, h, w, C) of the most varied channels of each layer."""
     from archspec.runtime.explain.explainer import explain, find_method
 
+    import logging
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each call of `explain` compiles anew: no mistake
     found: dict[str, Any] = {}
     for layer in LAYERS:
         method = find_method("top-patches", {"layer": layer, "count": CHANNELS})
@@ -202,7 +205,8 @@ def draw(path: Path, title: str, pure: Sequence[float], chance: float, moved: Ar
         left, right = panels.flat
         left.bar(range(len(pure)), pure, color=COLORS[2], width=0.6)
         left.axhline(chance, color="black", lw=1.5, ls=":")
-        left.text(-0.4, chance + 1, "chance", fontsize=13)
+        left.text(len(pure) - 0.5, chance + 1, "chance", fontsize=13)
+        left.set_xlim(-0.6, len(pure) + 0.3)
         for place, each in enumerate(pure):
             left.text(place, each + 1, f"{each:.0f} %", ha="center", color=COLORS[2], fontweight="bold")
         left.set_xticks(range(len(pure)), LAYERS, fontsize=13)
