@@ -177,14 +177,16 @@ def draw(path: Path, title: str, costs: Sequence[NetworkCost]) -> Path:
     kinds = list(dict.fromkeys(each.name.partition("-")[0] for each in costs))
     with figure(path, title, xlabel="operations of an image (million MACs)", columns=2) as panels:
         left, right = panels.flat
-        for each in costs:
+        for number, each in enumerate(sorted(costs, key=lambda each: each.seconds)):
             color = COLORS[kinds.index(each.name.partition("-")[0]) % len(COLORS)]
-            macs = each.macs / 1e6
+            macs, time = each.macs / 1e6, 1e3 * each.seconds
             left.scatter(macs, each.accuracy, s=each.params / 400, color=color, alpha=0.45, linewidths=0)
-            right.plot(macs, 1e3 * each.seconds, "o", color=color)
-            for axes, value in ((left, each.accuracy), (right, 1e3 * each.seconds)):
+            right.plot(macs, time, "o", color=color)
+            # above to the right and below to the left in turns: names of networks that are alike do not overlap
+            side, ha = ((4, 6), "left") if number % 2 == 0 else ((-4, -14), "right")
+            for axes, value, offset, align in ((left, each.accuracy, (4, 6), "left"), (right, time, side, ha)):
                 axes.annotate(
-                    each.name, (macs, value), xytext=(4, 6), textcoords="offset points", fontsize=12, color=color
+                    each.name, (macs, value), offset, textcoords="offset points", ha=align, fontsize=12, color=color
                 )
         left.set(xscale="log", ylabel="test accuracy (%)")
         left.set_title("area: parameters", loc="left", fontsize=16)

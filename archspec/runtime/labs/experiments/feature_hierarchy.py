@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,8 +120,6 @@ def distances(network: OpenNetwork, x: npt.NDArray[Any], steps: int) -> dict[str
 def top_patches(run: Path, data: str) -> dict[str, Any]:
     """`LAYER-CHANNEL-patches` and `-projections`: tiles (n, h, w, C) of the most varied channels of each layer."""
     from archspec.runtime.explain.explainer import explain, find_method
-
-    import logging
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each call of `explain` compiles anew: no mistake
     found: dict[str, Any] = {}
