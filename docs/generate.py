@@ -181,18 +181,20 @@ def protocols() -> str:
 
 
 def labs() -> str:
-    """The last section of docs/labs.md."""
+    """The section of docs/labs.md on the keys of a lab."""
     mark = "## The keys of a lab\n"
-    text = (DOCS / "labs.md").read_text(encoding="utf-8").partition(mark)[0] + mark
+    before, _, after = (DOCS / "labs.md").read_text(encoding="utf-8").partition(mark)
+    _, heading, rest = after.partition("\n## ")
+    text = before + mark
     parts = {"": Lab, "images": LabImages, "arms": LabArm, "tests": LabTest, "compare": LabComparison}
     for name, each in (parts | {"figure": LabFigure, "scales": LabScale}).items():
-        heading = f"\n### `{name}:`\n" if name else ""
+        title = f"\n### `{name}:`\n" if name else ""
         rows = []
         for key in arguments(each):
             default = "required" if key.required else _plain_default(key.default)
             rows.append(f"| `{key.name}` | {key.doc}{_choices(key.schema)} | {default} |")
-        text += "\n".join([heading, "| key | meaning | default |", "|---|---|---|", *rows]) + "\n"
-    return text
+        text += "\n".join([title, "| key | meaning | default |", "|---|---|---|", *rows]) + "\n"
+    return text + heading + rest
 
 
 def _choices(schema: Mapping[str, Any]) -> str:
