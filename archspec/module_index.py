@@ -69,6 +69,7 @@ MODULES = {
         "relu6": "archspec.ops.activation",
         "rescale": "archspec.ops.scale",
         "reshape": "archspec.ops.shape",
+        "resizing": "archspec.ops.resizing",
         "rsqrt": "archspec.ops.pointwise",
         "same_pad": "archspec.ops.resize",
         "select_channels": "archspec.ops.channels",

@@ -4,6 +4,7 @@ archspec/module_index.py  from the classes in the packages of operators, transfo
 docs/operators.md  from the operators, transforms, optimizers and schedules
 docs/commands.md   from the command line
 docs/api.md        from the signatures and docstrings of the public API
+docs/keras.md      its table of layers, from the operators that read them
 docs/protocols.md  its table, from the protocols
 docs/labs.md       its keys of a lab, from the declarations
 docs/gallery/      the pictures of docs/gallery.md, by the commands in it
@@ -47,6 +48,7 @@ from archspec.protocols.base import passes
 from archspec.runtime.data.sources.source import DATA_SOURCES
 from archspec.runtime.explain import EXPLAIN_METHODS
 from archspec.runtime.export import EXPORT_FORMATS
+from archspec.runtime.from_keras.coverage import rows as layer_rows
 from archspec.runtime.labs.lab import Lab, LabArm, LabComparison, LabFigure, LabImages, LabScale, LabTest
 from archspec.targets import TARGETS
 from archspec.transforms import TRANSFORMS
@@ -178,6 +180,13 @@ def protocols() -> str:
         count = passes(protocol().plan((224, 224, 3), 256))
         rows.append(f"| `{name}` | {_doc(protocol).splitlines()[0]} | {count} | {protocol.paper} |")
     return _with_table("protocols", rows)
+
+
+def keras_layers() -> str:
+    """docs/keras.md with its table of the layers of Keras brought up to date."""
+    load_all_plugins()
+    found = [f"| `{layer}` | {text} |" for layer, text in layer_rows()]
+    return _with_table("keras", ["| layer or function of Keras | in a spec |", "|---|---|", *found])
 
 
 def labs() -> str:
@@ -424,6 +433,7 @@ DOCUMENTS = {
     "commands.md": commands,
     "data.md": data,
     "labs.md": labs,
+    "keras.md": keras_layers,
     "protocols.md": protocols,
     "../README.md": readme,
     **dict(pictures()),

@@ -9,8 +9,8 @@ from archspec.ops.base import EVERYTHING, Functional, OpError, Shape, View, Weig
 
 WINDOW: Schema = {"type": ["integer", "null"], "minimum": 1}
 SHIFT: Schema = {"type": "integer", "minimum": 0}
-MASKED = -100.0
-"""What is added to the scores of positions that do not see each other, as in the authors' code."""
+MASKED = -1e9
+"""What is added to the scores of positions that do not see each other; -100 in the authors' code."""
 
 
 @declared
@@ -29,7 +29,7 @@ class WindowAttention(Functional):
     kind = "dense"
     examples = (
         ({"num_heads": 2, "window": 3, "shift": 1}, [(6, 9, 4)]),
-        ({"num_heads": 3, "window": 2, "use_bias": False}, [(4, 6, 6)]),
+        ({"num_heads": 3, "window": 2, "use_bias": False}, [(4, 6, 9)]),
         ({"num_heads": 2}, [(3, 5, 4)]),
     )
 

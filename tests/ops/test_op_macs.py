@@ -69,4 +69,14 @@ def test_attention_counts_its_projections_and_its_two_products() -> None:
 def test_only_convolutions_dense_layers_and_attention_count() -> None:
     """He et al. 2016, Table 1, counts the first two."""
     counted = {op.name for op in OPS.values() for given, inputs in op.examples if op.make(given).macs(*inputs) != 0}
-    assert counted == {"conv", "conv_transpose", "depthwise_conv", "separable_conv", "dense", "attention"}
+    attention = {"attention", "window_attention"}
+    assert counted == {"conv", "conv_transpose", "depthwise_conv", "separable_conv", "dense", *attention}
+
+
+def test_windows_of_attention_count_the_positions_inside() -> None:
+    """Liu et al. 2021, equation 2: 4 h w C^2 + 2 M^2 h w C for windows of M x M."""
+    windows = OPS["window_attention"].make({"num_heads": 2, "window": 3})
+    assert windows.macs((6, 9, 4)) == 4 * 6 * 9 * 4**2 + 2 * 3**2 * 6 * 9 * 4
+    cross = OPS["attention"].make({"num_heads": 2, "key_dim": 3})
+    projections = 5 * 8 * 6 + 2 * 7 * 4 * 6 + 5 * 6 * 8
+    assert cross.macs((5, 8), (7, 4)) == projections + 2 * 5 * 7 * 6

@@ -119,8 +119,8 @@ class Structure:
         chain: list[tuple[int, list[set[int]]]] = []
         node = target
         while node not in self.done:
-            inputs = self.graph.nodes[node].inputs
-            branches = [self._private(source, node) for source in inputs] if len(inputs) > 1 else []
+            inputs, many = self.graph.nodes[node].inputs, self.graph.nodes[node].op.many
+            branches = [self._private(source, node) if many else set() for source in inputs] if len(inputs) > 1 else []
             chain.append((node, branches))
             node = max(self._entries(node, branches))
         for node, branches in reversed(chain):

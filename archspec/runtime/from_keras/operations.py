@@ -236,6 +236,22 @@ def nothing(reading: Reading) -> int:
     return index
 
 
+def center_crop(reading: Reading) -> int:
+    """The middle of a map of known size, as rows and columns that are removed on each side."""
+    *sizes, _ = reading.nodes[reading.inputs[0]].shape
+    kept = (reading.layer.height, reading.layer.width)
+    if len(sizes) != 2 or None in sizes or any((size or 0) < side for size, side in zip(sizes, kept, strict=True)):
+        raise OpError("its input is smaller, or of unknown size", help="use `keras.layers.Resizing`")
+    before = [((size or 0) - side) // 2 for size, side in zip(sizes, kept, strict=True)]
+    sides = [(first, (size or 0) - side - first) for first, size, side in zip(before, sizes, kept, strict=True)]
+    return reading.add("crop", cropping=sides) if any(map(any, sides)) else reading.inputs[0]
+
+
+def adaptive_pooling(reading: Reading) -> int:
+    """`AdaptiveAveragePooling1D` and `2D`."""
+    return reading.add("adaptive_avgpool", output_size=list(reading.layer.output_size))
+
+
 AUGMENTATION = (
     *("AugMix", "CutMix", "MixUp", "RandAugment", "Solarization", "MaxNumBoundingBoxes", "RandomBrightness"),
     *("RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform"),
@@ -256,6 +272,8 @@ READERS: dict[str, Callable[[Reading], int | None]] = {
     "Power": power,
     "Pad": pad,
     "CustomScaleLayer": scaled_sum,
+    "CenterCrop": center_crop,
+    **dict.fromkeys(("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D"), adaptive_pooling),
     "Cast": cast,
     "GetItem": get_item,
     "Flip": flip,

@@ -1,0 +1,62 @@
+"""Which operator each layer of Keras becomes, or why a spec cannot have it: the table of docs/keras.md."""
+
+from __future__ import annotations
+
+from archspec.ops import OPS
+from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
+
+_RECURRENT = "not possible: specs have no loops over a sequence"
+_CATEGORIES = "not possible: a layer of words, numbers of categories or masks; the inputs of a spec are numbers"
+_CODE = "not possible: it contains code, which a spec cannot"
+_IMAGES = "no operator: it changes images at inference too"
+_NONE = "no operator"
+
+REASONS: dict[str, str] = {
+    **dict.fromkeys(("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "GRUCell", "LSTM"), _RECURRENT),
+    **dict.fromkeys(("LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
+    "TimeDistributed": "not possible: it applies a layer to each step; `dense` and `conv` do so by themselves",
+    **dict.fromkeys(("CategoryEncoding", "Discretization", "Embedding", "HashedCrossing", "Hashing"), _CATEGORIES),
+    **dict.fromkeys(("IntegerLookup", "Masking", "ReversibleEmbedding", "StringLookup"), _CATEGORIES),
+    "TextVectorization": _CATEGORIES,
+    **dict.fromkeys(("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"), _CODE),
+    **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"), _IMAGES),
+    **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), "no operator: a layer of sound"),
+    **dict.fromkeys(("AdditiveAttention", "Attention"), "no operator: attention without heads"),
+    "GroupedQueryAttention": "no operator: its heads share keys",
+    **dict.fromkeys(("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"), _NONE),
+    **dict.fromkeys(("AdaptiveAveragePooling3D", "Dot", "EinsumDense", "RMSNormalization", "RepeatVector"), _NONE),
+    "UnitNormalization": _NONE,
+    "SpectralNormalization": "no operator: it divides the kernel of another layer in each step of training",
+    **dict.fromkeys(("Layer", "Pipeline", "Wrapper"), "not possible: a base class, or a layer of other layers"),
+}
+"""Class of a Keras layer that no operator reads -> the reason."""
+
+OTHERS: dict[str, str] = {
+    "InputLayer": "`input`",
+    "Activation": "the operator of its function",
+    "Identity": "left out",
+    **dict.fromkeys(LEFT_OUT, "left out: no effect at inference"),
+    "AdaptiveAveragePooling1D": "`adaptive_avgpool`",
+    "AdaptiveAveragePooling2D": "`adaptive_avgpool`",
+    "CenterCrop": "`crop`, for an input of known size",
+    "Cast": "left out, for numbers with a fraction",
+    "CustomScaleLayer": "`rescale` and `add`",
+    **dict.fromkeys(("Divide", "TrueDivide"), "`divide`; with a number, `rescale`"),
+    "Power": "`power`; with a number, `square`, `sqrt`, `rsqrt` or `reciprocal`",
+    "Flip": "`select_channels`",
+    "GetItem": "`slice`, `take` and `select_channels`",
+    "Pad": "`zero_pad`",
+    **dict.fromkeys(("Stack", "Take"), "`take` and `select_channels`"),
+}
+"""Classes that no operator reads by itself."""
+
+
+def rows() -> list[tuple[str, str]]:
+    """Class of a layer, or of a function of `keras.ops`, with its operator or the reason; sorted by name."""
+    read: dict[str, list[str]] = {}
+    for name, op in OPS.items():
+        for layer in op.keras_layers:
+            read.setdefault(layer, []).append(f"`{name}`")
+    assert set(READERS) <= {*OTHERS, *read, *REASONS}
+    found = {layer: " or ".join(names) for layer, names in read.items()}
+    return sorted({**found, **OTHERS, **REASONS}.items())
