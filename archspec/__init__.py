@@ -77,22 +77,28 @@ if TYPE_CHECKING:
     from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.data.report.manifest import Manifest
     from archspec.runtime.dense.scorer import DenseScorer
+    from archspec.runtime.evaluation.binary_result import BinaryEvaluation
+    from archspec.runtime.evaluation.estimate import Estimate
+    from archspec.runtime.evaluation.multi_label_result import MultiLabelEvaluation
+    from archspec.runtime.evaluation.numbers_result import NumbersEvaluation
     from archspec.runtime.evaluation.result import Evaluation
     from archspec.runtime.explain.explanation import Explanation
     from archspec.runtime.export.export_result import Export, ExportTable
     from archspec.runtime.labs.result import LabResult
-    from archspec.runtime.predict import Prediction
+    from archspec.runtime.predict import OutputPrediction, Prediction
     from archspec.runtime.run_report.run_report import RunReport
     from archspec.runtime.training.run_result import RunResult
     from archspec.runtime.weights import Matching
 
 __all__ = [
     "ArchspecError",
+    "BinaryEvaluation",
     "Comparison",
     "DenseScorer",
     "Diagnostic",
     "Difference",
     "Drawing",
+    "Estimate",
     "Evaluation",
     "Evaluations",
     "ExplainMethodSummary",
@@ -107,7 +113,10 @@ __all__ = [
     "Manifest",
     "Matching",
     "ModelFile",
+    "MultiLabelEvaluation",
     "Network",
+    "NumbersEvaluation",
+    "OutputPrediction",
     "Plan",
     "Prediction",
     "Preview",
@@ -161,11 +170,13 @@ __all__ = [
 
 _CLASSES = {
     "ArchspecError": "diagnostics",
+    "BinaryEvaluation": "runtime.evaluation.binary_result",
     "Comparison": "comparison.comparison",
     "DenseScorer": "runtime.dense.scorer",
     "Diagnostic": "diagnostics",
     "Difference": "graph.diff.diff",
     "Drawing": "drawings.drawing",
+    "Estimate": "runtime.evaluation.estimate",
     "Evaluation": "runtime.evaluation.result",
     "Explanation": "runtime.explain.explanation",
     "Export": "runtime.export.export_result",
@@ -174,6 +185,9 @@ _CLASSES = {
     "LabResult": "runtime.labs.result",
     "Manifest": "runtime.data.report.manifest",
     "Matching": "runtime.weights",
+    "MultiLabelEvaluation": "runtime.evaluation.multi_label_result",
+    "NumbersEvaluation": "runtime.evaluation.numbers_result",
+    "OutputPrediction": "runtime.predict",
     "Plan": "graph.analysis.training_plan",
     "Prediction": "runtime.predict",
     "Recipe": "lang.recipes.recipe",

@@ -342,7 +342,7 @@ def _class(name: str, documented: type[Any]) -> str:
     meanings = dict(_entries(attributes))
     meanings.update((ast.unparse(statement.target), text) for statement, text in _documented(documented))
     rows, methods = [], []
-    if dataclasses.is_dataclass(documented):
+    if "__dataclass_fields__" in vars(documented):  # those of a base class are documented there
         for field in dataclasses.fields(documented):
             if field.name.startswith("_"):
                 continue

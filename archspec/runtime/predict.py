@@ -53,6 +53,7 @@ class OutputPrediction:
     decided: tuple[str, ...] | None = None
     """Of sigmoid outputs, the labels with at least the probability of the threshold."""
     is_numbers: bool = False
+    """Whether `classes` are numbers."""
 
     def __str__(self) -> str:
         """`dog 93.1 %, cat 6.9 %`; of several labels those that are decided for; of numbers `x 3.2, y 5`."""
@@ -69,6 +70,7 @@ class OutputPrediction:
         return [each for each in self.classes if each[0] in self.decided]
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values: names and probabilities, or values, and the decision of a sigmoid output."""
         if self.is_numbers:
             return {"values": [{"name": name, "value": value} for name, value in self.classes]}
         classes = [{"class": name, "probability": probability} for name, probability in self.classes]

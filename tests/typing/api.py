@@ -134,6 +134,14 @@ def evaluation() -> None:
     evaluation = archspec.evaluate(Path("runs/a"), Path("images"), protocol="ten-crop")
     assert_type(evaluation, archspec.Evaluation)
     assert_type(evaluation.top1, float)
+    two = archspec.evaluate("runs/a", "images.csv", threshold=0.3, output="color")
+    if isinstance(two, archspec.BinaryEvaluation):
+        assert_type(two.auc, archspec.Estimate)
+        assert_type(two.auc.interval, tuple[float, float] | None)
+    if isinstance(two, archspec.MultiLabelEvaluation):
+        assert_type(two.mean_average_precision.value, float | None)
+    if isinstance(two, archspec.NumbersEvaluation):
+        assert_type(two.rmse, archspec.Estimate)
     evaluations = archspec.evaluate_all(
         ["runs/a", Path("runs/b")], "digits", protocols=["center", "dense"], ensemble=True, weights=[2, 1]
     )
@@ -143,6 +151,7 @@ def evaluation() -> None:
     for prediction in archspec.predict("runs/a", ["cat.png"], top=3):
         assert_type(prediction, archspec.Prediction)
         assert_type(prediction.classes, tuple[tuple[str, float], ...])
+        assert_type(prediction.outputs, tuple[archspec.OutputPrediction, ...])
     assert_type(archspec.predictions_text(archspec.predict("runs/a", "cat.png"), "csv"), str)
 
 

@@ -47,16 +47,16 @@ class BinaryEvaluation(Evaluation):
         return estimate(self.images, self._scores.average_precision)
 
     @property
-    def precision(self) -> ErrorRate:
-        """Share of the images decided for the second class that do not have it: 1 - precision, as an error rate."""
+    def precision(self) -> Estimate:
+        """Share of the images decided for the second class that have it, with Wilson's interval."""
         said = self.decisions == 1
-        return ErrorRate(int((said & (self.predictions.labels == 0)).sum()), int(said.sum()))
+        return _share(int((said & (self.predictions.labels == 1)).sum()), int(said.sum()))
 
     @property
-    def recall(self) -> ErrorRate:
-        """Share of the images of the second class that are missed: 1 - recall, as an error rate."""
+    def recall(self) -> Estimate:
+        """Share of the images of the second class that are decided for it, with Wilson's interval."""
         true = self.predictions.labels == 1
-        return ErrorRate(int((true & (self.decisions == 0)).sum()), int(true.sum()))
+        return _share(int((true & (self.decisions == 1)).sum()), int(true.sum()))
 
     @cached_property
     def f1(self) -> Estimate:
@@ -70,6 +70,7 @@ class BinaryEvaluation(Evaluation):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
+        """The figures for tables, the main one first."""
         rate = self.top1_error
         return (
             Metric.of("auc", "AUC", self.auc),
@@ -79,14 +80,16 @@ class BinaryEvaluation(Evaluation):
         )
 
     def lines(self) -> list[str]:
+        """The figures as lines of text."""
         first, second = self.class_names
         return [
             f"AUC {self.auc}, average precision {self.average_precision}; 95 % confidence intervals in parentheses",
             f"`{second}` from a probability of {self.threshold:g}, else `{first}`: error {self.top1_error}",
-            f"precision {_complement(self.precision)}, recall {_complement(self.recall)}, F1 {self.f1}",
+            f"precision {self.precision}, recall {self.recall}, F1 {self.f1}",
         ]
 
     def image_table(self) -> tuple[list[str], list[list[object]]]:
+        """Headings and a row of images.csv for each image."""
         found, names = self.predictions, self.class_names
         rows: list[list[object]] = [
             [image, names[label], names[said], str(bool(said == label)).lower(), f"{values[1]:.6g}"]
@@ -97,22 +100,18 @@ class BinaryEvaluation(Evaluation):
         return ["path", "label", "prediction", "correct", f"probability of {names[1]}"], rows
 
     def figures(self) -> dict[str, Any]:
+        """Figures of the target for `to_json`."""
         return {
             "threshold": self.threshold,
             "auc": self.auc.to_json(),
             "average_precision": self.average_precision.to_json(),
-            "precision": _share(self.precision),
-            "recall": _share(self.recall),
+            "precision": self.precision.to_json(),
+            "recall": self.recall.to_json(),
             "f1": self.f1.to_json(),
         }
 
 
-def _share(error: ErrorRate) -> dict[str, Any]:
-    """The complement of an error rate."""
-    low, high = error.interval
-    value = None if error.rate is None else 1 - error.rate
-    return {"value": value, "interval": [1 - high, 1 - low], "images": error.total}
-
-
-def _complement(error: ErrorRate) -> str:
-    return str(ErrorRate(error.total - error.wrong, error.total))
+def _share(count: int, total: int) -> Estimate:
+    """A share of images, 0 to 1."""
+    rate = ErrorRate(count, total)
+    return Estimate(rate.rate, rate.interval if total else None)

@@ -23,6 +23,7 @@ class Estimate:
     value: float | None
     """None where it is not defined, such as the recall of a class without images."""
     interval: tuple[float, float] | None
+    """The bounds; None without a value."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -19,12 +19,19 @@ class LabelAccuracy:
     """One label: how many images have it, and how well it is found."""
 
     name: str
+    """Of the label."""
     images: int
+    """Images that have it."""
     average_precision: float | None
+    """None without such images."""
     auc: float | None
+    """The area under the ROC curve; None where all images have the label, or none has it."""
     precision: float | None
+    """At the threshold; None where no image is given the label."""
     recall: float | None
+    """At the threshold; None without images of the label."""
     f1: float | None
+    """At the threshold."""
 
 
 class MultiLabelEvaluation(Evaluation):
@@ -110,6 +117,7 @@ class MultiLabelEvaluation(Evaluation):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
+        """The figures for tables, the main one first."""
         rate = self.top1_error
         return (
             Metric.of("map", "mAP", self.mean_average_precision),
@@ -120,6 +128,7 @@ class MultiLabelEvaluation(Evaluation):
         )
 
     def lines(self) -> list[str]:
+        """The figures as lines of text."""
         return [
             f"mAP {self.mean_average_precision}; 95 % confidence intervals in parentheses",
             f"labels from a probability of {self.threshold:g}: micro F1 {self.micro_f1}, macro F1 {self.macro_f1}",
@@ -127,6 +136,7 @@ class MultiLabelEvaluation(Evaluation):
         ]
 
     def class_table(self) -> tuple[list[str], list[list[object]]]:
+        """Headings and rows of classes.csv."""
         headings = ["label", "images", "average_precision", "auc", "precision", "recall", "f1"]
         rows: list[list[object]] = [
             [each.name, each.images, each.average_precision, each.auc, each.precision, each.recall, each.f1]
@@ -135,6 +145,7 @@ class MultiLabelEvaluation(Evaluation):
         return headings, rows
 
     def image_table(self) -> tuple[list[str], list[list[object]]]:
+        """Headings and a row of images.csv for each image."""
         found, names = self.predictions, np.array(self.class_names, object)
         rows: list[list[object]] = []
         for image, true, said, values in zip(
@@ -145,6 +156,7 @@ class MultiLabelEvaluation(Evaluation):
         return ["path", "labels", "prediction", "correct", *(f"probability of {name}" for name in names)], rows
 
     def figures(self) -> dict[str, Any]:
+        """Figures of the target for `to_json`."""
         return {
             "threshold": self.threshold,
             "map": self.mean_average_precision.to_json(),

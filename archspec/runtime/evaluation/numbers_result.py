@@ -66,6 +66,7 @@ class NumbersEvaluation(Evaluation):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
+        """The figures for tables, the main one first."""
         return (
             Metric.of("r2", "R2", self.r2),
             Metric.of("rmse", "RMSE", self.rmse),
@@ -74,6 +75,7 @@ class NumbersEvaluation(Evaluation):
         )
 
     def lines(self) -> list[str]:
+        """The figures as lines of text."""
         return [
             f"R2 {self.r2}; 95 % confidence intervals in parentheses",
             f"root mean squared error {self.rmse}, mean absolute error {self.mae}, in the units of the labels",
@@ -85,6 +87,7 @@ class NumbersEvaluation(Evaluation):
         return [f" of {name}" if name else "" for name in names]
 
     def class_table(self) -> tuple[list[str], list[list[object]]]:
+        """Headings and rows of classes.csv."""
         squares, absolute = np.sqrt((self._wrong**2).mean(axis=0)), np.abs(self._wrong).mean(axis=0)
         spread = self.predictions.labels.std(axis=0, dtype=np.float64)
         each = zip(self.class_names or ("number",), squares, absolute, spread, strict=True)
@@ -93,6 +96,7 @@ class NumbersEvaluation(Evaluation):
         ]
 
     def image_table(self) -> tuple[list[str], list[list[object]]]:
+        """Headings and a row of images.csv for each image."""
         found = self.predictions
         headings = [f"{what}{name}" for name in self._names for what in ("label", "prediction")]
         rows: list[list[object]] = []
@@ -101,4 +105,5 @@ class NumbersEvaluation(Evaluation):
         return ["path", *headings], rows
 
     def figures(self) -> dict[str, Any]:
+        """Figures of the target for `to_json`."""
         return {"r2": self.r2.to_json(), "rmse": self.rmse.to_json(), "mae": self.mae.to_json()}

@@ -19,6 +19,7 @@ from archspec.runtime.run_report.content import DataPart, DataSummary, SampleRow
 from archspec.runtime.run_report.photos import photo
 from archspec.runtime.run_report.recipe_words import described
 from archspec.runtime.runs.train_config import TrainConfig
+from archspec.targets import OutputTarget, OutputTargets
 from archspec.transforms import Transform
 
 SAMPLES, VIEWS = 5, 6
@@ -37,6 +38,12 @@ class RunData:
     """What is missing or has changed."""
     same_validation: bool
     """Whether the validation images are those of the run."""
+
+
+def targets_of(record: Mapping[str, Any]) -> OutputTargets | None:
+    """The targets of a run, from run.json; None for one class for each image."""
+    given = record.get("targets")
+    return OutputTargets(tuple(map(OutputTarget.from_json, given))) if given else None
 
 
 def open_run_data(
@@ -59,6 +66,8 @@ def open_run_data(
                 seed=config.seed,
                 skip_bad_images=config.skip_bad_images,
                 channels=channels,
+                targets=targets_of(record),
+                trained=True,
                 report=report,
             )
         except ArchspecError as error:

@@ -28,6 +28,7 @@ from archspec.runtime.run_report.hard_images import HardImages, hard_images
 from archspec.runtime.run_report.recipe_words import recipe_words
 from archspec.runtime.runs.run_directory import SPEC
 from archspec.runtime.runs.train_config import TrainConfig, read_settings
+from archspec.runtime.training.records.progress import metric_name, metric_text
 from archspec.runtime.training.records.recipe_summary import loss_labels
 from archspec.transforms import Transform
 
@@ -167,6 +168,9 @@ class _RunEvaluator:
         own_arguments = replace(self.config, data=place).data_arguments
         arguments = own_arguments if own and split is None else ("--data", place)
         arguments = (*arguments, *(("--split", split) if split else ()))
+        if not {each["kind"] for each in self.record.get("targets") or ()} <= {"binary"}:
+            notes.append("The report shows evaluations of classes; `archspec evaluate` has the metrics of this run.")
+            return _EvaluatedRun(data, (), None, "", arguments, tuple(notes))
         if saved:
             predictions, files = saved[0], listed(map(printable, self.options.predictions))
             sentence = f"Saved predictions of {files}: {predictions.models[0]} on {predictions.data}."
@@ -223,6 +227,9 @@ def _facts(
     best = run.best
     if best is not None:
         facts["best validation top-1"] = f"{100 * best['val_top1']:.2f} % in epoch {best['epoch']:g}"
+    for name, value in ((record.get("best") or {}) if "targets" in record else {}).items():
+        if name.startswith("val_") and name != "val_loss":
+            facts[f"best validation {metric_name(name[4:])}"] = metric_text(name, value)
     graph = network.graph
     facts["parameters"] = count(graph.params)
     facts["MACs"] = "?" if graph.macs is None else count(graph.macs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from PIL import Image
 import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.training.train import train
-from tests.runtime.training.resuming import go_on
+from tests.runtime.training.resuming import go_on, refused
 from tests.runtime.training.same_bits import differences, result
 from tests.runtime.training.test_train_run import Watcher, history, once
 
@@ -109,6 +110,22 @@ def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(spec: str, data: str
     assert ended.interrupted
     go_on(out)
     assert [key for key in differences(result(whole), result(out)) if key != "checkpoints"] == []
+
+
+def test_other_labels_of_the_same_images_are_noticed(whole: Path, data: str, tmp_path: Path) -> None:
+    """Also those of the last output: here the size of one image."""
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    settings = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**settings, "finished": None}))
+    moved = tmp_path / "moved"
+    shutil.copytree(Path(data).parent, moved)
+    lines = (moved / "t.csv").read_text().splitlines()
+    *cells, size, part = lines[4].split(",")
+    lines[4] = ",".join([*cells, str(float(size) + 1), part])
+    (moved / "t.csv").write_text("\n".join(lines) + "\n")
+    found = refused("data-changed", out, data=str(moved / "t.csv"))
+    assert found.notes[0] == f"new, changed or relabelled images: `{moved / '3.png'}`"
 
 
 def test_an_evaluation_of_each_output_has_the_metrics_of_the_validation(whole: Path, data: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ and eight bytes of the digest of each image, so that the changed images can be n
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ def fingerprint(images: Images) -> dict[str, Any]:
     """
     digest = hashlib.sha256(repr(images.class_names).encode())
     digest.update(images.labels.tobytes())
+    if images.targets is not None and images.y is not None:
+        digest.update(repr([(each.name, each.kind.name, each.class_names) for each in images.targets]).encode())
+        digest.update(images.y.tobytes())
     of = "pixels" if images.digests is None and images.pixels is not None else "files"
     if of == "pixels":
         digest.update(repr(images.pixels.shape).encode())  # type: ignore[union-attr]
@@ -70,8 +74,11 @@ def keep_contents(path: Path, parts: Mapping[str, Images]) -> None:
 
 
 def _keys(images: Images) -> dict[str, npt.NDArray[Any]]:
-    """Part of the digest, uint64 (N,), and the label, int32 (N,), of each image."""
-    return {"digests": _digests(images)[:, :8].copy().view(np.uint64)[:, 0], "labels": images.labels}
+    """Part of the digest, uint64 (N,), and the label, int32 (N,), of each image; of several labels a checksum."""
+    labels = images.labels
+    if images.y is not None:
+        labels = np.array([zlib.crc32(row.tobytes()) for row in images.y], np.uint32).view(np.int32)
+    return {"digests": _digests(images)[:, :8].copy().view(np.uint64)[:, 0], "labels": labels}
 
 
 def check_unchanged(

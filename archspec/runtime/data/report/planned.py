@@ -40,6 +40,8 @@ def held_out(source: Parts, share: float, data: str) -> HeldOut:
 
 
 def _counts(images: Images) -> dict[str, int]:
+    if images.columns:  # labels that are not one class for each image
+        return {"": len(images)}
     names = map(printable, images.class_names)
     return dict(zip(names, class_counts(images), strict=True))
 

@@ -203,7 +203,7 @@ def test_two_devices_give_what_one_gives(case: str, tested: Predictor, monkeypat
         def experimental_local_results(self, parts: Any) -> Any:
             return parts
 
-    pair = Predictor(tested.path, tested.model, tested.logits_model, tested.metadata, Two())
+    pair = Predictor(tested.path, tested.model, tested.logits_model, tested.metadata, Two(), tested.targets)
     monkeypatch.setattr(run_module, "fingerprint", lambda images: "two")
     together = run_protocol(pair, given, protocol, batch_size=3, report=print)
     np.testing.assert_allclose(together.posteriors, alone.posteriors, atol=1e-6)
