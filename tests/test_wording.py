@@ -103,6 +103,8 @@ def test_every_count_of_things_may_be_one() -> None:
     """`1 image`, not `1 images`: numbers in front of a plural go through `counted`."""
     found = set()
     for file in [*Path(archspec.__file__).parent.rglob("*.py"), *Path(cli.__file__).parent.rglob("*.py")]:
+        if "labs" in file.parts:  # whose numbers are settings of an experiment
+            continue
         for line in file.read_text().splitlines():
             found |= {each["number"] for each in COUNT.finditer(line) if '"""' not in line}
     assert found - NO_COUNTS - NEVER_ONE == set()

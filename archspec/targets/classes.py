@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from archspec.declare import declared
-from archspec.diagnostics import listed
+from archspec.diagnostics import counted, listed
 from archspec.targets.base import NUMBER_LOSSES, KnownClasses, Labels, Target, check_units, label_error
 from archspec.targets.label_column import LabelColumn
 from archspec.targets.label_text import check_labels, several_labels
@@ -85,7 +85,9 @@ def class_codes(
         totals = column.matrix.sum(axis=1)
         if (totals != 1).any():
             several = int((totals > 1).sum())
-            fact = f"{several:,} images have several labels" if several else f"{int((totals < 1).sum()):,} have none"
+            have = "has" if several == 1 else "have"
+            without = counted(int((totals < 1).sum()), "image")
+            fact = f"{counted(several, 'image')} {have} several labels" if several else f"no label: {without}"
             raise several_labels(fact, error)
         column = LabelColumn(column.name, column.cells, column.matrix.argmax(axis=1).astype(np.int32))
     assert column.codes is not None

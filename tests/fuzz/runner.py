@@ -33,8 +33,8 @@ REFERENCE = 0.05
 """CPU seconds of `calibration` on the reference machine, where `python -c pass` takes 0.02 s."""
 FACTOR = 2
 """Time and memory of a case that needs TensorFlow, relative to those of a good file."""
-LEAST_SECONDS, LEAST_BYTES = 0.05, 8 * 10**6
-"""What a good file counts as taking at least: the resolution of both measurements."""
+LEAST_SECONDS, LEAST_BYTES = 0.1, 8 * 10**6
+"""What a good file counts as taking at least: the resolution of both measurements, and larger files than it."""
 BATCH = 500
 SILENCE = 300.0
 """Wall-clock seconds after which a child counts as hanging."""
@@ -174,7 +174,12 @@ def _child(tasks: Sequence[Task], seed: int, out: IO[str]) -> None:
         for number, task in enumerate(tasks):
             send(case=number)
             with contextlib.suppress(OSError):
-                broken = _examined(task, task.file_contents(seed), Path(folder), *limits[task.family.name])
+                try:
+                    contents = task.file_contents(seed)
+                except Exception:  # the other cases are examined all the same
+                    send(case=number, signature="the fuzzer fails", text=traceback.format_exc())
+                    continue
+                broken = _examined(task, contents, Path(folder), *limits[task.family.name])
                 if broken is not None:
                     send(case=number, signature=broken[0], text=broken[1])
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -79,6 +80,24 @@ def test_each_broken_promise_is_found(examine: object, signature: str | None, mo
     family = Family("odd", ".txt", lambda random: b"bad", examine)  # type: ignore[arg-type]
     found = list(run([Task(family, number) for number in range(2)], 0))
     assert [each.signature.startswith(str(signature)) for each in found] == [True] * (2 * (signature is not None))
+
+
+def test_a_case_that_cannot_be_made_does_not_end_the_others() -> None:
+    def make(random: Random) -> bytes:
+        raise RecursionError
+
+    odd = Family("odd", ".txt", lambda random: b"bad", _raises)
+    found = list(run([Task(odd, 0), Task(Family("none", ".txt", make, _raises), 0), Task(odd, 1)], 0))
+    assert [each.signature.partition(" in")[0] for each in found] == ["KeyError", "the fuzzer fails", "KeyError"]
+
+
+def test_changes_of_a_tree_do_not_change_what_they_insert() -> None:
+    from tests.fuzz.weights import VALUES, _changed
+
+    before = repr(VALUES)
+    for seed in range(300):
+        _changed(Random(seed), {"a": [{"b": []}, {"c": {}}]}, 6)
+    assert repr(VALUES) == before
 
 
 def test_a_case_is_shrunk_to_what_breaks_the_promise() -> None:

@@ -6,6 +6,7 @@ sizes in an archive), and bombs: small files that ask for much time or memory.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickle
@@ -76,7 +77,7 @@ def _changed(random: Random, value: Any, changes: int) -> Any:
         elif kind == 1:
             del place[key]
         else:
-            place[key] = random.choice(VALUES)
+            place[key] = copy.deepcopy(random.choice(VALUES))  # which a later change may go into
     return value
 
 

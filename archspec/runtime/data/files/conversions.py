@@ -13,13 +13,13 @@ TRANSPARENT = "which are read without the alpha channel: flatten the images onto
 
 def lost_colors(colored: int, count: int) -> str:
     """The line for images that are stored in color and enter a network for grey images."""
-    fact = f"{colored:,} of {counted(count, 'image')} are stored in color"
-    return f"{fact}: the network takes grey images, so it sees their brightness only"
+    fact = f"{colored:,} of {counted(count, 'image')} {'is' if colored == 1 else 'are'} stored in color"
+    return f"{fact}: the network takes grey images, so it sees the brightness only"
 
 
 def lost_alpha(clear: int, count: int) -> str:
     """The line for images with transparent pixels."""
-    return f"{clear:,} of {counted(count, 'image')} have transparent pixels, {TRANSPARENT}"
+    return f"{clear:,} of {counted(count, 'image')} {'has' if clear == 1 else 'have'} transparent pixels, {TRANSPARENT}"
 
 
 @dataclass

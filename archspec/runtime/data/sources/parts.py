@@ -147,7 +147,7 @@ class Parts(Mapping[str, Images]):
             return fail("data-not-found", fact, help=help)
         parts = listed(f"`{printable(part)}`" for part in names)
         fact = f"`{data}` has no part `{printable(name)}`: its parts are {parts}"
-        return fail("data-not-found", fact, help=did_you_mean(name, names) or f"choose one of {parts}")
+        return fail("data-not-found", fact, help=did_you_mean(name, names) or "choose one of them")
 
     def described(self) -> str:
         """What training does with the parts: `train: train/; validation: valid/; not used: extra/`."""

@@ -158,7 +158,7 @@ def test_transparent_pixels_are_said_to_lose_their_alpha(tmp_path: Path) -> None
     for _ in range(2):  # decoded, and known
         lines: list[str] = []
         open_data(str(tmp_path), "validation", report=lines.append)
-        assert [line.partition(",")[0] for line in lines] == ["1 of 8 images have transparent pixels"]
+        assert [line.partition(",")[0] for line in lines] == ["1 of 8 images has transparent pixels"]
 
 
 def test_a_folder_that_may_not_be_read_is_an_error_with_its_name(
