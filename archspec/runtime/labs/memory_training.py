@@ -73,7 +73,7 @@ class MemoryTrainer:
 
     def epoch(self, x: Array, y: Labels, settings: SgdSettings, random: np.random.Generator) -> tuple[float, float]:
         """Train on all images once, in random order. Returns the mean loss (nats) and accuracy during the epoch."""
-        tf, size = self.tf, self.batch_size
+        tf, size = self.tf, min(self.batch_size, len(x))
         order = random.permutation(len(x))
         numbers = [
             tf.constant(each, tf.float32) for each in (settings.learning_rate, settings.momentum, settings.weight_decay)

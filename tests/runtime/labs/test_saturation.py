@@ -95,3 +95,11 @@ def test_augmented_images_are_flipped_and_moved_copies() -> None:
     ]
     assert all(any(np.array_equal(found[row], view[row]) for view in views) for row in range(20))
     assert augmented(x, SgdSettings(0.1), np.random.default_rng(1)) is x
+
+
+def test_fewer_images_than_a_batch_are_one_batch(trainer: MemoryTrainer) -> None:
+    x, y = images(3)
+    trainer.start(0)
+    before = -np.log(trainer.predict(x)[np.arange(3), y]).mean()
+    loss, _ = trainer.epoch(x, y, SgdSettings(0.1), np.random.default_rng(0))
+    assert loss == pytest.approx(before, rel=1e-4)
