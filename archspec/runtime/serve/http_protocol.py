@@ -28,21 +28,22 @@ class JoinedWrites:
         """Send it at the end of this turn."""
         if data:
             if not self._parts:
-                self._loop.call_soon(self._flush)
+                self._loop.call_soon(self.flush)
             self._parts.append(data)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send it now."""
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
             self._transport.write(data)
 
     def write_eof(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.write_eof()
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
@@ -136,6 +137,7 @@ class GuardedProtocol(H11Protocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends nothing more. It may still read the answer to a complete request."""
+        cast("JoinedWrites", self.transport).flush()  # asyncio may close the transport itself
         cycle = self.cycle
         if self._lingers:
             return False
