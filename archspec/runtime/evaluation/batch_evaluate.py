@@ -151,6 +151,18 @@ def of_outputs(predictions: Predictions, images: Images) -> list[Predictions]:
     return found
 
 
+ONE_CLASS = ("classes", "binary")
+"""Targets that are one class for each image, so that there are mistakes to draw."""
+
+
+def _names_of_one_class(images: Images) -> tuple[str, ...] | None:
+    """The names of the classes of a network's main output; None where an image does not have one class."""
+    if images.targets is None:
+        return images.class_names
+    main = images.targets.each[0]
+    return main.class_names if main.kind.name in ONE_CLASS else None
+
+
 @dataclass
 class _Evaluator:
     """The workers and the images, which are opened when the first network needs them."""
@@ -192,7 +204,10 @@ class _Evaluator:
         chosen = protocols_of(target, network.metadata, network.input_shape, protocols)
         for warning in small_views(network.input_shape, network.metadata, chosen):
             report(render(warning))
-        opened = None if self.pictures is None else self.pictures.open(network, images.class_names)
+        names = _names_of_one_class(images)
+        if names is None:
+            self._no_sheets(f"{network.path} does not predict one class for each image, so")
+        opened = None if self.pictures is None or names is None else self.pictures.open(network, names)
         if opened is not None and self.ensemble and not self.sheets:
             self.first = opened, images
         digests, found = image_digests(images), []
@@ -215,9 +230,9 @@ class _Evaluator:
                 passes=result.passes,
                 images_per_second=result.images_per_second,
             )
-            for each in of_outputs(predictions, images):
+            for number, each in enumerate(of_outputs(predictions, images)):
                 found.append(each.of_present_classes() if self.options.present_classes else each)
-                if self.pictures is None or opened is None or images.targets is not None:
+                if self.pictures is None or opened is None or number:  # only the main output is explained
                     self.sheets.append({})
                 else:
                     self.sheets.append(self.pictures.sheets(found[-1], opened, images, self.pictures.method))
@@ -225,6 +240,8 @@ class _Evaluator:
 
     def sheets_of_ensemble(self, average: Predictions) -> Sheets:
         """The images alone: a method explains one network."""
+        if average.kind not in ONE_CLASS or average.output:
+            return {}
         if self.pictures is None or self.first is None:
             return self._no_sheets("the first member of the ensemble contains no images, so")
         if self.pictures.method is not None:

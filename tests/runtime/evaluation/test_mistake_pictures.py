@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,28 @@ def test_series_are_evaluated_without_pictures_and_cannot_be_explained(run: Run,
     assert not (tmp_path / "out").exists()
     assert run(*given).status == 0
     assert not (tmp_path / "out" / "mistakes.png").exists()
+
+
+def test_a_single_sigmoid_unit_has_mistakes_of_two_classes(
+    run: Run, squares: Path, tmp_path: Path, drawn: list[tuple[str, ExplainedImage]]
+) -> None:
+    import keras
+
+    for color in ("red", "blue"):
+        shutil.copytree(squares / color, tmp_path / "two" / color)
+    inputs = keras.Input((8, 8, 3))
+    features = keras.layers.Conv2D(2, 1, activation="relu")(inputs)
+    unit = keras.layers.Dense(1, activation="sigmoid", kernel_initializer="zeros", bias_initializer="ones")
+    keras.Model(inputs, unit(keras.layers.GlobalAveragePooling2D()(features))).save(tmp_path / "unit.keras")
+    given = ("evaluate", tmp_path / "unit.keras", "--data", tmp_path / "two", "-o", tmp_path / "out")
+    result = run(*given, "--explain", "gradcam")
+    assert result.status == 0, result.err
+    panels = drawn[0][1].panels
+    # the second class, in the order of the folders, has the probability sigmoid(1); the others are mistakes
+    assert [(each.numbers["class"], each.numbers["probability"]) for each in panels] == [
+        ("red", pytest.approx(1 / (1 + np.exp(-1)))),
+        ("blue", pytest.approx(1 / (1 + np.exp(1)))),
+    ]
 
 
 def test_maps_need_a_folder(run: Run, network: Path, squares: Path) -> None:
