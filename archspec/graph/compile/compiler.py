@@ -12,13 +12,10 @@ from typing import Any, NoReturn
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.graph.compile.blocks import call_block
-from archspec.graph.compile.branches import OF_ONE, branches, parts
 from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.parameters import Names, input_shapes, parameters
-from archspec.graph.compile.residual import residual
 from archspec.graph.compile.reuse import Run, reuse_of, since
-from archspec.graph.compile.share import call_again, shared_with, tie
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, ScalarNode
@@ -117,7 +114,7 @@ class Compiler:
         if not item.word:
             return (inputs[0], *inputs)
         if item.head == "residual" and not item.name and not item.share:
-            return (residual(self, item, inputs[0], names, scope), *inputs)
+            return (self._residual(item, inputs[0], names, scope), *inputs)
         path, mark = self._path(item, scope), self.builder.mark()
         x = self._copy(item, inputs, names, scope, path, first=True)
         if path not in self.builder.outputs:  # an operator is registered as it is added
@@ -247,6 +244,8 @@ class Compiler:
     def _copy(self, item: LayerSpec, inputs: Flow, names: Names, scope: Scope, path: str, *, first: bool) -> int:
         if item.share is None:
             return self._new(item, inputs, names, scope, path, first=first)
+        from archspec.graph.compile.share import call_again, tie
+
         source, start = self._owner(item.share, scope), len(self.builder.nodes)
         if item.head:
             self.sharing += 1
@@ -257,21 +256,32 @@ class Compiler:
         tie(self.builder, source, start, item.share)
         return x
 
+    def _residual(self, item: LayerSpec, x: int, names: Names, scope: Scope) -> int:
+        from archspec.graph.compile.residual import residual
+
+        return residual(self, item, x, names, scope)
+
     def _owner(self, share: ScalarNode, scope: Scope) -> Expansion:
         """The earlier layer or call whose weights are shared."""
+        from archspec.graph.compile.share import shared_with
+
         return shared_with(self.builder, share, scope.prefix) or self._missing(share, scope, "share")
 
     def _new(self, item: LayerSpec, inputs: Flow, names: Names, scope: Scope, path: str, *, first: bool) -> int:
         if not item.head:
             return inputs[0]
         if item.head == "residual":
-            return residual(self, item, inputs[0], names, scope.inner(path))
+            return self._residual(item, inputs[0], names, scope.inner(path))
         if item.head == "parts":
+            from archspec.graph.compile.branches import parts
+
             return parts(self, item, inputs[0], names, path)
         call = self._arguments(item, first)
         if item.head in self.spec.blocks:
             return call_block(self, call, inputs, names, scope, path)
         if item.branches:
+            from archspec.graph.compile.branches import OF_ONE, branches
+
             inputs = branches(self, item, inputs, names, scope, path)
             if len(inputs) == 1 and item.head in OF_ONE:
                 return inputs[0]
