@@ -33,7 +33,7 @@ REFERENCE = 0.05
 """CPU seconds of `calibration` on the reference machine, where `python -c pass` takes 0.02 s."""
 FACTOR = 2
 """Time and memory of a case that needs TensorFlow, relative to those of a good file."""
-LEAST_SECONDS, LEAST_BYTES = 0.1, 8 * 10**6
+LEAST_SECONDS, LEAST_BYTES = 0.1, 16 * 10**6
 """What a good file counts as taking at least: the resolution of both measurements, and larger files than it."""
 BATCH = 500
 SILENCE = 300.0

@@ -240,7 +240,8 @@ def _header(file: BinaryIO) -> Header:
         {
             TOO_LARGE: width * height > MOST_PIXELS,
             f"{article} {kind} image; convert it to PNG or JPEG": kind not in FORMATS,
-            "a BMP with a palette, which TensorFlow cannot decode": kind == "BMP" and mode in ("1", "P"),
+            "a BMP with a palette, which TensorFlow cannot decode; convert it to PNG or JPEG": kind == "BMP"
+            and mode in ("1", "P"),
         }
     )
     orientation = int(turn) if turn in range(1, 9) else 1
@@ -277,7 +278,10 @@ def _bmp_faults(start: bytes) -> dict[str, bool]:
         "with compression": compression in (1, 2),
         "with another order of channels": compression == 3 and start[54:66] != BGR,
     }
-    return {f"a BMP {fault}, which TensorFlow cannot decode": found for fault, found in faults.items()}
+    return {
+        f"a BMP {fault}, which TensorFlow cannot decode; convert it to PNG or JPEG": found
+        for fault, found in faults.items()
+    }
 
 
 def transparent(contents: bytes) -> bool:

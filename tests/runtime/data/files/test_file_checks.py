@@ -52,7 +52,7 @@ def test_files_that_are_no_images_are_named_and_left_out_only_when_asked(tmp_pat
         "cat/half.jpg: a damaged JPEG",
         "dog/half.png: a damaged PNG",
         "dog/t.tga: a TGA image; convert it to PNG or JPEG",
-        "dog/palette.bmp: a BMP with a palette, which TensorFlow cannot decode",
+        "dog/palette.bmp: a BMP with a palette, which TensorFlow cannot decode; convert it to PNG or JPEG",
         "dog/gone.png: a broken link",
     }
     lines: list[str] = []

@@ -140,7 +140,9 @@ def test_of_an_mpo_the_first_picture_is_read_as_the_jpeg_it_is() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bmp_that_tensorflow_would_misread_is_refused(contents: bytes, fault: str) -> None:
-    with pytest.raises(BadImageError, match=f"^a BMP {fault}, which TensorFlow cannot decode$"):
+    with pytest.raises(
+        BadImageError, match=f"^a BMP {fault}, which TensorFlow cannot decode; convert it to PNG or JPEG$"
+    ):
         header_of(contents)
 
 
