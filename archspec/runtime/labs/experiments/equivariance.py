@@ -67,8 +67,9 @@ def measure(digits: npt.NDArray[np.uint8], seed: int, options: Mapping[str, Any]
 
     `follow/NAME`: the equivariance error; `bits/NAME`: values that differ; `change/NAME`: the change of the features.
     """
-    import tensorflow as tf
+    from archspec.runtime.system.tensorflow_import import import_tensorflow
 
+    tf = import_tensorflow()
     side, filters = int(options["canvas"]), int(options["filters"])
     random = np.random.default_rng(seed)
     # multiples of 1/64, and pixels of 1/256: float32 adds their products without rounding, in any order

@@ -84,10 +84,10 @@ def changes(steps: int, side: int) -> dict[str, tuple[str, Array, list[dict[str,
 
 def inputs(network: OpenNetwork, pixels: npt.NDArray[Any]) -> Array:
     """Pixels (N, H, W, C) as the network takes them."""
-    import tensorflow as tf
-
     from archspec.runtime.data.pipeline.preprocess import preprocess_values
+    from archspec.runtime.system.tensorflow_import import import_tensorflow
 
+    tf = import_tensorflow()
     values = tf.constant(pixels.astype(np.float32))
     prepared: Array = preprocess_values(tf, values, network.input_shape, network.metadata.preprocess).numpy()
     return prepared

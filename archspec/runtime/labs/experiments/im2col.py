@@ -118,8 +118,9 @@ def differences(layer: RandomConvolution, random: np.random.Generator) -> dict[s
 
     For the feature maps, and for the gradients of a random weighting of them with respect to image and kernel.
     """
-    import tensorflow as tf
+    from archspec.runtime.system.tensorflow_import import import_tensorflow
 
+    tf = import_tensorflow()
     window = layer.window
     shape = (layer.height, layer.width, layer.channels)
     image = random.normal(size=shape)
