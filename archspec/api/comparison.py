@@ -111,7 +111,7 @@ def _facts(
                 f"`{path}` evaluates `{directory}`, which is not a run directory, so its network is unknown",
                 help="evaluate a run directory: `archspec evaluate RUN -o FOLDER`",
             )
-        measured.setdefault(directory, []).append(figure)
+        measured.setdefault(directory, []).extend([figure] if figure else [])
     facts = [facts_of(each.graph(), each.reference, each.published, []) for each in _distinct(found)]
     by_name = {each.name: number for number, each in enumerate(facts)}
     for directory, figures in measured.items():

@@ -34,17 +34,23 @@ class RunRecord:
     """Wall time, from the first step to the last file; None for an unfinished run."""
     images_per_second: float | None
     """The median of all epochs but the first, which compiles."""
+    scores: tuple[str, ...] = ("val_top1",)
+    """The columns of history.csv whose mean chooses the best epoch: `val_top1`, `val_auc`, one for each output."""
 
     @property
     def best(self) -> Mapping[str, float] | None:
-        """The epoch with the highest validation top-1, then the lowest loss, as `best.keras`; None without one."""
-        rows = [row for row in self.history if "val_top1" in row]
-        return max(rows, key=lambda row: (row["val_top1"], -row.get("val_loss", 0.0)), default=None)
+        """The epoch with the highest mean of the scores, then the lowest loss, as `best.keras`; None without one."""
+        rows = [row for row in self.history if all(score in row for score in self.scores)]
+        return max(
+            rows,
+            key=lambda row: (mean(row[score] for score in self.scores), -row.get("val_loss", 0.0)),
+            default=None,
+        )
 
     def figure(self) -> ErrorFigure | None:
-        """The validation error of the best epoch."""
+        """The validation error of the best epoch; None for a run on other targets than one class for each image."""
         best = self.best
-        if best is None:
+        if best is None or "val_top1" not in best:
             return None
         top5 = best.get("val_top5")
         return ErrorFigure(
@@ -81,21 +87,34 @@ def read_run(path: Path) -> RunRecord:
         tuple(_rows(path / "history.csv")),
         float(seconds) if seconds is not None else None,
         median(times[1:] or times) if times else None,
+        _scores(record),
     )
 
 
-def read_evaluation(path: Path) -> tuple[Path, ErrorFigure]:
-    """The run directory of the evaluated model, and its error rates. Raises ArchspecError: `bad-run`."""
+def _scores(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The main metrics of the targets, which run.json holds with the best epoch."""
+    best = record.get("best")
+    found = [name for name in best if name.startswith("val_")] if isinstance(best, Mapping) else []
+    return tuple(name for name in found if name not in ("val_loss", "val_top5")) or ("val_top1",)
+
+
+def read_evaluation(path: Path) -> tuple[Path, ErrorFigure | None]:
+    """The run directory of the evaluated model, and its error rates; None for other targets than one class.
+
+    Raises ArchspecError: `bad-run`.
+    """
     record = _json(path)
     members = record.get("members") or [{}]
     try:
-        top1, top5 = (record[key] and 100 * record[key]["rate"] for key in ("top1_error", "top5_error"))
+        other = bool(record.get("output")) or record.get("target", "classes") != "classes"
+        rates = ("top1_error", "top5_error") if not other else ()
+        top1, top5 = (record[key] and 100 * record[key]["rate"] for key in rates) if rates else (None, None)
         model = Path(str(members[0].get("model", "")))
         protocol, data = str(record["protocol"]), str(record["data"])
     except (KeyError, TypeError, AttributeError) as error:
         raise _unreadable(path, error) from None
     figure = ErrorFigure(top1, top5, protocol, data, str(path.parent), measured=True, ensemble=len(members) > 1)
-    return model.parent if model.suffix == ".keras" else model, figure
+    return model.parent if model.suffix == ".keras" else model, None if other else figure
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from archspec.comparison.facts import ErrorFigure, NetworkFacts
@@ -24,11 +24,11 @@ CSV = (
 RUN_HEADINGS = (
     *("run", "network", "seed", "epochs", "best epoch", "best top-1", "final top-1", "final loss", "time", "images/s"),
 )
-RUN_NUMBERS = RUN_HEADINGS[2:]
 RUN_CSV = (
     *("run", "network", "data", "seed", "epochs", "best_epoch", "best_val_top1", "final_val_top1", "final_val_loss"),
-    *("seconds", "images_per_second"),
+    *("seconds", "images_per_second", "metrics", "best", "final"),
 )
+"""`metrics`, `best` and `final`: the main metric of each output, with `;` between them."""
 
 
 def network_table(networks: Sequence[NetworkFacts]) -> Table:
@@ -78,10 +78,23 @@ def speed_table(networks: Sequence[NetworkFacts]) -> Table:
 
 def run_table(runs: Sequence[RunRecord]) -> Table:
     """A row for each run."""
-    return Table(RUN_HEADINGS, [_run_cells(run) for run in runs], RUN_NUMBERS, ("final loss", "images/s", "seed"))
+    other = any(run.scores != ("val_top1",) for run in runs)  # than one class for each image
+    headings = [*RUN_HEADINGS[:5], "best metrics", "final metrics", *RUN_HEADINGS[7:]] if other else RUN_HEADINGS
+    rows = [_run_cells(run, named=other) for run in runs]
+    return Table(headings, rows, headings[2:], ("final loss", "images/s", "seed"))
 
 
-def _run_cells(run: RunRecord) -> list[str]:
+def _scores(run: RunRecord, row: Mapping[str, float] | None, *, named: bool) -> str:
+    """The main metrics of an epoch, by their names in history.csv."""
+    found = []
+    for score in run.scores:
+        if row is not None and score in row:
+            text = f"{100 * row[score]:.2f} %" if score.endswith("top1") else f"{row[score]:.4f}"
+            found.append(f"{score.removeprefix('val_')} {text}" if named else text)
+    return ", ".join(found)
+
+
+def _run_cells(run: RunRecord, *, named: bool) -> list[str]:
     last, best = run.history[-1] if run.history else {}, run.best
     return [
         str(run.directory),
@@ -89,8 +102,8 @@ def _run_cells(run: RunRecord) -> list[str]:
         "" if run.seed is None else str(run.seed),
         str(len(run.history)),
         f"{best['epoch']:g}" if best else "",
-        f"{100 * best['val_top1']:.2f} %" if best else "",
-        f"{100 * last['val_top1']:.2f} %" if "val_top1" in last else "",
+        _scores(run, best, named=named),
+        _scores(run, last, named=named),
         f"{last['val_loss']:.4f}" if "val_loss" in last else "",
         "unfinished" if run.seconds is None else duration(run.seconds),
         "" if run.images_per_second is None else throughput(run.images_per_second),
@@ -199,6 +212,8 @@ def runs_csv(runs: Sequence[RunRecord]) -> str:
                 last.get("val_loss"),
                 run.seconds,
                 run.images_per_second,
+                ";".join(score.removeprefix("val_") for score in run.scores),
+                *(";".join(str(row.get(score, "")) for score in run.scores) for row in (best, last)),
             ]
         )
     return csv_text(RUN_CSV, rows)

@@ -182,6 +182,12 @@ class OutputTargets(Sequence[OutputTarget]):
             return tuple(own.sum(axis=0).astype(int).tolist())
         return tuple(np.bincount(own[:, 0].astype(int), minlength=len(target.class_names)).tolist())
 
+    def texts(self, y: npt.NDArray[np.float32]) -> list[str]:
+        """The labels of each image in words: `red`, `red big`, `2.5`; those of several targets with commas."""
+        starts = np.cumsum(self.widths)[:-1]
+        parts = list(zip(self, np.split(y, starts, axis=1), strict=True))
+        return [", ".join(_text(target, own[row].tolist()) for target, own in parts) for row in range(len(y))]
+
     def _columns(self, columns: Sequence[LabelColumn], data: str) -> list[tuple[OutputTarget, LabelColumn]]:
         """The targets with their label columns, by name; outputs that are alike share the only column."""
         first, place = self.each[0], f"`{printable(data)}`"
@@ -213,6 +219,14 @@ class OutputTargets(Sequence[OutputTarget]):
                 f"column for each output: {listed(f'`label:{each}`' for each in missing)}",
             )
         return [(target, by_name[target.name]) for target in self]
+
+
+def _text(target: OutputTarget, values: Sequence[float]) -> str:
+    if not target.kind.shares:
+        return " ".join(f"{value:g}" for value in values)
+    if target.kind.columns(target.units) == target.units > 1:
+        return " ".join(name for name, has in zip(target.class_names, values, strict=True) if has) or "no label"
+    return target.class_names[int(values[0])]
 
 
 def _shown(name: str) -> str:

@@ -20,9 +20,7 @@ from archspec.cli.terminal import echo, progress_line
 @click.option(
     "--pictures",
     type=click.Choice(get_args(api.PictureFormat)),
-    default="svg",
-    show_default=True,
-    help="Format of the pictures; png and pdf need the extra `draw`.",
+    help="Format of the pictures in the folder of -o; png and pdf need the extra `draw`.  [default: svg]",
 )
 @click.option(
     "--measure",
@@ -44,7 +42,7 @@ def command(
     family: tuple[str, ...],
     settings: tuple[str, ...],
     out: Path | None,
-    pictures: api.PictureFormat,
+    pictures: api.PictureFormat | None,
     measure: bool,
     batch_sizes: tuple[int, ...],
     format_: api.ComparisonFormat,
@@ -61,6 +59,8 @@ def command(
     """
     if batch_sizes and not measure:
         raise click.UsageError("--batch-size needs --measure.")
+    if pictures and out is None:
+        raise click.UsageError("--pictures needs -o, the folder that the pictures are written to.")
     if not references and not family:
         raise click.UsageError("Name networks, run directories or a --family to compare.")
     if out is not None:
@@ -73,7 +73,7 @@ def command(
         progress=progress_line,
         **api.parse_settings(settings),
     )
-    files = [] if out is None else comparison.save(out, pictures=pictures, overwrite=overwrite)
+    files = [] if out is None else comparison.save(out, pictures=pictures or "svg", overwrite=overwrite)
     echo(comparison.render(format_), format_)
     for file in files:
         progress_line(f"wrote {file}")

@@ -198,6 +198,33 @@ def test_an_evaluation_adds_its_error_rates(runs: list[Path], tmp_path: Path) ->
     assert (figure.top1_error, figure.protocol, figure.data, figure.measured) == (2, "ten-crop", "digits", True)
 
 
+def test_runs_on_other_targets_have_their_own_metrics(runs: list[Path], tmp_path: Path) -> None:
+    """The best epoch has the largest mean of the main metrics, as best.keras: here the second, with (0.8 + 0.4) / 2."""
+    run = make_run(tmp_path / "targets", [])
+    best = {"epoch": 2, "val_big_auc": 0.8, "val_size_r2": 0.4, "val_loss": 1.0}
+    (run / "run.json").write_text(json.dumps({"name": "targets", "data": "t.csv", "best": best}), encoding="utf-8")
+    rows = "epoch,loss,val_loss,val_big_auc,val_size_r2\n1,2,1.5,0.9,0.1\n2,1,1,0.8,0.4\n3,1,0.9,0.7,0.45\n"
+    (run / "history.csv").write_text(rows, encoding="utf-8")
+    comparison = archspec.compare(run, runs[0])
+    assert comparison.runs[0].best is not None
+    assert comparison.runs[0].best["epoch"] == 2
+    text = comparison.render("text")
+    assert "big_auc 0.8000, size_r2 0.4000" in text
+    assert "top1 90.00 %" in text
+    comparison.save(tmp_path / "out")
+    row = next(csv.DictReader(io.StringIO((tmp_path / "out" / "runs.csv").read_text(encoding="utf-8"))))
+    assert (row["metrics"], row["best"], row["final"]) == ("big_auc;size_r2", "0.8;0.4", "0.7;0.45")
+    curves = (tmp_path / "out" / "learning-curves.svg").read_text(encoding="utf-8")
+    assert all(f">validation {each}<" in curves for each in ("big auc", "size r2", "top-1, %"))
+
+
+def test_an_evaluation_of_other_targets_has_no_error_rates(runs: list[Path], tmp_path: Path) -> None:
+    record = {"members": [{"model": str(runs[0])}], "protocol": "center", "data": "t.csv", "target": "multi-label"}
+    (tmp_path / "evaluation.json").write_text(json.dumps(record), encoding="utf-8")
+    (network,) = archspec.compare(tmp_path).networks
+    assert network.figures == ()
+
+
 def test_a_folder_holds_the_tables_and_pictures(runs: list[Path], tmp_path: Path) -> None:
     files = archspec.compare(*runs, "resnet:50").save(tmp_path / "out")
     expected = {"comparison.md", "comparison.csv", "comparison.json", "runs.csv"}

@@ -168,3 +168,16 @@ def test_labels_of_arrays(tmp_path: Path) -> None:
     images = opened(saved(tmp_path, x=x, y=np.array([0.5, 2, 3, 4])), targets(("numbers", 1)))
     assert images.y is not None
     assert images.y.tolist() == [[0.5], [2], [3], [4]]
+
+
+def test_labels_in_words() -> None:
+    names = OutputTargets(
+        (
+            OutputTarget(TARGETS["classes"](), 3, "color", ("red", "green", "blue")),
+            OutputTarget(TARGETS["binary"](), 1, "big", ("no", "yes")),
+            OutputTarget(TARGETS["multi-label"](), 2, "tags", ("cat", "dog")),
+            OutputTarget(TARGETS["numbers"](), 2, "size"),
+        )
+    )
+    y = np.array([[2, 1, 1, 1, 2.5, -1], [0, 0, 0, 0, 3, 0]], np.float32)
+    assert names.texts(y) == ["blue, yes, cat dog, 2.5 -1", "red, no, no label, 3 0"]

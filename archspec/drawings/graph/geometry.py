@@ -14,7 +14,7 @@ from archspec.drawings.font import shortened, text_width
 from archspec.drawings.graph.grid import PITCH, Grid, Nets, make_grid, spread
 from archspec.drawings.graph.labels import box_label, figures, shape_label
 from archspec.drawings.graph.tracks import TRUNK
-from archspec.drawings.graph.tree import Block, title
+from archspec.drawings.graph.tree import Block
 from archspec.drawings.graph.views import BlockView
 from archspec.format import count
 from archspec.graph.ir import Graph
@@ -83,7 +83,7 @@ class Layout:
 
     def frame_title(self, block: Block) -> str:
         """The title of a frame."""
-        return shortened(title(block), SMALL, MOST_TEXT)
+        return shortened(box_label(self.graph, block), SMALL, MOST_TEXT)
 
     def shape(self, net: int) -> str:
         """The label of a net."""

@@ -72,11 +72,28 @@ def figures(graph: Graph, block: Block, show: Sequence[str]) -> str:
 
 
 def box_label(graph: Graph, block: Block) -> str:
-    """The first line of a box."""
-    if block.is_layer:
-        node = graph.nodes[block.start]
-        reads = graph.nodes[node.inputs[0]].shape if node.inputs else node.shape
-        if not node.inputs:
-            return node.path
-        return layer_label(block, node.op, len(reads) - 1)
-    return title(block)
+    """The first line of a box, and the title of a frame: `conv 3×3, 64, shared`, `head: dense, 3 (output label)`."""
+    node = graph.nodes[block.start]
+    if not block.is_layer:
+        label = title(block)
+    elif not node.inputs:
+        return node.path
+    else:
+        label = layer_label(block, node.op, len(graph.nodes[node.inputs[0]].shape) - 1)
+    return f"{label}{', shared' if _is_shared(graph, block) else ''}{_output(graph, block)}"
+
+
+def _is_shared(graph: Graph, block: Block) -> bool:
+    """Whether all weights of a block are those of earlier layers."""
+    nodes = [node for node in graph.nodes[block.start : block.stop] if node.facts.weights or node.shared]
+    return bool(nodes) and all(node.shared for node in nodes)
+
+
+def _output(graph: Graph, block: Block) -> str:
+    """The name that the spec gives to an output, unless it is that of its layer or block."""
+    names = [
+        name
+        for name, index in zip(graph.output_names, graph.outputs, strict=False)
+        if index == block.stop - 1 and name not in (block.path, block.label, graph.nodes[index].path)
+    ]
+    return f" (output {names[0]})" if names else ""

@@ -88,7 +88,9 @@ def class_counts(images: Images) -> tuple[int, ...]:
 
 
 def label_texts(images: Images) -> list[str]:
-    """The class of each image, or its cells in the label columns."""
+    """The class of each image, its labels, or its cells in the label columns."""
+    if images.targets is not None and images.y is not None:
+        return images.targets.texts(images.y)
     if not images.columns:
         return [images.class_names[label] for label in images.labels.tolist()]
     columns = [column.texts() for column in images.columns]

@@ -123,7 +123,7 @@ class MultiLabelEvaluation(Evaluation):
             Metric.of("map", "mAP", self.mean_average_precision),
             Metric.of("micro_f1", "micro F1", self.micro_f1),
             Metric.of("macro_f1", "macro F1", self.macro_f1),
-            Metric("error", "images with a wrong label (%)", rate.rate, rate.interval, percent=True),
+            Metric("image_error", "images with a wrong label (%)", rate.rate, rate.interval, percent=True),
             Metric("loss", "loss", self.loss),
         )
 

@@ -135,11 +135,23 @@ def text_table(evaluations: Sequence[Evaluation]) -> str:
     """For a terminal: a title, aligned columns, and a note that explains them."""
     first = evaluations[0]
     title = f"{first.data}: {counted(first.images, 'image')}"
-    note = OTHER_NOTE
-    if _columns(evaluations) is COLUMNS:
-        title, note = f"{title} of {counted(len(first.class_names), 'class')}", NOTE
+    note = table_note(evaluations)
+    if note is NOTE:
+        title = f"{title} of {counted(len(first.class_names), 'class')}"
     headings, *rows = _table(evaluations).lines()
     return "\n".join([title, "", headings, rule([headings, *rows]), *rows, "", note])
+
+
+def evaluation_table(evaluations: Sequence[Evaluation]) -> tuple[list[str], list[list[str]], list[str]]:
+    """The headings, the cells, and the headings of the columns of numbers."""
+    columns = _columns(evaluations)[1:]  # without the model
+    cells = [[column.text(each) for column in columns] for each in evaluations]
+    return [each.heading for each in columns], cells, [each.heading for each in columns if each.is_number]
+
+
+def table_note(evaluations: Sequence[Evaluation]) -> str:
+    """The note that explains the columns."""
+    return NOTE if _columns(evaluations) is COLUMNS else OTHER_NOTE
 
 
 def markdown_table(evaluations: Sequence[Evaluation]) -> str:

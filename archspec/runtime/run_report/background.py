@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from archspec.diagnostics import counted
 from archspec.drawings.font import FAMILY
 from archspec.drawings.svg import element, number
 from archspec.runtime.run_report.content import ReportContent
@@ -19,7 +18,7 @@ BARS = 30
 def data(content: ReportContent) -> Iterator[Markup]:
     """The data of the run."""
     summary = content.data
-    yield tag("p", tag("code", summary.source), f", {counted(len(summary.class_names), 'class')}.")
+    yield tag("p", tag("code", summary.source), f", {summary.labels}.")
     rows = [[part.name, f"{part.images:,}", _spread(part.class_counts)] for part in summary.parts]
     yield table(["part", "images", "images of a class"], rows, ["images"])
     uneven = any(part.class_counts and len(set(part.class_counts)) > 1 for part in summary.parts)

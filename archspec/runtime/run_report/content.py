@@ -92,6 +92,8 @@ class DataSummary:
     source: str
     """As it was given to `train`."""
     class_names: tuple[str, ...]
+    labels: str
+    """What the images are labelled with: `10 classes`, or `color: 3 classes, tags: 4 labels` of several outputs."""
     parts: tuple[DataPart, ...]
     preprocessing: tuple[str, ...]
     """A line for each step from the image to the input of the network."""

@@ -10,6 +10,7 @@ from typing import Any
 from archspec.drawings import svg
 from archspec.drawings.chart import HUES, Chart, ChartAxis, axis_of
 from archspec.drawings.font import FAMILY
+from archspec.runtime.training.records.progress import metric_name
 
 WIDTH, HEIGHT = 400.0, 270.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 30.0, 44.0
@@ -81,21 +82,47 @@ def panels(loss: Mapping[str, str]) -> tuple[CurvePanel, ...]:
     )
 
 
-def curve_panels(history: Sequence[Mapping[str, float]], loss: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """The SVG of each panel with values, and what the scripts need to read it."""
+def other_panels(history: Sequence[Mapping[str, float]]) -> list[CurvePanel]:
+    """A panel for each validation metric that a network with other targets than one class has: AUC, mAP, R2, ..."""
+    known = {curve.column for panel in panels({}) for curve in panel.curves}
+    names = dict.fromkeys(name.removeprefix("val_") for row in history for name in row if name.startswith("val_"))
+    return [
+        CurvePanel(
+            metric_name(name),
+            (
+                *((Curve("training", name, HUES[1]),) if any(name in row for row in history) else ()),
+                Curve("validation", f"val_{name}", HUES[0]),
+            ),
+        )
+        for name in names
+        if f"val_{name}" not in known
+    ]
+
+
+def curve_panels(
+    history: Sequence[Mapping[str, float]], loss: Mapping[str, str], best: float | None = None
+) -> list[tuple[str, dict[str, Any]]]:
+    """The SVG of each panel with values, and what the scripts need to read it.
+
+    Args:
+        best: the epoch of best.keras, by run.json; by default that with the highest validation top-1.
+    """
     if not history:
         return []
-    best = max(
-        (row for row in history if math.isfinite(row.get("val_top1", math.nan))),
-        key=lambda row: (row["val_top1"], -row.get("val_loss", 0.0)),
-        default=None,
-    )
+    if best is None:
+        row = max(
+            (row for row in history if math.isfinite(row.get("val_top1", math.nan))),
+            key=lambda row: (row["val_top1"], -row.get("val_loss", 0.0)),
+            default=None,
+        )
+        best = row["epoch"] if row else None
     found = []
-    for panel in panels(loss):
+    first, *middle, last = panels(loss)
+    for panel in (first, *middle, *other_panels(history), last):
         values = panel.values(history)
         flat = [value for line in values for value in line if value is not None]
         if flat:
-            found.append(_panel(panel, history, values, flat, best["epoch"] if best else None))
+            found.append(_panel(panel, history, values, flat, best))
     return found
 
 

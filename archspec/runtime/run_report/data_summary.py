@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.diagnostics import ArchspecError, printable
+from archspec.diagnostics import ArchspecError, counted, fail, listed, printable
 from archspec.lang.recipes.recipe import EvaluationRecipe
 from archspec.ops.base import Shape, show
 from archspec.runtime.data.files.fingerprint import fingerprint
@@ -40,10 +40,19 @@ class RunData:
     """Whether the validation images are those of the run."""
 
 
-def targets_of(record: Mapping[str, Any]) -> OutputTargets | None:
-    """The targets of a run, from run.json; None for one class for each image."""
-    given = record.get("targets")
-    return OutputTargets(tuple(map(OutputTarget.from_json, given))) if given else None
+def trained_targets(record: Mapping[str, Any]) -> OutputTargets | None:
+    """What the outputs of the run were trained on, of run.json; None for one class for each image.
+
+    Raises:
+        ArchspecError: `bad-run`.
+    """
+    if "targets" not in record:
+        return None
+    try:
+        return OutputTargets(tuple(map(OutputTarget.from_json, record["targets"])))
+    except (KeyError, TypeError, ValueError) as error:
+        fact = f"cannot read `targets` of run.json: {error}"
+        raise fail("bad-run", fact, help="restore run.json, or train again") from None
 
 
 def open_run_data(
@@ -66,7 +75,7 @@ def open_run_data(
                 seed=config.seed,
                 skip_bad_images=config.skip_bad_images,
                 channels=channels,
-                targets=targets_of(record),
+                targets=trained_targets(record),
                 trained=True,
                 report=report,
             )
@@ -80,7 +89,7 @@ def open_run_data(
             notes.append(f"The {part} images of `{printable(place)}` are not those that the run was trained with.")
     if len(notes) == 2 and not any(found.values()):
         fact = notes[0].partition(": ")[2]
-        notes = [f"The data of the run is not there, so the report has no images: {fact}"]
+        notes = [f"The data of the run cannot be read, so the report has no images: {fact}"]
     return RunData(place, found["training"], found["validation"], tuple(notes), "validation" in same)
 
 
@@ -108,12 +117,21 @@ def data_summary(
     summary = DataSummary(
         config.data,
         tuple(record["class_names"]),
+        _labels(record),
         tuple(parts),
         (_resized(input_shape, protocol), *map(described, preprocess)),
         tuple(map(described, config.recipe.augment)),
         samples,
     )
     return summary, notes
+
+
+def _labels(record: Mapping[str, Any]) -> str:
+    targets = trained_targets(record)
+    if targets is None:
+        return counted(len(record["class_names"]), "class")
+    texts = [(each.name, each.kind.described(each.class_names, each.units)) for each in targets]
+    return listed(text if len(targets) == 1 else f"{name}: {text}" for name, text in texts)
 
 
 def _counts(images: Images, record: Mapping[str, Any]) -> tuple[int, ...] | None:

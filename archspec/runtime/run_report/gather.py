@@ -23,9 +23,9 @@ from archspec.runtime.evaluation.result import Evaluation
 from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.run_report.commands import commands_of
 from archspec.runtime.run_report.content import ReportContent
-from archspec.runtime.run_report.data_summary import RunData, data_summary, open_run_data
+from archspec.runtime.run_report.data_summary import RunData, data_summary, open_run_data, trained_targets
 from archspec.runtime.run_report.hard_images import HardImages, hard_images
-from archspec.runtime.run_report.recipe_words import recipe_words
+from archspec.runtime.run_report.recipe_words import output_losses, recipe_words
 from archspec.runtime.runs.run_directory import SPEC
 from archspec.runtime.runs.train_config import TrainConfig, read_settings
 from archspec.runtime.training.records.progress import metric_name, metric_text
@@ -99,18 +99,24 @@ def gather(directory: Path, network: ReportedNetwork, options: ReportOptions) ->
         config, record, evaluated.data, network.graph.input_shape, network.protocol, network.preprocess
     )
     hard = HardImages((), ())
+    targets = trained_targets(record)
     if evaluated.evaluations:
-        first = evaluated.evaluations[0].predictions
-        hard = hard_images(first, evaluated.images, directory, first.data, options.report)
+        first = evaluated.evaluations[0]
+        if first.has_confusion and not first.output:
+            hard = hard_images(first.predictions, evaluated.images, directory, first.data, options.report)
+        else:
+            hard = HardImages(
+                (), (), ("Mistakes are shown for networks with one output that gives an image one class.",)
+            )
     return ReportContent(
         directory,
         network.name,
         record,
         _facts(network, record, run, evaluated.evaluations),
-        recipe_words(config, record["images"]["training"] if "images" in record else summary.parts[0].images),
+        recipe_words(config, record["images"]["training"] if "images" in record else summary.parts[0].images, targets),
         {name: shown(value) for name, value in flat(record["recipe"]).items()},
         run.history,
-        loss_labels(config.recipe),
+        loss_labels(config.recipe, [each.name for each in output_losses(config.recipe, targets)]),
         summary,
         _environment(record),
         commands_of(directory, record, replace(config, data=evaluated.data.place), evaluated.arguments, options.words),
@@ -164,13 +170,10 @@ class _RunEvaluator:
         images = data.validation if own and split is None else None
         notes = list(data.notes)
         if not own or split is not None:
-            images = evaluation.open_images(self.channels)
+            images = evaluation.open_images(self.channels, trained_targets(self.record))
         own_arguments = replace(self.config, data=place).data_arguments
         arguments = own_arguments if own and split is None else ("--data", place)
         arguments = (*arguments, *(("--split", split) if split else ()))
-        if not {each["kind"] for each in self.record.get("targets") or ()} <= {"binary"}:
-            notes.append("The report shows evaluations of classes; `archspec evaluate` has the metrics of this run.")
-            return _EvaluatedRun(data, (), None, "", arguments, tuple(notes))
         if saved:
             predictions, files = saved[0], listed(map(printable, self.options.predictions))
             sentence = f"Saved predictions of {files}: {predictions.models[0]} on {predictions.data}."
@@ -192,7 +195,7 @@ class _RunEvaluator:
         if not own and split is None:
             part = "images"
         sentence = f"{first.model} on {first.images:,} {part}: {printable(place)}."
-        chosen = tuple(word for each in found for word in ("--protocol", each.protocol))
+        chosen = tuple(word for each in dict.fromkeys(each.protocol for each in found) for word in ("--protocol", each))
         return _EvaluatedRun(data, found, images, sentence, (*arguments, *chosen), tuple(notes))
 
     def _run_data(self) -> RunData:
@@ -206,7 +209,8 @@ class _RunEvaluator:
 
 
 def _check_classes(path: str, predictions: Predictions, record: Mapping[str, Any]) -> None:
-    if tuple(predictions.class_names) != tuple(record["class_names"]):
+    names = {each.name: each.class_names for each in trained_targets(record) or ()} if predictions.output else {}
+    if tuple(predictions.class_names) != tuple(names.get(predictions.output, record["class_names"])):
         raise fail(
             "classes-mismatch",
             f"`{printable(path)}` has predictions of other classes than the run",
@@ -221,15 +225,19 @@ def _facts(
     facts = {}
     if evaluations:
         first = evaluations[0]
-        facts["top-1 error"] = str(first.top1_error)
-        if first.top5_error is not None:
-            facts["top-5 error"] = str(first.top5_error)
+        if first.kind == "classes" and not first.output:
+            facts["top-1 error"] = str(first.top1_error)
+            if first.top5_error is not None:
+                facts["top-5 error"] = str(first.top5_error)
+        else:
+            for each in evaluations:
+                if each.protocol == first.protocol:
+                    facts[f"{each.output} {each.metrics[0].heading}".strip()] = str(each.metrics[0])
     best = run.best
     if best is not None:
-        facts["best validation top-1"] = f"{100 * best['val_top1']:.2f} % in epoch {best['epoch']:g}"
-    for name, value in ((record.get("best") or {}) if "targets" in record else {}).items():
-        if name.startswith("val_") and name != "val_loss":
-            facts[f"best validation {metric_name(name[4:])}"] = metric_text(name, value)
+        for score in run.scores:
+            value = f"{metric_text(score, best[score])} in epoch {best['epoch']:g}"
+            facts[f"best validation {metric_name(score.removeprefix('val_'))}"] = value
     graph = network.graph
     facts["parameters"] = count(graph.params)
     facts["MACs"] = "?" if graph.macs is None else count(graph.macs)

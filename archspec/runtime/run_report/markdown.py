@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from archspec.diagnostics import counted, terminal_text
+from archspec.diagnostics import terminal_text
 from archspec.drawings.svg import document
 from archspec.format import Table
 from archspec.runtime.evaluation.confusion_plot import confusion_png
-from archspec.runtime.evaluation.outputs import NOTE, markdown_table
+from archspec.runtime.evaluation.outputs import markdown_table, table_note
 from archspec.runtime.run_report.confusion import largest_confusions
 from archspec.runtime.run_report.content import HardImage, Photo, ReportContent
 from archspec.runtime.run_report.photos import side_by_side
-from archspec.runtime.run_report.sections import percent, rate_cells
+from archspec.runtime.run_report.sections import class_cells, percent, rate_cells
 
 CLASSES = 50
 """Most classes that are listed, those with the largest errors."""
@@ -58,7 +58,7 @@ class MarkdownReport:
         if content.evaluations:
             yield f"Evaluated: {prose(content.evaluated)}"
             yield markdown_table(content.evaluations)
-            yield NOTE
+            yield table_note(content.evaluations)
         else:
             yield "There is no evaluation; the figures above are those of training."
         curves = content.directory / "curves.png"
@@ -68,6 +68,15 @@ class MarkdownReport:
         if not content.evaluations:
             return
         evaluation = content.evaluations[0]
+        if evaluation.output or not evaluation.has_confusion:
+            yield "## Classes, labels and numbers"
+            for each in content.evaluations:
+                if each.protocol == evaluation.protocol:
+                    if each.output:
+                        yield f"### {plain(each.output)}"
+                    headings, cells = class_cells(each)
+                    yield _table(list(map(plain, headings)), [[plain(cell) for cell in row] for row in cells], 1)
+            return
         yield "## Confusion matrix"
         yield self._picture("confusion.png", confusion_png(evaluation), "Confusion matrix")
         rows = [
@@ -126,7 +135,7 @@ class MarkdownReport:
     def _data(self) -> Iterator[str]:
         summary = self.content.data
         yield "## Data"
-        yield f"{code(summary.source)}, {counted(len(summary.class_names), 'class')}."
+        yield f"{code(summary.source)}, {plain(summary.labels)}."
         rows = [[part.name, f"{part.images:,}", part.of, code(part.sha256)] for part in summary.parts]
         yield _table(["part", "images", "of", "fingerprint (SHA-256)"], rows, 1, 2)
         yield listed(summary.preprocessing)

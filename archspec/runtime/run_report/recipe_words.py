@@ -8,20 +8,35 @@ from collections.abc import Iterator
 from archspec.declare import Declared
 from archspec.diagnostics import counted, listed
 from archspec.lang.declarations import declared_text
+from archspec.lang.recipes.losses import LOSSES, CategoricalCrossentropy, Loss
 from archspec.lang.recipes.recipe import Recipe, RunLength
 from archspec.lang.recipes.schedules import ConstantSchedule
 from archspec.runtime.runs.train_config import TrainConfig
 from archspec.runtime.training.records.recipe_summary import describe_recipe
+from archspec.targets import OutputTarget, OutputTargets
 
 
-def recipe_words(config: TrainConfig, images: int) -> tuple[str, ...]:
+def recipe_words(config: TrainConfig, images: int, targets: OutputTargets | None = None) -> tuple[str, ...]:
     """The sentences, in the order of the recipe.
 
     Args:
         images: number of training images.
+        targets: what the outputs are trained on; None for one class for each image.
     """
     recipe = config.recipe
-    return tuple(_sentences(config, recipe, recipe.length(images), images))
+    return tuple(_sentences(config, recipe, recipe.length(images), images, targets))
+
+
+def output_losses(recipe: Recipe, targets: OutputTargets | None) -> list[Loss]:
+    """The loss of each output: that of the recipe where it applies to the target, else the default of the target."""
+    taken = any(recipe.loss.name in each.kind.losses for each in targets or () if each.kind.name != "classes")
+
+    def loss(target: OutputTarget) -> Loss:
+        if target.kind.name == "classes":
+            return CategoricalCrossentropy() if taken else recipe.loss
+        return recipe.loss if recipe.loss.name in target.kind.losses else LOSSES[target.kind.losses[0]].make({})
+
+    return [recipe.loss] if targets is None else [loss(each) for each in targets]
 
 
 def described(declared: Declared) -> str:
@@ -30,7 +45,9 @@ def described(declared: Declared) -> str:
     return f"`{declared_text(declared)}`: {words[:1].lower()}{words[1:]}" if words else f"`{declared_text(declared)}`."
 
 
-def _sentences(config: TrainConfig, recipe: Recipe, length: RunLength, images: int) -> Iterator[str]:
+def _sentences(
+    config: TrainConfig, recipe: Recipe, length: RunLength, images: int, targets: OutputTargets | None
+) -> Iterator[str]:
     yield (
         f"{counted(length.epochs, 'epoch')} of {images:,} training images in batches of {recipe.batch_size:,}: "
         f"{counted(length.iterations, 'update')} of the weights"
@@ -43,7 +60,10 @@ def _sentences(config: TrainConfig, recipe: Recipe, length: RunLength, images: i
         yield f"Schedule {described(recipe.schedule)}"
     if recipe.warmup and (words := recipe.warmup.summary()):
         yield f"{words[:1].upper()}{words[1:]}, with lower learning rates: `{declared_text(recipe.warmup)}`."
-    yield f"Loss {described(recipe.loss)}"
+    several = targets is not None and len(targets) > 1
+    for number, loss in enumerate(output_losses(recipe, targets)):
+        of_output = f" of `{targets[number].name}`" if targets is not None and several else ""
+        yield f"Loss{of_output} {described(loss)}"
     if recipe.label_smoothing:
         yield f"Label smoothing {recipe.label_smoothing:g}: that share of the target is spread over all classes."
     if recipe.class_weight:
@@ -64,4 +84,4 @@ def _sentences(config: TrainConfig, recipe: Recipe, length: RunLength, images: i
     if recipe.dtype_policy != "float32":
         yield f"The layers compute in {recipe.dtype_policy}."
     if recipe.early_stopping:
-        yield f"Early stopping: `{declared_text(recipe.early_stopping)}`."
+        yield f"Early stopping: `{declared_text(recipe.early_stopping).removeprefix(': ')}`."

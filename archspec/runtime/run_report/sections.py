@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.diagnostics import counted
 from archspec.format import throughput
-from archspec.runtime.evaluation.outputs import NOTE
+from archspec.runtime.evaluation.outputs import evaluation_table, table_note
 from archspec.runtime.evaluation.result import ErrorRate, Evaluation
 from archspec.runtime.run_report.confusion import confusion_json, largest_confusions
 from archspec.runtime.run_report.content import HardImage, ReportContent
@@ -40,12 +40,41 @@ def rate_cells(rate: ErrorRate | None) -> tuple[str, str]:
     return percent(rate.rate), f"{100 * low:.2f} to {100 * high:.2f} %"
 
 
+CONFUSION_HEADINGS = ["true class", "predicted", "images", "of the class"]
+
+
+def confusion_rows(evaluation: Evaluation) -> list[list[str]]:
+    """The largest confusions."""
+    return [
+        [true, predicted, f"{images:,}", percent(images / total)]
+        for true, predicted, images, total in largest_confusions(evaluation)
+    ]
+
+
+def class_cells(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of classes.csv as text: of classes, labels or numbers."""
+    headings, rows = evaluation.class_table()
+    kept = [place for place in range(len(headings)) if any(row[place] is not None for row in rows)]
+    headings, rows = [headings[place] for place in kept], [[row[place] for place in kept] for row in rows]
+    cells = [
+        ["" if cell is None else f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in rows
+    ]
+    return [heading.replace("_", " ") for heading in headings], cells
+
+
 def metrics(content: ReportContent) -> Iterator[Markup]:
     """The metrics of each protocol."""
     if not content.evaluations:
         yield tag("p", "There is no evaluation; the figures above are those of training.")
         return
     yield tag("p", "Evaluated: ", prose(content.evaluated))
+    note = table_note(content.evaluations).replace("In parentheses:", "Intervals:")
+    if any(each.kind != "classes" or each.output for each in content.evaluations):
+        headings, cells, numbers = evaluation_table(content.evaluations)
+        yield table(headings, cells, numbers, class_="sortable")
+        yield tag("p", note, class_="faint")
+        return
     rows = []
     for each in content.evaluations:
         speed = "" if each.images_per_second is None else throughput(each.images_per_second)
@@ -58,12 +87,12 @@ def metrics(content: ReportContent) -> Iterator[Markup]:
         rows = [[*row[:6], *row[8:]] for row in rows]
         headings = [*headings[:6], *headings[8:]]
     yield table(headings, rows, set(headings) - {"protocol", "Q"}, class_="sortable")
-    yield tag("p", NOTE.replace("In parentheses:", "Intervals:"), class_="faint")
+    yield tag("p", note, class_="faint")
 
 
 def curves(content: ReportContent) -> Iterator[Markup]:
     """The learning curves."""
-    found = curve_panels(content.history, content.loss)
+    found = curve_panels(content.history, content.loss, (content.record.get("best") or {}).get("epoch"))
     if not found:
         yield tag("p", "No epoch is finished, so there are no curves.")
         return
@@ -106,12 +135,8 @@ def confusion(content: ReportContent) -> Iterator[Markup]:
     canvas = tag("canvas", id="matrix", tabindex="0", role="img", aria_label=name, style=width)
     hint = "Point at a cell. Buttons, Ctrl + wheel or + and − zoom; drag or arrow keys move; 0 shows everything."
     matrix = tag("div", tools, canvas, tag("p", hint, id="cell", aria_live="polite"), class_="matrix")
-    rows = [
-        [true, predicted, f"{images:,}", percent(images / total)]
-        for true, predicted, images, total in largest_confusions(evaluation)
-    ]
-    headings = ["true class", "predicted", "images", "of the class"]
-    listed = table(headings, rows, headings[2:], class_="sortable")
+    rows = confusion_rows(evaluation)
+    listed = table(CONFUSION_HEADINGS, rows, CONFUSION_HEADINGS[2:], class_="sortable")
     side = tag("div", tag("h3", "Most frequent confusions"), listed) if rows else tag("p", "There is no mistake.")
     yield tag("div", matrix, side, class_="beside")
     if data["least"] > 1:
@@ -154,6 +179,20 @@ def _class_summary(evaluation: Evaluation) -> Markup:
     return tag(
         "p", f"Over the classes the median error is {percent(middle)} and the largest {percent(worst)}{without}."
     )
+
+
+def figures_of_targets(content: ReportContent) -> Iterator[Markup]:
+    """For each output that gives an image no single class, or one of several outputs, its labels or numbers."""
+    evaluations = content.evaluations
+    for each in evaluations:
+        if each.protocol != evaluations[0].protocol:
+            continue
+        if each.output:
+            yield tag("h3", each.output)
+        if each.has_confusion:
+            yield table(CONFUSION_HEADINGS, confusion_rows(each), CONFUSION_HEADINGS[2:], class_="sortable")
+        headings, rows = class_cells(each)
+        yield table(headings, rows, headings[1:], class_="sortable")
 
 
 def mistakes(content: ReportContent) -> Iterator[Markup]:
@@ -223,7 +262,11 @@ def sections(content: ReportContent) -> Iterator[tuple[str, str, Markup]]:
     """(anchor, title, HTML) of each section about the result."""
     yield "metrics", "Metrics", join(metrics(content))
     yield "curves", "Learning curves", join(curves(content))
-    if content.evaluations:
+    if not content.evaluations:
+        return
+    if content.evaluations[0].output or not content.evaluations[0].has_confusion:
+        yield "classes", "Classes, labels and numbers", join(figures_of_targets(content))
+    else:
         yield "confusion", "Confusion matrix", join(confusion(content))
         yield "classes", "Classes", join(classes(content))
         yield "mistakes", "Most confident mistakes", join(mistakes(content))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -119,3 +121,31 @@ def test_a_folded_drawing_fits_a_page(reference: str) -> None:
     drawing = archspec.draw(reference)
     assert drawing.width <= 1100
     assert drawing.height <= 1650
+
+
+def test_boxes_tell_shared_weights_and_the_names_of_outputs(tmp_path: Path) -> None:
+    spec = tmp_path / "two.yaml"
+    spec.write_text(
+        """\
+name: two
+inputs: {left: [8], right: [8]}
+layers:
+  - {name: one, from: left, dense: 4}
+  - {name: other, share: one, from: right}
+  - {subtract: ~, from: [one, other]}
+  - {name: head, dense: 3}
+outputs: {distance: subtract, label: head, one: one}
+"""
+    )
+    drawing = archspec.draw(str(spec), unfold=True).svg()
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", drawing)
+    expected = {
+        "one: dense, 4",
+        "other: dense, 4, shared",
+        "subtract (output distance)",
+        "head: dense, 3 (output label)",
+    }
+    assert expected <= set(texts)
+    siamese = archspec.draw("siamese").svg()
+    assert ">other/tower, shared<" in siamese
+    assert ">one/tower<" in siamese

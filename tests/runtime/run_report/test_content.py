@@ -118,7 +118,7 @@ def test_the_command_names_the_devices_of_the_run(trained: Path, devices: str, o
 def test_without_its_data_a_report_has_no_images_and_says_so(moved: Path) -> None:
     found = archspec.report(moved)
     (gone, not_evaluated) = found.notes
-    assert gone.startswith("The data of the run is not there, so the report has no images: ")
+    assert gone.startswith("The data of the run cannot be read, so the report has no images: ")
     assert not_evaluated == "The network was not evaluated."
     assert found.evaluations == ()
     page = found.html()

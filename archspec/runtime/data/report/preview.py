@@ -91,6 +91,8 @@ def views_of(
         class_names=tuple(map(str, range(len(chosen)))),
         labels=np.arange(len(chosen), dtype=np.int32),  # the labels of a batch tell its images
         columns=(),
+        targets=None,
+        y=None,
     )
     seen: dict[str, Any] = {"input_shape": input_shape, "batch_size": len(chosen), "resize": protocol.resize}
     epochs = list(
