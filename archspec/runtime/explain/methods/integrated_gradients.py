@@ -20,8 +20,8 @@ from archspec.runtime.explain.map_scaling import Array
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.wording import option
 
-REFINED = 0.5
-"""Share of the intervals that are divided when the residual is too large: those with the largest residuals."""
+FEWEST = 8
+"""Intervals that are divided together, at least, when the residual is too large."""
 ROUNDING = 1e-6
 """A residual of this size is rounding."""
 
@@ -52,13 +52,12 @@ class StraightPath:
         """Logits (n,) at these shares."""
         return np.concatenate([self.logits(points) for _, points in self._batches(shares)]).astype(np.float64)
 
-    def midpoints(self, starts: Doubles, ends: Doubles) -> tuple[Doubles, Doubles]:
-        """Of intervals: the sum of gradient times width (H, W, C), and the slope of the logit at each midpoint (n,)."""
-        widths = ends - starts
-        total, slopes = np.zeros(self.direction.shape, np.float64), np.zeros(len(starts))
-        for part, points in self._batches((starts + ends) / 2):
+    def gradients_at(self, shares: Doubles, weights: Doubles) -> tuple[Doubles, Doubles]:
+        """The weighted sum of the gradients at these shares (H, W, C), and the slope of the logit at each (n,)."""
+        total, slopes = np.zeros(self.direction.shape, np.float64), np.zeros(len(shares))
+        for part, points in self._batches(shares):
             gradients = self.gradients(points).astype(np.float64)
-            total += np.tensordot(widths[part], gradients, 1)
+            total += np.tensordot(weights[part], gradients, 1)
             slopes[part] = (gradients * self.direction).sum(axis=(1, 2, 3))
         return total, slopes
 
@@ -86,40 +85,57 @@ def integrate(path: StraightPath, *, steps: int = 32, tolerance: float = 1e-3, m
     """Integrate the gradient along the straight path from the baseline to x, by the midpoint rule.
 
     Completeness holds on each interval of the path: the slope at its midpoint times its length is the change of the
-    logit over it. While the whole residual exceeds the tolerance, the intervals with the largest residuals are divided
-    into three. A network of ReLUs is piecewise linear, so those are the intervals with a kink.
+    logit over it. While the whole residual exceeds the tolerance, the intervals that cause it are divided into three:
+    those with its sign, the largest first, that make up the whole residual. A network of ReLUs is piecewise linear, so
+    those are the intervals with a kink. Dividing the others too would only replace their errors, which nearly cancel.
     """
     edges = np.linspace(0, 1, steps + 1)
     logits = path.logits_at(edges)
-    intervals = np.stack([edges[:-1], edges[1:], logits[:-1], logits[1:]])  # start, end, logit at each
-    total, slopes = path.midpoints(*intervals[:2])
+    total, slopes = path.gradients_at((edges[:-1] + edges[1:]) / 2, np.diff(edges))
+    intervals = np.stack([edges[:-1], edges[1:], logits[:-1], logits[1:], slopes])  # start, end, logit at each, slope
+    difference = float(logits[-1] - logits[0])
     while True:
-        starts, ends, first, last = intervals
+        starts, ends, first, last, slopes = intervals
         residuals = last - first - slopes * (ends - starts)
-        difference, residual = float(last[-1] - first[0]), float(residuals.sum())
+        residual = float(residuals.sum())
         room = (max_steps - len(starts)) // 2  # each divided interval adds two
         if abs(residual) <= max(tolerance * abs(difference), ROUNDING) or room < 1:
             return Integral((total * path.direction).astype(np.float32), difference, residual, len(starts))
-        chosen = np.argsort(-np.abs(residuals), kind="stable")[: min(max(1, int(REFINED * len(starts))), room)]
-        kept = np.setdiff1d(np.arange(len(starts)), chosen)
-        divided = _in_thirds(path, intervals[:, chosen])
-        before, _ = path.midpoints(starts[chosen], ends[chosen])
-        after, new_slopes = path.midpoints(*divided[:2])
-        total += after - before
-        intervals = np.concatenate([intervals[:, kept], divided], 1)
-        slopes = np.concatenate([slopes[kept], new_slopes])
-        order = np.argsort(intervals[0])
-        intervals, slopes = intervals[:, order], slopes[order]
+        chosen = _causes(residuals)[:room]
+        change, divided = _in_thirds(path, intervals[:, chosen])
+        total += change
+        intervals = np.concatenate([np.delete(intervals, chosen, 1), divided], 1)
+        intervals = intervals[:, np.argsort(intervals[0])]
 
 
-def _in_thirds(path: StraightPath, intervals: Doubles) -> Doubles:
-    """Intervals (4, n), divided into three each: (4, 3 n)."""
-    starts, ends, first, last = intervals
+def _causes(residuals: Doubles) -> npt.NDArray[np.intp]:
+    """The intervals that make up the whole residual: those with its sign, the largest first."""
+    towards = residuals * np.sign(residuals.sum())
+    order = np.argsort(-towards, kind="stable")[: np.count_nonzero(towards > 0)]
+    needed = int(np.searchsorted(np.cumsum(towards[order]), towards.sum())) + 1
+    return order[: max(needed, FEWEST)]
+
+
+def _in_thirds(path: StraightPath, intervals: Doubles) -> tuple[Doubles, Doubles]:
+    """Divide intervals (5, n) into three: the change of the sum of gradients (H, W, C), and the intervals (5, 3 n).
+
+    The middle third keeps the midpoint, thus the slope; only the weight of its gradient changes.
+    """
+    starts, ends, first, last, slopes = intervals
     third = (ends - starts) / 3
     left, right = starts + third, ends - third
     at_left, at_right = np.split(path.logits_at(np.concatenate([left, right])), 2)
-    parts = [(starts, left, first, at_left), (left, right, at_left, at_right), (right, ends, at_right, last)]
-    return np.concatenate([np.stack(part) for part in parts], 1)
+    change, found = path.gradients_at(
+        np.concatenate([(starts + ends) / 2, (starts + left) / 2, (right + ends) / 2]),
+        np.concatenate([-2 * third, third, third]),
+    )
+    _, left_slopes, right_slopes = np.split(found, 3)
+    parts = [
+        (starts, left, first, at_left, left_slopes),
+        (left, right, at_left, at_right, slopes),
+        (right, ends, at_right, last, right_slopes),
+    ]
+    return change, np.concatenate([np.stack(part) for part in parts], 1)
 
 
 @declared
