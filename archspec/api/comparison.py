@@ -136,7 +136,7 @@ def _measured(
     graphs = {each.reference: each.graph() for each in found}
     chosen = [(each, graphs.get(each.reference) or load(each.reference).graph()) for each in facts]
     for each, graph in chosen:
-        if None in graph.input_shape:
+        if any(None in node.shape for node in graph.inputs):
             raise fail(
                 "free-input",
                 f"`{each.name}` cannot be measured, since a size of its input is free",

@@ -65,7 +65,8 @@ def images_per_second(graph: Graph, batch_sizes: Sequence[int]) -> list[float]:
     forward = tf.function(lambda images: model(images, training=False))
     found = []
     for size in batch_sizes:
-        images = tf.random.normal((size, *graph.input_shape))
+        inputs = [tf.random.normal((size, *node.shape)) for node in graph.inputs]
+        images = inputs if len(inputs) > 1 else inputs[0]
         seconds = sorted(_times(tf, partial(forward, images), SECONDS))
         found.append(size / seconds[len(seconds) // 2])
     return found

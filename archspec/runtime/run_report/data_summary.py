@@ -89,7 +89,10 @@ def open_run_data(
             notes.append(f"The {part} images of `{printable(place)}` are not those that the run was trained with.")
     if len(notes) == 2 and not any(found.values()):
         fact = notes[0].partition(": ")[2]
-        notes = [f"The data of the run cannot be read, so the report has no images: {fact}"]
+        notes = [
+            f"The data of the run cannot be read, so the report has no images: {fact} "
+            "If it has moved, give its new place with `--data`."
+        ]
     return RunData(place, found["training"], found["validation"], tuple(notes), "validation" in same)
 
 

@@ -76,6 +76,8 @@ def read_settings(run: Path) -> tuple[dict[str, Any], TrainConfig]:
             ) from error
         reason = (error.strerror or str(error)).lower()
         raise fail("not-a-run", f"`{run}` is not a run directory: cannot read run.json: {reason}", help=HELP) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise fail("not-a-run", f"`{path}` is damaged: {error}", help=HELP) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ArchspecError) as error:
         raise fail("not-a-run", f"`{path}` was written by an incompatible version of archspec", help=HELP) from error
 

@@ -164,6 +164,10 @@ def test_wrong_input_is_refused(trained: Path, tmp_path: Path) -> None:
     assert refused(lambda: archspec.report(tmp_path)).code == "not-a-run"
     assert refused(lambda: archspec.report(trained, data=tmp_path / "nothing")).code == "data-not-found"
     assert refused(lambda: archspec.report(trained, protocols=["none"])).code == "unknown-protocol"
+    (tmp_path / "run.json").write_text('{"reference": "vgg:D",')
+    damaged = refused(lambda: archspec.report(tmp_path))
+    assert damaged.code == "not-a-run"
+    assert f"`{tmp_path / 'run.json'}` is damaged: " in damaged.message
 
 
 def test_the_command_writes_one_file(run: Run, trained: Path, tmp_path: Path) -> None:
