@@ -18,7 +18,13 @@ from archspec.protocols import Protocol
 from archspec.protocols.center import Center
 from archspec.runtime.evaluation.batch_evaluate import evaluate_all
 from archspec.runtime.evaluation.options import EvaluationOptions
-from archspec.runtime.labs.context import LabContext, has_diverged, predictions, thinned_predictions
+from archspec.runtime.labs.context import (
+    LabContext,
+    deepened_predictions,
+    has_diverged,
+    predictions,
+    thinned_predictions,
+)
 from archspec.runtime.labs.lab import Lab, LabArm, LabTest
 from archspec.runtime.labs.lab_data import arrays, class_names, lab_data
 from archspec.runtime.labs.read_lab import network_texts, protocol_text, reference
@@ -209,6 +215,9 @@ class _Job:
                 tests[f"test {name}"] = self.under_protocol(model, each)
             elif each.thinned:
                 tests[f"test {name}"] = thinned_predictions(model, inputs[f"test {name}"], each.thinned)
+            elif each.identity_layers:
+                graph, given = network.graph(), inputs[f"test {name}"]
+                tests[f"test {name}"] = deepened_predictions(model, given, each.identity_layers, graph)
         return {**tests, "labels": labels, "train_correct": right, "batch_size": batch_size}
 
     def under_protocol(self, model: Path, condition: LabTest) -> npt.NDArray[np.float32]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ from archspec.runtime.labs.lab_data import arrays
 from archspec.runtime.labs.progress import LabProgress
 from archspec.runtime.system.atomic_write import atomic, write_json
 from archspec.runtime.training.run_request import Trainable
+
+if TYPE_CHECKING:
+    from archspec.graph.ir import Graph
+    from archspec.runtime.evaluation.inference.predictor import Predictor
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -175,19 +179,47 @@ def thinned_predictions(model: Path, x: npt.NDArray[Any], networks: int) -> npt.
     """
     import keras
 
+    from archspec.runtime.system.tensorflow_import import import_tensorflow
+
+    tf = import_tensorflow()
+    keras.utils.set_random_seed(0)
+    predictor, inputs = _opened(model, x)
+    total = np.zeros((len(x), predictor.classes), np.float64)
+    for _ in range(networks):
+        total += np.asarray(tf.nn.softmax(predictor.logits_model(inputs, training=True)))
+    return (total / networks).astype(np.float32)
+
+
+def deepened_predictions(
+    model: Path, x: npt.NDArray[Any], after: Mapping[str, int], graph: Graph
+) -> npt.NDArray[np.float32]:
+    """Softmax outputs of a network with identity layers after its relus (He et al. 2015, section 1).
+
+    Args:
+        after: {pattern of the paths of relus: number of layers after each}.
+        graph: of the network.
+
+    Raises:
+        ArchspecError: those of `deepen`.
+    """
+    from archspec.runtime.dense.net2deeper import deepen
+
+    predictor, inputs = _opened(model, x)
+    return np.asarray(deepen(predictor.model, after, graph=graph)(inputs, training=False), np.float32)
+
+
+def _opened(model: Path, x: npt.NDArray[Any]) -> tuple[Predictor, Any]:
+    """The network of a model file, and the images with the preprocessing of its spec."""
     from archspec.runtime.data.pipeline.preprocess import preprocess_values
     from archspec.runtime.evaluation.inference.predictor import Predictor
     from archspec.runtime.system.tensorflow_import import import_tensorflow
 
     tf = import_tensorflow()
-    keras.utils.set_random_seed(0)
     predictor = Predictor.open(model, tf.distribute.get_strategy())
     x = central(x, predictor.input_shape)
-    inputs = preprocess_values(tf, tf.constant(x, tf.float32), predictor.input_shape, predictor.metadata.preprocess)
-    total = np.zeros((len(x), predictor.classes), np.float64)
-    for _ in range(networks):
-        total += np.asarray(tf.nn.softmax(predictor.logits_model(inputs, training=True)))
-    return (total / networks).astype(np.float32)
+    return predictor, preprocess_values(
+        tf, tf.constant(x, tf.float32), predictor.input_shape, predictor.metadata.preprocess
+    )
 
 
 def read_times(path: Path) -> dict[str, float]:

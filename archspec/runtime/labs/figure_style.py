@@ -47,7 +47,11 @@ def figure(
         FigureCanvasAgg(made)
         letters = LETTERS + 4
         wide = int(size[0] * DPI / (0.6 * letters * DPI / 72))
-        made.suptitle(textwrap.fill(title, wide), x=0.01, ha="left", fontsize=letters, fontweight="bold")
+        heading = made.suptitle("", x=0.01, ha="left", fontsize=letters, fontweight="bold")
+        for width in range(wide, 0, -1):  # in characters, which are not equally wide
+            heading.set_text(textwrap.fill(title, width))
+            if heading.get_window_extent().x1 < 0.99 * size[0] * DPI:
+                break
         axes = made.subplots(rows, columns, squeeze=False, **subplots)
         for each in axes.flat:
             each.spines[["top", "right"]].set_visible(False)

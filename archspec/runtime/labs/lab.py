@@ -137,6 +137,11 @@ class LabTest(Declared):
         NATURAL, "number of networks with other units dropped whose outputs are averaged; 0 drops none", 0
     )
     members: int = arg(POSITIVE, "number of networks, of consecutive seeds, whose outputs are averaged", 1)
+    identity_layers: Mapping[str, int] = arg(
+        {"type": "object", "additionalProperties": POSITIVE},
+        "{pattern of relus: number of identity layers added after each}, as `archspec.deepen` adds them",
+        NOTHING,
+    )
 
 
 TEST_IMAGES = _Nothing({"test images": LabTest()})

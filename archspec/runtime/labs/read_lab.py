@@ -13,6 +13,7 @@ from typing import Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Source, Span, did_you_mean, fail, listed, merged
 from archspec.graph.compile.compiler import compile_spec
+from archspec.graph.rewrite.net2deeper import deepen
 from archspec.lang.declarations import read_section
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, find, plain
 from archspec.lang.document.yaml_parser import parse_document, read_text
@@ -92,12 +93,16 @@ def check_arms(lab: Lab, source: Source, load: Callable[..., Any]) -> None:
                 if arm.network in own:
                     params, of_sections = overrides.split(settings)
                     spec = own[arm.network]
-                    compile_spec(spec, spec.default, params)
+                    graph = compile_spec(spec, spec.default, params)
                     recipe = train_section(document) or spec.document
                     overrides.section(recipe, "train", of_sections, {**spec.params, **params})
                 else:
                     network = load(reference(arm.network, source), **settings)
-                    _ = network.graph(), network.recipe
+                    graph, _ = network.graph(), network.recipe
+                for test, (place, _) in _entries(document, "tests").items():
+                    with collected(found, place.span):
+                        if lab.tests[test].identity_layers:
+                            deepen(graph, lab.tests[test].identity_layers)
     if found:
         raise ArchspecError(*merged(dict.fromkeys(found)))
 

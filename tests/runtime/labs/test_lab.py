@@ -13,8 +13,9 @@ from PIL import Image
 import archspec
 from archspec import ArchspecError
 from archspec.runtime.labs.arms import shifted
-from archspec.runtime.labs.context import central
+from archspec.runtime.labs.context import central, deepened_predictions
 from archspec.runtime.labs.progress import LabProgress
+from archspec.runtime.models.build import build_model
 from tests.runtime.labs.test_read_lab import GOOD
 
 QUIET = LabProgress(silent=True)
@@ -123,6 +124,22 @@ def test_larger_images_are_cropped_to_their_middle() -> None:
     assert np.array_equal(central(x, (4, 4, 1)), x[:, 1:5, 1:5])
     assert central(x, (None, None, 1)).shape == x.shape
     assert central(x[:, 0], (7, 1)).shape == (2, 7, 1)
+
+
+def test_identity_layers_leave_the_outputs_as_they_are(
+    finished: archspec.LabResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[int] = []
+    monkeypatch.setattr(
+        "archspec.runtime.dense.net2deeper.build_model", lambda graph: built.append(graph.params) or build_model(graph)
+    )
+    run = finished.directory / "runs" / "two-seed0"
+    data = next((finished.directory / "data").glob("*.npz"))
+    outputs = archspec.evaluate(run / "last.keras", data).predictions.posteriors
+    x = np.load(data)["x_val"]
+    found = deepened_predictions(run / "last.keras", x, {"relu": 3}, archspec.load(str(run)).graph())
+    np.testing.assert_allclose(found, outputs, atol=1e-6)
+    assert built == [130 + 30 + 3 * (2 * 2 + 2)]
 
 
 def test_photos_are_asked_for(tmp_path: Path) -> None:

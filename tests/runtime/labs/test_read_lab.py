@@ -67,6 +67,7 @@ def test_a_lab_is_read_with_its_defaults() -> None:
         ("data: digits", "data: digits\ncode: im2col", 6, "lab", "a lab has `arms` or `code`, not both"),
         ("network: net}", "network: net, init_from: two}", 13, "lab", "which is no arm before it"),
         ("arms:", "tests: {far: {protocol: ten-crops}}\narms:", 12, "unknown-protocol", "ten-crops"),
+        ("arms:", "tests: {far: {identity_layers: {fc: 1}}}\narms:", 12, "deepen", "no relu matches `fc`"),
     ],
 )
 def test_an_error_points_at_its_line(old: str, new: str, line: int, code: str, message: str) -> None:
