@@ -116,8 +116,14 @@ def boxes(graph: Graph) -> Iterator[LayerBox]:
                 yield LayerBox(index[last.path], f"{name}, {last.shape[-1]}", "block", _size(last.shape))
                 continue
             for node in nodes:
-                if is_shown(node) and index[node.path] not in gated:
-                    yield LayerBox(index[node.path], _text(graph, index[node.path]), family(node.op), _size(node.shape))
+                if is_shown(node) and (place := index[node.path]) not in gated:
+                    shape = _joined(graph, place) if node.op.name == "class_token" else node.shape
+                    yield LayerBox(place, _text(graph, place), family(node.op), _size(shape))
+
+
+def _joined(graph: Graph, token: int) -> Shape:
+    """The shape of the tokens that a class token is joined to, so that it stands among them."""
+    return next(node.shape for node in graph.nodes if token in node.inputs)
 
 
 def _text(graph: Graph, index: int) -> str:

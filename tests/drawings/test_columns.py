@@ -99,3 +99,14 @@ def test_a_network_that_upsamples_goes_on_downwards() -> None:
     assert sizes[0] == 572
     assert min(sizes) == 28
     assert sizes[-1] == 388
+
+
+def test_a_class_token_stands_where_it_joins_the_others() -> None:
+    """Dosovitskiy et al. 2021, section 3.1: it is prepended to the embedded patches, before the positions are added."""
+    found = [(box.text, box.size) for box in boxes(archspec.load("vit:B-16").graph())]
+    assert found[1:4] == [
+        ("16×16 conv, 768, /16", (14, 14)),
+        ("class token", (197,)),  # 14 x 14 patches and the token
+        ("position embedding", (197,)),
+    ]
+    assert [text for text, size in found if size == (1, 1)] == ["fc 1000", "softmax"]
