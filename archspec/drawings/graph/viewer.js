@@ -251,8 +251,9 @@ const keys = {
   ArrowRight: () => (current && isOpen(current) && current.kids.length ? body(current)[0] : current ?? root.kids[0]),
   ArrowLeft: () => (current && holder(current).parent ? holder(current) : current ?? root.kids[0]),
 };
-svg.addEventListener("keydown", (event) => {
+document.addEventListener("keydown", (event) => { // also before anything has the focus, but not in the tools
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target !== document.body && !svg.contains(event.target)) return;
   if (keys[event.key]) {
     select(keys[event.key]());
     keepVisible(current);
