@@ -24,6 +24,7 @@ PLAIN: Mapping[str, Any] = {
     "left": "lenet:5",
     "right": "lenet:full",
     "spec": "lenet",
+    "lab": "no-such.yaml",
     "source": "lenet:5",
     "data": "no-such.npz",
     "model": "no-such.keras",

@@ -153,11 +153,11 @@ def test_the_protocol_of_a_plugin_works_everywhere(tmp_path: Path) -> None:
 from archspec import load
 from archspec.lang.spec.overrides import parse_protocols
 from archspec.lang.declarations import declared_text
-from archspec.runtime.evaluation.options import Target
+from archspec.runtime.evaluation.options import GivenModel
 (protocol,) = parse_protocols(["center-flip: 256"])
 (views,) = protocol.plan((224, 224, 3), None)
 print(declared_text(protocol), views.passes, views.sizes)
-print(Target.parse("runs/a:center-flip"), load("tiny.yaml").protocol.protocols)
+print(GivenModel.parse("runs/a:center-flip"), load("tiny.yaml").protocol.protocols)
 from archspec.cli.commands.evaluate import command
 from archspec.lang.schema.spec_schema import text
 (option,) = [each for each in command.params if each.name == "protocols"]
@@ -165,7 +165,7 @@ print("center-flip" in option.help, "center-flip" in text())
 """
     assert in_a_process(run, tmp_path).splitlines() == [
         "center-flip: {size: 256} 2 (256,)",
-        "Target(path=PosixPath('runs/a'), protocol=CenterFlip(size=None)) (CenterFlip(size=9),)",
+        "GivenModel(path=PosixPath('runs/a'), protocol=CenterFlip(size=None)) (CenterFlip(size=9),)",
         "True True",
     ]
 

@@ -156,7 +156,7 @@ def _labels(path: Path) -> None:
         (_pickle, "it is damaged, or not a file of predictions"),
         (_cut, "it is damaged, or not a file of predictions"),
         (_newer, "its format has version 9"),
-        (_short, r"it has posteriors \(4, 3\) for 1 images and 3 classes"),
+        (_short, r"it has posteriors \(4, 3\) for 1 image and 3 classes"),
         (_labels, "it has labels from 0 to 3 for 3 classes"),
         (lambda path: None, "no such file or directory"),
     ],
