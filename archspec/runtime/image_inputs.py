@@ -130,11 +130,14 @@ def names_of_classes(metadata: Metadata, outputs: int, classes: str | Path | Non
     return tuple(map(str, range(outputs)))
 
 
-def check_images_enter(input_shape: tuple[int | None, ...]) -> None:
-    """Raises `data-shape` unless the network's input is grey or RGB images (height, width, 1 or 3)."""
+EVALUATE = "`archspec evaluate` accepts such data from an .npz file"
+
+
+def check_images_enter(input_shape: tuple[int | None, ...], help: str = EVALUATE) -> None:
+    """Raises `data-shape` with this remedy unless the network's input is grey or RGB images (height, width, 1 or 3)."""
     if len(input_shape) != 3 or input_shape[-1] not in (1, 3):
         raise fail(
             "data-shape",
             f"the network takes {show(input_shape)}, not images of (height, width, 1 or 3)",
-            help="`archspec evaluate` accepts such data from an .npz file",
+            help=help,
         )

@@ -102,6 +102,9 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
             raise click.UsageError("Missing argument 'IMAGE...' or option '--data'.", ctx)
         if method.takes == "data" and data is None:
             raise click.UsageError("Missing option '--data'.", ctx)
+        for name in ("per_class", "split"):
+            if data is None and ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+                raise click.UsageError(f"'--{name.replace('_', '-')}' needs option '--data'.", ctx)
         api.check_explanation_folder(out, overwrite=overwrite)
         explanation = api.explain(
             model,

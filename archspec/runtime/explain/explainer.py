@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -61,6 +62,8 @@ def explain(
         method: as `find_method` makes it.
         classes: a file with the names of the classes.
     """
+    if per_class is not None and data is None:
+        raise fail("bad-option", "`--per-class` chooses images of a data set, but none is given", help="give `--data`")
     files = images if isinstance(images, np.ndarray) else image_files(images, report)
     if not len(files) and data is None and method.takes != "nothing":
         what = "data set" if method.takes == "data" else "images to explain"
@@ -101,7 +104,8 @@ def open_network(model: str | Path | keras.Model, classes: str | Path | None, re
     """
     loaded, metadata = load_model(model) if isinstance(model, (str, Path)) else (model, Metadata())
     network = OpenNetwork(loaded, metadata)
-    check_images_enter(network.input_shape)
+    help = "explanations are pictures: give a network whose input is images"
+    check_images_enter(network.input_shape, help)
     check_preprocess(network.input_shape, metadata.preprocess)
     network.class_names = names_of_classes(metadata, network.classes, classes, report)
     return network
@@ -148,7 +152,8 @@ def find_method(name: str, settings: Mapping[str, Any]) -> ExplainMethod:
         if key not in declared:
             help = did_you_mean(key, declared) or f"its options are: {listed(declared) or 'none'}"
             raise fail("unknown-option", f"the method `{name}` has no option `{key}`", help=help)
-        if mistakes(thaw(value), declared[key].schema):
+        endless = isinstance(value, float) and not math.isfinite(value)
+        if endless or mistakes(thaw(value), declared[key].schema):
             raise fail("bad-option", f"`{key}` of the method `{name}` cannot be {short(value)}", help=declared[key].doc)
     for package in found.packages:
         if find_spec(package) is None:

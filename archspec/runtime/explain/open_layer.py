@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +40,12 @@ class OpenLayer(NamedTuple):
             return values
         patches = values[..., self.has_class_token :, :]
         return patches.reshape(*values.shape[:-2], *self.grid, values.shape[-1])
+
+
+def block_paths(paths: Iterable[str]) -> list[str]:
+    """The paths of the blocks that contain layers of these paths, each once."""
+    parts = [path.split("/") for path in paths]
+    return list(dict.fromkeys("/".join(each[:depth]) for each in parts for depth in range(1, len(each))))
 
 
 def token_counts(grid: tuple[int, int]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from archspec.ops.base import show
 from archspec.runtime.explain.backward_rules import PLAIN, BackwardRule, with_activation
 from archspec.runtime.explain.classifier_end import ClassifierEnd, classifier_end
 from archspec.runtime.explain.default_layer import last_spatial_layer
-from archspec.runtime.explain.open_layer import Array, OpenLayer, token_counts
+from archspec.runtime.explain.open_layer import Array, OpenLayer, block_paths, token_counts
 from archspec.runtime.explain.target_classes import TargetClasses, target_classes
 from archspec.runtime.models.keras_graph import Call, keras_graph
 from archspec.runtime.models.metadata import Metadata
@@ -84,7 +84,7 @@ class OpenNetwork:
                 "unknown-layer",
                 f"the network has no layer `{path}`",
                 notes=[self._spatial_note()],
-                help=did_you_mean(path, by_path),
+                help=did_you_mean(path, [*block_paths(by_path), *by_path]),
             )
         if spatial and not found.is_spatial:
             fact = f"the output of `{found.path}` is {show(found.shape)}, which has no spatial extent"

@@ -121,6 +121,9 @@ MISTAKES = {
     "gradcam MODEL bad.png": ("bad-images", "bad.png"),
     "gradcam MODEL nowhere.png": ("bad-images", "nowhere.png"),
     "deconvnet MODEL one.png --channel 4": ("bad-option", "from 0 to 3"),
+    "occlusion MODEL one.png --size 9": ("bad-option", "8 x 8"),
+    "integrated-gradients MODEL one.png --tolerance nan": ("bad-option", "nan"),
+    "saliency MODEL one.png --samples 2 --noise inf": ("bad-option", "inf"),
     "filters MODEL --layer conv2": ("method-not-applicable", "1 or 3"),
 }
 
@@ -134,12 +137,17 @@ def test_mistakes_are_one_error_each(run: Run, model: Path, tmp_path: Path, monk
         assert words in done.err, line
         assert not (tmp_path / "none").exists()
     assert run("explain", "gradcam", model, "-o", tmp_path / "none").status == 2
+    for unused in (("--per-class", 2), ("--split", "train")):
+        done = run("explain", "gradcam", model, "one.png", *unused, "-o", tmp_path / "none")
+        assert done.status == 2
+        assert f"'{unused[0]}' needs option '--data'" in done.err
 
 
 def test_wrong_options_of_python_are_refused(model: Path) -> None:
     for settings, code in (({"steps": 3}, "unknown-option"), ({"classes": []}, "bad-option")):
         assert refused(lambda: archspec.explain(model, "x.png", settings=settings)).code == code  # noqa: B023
     assert refused(lambda: archspec.explain(model, "x.png", method="gradcan")).code == "unknown-method"
+    assert refused(lambda: archspec.explain(model, "x.png", per_class=2)).code == "bad-option"
     two = archspec.explain(small_net(), np.zeros((2, 8, 8, 3), np.uint8))
     assert len(two.images) == 2
     assert refused(lambda: archspec.explain(small_net(), np.zeros((8, 8, 3), np.uint8))).code == "data-shape"

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from archspec.runtime.explain.explainer import find_method
+from archspec.runtime.explain.explainer import find_method, open_network
 from archspec.runtime.explain.feature_vectors import vector_layer
 from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.models.metadata import Metadata
@@ -50,6 +50,17 @@ def test_the_path_of_a_block_is_its_last_layer() -> None:
     x = keras.layers.ReLU(name="block.relu")(keras.layers.Conv2D(2, 3, name="block.conv")(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3, name="blocks")(keras.layers.Flatten(name="flat")(x)))
     assert opened(model, metadata=Metadata(spec="name: x")).place("block").path == "block/relu"
+    misspelt = refused(lambda: opened(model, metadata=Metadata(spec="name: x")).place("blokc"))
+    assert misspelt.help == "did you mean `block`?"
+
+
+def test_the_remedy_of_networks_without_images_helps() -> None:
+    inputs = keras.Input((20, 3))
+    series = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(inputs)))
+    found = refused(lambda: open_network(series, None, lambda line: None))
+    assert found.code == "data-shape"
+    assert "evaluate" not in (found.help or "")
+    assert "images" in (found.help or "")
 
 
 def test_wrong_layers_are_refused() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.declare import POSITIVE, arg, choice, declared, optional
+from archspec.diagnostics import fail
 from archspec.runtime.explain.baseline import LEVELS, uniform_input
 from archspec.runtime.explain.class_activation import spatial_layer
 from archspec.runtime.explain.explain_method import CLASSES, SPATIAL_LAYER, ExplainMethod
@@ -17,6 +18,7 @@ from archspec.runtime.explain.image_batches import ImageBatch
 from archspec.runtime.explain.map_scaling import Array, class_numbers, class_title
 from archspec.runtime.explain.open_layer import OpenLayer
 from archspec.runtime.explain.open_network import OpenNetwork
+from archspec.wording import option
 
 Corners = npt.NDArray[np.int32]
 """Top and left of each position of the square (n, 2), pixels."""
@@ -70,7 +72,10 @@ class Occlusion(ExplainMethod):
     def explain_batch(self, network: OpenNetwork, batch: ImageBatch) -> Sequence[ExplainedImage]:
         place = spatial_layer(network, self.layer)
         height, width = batch.x.shape[1:3]
-        side = min(self.size or max(1, round(min(height, width) / 7)), height, width)
+        side = self.size or max(1, round(min(height, width) / 7))
+        if side > min(height, width):
+            fact = f"a square of {side} pixels is larger than the image, {height} x {width}"
+            raise fail("bad-option", fact, help=f"give {option('size')} a smaller value")
         stride = self.stride or max(1, side // 4)
         tops, lefts = corners((height, width), side, stride)
         logits, probabilities = network.predict(batch.x)
