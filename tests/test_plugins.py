@@ -126,7 +126,7 @@ for layer in ("gian: 3", "gain: {{factor: x}}"):
         "['gain', 'flatten', 'dense'] (Brighten(value=3),)",
         "True True",
         "unknown-operator did you mean `gain`?",
-        "wrong-type None",
+        "wrong-type `factor`: factor; for example, `gain: 2`",
     ]
 
 
