@@ -7,8 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from archspec.declare import arguments
+from archspec.runtime.labs.figure_style import figure
 from archspec.runtime.labs.lab import Lab
 from archspec.runtime.labs.pictures import PICTURES, convolve
 
@@ -33,3 +35,13 @@ def test_a_picture_is_small(name: str, tmp_path: Path) -> None:
 def test_the_schema_knows_every_picture() -> None:
     schema = next(each.schema for each in arguments(Lab) if each.name == "picture")
     assert set(schema["enum"]) == {"", *PICTURES}
+
+
+@pytest.mark.parametrize("title", ["m" * 40 + " " + "w" * 30, "Maximum beats average pooling " * 3])
+def test_a_title_of_wide_letters_is_not_cut_off(title: str, tmp_path: Path) -> None:
+    with figure(tmp_path / "title.png", title):
+        pass
+    with Image.open(tmp_path / "title.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    assert pixels[:60].min() < 100
+    assert pixels[:60, -8:].min() > 250
