@@ -79,4 +79,4 @@ def test_a_setting_without_its_argument(tmp_path: Path) -> None:
 
 def test_a_list_in_place_of_a_name_is_refused(tmp_path: Path) -> None:
     (found,) = checked("train: {early_stopping: {monitor: [], patience: 3}}", tmp_path)
-    assert (found.code, "`monitor` cannot be" in found.message) == ("wrong-value", True)
+    assert (found.code, "`monitor` must be a string" in found.message) == ("wrong-type", True)

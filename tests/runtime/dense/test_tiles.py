@@ -124,7 +124,7 @@ def test_a_tile_that_holds_no_position_is_refused() -> None:
     scorer = DenseScorer.of(randomize(build_model(spec)), graph=spec, memory=2_000)
     with pytest.raises(ArchspecError, match=r"needs .* of memory, and the limit is 2.0 kB") as error:
         scorer(np.zeros((1, 100, 100, 2), np.float32))
-    assert "each position of the score map sees 12 pixels" in error.value.diagnostics[0].notes[0]
+    assert "each position of the score map sees 12" in error.value.diagnostics[0].notes[0]
 
 
 def test_the_reach_and_the_peak_of_memory_by_hand() -> None:

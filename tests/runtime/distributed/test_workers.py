@@ -67,7 +67,7 @@ def test_two_workers_evaluate_to_the_posteriors_of_one(outcome: dict[str, Any]) 
     assert [process[0] for process in outcome["evaluated"] + outcome["evaluated by two"]] == [0, 0, 0]
     assert outcome["posteriors"] < 1e-6
     for worker, (_, _, lines) in enumerate(outcome["evaluated by two"]):
-        done = [line for line in lines if f"worker {worker} " in line and "its 225 images are done" in line]
+        done = [line for line in lines if f"worker {worker} " in line and "finished its 225 images" in line]
         assert len(done) == 2
 
 

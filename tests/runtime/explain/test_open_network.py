@@ -50,7 +50,7 @@ def test_the_path_of_a_block_is_its_last_layer() -> None:
     x = keras.layers.ReLU(name="block.relu")(keras.layers.Conv2D(2, 3, name="block.conv")(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3, name="blocks")(keras.layers.Flatten(name="flat")(x)))
     assert opened(model, metadata=Metadata(spec="name: x")).place("block").path == "block/relu"
-    misspelt = refused(lambda: opened(model, metadata=Metadata(spec="name: x")).place("blokc"))
+    misspelt = refused(lambda: opened(model, metadata=Metadata(spec="name: x")).place("blocc"))
     assert misspelt.help == "did you mean `block`?"
 
 

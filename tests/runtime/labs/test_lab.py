@@ -67,6 +67,7 @@ def test_a_finished_lab_trains_nothing_again(finished: archspec.LabResult, monke
     assert again == finished
 
 
+@pytest.mark.slow
 def test_an_interrupted_lab_continues(finished: archspec.LabResult, tmp_path: Path) -> None:
     """Killed after the first run and in the middle of the second: the result is that of an uninterrupted lab."""
     from archspec.runtime.labs.context import LabContext

@@ -11,7 +11,7 @@ from archspec.graph.ir import Graph
 from archspec.runtime.dense.for_inference import optimize
 from archspec.runtime.from_keras import spec_of
 from archspec.runtime.models.build import build_model
-from archspec.runtime.models.classifier import classifier_shapes
+from archspec.runtime.models.classifier import training_targets
 from tests.agreement import assert_agree
 from tests.strategies import networks
 
@@ -51,4 +51,4 @@ def test_a_siamese_network_compares_images_by_one_tower() -> None:
 
 def test_training_needs_one_input() -> None:
     with pytest.raises(ArchspecError, match="training needs a network with one input"):
-        classifier_shapes(siamese(), "siamese")
+        training_targets(siamese(), "siamese", "categorical_crossentropy")

@@ -89,6 +89,7 @@ def test_the_recipe_is_told_in_words(report: archspec.RunReport) -> None:
     assert report.content.settings["optimizer.sgd.momentum"] == "0.9"
 
 
+@pytest.mark.slow
 def test_the_command_of_the_report_trains_the_same_network_again(
     trained: Path, report: archspec.RunReport, run: Run, tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_without_its_data_a_report_has_no_images_and_says_so(moved: Path) -> Non
     assert "Confusion matrix" not in page
 
 
+@pytest.mark.slow
 def test_data_that_has_moved_is_recognized_by_its_contents(moved: Path, report: archspec.RunReport) -> None:
     found = archspec.report(moved, data=moved.parent / "elsewhere")
     assert found.notes == ()
@@ -139,6 +141,7 @@ def test_data_that_has_moved_is_recognized_by_its_contents(moved: Path, report: 
     assert all(place in each for each in (commands.train, commands.evaluate, commands.report))
 
 
+@pytest.mark.slow
 def test_changed_validation_images_are_noted(moved: Path) -> None:
     shutil.move(moved.parent / "elsewhere", moved.parent / "gone")
     (moved.parent / "gone" / "val" / "ant" / "0.png").unlink()

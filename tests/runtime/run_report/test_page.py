@@ -181,6 +181,7 @@ def large(report: RunReport, classes: int = 1000, images: int = 10_000) -> RunRe
     return RunReport(content)
 
 
+@pytest.mark.slow
 def test_a_page_of_a_thousand_classes_is_small_and_zooms(browser: Browser, report: RunReport, tmp_path: Path) -> None:
     found = large(report)
     file = found.save(tmp_path / "large.html")

@@ -25,7 +25,7 @@ def image_request(images: list[bytes]) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", ["saved", "onnx", "litert", "keras"])
+@pytest.mark.parametrize("name", ["saved", pytest.param("onnx", marks=pytest.mark.slow), "litert", "keras"])
 def test_every_format_answers_as_predict(name: str, exports: Exports) -> None:
     """The same order of classes, and the probabilities to 1e-6, for images of several formats and sizes."""
     expected, images = exports.predicted(), exports.images
@@ -189,6 +189,7 @@ def test_a_new_version_is_served_and_the_old_one_forgotten(exports: Exports, tmp
         assert server.post("/v1/models/saved/versions/2:predict", x).status == 200
 
 
+@pytest.mark.slow
 def test_a_model_file_is_exported_and_explained(exports: Exports) -> None:
     """The map of the most probable class is that of `archspec explain`."""
     import io

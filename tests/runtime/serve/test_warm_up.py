@@ -12,6 +12,7 @@ from archspec.diagnostics import ArchspecError
 from tests.runtime.serve.conftest import Exports
 
 
+@pytest.mark.slow
 def test_warm_up_requests_run(exports: Exports, tmp_path: Path) -> None:
     """Read with the protobuf types of TensorFlow Serving; each signature in two sizes of a batch."""
     pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not installed")
