@@ -55,8 +55,10 @@ def trained(graph: Graph, seed: int = 0) -> Any:
 def assert_same(model: Any, graph: Graph, *, most: float = 1e-5, **options: Any) -> InferenceModel:
     """The rewritten network has the outputs of the original, which is unchanged."""
     rewritten = optimize(model, graph=graph, **options)
-    shape = tuple(side or 9 for side in graph.input_shape)
-    x = np.random.default_rng(1).normal(size=(2, *shape)).astype(np.float32)
+    random = np.random.default_rng(1)
+    shapes = [tuple(side or 9 for side in tensor.shape[1:]) for tensor in model.inputs]
+    inputs = [random.normal(size=(2, *shape)).astype(np.float32) for shape in shapes]
+    x = inputs if len(inputs) > 1 else inputs[0]
     expected = model(x, training=False)
     expected = np.asarray(expected[0] if isinstance(expected, list) else expected)
     found = np.asarray(rewritten.model(x, training=False))
