@@ -14,11 +14,16 @@ from archspec.cli.main import is_interrupt
 
 START = """
 import os, sys
-import archspec.__main__
+import archspec.__main__ as command
 sys.argv = ["archspec", *sys.argv[1:]]
-os.write(1, b"started\\n")
-archspec.__main__.main()
+exit_on_interrupt = command.exit_on_interrupt
+def started():
+    exit_on_interrupt()
+    os.write(1, b"started\\n")
+command.exit_on_interrupt = started
+command.main()
 """
+"""Says when Ctrl-C is handled: on a busy machine the first one may come before."""
 
 
 SUMMARIZE, BUILD = ("summarize", "resnet:50"), ("build", "lenet:5", "-o", "OUT.keras")
