@@ -20,7 +20,7 @@ GOOD = Path(__file__).parents[2] / "examples" / "good" / "several-inputs.yaml"
 
 def siamese() -> Graph:
     """The spec with smaller towers."""
-    text = (Path(api.__file__).parents[2] / "specs" / "siamese.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "specs" / "siamese.yaml").read_text(encoding="utf-8")
     text = text.replace("105, 105", "82, 82").replace("4096", "7").partition("expect:")[0]
     for size in ("64", "128", "256"):
         text = text.replace(f"filters: {size}", "filters: 4")
