@@ -32,6 +32,7 @@ SHOWN = (
 SHORTCUTS = {"project", "shortcut"}
 """Parts of paths under which the compiler puts the layers of a shortcut (He et al. 2016, section 3.3)."""
 TIMES = "×"
+SUMS = ("add", "average", "maximum")
 MOST_SIZES = 2
 """Sizes of feature maps in one component: those before and after a reduction."""
 
@@ -118,13 +119,18 @@ def is_shown(node: Node) -> bool:
 
 
 def branches(graph: Graph, nodes: Sequence[Node]) -> Iterator[list[Node]]:
-    """The chains of shown layers, if several of them with convolutions are concatenated in a block."""
+    """The chains of shown layers, if several of them with convolutions are merged in a block.
+
+    A shortcut and the body of its residual block are no branches.
+    """
     paths = {node.path for node in nodes}
-    merges = [node for node in nodes if node.op.name == "concat"]
+    concatenations = [node for node in nodes if node.op.name == "concat"]
     with_kernels = sum(
-        graph.nodes[i].path in paths and _has_convolution(graph, i, paths) for node in merges for i in node.inputs
+        graph.nodes[i].path in paths and _has_convolution(graph, i, paths)
+        for node in concatenations
+        for i in node.inputs
     )
-    if not merges or with_kernels < 2:
+    if with_kernels < 2 and not any(_joins_branches(graph, node) for node in nodes if node.op.name in SUMS):
         return
     readers: dict[int, int] = {}
     for node in nodes:
@@ -146,6 +152,19 @@ def branches(graph: Graph, nodes: Sequence[Node]) -> Iterator[list[Node]]:
         previous = here
     if chain:
         yield chain
+
+
+def _joins_branches(graph: Graph, node: Node) -> bool:
+    """Whether several of the sides of a merge have convolutions behind the layer where they part."""
+    sides = [ancestors(graph, i) for i in node.inputs]
+    common = set.intersection(*sides)
+    fork = max(common, default=0)
+
+    def has_convolution(side: Collection[int]) -> bool:
+        own = (graph.nodes[i] for i in side if i > fork and i not in common)
+        return any(each.op.name in CONVOLUTIONS and not in_shortcut(each) for each in own)
+
+    return sum(map(has_convolution, sides)) > 1
 
 
 def _has_convolution(graph: Graph, index: int, paths: set[str]) -> bool:
