@@ -75,6 +75,12 @@ class Expansion(NamedTuple):
     named: int
     names_stop: int
 
+    def copied(self, path: str, moved: Mapping[int, int], shift: int, renamed: int) -> Expansion:
+        """That of a copy: `moved` has the new indices of nodes; nodes and names come so many places later."""
+        inputs = tuple([moved[i] for i in self.inputs])
+        nodes = (self.start + shift, self.stop + shift)
+        return Expansion(path, inputs, moved[self.output], *nodes, self.named + renamed, self.names_stop + renamed)
+
 
 class Mark(NamedTuple):
     """The state before an expansion: how many nodes, names, reads, numbered values and calls of blocks."""
@@ -184,14 +190,15 @@ class Builder:
 
     def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
         """Copy the nodes of a run to a new path and other inputs; return the new output."""
-        source, start, cut = run.source, run.start, len(run.path)
-        copied, names = source.nodes[start : run.stop], source.paths[run.named : run.names_stop]
+        source, whole = run.source, run.expansion
+        start, cut = whole.start, len(whole.path)
+        copied, names = source.nodes[start : whole.stop], source.paths[whole.named : whole.names_stop]
         if copied:
             self._count(sum([node.facts.params for node in copied]), copied[-1].span, len(copied))
         self.called(*run.blocks)
-        shift, renamed = len(self.nodes) - start, len(self.paths) - run.named
-        moved = dict(zip(run.inputs, inputs, strict=True))
-        moved.update((i, i + shift) for i in range(start, run.stop))
+        shift, renamed = len(self.nodes) - start, len(self.paths) - whole.named
+        moved = dict(zip(whole.inputs, inputs, strict=True))
+        moved.update((i, i + shift) for i in range(start, whole.stop))
         self.nodes += [
             Node(path + name[cut:], op, tuple([moved[i] for i in read]), facts, span, shared and path + shared[cut:])
             for name, op, read, facts, span, shared in copied
@@ -200,20 +207,10 @@ class Builder:
         for name in names if source.expansions else ():
             expansion = source.expansions.get(name)
             if expansion:
-                self.expansions[path + name[cut:]] = Expansion(
-                    path + name[cut:],
-                    tuple([moved[i] for i in expansion.inputs]),
-                    moved[expansion.output],
-                    *(
-                        expansion.start + shift,
-                        expansion.stop + shift,
-                        expansion.named + renamed,
-                        expansion.names_stop + renamed,
-                    ),
-                )
+                self.expansions[path + name[cut:]] = expansion.copied(path + name[cut:], moved, shift, renamed)
         self.outputs.update(new)
         self.paths += new
-        return moved[run.output]
+        return moved[whole.output]
 
     def register(self, path: str, index: int) -> None:
         """Make an output available to `from` under a path."""
@@ -221,10 +218,13 @@ class Builder:
             self.paths.append(path)
         self.outputs[path] = index
 
+    def since(self, mark: Mark, path: str, inputs: tuple[int, ...], output: int) -> Expansion:
+        """What was expanded under a path since the mark."""
+        return Expansion(path, inputs, output, mark.start, len(self.nodes), mark.named, len(self.paths))
+
     def enclose(self, mark: Mark, path: str, inputs: tuple[int, ...], output: int) -> None:
         """Remember what was expanded under a path since the mark."""
-        ends = (mark.start, len(self.nodes), mark.named, len(self.paths))
-        self.expansions[path] = Expansion(path, inputs, output, *ends)
+        self.expansions[path] = self.since(mark, path, inputs, output)
 
     def find(self, name: str, prefix: str) -> int | None:
         """The output with a name: looked up in the block of the prefix, then in each enclosing one."""

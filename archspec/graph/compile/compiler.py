@@ -219,10 +219,11 @@ class Compiler:
         flow = inputs
         for number in range(1, count + 1):
             path, mark = f"{base}/{number}", builder.mark()
-            if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.inputs)]:
-                if last.start == last.stop:  # the copies have no layers
+            if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.expansion.inputs)]:
+                layers = last.expansion.stop - last.expansion.start
+                if not layers:  # the copies have none
                     break
-                builder.check_count(mark.start - 1 + (count - number + 1) * (last.stop - last.start), item.span)
+                builder.check_count(mark.start - 1 + (count - number + 1) * layers, item.span)
                 x = builder.clone(last, path, inputs)
             else:
                 if number > 1:

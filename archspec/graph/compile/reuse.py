@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
-from archspec.graph.compile.builder import Builder, Mark
+from archspec.graph.compile.builder import Builder, Expansion, Mark
 from archspec.graph.compile.inference import CallArguments
 from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.names import used
@@ -19,16 +19,10 @@ MAX_KEPT = 20_000  # nodes of the networks whose runs are kept
 
 
 class Run(NamedTuple):
-    """A part of an expansion: its path, inputs and output, the ranges of its nodes and names, and the blocks called."""
+    """An expansion that can be cloned, and the blocks that were called in it."""
 
     source: Builder
-    path: str
-    inputs: tuple[int, ...]
-    output: int
-    start: int
-    stop: int
-    named: int
-    names_stop: int
+    expansion: Expansion
     blocks: list[str]
 
 
@@ -40,8 +34,7 @@ def since(mark: Mark, builder: Builder, path: str, inputs: tuple[int, ...], outp
     for name in builder.reads[mark.reads :]:
         if builder.outputs[name] < mark.start and not name.startswith(inside):
             return None
-    ends = (mark.start, len(builder.nodes), mark.named, len(builder.paths))
-    return Run(builder, path, inputs, output, *ends, builder.blocks[mark.blocks :])
+    return Run(builder, builder.since(mark, path, inputs, output), builder.blocks[mark.blocks :])
 
 
 class Reuse:
@@ -63,7 +56,7 @@ class Reuse:
 
     def keep(self, key: Hashable, run: Run) -> None:
         """Keep the run of a block for later calls, unless that keeps too many nodes in memory."""
-        sizes = {**self.sizes, id(run.source): run.stop}
+        sizes = {**self.sizes, id(run.source): run.expansion.stop}
         if sum(sizes.values()) <= MAX_KEPT:
             self.runs[key], self.sizes = run, sizes
 
