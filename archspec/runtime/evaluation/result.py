@@ -307,21 +307,12 @@ class Evaluation:
         }
 
     def _of_classes(self, *, confusion: bool) -> dict[str, Any]:
-        members = zip(self.predictions.models, self.predictions.protocols, self.predictions.scales, strict=True)
-        top5, speed = self.top5_error, self.images_per_second
         return {
-            "model": self.model,
-            "data": self.data,
-            "protocol": self.protocol,
-            "members": [dict(zip(("model", "protocol", "scales"), each, strict=True)) for each in members],
-            "images": self.images,
-            "passes": self.passes,
-            "loss": self.loss,
+            **self._described(),
             "top1": self.top1,
             "top5": self.top5,
             "top1_error": self.top1_error.to_json(),
-            "top5_error": top5 and top5.to_json(),
-            "images_per_second": speed and round(speed, 4),
+            "top5_error": self.top5_error and self.top5_error.to_json(),
             "classes": [
                 {**dataclasses.asdict(each), "accuracy": each.accuracy, "error": each.error.to_json()}
                 for each in self.classes
