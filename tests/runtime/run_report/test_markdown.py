@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from archspec.cli.commands.report import command
 from archspec.runtime.run_report.markdown import code, plain
 from archspec.runtime.run_report.run_report import RunReport
 from tests.cli.conftest import Run
+from tests.cli.parsed import parsed
 from tests.refusal import refused
 from tests.runtime.run_report.conftest import NAMES
 
@@ -64,8 +64,7 @@ def test_the_document_names_options_and_sections_that_exist(report: RunReport, f
     commands = re.findall(r"^archspec (report .*?)(?:\s+#.*)?$", text, re.M)
     assert len(commands) == 5
     for line in commands:
-        context = command.make_context("report", shlex.split(line)[1:])
-        assert context.params["out"] == Path("report.html")
+        assert parsed(command, line)["out"] == Path("report.html")
     titles = re.findall(r"<h2>(.*?)</h2>", report.html())
     assert re.findall(r"^\| ([A-Z][a-z -]*) \|", text, re.M) == titles
     for picture in re.findall(r"\]\((report/[^)]+)\)", text):

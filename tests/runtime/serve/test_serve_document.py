@@ -15,6 +15,7 @@ import click
 import pytest
 
 from archspec.cli.commands.serve import command
+from tests.cli.parsed import parsed
 from tests.runtime.serve.conftest import Exports
 from tests.runtime.serve.running import Running, running
 
@@ -76,5 +77,5 @@ def test_the_document_names_options_that_exist() -> None:
     named = set(re.findall(r"`(--[a-z-]+)", TEXT)) - {"--outputs", "--overwrite"}  # of `archspec export`
     assert named - options == set()
     assert {"--max-request", "--queue", "--label", "--threads"} < named
-    for line in re.findall(r"^archspec serve ([^#\n]+)", "\n".join(blocks("sh")), re.MULTILINE):
-        assert command.make_context("serve", line.split()).params["port"] in (8000, 8501)
+    for line in re.findall(r"^archspec (serve [^#\n]+)", "\n".join(blocks("sh")), re.MULTILINE):
+        assert parsed(command, line)["port"] in (8000, 8501)
