@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, Source
-from archspec.lang.document.yaml_writer import dump
+from archspec.diagnostics import ArchspecError
 from archspec.lang.spec.overrides import parse_protocols
 from archspec.protocols import Protocol
 from archspec.protocols.center import Center
@@ -27,8 +26,7 @@ from archspec.runtime.labs.context import (
 )
 from archspec.runtime.labs.lab import Lab, LabArm, LabTest
 from archspec.runtime.labs.lab_data import arrays, class_names, lab_data
-from archspec.runtime.labs.read_lab import network_texts, protocol_text, reference
-from archspec.runtime.system.atomic_write import make_folder, write_text
+from archspec.runtime.labs.read_lab import protocol_text
 
 GRID_SEED = 1000
 """Of the runs that choose a value of a grid, so that the choice favors no seed of the comparison."""
@@ -70,29 +68,14 @@ class ArmOutcome:
     """The value that was chosen from the grid; empty without a grid."""
 
 
-def prepare(lab: Lab, source: Source, context: LabContext) -> dict[str, str]:
-    """Write the specs of the lab into its folder. Returns {name of a network: its reference}."""
-    make_folder(context.out / "specs")
-    found = {}
-    for name, text in network_texts(source).items():
-        path = context.out / "specs" / f"{name}.yaml"
-        write_text(path, text)
-        found[name] = str(path)
-    if lab.train:
-        write_text(context.out / "specs" / "train.yaml", dump(lab.train))
-    for arm in lab.arms.values():
-        found.setdefault(arm.network, reference(arm.network, source))
-    return found
-
-
-def run_arm(name: str, lab: Lab, references: Mapping[str, str], context: LabContext, source: LabSource) -> ArmOutcome:
+def run_arm(name: str, lab: Lab, context: LabContext, source: LabSource) -> ArmOutcome:
     """Choose from the grid of an arm, train it with every seed, and test it."""
     arm = lab.arms[name]
     data = context.data if arm.images is None else lab_data(source.data, arm.images, context.out / "data", context.note)
-    params = getattr(context.load(references[arm.network]), "params", {})
+    params = getattr(context.load(context.networks[arm.network]), "params", {})
     classes = {"classes": len(class_names(data, context.note))} if "classes" in params else {}
     settings = {**classes, **lab.set, **arm.set, **lab.scaled(context.scale).set}
-    job = _Job(slug(name), arm, references[arm.network], data, source.recipe, lab, context)
+    job = _Job(slug(name), arm, context.networks[arm.network], data, source.recipe, lab, context)
     chosen, best = "", {}
     for word, values in arm.grid.items():
         rated = [(job.grid_loss(settings | {word: value}, f"{value}"), value) for value in values]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError
+from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.labs.lab import LabImages
 from archspec.runtime.labs.lab_data import arrays
 from archspec.runtime.labs.progress import LabProgress
@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from archspec.runtime.evaluation.inference.predictor import Predictor
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Needed(dict[str, Any]):
+    """What a lab file gives by name. A missing name is an ArchspecError (`lab`): a copy of a lab may leave it out."""
+
+    def __init__(self, kind: str, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.kind = kind
+
+    def __missing__(self, name: str) -> Any:
+        help = f"add it under `{self.kind}s` of the lab file"
+        raise fail("lab", f"the code of this lab needs the {self.kind} `{name}`", help=help)
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,8 @@ class LabContext:
     """A data source; empty for a lab without data."""
     images: LabImages
     """How many images; `data` holds only these."""
+    networks: Mapping[str, str]
+    """The networks of the lab: name -> reference, for `load` and `train`."""
     load: Callable[..., Trainable]
     """As `archspec.load`."""
     progress: LabProgress

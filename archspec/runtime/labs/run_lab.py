@@ -23,15 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import Source, fail
+from archspec.lang.document.yaml_writer import dump
 from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.labs.book import write_book
-from archspec.runtime.labs.context import LabContext
+from archspec.runtime.labs.context import LabContext, Needed
 from archspec.runtime.labs.generated import check_generated
 from archspec.runtime.labs.lab import Lab
 from archspec.runtime.labs.lab_data import lab_data
 from archspec.runtime.labs.pictures import PICTURES
 from archspec.runtime.labs.progress import LabProgress
-from archspec.runtime.labs.read_lab import check_arms, read_lab
+from archspec.runtime.labs.read_lab import check_arms, network_texts, read_lab, reference
 from archspec.runtime.labs.result import LabResult, PairedDifference, overall
 from archspec.runtime.runs.run_directory import locked
 from archspec.runtime.system.atomic_write import discard, make_folder, write_json, write_text
@@ -115,8 +116,9 @@ def run_lab(source: Source, request: LabRequest, load: Callable[..., Trainable],
         make_folder(out / "parts")
         given: str | Mapping[str, Any] = request.data or lab.data
         data = "" if given == "none" else lab_data(given, images, out / "data", progress.line)
-        options = {**lab.options, **scale.options}
-        context = LabContext(out, request.scale, tuple(range(seeds)), options, data, images, load, progress)
+        options = Needed("option", {**lab.options, **scale.options})
+        networks = Needed("network", _write_networks(lab, source, out / "specs"))
+        context = LabContext(out, request.scale, tuple(range(seeds)), options, data, images, networks, load, progress)
         found = _run(lab, source, context, given)
         result = dataclasses.replace(
             found,
@@ -139,11 +141,10 @@ def _run(lab: Lab, source: Source, context: LabContext, given: str | Mapping[str
         made: LabResult = module.run(lab, context)
         return made
     from archspec.runtime.labs import arm_figures, compare_arms
-    from archspec.runtime.labs.arms import LabSource, prepare, run_arm
+    from archspec.runtime.labs.arms import LabSource, run_arm
 
-    references = prepare(lab, source, context)
     recipe = str(context.out / "specs" / "train.yaml") if lab.train else None
-    outcomes = {name: run_arm(name, lab, references, context, LabSource(given, recipe)) for name in lab.arms}
+    outcomes = {name: run_arm(name, lab, context, LabSource(given, recipe)) for name in lab.arms}
     differences = tuple(
         dataclasses.replace(compare_arms.difference(lab, each, outcomes), decides=each.decides) for each in lab.compare
     )
@@ -157,6 +158,21 @@ def _run(lab: Lab, source: Source, context: LabContext, given: str | Mapping[str
         figures = (*figures, context.out / f"{lab.picture}.png")
         PICTURES[lab.picture](figures[-1])
     return LabResult(columns, rows, verdict, reason, differences, figures)
+
+
+def _write_networks(lab: Lab, source: Source, folder: Path) -> dict[str, str]:
+    """Write the networks and the recipe of a lab as specs. Returns the reference of each network, and of the arms'."""
+    make_folder(folder)
+    found = {}
+    for name, text in network_texts(source).items():
+        path = folder / f"{name}.yaml"
+        write_text(path, text)
+        found[name] = str(path)
+    if lab.train:
+        write_text(folder / "train.yaml", dump(lab.train))
+    for arm in lab.arms.values():
+        found.setdefault(arm.network, reference(arm.network, source))
+    return found
 
 
 def criterion(differences: Sequence[PairedDifference]) -> str:
@@ -182,7 +198,7 @@ def _claim_folder(out: Path, identity: Mapping[str, Any], *, overwrite: bool) ->
             other = [word for word in identity if earlier.get(word) != identity[word]]
             what = ", ".join("lab file" if word == "text" else word for word in other)
             help = "choose another `--out`, or replace that lab with `--overwrite`"
-            raise fail("output-exists", f"`{out}` holds a lab with another {what}", help=help)
+            raise fail("output-exists", f"`{out}` holds a lab that differs in: {what}", help=help)
         for name in ("specs", "data", "runs", "parts", "result.json", "numbers.csv", "index.html", "lab.json"):
             discard(out / name)
     elif any(each.name != ".lock" for each in out.iterdir()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from archspec import ArchspecError
 from archspec.runtime.labs.arms import shifted
 from archspec.runtime.labs.context import central, deepened_predictions
 from archspec.runtime.labs.progress import LabProgress
+from archspec.runtime.labs.read_lab import lab_source
 from archspec.runtime.models.build import build_model
 from tests.runtime.labs.test_read_lab import GOOD
 
@@ -99,10 +101,22 @@ def test_an_interrupted_lab_continues(finished: archspec.LabResult, tmp_path: Pa
 
 def test_a_folder_of_another_lab_is_not_touched(finished: archspec.LabResult) -> None:
     lab = finished.directory.parent / "my-lab.yaml"
-    with pytest.raises(ArchspecError, match="holds a lab with another seeds"):
+    with pytest.raises(ArchspecError, match="holds a lab that differs in: seeds"):
         archspec.lab(lab, out=finished.directory, seeds=3, progress=QUIET)
     with pytest.raises(ArchspecError, match="exists and is not empty"):
         archspec.lab(lab, out=lab.parent, progress=QUIET)
+
+
+@pytest.mark.parametrize(
+    ("section", "missing"), [("networks", "network `saturation`"), ("options", "option `learning_rate`")]
+)
+def test_a_copy_of_a_lab_without_what_its_code_needs_is_refused(section: str, missing: str, tmp_path: Path) -> None:
+    before, found, rest = lab_source("saturation").text.partition(f"\n{section}:\n")
+    after = rest[re.search(r"^\w", rest, re.MULTILINE).start() :]  # type: ignore[union-attr]
+    assert found
+    (tmp_path / "my-lab.yaml").write_text(f"{before}\n{after}")
+    with pytest.raises(ArchspecError, match=rf"error\[lab\]: the code of this lab needs the {missing}"):
+        archspec.lab(tmp_path / "my-lab.yaml", out=tmp_path / "out", progress=QUIET)
 
 
 def test_a_shift_moves_the_picture_and_keeps_its_border() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec.runtime.labs.experiments.saturation import SPEC, derivative, layers_inside, shrinking
+from archspec.runtime.labs.experiments.saturation import derivative, layers_inside, shrinking
 from archspec.runtime.labs.memory_training import MemoryTrainer, SgdSettings, augmented
+from archspec.runtime.labs.read_lab import lab_source, network_texts
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_the_shrinking_of_a_gradient_is_a_geometric_mean() -> None:
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory: pytest.TempPathFactory) -> MemoryTrainer:
     spec = tmp_path_factory.mktemp("saturation") / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    spec.write_text(network_texts(lab_source("saturation"))["saturation"], encoding="utf-8")
     return MemoryTrainer(archspec.load(spec, activation="tanh", depth=2, filters=3).graph(), 4)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from archspec.runtime.labs.experiments.grad_cam import CORNER, planted, random_corners, share_inside, with_corner
 from archspec.runtime.labs.experiments.occlusion import covered, elsewhere
 from archspec.runtime.labs.generated import RGB
-from archspec.runtime.labs.shape_network import drawn, inside_boxes, write_data
+from archspec.runtime.labs.shape_images import drawn, inside_boxes, write_data
 
 
 @given(st.integers(0, 2**31))

@@ -30,34 +30,6 @@ DESCRIPTORS = 100_000
 """Of the training images, drawn at random for the vocabulary."""
 WATCHED = 100
 """Test images, about, for which the learning curves are computed after each epoch."""
-SPEC = """\
-name: small-cnn
-input: [32, 32, 3]
-params: {classes: 10, filters: 20}
-blocks:
-  stage:
-    args: [filters]
-    layers:
-      - conv: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}
-      - bn: {momentum: 0.9}
-      - relu
-      - maxpool: 2
-layers:
-  - {name: stage1, stage: $filters}
-  - {name: stage2, stage: $(2 * filters)}
-  - {name: stage3, stage: $(4 * filters)}
-  - global_avgpool
-  - dense: $classes
-  - softmax
-preprocess: [normalize: {mean: [125.3, 123.0, 113.9], std: [63.0, 62.1, 66.7]}]
-train:
-  batch_size: 50
-  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}
-  schedule: cosine
-  weight_decay: 5e-4
-  augment: [random_flip, random_shift: 4]
-  init: {conv: he_normal}
-"""
 
 
 def grid(side: int, step: int) -> list[tuple[float, float]]:
@@ -179,8 +151,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     sizes = [min(int(size), len(x)) for size in options["sizes"]]
     epochs = dict(zip(sizes, map(int, options["epochs"]), strict=True))
     step, diameters = int(options["step"]), list(map(int, options["diameters"]))
-    spec = context.out / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    network = context.networks["small-cnn"]
     classes = int(y.max()) + 1
 
     @cache
@@ -201,9 +172,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
             words = context.finished(f"bag-{size}-{seed}", partial(classes_of, rows, seed))
             few = slice(None, None, max(1, len(test) // WATCHED))
             data = subset(context.out / "data" / f"train-{size}-{seed}.npz", x[rows], y[rows], test[few], labels[few])
-            run = context.train(
-                str(spec), name=f"cnn-{size}", seed=seed, data=data, classes=classes, epochs=epochs[size]
-            )
+            run = context.train(network, name=f"cnn-{size}", seed=seed, data=data, classes=classes, epochs=epochs[size])
             for name, predicted in (
                 ("bag of features", words["classes"]),
                 ("CNN", context.predict(run, test).argmax(axis=1)),

@@ -18,57 +18,6 @@ if TYPE_CHECKING:
     from archspec.runtime.labs.lab import Lab
     from archspec.runtime.labs.result import LabResult
 
-SPEC = """\
-name: small
-input: [32, 32, 3]
-params: {classes: 10, filters: 16, repeat: 1, kind: plain}
-variants:
-  mlp-64: {kind: mlp, filters: 64}
-  mlp-512: {kind: mlp, filters: 512}
-  cnn-8: {filters: 8}
-  cnn-16: {filters: 16}
-  cnn-32: {filters: 32}
-  deep-4: {filters: 4, repeat: 3}
-  deep-8: {filters: 8, repeat: 3}
-  deep-16: {filters: 16, repeat: 3}
-  separable-16: {filters: 16, repeat: 2, kind: separable}
-  separable-32: {filters: 32, repeat: 2, kind: separable}
-default: cnn-16
-blocks:
-  plain:
-    args: [filters]
-    layers: [{conv: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}}, bn: {momentum: 0.9}, relu]
-  separable:
-    args: [filters]
-    layers:
-      - depthwise_conv: {kernel_size: 3, padding: same, use_bias: false}
-      - conv: {filters: $filters, kernel_size: 1, use_bias: false}
-      - bn: {momentum: 0.9}
-      - relu
-  stage:
-    args: [filters]
-    layers: [{$kind: $filters, repeat: $repeat}, maxpool: 2]
-  cnn:
-    layers:
-      - {name: first, plain: $filters}
-      - {name: stage1, stage: $filters}
-      - {name: stage2, stage: $(2 * filters)}
-      - {name: stage3, stage: $(4 * filters)}
-      - global_avgpool
-  mlp:
-    layers: [flatten, dense: $filters, relu, dense: $filters, relu]
-layers:
-  - {when: $(kind == 'mlp'), mlp: }
-  - {when: $(kind != 'mlp'), cnn: }
-  - dense: $classes
-  - softmax
-preprocess: [normalize: {mean: [125.3, 123.0, 113.9], std: [63.0, 62.1, 66.7]}]
-train:  # to train one of them longer; the lab trains in memory
-  batch_size: 50
-  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}
-  schedule: cosine
-  weight_decay: 5e-4
-"""
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 50, 0.05, 5e-4
 NEAR = 10.0
 """Points of accuracy."""
@@ -121,13 +70,12 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     from archspec.runtime.inference_speed import images_per_second
     from archspec.runtime.labs.result import LabResult
 
-    spec = context.out / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    network = context.networks["small"]
     names = [str(name) for name in context.options["networks"]]
     train, test = (standardized(*context.arrays(split)) for split in ("train", "validation"))
     classes = int(train.y.max()) + 1
     batch, epochs = int(context.options["batch"]), int(context.options["epochs"])
-    graphs = {name: context.load(f"{spec}:{name}", classes=classes).graph() for name in names}
+    graphs = {name: context.load(f"{network}:{name}", classes=classes).graph() for name in names}
     correct: dict[str, list[Any]] = {}
     for name in names:
         trainer = cache(partial(MemoryTrainer, graphs[name], BATCH_SIZE))  # built if a seed is not finished

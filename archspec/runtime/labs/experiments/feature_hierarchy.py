@@ -21,35 +21,6 @@ LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 POOLED = "global_avgpool"
 CHANNELS = 2
 """Drawn of each layer."""
-SPEC = """\
-name: five-layers
-input: [32, 32, 3]
-params: {classes: 10, filters: 24}
-blocks:
-  layer:
-    args: [filters]
-    layers: [{conv: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}}, bn: {momentum: 0.9}, relu]
-layers:
-  - {name: conv1, layer: $filters}
-  - maxpool: 2
-  - {name: conv2, layer: $(2 * filters)}
-  - maxpool: 2
-  - {name: conv3, layer: $(2 * filters)}
-  - {name: conv4, layer: $(3 * filters)}
-  - maxpool: 2
-  - {name: conv5, layer: $(4 * filters)}
-  - global_avgpool
-  - dense: $classes
-  - softmax
-preprocess: [normalize: {mean: [125.3, 123.0, 113.9], std: [63.0, 62.1, 66.7]}]
-train:
-  batch_size: 50
-  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}
-  schedule: cosine
-  weight_decay: 5e-4
-  augment: [random_flip, random_shift: 2]
-  init: {conv: he_normal}
-"""
 
 
 def purity(strongest: Array, labels: npt.NDArray[np.int32], best: int) -> npt.NDArray[np.float64]:
@@ -142,8 +113,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     best, steps = int(options["best"]), int(options["steps"])
     x, labels = context.arrays("validation")
     classes = int(context.arrays("train")[1].max()) + 1
-    spec = context.out / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    network = context.networks["five-layers"]
 
     def measure(run: Path) -> dict[str, Any]:
         network = open_network(run / "last.keras", None, context.note)
@@ -154,7 +124,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     runs, found = [], []
     for seed in context.seeds:
         settings: dict[str, Any] = {"filters": options["filters"], "classes": classes, "epochs": options["epochs"]}
-        runs.append(context.train(str(spec), name="five-layers", seed=seed, **settings))
+        runs.append(context.train(network, name="five-layers", seed=seed, **settings))
         context.note(f"purity and invariance of {len(LAYERS)} layers, seed {seed}")
         found.append(context.finished(f"layers-{seed}", lambda: measure(runs[-1])))
     context.note("top patches and their projections")

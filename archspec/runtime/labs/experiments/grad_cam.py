@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.runtime.labs.generated import RGB, GeneratedImages
-from archspec.runtime.labs.shape_network import CLASSES, SPEC, drawn, inside_boxes, write_data
+from archspec.runtime.labs.shape_images import CLASSES, drawn, inside_boxes, write_data
 
 if TYPE_CHECKING:
     from archspec.runtime.labs.context import LabContext
@@ -88,8 +88,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     train, test = (drawn(int(options[name]), seed, noise) for seed, name in enumerate(("train", "test")))
     labels = test.factors["shape"]
     corners = (labels + np.random.default_rng(2).integers(1, len(CLASSES), size=len(labels))) % len(CLASSES)
-    spec = context.out / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    network = context.networks["shapes"]
     folder = context.out / "data"
     data = {
         "biased": write_data(folder / "biased.npz", train, test, planted(float(options["planted"]))),
@@ -98,7 +97,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in data}
     for seed in context.seeds:
         for name, path in data.items():
-            trained = context.train(str(spec), name=name, seed=seed, data=path, epochs=int(options["epochs"]))
+            trained = context.train(network, name=name, seed=seed, data=path, epochs=int(options["epochs"]))
             context.note(f"Grad-CAM of {len(labels)} images, {name} network, seed {seed}")
             each = context.finished(
                 f"{name}-{seed}",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.runtime.labs.generated import GeneratedImages
-from archspec.runtime.labs.shape_network import SPEC, drawn, inside_boxes, write_data
+from archspec.runtime.labs.shape_images import drawn, inside_boxes, write_data
 
 if TYPE_CHECKING:
     from archspec.runtime.labs.context import LabContext
@@ -92,12 +92,11 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     noise = float(options["noise"])
     train, test = (drawn(int(options[name]), seed, noise) for seed, name in enumerate(("train", "test")))
     data = write_data(context.out / "data" / "shapes.npz", train, test)
-    spec = context.out / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    network = context.networks["shapes"]
     side = round(float(np.mean(test.boxes[:, 2] - test.boxes[:, 0])))
     found = []
     for seed in context.seeds:
-        folder = context.train(str(spec), name="shapes", seed=seed, data=data, epochs=int(options["epochs"]))
+        folder = context.train(network, name="shapes", seed=seed, data=data, epochs=int(options["epochs"]))
         context.note(f"covering {len(test.pixels)} images, seed {seed}")
         found.append(
             context.finished(

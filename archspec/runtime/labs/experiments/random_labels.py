@@ -19,22 +19,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
-SPEC = """\
-name: random-labels
-input: [32, 32, 3]
-params: {classes: 10, units: 256}
-layers:
-  - {name: conv1, conv: {filters: 16, kernel_size: 3, strides: 2, padding: same}}
-  - relu
-  - {name: conv2, conv: {filters: 32, kernel_size: 3, strides: 2, padding: same}}
-  - relu
-  - flatten
-  - {name: fc, dense: $units}
-  - relu
-  - dense: $classes
-  - softmax
-train: {init: {conv: he_normal, fc: he_normal}}
-"""
 SLOWER = 10
 """Times as many epochs as true labels that random ones may take at most: "a small constant factor" (section 2.2)."""
 
@@ -152,9 +136,8 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     train, test = (standardized(*context.arrays(split)) for split in ("train", "validation"))
     classes = int(train.y.max()) + 1
     digits = enlarged_digits("train", len(train.x)), enlarged_digits("validation", len(test.x))
-    spec = context.out / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
-    graph = context.load(str(spec), classes=classes, units=context.options["units"]).graph()
+    network = context.networks["random-labels"]
+    graph = context.load(network, classes=classes, units=context.options["units"]).graph()
     trainer = MemoryTrainer(graph, int(context.options["batch_size"]))
     shares = [float(share) for share in context.options["corrupted"]]
     between = [FittingTask(f"{100 * share:g} % random labels", corrupted=share) for share in shares if 0 < share < 1]

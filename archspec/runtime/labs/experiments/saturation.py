@@ -28,18 +28,6 @@ DECADES = (-12.0, 0.0)
 """Powers of ten of the histograms of gradients."""
 PROBE = 300
 """Images whose activations and gradients are measured."""
-SPEC = """\
-name: saturation
-input: [8, 8, 1]
-params: {activation: relu, depth: 6, filters: 16, classes: 10}
-blocks:
-  layer: {layers: [{conv: {filters: $filters, kernel_size: 3, padding: same}}, $activation]}
-layers:
-  - {name: layer, layer: , repeat: $depth}
-  - flatten
-  - dense: $classes
-  - softmax
-"""
 
 
 def derivative(activation: str, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -130,17 +118,14 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     from archspec.runtime.labs.result import LabResult
 
     options = context.options
-    spec = context.out / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    network = context.networks["saturation"]
     x, y = context.arrays("train")
     test, labels = context.arrays("validation")
     data = (grey(x), y, grey(test), labels)
     settings, epochs = SgdSettings(float(options["learning_rate"])), int(options["epochs"])
     curves: dict[str, dict[str, Array]] = {}
     for activation in options["activations"]:
-        graph = context.load(
-            str(spec), activation=activation, depth=options["depth"], filters=options["filters"]
-        ).graph()
+        graph = context.load(network, activation=activation, depth=options["depth"], filters=options["filters"]).graph()
         trainer = MemoryTrainer(graph, 64)
         found = []
         for seed in context.seeds:

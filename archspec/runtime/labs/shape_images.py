@@ -1,4 +1,4 @@
-"""A small network for generated images of one shape each, whose place is known, and the images as a data source."""
+"""Generated images of one shape each, whose place is known, as a data source."""
 
 from __future__ import annotations
 
@@ -15,35 +15,6 @@ from archspec.runtime.system.atomic_write import atomic
 CLASSES = SHAPES[:4]
 Change = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.int64], np.random.Generator], npt.NDArray[np.uint8]]
 """Changes images (N, H, W, C) of these classes (N,)."""
-SPEC = """\
-name: shapes
-input: [32, 32, 3]
-params: {classes: 4, filters: 8}
-blocks:
-  stage:
-    args: [filters]
-    layers:
-      - conv: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}
-      - bn: {momentum: 0.9}
-      - relu
-layers:
-  - {name: stage1, stage: $filters}
-  - maxpool: 2
-  - {name: stage2, stage: $(2 * filters)}
-  - maxpool: 2
-  - {name: stage3, stage: $(4 * filters)}
-  - {name: stage4, stage: $(4 * filters)}
-  - global_avgpool
-  - dense: $classes
-  - softmax
-preprocess: [scale: $(1 / 255)]
-train:
-  batch_size: 40
-  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}
-  schedule: cosine
-  weight_decay: 5e-4
-  init: {conv: he_normal}
-"""
 
 
 def drawn(count: int, seed: int, noise: float) -> GeneratedImages:
