@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
 from archspec.comparison.facts import ErrorFigure
 from archspec.diagnostics import fail
+
+OPTIONS = ("validation_split", "skip_bad_images", "init_from", "init_map", "adapt_input")
+"""The options of `archspec train` that determine the result, besides the data, the recipe and the seed."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class RunRecord:
     """Wall time, from the first step to the last file; None for an unfinished run."""
     images_per_second: float | None
     """The median of all epochs but the first, which compiles."""
+    spec: str = field(default="", repr=False)
+    """The text of its spec, with the settings of its parameters."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """OPTIONS, as run.json has them."""
     scores: tuple[str, ...] = ("val_top1",)
     """The columns of history.csv whose mean chooses the best epoch: `val_top1`, `val_auc`, one for each output."""
 
@@ -87,8 +95,18 @@ def read_run(path: Path) -> RunRecord:
         tuple(_rows(path / "history.csv")),
         float(seconds) if seconds is not None else None,
         median(times[1:] or times) if times else None,
+        _text(path / "spec.yaml"),
+        {name: record.get(name) for name in OPTIONS},
         _scores(record),
     )
+
+
+def _text(path: Path) -> str:
+    """The text of a file; nothing if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def _scores(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -166,20 +184,23 @@ class RunGroup:
 
 
 def grouped(runs: Sequence[RunRecord]) -> list[RunGroup]:
-    """Runs of one network, data source and recipe together, in the order of their first run."""
-    groups: dict[tuple[str, str, str], list[RunRecord]] = {}
+    """Runs of one spec, data source, recipe and options together, in the order of their first run."""
+    groups: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
-        key = run.name, run.data, json.dumps(run.recipe, sort_keys=True, default=str)
-        groups.setdefault(key, []).append(run)
+        settings = (json.dumps(each, sort_keys=True, default=str) for each in (run.recipe, run.options))
+        groups.setdefault((run.name, run.spec, run.data, *settings), []).append(run)
     different = recipe_differences(runs)
+    names = Counter(members[0].name for members in groups.values())
     found = []
-    for (name, _, _), members in groups.items():
-        recipe = flat(members[0].recipe)
+    for members in groups.values():
+        recipe, name = flat(members[0].recipe), members[0].name
         values = [f"{key}={shown(recipe[key])}" for key in different if recipe.get(key) is not None]
-        many = sum(other == name for other, _, _ in groups) > 1
-        label = f"{name}, {', '.join(values)}" if many and values else name
-        found.append(RunGroup(f"{label} ({len(members)} seeds)" if len(members) > 1 else label, tuple(members)))
-    return found
+        found.append(f"{name}, {', '.join(values)}" if names[name] > 1 and values else name)
+    places = [f"{label} in {members[0].directory}" for label, members in zip(found, groups.values(), strict=True)]
+    labels = [place if found.count(label) > 1 else label for label, place in zip(found, places, strict=True)]
+    seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups.values()]
+    each = zip(labels, seeds, groups.values(), strict=True)
+    return [RunGroup(f"{label}{count}", tuple(members)) for label, count, members in each]
 
 
 def recipe_differences(runs: Sequence[RunRecord]) -> list[str]:

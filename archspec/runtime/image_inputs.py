@@ -16,6 +16,7 @@ import numpy.typing as npt
 from archspec.diagnostics import counted, fail, listed, printable
 from archspec.ops.base import show
 from archspec.runtime.data.class_list import IMAGENET, imagenet_class_list, read_class_list, unique_names
+from archspec.runtime.data.class_match import in_network_order
 from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import EncodedImage, encoded_images, header_of
@@ -118,9 +119,12 @@ def images_of(tf: Any, images: Images, place: str, seen: Conversions) -> Iterato
 
 
 def names_of_classes(metadata: Metadata, outputs: int, classes: str | Path | None, report: Report) -> tuple[str, ...]:
-    """The names of the classes: of a list, of the model, of ImageNet for 1,000 outputs, or numbers."""
+    """The names of the classes: of a list, of the model, of ImageNet for 1,000 outputs, or numbers.
+
+    Raises those of `read_class_list` and `in_network_order`.
+    """
     if classes is not None:
-        return unique_names(read_class_list(classes, outputs))
+        return unique_names(in_network_order(read_class_list(classes, outputs), metadata.class_names, report))
     if metadata.class_names is not None:
         return metadata.class_names
     if outputs == IMAGENET:

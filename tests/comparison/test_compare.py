@@ -166,6 +166,19 @@ def test_runs_of_several_seeds_have_a_mean_and_a_band(runs: list[Path]) -> None:
     assert paths.count("band") == 1  # the losses of the two seeds are equal
 
 
+def test_runs_of_other_networks_or_options_are_no_seeds_of_one(runs: list[Path], tmp_path: Path) -> None:
+    other = make_run(tmp_path / "d", [0.1, 0.2, 0.3], 2, epochs=3, optimizer={"sgd": {"learning_rate": 0.1}})
+    (other / "spec.yaml").write_text(archspec.load("resnet-digits", classes=3).resolved_text(), encoding="utf-8")
+    share = make_run(tmp_path / "e", [0.1, 0.2, 0.3], 3, epochs=3, optimizer={"sgd": {"learning_rate": 0.1}})
+    record = json.loads((share / "run.json").read_text())
+    (share / "run.json").write_text(json.dumps({**record, "validation_split": 0.5}))
+    groups = grouped([read_run(path) for path in (*runs[:2], other, share)])
+    assert [[run.seed for run in group.runs] for group in groups] == [[0, 1], [2], [3]]
+    assert [f" in {path}" in group.label for group, path in zip(groups, (runs[0], other, share), strict=True)] == [
+        True
+    ] * 3
+
+
 def test_the_table_of_runs_has_best_and_final_metrics_and_the_different_keys_of_the_recipes(runs: list[Path]) -> None:
     found = archspec.compare(*runs)
     text = found.render("markdown")

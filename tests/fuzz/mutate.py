@@ -1,9 +1,12 @@
-"""Random changes of bytes: flips, cuts, copies, and numbers at the limits of their type."""
+"""Random changes of bytes (flips, cuts, copies, numbers at the limits of their type) and of JSON values."""
 
 from __future__ import annotations
 
+import copy
+import json
 import struct
 from random import Random
+from typing import Any
 
 NUMBERS = [
     struct.pack(form, value)
@@ -44,3 +47,35 @@ def mutated(random: Random, contents: bytes, most: int = 8) -> bytes:
             length = random.choice((1, 4, 16, 64))
             changed[at : at + length] = changed[other : other + length]
     return bytes(changed)
+
+
+VALUES: list[Any] = [0, 1, -1, 3, 2**31, 2**48, 2**63, 10**30, 1.5, True, None, "x", "", [], {}, [[]], 50_000_000]
+"""What takes the place of a value in a structure."""
+
+
+def changed(random: Random, value: Any, changes: int) -> Any:
+    """A JSON value with some values replaced, renamed or removed."""
+    value = json.loads(json.dumps(value))
+    for _ in range(changes):
+        place = value
+        for _ in range(random.randint(0, 12)):
+            inner = [each for each in (place.values() if isinstance(place, dict) else place) if _has_values(each)]
+            if not inner:
+                break
+            place = random.choice(inner)
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            continue
+        key = random.choice(keys)
+        kind = random.randrange(5)
+        if kind == 0 and isinstance(place, dict):
+            place[f"{key}x"] = place.pop(key)
+        elif kind == 1:
+            del place[key]
+        else:
+            place[key] = copy.deepcopy(random.choice(VALUES))  # which a later change may go into
+    return value
+
+
+def _has_values(value: Any) -> bool:
+    return isinstance(value, (dict, list)) and bool(value)

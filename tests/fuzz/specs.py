@@ -19,15 +19,11 @@ from archspec.diagnostics import ArchspecError, Source
 from archspec.lang.document.nodes import plain
 from archspec.lang.document.yaml_parser import parse_document
 from archspec.lang.schema.spec_schema import spec_schema
-from archspec.lang.schema.structures import MODIFIERS
 from archspec.ops import OPS
-from archspec.protocols import PROTOCOLS
-from archspec.transforms import TRANSFORMS
 from tests.examples.specs import BAD, GOOD
 from tests.fuzz.family import Family
 from tests.fuzz.mutate import mutated
-
-Json = Any
+from tests.fuzz.spec_values import HUGE, TEXTS, WORDS, Json, expression, known_keys, odd_value
 
 RICH = """
 name: rich
@@ -75,117 +71,6 @@ evaluate: {protocols: [center, ten-crop], resize: 20}
 expect: {params: {A: 16.7K, B: 22.9K}}
 """
 SMALL = 3000
-HUGE = [
-    0,
-    -1,
-    1,
-    2**31,
-    2**63,
-    10**15,
-    10**18,
-    10**18 + 1,
-    10**30,
-    1e308,
-    -1e308,
-    5e-324,
-    0.1,
-    float("inf"),
-    float("nan"),
-]
-WORDS = [
-    "",
-    "~",
-    "null",
-    "true",
-    "same",
-    "valid",
-    "none",
-    "$",
-    "$(",
-    "$x",
-    "$copy",
-    "input",
-    "*a",
-    "&a x",
-    "<<",
-    "a" * 300,
-]
-WORDS += [
-    "\u202e",
-    "\x1b[2J",
-    "é",
-    "\U0001f600",
-    "a/b",
-    "../x",
-    "0x10",
-    "1_000",
-    "1e999",
-    "12:30:00",
-    "2020-01-01",
-    "[",
-    "{",
-    "%",
-]
-TEXTS = [
-    "\t",
-    "\r",
-    "\0",
-    "\x85",
-    "\ufeff",
-    "---\n",
-    "...\n",
-    "%YAML 1.2\n",
-    "&a ",
-    "*a",
-    "!!python/object:x ",
-    "!t ",
-    "? ",
-    "- ",
-    ": ",
-]
-TEXTS += ["<<: ", "|\n", ">-\n", "'", '"', "#", "@", "`", "[[[[", "{{{{", "]", "}", ",", "\n", "  "]
-ATOMS = [
-    "1",
-    "0",
-    "-1",
-    "2.5",
-    "x",
-    "width",
-    "depth",
-    "rate",
-    "sizes",
-    "copy",
-    "call",
-    "channels",
-    "shape",
-    "'a'",
-    "None",
-    "True",
-]
-ATOMS += ["10**15", "999999999999999", "1e300", "[1, 2]", "[]", "()"]
-OPERATIONS = [
-    "+",
-    "-",
-    "*",
-    "/",
-    "//",
-    "%",
-    "**",
-    "==",
-    "!=",
-    "<",
-    "<=",
-    ">",
-    "in",
-    "not in",
-    "and",
-    "or",
-    "@",
-    "is",
-    "&",
-    "<<",
-]
-FUNCTIONS = ["min", "max", "sum", "round", "ceil", "floor", "make_divisible", "len", "open", "__import__"]
 
 
 @cache
@@ -204,23 +89,6 @@ def _trees() -> tuple[list[Json], list[Json]]:
     return found
 
 
-@cache
-def _keys() -> list[str]:
-    """The keys of all sections, and the names of operators, transforms and protocols."""
-
-    def of(schema: Json) -> Iterator[str]:
-        if isinstance(schema, dict):
-            yield from schema.get("properties", {})
-            for each in schema.values():
-                yield from of(each)
-        elif isinstance(schema, list):
-            for each in schema:
-                yield from of(each)
-
-    words = dict.fromkeys([*of(spec_schema()), *MODIFIERS, *OPS, *TRANSFORMS, *PROTOCOLS])
-    return [str(word) for word in words]
-
-
 def _places(tree: Json, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield path
     inside = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
@@ -234,55 +102,11 @@ def _at(tree: Json, path: tuple[Any, ...]) -> Json:
     return tree
 
 
-def expression(random: Random, depth: int = 0) -> str:
-    """The inside of `$(...)`."""
-    if depth > 3 or random.random() < 0.3:
-        return random.choice(ATOMS)
-    inner = [expression(random, depth + 1) for _ in range(3)]
-    forms = [
-        f"{inner[0]} {random.choice(OPERATIONS)} {inner[1]}",
-        f"({inner[0]})",
-        f"-{inner[0]}",
-        f"not {inner[0]}",
-        f"{inner[0]} if {inner[1]} else {inner[2]}",
-        f"{inner[0]}[{inner[1]}]",
-        f"[{inner[0]}, {inner[1]}]",
-        f"{random.choice(FUNCTIONS)}({inner[0]}, {inner[1]})",
-        f"{random.choice(FUNCTIONS)}({inner[0]})",
-        f"{inner[0]}.real",
-        f"lambda: {inner[0]}",
-        f"{inner[0]} for x in {inner[1]}",
-    ]
-    return random.choice(forms)
-
-
-def _value(random: Random, depth: int = 0) -> Json:
-    """A value of any type."""
-    kind = random.randrange(12)
-    if kind <= 2:
-        return random.choice(HUGE)
-    if kind <= 4:
-        return random.choice(WORDS)
-    if kind == 5:
-        return f"$({expression(random)})"
-    if kind == 6:
-        return random.choice([None, True, False])
-    if kind == 7:
-        return random.randint(-3, 70)
-    if kind == 8:
-        return random.choice(_keys())
-    if depth > 3:
-        return []
-    if kind == 9:
-        return [_value(random, depth + 1) for _ in range(random.choice((0, 1, 2, 5)))]
-    return {random.choice(_keys()): _value(random, depth + 1) for _ in range(random.choice((0, 1, 2, 4)))}
-
-
 def _changed(random: Random, tree: Json) -> Json:
     """The tree with one change; the tree itself is changed."""
     places = [path for path in _places(tree) if path]
     if not places:
-        return _value(random)
+        return odd_value(random)
     path = random.choice(places)
     *above, key = path
     parent = _at(tree, tuple(above))
@@ -302,36 +126,36 @@ def _changed(random: Random, tree: Json) -> Json:
             parent[key], there[other[-1]] = there[other[-1]], parent[key]
     elif kind == 3:
         for _ in range(random.choice((1, 2, 5, 70))):
-            parent[key] = [parent[key]] if random.random() < 0.5 else {random.choice(_keys()): parent[key]}
+            parent[key] = [parent[key]] if random.random() < 0.5 else {random.choice(known_keys()): parent[key]}
     elif kind == 4 and isinstance(parent, dict):
         items = list(parent.items())
         parent.clear()
-        word = random.choice([*_keys(), *WORDS])
+        word = random.choice([*known_keys(), *WORDS])
         parent.update({word if each == key else each: value for each, value in items})
     elif kind == 5:
         trees = _trees()[0]
         source = random.choice(trees)
         parent[key] = json.loads(json.dumps(_at(source, random.choice(list(_places(source))))))
     elif kind == 6 and isinstance(parent, dict):
-        parent[random.choice(_keys())] = _value(random)
+        parent[random.choice(known_keys())] = odd_value(random)
     elif kind == 7 and isinstance(parent, list):
         head = random.choice(list(OPS))
-        known = [argument.name for argument in arguments(OPS[head])] or _keys()
-        given = {random.choice(known): _value(random) for _ in range(random.randint(0, 3))}
+        known = [argument.name for argument in arguments(OPS[head])] or known_keys()
+        given = {random.choice(known): odd_value(random) for _ in range(random.randint(0, 3))}
         parent.insert(key, {head: given, **({"repeat": random.choice(HUGE)} if random.random() < 0.2 else {})})
     elif kind == 8:
         parent[key] = f"$({expression(random)})"
     elif kind == 9:
         section = random.choice(list(spec_schema()["properties"]))
         if isinstance(tree, dict):
-            tree[section] = _value(random)
+            tree[section] = odd_value(random)
     elif kind == 10 and isinstance(parent[key], (int, float)):
         parent[key] = random.choice(HUGE)
     elif kind == 11:
         words = _names(tree)
         parent[key] = random.choice(words or WORDS)
     else:
-        parent[key] = _value(random)
+        parent[key] = odd_value(random)
     return tree
 
 

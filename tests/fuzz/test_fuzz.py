@@ -92,11 +92,11 @@ def test_a_case_that_cannot_be_made_does_not_end_the_others() -> None:
 
 
 def test_changes_of_a_tree_do_not_change_what_they_insert() -> None:
-    from tests.fuzz.weights import VALUES, _changed
+    from tests.fuzz.mutate import VALUES, changed
 
     before = repr(VALUES)
     for seed in range(300):
-        _changed(Random(seed), {"a": [{"b": []}, {"c": {}}]}, 6)
+        changed(Random(seed), {"a": [{"b": []}, {"c": {}}]}, 6)
     assert repr(VALUES) == before
 
 

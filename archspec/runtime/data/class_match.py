@@ -40,7 +40,7 @@ def match_classes(
     Raises:
         ArchspecError: classes-mismatch if a class with images is unknown to the network.
     """
-    entries = None if class_list is None else _in_order(class_list, class_names)
+    entries = None if class_list is None else in_network_order(class_list, class_names, report)
     names = unique_names(entries) if entries else class_names
     present = {name for name, count in zip(images.class_names, class_counts(images), strict=True) if count}
     place = printable(data)
@@ -67,11 +67,35 @@ def match_classes(
     return replace(images, class_names=names, labels=numbers_of[images.labels])
 
 
-def _in_order(class_list: Sequence[ClassName], class_names: tuple[str, ...] | None) -> Sequence[ClassName]:
-    """The list in the order of the network's names, if it has all of them as names or synsets."""
-    for by_name in ({each.synset: each for each in class_list}, {each.name: each for each in class_list}):
-        if class_names and len(by_name) == len(class_list) and all(name in by_name for name in class_names):
-            return [by_name[name] for name in class_names]
+def in_network_order(
+    class_list: Sequence[ClassName], class_names: tuple[str, ...] | None, report: Report
+) -> Sequence[ClassName]:
+    """The classes of a list in the order of the network's outputs, by its own names where the list has them.
+
+    A list without the network's names is taken as it is, and renames the classes; `report` receives their new names.
+
+    Raises:
+        ArchspecError: class-list if the list has some of the network's names in other places.
+    """
+    if class_names is None:
+        return class_list
+    names = [each.name for each in class_list]
+    synsets = {each.synset: place for place, each in enumerate(class_list) if each.synset}
+    exact = {name: place for place, name in enumerate(names) if names.count(name) == 1}
+    for find in (synsets.get, exact.get, _tolerant(names)):
+        places = [place for name in class_names if (place := find(name)) is not None]
+        if len(set(places)) == len(class_names):
+            return [class_list[place] for place in places]
+    own = _tolerant(class_names)
+    for place, each in enumerate(class_list):
+        if own(each.name) not in (None, place):
+            here, there = printable(class_names[place]), printable(each.name)
+            fact = f"the list of classes has `{there}` in place {place + 1}, where the network has `{here}`"
+            order = f"give the names in the order of the network: {listed(map(printable, class_names), NAMED)}"
+            raise fail("class-list", fact, help=order)
+    if not all(map(str.isdecimal, class_names)):
+        before, after = (listed(map(printable, each), NAMED) for each in (class_names, names))
+        report(f"the network's classes {before} are called {after}")
     return class_list
 
 

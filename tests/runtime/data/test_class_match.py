@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.runtime.data.class_list import ClassName, read_class_list
-from archspec.runtime.data.class_match import match_classes
+from archspec.runtime.data.class_match import in_network_order, match_classes
 from archspec.runtime.data.images import Images
 from tests.refusal import refused
 
@@ -44,6 +44,23 @@ def test_a_list_in_another_order_follows_the_names_of_the_network(tmp_path: Path
     (tmp_path / "list.txt").write_text("c\nb\na\n")
     listed = read_class_list(tmp_path / "list.txt", 3)
     assert match_classes(images(("c",), [0]), ABC, 3, "eval", class_list=listed).labels.tolist() == [2]
+
+
+@pytest.mark.parametrize("words", [("c", "a", "b"), ("C", "A", "B")])
+def test_a_list_in_another_order_gives_each_class_its_own_name(words: tuple[str, ...]) -> None:
+    found = in_network_order([ClassName(word) for word in words], ABC, print)
+    assert [each.name.lower() for each in found] == ["a", "b", "c"]
+
+
+def test_a_list_that_renames_classes_is_said_and_one_that_contradicts_them_refused() -> None:
+    lines: list[str] = []
+    assert [each.name for each in in_network_order(FISH, ABC, lines.append)] == ["tench", "goldfish", "great white"]
+    assert lines == ["the network's classes a, b, c are called tench, goldfish, great white"]
+    one = [ClassName("a"), ClassName("x"), ClassName("c")]
+    assert in_network_order(one, ABC, lines.append) == one
+    wrong = refused(lambda: in_network_order([ClassName("b"), ClassName("x"), ClassName("c")], ABC, print))
+    assert wrong.message == "the list of classes has `b` in place 1, where the network has `a`"
+    assert wrong.help == "give the names in the order of the network: a, b, c"
 
 
 def test_a_network_without_names_takes_numbers_or_as_many_classes_in_their_order() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import counted, printable
-from archspec.runtime.data.files.expansion import LONG_TEXT, gif_pixels, has_long_text
+from archspec.runtime.data.files.expansion import LONG_TEXT, gif_pixels, has_long_text, without_texts
 from archspec.runtime.data.files.orientation import TAG
 from archspec.runtime.data.files.pillow_formats import END_OF_JPEG, PillowError, as_png, needs_pillow, pillow_format
 from archspec.runtime.data.images import DIGEST, Images
@@ -123,6 +123,7 @@ MOST_PIXELS = 178_956_970
 """Larger images are not decoded (Pillow's limit): 0.5 GiB as RGB. A PNG of 1 MB can hold more pixels."""
 TOO_LARGE = f"an image of more than {MOST_PIXELS:,} pixels"
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+PNG = b"\x89PNG\r\n\x1a\n"
 START = 66  # bytes that hold the format, the bit depth of a PNG, and the layout of a BMP
 BGR = struct.pack("<3I", 0xFF0000, 0xFF00, 0xFF)
 """The masks of red, green and blue of a BMP with the usual order of channels."""
@@ -234,6 +235,8 @@ def _header(file: BinaryIO) -> Header:
     except OSError as error:
         raise unreadable_file(error, start) from None
     except (ValueError, TypeError, SyntaxError, EOFError, struct.error):  # Pillow raises them for damaged headers
+        if (shorter := _png_without_texts(file)) is not None:
+            return _header(io.BytesIO(shorter))
         raise BadImageError(f"a damaged {format_of(start)}") from None
     article = "an" if kind[0] in "AEIO" else "a"
     _refuse(
@@ -247,6 +250,17 @@ def _header(file: BinaryIO) -> Header:
     orientation = int(turn) if turn in range(1, 9) else 1
     sides = (width, height) if orientation >= 5 else (height, width)
     return Header(*sides, kind, orientation, _mode(mode, transparency, start))
+
+
+def _png_without_texts(file: BinaryIO) -> bytes | None:
+    """A PNG without its texts; None for another file and without texts. Raises BadImageError for very long ones."""
+    file.seek(0)
+    if file.read(len(PNG)) != PNG:
+        return None
+    contents = PNG + file.read()
+    _refuse({LONG_TEXT: has_long_text(contents)})
+    shorter = without_texts(contents)
+    return None if shorter == contents else shorter
 
 
 def _mode(mode: str, transparency: bool, start: bytes) -> str:

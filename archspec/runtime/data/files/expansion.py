@@ -30,6 +30,17 @@ def has_long_text(contents: bytes) -> bool:
     return bool(sum(least_room(len(part), min) for part in parts) > MOST_TEXT)
 
 
+def without_texts(contents: bytes) -> bytes:
+    """A PNG without its text chunks, which Pillow refuses from 1 MB on; libpng stops at LONGEST_TEXT and decodes it."""
+    parts, at = [contents[:8]], 8
+    while at + 8 <= len(contents):
+        end = at + 12 + int.from_bytes(contents[at : at + 4], "big")
+        if contents[at + 4 : at + 8] not in (b"tEXt", *COMPRESSED_TEXT):
+            parts.append(contents[at:end])
+        at = end
+    return b"".join(parts)
+
+
 def gif_pixels(contents: bytes) -> int:
     """The pixels of all frames of a GIF together: TensorFlow decodes all of them, even if only the first is used."""
 

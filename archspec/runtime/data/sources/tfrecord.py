@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import ArchspecError, counted, fail, listed
+from archspec.diagnostics import ArchspecError, counted, fail, listed, printable
 from archspec.runtime.data.files.encoded_image import stamp_of
 from archspec.runtime.data.files.image_facts import INTERVAL, cache_file, quietly, read_cache, write_cache
 from archspec.runtime.data.images import Images, Report
@@ -71,7 +71,7 @@ def open_records(source: Path, report: Report, splits: Sequence[str] = ()) -> Pa
         splits: words in the names of files that stand for other parts than `train`, `val` and so on.
 
     Raises:
-        ArchspecError: data-format, data-empty, data-one-class.
+        ArchspecError: data-format, data-empty.
     """
     files = record_files(source) if source.is_dir() else [source]
     if other := next((found[1] for file in files if (found := OTHER_FORMATS.search(file.name))), None):
@@ -111,6 +111,11 @@ def _class_names(source: Path, indices: dict[str, Index]) -> dict[int, str]:
     labels = sorted({label for index in indices.values() for label in np.unique(index.labels).tolist()})
     if not labels:
         raise fail("data-empty", f"`{source}` has no records")
+    called: dict[int, str] = {}
+    for index in indices.values():
+        for label, name in index.names.items():
+            if called.setdefault(label, name) != name:
+                raise two_names(str(source), label, called[label], name)
     listing = (source if source.is_dir() else source.parent) / "label.labels.txt"
     if listing.is_file():
         try:
@@ -120,11 +125,22 @@ def _class_names(source: Path, indices: dict[str, Index]) -> dict[int, str]:
         if labels[-1] >= len(names) or labels[0] < 0:
             wrong = labels[0] if labels[0] < 0 else labels[-1]
             raise fail("data-format", f"a record has the label {wrong}, but `{listing}` has {len(names)} names")
+        for label, name in called.items():
+            if name != names[label] and name in names.values():
+                raise two_names(str(listing), label, name, names[label])
         return names
-    called = {label: name for index in indices.values() for label, name in index.names.items()}
     if len(set(called.values())) < len(labels):
         called = {label: str(label) for label in labels}
     return {label: called[label] for label in labels}
+
+
+def two_names(place: str, label: int, one: str, other: str) -> ArchspecError:
+    """The error for a class number with two names, such as in records of parts that were numbered apart."""
+    return fail(
+        "data-format",
+        f"`{printable(place)}` has two names for the label {label}: `{printable(one)}` and `{printable(other)}`",
+        help="write the records again, with one number for each class in all files",
+    )
 
 
 def _check_shards(source: Path, files: Sequence[Path]) -> None:
@@ -211,8 +227,8 @@ def _read_records(files: Sequence[Path], report: Report) -> Index:
         for offset, record in _records(tf, file):
             span, label, name = _example(tf, offset, record, f"record {len(rows) + 1:,} of `{file}`")
             rows.append((shard, *span, label))
-            if name:
-                names[label] = name
+            if name and names.setdefault(label, name) != name:
+                raise two_names(str(file), label, names[label], name)
             if time.monotonic() - told > INTERVAL:
                 told = time.monotonic()
                 report(f"{counted(len(rows), 'record')} found in {shard + 1:,} of {counted(len(files), 'file')}")

@@ -298,6 +298,28 @@ def test_records_that_cannot_be_are_refused_with_the_fact(tmp_path: Path) -> Non
     assert "2 of the 3 files `train-...-of-00003` are missing" in wrong.message
 
 
+def test_a_label_with_two_names_is_refused(tmp_path: Path) -> None:
+    """The files of two parts may have been numbered apart: 0 is a cat in one and a dog in the other."""
+
+    def named(part: str, *names: bytes, folder: str = "a") -> None:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        all = [
+            {"image/encoded": png(i), "image/class/label": i, "image/class/text": name} for i, name in enumerate(names)
+        ]
+        records(tmp_path / folder / f"{part}.tfrecord", *(example(**each) for each in all))
+
+    named("train", b"cat", b"dog")
+    named("val", b"dog", b"cat")
+    wrong = refused(lambda: open_parts(str(tmp_path / "a"), print))
+    assert wrong.message == f"`{tmp_path / 'a'}` has two names for the label 0: `cat` and `dog`"
+    named("val", b"cat", b"dog")
+    assert open_parts(str(tmp_path / "a"), print).class_names == {"train": ("cat", "dog"), "val": ("cat", "dog")}
+    (tmp_path / "a" / "label.labels.txt").write_text("dog\ncat\n")
+    assert "label 0: `cat` and `dog`" in refused(lambda: open_parts(str(tmp_path / "a"), print)).message
+    (tmp_path / "a" / "label.labels.txt").write_text("Katze\nHund\n")
+    assert open_parts(str(tmp_path / "a"), print).class_names["val"] == ("Katze", "Hund")
+
+
 # ------------------------------------------------------------------------------------ keras, tensorflow datasets
 
 
