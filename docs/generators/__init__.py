@@ -1,0 +1,1 @@
+"""The generated documents, by what they are generated from; `python docs/generate.py` writes them."""
