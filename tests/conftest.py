@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,6 +29,10 @@ sys.path[:] = [*(folder for folder in sys.path if Path(folder).absolute() != ROO
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     # a shell ignores SIGINT in background processes, and the processes that tests start would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under `nohup`
+settings.register_profile("archspec", deadline=None)  # an example may wait for TensorFlow's import or a busy machine
+settings.load_profile("archspec")
 os.environ["PYTHONSAFEPATH"] = "1"  # `python -c` and `python -m` do not put the current directory first
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "tests" / "startup"), os.getenv("PYTHONPATH")]))
 

@@ -36,6 +36,7 @@ def test_color_is_spelt_as_in_keras() -> None:
     assert [str(file) for file in files if british in file.read_text(encoding="utf-8", errors="ignore").lower()] == []
 
 
+@pytest.mark.slow
 def test_mypy_finds_nothing(tmp_path: Path) -> None:
     done = check_types(tmp_path)
     assert done.returncode == 0, done.stdout

@@ -32,7 +32,7 @@ COMMANDS = {
     "compare": ("compare", "SPEC", "lenet:5", "-o", "OUT"),
     "explain": ("explain", "gradcam", "MODEL", "IMAGE", "-o", "OUT"),
     "data preview": ("data", "preview", "SPEC", "--data", "digits", "-o", "OUT.png"),
-    "export": ("export", "MODEL", "-o", "OUT"),
+    "export": ("export", "MODEL", "--no-verify", "-o", "OUT"),
     "train": ("train", "SPEC", "--data", "digits", "-o", "OUT"),
     "evaluate": ("evaluate", "MODEL", "--data", "digits", "-o", "OUT"),
     "predict": ("predict", "MODEL", "IMAGE", "-o", "OUT.csv"),

@@ -16,7 +16,7 @@ from tests.strategies import networks, specs
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(specs())
 def test_random_networks_are_drawn(text: str) -> None:
     found = networks(Source("net.yaml", text))

@@ -105,7 +105,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def thoroughly(number: int) -> settings:
-    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return settings(max_examples=number, suppress_health_check=[HealthCheck.too_slow])
 
 
 # ---- text ----------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def refused_on_purpose(op: str, given: dict[str, Any], rank: int) -> bool:
     return any(max(sides) >= size for sides, size in zip(pixels, windows, strict=True))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(windows())
 def test_random_windows_fail_or_agree_with_keras(drawn: tuple[str, dict[str, Any], Shape]) -> None:
     op, given, shape = drawn

@@ -60,7 +60,7 @@ def windows(draw: st.DrawFn) -> tuple[dict[str, Any], Shape]:
     return args, (*sizes, draw(st.integers(1, 3)))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(windows())
 def test_random_windows_fail_or_agree_with_keras(drawn: tuple[dict[str, Any], Shape]) -> None:
     args, shape = drawn

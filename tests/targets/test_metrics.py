@@ -133,7 +133,7 @@ def test_an_evaluation_of_numbers_is_that_of_scikit_learn(drawn: dict[str, Any])
         _ = found.top1_error
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_weighted_ranks_are_those_of_repeated_images(data: st.DataObject) -> None:
     """A weight is how often an image occurs: the bootstrap needs no copies."""

@@ -29,7 +29,7 @@ def test_the_transforms_of_each_kind_are_found() -> None:
 
 
 @given(st.lists(st.sampled_from(AFFINE), max_size=4), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_composed_they_compute_what_they_compute_in_turn(names: list[tuple[str, Any]], seed: int) -> None:
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
@@ -47,7 +47,7 @@ def test_composed_they_compute_what_they_compute_in_turn(names: list[tuple[str, 
 
 @pytest.mark.parametrize(("name", "args"), FRAMING)
 @given(st.lists(st.tuples(st.integers(1, 300), st.integers(1, 300)), min_size=1, max_size=4), st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_frames_of_many_images_are_those_of_each(name: str, args: Any, sides: list[tuple[int, int]], seed: int) -> None:
     transform = TRANSFORMS[name].make(args).for_input((6, 5, 3))
     assert isinstance(transform, Framing)

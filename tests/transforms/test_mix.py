@@ -25,7 +25,7 @@ def made(name: str, **args: Any) -> Any:
 
 
 @given(st.floats(0.01, 0.99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_quantiles_of_beta_are_those_that_have_a_formula(u: float) -> None:
     assert float(beta_quantile(tf, 1.0, u)) == pytest.approx(u, abs=1e-6)
     assert float(beta_quantile(tf, 0.5, u)) == pytest.approx(np.sin(np.pi * u / 2) ** 2, abs=1e-6)  # the arcsine law
@@ -56,7 +56,7 @@ def test_cutmix_by_hand() -> None:
 
 
 @given(st.lists(st.floats(0, 1, exclude_max=True, width=32), min_size=4, max_size=4), st.integers(1, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_labels_have_the_share_of_the_pixels(draws: list[float], count: int) -> None:
     """Image i has the value i everywhere: what is left of it is its label's share, on any draw."""
     images = np.arange(count, dtype=np.float32)[:, None, None, None] * np.ones((count, 7, 5, 2), np.float32)

@@ -113,7 +113,7 @@ def test_arguments_that_do_not_fit_are_pointed_at(name: str, args: Any, argument
 
 
 @given(st.floats(0, 1, exclude_max=True, width=32), st.floats(0, 1, exclude_max=True, width=32), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_random_crop_of_a_padded_image_is_numpys(u: float, v: float, alone: bool) -> None:
     image = images_of((7, 5, 3), 1)
     draws = np.array([[u, v]], np.float32)
@@ -145,7 +145,7 @@ def test_every_place_is_reached_and_the_greatest_draw_stays_inside() -> None:
 
 
 @given(st.integers(0, 3), st.floats(0, 1, exclude_max=True, width=32), st.floats(0, 1, exclude_max=True, width=32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_shift_moves_the_image_and_uncovers_black(pixels: int, u: float, v: float) -> None:
     image = images_of((7, 5, 1), 1)
     shifted = made("random_shift", {"pixels": pixels}).apply(tf, tf.constant(image[0]), tf.constant([u, v], tf.float32))

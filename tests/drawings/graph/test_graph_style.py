@@ -42,7 +42,7 @@ def test_drawings_to_the_right_show_every_layer_and_edge(reference: str) -> None
 
 
 @given(specs())
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_drawings_of_random_specs_show_every_layer_and_edge(spec: str) -> None:
     for network in networks_of(Source("random.yaml", spec)):
         graph = network.graph()

@@ -147,7 +147,7 @@ def with_positive_weights(model: Any) -> Any:
     return model
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(chains())
 def test_units_see_all_of_their_fields_and_nothing_else(small: Network) -> None:
     try:
@@ -167,9 +167,7 @@ def test_units_see_all_of_their_fields_and_nothing_else(small: Network) -> None:
                 assert (positions.min(), positions.max()) == (start, start + size - 1)
 
 
-@settings(
-    max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=40, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(specs())
 def test_no_unit_of_a_random_spec_sees_beyond_its_field(text: str) -> None:
     note(text)

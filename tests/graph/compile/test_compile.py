@@ -94,7 +94,7 @@ def test_calls_of_blocks_that_differ_are_not_cloned(order: str) -> None:
 
 
 @given(specs(inputs=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_clones_change_nothing_on_random_specs(text: str) -> None:
     for network in networks(Source("random.yaml", text)):
         assert_clones_change_nothing(network)

@@ -168,7 +168,7 @@ def random_spec(random: Random, size: int) -> str:
     return spec + "\n".join(lines)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.randoms(use_true_random=False), st.integers(1, 50))
 def test_random_networks_are_written_with_blocks_and_compile_to_themselves(random: Random, size: int) -> None:
     found = graph(random_spec(random, size))

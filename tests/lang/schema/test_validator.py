@@ -89,7 +89,7 @@ def test_example_specs(spec: Any) -> None:
 
 
 @given(trees())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_broken_specs(tree: Any) -> None:
     found = mistakes(tree, SCHEMA)
     if len(found) < MAX_MISTAKES:
@@ -97,7 +97,7 @@ def test_broken_specs(tree: Any) -> None:
 
 
 @given(st.lists(st.text() | st.integers() | st.none(), min_size=300, max_size=400))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_the_number_of_mistakes_is_bounded(items: list[Any]) -> None:
     assert len(mistakes(items, {"items": {"type": "object"}})) == MAX_MISTAKES
 

@@ -16,7 +16,6 @@ from tests.runtime.weights.random_weights import randomize
 
 LAW = settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -102,7 +101,15 @@ def test_with_padding_a_unit_sees_its_neighbours_where_a_crop_had_zeros(net: Net
     np.testing.assert_allclose(found, run(unpadded, np.stack(crops)), atol=1e-5)
 
 
-@pytest.mark.parametrize("reference", ["small-alexnet", "resnet-cifar:20", "se-resnet-small", "densenet-cifar:40-12"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "small-alexnet",
+        "resnet-cifar:20",
+        "se-resnet-small",
+        pytest.param("densenet-cifar:40-12", marks=pytest.mark.slow),
+    ],
+)
 def test_at_the_training_size_a_network_of_any_kind_is_what_it_was(reference: str) -> None:
     """With LRN, residuals, `same` under a stride, dense blocks, global pooling, and squeeze-and-excitation."""
     import archspec

@@ -185,7 +185,7 @@ def test_a_model_of_keras_is_rewritten_too() -> None:
     assert rewritten.rewrites == ("1 bn absorbed by the layer before",)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
 @example(seed=1030)  # a reshape that keeps the shape, between others
 def test_random_networks_keep_their_outputs(seed: int) -> None:

@@ -18,7 +18,6 @@ from tests.runtime.weights.random_weights import randomize
 
 @settings(
     max_examples=15,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -49,7 +49,6 @@ def test_tiles_cover_every_position_once_with_all_that_it_sees(
 
 @settings(
     max_examples=30,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

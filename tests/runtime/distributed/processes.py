@@ -1,7 +1,7 @@
 """Workers on this machine that train and evaluate one network, forked from a process that has imported TensorFlow.
 
-`python -m tests.runtime.distributed.processes FOLDER` prints the outcome of each phase as JSON. A phase is a run of
-one, two or three workers.
+`python -m tests.runtime.distributed.processes together|failures FOLDER` prints the outcome of each phase as JSON. A
+phase is a run of one, two or three workers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -120,6 +121,16 @@ def run_workers(folder: Path, workers: int, work: Work, frozen: int | None = Non
                 outcome[worker] = [os.waitstatus_to_exitcode(code), seconds, printed]
         time.sleep(0.05)
     return outcome
+
+
+def outcome_of(phases: str, folder: Path) -> dict[str, Any]:
+    """What a process of its own prints: `together` or `failures`."""
+    command = [sys.executable, "-m", __name__, phases, str(folder)]
+    root = Path(__file__).parents[3]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
 
 
 def trained(
@@ -273,23 +284,62 @@ def posteriors(out: Path, worker: int) -> list[Any]:
     return [load_predictions(out.with_name(f"{out.name}-{worker}-{row}.npz")).posteriors for row in (1, 2, 3)]
 
 
-def main(folder: Path) -> dict[str, Any]:
+def prepare(folder: Path) -> tuple[Path, Path]:
+    """Import what all forked workers need, and write the specs: a small one, and one whose loss is soon no number."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
 
     from archspec.runtime.system.tensorflow_import import import_tensorflow
     from tests.runtime.small_specs import BLOWN
-    from tests.runtime.training.same_bits import differences, result
 
     import_tensorflow()
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    spec, blown = folder / "small.yaml", folder / "blown.yaml"
+    spec.write_text(SPEC)
+    blown.write_text(BLOWN)
+    return spec, blown
+
+
+def together(folder: Path) -> dict[str, Any]:
+    """Workers that train and evaluate to the end, and two that do not have the same network."""
+    spec, blown = prepare(folder)
     import numpy as np
 
-    spec = folder / "small.yaml"
-    spec.write_text(SPEC)
-    blown = folder / "blown.yaml"
-    blown.write_text(BLOWN)
-    single, two, lost = folder / "single", folder / "two", folder / "lost"
-    outcome: dict[str, Any] = {"single": trained(folder, spec, single, 1), "two": trained(folder, spec, two, 2)}
+    from tests.runtime.training.same_bits import result
+
+    single, two, lone, both_scored = (folder / name for name in ("single", "two", "lone", "scored"))
+    outcome: dict[str, Any] = {
+        "single": trained(folder, spec, single, 1),
+        "two": trained(folder, spec, two, 2),
+        "different networks": different(folder, spec, blown),
+        "evaluated": evaluated(folder, two, lone, 1),
+        "evaluated by two": evaluated(folder, two, both_scored, 2),
+    }
+    one, both = result(single), result(two)
+    start = {name: array for name, array in one["weights"].items() if name.startswith("variable")}
+    outcome["distance"] = max(
+        float(np.abs(array.astype(float) - both["weights"][name].astype(float)).max()) for name, array in start.items()
+    )
+    rows = [np.genfromtxt(run / "history.csv", delimiter=",", names=True) for run in (single, two)]
+    outcome["history"] = max(float(np.abs(rows[0][name] - rows[1][name]).max()) for name in rows[0].dtype.names)
+    outcome["posteriors"] = max(distance(both_scored, worker, lone) for worker in (0, 1))
+    return outcome
+
+
+def distance(out: Path, worker: int, lone: Path) -> float:
+    """The largest difference between the posteriors of a worker and those of an evaluation by one worker."""
+    return max(
+        float(abs(mine - its).max()) for mine, its in zip(posteriors(out, worker), posteriors(lone, 0), strict=True)
+    )
+
+
+def failures(folder: Path) -> dict[str, Any]:
+    """Workers that are killed, stopped, or find a value that is not finite, and what is resumed after it."""
+    spec, blown = prepare(folder)
+    from tests.runtime.training.same_bits import differences, result
+
+    two, lost, lone, killed = (folder / name for name in ("two", "lost", "lone", "scored"))
+    outcome: dict[str, Any] = {"two": trained(folder, spec, two, 2)}
     with ThreadPoolExecutor(2) as pool:  # most of the time all of these wait for missed heartbeats
         frozen = pool.submit(trained, folder, spec, folder / "frozen", 2, {0: signal.SIGSTOP})
         three = pool.submit(trained, folder, spec, folder / "three", 3, {1: signal.SIGKILL})
@@ -299,34 +349,19 @@ def main(folder: Path) -> dict[str, Any]:
         "stopped": trained(folder, spec, lost, 2, {1: signal.SIGTERM}),
         "resumed": trained(folder, spec, lost, 2),
         "barrier": [passed_barrier(folder) for _ in range(3)],
-        "different networks": different(folder, spec, blown),
         "non-finite on one": non_finite_on_one(folder, spec),
         "diverged": trained(folder, blown, folder / "diverged", 2),
         "diverged apart": trained(folder, blown, folder / "apart", 2, apart=True),
+        "evaluated": evaluated(folder, two, lone, 1),
+        "evaluator killed": evaluated(folder, two, killed, 2, killed=1, batch_size=16),
     }
-    one, both = result(single), result(two)
-    start = {name: array for name, array in one["weights"].items() if name.startswith("variable")}
-    outcome["distance"] = max(
-        float(np.abs(array.astype(float) - both["weights"][name].astype(float)).max()) for name, array in start.items()
-    )
-    rows = [np.genfromtxt(run / "history.csv", delimiter=",", names=True) for run in (single, two)]
-    outcome["history"] = max(float(np.abs(rows[0][name] - rows[1][name]).max()) for name in rows[0].dtype.names)
-    os.environ["XDG_CACHE_HOME"] = str(folder)
-    lone, both_scored, killed = folder / "lone", folder / "scored", folder / "scored-again"
-    outcome["evaluated"] = evaluated(folder, two, lone, 1)
-    outcome["evaluated by two"] = evaluated(folder, two, both_scored, 2)
-    outcome["evaluator killed"] = evaluated(folder, two, killed, 2, killed=1, batch_size=16)
     outcome["kept"] = len(list(folder.glob("archspec/evaluations/*.rows")))
     outcome["evaluated again"] = evaluated(folder, two, killed, 2)
     outcome["left"] = len(list(folder.glob("archspec/evaluations/*.rows")))
-    outcome["posteriors"] = max(
-        float(np.abs(mine - its).max())
-        for out, worker in ((both_scored, 0), (both_scored, 1), (killed, 0))
-        for mine, its in zip(posteriors(out, worker), posteriors(lone, 0), strict=True)
-    )
-    outcome["differences"] = [name for name in differences(both, result(lost)) if name != "checkpoints"]
+    outcome["posteriors"] = distance(killed, 0, lone)
+    outcome["differences"] = [name for name in differences(result(two), result(lost)) if name != "checkpoints"]
     return outcome
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]))))
+    print(json.dumps({"together": together, "failures": failures}[sys.argv[1]](Path(sys.argv[2]))))

@@ -88,6 +88,7 @@ def test_several_evaluations_are_a_table_in_every_form(
     assert (again.status, "output-exists" in again.err) == (1, True)
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_different_networks_and_its_saved_members(
     run: Run, model: Path, grey: Path, folder: Path, tmp_path: Path
 ) -> None:

@@ -17,7 +17,6 @@ UNBOUNDED = {"divide", "exp", "exponential", "log", "power", "reciprocal", "rsqr
 
 
 EXAMPLES = settings(
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # a spec is readable as it is, and shrinking it takes minutes
     suppress_health_check=list(HealthCheck),

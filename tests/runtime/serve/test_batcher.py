@@ -68,7 +68,7 @@ def answers(
     return in_a_thread(ask())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(-99, 99), min_size=1, max_size=7), min_size=1, max_size=12),
     st.integers(1, 9),

@@ -151,7 +151,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.fixed_dictionaries(
         {},
@@ -174,7 +174,7 @@ def test_every_json_document_is_parsed_or_refused(document: dict[str, Any]) -> N
         assert np.isfinite(found.values).all()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=60))
 def test_every_body_is_parsed_or_refused(body: bytes) -> None:
     with pytest.raises(RequestError):

@@ -33,7 +33,7 @@ def read(path: Path) -> np.ndarray:
 
 
 @given(array=DTYPES.flatmap(lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=0, min_side=0))))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_arrays_are_read_as_by_numpy(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray) -> None:
     path = tmp_path_factory.getbasetemp() / "array.npz"
     for saved in (array, np.asfortranarray(array)):

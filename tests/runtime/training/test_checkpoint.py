@@ -49,7 +49,7 @@ def bits(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
     return array.dtype.name, array.shape, array.tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_arrays_and_state_come_back_to_the_bit(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Of every type, NaN and infinity included."""
@@ -86,7 +86,7 @@ def test_other_readers_of_safetensors_understand_it(tmp_path: Path) -> None:
         assert np.array_equal(tensors["conv/kernel"].read(), given["conv/kernel"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(where=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255), cut=st.booleans())
 def test_any_damage_is_found_out(
     where: float, change: int, cut: bool, tmp_path_factory: pytest.TempPathFactory

@@ -200,7 +200,7 @@ def row(epoch: int, value: float) -> dict[str, Any]:
     return {"epoch": epoch + 1, "val_loss": value}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HISTORIES, st.integers(1, 4), st.integers(0, 2), st.sampled_from([0.0, 0.06]), st.sampled_from([0.0, 0.02]))
 def test_plateau_drops_the_rate_where_keras_does(
     history: list[float], patience: int, cooldown: int, min_delta: float, min_lr: float
@@ -225,7 +225,7 @@ def test_plateau_drops_the_rate_where_keras_does(
         rates = again
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HISTORIES, st.integers(0, 4), st.sampled_from([0, 0.06]), st.sampled_from([None, 0.2]), st.integers(0, 3))
 def test_early_stopping_stops_where_keras_does(
     history: list[float], patience: int, min_delta: float, baseline: float | None, start: int

@@ -50,7 +50,14 @@ def of_photos(spec: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("part", "how"), [("train", "a smaller image"), ("train", "another image"), ("val", "gone")])
+@pytest.mark.parametrize(
+    ("part", "how"),
+    [
+        ("train", "another image"),
+        pytest.param("train", "a smaller image", marks=pytest.mark.slow),
+        pytest.param("val", "gone", marks=pytest.mark.slow),
+    ],
+)
 def test_an_image_that_changes_in_mid_epoch_is_named_and_the_run_goes_on_when_it_is_back(
     spec: str, of_photos: Path, tmp_path: Path, part: str, how: str
 ) -> None:

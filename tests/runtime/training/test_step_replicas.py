@@ -182,6 +182,7 @@ def test_weights_and_figures_are_those_of_one_replica(case: str, measured: Any) 
     assert (found["averaged"] > 1e-2) == (case == "everything")
 
 
+@pytest.mark.slow
 def test_layers_of_all_dimensions_frozen_ones_and_rates_of_their_own_on_four_replicas() -> None:
     found = run(4)[LAYERS]
     assert max(found["distances"]) < 1e-5

@@ -1,6 +1,6 @@
 """kill -9 at random moments: the resumed run has bit-identical weights to an uninterrupted run.
 
-A few kills by default, 20 with `-m slow`. ARCHSPEC_KILLS=50 makes that 50, ARCHSPEC_SEED=1 chooses other moments.
+20 kills. ARCHSPEC_KILLS=50 makes that 50, ARCHSPEC_SEED=1 chooses other moments.
 """
 
 from __future__ import annotations
@@ -14,31 +14,30 @@ from typing import Any
 
 import pytest
 
-FEW = 5
-MANY = int(os.environ.get("ARCHSPEC_KILLS", "20"))
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("ARCHSPEC_KILLS", "20"))
 SEED = os.environ.get("ARCHSPEC_SEED", "0")
 
 
-@pytest.fixture(scope="module", params=[FEW, pytest.param(MANY, marks=pytest.mark.slow)])
-def outcome(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, "-m", "tests.runtime.training.killing", str(folder), str(request.param), SEED]
+    command = [sys.executable, "-m", "tests.runtime.training.killing", str(folder), str(KILLS), SEED]
     root = Path(__file__).parents[3]
     ran = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stderr
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return {**found, "kills": request.param}
+    return found
 
 
 def test_killed_runs_end_with_the_same_bits(outcome: dict[str, Any]) -> None:
     """Weights, momentum, seeds, history.csv and checkpoints, with dropout, augmentation and shuffling."""
     assert outcome["failures"] == []
-    assert len(outcome["killed"]) == outcome["kills"]
+    assert len(outcome["killed"]) == KILLS
     assert {kill["replicas"] for kill in outcome["killed"]} == {1, 2}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("outcome", [MANY], indirect=True)
 def test_the_moments_fall_into_steps_checkpoints_and_ends_of_epochs(outcome: dict[str, Any]) -> None:
     """As the stack of each process said when it was killed."""
     places = {kill["in"] for kill in outcome["killed"]}

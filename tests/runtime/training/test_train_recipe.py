@@ -133,6 +133,7 @@ def test_a_run_keeps_its_recipe(run: tuple[RunResult, Notes]) -> None:
     assert api.load(str(result.directory / "spec.yaml")).recipe.iterations == 20
 
 
+@pytest.mark.slow
 def test_another_recipe_accumulates_and_stops_early(spec: str, tmp_path: Path) -> None:
     """No loss is 100 better than the first: the rate drops after the second epoch, and the third is the last."""
     file = tmp_path / "mine.yaml"

@@ -164,6 +164,7 @@ print(max(np.abs(single[path] - several[path]).max() for path in single))
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_weights_of_one() -> None:
     """Logical devices are made before TensorFlow runs, so in a process of its own."""
     root = Path(__file__).parents[3]

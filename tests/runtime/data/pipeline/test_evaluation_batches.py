@@ -27,7 +27,7 @@ from tests.runtime.data.image_sets import INPUT, RNG, SCALE, assert_same, batche
     rows=st.integers(1, 5),
     columns=st.integers(1, 5),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_centre_crop_is_numpys(height: int, width: int, rows: int, columns: int) -> None:
     """With `resize` equal to the smallest side nothing is resampled, and the crop is exact."""
     image = RNG.integers(0, 256, (height, width, 2), dtype=np.uint8)

@@ -20,7 +20,7 @@ from tests.runtime.data.image_sets import AUGMENT, INPUT, SCALE, assert_same, ba
 
 
 @given(st.integers(1, 300), st.integers(0, 2**64), st.integers(0, 1000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_epoch_is_a_permutation_with_draws_in_0_to_1(count: int, seed: int, epoch: int) -> None:
     order, draws = epoch_plan(tf, count, 2, seed, epoch)
     assert sorted(order.numpy().tolist()) == list(range(count))
@@ -55,7 +55,7 @@ def test_steps_count_the_smaller_last_batch() -> None:
     done=st.floats(0, 1),
     threads=st.integers(1, 5),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_a_resumed_run_gets_the_batches_of_the_uninterrupted_one(
     count: int, batch_size: int, seed: int, done: float, threads: int
 ) -> None:
@@ -84,6 +84,7 @@ def test_a_resumed_run_gets_the_batches_of_the_uninterrupted_one(
     assert int(resumed.cardinality()) == len(whole) - start
 
 
+@pytest.mark.slow
 def test_resuming_from_files_of_many_sizes_is_exact_too(tmp_path: Path) -> None:
     images, _ = in_files(tmp_path, [(9 + i, 14 - i, 3) for i in range(7)])
     augment = (t("resize_smallest_side", size=[8, 12]), t("random_crop"), t("random_flip"))

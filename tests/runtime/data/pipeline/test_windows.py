@@ -100,14 +100,14 @@ ORDERS = given(
 
 
 @ORDERS
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_in_any_order_a_window_is_what_its_frame_shows_of_the_whole_image(files: Images, **order: Any) -> None:
     check_windows(files, **order)
 
 
 @pytest.mark.slow
 @ORDERS
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=16)
 def test_in_many_orders_a_window_is_what_its_frame_shows_of_the_whole_image(files: Images, **order: Any) -> None:
     check_windows(files, **order)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.runtime.data.images import Images, class_counts
@@ -60,7 +60,6 @@ def test_what_is_not_there_is_said(source: str, help: str) -> None:
 
 
 @given(st.lists(st.integers(0, 4), max_size=60), st.floats(0.01, 0.99), st.integers(0, 2**40))
-@settings(deadline=None)
 def test_a_split_is_stratified_disjoint_whole_and_seeded(labels: list[int], share: float, seed: int) -> None:
     y = np.array(labels, np.int32)
     train, validation = (split_rows(y, side, share, seed, "here") for side in ("train", "validation"))

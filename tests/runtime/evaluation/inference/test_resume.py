@@ -40,6 +40,7 @@ def journals(cache: Path) -> list[Path]:
     return sorted((cache / "archspec" / "evaluations").glob("*.rows"))
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_resumes(model: Path, cache: Path, write_images: Write, tmp_path: Path) -> None:
     """SIGKILL after a few batches; on two devices before, on one afterwards. Of one batch at most the work is lost."""
     folder = tmp_path / "animals"

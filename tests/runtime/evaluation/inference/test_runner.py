@@ -101,7 +101,7 @@ def test_figures_are_those_of_the_posteriors(
     assert [each.correct for each in evaluation.classes] == by_class
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     height=st.integers(1, 45),
     width=st.integers(1, 45),
