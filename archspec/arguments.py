@@ -12,11 +12,22 @@ import collections.abc
 import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from itertools import zip_longest
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin, overload
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.wording import describes, option
@@ -29,8 +40,7 @@ CO_VARARGS, CO_VARKEYWORDS = 0x04, 0x08  # as in `inspect`, which takes long to 
 LARGEST = 10**18
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """The values that a number may have: from `low` to `high`, or all positive ones."""
 
     low: float | None = None

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from archspec.wording import worded
 
-LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML counts as one
+LINE_END = "\r\n|[\r\n\x85\u2028\u2029]"  # what YAML counts as one
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Source:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return LINE_END.split(self.text)
+        return re.split(LINE_END, self.text)
 
     def line(self, number: int) -> str:
         """The line of that number, counted from 1, without its end; empty past the end."""
@@ -189,7 +189,7 @@ def visible(text: str) -> str:
     )
 
 
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 """Characters that would control a terminal or cannot be encoded; line feeds and tabs are not among them."""
 
 
@@ -198,7 +198,10 @@ def terminal_text(text: str) -> str:
 
     The last step before a text is printed: names of classes, layers and files may come from strangers.
     """
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    if text.replace("\n", "").isprintable():
+        return text
+    return re.sub(CONTROLS, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def printable(path: str) -> str:

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LEAST_COLUMN = 6
 """Characters of a cell that a narrow terminal leaves at least."""
@@ -122,8 +122,7 @@ def _cut(cell: str, width: int) -> str:
     return f"…{cell[len(cell) - width + 1 :]}" if "/" in cell else f"{cell[: width - 1]}…"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of cells under headings."""
 
     headings: Sequence[str]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-OPTION = re.compile(r"`(archspec [a-z-]+ )?(?:--([a-z][a-z-]*)|-o)(?: ([^`]+))?`")
+OPTION = r"`(archspec [a-z-]+ )?(?:--([a-z][a-z-]*)|-o)(?: ([^`]+))?`"
 FLAGS = {
     "adapt-input",
     "dense",
@@ -55,7 +55,7 @@ def describes(function: str) -> str:
 
 def worded(text: str) -> str:
     """A message with its options as the caller writes them."""
-    return text if _callers or "`" not in text else OPTION.sub(_in_python, text)
+    return text if _callers or "`" not in text else re.sub(OPTION, _in_python, text)
 
 
 def reporter(report: Callable[[str], None] | None) -> Callable[[str], None]:

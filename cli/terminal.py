@@ -7,7 +7,6 @@ import io
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping
 
 import click
@@ -44,10 +43,12 @@ class FittedFormatter(click.HelpFormatter):
 
 def _hanging(line: str, width: int) -> list[str]:
     """A line of two columns, such as a term and its meaning, broken so that its rest is below the second column."""
-    start = re.match(r"\s*(?:\S+(?: \S+)*\s{2,})?", line)
-    column = start.end() if start and start.end() <= width // 2 else len(line) - len(line.lstrip()) + 2
     if len(line) <= width:
         return [line]
+    import textwrap
+
+    start = re.match(r"\s*(?:\S+(?: \S+)*\s{2,})?", line)
+    column = start.end() if start and start.end() <= width // 2 else len(line) - len(line.lstrip()) + 2
     return textwrap.wrap(
         line, width, subsequent_indent=" " * column, break_long_words=False, break_on_hyphens=False
     ) or [line]

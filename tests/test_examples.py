@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_a_bad_spec_prints_its_golden(spec: Path) -> None:
 @pytest.mark.parametrize("spec", BAD, ids=lambda spec: spec.stem)
 def test_a_bad_spec_says_what_is_wrong_in_one_line_at_a_place(spec: Path) -> None:
     found = diagnostics(spec)
-    lines = LINE_END.split(spec.read_text(encoding="utf-8"))
+    lines = re.split(LINE_END, spec.read_text(encoding="utf-8"))
     assert found
     for each in found:
         assert each.span, "a mistake on a spec has a place"

@@ -241,6 +241,10 @@ class Network:
     @property
     def params(self) -> dict[str, Any]:
         """The values of the spec's params in this network."""
+        return dict(self._params)
+
+    @cached_property
+    def _params(self) -> dict[str, Any]:
         return parameters(self.spec, self.variant, overrides.split(self.settings)[0])
 
     def resolved_text(self) -> str:
@@ -288,7 +292,8 @@ class Network:
         return [] if self.settings else expectations(self.spec, self.variant, self.graph())
 
     def _section(self, name: str) -> Any:
-        return overrides.section(self._document(name), name, overrides.split(self.settings)[1], self.params)
+        document, settings = self._document(name), overrides.split(self.settings)[1]
+        return overrides.section(document, name, settings, self._params, checked=document is self.spec.document)
 
     def _document(self, section: str) -> MappingNode:
         return self.own_recipe if section == "train" and self.own_recipe else self.spec.document

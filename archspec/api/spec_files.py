@@ -16,12 +16,12 @@ RUN_SPEC = "spec.yaml"
 
 def families() -> list[str]:
     """The names of the specs that come with archspec: `alexnet`, `resnet`, `vgg`, ..."""
-    return _names("")
+    return list(_names(""))
 
 
 def recipes() -> list[str]:
     """The names of the recipes that come with archspec: `archspec train REF --recipe NAME`."""
-    return _names("recipes")
+    return list(_names("recipes"))
 
 
 def split_reference(reference: str) -> tuple[str, str | None]:
@@ -138,9 +138,10 @@ def _remedy(name: str, known: list[str], own: str) -> tuple[list[str], str]:
     return ([], near) if near else ([f"archspec comes with {listed(known, 12)}"], own)
 
 
-def _names(folder: str) -> list[str]:
+@cache
+def _names(folder: str) -> tuple[str, ...]:
     files = os.listdir(os.path.join(_folder(), folder))
-    return sorted(file.removesuffix(".yaml") for file in files if file.endswith(".yaml"))
+    return tuple(sorted(file.removesuffix(".yaml") for file in files if file.endswith(".yaml")))
 
 
 @cache

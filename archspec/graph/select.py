@@ -27,6 +27,8 @@ def initializers(graph: Graph, rules: Sequence[Rule], where: Where = lambda *pat
     Raises ArchspecError: `unmatched-pattern` for a pattern that matches no layer (an operator that the network does not
     use is not an error: another variant may use it), `unmatched-weight` where no layer of a rule has such a weight.
     """
+    if not rules:
+        return {}
     layers = [node for node in graph.layers if node.facts.weights]
     patterns = [i for i, rule in enumerate(rules) if rule.layers not in OPS]
     for i in patterns:

@@ -10,10 +10,10 @@ and how a summary names it. The schema, the reference, reading, writing and summ
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from functools import cache
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from archspec.declare import Argument, Declared, Schema, arguments, freeze
 
@@ -209,8 +209,7 @@ T = TypeVar("T")
 Family = Mapping[str, type[Declared]]
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """How a structured value is written in a spec."""
 
     schema: Callable[[], Json]

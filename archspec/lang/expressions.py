@@ -33,12 +33,29 @@ def is_expression(value: Any) -> bool:
 _NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
 _PARENTHESES = re.compile(r"\$\((.*)\)\Z", re.DOTALL)
 
+
+def _divide(a: Any, b: Any) -> Any:
+    # an exact quotient of integers stays an integer: $(filters / 2) can be a number of filters
+    return a // b if isinstance(a, int) and isinstance(b, int) and a % b == 0 else a / b
+
+
+def _power(a: Any, b: Any) -> Any:
+    if abs(b) > 64 or (a == 0 and b < 0):
+        raise ExpressionError(f"`{a} ** {b}` is out of range", "expression-too-large")
+    result = a**b
+    if isinstance(result, complex):
+        raise ExpressionError(f"`{a} ** {b}` is not a real number")
+    return result
+
+
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
+    ast.Div: _divide,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.Pow: _power,
 }
 COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -132,8 +149,6 @@ _SIGNS: tuple[type[ast.AST], ...] = (
     ast.And,
     ast.Or,
     ast.Load,
-    ast.Div,
-    ast.Pow,
     *ARITHMETIC,
     *COMPARISON,
 )
@@ -189,68 +204,89 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
 
     Raises ExpressionError with code expression, expression-name, expression-too-large or division-by-zero.
     """
-    tree = parsed(text)
-    if type(tree) is ast.Name and tree.id in names:  # most expressions are `$name`
-        return bounded(names[tree.id])
     try:
-        return _value(tree, names)
+        return _compiled(text)(names)
     except OverflowError:
         raise too_large() from None
 
 
-def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+Compiled = Callable[[Mapping[str, Any]], Any]
+"""An expression as a function of the values of its names."""
+
+
+@lru_cache(maxsize=4096)
+def _compiled(text: str) -> Compiled:
+    """Blocks evaluate the same expressions again and again. Raises ExpressionError."""
+    return _function(parsed(text))
+
+
+def _function(node: ast.expr) -> Compiled:
     match node:
         case ast.Constant(value=value):
-            return bounded(value)
+            return lambda names: bounded(value)
         case ast.Name(id=name):
-            if name not in names:
-                raise undefined(name, names)
-            return bounded(names[name])
+            return _name(name)
         case ast.BinOp(left=left, op=op, right=right):
-            return bounded(_arithmetic(op, _value(left, names), _value(right, names)))
-        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-            value = number(_value(operand, names))
-            return -value if isinstance(sign, ast.USub) else value
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return not _value(operand, names)
+            a, b, operation = _function(left), _function(right), ARITHMETIC[type(op)]
+            return lambda names: bounded(_arithmetic(operation, a(names), b(names)))
+        case ast.UnaryOp(op=sign, operand=operand):
+            inner = _function(operand)
+            if isinstance(sign, ast.Not):
+                return lambda names: not inner(names)
+            if isinstance(sign, ast.USub):
+                return lambda names: -number(inner(names))
+            return lambda names: number(inner(names))
         case ast.BoolOp(op=op, values=values):
-            result = None
-            for part in values:
-                result = _value(part, names)
-                if bool(result) != isinstance(op, ast.And):
-                    break
-            return result
+            return _first([*map(_function, values)], isinstance(op, ast.Or))
         case ast.Compare(left=left, ops=ops, comparators=comparators):
-            return _compare(_value(left, names), ops, [_value(part, names) for part in comparators])
+            first, others = _function(left), [*map(_function, comparators)]
+            return lambda names: _compare(first(names), ops, [each(names) for each in others])
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return _value(body if _value(test, names) else orelse, names)
+            condition, then, other = _function(test), _function(body), _function(orelse)
+            return lambda names: then(names) if condition(names) else other(names)
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
-            return bounded([_value(part, names) for part in parts])
+            items = [*map(_function, parts)]
+            return lambda names: bounded([each(names) for each in items])
         case ast.Subscript(value=of, slice=ast.Slice(lower=start, upper=stop, step=step)):
-            ends = [None if end is None else _value(end, names) for end in (start, stop, step)]
-            return section(_value(of, names), ends)
+            whole, ends = _function(of), [_function(end or ast.Constant(None)) for end in (start, stop, step)]
+            return lambda names: section(whole(names), [end(names) for end in ends])
         case ast.Subscript(value=of, slice=index):
-            return item(_value(of, names), _value(index, names))
+            whole, place = _function(of), _function(index)
+            return lambda names: item(whole(names), place(names))
         case ast.Call(func=ast.Name(id=function), args=args):
-            return bounded(call(function, [_value(part, names) for part in args]))
+            given = [*map(_function, args)]
+            return lambda names: bounded(call(function, [each(names) for each in given]))
     raise AssertionError(f"`parsed` let {ast.dump(node)} through")
 
 
-def _arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
-    a, b = number(a), number(b)
-    if isinstance(op, (ast.Div, ast.FloorDiv, ast.Mod)) and b == 0:
-        raise ExpressionError("division by zero", "division-by-zero")
-    if isinstance(op, ast.Div):
-        # an exact quotient of integers stays an integer: $(filters / 2) can be a number of filters
-        return a // b if isinstance(a, int) and isinstance(b, int) and a % b == 0 else a / b
-    if isinstance(op, ast.Pow):
-        if abs(b) > 64 or (a == 0 and b < 0):
-            raise ExpressionError(f"`{a} ** {b}` is out of range", "expression-too-large")
-        result = a**b
-        if isinstance(result, complex):
-            raise ExpressionError(f"`{a} ** {b}` is not a real number")
+def _name(name: str) -> Compiled:
+    def value(names: Mapping[str, Any]) -> Any:
+        if name not in names:
+            raise undefined(name, names)
+        return bounded(names[name])
+
+    return value
+
+
+def _first(parts: list[Compiled], truth: bool) -> Compiled:
+    """The first value with that truth, else the last one: `or`, `and`."""
+
+    def value(names: Mapping[str, Any]) -> Any:
+        result = None
+        for part in parts:
+            result = part(names)
+            if bool(result) == truth:
+                break
         return result
-    return ARITHMETIC[type(op)](a, b)
+
+    return value
+
+
+def _arithmetic(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    try:
+        return operation(number(a), number(b))
+    except ZeroDivisionError:
+        raise ExpressionError("division by zero", "division-by-zero") from None
 
 
 def _compare(left: Any, ops: list[ast.cmpop], rights: list[Any]) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from archspec.declare import Declared, Schema, arguments
 from archspec.diagnostics import counted
@@ -38,8 +37,7 @@ class OpError(ValueError):
         self.message, self.arg, self.help = message, arg, help
 
 
-@dataclass(frozen=True)
-class Weight:
+class Weight(NamedTuple):
     """A variable of a layer, under Keras's name, in Keras's layout. Every count of parameters derives from it.
 
     An operator of several Keras layers names the weights of each after it: `gate/kernel` is the kernel of the layer
@@ -62,8 +60,7 @@ class Weight:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """The inputs that one output unit reads along one axis.
 
     Output unit i reads inputs floor(i * stride - before) + (0, dilation, 2 * dilation, ..., (size - 1) * dilation).

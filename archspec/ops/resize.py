@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any, ClassVar
 
 from archspec.declare import SIZES, arg, choice, declared
@@ -180,6 +179,8 @@ def _window(taps: int, factor: int) -> Window:
     """The centre of output i is at (i + 1/2) / factor - 1/2 of the input (`tf.image.resize`)."""
     if factor == 1:
         return Window()
+    from fractions import Fraction
+
     if taps == 1:
         return Window(stride=Fraction(1, factor))
     return Window(taps, Fraction(1, factor), Fraction(factor - 1, 2 * factor) + taps // 2 - 1)

@@ -31,8 +31,7 @@ derive from the class. The first argument is the bare value: `center-flip: 256`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from archspec.declare import POSITIVE, Declared, arg, choice
 from archspec.diagnostics import fail
@@ -55,8 +54,7 @@ PROTOCOLS: Registry[Protocol] = Registry("archspec.protocols")
 """Every protocol under its name."""
 
 
-@dataclass(frozen=True)
-class ViewSet:
+class ViewSet(NamedTuple):
     """Views of one image whose softmax outputs are averaged with equal weights.
 
     Attributes:

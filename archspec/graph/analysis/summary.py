@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from archspec.arguments import public
 from archspec.diagnostics import counted
@@ -17,8 +17,7 @@ from archspec.ops.base import Shape, show
 from archspec.wording import worded
 
 
-@dataclass(frozen=True)
-class SummaryRow:
+class SummaryRow(NamedTuple):
     """A layer, or the layers that share a prefix of their paths. Memory is that of the outputs, in bytes."""
 
     name: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean
@@ -42,13 +41,13 @@ class Budget:
         return self.left >= 0
 
 
-@dataclass
 class Scope:
     """A path prefix, and the names used under it with their places."""
 
-    prefix: str
-    given: dict[str, Span] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    def __init__(self, prefix: str, given: dict[str, Span] | None = None) -> None:
+        self.prefix = prefix
+        self.given = given or {}
+        self.counts: dict[str, int] = {}
 
     def inner(self, path: str) -> Scope:
         """The scope for the layers inside a path."""
@@ -97,10 +96,14 @@ class Builder:
 
     `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded, `blocks`
     those of all calls so far. `numbered` counts the values that depended on the number of a copy, a call or a variant.
+
+    `shares`: whether a layer may share the weights of an earlier one, for which expansions are remembered.
     """
 
-    def __init__(self, inputs: Mapping[str, tuple[Shape, Span]], variant: str | None, budget: Budget) -> None:
-        self.variant, self.budget = variant, budget
+    def __init__(
+        self, inputs: Mapping[str, tuple[Shape, Span]], variant: str | None, budget: Budget, *, shares: bool
+    ) -> None:
+        self.variant, self.budget, self.shares = variant, budget, shares
         self.nodes: list[Node] = []
         self.outputs: dict[str, int] = {}
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
@@ -134,12 +137,15 @@ class Builder:
         `residual`: it adds a shortcut, with the layers of `project` or none, and a body.
         """
         places = places or {}
+        return self.apply(self.operator(head, values, span, places), inputs, path, span, places, residual, project)
+
+    def operator(self, head: str, values: Mapping[str, Any], span: Span, places: Mapping[str, Span]) -> Op:
+        """An operator with these arguments, for `apply`. Raises ArchspecError."""
         try:
-            op = made(head, values)
+            return made(head, values)
         except WrongArgument as wrong:
             at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
             raise self.error(wrong.code, wrong.message, at, help=wrong.help) from None
-        return self.apply(op, inputs, path, span, places, residual, project)
 
     def apply(
         self,
@@ -151,7 +157,7 @@ class Builder:
         residual: bool = False,
         project: bool = False,
     ) -> int:
-        """Add an operator of `made`; the arguments are those of `add`."""
+        """Add an operator; the arguments are those of `add`."""
         if len(path) > MAX_PATH:
             raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
         try:
@@ -223,8 +229,9 @@ class Builder:
         return Expansion(path, inputs, output, mark.start, len(self.nodes), mark.named, len(self.paths))
 
     def enclose(self, mark: Mark, path: str, inputs: tuple[int, ...], output: int) -> None:
-        """Remember what was expanded under a path since the mark."""
-        self.expansions[path] = self.since(mark, path, inputs, output)
+        """Remember what was expanded under a path since the mark, if `share` may name it."""
+        if self.shares:
+            self.expansions[path] = self.since(mark, path, inputs, output)
 
     def find(self, name: str, prefix: str) -> int | None:
         """The output with a name: looked up in the block of the prefix, then in each enclosing one."""

@@ -63,7 +63,7 @@ class Compiler:
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
         self.inputs = input_shapes(spec, params.get("input"), self.params)
-        self.builder = Builder(self.inputs, variant, budget or Budget())
+        self.builder = Builder(self.inputs, variant, budget or Budget(), shares=self.reuse.shares)
         self.values = Values(self.builder)
 
     def graph(self, name: str) -> Graph:
@@ -115,22 +115,24 @@ class Compiler:
             return (inputs[0], *inputs)
         if item.head == "residual" and not item.name and not item.share:
             return (self._residual(item, inputs[0], names, scope), *inputs)
-        path, mark = self._path(item, scope), self.builder.mark()
+        path = self._path(item, scope)
+        if item.head in OPS and not item.branches and not item.share:  # most layers
+            return (self._operator(self._arguments(item, first=True), inputs, names, path), *inputs)
+        mark = self.builder.mark()
         x = self._copy(item, inputs, names, scope, path, first=True)
         if path not in self.builder.outputs:  # an operator is registered as it is added
             self.builder.register(path, x)
-        if item.head not in OPS or item.branches:
-            self.builder.enclose(mark, path, inputs, x)
+        self.builder.enclose(mark, path, inputs, x)
         return (*self._returned(item, path, x), *inputs)
 
     def _returned(self, item: LayerSpec, path: str, x: int) -> Flow:
         """The outputs of a layer at a path, the main one first."""
-        block = self.spec.blocks.get(item.head)
         if item.head == "parts" and isinstance(item.value, MappingNode):
             names = list(item.value.entries)
         else:
+            block = self.spec.blocks.get(item.head)
             names = [name.text for name in block.outputs] if block else []
-        return tuple([self.builder.outputs[f"{path}/{name}"] for name in names]) or (x,)
+        return tuple([self.builder.outputs[f"{path}/{name}"] for name in names]) if names else (x,)
 
     def step(self, item: LayerSpec) -> None:
         self.steps += 1
@@ -286,7 +288,15 @@ class Compiler:
             inputs = branches(self, item, inputs, names, scope, path)
             if len(inputs) == 1 and item.head in OF_ONE:
                 return inputs[0]
-        return self.builder.add(item.head, self.values_of(call, names), inputs, path, item.span, call.places)
+        return self._operator(call, inputs, names, path)
+
+    def _operator(self, call: CallArguments, inputs: Flow, names: Names, path: str) -> int:
+        item, op = call.item, self.reuse.ops.get(id(call))
+        if op is None:
+            op = self.builder.operator(item.head, self.values_of(call, names), item.span, call.places)
+            if not call.open:
+                self.reuse.ops[id(call)] = op
+        return self.builder.apply(op, inputs, path, item.span, call.places)
 
     def _arguments(self, item: LayerSpec, first: bool) -> CallArguments:
         """The arguments of a layer, prepared once; `first` adds to those of the first copy."""

@@ -20,7 +20,7 @@ from archspec.plugins import CACHES
 MAX_REMEMBERED = 20_000
 
 _MADE: dict[tuple[str, str], Op] = {}
-_FACTS: dict[tuple[int, tuple[Shape, ...]], Facts] = {}  # by the identity of an operator in _MADE
+_FACTS: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Facts]] = {}  # by the identity of an operator, kept alive
 
 
 def _clear() -> None:
@@ -66,15 +66,15 @@ def made(head: str, values: Mapping[str, Any]) -> Op:
 def infer(op: Op, shapes: tuple[Shape, ...]) -> Facts:
     """Output shape, weights and cost of an operator of `made` for these input shapes. Raises OpError."""
     key = (id(op), shapes)
-    facts = _FACTS.get(key)
-    if facts is None:
+    found = _FACTS.get(key)
+    if found is None:
         shape, weights = op.shape(*shapes), op.weights(*shapes)
         params = sum(weight.size for weight in weights)
         trainable = sum(weight.size for weight in weights if weight.trainable)
         if len(_FACTS) >= MAX_REMEMBERED:
             _FACTS.clear()
-        facts = _FACTS[key] = Facts(shape, weights, op.macs(*shapes), params, trainable)
-    return facts
+        found = _FACTS[key] = op, Facts(shape, weights, op.macs(*shapes), params, trainable)
+    return found[1]
 
 
 def _integral(value: Any) -> Any:

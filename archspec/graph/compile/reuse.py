@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from archspec.graph.compile.builder import Builder, Expansion, Mark
 from archspec.graph.compile.inference import CallArguments
 from archspec.lang.spec.layer_spec import LayerSpec
-from archspec.lang.spec.names import used
+from archspec.lang.spec.names import all_layers, used
 from archspec.lang.spec.spec import Spec
+from archspec.ops import Op
 from archspec.plugins import CACHES
 
 MAX_KEPT = 20_000  # nodes of the networks whose runs are kept
@@ -44,9 +45,12 @@ class Reuse:
         self.spec = spec
         # by the identity of a layer, which the spec keeps alive
         self.calls: dict[tuple[int, bool], CallArguments] = {}
+        self.ops: dict[int, Op] = {}  # of calls without expressions, by the identity of the call
         self.chosen: dict[tuple[int, str], LayerSpec] = {}  # with the operators that their expressions named
         self.runs: dict[Hashable, Run] = {}
         self.sizes: dict[int, int] = {}  # of the networks of the runs, by identity, which the runs keep alive
+        lists = [spec.layers, *(block.layers for block in spec.blocks.values())]
+        self.shares = any(item.share for layers in lists for item in all_layers(layers))
         self.names = sorted(used(spec.document.get("blocks")))
         """The names in expressions of blocks, among them the parameters on which their layers depend."""
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.diagnostics import Span
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(NamedTuple):
     """A value: None, bool, int, float or str."""
 
     value: Any
@@ -22,8 +21,7 @@ class ScalarNode:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceNode:
+class SequenceNode(NamedTuple):
     items: tuple[Node, ...]
     span: Span
 
@@ -76,7 +74,7 @@ LARGEST = 10**18
 """The largest number in a spec: larger than any size, and small enough for fast arithmetic."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_OTHER_BASE = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_OTHER_BASE = r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z"
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -103,7 +101,7 @@ def resolve(text: str) -> Any:
         return _bounded(int(text) if len(text) <= _MAX_DIGITS else LARGEST + 1)
     if _FLOAT.match(text):
         return _bounded(float(text))
-    if _OTHER_BASE.match(text):
+    if re.match(_OTHER_BASE, text):
         return _bounded(int(text, 0) if len(text) <= _MAX_DIGITS else LARGEST + 1)
     return text
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -79,14 +78,14 @@ def parse_value(text: str, name: str) -> Any:
     return None if node is None else plain(node)
 
 
-@dataclass(slots=True)
 class _Open:
     """A collection that is not complete yet. `key` is a key without its value."""
 
-    event: Any
-    items: list[Node]
-    entries: dict[str, tuple[ScalarNode, Node]]
-    key: ScalarNode | None = None
+    def __init__(self, event: Any) -> None:
+        self.event = event
+        self.items: list[Node] = []
+        self.entries: dict[str, tuple[ScalarNode, Node]] = {}
+        self.key: ScalarNode | None = None
 
 
 def _compose(source: Source) -> Node | None:
@@ -104,7 +103,8 @@ def _compose(source: Source) -> Node | None:
                     help="put each document in a separate file",
                 )
         if isinstance(event, yaml.NodeEvent):
-            _refuse_anchors_and_tags(source, event)
+            if event.anchor is not None or getattr(event, "tag", None) is not None:
+                raise _anchor_or_tag(source, event)
             count += 1
             if count > MAX_VALUES:
                 raise fail("page-too-large", f"this spec has more than {MAX_VALUES:,} values", place(source, event))
@@ -116,7 +116,7 @@ def _compose(source: Source) -> Node | None:
                     place(source, event).first(1),
                     help="move the inner layers to a block under `blocks`",
                 )
-            stack.append(_Open(event, [], {}))
+            stack.append(_Open(event))
             continue
         if isinstance(event, yaml.ScalarEvent):
             node: Node = _scalar(source, event)
@@ -184,20 +184,18 @@ def _put(into: _Open, node: Node) -> None:
         into.key = node
 
 
-def _refuse_anchors_and_tags(source: Source, event: Any) -> None:
+def _anchor_or_tag(source: Source, event: Any) -> Exception:
     if event.anchor is not None:
         written = f"{'*' if isinstance(event, yaml.AliasEvent) else '&'}{event.anchor}"
-        raise fail(
+        return fail(
             "anchor",
             f"`{written}`: YAML anchors and aliases are not supported",
             place(source, event).first(len(written)),
             help="define the repeated layers once, as a block under `blocks`",
         )
-    tag = getattr(event, "tag", None)
-    if tag is not None:
-        written = tag.replace("tag:yaml.org,2002:", "!!")
-        at = place(source, event).first(len(written))
-        raise fail("tag", f"`{written}`: YAML tags are not supported", at, help="remove the tag")
+    written = event.tag.replace("tag:yaml.org,2002:", "!!")
+    at = place(source, event).first(len(written))
+    return fail("tag", f"`{written}`: YAML tags are not supported", at, help="remove the tag")
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -11,8 +11,7 @@ The last rule for a weight applies. Weights without a rule are initialized as in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.declare import NUMBER, POSITIVE_NUMBER, KerasNamed, arg, choice, declared
 from archspec.lang.declarations import Json, from_one_key, head, one_key, or_expression, summary, to_one_key
@@ -166,8 +165,7 @@ def schema() -> Json:
     }
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One initializer for weights of the layers of an operator, or of the layers that match a pattern."""
 
     layers: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from archspec.declare import FRACTION, INSIDE, POSITIVE, Declared, arg, choice, declared
 from archspec.diagnostics import Source, fail, listed
@@ -162,8 +162,7 @@ class Recipe(Declared):
         return RunLength(whole + bool(rest), steps, updates, whole * steps + last, self.iterations)
 
 
-@dataclass(frozen=True)
-class RunLength:
+class RunLength(NamedTuple):
     """How long a run is. A step reads one batch; an iteration updates the weights, after one step or several."""
 
     epochs: int

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.declare import (
     AT_LEAST_0,
@@ -28,8 +27,7 @@ from archspec.declare import (
 from archspec.lang.recipes.monitor import MODE, MONITOR
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """The current update of a run, counted from 0, and the length of the run."""
 
     iteration: int

@@ -122,7 +122,7 @@ def not_found(
     name: ScalarNode, here: Iterable[LayerSpec], blocks: Iterable[BlockSpec], visible: Iterable[str]
 ) -> tuple[str, str]:
     """Message and remedy for a name that no earlier layer has; `here` are the layers of the spec or enclosing block."""
-    named = [item for item in _all(here) if item.name and item.name.text == name.text]
+    named = [item for item in all_layers(here) if item.name and item.name.text == name.text]
     if any(name in item.origin for item in named):
         return f"the layer `{name.text}` reads itself", "`from` can only name earlier layers"
     lines = [item.name.span.line for item in named if item.name]
@@ -139,7 +139,7 @@ def not_found(
         folder = folder.rpartition("/")[0]
     inside = [path for path in inside if path.startswith(f"{folder}/")] if folder else inside
     for block in blocks if not inside else ():
-        if any(item.name and item.name.text == name.text for item in _all(block.layers)):
+        if any(item.name and item.name.text == name.text for item in all_layers(block.layers)):
             message = f"the layer `{name.text}` is not visible here: it is inside the block `{block.name}`"
             return message, f"give the call of `{block.name}` a `name` and read `NAME/{block.name}/{name.text}`"
     message = f"there is no earlier layer `{name.text}`"
@@ -161,11 +161,11 @@ def not_found(
     return message, near or f"{shown}; set `name` on a layer to give it a name of its own"
 
 
-def _all(items: Iterable[LayerSpec | None]) -> Iterator[LayerSpec]:
+def all_layers(items: Iterable[LayerSpec | None]) -> Iterator[LayerSpec]:
     """Items, and those in their cells and branches."""
     for item in items:
         if item is not None:
             yield item
-            yield from _all(item.cells)
+            yield from all_layers(item.cells)
             for branch in item.branches.values():
-                yield from _all(branch)
+                yield from all_layers(branch)
