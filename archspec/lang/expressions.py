@@ -72,19 +72,20 @@ COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 # ---- trees ---------------------------------------------------------------------------------------------------------
 
 
-def names_in(text: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def names_in(text: str) -> tuple[str, ...]:
     """The names that an expression reads, in order. Raises ExpressionError when it cannot be parsed."""
     tree = list(ast.walk(parsed(text)))
     called = {node.func for node in tree if isinstance(node, ast.Call)}
-    return list(dict.fromkeys(node.id for node in tree if isinstance(node, ast.Name) and node not in called))
+    return tuple(dict.fromkeys(node.id for node in tree if isinstance(node, ast.Name) and node not in called))
 
 
-def names_if_valid(value: Any) -> list[str]:
+def names_if_valid(value: Any) -> tuple[str, ...]:
     """The names that a value reads; none for a value that is not an expression or cannot be parsed."""
     try:
-        return names_in(value) if is_expression(value) else []
+        return names_in(value) if is_expression(value) else ()
     except ExpressionError:
-        return []
+        return ()
 
 
 ELSEWHERE = {

@@ -50,7 +50,8 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
     alike = all(len(node.shape) == rank + 1 for node in graph.inputs)  # else pixels of which input?
     states: list[_State] = [(Axis(1, 1, 0),) * rank if alike else None for _ in graph.inputs]
     for node in graph.layers:
-        shapes, view = graph.shapes_into(node), graph.view(node)
+        shapes = graph.shapes_into(node)
+        view = node.op.view(*shapes)
         seen = [_through(states[i], view, shape) for i, shape in zip(node.inputs, shapes, strict=True)]
         states.append(seen[0] if len(seen) == 1 else _merged(seen, shapes, node.shape))
     return tuple(map(_shown, states))

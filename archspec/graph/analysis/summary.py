@@ -72,19 +72,23 @@ def rows(graph: Graph, depth: int | None = None) -> list[SummaryRow]:
 def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: Sequence[str]) -> SummaryRow:
     nodes = [graph.nodes[i] for i in group]
     last = nodes[-1]
-    inputs = dict.fromkeys(folded[i] for node in nodes for i in node.inputs if i < group[0])
+    inputs = tuple(dict.fromkeys([folded[i] for node in nodes for i in node.inputs if i < group[0]]))
+    field, line = fields[group[-1]], nodes[0].span.line
+    if len(nodes) == 1:
+        facts, op = last.facts, f"{last.op.name} (shared)" if last.shared else last.op.name
+        costs = (facts.params, facts.trainable_params, facts.macs, last.activation_bytes)
+        return SummaryRow(name, op, inputs, facts.shape, *costs, field, line, last.shared)
     return SummaryRow(
         name,
-        f"{last.op.name} (shared)" * bool(last.shared) or last.op.name if len(nodes) == 1 else f"{len(nodes)} layers",
-        tuple(inputs),
+        f"{len(nodes)} layers",
+        inputs,
         last.shape,
         sum([node.facts.params for node in nodes]),
         sum([node.facts.trainable_params for node in nodes]),
         total([node.facts.macs for node in nodes]),
         total([node.activation_bytes for node in nodes]),
-        fields[group[-1]],
-        nodes[0].span.line,
-        last.shared if len(nodes) == 1 else None,
+        field,
+        line,
     )
 
 

@@ -52,15 +52,15 @@ def _block(compiler: Compiler, block: BlockSpec, item: LayerSpec, values: Names,
             raise compiler.builder.error(
                 "missing-argument", f"the block `{block.name}` needs the argument `{parameter.name}`", item.span
             )
-    given = (block.name, repr([inner[each.name] for each in block.parameters]))
-    if given in compiler.inside:
+    given = [inner[each.name] for each in block.parameters]
+    if any(name == block.name and repr(values) == repr(given) for name, values in compiler.inside):
         calls.pop()
         cycle = " -> ".join([name for name, _ in [*calls, (block.name, item.span)]])
         help = "it may call itself with other arguments, until `when` leaves the call out" if block.parameters else None
         raise compiler.builder.error(
             "block-cycle", f"the block `{block.name}` contains itself: {cycle}", item.span, help=help
         )
-    compiler.inside.append(given)
+    compiler.inside.append((block.name, given))
     x = compiler.layers(block.layers, inputs, inner, scope)
     compiler.inside.pop()
     for number, name in enumerate(block.outputs):

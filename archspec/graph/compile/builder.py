@@ -204,12 +204,13 @@ class Builder:
         self.called(*run.blocks)
         shift, renamed = len(self.nodes) - start, len(self.paths) - whole.named
         moved = dict(zip(whole.inputs, inputs, strict=True))
-        moved.update((i, i + shift) for i in range(start, whole.stop))
+        moved.update(zip(range(start, whole.stop), range(start + shift, whole.stop + shift), strict=True))
         self.nodes += [
             Node(path + name[cut:], op, tuple([moved[i] for i in read]), facts, span, shared and path + shared[cut:])
             for name, op, read, facts, span, shared in copied
         ]
-        new = {path + name[cut:]: moved[source.outputs[name]] for name in names}
+        outputs = source.outputs
+        new = {path + name[cut:]: moved[outputs[name]] for name in names}
         for name in names if source.expansions else ():
             expansion = source.expansions.get(name)
             if expansion:

@@ -19,7 +19,6 @@ from archspec.graph.compile.reuse import Run, reuse_of, since
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, ScalarNode
-from archspec.lang.expressions import is_expression
 from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.names import not_found
 from archspec.lang.spec.spec import Spec
@@ -58,7 +57,7 @@ class Compiler:
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
         self.nesting = self.steps = 0
-        self.inside: list[tuple[str, str]] = []  # the blocks that are being expanded, with their arguments
+        self.inside: list[tuple[str, list[Any]]] = []  # the blocks that are being expanded, with their arguments
         self.sharing = 0  # the calls with `share` that are being expanded
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
@@ -106,23 +105,24 @@ class Compiler:
             return above if cell is None else self._item(cell, above, names, scope)
         if item.when is not None and not self.values.truth(item.when, names):
             return above
-        if is_expression(item.head):
+        if item.head.startswith("$"):
             item = self._chosen(item, names)
         inputs = self._inputs(item, above, scope)
         if item.repeat is not None:
             return self._repeat(item, item.repeat, inputs, names, scope)
-        if not item.word:
+        if not item.head and not item.word:
             return (inputs[0], *inputs)
         if item.head == "residual" and not item.name and not item.share:
             return (self._residual(item, inputs[0], names, scope), *inputs)
         path = self._path(item, scope)
         if item.head in OPS and not item.branches and not item.share:  # most layers
             return (self._operator(self._arguments(item, first=True), inputs, names, path), *inputs)
-        mark = self.builder.mark()
+        mark = self.builder.mark() if self.builder.shares else None
         x = self._copy(item, inputs, names, scope, path, first=True)
         if path not in self.builder.outputs:  # an operator is registered as it is added
             self.builder.register(path, x)
-        self.builder.enclose(mark, path, inputs, x)
+        if mark:
+            self.builder.enclose(mark, path, inputs, x)
         return (*self._returned(item, path, x), *inputs)
 
     def _returned(self, item: LayerSpec, path: str, x: int) -> Flow:
@@ -154,7 +154,7 @@ class Compiler:
                 fact = f"`{item.share.text}` has {needed} input{'s' * (needed != 1)}, but `from` lists {given}"
                 raise self.builder.error("one-input", fact, item.origin[-1].span)
             return inputs
-        needed = self._needed(item, scope)
+        needed = self._needed(item, scope) if item.share or item.head in self.spec.blocks else 1
         if len(above) < needed:
             raise self.builder.error(
                 "one-input",
@@ -313,7 +313,10 @@ class Compiler:
         if not call.open:
             return call.fixed
         self.builder.spend(STEP * len(call.open), call.item.span)
-        return {**call.fixed, **{word: freeze(self.values.of(node, names)) for word, node in call.open}}
+        values = dict(call.fixed)
+        for word, node in call.open:
+            values[word] = freeze(self.values.of(node, names))
+        return values
 
     # ---- values and names --------------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ def _evaluated(spec: Spec, variant: str | None, given: Names, settings: Mapping[
     return {name: names[name] for name in given}
 
 
-def _reads(value: Any) -> list[str]:
+def _reads(value: Any) -> Sequence[str]:
     return [name for each in value for name in _reads(each)] if isinstance(value, list) else names_if_valid(value)
 
 

@@ -93,8 +93,27 @@ def _compose(source: Source) -> Node | None:
     root: Node | None = None
     count = documents = 0
     for event in events(source):
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
+        if isinstance(event, yaml.NodeEvent):
+            if event.anchor is not None or event.tag is not None:
+                raise _anchor_or_tag(source, event)
+            count += 1
+            if count > MAX_VALUES:
+                raise fail("page-too-large", f"this spec has more than {MAX_VALUES:,} values", place(source, event))
+            if not isinstance(event, yaml.ScalarEvent):
+                if len(stack) == MAX_DEPTH:
+                    raise fail(
+                        "too-deep",
+                        f"this spec is nested more than {MAX_DEPTH} levels deep",
+                        place(source, event).first(1),
+                        help="move the inner layers to a block under `blocks`",
+                    )
+                stack.append(_Open(event))
+                continue
+            node: Node = _scalar(source, event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            node = _closed(source, stack.pop(), event)
+        else:
+            documents += isinstance(event, yaml.DocumentStartEvent)
             if documents > 1:
                 raise fail(
                     "several-documents",
@@ -102,27 +121,6 @@ def _compose(source: Source) -> Node | None:
                     place(source, event),
                     help="put each document in a separate file",
                 )
-        if isinstance(event, yaml.NodeEvent):
-            if event.anchor is not None or getattr(event, "tag", None) is not None:
-                raise _anchor_or_tag(source, event)
-            count += 1
-            if count > MAX_VALUES:
-                raise fail("page-too-large", f"this spec has more than {MAX_VALUES:,} values", place(source, event))
-        if isinstance(event, yaml.CollectionStartEvent):
-            if len(stack) == MAX_DEPTH:
-                raise fail(
-                    "too-deep",
-                    f"this spec is nested more than {MAX_DEPTH} levels deep",
-                    place(source, event).first(1),
-                    help="move the inner layers to a block under `blocks`",
-                )
-            stack.append(_Open(event))
-            continue
-        if isinstance(event, yaml.ScalarEvent):
-            node: Node = _scalar(source, event)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            node = _closed(source, stack.pop(), event)
-        else:
             continue
         if stack:
             _put(stack[-1], node)

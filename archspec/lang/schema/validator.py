@@ -42,6 +42,8 @@ def _check(value: Any, schema: Any, path: Path, found: list[Mistake], root: Mapp
     while "$ref" in schema:  # other keywords next to it are ignored in draft-07
         schema = root["definitions"][schema["$ref"].removeprefix("#/definitions/")]
     for rule, asked in schema.items():
+        if rule in _ANNOTATIONS:
+            continue
         breaks = _RULES.get(rule)
         if breaks is not None:
             if breaks(value, asked):
@@ -54,7 +56,7 @@ def _check(value: Any, schema: Any, path: Path, found: list[Mistake], root: Mapp
             parts = asked if isinstance(asked, list) else [asked]
             if not _COMBINED[rule](sum(_fits(value, each, root) for each in parts), len(parts)):
                 found.append(Mistake(rule, asked, value, schema, path))
-        elif rule not in _ANNOTATIONS:
+        else:
             raise ValueError(f"the keyword `{rule}` of JSON Schema is not supported")
     if isinstance(value, dict):
         _check_mapping(value, schema, path, found, root)
@@ -115,7 +117,9 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 
 
 def _of_no_type(value: Any, types: Any) -> bool:
-    return not any(_TYPES[each](value) for each in ([types] if isinstance(types, str) else types))
+    if isinstance(types, str):
+        return not _TYPES[types](value)
+    return not any(_TYPES[each](value) for each in types)
 
 
 def _of_none(value: Any, choices: Any) -> bool:

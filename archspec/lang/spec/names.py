@@ -56,20 +56,26 @@ def used(node: Node | None) -> set[str]:
     return {name for each in _expressions(node) for name in names_if_valid(each.text)}
 
 
-def _expressions(node: Node | None) -> Iterator[ScalarNode]:
+def _expressions(node: Node | None) -> list[ScalarNode]:
     """The expressions in a node, including keys but not the values of `name`, `from` and `share`."""
+    found: list[ScalarNode] = []
+    _collect(node, found)
+    return found
+
+
+def _collect(node: Node | None, found: list[ScalarNode]) -> None:
     if isinstance(node, ScalarNode):
         if is_expression(node.value):
-            yield node
+            found.append(node)
     elif isinstance(node, SequenceNode):
         for item in node.items:
-            yield from _expressions(item)
+            _collect(item, found)
     elif node is not None:
         for key, value in node.entries.values():
             if is_expression(key.value):
-                yield key
+                found.append(key)
             if key.text not in ("name", "from", "share"):
-                yield from _expressions(value)
+                _collect(value, found)
 
 
 def _declared(document: MappingNode) -> list[ScalarNode]:

@@ -171,9 +171,9 @@ def test_a_misspelt_name_or_function_is_suggested() -> None:
 
 
 def test_the_names_of_an_expression_are_those_it_reads() -> None:
-    assert names_in("$n") == ["n"]
-    assert names_in("$(min(n, widths[i]) if flag else n)") == ["flag", "n", "widths", "i"]
-    assert names_in("$(min(1, 2))") == []
+    assert names_in("$n") == ("n",)
+    assert names_in("$(min(n, widths[i]) if flag else n)") == ("flag", "n", "widths", "i")
+    assert names_in("$(min(1, 2))") == ()
 
 
 SIGNS = ["**", "//", "not ", " in ", " if ", " else ", " and ", "lambda ", "9", "1e308", "0x1", "x", "__import__('os')"]
