@@ -46,7 +46,7 @@ class Range(NamedTuple):
     low: float | None = None
     high: float = LARGEST
 
-    def __contains__(self, value: float) -> bool:
+    def allows(self, value: float) -> bool:
         return (value > 0 if self.low is None else value >= self.low) and value <= self.high
 
 
@@ -217,7 +217,7 @@ def _converted(kind: Any, value: Any) -> Any:
     found: Any = value
     if origin is Annotated:
         found = _converted(arguments[0], value)
-        fits = found in arguments[1]
+        fits = arguments[1].allows(found)
     elif origin is Literal:
         fits = isinstance(value, str) and value in arguments
     elif origin is os.PathLike:

@@ -94,7 +94,7 @@ def _compose(source: Source) -> Node | None:
     count = documents = 0
     for event in events(source):
         if isinstance(event, yaml.NodeEvent):
-            if event.anchor is not None or event.tag is not None:
+            if event.anchor is not None or getattr(event, "tag", None) is not None:
                 raise _anchor_or_tag(source, event)
             count += 1
             if count > MAX_VALUES:

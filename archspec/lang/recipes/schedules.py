@@ -43,7 +43,7 @@ class Clock(NamedTuple):
         """Epochs so far, with a fraction."""
         return self.iteration / self.per_epoch
 
-    def count(self, unit: str) -> float:
+    def elapsed(self, unit: str) -> float:
         """Time since the start, in `iterations` or `epochs`."""
         return self.epoch if unit == "epochs" else self.iteration
 
@@ -176,7 +176,7 @@ class _DecayByRate(Schedule):
 
     def periods(self, clock: Clock) -> float:
         """Time since the start, in units of `decay_steps`."""
-        periods = clock.count(self.unit) / (self.decay_steps or clock.length(self.unit))
+        periods = clock.elapsed(self.unit) / (self.decay_steps or clock.length(self.unit))
         return math.floor(periods) if self.staircase else periods
 
 
@@ -219,7 +219,7 @@ class PolynomialDecay(Schedule):
     unit: str = COUNTED
 
     def rate(self, base: float, clock: Clock) -> float:
-        count, length = clock.count(self.unit), self.decay_steps or clock.length(self.unit)
+        count, length = clock.elapsed(self.unit), self.decay_steps or clock.length(self.unit)
         if self.cycle:
             length *= math.ceil(count / length) or 1
         rest = 1 - min(count / length, 1.0)
@@ -244,7 +244,7 @@ class CosineDecay(Schedule):
     unit: str = COUNTED
 
     def rate(self, base: float, clock: Clock) -> float:
-        count, first = clock.count(self.unit), _first(self, base)
+        count, first = clock.elapsed(self.unit), _first(self, base)
         rise = 0.0 if self.warmup_target is None else self.warmup_steps
         top = first if self.warmup_target is None else self.warmup_target
         if count < rise:
@@ -268,7 +268,7 @@ class CosineDecayRestarts(Schedule):
     unit: str = COUNTED
 
     def rate(self, base: float, clock: Clock) -> float:
-        periods = clock.count(self.unit) / self.first_decay_steps  # in lengths of the first
+        periods = clock.elapsed(self.unit) / self.first_decay_steps  # in lengths of the first
         if self.t_mul == 1:
             restarts = math.floor(periods)
             share = periods - restarts
@@ -295,7 +295,7 @@ class PiecewiseConstantDecay(Schedule):
     unit: str = COUNTED
 
     def rate(self, base: float, clock: Clock) -> float:
-        return self.values[bisect_left(self.boundaries, clock.count(self.unit))]
+        return self.values[bisect_left(self.boundaries, clock.elapsed(self.unit))]
 
 
 SCHEDULES: dict[str, type[Schedule]] = {
