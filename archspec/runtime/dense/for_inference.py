@@ -41,27 +41,29 @@ def optimize(
     graph: Graph | None = None,
     metadata: Metadata | None = None,
     outputs: Sequence[str] = (),
+    every_output: bool = False,
     preprocess: Sequence[Transform] = (),
 ) -> InferenceModel:
-    """A new model with the main output of `model` and those of the layers `outputs`; `model` is unchanged.
+    """A new model with the main output of `model`, or all, and those of the layers `outputs`; `model` is unchanged.
 
     Args:
         model: a functional keras.Model.
         graph: the graph that it was built from; by default that of `metadata`, or read from its layers.
         outputs: paths of layers.
+        every_output: keep all outputs of the graph; else the main one.
         preprocess: transforms before the model, which its first layer may absorb.
 
     Raises:
         ArchspecError: those of `graph_of`; `unknown-layer`.
     """
     graph = graph or graph_of(model, metadata)
-    chosen = [graph.outputs[0]]
+    chosen = list(graph.outputs if every_output else graph.outputs[:1])
     for path in outputs:
         found = [index for index, node in enumerate(graph.nodes) if node.keras_name == path.replace("/", ".")]
         if not found:
             raise fail("unknown-layer", f"the network has no layer `{path}`")
         chosen += found
-    graph = replace(graph, outputs=tuple(chosen), loss_weights=(1.0,) * len(chosen))
+    graph = replace(graph, outputs=tuple(chosen), loss_weights=(1.0,) * len(chosen), output_names=())
     affine = input_affine(preprocess, graph.input_shape)
     rewritten = rewrite(graph, weights_of(model, graph), input_affine=affine)
     return InferenceModel(built(rewritten), rewritten.graph, rewritten.rewrites, rewritten.input_absorbed)

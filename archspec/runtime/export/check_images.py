@@ -1,4 +1,4 @@
-"""The images that an export is verified with: those of a data source, or generated from a seed."""
+"""The inputs that an export is verified with: images of a data source, or generated from a seed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import counted, fail
+from archspec.diagnostics import ArchspecError, counted, fail
 from archspec.runtime.data.class_match import match_classes
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import encoded_images
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_values, resized
 from archspec.runtime.data.sources.dataset import open_data
-from archspec.runtime.export.network import ExportedNetwork
+from archspec.runtime.dense.convert import graph_of
+from archspec.runtime.export.network import ExportedNetwork, together
 
-SEEDED = 33
-"""Generated images: one alone, and a batch."""
+BATCH = 32
+"""Samples that are computed together."""
+MOST_MACS = 640_000_000_000
+"""Multiply-accumulates of a batch: larger networks are computed with fewer samples at a time."""
 FREE_SIDE = 64
 """Side of the images for a network that takes any size and names none."""
 
@@ -29,12 +32,12 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class CheckImages:
-    """Images as each function of an export takes them.
+    """Images, or other inputs, as each function of an export takes them.
 
     Attributes:
-        inputs: float32 (N, *input_shape), preprocessed.
+        inputs: float32 (N, *input_shape), preprocessed; of several inputs (N,) with a field for each (`together`).
         pixels: float32 (N, *input_shape), the same before `preprocess`: 0 to 255 after resize and crop.
-        encoded: N images as encoded bytes, of any size; empty for a network of series or volumes.
+        encoded: N images as encoded bytes, of any size; empty for a network of something else.
         labels: int (N,), class numbers; None for generated images.
         source: where they come from, for people.
     """
@@ -63,19 +66,28 @@ def check_images(
     Raises:
         ArchspecError: those of `open_data` and `match_classes`; `transform` for a random `preprocess`.
     """
-    check_preprocess(network.input_shape, network.metadata.preprocess)
+    if len(network.input_shapes) == 1:
+        check_preprocess(network.input_shape, network.metadata.preprocess)
     if data is None:
         return _generated(network, seed)
-    channels = int(network.input_shape[-1] or 1)
-    images = open_data(data, split, channels=channels, targets=network.targets, trained=True, report=report)
-    if images.targets is None:
+    channels, targets = int(network.input_shape[-1] or 1), network.targets or None
+    images = open_data(data, split, channels=channels, targets=targets, trained=bool(targets), report=report)
+    if images.targets is None and targets:
         outputs = int(network.model.output_shape[-1])
         images = match_classes(images, network.metadata.class_names, outputs, data, report=report)
     rows = balanced(images.labels, most, seed)
     chosen = images.only(rows)
     found = prepared(network, chosen, f"{counted(len(rows), 'image')} of {data}")
-    one_class = network.target.kind.name in ("classes", "binary") and len(network.targets) == 1
-    return found if one_class else replace(found, labels=None)
+    return found if network.target_kind in ("classes", "binary") else replace(found, labels=None)
+
+
+def batch_size(network: ExportedNetwork) -> int:
+    """How many samples are computed together: BATCH, or fewer of a large network."""
+    try:
+        macs = (network.graph or graph_of(network.whole, network.metadata)).macs
+    except ArchspecError:  # a layer without an operator
+        macs = None
+    return BATCH if not macs else max(1, min(BATCH, MOST_MACS // macs))
 
 
 def balanced(labels: npt.NDArray[np.int32], most: int, seed: int) -> npt.NDArray[np.int64]:
@@ -110,14 +122,20 @@ def _generated(network: ExportedNetwork, seed: int) -> CheckImages:
     import tensorflow as tf
 
     generator = np.random.default_rng(seed)
-    source = f"{SEEDED} generated images (seed {seed})"
+    count = 1 + batch_size(network)  # one alone, and a batch
+    source = f"{count} generated {'images' if network.is_of_images else 'inputs'} (seed {seed})"
     if not network.is_of_images:
-        shape = (SEEDED, *(side or FREE_SIDE for side in network.input_shape))
-        values = generator.uniform(size=shape).astype(np.float32)
+        shapes = {
+            name: [FREE_SIDE if side is None else side for side in shape]
+            for name, shape in network.input_shapes.items()
+        }
+        values = together(
+            {name: generator.uniform(size=(count, *shape)).astype(np.float32) for name, shape in shapes.items()}
+        )
         return CheckImages(_values(tf, network, values), values, (), None, source)
     height, width, channels = check_shape(network)
     sides = [(height, width), (height + 5, 2 * width + 3), (2 * height + 1, width + 2)]
-    images = [smooth_image(generator, *sides[number % 3], channels) for number in range(SEEDED)]
+    images = [smooth_image(generator, *sides[number % 3], channels) for number in range(count)]
     encoded = tuple(_jpeg(each) if number % 3 == 1 else _png(each) for number, each in enumerate(images))
     return _of_encoded(tf, network, encoded, None, source)
 
@@ -157,6 +175,8 @@ def _of_encoded(
 
 
 def _values(tf: Any, network: ExportedNetwork, pixels: Array) -> Array:
+    if len(network.input_shapes) > 1:
+        return pixels
     values: Array = preprocess_values(tf, pixels, pixels.shape[1:], network.metadata.preprocess).numpy()
     return values
 

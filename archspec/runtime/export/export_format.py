@@ -23,13 +23,14 @@ EXPORT_FORMATS: Registry[ExportFormat] = Registry("archspec.export_formats")
 """Every export format under its name."""
 
 INPUT = "images"
-"""The name of the only input of every function of an export."""
+"""The name of the input of a network of images."""
 
-PREPROCESSED, PIXELS, ENCODED = "preprocessed", "pixels", "encoded"
+PREPROCESSED, PIXELS, ENCODED, VALUES = "preprocessed", "pixels", "encoded", "values"
 """What a function takes.
 
 preprocessed: float32 (B, *input), as the `.keras` model. pixels: float32 (B, *input), grey levels 0 to 255 after resize
 and crop; the preprocessing is inside. encoded: the bytes of image files of any size (B,); all preprocessing is inside.
+values: float32 (B, *input) of each input, as the `.keras` model; there is no preprocessing.
 """
 
 
@@ -38,23 +39,30 @@ class Signature:
     """A function of an export: what it takes, and what it returns."""
 
     content: str
-    """One of `preprocessed`, `pixels` and `encoded`."""
+    """One of `preprocessed`, `pixels`, `encoded` and `values`."""
     outputs: Mapping[str, Shape]
-    """Name -> shape of one sample. All are float32, except the strings `classes`."""
+    """Name -> shape of one sample. All are float32, except the strings `classes` of a function of image files."""
 
-    def to_json(self, input_shape: Shape) -> dict[str, Any]:
-        """Inputs and outputs with dtype and shape, where None stands for a free size."""
-        encoded = self.content == ENCODED
-        images = {
-            "dtype": "string" if encoded else "float32",
-            "shape": [None] if encoded else [None, *input_shape],
-            "content": self.content,
-        }
+    def to_json(self, inputs: Mapping[str, Shape]) -> dict[str, Any]:
+        """Inputs and outputs with dtype and shape, where None stands for a free size.
+
+        Args:
+            inputs: name -> shape of one sample of each input of the network.
+        """
         outputs = {
-            name: {"dtype": "string" if name == "classes" else "float32", "shape": [None, *shape]}
+            name: {"dtype": "string" if name == "classes" and self.content == ENCODED else "float32"}
+            | {"shape": [None, *shape]}
             for name, shape in self.outputs.items()
         }
-        return {"inputs": {INPUT: images}, "outputs": outputs}
+        return {"inputs": self._inputs(inputs), "outputs": outputs}
+
+    def _inputs(self, inputs: Mapping[str, Shape]) -> dict[str, Any]:
+        if self.content == ENCODED:
+            return {INPUT: {"dtype": "string", "shape": [None], "content": ENCODED}}
+        return {
+            name: {"dtype": "float32", "shape": [None, *shape], "content": self.content}
+            for name, shape in inputs.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class ExportFormat(Declared):
         packages: modules that the format imports from it.
         file: the main file in the version folder.
         precisions: those that it can write, `float32` first.
-        takes_pixels: whether `serving_default` takes pixels, and else preprocessed inputs.
+        takes_pixels: whether `serving_default` of a network of images takes pixels, and else preprocessed images.
         runner: the program that loads the export (see `runners`); it imports nothing of archspec.
     """
 
@@ -105,10 +113,12 @@ class ExportFormat(Declared):
         """How to load the export, in one line: `in Python: ...`."""
         return ""
 
+    def notes(self, network: ExportedNetwork, signatures: Mapping[str, Signature]) -> tuple[str, ...]:
+        """What the export does not have, and why; a sentence each."""
+        if len(network.input_shapes) > 1 and network.metadata.preprocess:
+            return ("the `preprocess` of the spec is not in the export: the network has several inputs",)
+        return ()
+
     def main_signature(self, network: ExportedNetwork) -> Signature:
-        """The signature of `serving_default`: the main output, and the features."""
-        outputs: dict[str, Shape] = {network.output: tuple(network.model.output_shape[1:])}
-        if network.features is not None:
-            shapes = [tuple(each.shape[1:]) for each in network.features.outputs]
-            outputs |= dict(zip(network.feature_names, shapes, strict=True))
-        return Signature(PIXELS if self.takes_pixels else PREPROCESSED, outputs)
+        """The signature of `serving_default`: the main output, then other outputs and the features."""
+        return Signature(network.content(takes_pixels=self.takes_pixels), network.output_shapes)

@@ -29,6 +29,8 @@ class Export:
     """Size of all files."""
     usage: str
     """How to load it, in one line."""
+    notes: tuple[str, ...] = ()
+    """What it does not have, and why; a sentence each."""
 
     def __str__(self) -> str:
         return _text(self)
@@ -52,6 +54,8 @@ def _text(export: Export) -> str:
         rows = [
             ("largest difference", f"{found.largest_difference:.1e}"),
         ]
+        if len(found.differences) > 1:
+            rows += [(f"  of {name}", f"{each:.1e}") for name, each in found.differences.items()]
         if found.top1_agreement is not None:
             rows.append(("same top-1 class", f"{100 * found.top1_agreement:.1f} % of the images"))
         if found.top1 is not None and found.model_top1 is not None:
@@ -64,7 +68,7 @@ def _text(export: Export) -> str:
         if found.slowdown is not None:
             rows.append(("time of a call", f"{found.slowdown:.2f} of that of the plain export"))
         lines += [f"  {line}" for line in Table(("", ""), rows).lines()]
-    return "\n".join([*lines, export.usage])
+    return "\n".join([*lines, *export.notes, export.usage])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from archspec.runtime.export.check_images import check_images
 from archspec.runtime.export.description import describe, with_verification
 from archspec.runtime.export.export_format import EXPORT_FORMATS, ExportFormat, WriteOptions
 from archspec.runtime.export.export_result import Export
-from archspec.runtime.export.network import ExportedNetwork, read_network
+from archspec.runtime.export.network import ExportedNetwork
+from archspec.runtime.export.read_network import read_network
 from archspec.runtime.export.variants import at_input_size, dense_form, optimized
 from archspec.runtime.export.verify import Reference, Verification, tolerance_of, verify
 from archspec.runtime.export.version_folder import DESCRIPTION, check_version_folder, new_version
@@ -133,13 +134,14 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
         verification=verification,
         bytes=size,
         usage=writer.usage(path, signatures),
+        notes=writer.notes(network, signatures),
     )
 
 
 def _network(model: str | Path, options: ExportOptions) -> ExportedNetwork:
     plain = options.input_size is None and not options.dense
     network = read_network(model, options.outputs if plain else ())
-    _check_targets(network, options)
+    _check_applies(network, options)
     if plain:
         return network
     if options.dense:
@@ -149,20 +151,25 @@ def _network(model: str | Path, options: ExportOptions) -> ExportedNetwork:
     return network
 
 
-def _check_targets(network: ExportedNetwork, options: ExportOptions) -> None:
-    """Raises ArchspecError (`not-exportable`) for options that need a single softmax output."""
-    kind, several = network.target.kind, len(network.targets) > 1
-    given = {
-        "dense": options.dense and (several or kind.name != "classes"),
-        "outputs": bool(options.outputs) and several,
-        "input-size": options.input_size is not None and several,
-        "optimize": options.optimize and several,
-        f"precision {options.precision}": options.precision != "float32" and (several or kind.name == "numbers"),
-    }
-    wrong = next((name for name, is_given in given.items() if is_given), None)
+def _check_applies(network: ExportedNetwork, options: ExportOptions) -> None:
+    """Raises ArchspecError (`not-exportable`) for options that do not apply to the network."""
+    kind, inputs = network.target_kind, listed(f"`{name}`" for name in network.input_shapes)
+    outputs = listed(f"`{name}`" for name in network.output_shapes)
+    what = f"has the outputs {outputs}" if network.several_outputs else "is no classifier"
+    if kind:
+        what = f"ends in `{network.targets[0].kind.activation}`"
+    one_input = len(network.input_shapes) == 1
+    rules = [
+        ("dense", options.dense, kind == "classes", what),
+        ("outputs", bool(options.outputs), not network.several_outputs, what),
+        ("input-size", options.input_size is not None, one_input, f"has the inputs {inputs}"),
+        ("precision int8", options.precision == "int8", kind not in ("", "numbers"), what),
+        ("data", options.data is not None and options.verify, one_input, f"has the inputs {inputs}"),
+    ]
+    wrong = next(((name, why) for name, given, applies, why in rules if given and not applies), None)
     if wrong is not None:
-        what = "has several outputs" if several else f"ends in `{kind.activation}`"
-        raise fail("not-exportable", f"`--{wrong}` does not apply to a network that {what}", help=f"omit `--{wrong}`")
+        name, why = wrong
+        raise fail("not-exportable", f"`--{name}` does not apply to a network that {why}", help=f"omit `--{name}`")
 
 
 def _reference(network: ExportedNetwork, options: ExportOptions) -> Reference:

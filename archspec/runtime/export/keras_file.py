@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class KerasFile(ExportFormat):
     """A numbered folder with a `.keras` file, for programs with Keras 3 on any backend.
 
-    It takes preprocessed float images, as the trained model does. With --outputs it returns a list: the probabilities,
-    then the outputs of these layers. archspec's description of the network travels in the file.
+    It takes and returns what the trained model does: preprocessed float images, or a list of inputs. With --outputs it
+    returns a list: the probabilities, then the outputs of these layers. archspec's description of the network travels
+    in the file.
     """
 
     name = "keras"
@@ -29,20 +30,15 @@ class KerasFile(ExportFormat):
 
     def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
         """Write the model without auxiliary outputs, optimizer and training configuration."""
-        import keras
-
         from archspec.runtime.export.variants import at_precision
         from archspec.runtime.models.model_file import save_model
 
         if options.precision != "float32":
             network = at_precision(network, options.precision)
-        model = network.model
-        if network.features is not None:
-            model = keras.Model(model.inputs[0], [*model.outputs, *network.features.outputs], name=model.name)
-        metadata = replace(network.metadata, class_names=network.class_names)
+        metadata = network.named_metadata
         if network.graph is not None:  # no longer that of the spec; export.json keeps the spec
             metadata = replace(metadata, spec=None)
-        save_model(model, folder / self.file, metadata)
+        save_model(network.whole, folder / self.file, metadata)
         return {"serving_default": self.main_signature(network)}
 
     def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class LiteRt(ExportFormat):
     """A numbered folder with model.tflite, for LiteRT (TensorFlow Lite) on phones and small devices.
 
-    It takes pixels: float images, 0 to 255, after resize and crop; the normalization is inside. It has builtin
-    operators only, and any batch after `resize_tensor_input`. The class names are in labels.txt inside the file.
+    It takes pixels: float images, 0 to 255, after resize and crop; the normalization is inside. Other inputs and all
+    outputs have their names. It has builtin operators only, and any batch after `resize_tensor_input`. The class names
+    are in labels.txt inside the file.
     """
 
     name = "litert"
@@ -76,7 +77,8 @@ def add_files(path: Path, network: ExportedNetwork) -> None:
     Interpreters read the model from the start of the file, and `zipfile` the archive from its end.
     """
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("labels.txt", "".join(f"{name}\n" for name in network.class_names))
+        if network.class_names:
+            archive.writestr("labels.txt", "".join(f"{name}\n" for name in network.class_names))
         archive.writestr("archspec.json", json.dumps(network.described(), indent=1))
 
 
@@ -90,5 +92,5 @@ def missing_operators(error: str) -> str:
 
 def places(error: str, network: ExportedNetwork) -> list[str]:
     """The layers that a message of the converter names, as notes."""
-    found = [layer.name for layer in network.model.layers if re.search(rf"\b{re.escape(layer.name)}[/_\"]", error)]
+    found = [layer.name for layer in network.whole.layers if re.search(rf"\b{re.escape(layer.name)}[/_\"]", error)]
     return [f"in the layer `{name.replace('.', '/')}`" for name in found[:3]]

@@ -22,8 +22,8 @@ OPSET = 18
 class Onnx(ExportFormat):
     """A numbered folder with model.onnx, for onnxruntime and other runtimes.
 
-    It takes pixels: float images, 0 to 255, after resize and crop; the normalization is inside. The batch is free. The
-    class names and the preprocessing are in its metadata.
+    It takes pixels: float images, 0 to 255, after resize and crop; the normalization is inside. Other inputs and all
+    outputs have their names. The batch is free. The class names and the preprocessing are in its metadata.
     """
 
     name = "onnx"
@@ -49,14 +49,13 @@ class Onnx(ExportFormat):
                     "out": str((folder / self.file).absolute()),
                     "opset": OPSET,
                     "name": network.model.name,
-                    "metadata": {
-                        "archspec": json.dumps(network.described()),
-                        "classes": "\n".join(network.class_names),
-                    },
+                    "metadata": {"archspec": json.dumps(network.described())}
+                    | ({"classes": "\n".join(network.class_names)} if network.class_names else {}),
                 },
             )
-        if result["foreign"] or set(result["outputs"]) != set(signature.outputs):
-            what = listed(result["foreign"]) or "an output is missing"
+        missing = {*network.input_shapes, *signature.outputs} - {*result["inputs"], *result["outputs"]}
+        if result["foreign"] or missing:
+            what = listed(result["foreign"]) or f"`{missing.pop()}` is missing in the file"
             raise fail(
                 "not-exportable",
                 f"the network needs operators that ONNX does not have: {what}",

@@ -1,4 +1,4 @@
-"""The function that ONNX and LiteRT contain: pixels -> the main output and the features, as a temporary SavedModel."""
+"""The function that ONNX and LiteRT contain: pixels or values -> all outputs by name, as a temporary SavedModel."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ CONVERTERS = Path(__file__).parent / "converters"
 
 @contextmanager
 def pixel_function(network: ExportedNetwork) -> Iterator[Path]:
-    """Yields the folder of a SavedModel whose `serving_default` takes pixels; it is removed at the end.
+    """Yields the folder of a SavedModel with the function `serving_default`; it is removed at the end.
 
-    float32 (B, *input), 0 to 255 after resize and crop -> the main output and the features by name, float32. The
-    preprocessing is inside. Grouped convolutions are computed group by group: tf2onnx would write an invalid file.
+    float32 (B, *input), of images 0 to 255 after resize and crop -> the main output, other outputs and the features by
+    name, float32. The preprocessing of images is inside. Several inputs have their names. Grouped convolutions are
+    computed group by group: tf2onnx would write an invalid file.
     """
     import keras
     import tensorflow as tf
@@ -32,13 +33,13 @@ def pixel_function(network: ExportedNetwork) -> Iterator[Path]:
     from archspec.runtime.system.tensorflow_import import warnings_hidden
 
     check_preprocess(network.input_shape, network.preprocess)
-    speed_up_grouped_convolutions(network.model, always=True)
-    signature = [tf.TensorSpec((None, *network.input_shape), tf.float32, name="images")]
+    speed_up_grouped_convolutions(network.whole, always=True)
 
-    @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
-    def serving_default(images: Any) -> Any:
-        x = preprocess_values(tf, images, network.input_shape, network.preprocess)
-        return {network.output: network.main_value(x), **network.feature_values(x)}
+    @tf.function(autograph=False, input_signature=input_specs(tf, network))  # type: ignore[untyped-decorator]
+    def serving_default(*inputs: Any) -> Any:
+        if len(inputs) > 1:
+            return network.values(list(inputs))
+        return network.values(preprocess_values(tf, inputs[0], network.input_shape, network.preprocess))
 
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", serving_default)
@@ -46,6 +47,11 @@ def pixel_function(network: ExportedNetwork) -> Iterator[Path]:
         with warnings_hidden():
             archive.write_out(folder, verbose=False)
         yield Path(folder)
+
+
+def input_specs(tf: Any, network: ExportedNetwork) -> list[Any]:
+    """A tf.TensorSpec for each input, which names it in the signature."""
+    return [tf.TensorSpec((None, *shape), tf.float32, name=name) for name, shape in network.input_shapes.items()]
 
 
 def convert(program: str, format: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.declare import declared
-from archspec.runtime.export.export_format import ENCODED, PREPROCESSED, ExportFormat, Signature, WriteOptions
+from archspec.runtime.export.export_format import ENCODED, ExportFormat, Signature, WriteOptions
+from archspec.runtime.export.pixel_function import input_specs
 
 if TYPE_CHECKING:
     from archspec.runtime.export.network import ExportedNetwork
@@ -18,9 +19,10 @@ class SavedModel(ExportFormat):
     """A numbered folder that TensorFlow and TensorFlow Serving load without archspec.
 
     Its signatures are
-      serving_default  float images, preprocessed -> probabilities, or the values of each output by its name
+      serving_default  float images, preprocessed, or other inputs by their names -> probabilities, or the values of
+                       each output by its name
       serve_images     JPEG, PNG, BMP or WebP bytes -> class names with probabilities; preprocessing included
-      features         float images, preprocessed -> the outputs of the layers in --outputs
+      features         the inputs of serving_default -> the outputs of the layers in --outputs
     """
 
     name = "savedmodel"
@@ -31,15 +33,16 @@ class SavedModel(ExportFormat):
     def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:
         """Write the signatures
 
-        serving_default: float32 (B, *input) as the `.keras` model takes it -> {"probabilities": (B, classes)}, or
-            {"logits": ...} where the network does not end in softmax.
+        serving_default: float32 (B, *input) as the `.keras` model takes it, each input by its name ->
+            {"probabilities": (B, classes)}, or {"logits": ...} where a classifier does not end in softmax, or the
+            values of each output by its name.
         serve_images: encoded JPEG, PNG, BMP or WebP bytes, strings (B,) -> {"classes": names (B, classes),
             "probabilities": float32 (B, classes)}, the most likely class first. It decodes, resizes, crops and
-            preprocesses as evaluation does, and refuses what `image_bounds` says. Only for networks that take images
-            of a fixed size.
+            preprocesses as evaluation does, and refuses what `image_bounds` says. A network without ranked classes
+            returns its outputs by their names. Only for networks whose only input is an image of a fixed size.
         features: as serving_default, with the outputs of chosen layers by their paths.
 
-        The class names are in assets/classes.txt, one per line.
+        The class names, if any, are in assets/classes.txt, one per line.
         """
         import keras
         import tensorflow as tf
@@ -51,22 +54,19 @@ class SavedModel(ExportFormat):
 
         if options.precision != "float32":
             network = at_precision(network, options.precision)
-        speed_up_grouped_convolutions(network.model, always=True)  # the server may have no GPU
-        several = len(network.targets) > 1
-        own = {network.output: tuple(network.model.output_shape[1:])}
-        own = dict(self.main_signature(network).outputs) if several else own
-        functions = {"serving_default": _serve_floats(tf, network)}
-        signatures = {"serving_default": Signature(PREPROCESSED, own)}
-        if network.is_of_images and None not in network.input_shape:
+        speed_up_grouped_convolutions(network.whole, always=True)  # the server may have no GPU
+        content, shapes = network.content(takes_pixels=False), network.output_shapes
+        own = {name: shape for name, shape in shapes.items() if network.several_outputs or name == network.output}
+        functions = {"serving_default": _floats_function(tf, network, list(own))}
+        signatures = {"serving_default": Signature(content, own)}
+        if network.without_images is None:
             classes = (len(network.class_names),)
             functions["serve_images"] = _serve_images(tf, network)
             ranked = {"classes": classes, "probabilities": classes}
-            signatures["serve_images"] = Signature(ENCODED, own if _named(network) else ranked)
-        if network.features is not None and not several:
-            functions["features"] = _features(tf, network)
-            shapes = [tuple(each.shape[1:]) for each in network.features.outputs]
-            outputs = dict(zip(network.feature_names, shapes, strict=True))
-            signatures["features"] = Signature(PREPROCESSED, outputs)
+            signatures["serve_images"] = Signature(ENCODED, ranked if network.ranks_classes else own)
+        if network.features is not None and not network.several_outputs:
+            functions["features"] = _floats_function(tf, network, network.feature_names)
+            signatures["features"] = Signature(content, {name: shapes[name] for name in network.feature_names})
         archive = keras.export.ExportArchive()
         for name, function in functions.items():
             function.get_concrete_function()
@@ -80,8 +80,14 @@ class SavedModel(ExportFormat):
         if options.warm_up:
             write_warm_up(network, signatures, folder)
         names = "".join(f"{name}\n" for name in network.class_names)
-        (folder / "assets" / "classes.txt").write_text(names, encoding="utf-8")
+        if names:
+            (folder / "assets" / "classes.txt").write_text(names, encoding="utf-8")
         return signatures
+
+    def notes(self, network: ExportedNetwork, signatures: Mapping[str, Signature]) -> tuple[str, ...]:
+        """Why there is no `serve_images`."""
+        found = super().notes(network, signatures)
+        return (*found, f"without serve_images: {network.without_images}") if network.without_images else found
 
     def usage(self, folder: Path, signatures: Mapping[str, Signature]) -> str:
         """How to load the export, in one line."""
@@ -89,32 +95,18 @@ class SavedModel(ExportFormat):
         return f'in Python: tf.saved_model.load("{folder}").signatures["{name}"]'
 
 
-def _floats(tf: Any, network: ExportedNetwork) -> Any:
-    return [tf.TensorSpec((None, *network.input_shape), tf.float32, name="images")]
+def _floats_function(tf: Any, network: ExportedNetwork, outputs: Sequence[str]) -> Any:
+    """The function from float32 inputs to these outputs, by their names."""
 
+    @tf.function(autograph=False, input_signature=input_specs(tf, network))  # type: ignore[untyped-decorator]
+    def floats(*inputs: Any) -> Any:
+        given = inputs[0] if len(inputs) == 1 else list(inputs)
+        if list(outputs) == [network.output]:
+            return {network.output: network.main_value(given)}
+        found = network.values(given)
+        return {name: found[name] for name in outputs}
 
-def _serve_floats(tf: Any, network: ExportedNetwork) -> Any:
-    output, model = network.output, network.model
-
-    @tf.function(autograph=False, input_signature=_floats(tf, network))  # type: ignore[untyped-decorator]
-    def serving_default(images: Any) -> Any:
-        found = {output: tf.cast(model(images, training=False), tf.float32)}
-        return found | (network.feature_values(images) if len(network.targets) > 1 else {})
-
-    return serving_default
-
-
-def _features(tf: Any, network: ExportedNetwork) -> Any:
-    @tf.function(autograph=False, input_signature=_floats(tf, network))  # type: ignore[untyped-decorator]
-    def features(images: Any) -> Any:
-        return network.feature_values(images)
-
-    return features
-
-
-def _named(network: ExportedNetwork) -> bool:
-    """Whether `serve_images` returns the outputs by their names, instead of ranked classes with probabilities."""
-    return len(network.targets) > 1 or not network.target.kind.shares
+    return floats
 
 
 def _serve_images(tf: Any, network: ExportedNetwork) -> Any:
@@ -130,10 +122,9 @@ def _serve_images(tf: Any, network: ExportedNetwork) -> Any:
             images,
             fn_output_signature=tf.TensorSpec(input_shape, tf.float32),
         )
-        scores = tf.cast(network.model(x, training=False), tf.float32)
-        if _named(network):
-            return {network.output: scores, **network.feature_values(x)}
-        kind = network.target.kind
+        if not network.ranks_classes:
+            return network.values(x) if network.several_outputs else {network.output: network.main_value(x)}
+        scores, kind = network.main_value(x), network.targets[0].kind
         probabilities = kind.activate(tf, scores) if network.ends_in_scores else scores
         if kind.name == "binary":
             probabilities = tf.concat([1 - probabilities, probabilities], axis=-1)

@@ -13,7 +13,8 @@ from archspec.graph.ir import Graph
 from archspec.ops.base import Shape, show
 from archspec.runtime.dense.convert import convolutionalize, copy_weights, graph_of
 from archspec.runtime.dense.for_inference import optimize
-from archspec.runtime.export.network import ExportedNetwork, features_of
+from archspec.runtime.export.network import ExportedNetwork, entering
+from archspec.runtime.export.read_network import features_of
 from archspec.runtime.models.build import build_model
 
 FREE = "free"
@@ -47,14 +48,14 @@ def at_input_size(network: ExportedNetwork, size: int | str, outputs: Sequence[s
         fact = f"the network takes {show(network.input_shape)}, not images"
         raise fail("shape", fact, help="leave `--input-size` out")
     side = None if size == FREE else int(size)
-    graph = network.graph or graph_of(network.model, network.metadata)
+    graph = _graph(network) if network.several_outputs else network.graph or graph_of(network.model, network.metadata)
     try:
         resized = at_size(graph, (side, side, network.input_shape[-1]))
     except ArchspecError as error:
         help = "`--dense` exports the fully convolutional network, which takes images of any size"
         raise fail("shape", error.diagnostics[0].message, help=help) from error
     model = build_model(resized)
-    copy_weights(network.model, model)
+    copy_weights(network.whole, model)
     before, resize = network.input_shape[0], network.metadata.resize
     if side and before and resize:
         resize = round(resize * side / before)
@@ -66,6 +67,8 @@ def _with_model(network: ExportedNetwork, model: Any, graph: Graph, outputs: Seq
     from archspec.runtime.models.classifier import main_output
 
     typical: Shape = network.typical_shape or network.input_shape
+    if network.several_outputs:
+        return replace(_split(network, model), graph=graph, typical_shape=typical)
     main = main_output(model)
     features = features_of(main, outputs)
     return replace(
@@ -80,10 +83,9 @@ def optimized(network: ExportedNetwork, *, takes_pixels: bool) -> tuple[Exported
         ArchspecError: those of `archspec.runtime.dense.for_inference.optimize`.
     """
     rewritten = optimize(
-        network.model,
-        graph=network.graph,
-        metadata=network.metadata,
-        outputs=network.feature_names,
+        network.whole,
+        graph=_graph(network),
+        every_output=True,
         preprocess=network.preprocess if takes_pixels else (),
     )
     preprocess = () if rewritten.input_absorbed else network.preprocess
@@ -94,12 +96,8 @@ def at_precision(network: ExportedNetwork, dtype: str) -> ExportedNetwork:
     """The network with weights and arithmetic in `float16` or `bfloat16`; its outputs are float32."""
     from archspec.runtime.dense.for_inference import weights_of
 
-    graph = network.graph or graph_of(network.model, network.metadata)
-    chosen = [graph.outputs[0]]
-    for path in network.feature_names:
-        chosen += [number for number, node in enumerate(graph.nodes) if node.keras_name == path.replace("/", ".")]
-    graph = replace(graph, outputs=tuple(chosen), loss_weights=(1.0,) * len(chosen))
-    weights = weights_of(network.model, graph)
+    graph = _graph(network)
+    weights = weights_of(network.whole, graph)
     with _dtype_policy(dtype):
         model = build_model(graph)
     layers = {layer.name: layer for layer in model.layers}
@@ -110,14 +108,30 @@ def at_precision(network: ExportedNetwork, dtype: str) -> ExportedNetwork:
     return _split(network, model)
 
 
+def _graph(network: ExportedNetwork) -> Graph:
+    """The graph of the network, whose outputs are the main one, then those of `features`.
+
+    Raises:
+        ArchspecError: those of `graph_of`; `unknown-layer`.
+    """
+    graph = network.graph or graph_of(network.whole, network.metadata)
+    chosen = list(graph.outputs[: 1 + len(network.feature_names) * network.several_outputs])
+    for path in () if network.several_outputs else network.feature_names:
+        found = [index for index, node in enumerate(graph.nodes) if node.keras_name == path.replace("/", ".")]
+        if not found:
+            raise fail("unknown-layer", f"the network has no layer `{path}`")
+        chosen += found
+    return replace(graph, outputs=tuple(chosen), loss_weights=(1.0,) * len(chosen), output_names=())
+
+
 def _split(network: ExportedNetwork, model: Any) -> ExportedNetwork:
-    """The network with the outputs of a model: the main one, then the features."""
+    """The network with the outputs of a model: the main one, then the others or the features."""
     import keras
 
     if len(model.outputs) == 1:
         return replace(network, model=model, features=None)
-    main = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    return replace(network, model=main, features=keras.Model(model.inputs[0], model.outputs[1:]))
+    main = keras.Model(entering(model), model.outputs[0], name=model.name)
+    return replace(network, model=main, features=keras.Model(entering(model), model.outputs[1:]))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail
-from archspec.runtime.export.check_images import CheckImages
+from archspec.runtime.export.check_images import CheckImages, batch_size
 from archspec.runtime.export.child_process import ChildFailedError, run_program
 from archspec.runtime.export.export_format import ENCODED, PIXELS, ExportFormat, Signature
 from archspec.runtime.export.network import ExportedNetwork
 
-BATCHES = (1, 32)
-"""Batch sizes whose latency is measured."""
 TOLERANCE = {"float32": 1e-5, "float16": 1e-2, "bfloat16": 2e-2}
-"""Largest difference of the outputs, in units of the largest output where that is above 1, by precision. Probabilities
-of networks with layers of 16 bits differ because fused operations round differently: float16 rounds a logit of 20 by up
-to 2^-11 x 20 = 0.01, and a probability changes by up to a quarter of that, in each of several layers."""
+"""Largest difference of the outputs, in units of the largest output where that is above 1, by precision; of outputs
+without a target always in units of the largest. Probabilities of networks with layers of 16 bits differ because fused
+operations round differently: float16 rounds a logit of 20 by up to 2^-11 x 20 = 0.01, and a probability changes by up
+to a quarter of that, in each of several layers."""
 
 Array = npt.NDArray[Any]
 
@@ -50,9 +49,10 @@ class Verification:
     images: str
     """What they are: `256 images of digits`."""
     largest_difference: float
-    """Of all outputs, in units of the largest output where that is above 1."""
+    """Of all outputs, in units of the largest output where that is above 1; without a target always in units of
+    the largest."""
     top1_agreement: float | None
-    """Share of the images with the same most likely class, or the same labels; None for numbers."""
+    """Share of the images with the same most likely class, or the same labels; None for numbers and other values."""
     top1: float | None
     """Top-1 accuracy of the export; None without labels."""
     model_top1: float | None
@@ -63,11 +63,14 @@ class Verification:
     slowdown: float | None = None
     """Time at batch 1 in units of that of the plain export, by the fastest of interleaved rounds in one process, which
     other programs on the machine disturb least: the smaller of latency and CPU time. None for a plain export."""
+    differences: Mapping[str, float] = field(default_factory=dict)
+    """The largest difference of each output, by its name."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "images": self.images,
             "largest_difference": self.largest_difference,
+            "differences": dict(self.differences),
             "top1_agreement": self.top1_agreement,
             "top1": self.top1,
             "model_top1": self.model_top1,
@@ -88,23 +91,22 @@ class Verification:
 
 @dataclass(frozen=True)
 class Reference:
-    """The images, and the outputs of the model for them: probabilities or logits (N, classes), and the features."""
+    """The inputs, and the outputs of the model for them by their names, the main one first; and the features."""
 
     images: CheckImages
-    main: Array
-    features: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    batch: int
+    """Samples that are computed together."""
 
     @classmethod
-    def of(cls, network: ExportedNetwork, images: CheckImages, batch_size: int = 32) -> Reference:
+    def of(cls, network: ExportedNetwork, images: CheckImages) -> Reference:
         """Compute them with the trained model in this process."""
-        main: list[Array] = []
-        features: dict[str, list[Array]] = {name: [] for name in network.feature_names}
-        for start in range(0, len(images), batch_size):
-            x = images.inputs[start : start + batch_size]
-            main.append(np.asarray(network.main_value(x)))
-            for name, value in network.feature_values(x).items():
-                features[name].append(np.asarray(value))
-        return cls(images, np.concatenate(main), {name: np.concatenate(each) for name, each in features.items()})
+        found: dict[str, list[Array]] = {name: [] for name in network.output_shapes}
+        batch = batch_size(network)
+        for start in range(0, len(images), batch):
+            for name, value in network.values(images.inputs[start : start + batch]).items():
+                found[name].append(np.asarray(value))
+        return cls(images, {name: np.concatenate(each) for name, each in found.items()}, batch)
 
 
 def verify(
@@ -116,7 +118,7 @@ def verify(
     *,
     plain: Path | None = None,
     tolerance: float,
-    batches: Sequence[int] = BATCHES,
+    batches: Sequence[int] | None = None,
     threads: int = 0,
 ) -> Verification:
     """Run every function of the export in `folder` on all images, and compare it with the reference.
@@ -124,7 +126,7 @@ def verify(
     Args:
         plain: another export of the same network and format, whose speed is measured in the same rounds.
         tolerance: largest difference of the outputs; infinite for int8, which is judged by its top-1 accuracy.
-        batches: sizes whose latency is measured.
+        batches: sizes whose latency is measured; by default 1 and that of the reference.
         threads: of the process; 0 for the library's default.
 
     Raises:
@@ -139,7 +141,8 @@ def verify(
             "inputs": str(inputs),
             "outputs": str(outputs),
             "functions": list(signatures),
-            "batches": list(batches),
+            "batch": reference.batch,
+            "batches": list(batches or dict.fromkeys((1, reference.batch))),
             "threads": threads,
         }
         try:
@@ -167,7 +170,7 @@ def verify(
     times = result["times"]
     compared = times.pop("compared", None)
     main = network.decisions(found[f"serving_default/{network.output}"])
-    before, labels = network.decisions(reference.main), reference.images.labels
+    before, labels = network.decisions(reference.outputs[network.output]), reference.images.labels
     return Verification(
         images=reference.images.source,
         largest_difference=largest,
@@ -177,6 +180,7 @@ def verify(
         load_seconds=result["load_seconds"],
         latencies=tuple(Latency(int(batch), row["median"], row["p95"], row["cpu"]) for batch, row in times.items()),
         slowdown=_slowdown(*compared) if compared else None,
+        differences=_by_output(differences),
     )
 
 
@@ -197,20 +201,27 @@ def _inputs(signatures: Mapping[str, Signature], images: CheckImages) -> dict[st
 
 
 def _differences(network: ExportedNetwork, reference: Reference, found: Mapping[str, Array]) -> dict[str, float]:
-    """The largest difference of each output, in units of the largest output where that is above 1."""
-    expected = {network.output: reference.main, **reference.features}
+    """The largest difference of each output of each function, `serving_default/mask`, in units of its scale."""
+    expected, least = reference.outputs, 1.0 if network.targets else 0.0
     differences = {}
     for name, values in found.items():
         function, _, output = name.partition("/")
-        if function == "serve_images":
+        if function == "serve_images" and network.ranks_classes:
             if output == "probabilities":
                 by_class = _in_order(found[f"{function}/classes"], values, network.class_names)
-                differences[name] = _largest(network.as_probabilities(reference.main), by_class)
-            elif output != "classes":
-                differences[name] = _largest(expected[output], values)
+                differences[name] = _largest(network.as_probabilities(expected[network.output]), by_class, least)
         else:
-            differences[name] = _largest(expected[output], values)
+            differences[name] = _largest(expected[output], values, least)
     return differences
+
+
+def _by_output(differences: Mapping[str, float]) -> dict[str, float]:
+    """The largest difference of each output, of all functions."""
+    found: dict[str, float] = {}
+    for name, each in differences.items():
+        output = name.partition("/")[2]
+        found[output] = max(each, found.get(output, 0.0))
+    return found
 
 
 def _in_order(classes: Array, values: Array, names: Sequence[str]) -> Array:
@@ -222,14 +233,16 @@ def _in_order(classes: Array, values: Array, names: Sequence[str]) -> Array:
     return found
 
 
-def _largest(expected: Array, values: Array) -> float:
+def _largest(expected: Array, values: Array, least: float) -> float:
+    """The largest difference, in units of the largest expected value, or of `least` where that is larger."""
     if expected.shape != values.shape:
         return float("inf")
-    return float(np.abs(expected - values).max()) / max(1.0, float(np.abs(expected).max()))
+    difference, scale = float(np.abs(expected - values).max()), max(least, float(np.abs(expected).max()))
+    return difference / scale if scale > 0 else difference
 
 
 def tolerance_of(network: ExportedNetwork, precision: str) -> float:
     """The largest difference that an export of this precision may have."""
     if precision == "int8":
         return float("inf")
-    return max(TOLERANCE[precision], *(TOLERANCE.get(layer.compute_dtype, 1e-5) for layer in network.model.layers))
+    return max(TOLERANCE[precision], *(TOLERANCE.get(layer.compute_dtype, 1e-5) for layer in network.whole.layers))

@@ -14,7 +14,7 @@ import numpy as np
 
 from archspec.diagnostics import fail
 from archspec.runtime.export.check_images import check_images
-from archspec.runtime.export.export_format import ENCODED, INPUT, ExportFormat, Signature
+from archspec.runtime.export.export_format import ENCODED, ExportFormat, Signature
 
 if TYPE_CHECKING:
     from archspec.runtime.export.network import ExportedNetwork
@@ -52,7 +52,9 @@ def write_warm_up(network: ExportedNetwork, signatures: Mapping[str, Signature],
             for batch in BATCHES:
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name, request.model_spec.signature_name = network.model.name, name
-                request.inputs[INPUT].CopyFrom(tf.make_tensor_proto(values[:batch]))
+                for input in values.dtype.names or signature.to_json(network.input_shapes)["inputs"]:
+                    chosen = values[input] if values.dtype.names else values
+                    request.inputs[input].CopyFrom(tf.make_tensor_proto(chosen[:batch]))
                 log = prediction_log_pb2.PredictionLog()
                 log.predict_log.request.CopyFrom(request)
                 file.write(log.SerializeToString())

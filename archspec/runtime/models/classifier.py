@@ -180,6 +180,17 @@ def _last_layer(model: Any, number: int) -> Any:
     return next((layer for layer in model.layers if layer.name == model.output_names[number]), None)
 
 
+def ends_in_probabilities(model: Any) -> bool:
+    """Whether the main output, of any shape, ends in softmax or sigmoid."""
+    import keras
+
+    layer = _last_layer(model, 0)
+    return isinstance(layer, keras.layers.Softmax) or getattr(layer, "activation", None) in (
+        keras.activations.softmax,
+        keras.activations.sigmoid,
+    )
+
+
 def probabilities_of(model: Any) -> Any:
     """The keras.Model from the same input to probabilities (B, classes); `model` itself if it ends in softmax.
 

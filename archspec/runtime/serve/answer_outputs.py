@@ -14,6 +14,8 @@ from archspec.runtime.serve.tensor_spec import TensorSpec
 from archspec.targets import TARGETS
 
 CLASSES, PROBABILITIES = "classes", "probabilities"
+MOST_VALUES = 1000
+"""Of an output of one image that is shown to people."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class AnswerOutputs:
     Attributes:
         main: the specs of the outputs of `serving_default`.
         class_names: of the classes.
-        kind: of the target: `classes`, `binary` or `multi-label`; empty for numbers and for several outputs.
+        kind: of the target: `classes`, `binary` or `multi-label`; empty for other outputs, and for several.
     """
 
     main: Mapping[str, TensorSpec]
@@ -31,13 +33,15 @@ class AnswerOutputs:
     kind: str = "classes"
 
     @classmethod
-    def of(cls, main: Mapping[str, TensorSpec], class_names: Sequence[str], targets: Sequence[Any]) -> AnswerOutputs:
-        """For the `targets` of export.json, of which a network of plain classes has none.
+    def of(
+        cls, main: Mapping[str, TensorSpec], class_names: Sequence[str], targets: Sequence[Any] | None
+    ) -> AnswerOutputs:
+        """For the `targets` of export.json: None for plain classes, and empty where the outputs have no known meaning.
 
         Raises:
             KeyError, TypeError: for targets that archspec did not write.
         """
-        kind = "classes" if not targets else str(targets[0]["kind"]) if len(targets) == 1 else ""
+        kind = "classes" if targets is None else str(targets[0]["kind"]) if len(targets) == 1 else ""
         if kind and not TARGETS[kind].shares:
             kind = ""
         return cls(main, tuple(class_names), kind)
@@ -73,12 +77,29 @@ def _activated(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[Any]:
 
 
 def answer_rows(outputs: Outputs, top: int) -> list[dict[str, Any]]:
-    """For people: the `top` most likely classes of each image, or the values of its outputs by name."""
-    if CLASSES not in outputs:
+    """For people: the `top` most likely classes of each image, or the values of its outputs by name.
+
+    Outputs of more than MOST_VALUES values, such as maps, are only named.
+    """
+    if outputs.keys() != {CLASSES, PROBABILITIES} or outputs[CLASSES].dtype.kind == "f":
         rows = len(next(iter(outputs.values())))
-        return [{"outputs": {name: value[row].tolist() for name, value in outputs.items()}} for row in range(rows)]
+        shown = {name: value for name, value in outputs.items() if value[0].size <= MOST_VALUES}
+        found = {"not_shown": _not_shown(outputs, shown)} if len(shown) < len(outputs) else {}
+        return [
+            {"outputs": {name: value[row].tolist() for name, value in shown.items()}, **found} for row in range(rows)
+        ]
     pairs = zip(outputs[CLASSES][:, :top].tolist(), outputs[PROBABILITIES][:, :top].tolist(), strict=True)
     return [
         {"classes": [{"class": name, "probability": share} for name, share in zip(names, shares, strict=True)]}
         for names, shares in pairs
     ]
+
+
+def _not_shown(outputs: Outputs, shown: Outputs) -> str:
+    """`mask has 64 x 64 x 2 values, which only the API under /v1 returns`."""
+    large = [
+        f"{name} has {' x '.join(map(str, value.shape[1:]))} values"
+        for name, value in outputs.items()
+        if name not in shown
+    ]
+    return f"{' and '.join(large)}, which only the API under /v1 returns"

@@ -228,13 +228,13 @@ class App:
         return _json(json_bytes({"model": name, "version": version.number, **found}))
 
     def _chosen(self, call: HttpCall) -> tuple[LoadedVersion, str]:
-        """The model of the query, or the first one. Raises RequestError where it takes no images."""
+        """The model of the query, or the first one. Raises RequestError where it does not take one image."""
         name = call.request.query_params.get("model") or next(iter(self._store.models), "")
         number = _number(call.request, "version", 0, 0, 10**18) or None
         version = self._version(call, name, number)
         if version.image_input is None:
             main = version.signatures["serving_default"]
-            raise RequestError(INVALID_ARGUMENT, f"the model takes no images; {main.expects()}")
+            raise RequestError(INVALID_ARGUMENT, f"this path is for models that take one image; {main.expects()}")
         return version, name
 
     # ---- the server ----

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from archspec.diagnostics import fail, listed
 from archspec.runtime.data.files.encoded_image import MOST_PIXELS
 from archspec.runtime.export import EXPORT_FORMATS
+from archspec.runtime.export.network import together
 from archspec.runtime.export.version_folder import read_description
 from archspec.runtime.serve.answer_outputs import AnswerOutputs
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
@@ -39,7 +40,8 @@ class LoadedVersion:
     Attributes:
         number: of the version.
         signatures: the functions of the export; and `serve_images`, for image files, of every network of images.
-        functions: name -> array (B, ...) -> named outputs. Only one thread may call them.
+        functions: name -> array (B, ...) -> named outputs; of several inputs an array (B,) with a field for each. Only
+            one thread may call them.
         answer_outputs: from the outputs of `serving_default` to those of `serve_images`.
         image_input: from an image file to the input of `serving_default`; None where the network takes no images.
         class_names: of the outputs.
@@ -101,6 +103,8 @@ class LoadedVersion:
             "precision": self.description["precision"],
             "network": self.description["reference"] or self.description["name"],
             "takes_images": self.image_input is not None,
+            "inputs": list(self.signatures[MAIN].inputs),
+            "outputs": list(self.signatures[MAIN].outputs),
             "can_explain": self.can_explain,
             "classes": list(self.class_names),
             "signatures": {name: each.expects() for name, each in self.signatures.items()},
@@ -111,9 +115,12 @@ class LoadedVersion:
         for name, function in self.functions.items():
             signature = self.signatures[name]
             if not signature.is_encoded:
-                shape = [FREE_SIDE if side is None else side for side in signature.spec.shape[1:]]
                 for batch in batches:
-                    function(np.zeros((batch, *shape), np.float32))
+                    function(together({key: _zeros(batch, spec) for key, spec in signature.inputs.items()}))
+
+
+def _zeros(batch: int, spec: TensorSpec) -> npt.NDArray[np.float32]:
+    return np.zeros((batch, *(FREE_SIDE if side is None else side for side in spec.shape[1:])), np.float32)
 
 
 def load_version(
@@ -138,7 +145,7 @@ def load_version(
         format = EXPORT_FORMATS.get(description["format"])
         file = folder / str(description["file"]) if description["format"] == "keras" else model_file
         of_images = description["preprocessing"]["crop"] is not None
-        answer_outputs = AnswerOutputs.of(main.outputs, names, description.get("targets") or ())
+        answer_outputs = AnswerOutputs.of(main.outputs, names, description.get("targets"))
     except (KeyError, TypeError, ValueError) as error:
         fact = f"the export.json of `{folder}` lacks what archspec writes: {type(error).__name__} {error}"
         raise fail("not-served", fact, help="export the model again") from error
@@ -156,8 +163,9 @@ def load_version(
         if of_images:
             from archspec.runtime.serve.image_input import ImageInput
 
+            (spec,) = main.inputs.values()
             image_input = ImageInput(
-                main.spec.shape[1:], description, takes_pixels=main.content == "pixels", most_pixels=most_pixels
+                spec.shape[1:], description, takes_pixels=main.content == "pixels", most_pixels=most_pixels
             )
     except ImportError as error:
         help = f"`pip install 'archspec-keras[{format.extra}]'`" if format.extra else None
@@ -171,7 +179,7 @@ def load_version(
         ) from error
     if of_images:
         encoded = ServedSignature(
-            SERVE_IMAGES, main.input, TensorSpec("string", (None,)), ENCODED, answer_outputs.specs
+            SERVE_IMAGES, dict.fromkeys(main.inputs, TensorSpec("string", (None,))), ENCODED, answer_outputs.specs
         )
         signatures = {
             MAIN: main,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from archspec.runtime.export.network import together
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
 from archspec.runtime.serve.tensor_spec import ServedSignature
 
@@ -24,12 +25,12 @@ class PredictRequest:
     """A request whose values have been checked.
 
     Attributes:
-        values: float32 (B, ...), or the bytes of B image files.
+        values: float32 (B, ...), of several inputs (B,) with a field for each, or the bytes of B image files.
         by_row: whether the client sent `instances` and expects `predictions`.
     """
 
     signature: ServedSignature
-    values: npt.NDArray[np.float32] | list[bytes]
+    values: npt.NDArray[Any] | list[bytes]
     by_row: bool
 
     def __len__(self) -> int:
@@ -97,46 +98,63 @@ def parse_predict(body: bytes, signatures: Mapping[str, ServedSignature], most: 
         )
         raise wrong(f"{found}; {signature.expects()}")
     by_row = "instances" in document
-    rows = _rows(document["instances"], signature) if by_row else _column(document["inputs"], signature)
-    if not rows:
+    columns = _rows(document["instances"], signature) if by_row else _columns(document["inputs"], signature)
+    sizes = {name: len(rows) for name, rows in columns.items()}
+    if len(set(sizes.values())) > 1:
+        found = " and ".join(f"{size:,} of `{name}`" for name, size in sizes.items())
+        raise wrong(f"the inputs have different numbers of values: {found}; {signature.expects()}")
+    size = max(sizes.values())
+    if not size:
         raise wrong(f"there are no instances; {signature.expects()}")
-    if len(rows) > most:
-        raise wrong(f"the request has {len(rows):,} instances; at most {most:,} are computed at a time")
-    return PredictRequest(
-        signature, _contents(rows, signature) if signature.is_encoded else _floats(rows, signature), by_row
-    )
+    if size > most:
+        raise wrong(f"the request has {size:,} instances; at most {most:,} are computed at a time")
+    if signature.is_encoded:
+        (contents,) = (_contents(rows, signature) for rows in columns.values())
+        return PredictRequest(signature, contents, by_row)
+    values = {name: _floats(rows, signature, name) for name, rows in columns.items()}
+    return PredictRequest(signature, together(values), by_row)
 
 
 def _is_bytes(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"}
 
 
-def _rows(instances: Any, signature: ServedSignature) -> list[Any]:
-    """The values of the row format: bare, or `{"images": value}`."""
+def _rows(instances: Any, signature: ServedSignature) -> dict[str, list[Any]]:
+    """The values of each input in the row format: bare, or `{"images": value}`."""
     if not isinstance(instances, list):
         raise wrong(f"'instances' must be a list, not {_kind(instances)}; {signature.expects()}")
-    return [_named(each, signature, f"instance {row}: ") for row, each in enumerate(instances)]
-
-
-def _column(inputs: Any, signature: ServedSignature) -> list[Any]:
-    """The values of the column format: a list, or `{"images": list}`."""
-    found = _named(inputs, signature, "")
-    if _is_bytes(found):
-        found = [found]
-    if not isinstance(found, list):
-        raise wrong(f"'inputs' must be a list or an object, not {_kind(found)}; {signature.expects()}")
+    found: dict[str, list[Any]] = {name: [] for name in signature.inputs}
+    for row, each in enumerate(instances):
+        for name, value in _named(each, signature, f"instance {row}: ").items():
+            found[name].append(value)
     return found
 
 
-def _named(value: Any, signature: ServedSignature, place: str) -> Any:
+def _columns(inputs: Any, signature: ServedSignature) -> dict[str, list[Any]]:
+    """The values of each input in the column format: a list, or `{"images": list}`."""
+    found = _named(inputs, signature, "")
+    for name, values in found.items():
+        if _is_bytes(values):
+            found[name] = [values]
+        elif not isinstance(values, list):
+            raise wrong(f"'inputs' must be a list or an object, not {_kind(values)}; {signature.expects()}")
+    return found
+
+
+def _named(value: Any, signature: ServedSignature, place: str) -> dict[str, Any]:
+    """The values by the names of the inputs. That of a single input needs no name."""
+    names = signature.inputs.keys()
     if not isinstance(value, dict) or _is_bytes(value):
-        return value
-    if set(value) != {signature.input}:
-        names = ", ".join(f"`{str(each)[:50]}`" for each in list(value)[:5]) or "nothing"
-        raise wrong(
-            f"{place}the input is named `{signature.input}`, but the request has {names}; {signature.expects()}"
-        )
-    return value[signature.input]
+        if len(names) > 1:
+            listed = " and ".join(f"`{each}`" for each in names)
+            raise wrong(f"{place}an object with {listed} is needed, not {_kind(value)}; {signature.expects()}")
+        return dict.fromkeys(names, value)
+    if value.keys() != names:
+        given = ", ".join(f"`{str(each)[:50]}`" for each in list(value)[:5]) or "nothing"
+        listed = " and ".join(f"`{each}`" for each in names)
+        fact = f"the inputs are named {listed}" if len(names) > 1 else f"the input is named {listed}"
+        raise wrong(f"{place}{fact}, but the request has {given}; {signature.expects()}")
+    return {name: value[name] for name in names}
 
 
 def _kind(value: Any) -> str:
@@ -157,8 +175,8 @@ def _contents(rows: Sequence[Any], signature: ServedSignature) -> list[bytes]:
     return found
 
 
-def _floats(rows: Sequence[Any], signature: ServedSignature) -> npt.NDArray[np.float32]:
-    """The values as float32 (B, ...)."""
+def _floats(rows: Sequence[Any], signature: ServedSignature, name: str) -> npt.NDArray[np.float32]:
+    """The values of an input as float32 (B, ...)."""
     bare = next((row for row, each in enumerate(rows) if _is_bytes(each)), None)
     if bare is not None:
         raise wrong(f"instance {bare} has bytes; {signature.expects()}")
@@ -168,11 +186,12 @@ def _floats(rows: Sequence[Any], signature: ServedSignature) -> npt.NDArray[np.f
         raise wrong(f"the instances do not have one shape; {signature.expects()}") from None
     if values.dtype.kind not in "fiu":
         raise wrong(f"the values are not all numbers; {signature.expects()}")
-    if not signature.spec.fits(values.shape):
+    if not signature.inputs[name].fits(values.shape):
         shape = ", ".join(map(str, values.shape))
-        raise wrong(f"the request has the shape ({shape}{',' * (values.ndim == 1)}); {signature.expects()}")
+        what = f"`{name}`" if len(signature.inputs) > 1 else "the request"
+        raise wrong(f"{what} has the shape ({shape}{',' * (values.ndim == 1)}); {signature.expects()}")
     if 0 in values.shape:
-        raise wrong(f"the images have no pixels; {signature.expects()}")
+        raise wrong(f"the instances have no values; {signature.expects()}")
     with np.errstate(over="ignore"):
         found = values.astype(np.float32)
     if not np.isfinite(found).all():

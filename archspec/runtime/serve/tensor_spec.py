@@ -39,14 +39,12 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ServedSignature:
-    """A function of an export: one input, named outputs."""
+    """A function of an export: named inputs, most often one, and named outputs."""
 
     name: str
-    input: str
-    spec: TensorSpec
-    """Of the input."""
+    inputs: Mapping[str, TensorSpec]
     content: str
-    """`preprocessed`, `pixels` or `encoded`, as in export.json."""
+    """`preprocessed`, `pixels`, `encoded` or `values`, as in export.json."""
     outputs: Mapping[str, TensorSpec]
 
     @property
@@ -59,12 +57,13 @@ class ServedSignature:
         if self.is_encoded:
             return f'`{self.name}` expects image files in base64: {{"b64": "..."}} for each instance'
         what = {"pixels": "pixels of 0 to 255 after resize and crop", "preprocessed": "preprocessed images"}
-        return f"`{self.name}` expects `{self.input}`: {self.spec}, {what.get(self.content, self.content)}"
+        inputs = " and ".join(f"`{name}`: {spec}" for name, spec in self.inputs.items())
+        return f"`{self.name}` expects {inputs}, {what.get(self.content, self.content)}"
 
     def to_json(self) -> dict[str, Any]:
         """As in TensorFlow's `signature_def`."""
         return {
-            "inputs": {self.input: self.spec.to_json(self.input)},
+            "inputs": {name: spec.to_json(name) for name, spec in self.inputs.items()},
             "outputs": {name: spec.to_json(name) for name, spec in self.outputs.items()},
             "method_name": "tensorflow/serving/predict",
         }
@@ -78,8 +77,10 @@ def read_signatures(description: Mapping[str, Any]) -> dict[str, ServedSignature
     """
     found = {}
     for name, each in description["signatures"].items():
-        ((input, given),) = each["inputs"].items()
-        outputs = {key: TensorSpec(value["dtype"], tuple(value["shape"])) for key, value in each["outputs"].items()}
-        spec = TensorSpec(given["dtype"], tuple(given["shape"]))
-        found[name] = ServedSignature(name, input, spec, str(given["content"]), outputs)
+        (content,) = {str(given["content"]) for given in each["inputs"].values()}
+        inputs, outputs = (
+            {key: TensorSpec(given["dtype"], tuple(given["shape"])) for key, given in each[side].items()}
+            for side in ("inputs", "outputs")
+        )
+        found[name] = ServedSignature(name, inputs, content, outputs)
     return found

@@ -20,7 +20,7 @@ from archspec.runtime.export.calibration import calibration_images
 from archspec.runtime.export.check_images import balanced, check_images
 from archspec.runtime.export.export_format import WriteOptions
 from archspec.runtime.export.exporter import ExportOptions, judge
-from archspec.runtime.export.network import read_network
+from archspec.runtime.export.read_network import read_network
 from archspec.runtime.export.variants import at_input_size, at_precision, dense_form, optimized
 from archspec.runtime.export.verify import Latency, Verification
 from archspec.runtime.models.metadata import Metadata

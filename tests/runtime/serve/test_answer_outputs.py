@@ -17,11 +17,11 @@ def spec(units: int) -> TensorSpec:
 
 def test_classes_are_ranked_by_softmax() -> None:
     """And ties keep their order, as `tf.math.top_k` has it."""
-    found = AnswerOutputs.of({"logits": spec(3)}, ["a", "b", "c"], [])({"logits": LOGITS})
+    found = AnswerOutputs.of({"logits": spec(3)}, ["a", "b", "c"], None)({"logits": LOGITS})
     exponents = [np.exp(2), 1, np.exp(-1)]
     assert found["classes"].tolist() == [["b", "a", "c"]]
     assert found["probabilities"][0] == pytest.approx(np.array(exponents) / sum(exponents), abs=1e-7)
-    equal = AnswerOutputs.of({"probabilities": spec(3)}, ["a", "b", "c"], [])({"probabilities": 0 * LOGITS})
+    equal = AnswerOutputs.of({"probabilities": spec(3)}, ["a", "b", "c"], None)({"probabilities": 0 * LOGITS})
     assert equal["classes"].tolist() == [["a", "b", "c"]]
 
 

@@ -21,10 +21,13 @@ from archspec.runtime.serve.rest_path import ModelPath, model_path
 from archspec.runtime.serve.tensor_spec import ServedSignature, TensorSpec, read_signatures
 
 FLOATS = ServedSignature(
-    "serving_default", "images", TensorSpec("float32", (None, 2, 3)), "pixels", {"p": TensorSpec("float32", (None, 4))}
+    "serving_default",
+    {"images": TensorSpec("float32", (None, 2, 3))},
+    "pixels",
+    {"p": TensorSpec("float32", (None, 4))},
 )
-FREE = ServedSignature("free", "images", TensorSpec("float32", (None, None, 3)), "pixels", {})
-IMAGES = ServedSignature("serve_images", "images", TensorSpec("string", (None,)), "encoded", {})
+FREE = ServedSignature("free", {"images": TensorSpec("float32", (None, None, 3))}, "pixels", {})
+IMAGES = ServedSignature("serve_images", {"images": TensorSpec("string", (None,))}, "encoded", {})
 SIGNATURES = {each.name: each for each in (FLOATS, FREE, IMAGES)}
 ONE = [[1, 2, 3], [4, 5, 6]]
 
@@ -169,7 +172,7 @@ def test_every_json_document_is_parsed_or_refused(document: dict[str, Any]) -> N
     except RequestError:
         return
     if isinstance(found.values, np.ndarray):
-        assert found.signature.spec.fits(found.values.shape)
+        assert found.signature.inputs["images"].fits(found.values.shape)
         assert found.values.dtype == np.float32
         assert np.isfinite(found.values).all()
 

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-BATCH = 32
 LEAST_ROUNDS, MOST_ROUNDS, SECONDS = 7, 60, 3.0
 """Rounds of a measurement: as many as fit into SECONDS, within these bounds."""
 
@@ -34,7 +33,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     loaded += [load(folder, request["threads"]) for folder in request["folders"][1:]]
     outputs: dict[str, Any] = {}
     for name, images in inputs.items():
-        for key, value in _run(loaded[0][name], images).items():
+        for key, value in _run(loaded[0][name], images, request["batch"]).items():
             if value.dtype == object:  # strings of TensorFlow
                 value = np.array([each.decode() for each in value.ravel()]).reshape(value.shape)
             outputs[f"{name}/{key}"] = value
@@ -81,7 +80,7 @@ def interleaved(functions: list[Callable[[Any], Any]], images: Any) -> list[dict
 
 
 def _images(arrays: Any, name: str) -> Any:
-    """The inputs of a function: an array (N, ...), or N encoded images as bytes."""
+    """The inputs of a function: an array (N, ...), of several inputs (N,) with fields, or N encoded images as bytes."""
     import numpy as np
 
     if name in arrays:
@@ -93,11 +92,11 @@ def _images(arrays: Any, name: str) -> Any:
     )
 
 
-def _run(function: Callable[[Any], dict[str, Any]], images: Any) -> dict[str, Any]:
+def _run(function: Callable[[Any], dict[str, Any]], images: Any, batch: int) -> dict[str, Any]:
     """The outputs for all images: the first image by itself, the others in batches."""
     import numpy as np
 
-    starts = [0, *range(1, len(images), BATCH), len(images)]
+    starts = [0, *range(1, len(images), batch), len(images)]
     parts = [function(images[first:last]) for first, last in itertools.pairwise(starts) if last > first]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 

@@ -8,7 +8,9 @@ from typing import Any
 
 
 def load(folder: str, threads: int = 0) -> dict[str, Callable[[Any], dict[str, Any]]]:
-    """`serving_default`: a function from pixels (B, ...) to the named outputs.
+    """`serving_default`: a function from an array (B, ...) to the named outputs.
+
+    One of several inputs takes an array (B,) with a field for each.
 
     Args:
         folder: the version folder, which contains `model.onnx`.
@@ -22,8 +24,10 @@ def load(folder: str, threads: int = 0) -> dict[str, Callable[[Any], dict[str, A
     path = str(Path(folder) / "model.onnx")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_outputs()]
+    first = session.get_inputs()[0].name
 
-    def call(images: Any) -> dict[str, Any]:
-        return dict(zip(names, session.run(names, {"images": images}), strict=True))
+    def call(inputs: Any) -> dict[str, Any]:
+        given = {name: inputs[name] for name in inputs.dtype.names} if inputs.dtype.names else {first: inputs}
+        return dict(zip(names, session.run(names, given), strict=True))
 
     return {"serving_default": call}

@@ -10,6 +10,8 @@ from typing import Any
 def load(folder: str, threads: int = 0) -> dict[str, Callable[[Any], dict[str, Any]]]:
     """The signatures of the SavedModel in a folder, each a function from an array (B, ...) to its named outputs.
 
+    A function of several inputs takes an array (B,) with a field for each.
+
     Args:
         folder: the version folder, which contains `saved_model.pb`.
         threads: of TensorFlow, if it has not started yet; 0 for its default.
@@ -25,8 +27,11 @@ def load(folder: str, threads: int = 0) -> dict[str, Callable[[Any], dict[str, A
     def function(name: str) -> Callable[[Any], dict[str, Any]]:
         signature = saved.signatures[name]  # valid as long as `saved` is
 
-        def call(images: Any) -> dict[str, Any]:
-            found = signature(images=tf.constant(images))
+        names = list(signature.structured_input_signature[1])
+
+        def call(inputs: Any) -> dict[str, Any]:
+            given = {name: inputs[name] for name in inputs.dtype.names} if inputs.dtype.names else {names[0]: inputs}
+            found = signature(**{name: tf.constant(each) for name, each in given.items()})
             return {key: value.numpy() for key, value in found.items()}
 
         return call

@@ -1,0 +1,56 @@
+"""A network with two inputs and two outputs, one with a map, and programs that run in the test process."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archspec
+
+TWO_OF_EACH = Path(__file__).parents[2] / "examples" / "good" / "several-inputs.yaml"
+MAP = """
+name: map
+input: [9, 8, 3]
+layers:
+  - {conv: {filters: 4, kernel_size: 3, use_bias: false}, name: first}
+  - bn
+  - relu
+  - {conv_transpose: {filters: 2, kernel_size: 2, strides: 2}}
+  - softmax
+preprocess: [scale: $(1 / 255), subtract_mean: 0.5]
+evaluate: {resize: 10}
+"""
+
+
+@pytest.fixture(scope="session")
+def two_of_each(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """image (12, 14, 3), numbers (5,) -> mask (12, 14, 2), label (3,)."""
+    path = tmp_path_factory.mktemp("two-of-each") / "model.keras"
+    archspec.load(str(TWO_OF_EACH)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def map_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image (9, 8, 3) -> a map of two classes (14, 12, 2)."""
+    folder = tmp_path_factory.mktemp("map")
+    (folder / "map.yaml").write_text(MAP)
+    archspec.load(str(folder / "map.yaml")).save(folder / "map.keras")
+    return folder / "map.keras"
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converters and the verification run here, as processes import TensorFlow for seconds. No speed is measured."""
+
+    def run(program: Path, request: Mapping[str, Any]) -> Any:
+        timed = {"batches": [], "folders": request["folders"][:1]} if "folders" in request else {}
+        found = runpy.run_path(str(program))["main"]({**request, **timed})
+        return {**found, "archspec": False} if "archspec" in found else found
+
+    for module in ("pixel_function", "verify"):
+        monkeypatch.setattr(f"archspec.runtime.export.{module}.run_program", run)
