@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from archspec.arguments import public
 from archspec.diagnostics import counted, fail, listed, printable, visible
 from archspec.runtime.data.files.conversions import TRANSPARENT
 from archspec.runtime.data.files.encoded_image import MISSING, EncodedImage, Header, encoded_images
 from archspec.runtime.data.files.image_facts import (
-    PRODUCTS,
-    SHIFT,
     SUMS,
     ImageFacts,
     cache_file,
@@ -26,50 +23,14 @@ from archspec.runtime.data.files.image_facts import (
     unused_bits,
 )
 from archspec.runtime.data.images import DIGEST, Images, Report, label_texts, to_channels
+from archspec.runtime.data.report.checked_part import CheckedPart
+from archspec.runtime.data.report.color_statistics import ColorStatistics, color_statistics
 from archspec.runtime.data.report.planned import HeldOut, ListedClasses, held_out, listed_classes
 from archspec.runtime.data.sources.dataset import check_names, look_alikes, open_parts, os_errors
 from archspec.runtime.data.sources.parts import Parts
-from archspec.targets.column_summary import ColumnSummary, summarized
 
 CLASSES = 20  # classes that a line names
 NAMED = 20  # bad files that the text names
-
-
-@dataclass(frozen=True)
-class CheckedPart:
-    """A part of a data source ("" for data without a split): its images, and the facts of each."""
-
-    images: Images
-    facts: list[ImageFacts]
-
-    def columns(self) -> list[ColumnSummary]:
-        """The label columns of the good images, where they are not one class for each image."""
-        good = np.array([row for row, known in enumerate(self.facts) if not known.reason], np.int64)
-        return [summarized(column.only(good)) for column in self.images.columns if len(good)]
-
-    def class_counts(self) -> dict[str, int]:
-        """Number of good images of each class; empty for other labels, see `columns`."""
-        if self.images.columns:
-            return {}
-        labels = self.images.labels.tolist()
-        counts = Counter(label for label, known in zip(labels, self.facts, strict=True) if not known.reason)
-        return {printable(name): counts[label] for label, name in enumerate(self.images.class_names)}
-
-
-@dataclass(frozen=True)
-class ColorStatistics:
-    """Statistics of RGB over all pixels, in grey levels 0 to 255.
-
-    Attributes:
-        mean, std: of each channel.
-        deviations: standard deviations along the principal components, largest first, for `pca_color`.
-        components: the components as unit vectors, one in each row; their largest entries are positive.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    deviations: tuple[float, ...]
-    components: tuple[tuple[float, ...], ...]
 
 
 class Copies(NamedTuple):
@@ -227,29 +188,6 @@ class Manifest:
 
 def _spread(values: list[int]) -> dict[str, float] | None:
     return {"least": min(values), "median": float(np.median(values)), "greatest": max(values)} if values else None
-
-
-def color_statistics(total: npt.NDArray[np.float64]) -> ColorStatistics | None:
-    """The statistics of a total of `color_sums`; None without pixels."""
-    count = total[0]
-    if not count:
-        return None
-    mean = total[1:4] / count
-    covariance = -np.outer(mean, mean)
-    covariance[PRODUCTS] += total[4:] / count
-    variances, vectors = np.linalg.eigh(covariance, UPLO="U")
-    components = vectors.T[::-1]
-    signs = np.sign(components[np.arange(3), np.abs(components).argmax(1)])
-    return ColorStatistics(
-        _rounded(mean + SHIFT, 3),
-        _rounded(np.sqrt(np.diag(covariance).clip(0)), 3),
-        _rounded(np.sqrt(variances[::-1].clip(0)), 3),
-        tuple(_rounded(row, 4) for row in components * signs[:, None]),
-    )
-
-
-def _rounded(values: Any, digits: int) -> tuple[float, ...]:
-    return tuple(round(float(value), digits) for value in values)
 
 
 def make_manifest(

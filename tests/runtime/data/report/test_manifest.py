@@ -14,7 +14,8 @@ from PIL import Image
 from archspec.runtime.data.files import image_facts
 from archspec.runtime.data.files.image_facts import color_sums
 from archspec.runtime.data.report import manifest as manifest_
-from archspec.runtime.data.report.manifest import color_statistics, make_manifest
+from archspec.runtime.data.report.color_statistics import color_statistics
+from archspec.runtime.data.report.manifest import make_manifest
 from tests.cli.conftest import Run, run
 from tests.runtime.data.image_files import two_parts
 
