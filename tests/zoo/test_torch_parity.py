@@ -5,7 +5,7 @@ A few models; `python -m tests.zoo.torch_parity` compares them all.
 
 import pytest
 
-from tests.zoo.torch_parity import CASES, CHEAP, DOCUMENT, TOLERANCE, Case, compare, has, kept
+from tests.zoo.torch_parity import CASES, CHEAP, DOCUMENT, SLOW, TOLERANCE, Case, compare, has, kept
 
 
 def test_the_document_has_a_row_for_each_comparison() -> None:
@@ -17,10 +17,14 @@ def test_the_document_has_a_row_for_each_comparison() -> None:
     assert all(float(difference) <= TOLERANCE for difference in kept().values())
 
 
+def _needs(library: str) -> None:
+    if not has(library):
+        pytest.skip(f"no interpreter with torch and {library}: TORCH_PYTHON can name one")
+
+
 @pytest.fixture(scope="module")
 def _libraries() -> None:
-    if not has("torchvision"):
-        pytest.skip("no interpreter with torch and torchvision: TORCH_PYTHON can name one")
+    _needs("torchvision")
 
 
 @pytest.mark.usefixtures("_libraries")
@@ -29,3 +33,12 @@ def test_logits_are_those_of_torchvision(case: Case) -> None:
     difference, sensitivity = compare(case)
     assert difference <= TOLERANCE
     assert sensitivity > 0.01  # else agreeing would mean little
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in CASES if case.model in SLOW], ids=lambda case: case.model)
+def test_logits_are_those_of_either_library(case: Case) -> None:
+    _needs(case.library)
+    difference, sensitivity = compare(case)
+    assert difference <= TOLERANCE
+    assert sensitivity > 0.01

@@ -46,6 +46,7 @@ class Case:
         return f"| {self.library} | `{self.model}` | `{self.reference}{settings}` | {self.side} |"
 
 
+SAYABLE = "tests/specs/sayable"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "zoo-torch.md"
 HEAD = f"""<!-- written by `python -m tests.zoo.torch_parity`: do not edit -->
 # Comparison with torchvision and timm
@@ -54,6 +55,15 @@ Each model gets random weights, and the moving statistics of random images. `arc
 dict, and the logits of four images are compared in double precision, auxiliary classifiers included. The difference is
 the largest difference, relative to the largest logit; up to {TOLERANCE:.0e} counts as equal, because TensorFlow
 computes gelu with a constant in single precision. `size` is the side of the square images.
+
+In a checkout, `TORCH_PYTHON=PYTHON python -m tests.zoo.torch_parity MODEL` measures one model again; without MODEL,
+all of them. PYTHON is a Python with torch, torchvision and timm.
+
+- `cbam_resnet18` and `cbam_resnet50` are ResNets of torchvision with the gates of the paper, in
+  [tests/zoo/torch_reference.py](../tests/zoo/torch_reference.py). The CBAM of timm has another order of the two maps.
+- The specs in `{SAYABLE}` are not part of the zoo: tests prove that the language can say these networks.
+- torchvision's `fcn_resnet50` is not the network of `fcn`: it has dilated convolutions, and no skip connections.
+  Neither library has `unet`, `siamese` or `fractalnet`.
 
 | library | model | network | size | difference |
 |---|---|---|---:|---:|
@@ -120,18 +130,60 @@ CASES = (
     Case("torchvision", "regnet_y_8gf", "regnet:torchvision-Y-8.0GF", 65),
     Case("torchvision", "regnet_y_16gf", "regnet:Y-16GF", 65),
     Case("torchvision", "regnet_y_32gf", "regnet:Y-32GF", 65),
+    Case("torchvision", "efficientnet_b0", "efficientnet:torchvision-b0", 65),
+    Case("torchvision", "efficientnet_b1", "efficientnet:torchvision-b1", 66),
+    Case("torchvision", "efficientnet_b2", "efficientnet:torchvision-b2", 65),
+    Case("torchvision", "efficientnet_b3", "efficientnet:torchvision-b3", 66),
+    Case("torchvision", "efficientnet_b4", "efficientnet:torchvision-b4", 65),
+    Case("torchvision", "efficientnet_b5", "efficientnet:torchvision-b5", 66),
+    Case("torchvision", "efficientnet_b6", "efficientnet:torchvision-b6", 65),
+    Case("torchvision", "efficientnet_b7", "efficientnet:torchvision-b7", 66),
+    Case("torchvision", "efficientnet_v2_s", "efficientnet-v2:torchvision-s", 65),
+    Case("torchvision", "efficientnet_v2_m", "efficientnet-v2:torchvision-m", 65),
+    Case("torchvision", "efficientnet_v2_l", "efficientnet-v2:torchvision-l", 65),
+    Case("torchvision", "convnext_tiny", "convnext:tiny", 64),
+    Case("torchvision", "convnext_small", "convnext:small", 64),
+    Case("torchvision", "convnext_base", "convnext:base", 64),
+    Case("torchvision", "convnext_large", "convnext:large", 64),
     Case("torchvision", "vit_b_16", "vit:B-16", 64, {"image_size": 64}, {"size": 64}),
     Case("torchvision", "vit_b_32", "vit:B-32", 64, {"image_size": 64}, {"size": 64}),
     Case("torchvision", "vit_l_16", "vit:L-16", 64, {"image_size": 64}, {"size": 64}),
     Case("torchvision", "vit_l_32", "vit:L-32", 64, {"image_size": 64}, {"size": 64}),
+    Case("torchvision", "cbam_resnet18", "cbam-resnet:18", 65),
+    Case("torchvision", "cbam_resnet50", "cbam-resnet:50", 65),
+    Case("torchvision", "swin_t", f"{SAYABLE}/swin.yaml:T", 224),
+    Case("torchvision", "swin_s", f"{SAYABLE}/swin.yaml:S", 224),
     Case("timm", "inception_v4", "inception-v4", 99),
     Case("timm", "regnetx_002", "regnet:X-200MF", 65),
     Case("timm", "regnety_002", "regnet:Y-200MF", 65),
     Case("timm", "convnext_tiny", "convnext:tiny", 64),
+    Case("timm", "convnextv2_atto", "convnext-v2:atto", 64),
+    Case("timm", "convnextv2_femto", "convnext-v2:femto", 64),
+    Case("timm", "convnextv2_pico", "convnext-v2:pico", 64),
+    Case("timm", "convnextv2_nano", "convnext-v2:nano", 64),
+    Case("timm", "convnextv2_tiny", "convnext-v2:tiny", 64),
+    Case("timm", "convnextv2_base", "convnext-v2:base", 64),
+    Case("timm", "convnextv2_large", "convnext-v2:large", 64),
     Case("timm", "mixer_s32_224", "mlp-mixer:S-32", 224),
+    Case("timm", "mixer_s16_224", "mlp-mixer:S-16", 224),
+    Case("timm", "mixer_b32_224", "mlp-mixer:B-32", 224),
+    Case("timm", "mixer_b16_224", "mlp-mixer:B-16", 224),
+    Case("timm", "mixer_l32_224", "mlp-mixer:L-32", 224),
+    Case("timm", "mixer_l16_224", "mlp-mixer:L-16", 224),
     Case("timm", "res2net50_26w_4s", "res2net:50", 65),
+    Case("timm", "res2net101_26w_4s", "res2net:101", 65),
     Case("timm", "res2next50", "res2net:next-50", 65),
+    Case("timm", "ghostnet_050", "ghostnet:x0.5", 65),
     Case("timm", "ghostnet_100", "ghostnet:x1.0", 65),
+    Case("timm", "ghostnet_130", "ghostnet:x1.3", 65),
+    Case("timm", "legacy_seresnet50", "se-resnet:50", 65),
+    Case("timm", "legacy_seresnext50_32x4d", "se-resnet:resnext-50-32x4d", 65),
+    Case("timm", "swin_tiny_patch4_window7_224", f"{SAYABLE}/swin.yaml:T", 224),
+    Case("timm", "dpn68", f"{SAYABLE}/dpn.yaml:68", 65),
+    Case("timm", "dpn92", f"{SAYABLE}/dpn.yaml:92", 65),
+    Case("timm", "hrnet_w18", f"{SAYABLE}/hrnet.yaml", 64),
+    Case("timm", "mobileone_s0", f"{SAYABLE}/mobileone.yaml:S0", 65),
+    Case("timm", "mobileone_s1", f"{SAYABLE}/mobileone.yaml:S1", 65),
     Case("timm", "semnasnet_100", "mnasnet:A1", 65, settings={"epsilon": 1e-5}),
     Case("timm", "convmixer_1536_20", "conv-mixer:1536-20", 42),
     Case("timm", "convmixer_768_32", "conv-mixer:768-32", 42),
@@ -139,6 +191,8 @@ CASES = (
 )
 CHEAP = ("googlenet", "squeezenet1_1", "shufflenet_v2_x0_5", "mnasnet0_5", "regnet_y_400mf", "vit_b_32")
 """Enough for every day: each kind of layer and of padding."""
+SLOW = ("efficientnet_b0", "efficientnet_v2_s", "cbam_resnet18", "swin_t", "convnextv2_atto", "mobileone_s0", "dpn68")
+"""One of each kind of network that has more: of batch normalization, gates, windows, branches."""
 
 
 def has(library: str) -> bool:

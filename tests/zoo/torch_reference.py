@@ -26,7 +26,39 @@ def reference(library: str, model: str, arguments: dict[str, Any]) -> Any:
         return timm.create_model(model, pretrained=False, **arguments)
     from torchvision.models import get_model
 
+    if model.startswith("cbam_"):
+        return _with_cbam(get_model(model.removeprefix("cbam_"), weights=None, **arguments))
     return get_model(model, weights=None, **arguments)
+
+
+def _with_cbam(resnet: Any) -> Any:
+    """A ResNet of torchvision with the two gates of CBAM (Woo et al. 2018, equations 2 and 3) at the end of each body.
+
+    As in the authors' code, the largest value comes before the average in front of the 7x7, and batch normalization
+    after it.
+    """
+    import torch
+    from torch import nn
+
+    class Cbam(nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            hidden = channels // 16
+            self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+            self.spatial = nn.Sequential(nn.Conv2d(2, 1, 7, padding=3, bias=False), nn.BatchNorm2d(1))
+
+        def forward(self, x: Any) -> Any:
+            gate = self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3)))
+            x = x * gate.sigmoid()[:, :, None, None]
+            maps = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
+            return x * self.spatial(maps).sigmoid()
+
+    for stage in (resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4):
+        for block in stage:
+            last = "bn3" if hasattr(block, "bn3") else "bn2"
+            norm = getattr(block, last)
+            setattr(block, last, nn.Sequential(norm, Cbam(norm.num_features)))
+    return resnet
 
 
 def randomize(torch: Any, model: Any, images: Any) -> None:

@@ -1,8 +1,8 @@
 """Layers with weights, and how those of a model are matched with those of a file: by name or by order.
 
 The layers of a pair have equal signatures. Some layers of different kinds have the same numbers in the same order: a
-1x1 convolution and a dense layer, a depthwise convolution and one with a group for each channel. Their signatures are
-equal, and `reshape` converts the weights.
+1x1 convolution and a dense layer, a depthwise convolution and one with a group for each channel, a factor and a bias
+for each channel. Their signatures are equal, and `reshape` converts the weights.
 """
 
 from __future__ import annotations
@@ -101,7 +101,10 @@ def _signature(kind: str, shapes: tuple[Sizes, ...]) -> Signature:
     *window, entering, leaving = kernel
     if kind == "depthwise" or leaving == 1:  # not every file tells which of the two a kernel belongs to
         entering, leaving = 1, entering * leaving
-    return ("kernel", *(window if any(size > 1 for size in window) else ()), entering, leaving, *others)
+    pointwise = all(size == 1 for size in window)
+    if kind != "dense" and pointwise and entering == 1 < leaving and others == [(leaving,)]:
+        return ("norm", (leaving,), (leaving,))  # a factor and a bias for each channel
+    return ("kernel", *(() if pointwise else window), entering, leaving, *others)
 
 
 def shown(shapes: tuple[Sizes, ...]) -> str:

@@ -10,8 +10,10 @@ other layers, so the order says nothing. Only the names tell them apart: see `to
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
+from itertools import chain, takewhile
 from typing import Any
 
 from archspec.runtime.models.keras_graph import KerasGraph
@@ -20,6 +22,8 @@ from archspec.runtime.weights.matching import Slot, Tensor, Unit
 ORDER = ("weight", "bias", "running_mean", "running_var")
 """Order of the tensors of a module, the same as that of Keras's weights."""
 COUNTERS = ("num_batches_tracked",)
+AFFINE = {"gamma": "weight", "beta": "bias"}
+"""Other names of a factor and a bias for each channel (GRN of ConvNeXt V2); `gamma` alone is a layer scale."""
 ATTENTION = {"in_proj": "out_proj", "qkv": "proj"}
 """Joint projection of query, key and value -> output projection: torch.nn.MultiheadAttention, timm."""
 
@@ -33,11 +37,14 @@ def torch_units(state: Mapping[str, Tensor]) -> list[Unit]:
             continue
         if last.startswith("in_proj_"):
             module, last = f"{module}.in_proj", last.removeprefix("in_proj_")
+        if last in AFFINE and _is_affine(module, state):
+            last, tensor = AFFINE[last], _vector(tensor)
         if last not in ORDER:
             module, last = name, ""  # a parameter without a module
         modules.setdefault(module, {})[last] = tensor
     units = []
-    partners = {module: _attention(module, tensors, modules) for module, tensors in modules.items()}
+    own = {module.rpartition(".")[0] for module, tensors in modules.items() if "" in tensors}
+    partners = {module: _attention(module, tensors, modules, own) for module, tensors in modules.items()}
     outputs = set(partners.values())
     for module, tensors in modules.items():
         partner = partners[module]
@@ -62,6 +69,15 @@ def _unit(module: str, tensors: list[Tensor], roles: set[str]) -> Unit:
     return Unit(kind, module, tuple(tensors), channels_first=True)
 
 
+def _is_affine(module: str, state: Mapping[str, Tensor]) -> bool:
+    return all(f"{module}.{one}" in state and f"{module}.{other}" not in state for one, other in AFFINE.items())
+
+
+def _vector(tensor: Tensor) -> Tensor:
+    """(1, 1, 1, C) -> (C,)."""
+    return Tensor(tensor.name, (math.prod(tensor.shape),), lambda: tensor.read().reshape(-1), tensor.dtype)
+
+
 def _kernel(weight: Tensor) -> Tensor:
     """(out, in, H, W) -> (H, W, in, out)."""
     leaving, entering, *window = weight.shape
@@ -74,10 +90,16 @@ def _kernel(weight: Tensor) -> Tensor:
     return Tensor(weight.name, (*window, entering, leaving), read, weight.dtype)
 
 
-def _attention(module: str, tensors: Mapping[str, Tensor], modules: Mapping[str, Mapping[str, Tensor]]) -> str | None:
-    """The name of the output projection if `module` is the joint projection of an attention."""
+def _attention(
+    module: str, tensors: Mapping[str, Tensor], modules: Mapping[str, Mapping[str, Tensor]], own: Set[str]
+) -> str | None:
+    """The name of the output projection if `module` is the joint projection of an attention.
+
+    An attention among `own`, the modules with parameters of their own, is not Keras's MultiHeadAttention (Swin's table
+    of relative positions): its projections are dense layers.
+    """
     before, _, last = module.rpartition(".")
-    if last not in ATTENTION or "weight" not in tensors:
+    if last not in ATTENTION or "weight" not in tensors or before in own:
         return None
     partner = f"{before}.{ATTENTION[last]}" if before else ATTENTION[last]
     output = modules.get(partner, {}).get("weight")
@@ -117,7 +139,12 @@ def told_apart(slots: dict[int, Slot], graph: KerasGraph, units: list[Unit]) -> 
     named = called_shortcut(unit.name for unit in units)
     if not named:
         return slots, units
-    found = on_shortcuts(slots, graph)
+    branches = shortcuts(slots, graph)
+    if len(set(chain.from_iterable(branches))) != len(named):
+        # some of these additions have no shortcut, such as those of two resolutions in HRNet
+        sizes = set(Counter(map(_block, named)).values())
+        branches = [branch for branch in branches if len(branch) in sizes]
+    found = set(chain.from_iterable(branches))
     return (
         {index: replace(slot, shortcut=index in found) for index, slot in slots.items()},
         [replace(unit, shortcut=unit.name in named) for unit in units],
@@ -149,10 +176,15 @@ def called_shortcut(names: Iterable[str]) -> set[str]:
     }
 
 
-def on_shortcuts(slots: Mapping[int, Slot], graph: KerasGraph) -> set[int]:
-    """The positions of slots on the smaller branch of an addition: fewer layers, then fewer weights."""
+def _block(name: str) -> tuple[str, ...]:
+    """The module that contains the shortcut: `layer1.0` of `layer1.0.downsample.1`."""
+    return tuple(takewhile(lambda word: word not in MODULES | SEQUENCES, name.split(".")))
+
+
+def shortcuts(slots: Mapping[int, Slot], graph: KerasGraph) -> list[list[int]]:
+    """The positions of slots on the smaller branch of each addition: fewer layers, then fewer weights."""
     reached: list[int] = []  # for each call, a bit set of the calls that it depends on, and itself
-    found: set[int] = set()
+    found: list[list[int]] = []
     for index, call in enumerate(graph.calls):
         sources = [position for position, _ in call.inputs]
         bits = 1 << index
@@ -164,7 +196,7 @@ def on_shortcuts(slots: Mapping[int, Slot], graph: KerasGraph) -> set[int]:
             branches = [_slots_of(one & ~other, slots), _slots_of(other & ~one, slots)]
             less, more = sorted(branches, key=lambda branch: (len(branch), _size(branch, slots)))
             if less and (len(less), _size(less, slots)) < (len(more), _size(more, slots)):
-                found |= set(less)
+                found.append(less)
     return found
 
 

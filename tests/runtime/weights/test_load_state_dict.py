@@ -44,6 +44,33 @@ def test_auxiliary_classifiers_that_the_spec_lacks_are_left_out(
     same(model, trained)
 
 
+@pytest.mark.parametrize(
+    ("names", "shape"), [(("weight", "bias"), (4,)), (("gamma", "beta"), (1, 1, 1, 4))], ids=["timm", "authors"]
+)
+def test_a_factor_and_a_bias_for_each_channel_are_a_1x1_depthwise_convolution(
+    names: tuple[str, str], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """GRN of ConvNeXt V2, as timm and the authors' code name it."""
+    (tmp_path / "net.yaml").write_text(
+        "name: net\ninput: [3, 5, 2]\nlayers: [dense: 4, depthwise_conv: 1, {name: head, dense: 3}]\n"
+    )
+    random = np.random.default_rng(0)
+    shapes = {
+        "pwconv1.weight": (4, 2),
+        "pwconv1.bias": (4,),
+        f"grn.{names[0]}": shape,
+        f"grn.{names[1]}": shape,
+        "pwconv2.weight": (3, 4),
+        "pwconv2.bias": (3,),
+    }
+    state = {name: random.normal(size=size).astype("float32") for name, size in shapes.items()}
+    first, bias1, factor, offset, second, bias2 = state.values()
+    model = archspec.load(str(tmp_path / "net.yaml")).build(weights=torch_writer.save(tmp_path / "x.pth", state))
+    x = random.normal(size=(2, 3, 5, 2)).astype("float32")
+    expected = ((x @ first.T + bias1) * factor + offset) @ second.T + bias2
+    np.testing.assert_allclose(model(x), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("write", [torch_writer.save, write_safetensors])
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_a_shortcut_is_known_by_its_name_where_shapes_cannot_tell(

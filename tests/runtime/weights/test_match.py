@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from archspec.runtime.weights.matching import Slot, Tensor, Unit, by_name, by_order, head_of, mismatch, signature
-from archspec.runtime.weights.state_dict import called_shortcut
+from archspec.runtime.weights.state_dict import called_shortcut, torch_units
 from archspec.runtime.weights.structure import by_tree
 
 
@@ -62,6 +62,8 @@ def test_a_missing_layer_or_another_shape_matches_nothing() -> None:
         (("dense", ((5, 7), (7,))), ("conv", ((1, 1, 5, 7), (7,)))),
         (("depthwise", ((3, 3, 4, 2),)), ("conv", ((3, 3, 1, 8),))),
         (("depthwise", ((1, 1, 6, 1),)), ("param", ((6,),))),
+        (("depthwise", ((1, 1, 6, 1), (6,))), ("norm", ((6,), (6,)))),
+        (("conv", ((1, 1, 1, 6), (6,))), ("norm", ((6,), (6,)))),  # as PyTorch stores it
         (("attention", ((6, 2, 3), (2, 3, 6))), ("attention", ((6, 6), (6, 6)))),
     ],
 )
@@ -76,10 +78,21 @@ def test_layers_that_hold_the_same_numbers_can_stand_for_each_other(one: Any, ot
         (("conv", ((3, 3, 5, 7),)), ("conv", ((3, 3, 7, 5),))),
         (("dense", ((5, 7), (7,))), ("dense", ((5, 7),))),
         (("bn", ((5,),) * 4), ("bn", ((5,),) * 3)),
+        (("depthwise", ((3, 3, 6, 1), (6,))), ("norm", ((6,), (6,)))),
+        (("dense", ((6, 1), (1,))), ("norm", ((6,), (6,)))),
     ],
 )
 def test_layers_that_differ_cannot(one: Any, other: Any) -> None:
     assert signature(*one) != signature(*other)
+
+
+def test_the_projections_of_an_attention_with_a_table_of_its_own_are_dense_layers() -> None:
+    """Swin; an attention with two projections alone is Keras's MultiHeadAttention."""
+    shapes = {"qkv.weight": (18, 6), "qkv.bias": (18,), "proj.weight": (6, 6), "proj.bias": (6,)}
+    plain = {f"attn.{name}": Tensor(name, shape, lambda: None) for name, shape in shapes.items()}
+    assert [each.kind for each in torch_units(plain)] == ["attention"]
+    table = {"attn.relative_position_bias_table": Tensor("table", (25, 2), lambda: None)}
+    assert [each.kind for each in torch_units(table | plain)] == ["param", "dense", "dense"]
 
 
 def test_sorted_names_are_put_in_the_order_of_execution() -> None:
