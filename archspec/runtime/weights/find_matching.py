@@ -13,7 +13,7 @@ from archspec.runtime.models.keras_graph import KerasGraph
 from archspec.runtime.weights.input_channels import adapted, first_convolution
 from archspec.runtime.weights.keras_units import in_spec_order
 from archspec.runtime.weights.leftovers import choices, groups, without
-from archspec.runtime.weights.matching import Matching, Slot, Unit, by_name, by_order, head_of
+from archspec.runtime.weights.matching import Matching, Slot, Unit, by_kind, by_name, by_order, head_of
 from archspec.runtime.weights.shared_names import contradicts, in_alphabetical_order, names_first
 from archspec.runtime.weights.state_dict import told_apart
 from archspec.runtime.weights.structure import by_graph, by_tree
@@ -132,13 +132,17 @@ def _match(
             target.keras, slots, source.graph, dict(zip(source.positions, source.units, strict=True)), heads
         )
     if found is None and source.as_run:
-        return by_order(list(slots.values()), source.units)
+        run = list(slots.values())
+        return by_order(run, source.units) or by_kind(run, source.units)
     return found or _in_order(ordered, source, source.units) or _in_group(ordered, source, text)
 
 
 def _in_order(ordered: list[Slot], source: WeightSource, units: list[Unit]) -> Matching | None:
     def match(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
-        return (None if source.sorted_by_name else by_order(slots, units)) or by_tree(slots, units)
+        if source.sorted_by_name:
+            return by_tree(slots, units)
+        # in the order of the file; modules whose layers are apart in the network can only be matched by kind
+        return by_order(slots, units) or by_tree(slots, units, in_order=True) or by_kind(slots, units)
 
     for chosen, unused in choices(units, ordered, in_order=not source.sorted_by_name):
         found = match(ordered, chosen)

@@ -203,9 +203,14 @@ def by_name(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
 
 
 def by_order(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
-    """The matching if all layers have the same order, or those of each kind, or those of each operator class."""
+    """The matching if all layers have the same order."""
     if [slot.signature for slot in slots] == [unit.signature for unit in units]:
         return Matching(tuple(zip(slots, units, strict=True)), "by order")
+    return None
+
+
+def by_kind(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
+    """The matching if the layers of each kind, or those of each operator class, have the same order."""
     # convolutions, depthwise convolutions and dense layers are one class: a file may have one in place of another
     return _within(slots, units, lambda layer: layer.kind) or _within(slots, units, lambda layer: layer.signature[0])
 

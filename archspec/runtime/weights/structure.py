@@ -116,8 +116,11 @@ class _Module:
     """Its contents without names: equal modules keep their order."""
 
 
-def by_tree(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
-    """The matching in which the layers of each module are consecutive, if there is one."""
+def by_tree(slots: Sequence[Slot], units: Sequence[Unit], *, in_order: bool = False) -> Matching | None:
+    """The matching in which the layers of each module are consecutive, if there is one.
+
+    Modules that may be exchanged keep the order of the units with `in_order`, and that of their names without.
+    """
     if len(slots) != len(units):
         return None
     root = _Module()
@@ -128,7 +131,7 @@ def by_tree(slots: Sequence[Slot], units: Sequence[Unit]) -> Matching | None:
         module.unit = index
     given = [unit.signature for unit in units]
     _describe(root, given)
-    best = _Search([slot.signature for slot in slots], given).place(root, 0)
+    best = _Search([slot.signature for slot in slots], given, in_order=in_order).place(root, 0)
     if best is None:
         return None
     return Matching(tuple((slot, units[i]) for slot, i in zip(slots, best.order, strict=True)), "module by module")
@@ -149,8 +152,8 @@ class _Order(NamedTuple):
 
 
 class _Search:
-    def __init__(self, wanted: list[Signature], given: list[Signature]) -> None:
-        self.wanted, self.given = wanted, given
+    def __init__(self, wanted: list[Signature], given: list[Signature], *, in_order: bool) -> None:
+        self.wanted, self.given, self.in_order = wanted, given, in_order
         self.known: dict[tuple[int, tuple[str, ...], int], _Order | None] = {}
 
     def place(self, module: _Module, start: int) -> _Order | None:
@@ -158,7 +161,8 @@ class _Search:
         own = [] if module.unit is None else [module.unit]
         if own and self.wanted[start : start + 1] != [self.given[own[0]]]:
             return None
-        inside = self.inside(module, tuple(sorted(module.inner, key=natural)), start + len(own))
+        names = tuple(module.inner) if self.in_order else tuple(sorted(module.inner, key=natural))
+        inside = self.inside(module, names, start + len(own))
         return None if inside is None else _Order(inside.oddities, own + inside.order)
 
     def inside(self, module: _Module, names: tuple[str, ...], start: int) -> _Order | None:
@@ -181,7 +185,7 @@ class _Search:
         return self.known.get(key)
 
     def next(self, module: _Module, names: tuple[str, ...]) -> Iterator[str]:
-        """The children that may come first: the lowest number, and the first name of each set of equal modules."""
+        """The children that may come first: the first number, and the first name of each set of equal modules."""
         seen: set[object] = set()
         for name in names:
             alike = {module.inner[name].kinds, *(["number"] if name.isdecimal() else [])}

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from archspec.runtime.weights.matching import Slot, Tensor, Unit, by_name, by_order, head_of, mismatch, signature
+from archspec.runtime.weights.matching import (
+    Slot,
+    Tensor,
+    Unit,
+    by_kind,
+    by_name,
+    by_order,
+    head_of,
+    mismatch,
+    signature,
+)
 from archspec.runtime.weights.state_dict import called_shortcut, torch_units
 from archspec.runtime.weights.structure import by_tree
 
@@ -44,14 +54,47 @@ def test_equal_sequences_are_matched_in_their_order() -> None:
 
 def test_the_order_within_each_class_is_enough() -> None:
     units = [unit(each.kind, each.name, *each.shapes) for each in SLOTS]
-    matching = by_order(SLOTS, [units[1], units[3], units[4], units[0], units[2]])
+    matching = by_kind(SLOTS, [units[1], units[3], units[4], units[0], units[2]])
     assert paired(matching) == {each.name: each.name for each in SLOTS}
+
+
+def test_branches_in_another_order_keep_their_normalization() -> None:
+    """MobileOne: the 3x3 comes first in the file, the 1x1 in the network; all normalizations have one shape."""
+    slots = [slot("bn", "identity", *BN), slot("conv", "scale", (1, 1, 5, 5)), slot("bn", "scale_bn", *BN), *SLOTS[2:4]]
+    units = [
+        unit("bn", "block.identity", *BN),
+        unit("conv", "block.kxk.0.conv", (3, 3, 5, 5)),
+        unit("bn", "block.kxk.0.bn", *BN),
+        unit("conv", "block.scale.conv", (1, 1, 5, 5)),
+        unit("bn", "block.scale.bn", *BN),
+    ]
+    assert by_order(slots, units) is None
+    assert paired(by_tree(slots, units, in_order=True)) == {
+        "identity": "block.identity",
+        "scale": "block.scale.conv",
+        "scale_bn": "block.scale.bn",
+        "body": "block.kxk.0.conv",
+        "body_bn": "block.kxk.0.bn",
+    }
+
+
+def test_equal_modules_keep_the_order_of_the_file_or_of_their_names() -> None:
+    """A shortcut that the file has first; `stem` before `body` in the file, and after it by name."""
+    slots = [slot("conv", name, (3, 3, 5, 5)) for name in ("one", "two")] + [slot("conv", "skip", (1, 1, 5, 5))]
+    units = [
+        unit("conv", "skip.0", (1, 1, 5, 5)),
+        unit("conv", "stem.0", (3, 3, 5, 5)),
+        unit("conv", "body.0", (3, 3, 5, 5)),
+    ]
+    assert paired(by_tree(slots, units, in_order=True)) == {"one": "stem.0", "two": "body.0", "skip": "skip.0"}
+    assert paired(by_tree(slots, units)) == {"one": "body.0", "two": "stem.0", "skip": "skip.0"}
 
 
 def test_a_missing_layer_or_another_shape_matches_nothing() -> None:
     units = [unit(each.kind, each.name, *each.shapes) for each in SLOTS]
-    assert by_order(SLOTS, units[:-1]) is None
-    assert by_order(SLOTS, [*units[:-1], unit("dense", "head", (5, 8), (8,))]) is None
+    for match in (by_order, by_kind):
+        assert match(SLOTS, units[:-1]) is None
+        assert match(SLOTS, [*units[:-1], unit("dense", "head", (5, 8), (8,))]) is None
     assert by_name(SLOTS, units) is not None
     assert by_name(SLOTS, [*units, unit("bn", "more", *BN)]) is None
 
