@@ -43,7 +43,7 @@ def _arms(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path) -> None:
             axes.plot([min(values), max(values)], [row, row], color=color, alpha=0.35, linewidth=8)
             axes.plot(values, [row] * len(values), "o", color=color, alpha=0.8)
             axes.plot([mean, mean], [row - 0.25, row + 0.25], color=color, linewidth=5)
-            text = f"{cell(round(mean, 2))}"
+            text = f"{mean:.1f}" if 10 <= abs(mean) < 1000 else cell(round(mean, 2))
             axes.annotate(
                 text,
                 (max(values), row),
@@ -92,14 +92,15 @@ def _curves(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path, x: str) ->
     """The mean curve of each arm, and those of its seeds behind it."""
     y = lab.figure.y
     with figure(path, lab.claim, xlabel=lab.figure.xlabel or XLABELS[x], ylabel=YLABELS[y]) as axes:
-        ends = {}
+        ends, lost = {}, {}
         for color, (name, outcome) in zip(COLORS, outcomes.items(), strict=False):
             curves = [(xs, ys) for run in outcome.runs for xs, ys in [_curve(run, x, y)] if len(ys)]
             for xs, ys in curves:
                 axes.plot(xs, ys, color=color, alpha=0.25, linewidth=1.5)
-            length = min((len(ys) for _, ys in curves), default=0)
-            if not length:
+            if not curves:
+                lost[name] = color
                 continue
+            length = min(len(ys) for _, ys in curves)
             mean_x = np.mean([xs[:length] for xs, _ in curves], axis=0)
             mean_y = np.mean([ys[:length] for _, ys in curves], axis=0)
             axes.plot(mean_x, mean_y, color=color)
@@ -114,6 +115,9 @@ def _curves(lab: Lab, outcomes: Mapping[str, ArmOutcome], path: Path, x: str) ->
             axes.set_ylim(bottom=0)
         if any(each.measure == "epochs_to" for each in lab.compare) and y == "train_error":
             axes.axhline(lab.threshold, color="black", linewidth=1.5, linestyle=(0, (4, 3)))
+        last, top = max((end[0] for end in ends.values()), default=1.0), axes.get_ylim()[1]
+        for name, color in lost.items():  # no epoch ended: there is no line
+            ends[f"{name}: NaN"] = (last, top, color)
         label_ends(axes, ends)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,10 @@ from archspec.protocols import Protocol
 from archspec.protocols.center import Center
 from archspec.runtime.evaluation.batch_evaluate import evaluate_all
 from archspec.runtime.evaluation.options import EvaluationOptions
-from archspec.runtime.labs.context import (
-    LabContext,
-    deepened_predictions,
-    has_diverged,
-    predictions,
-    thinned_predictions,
-)
+from archspec.runtime.labs.context import LabContext, has_diverged
 from archspec.runtime.labs.lab import Lab, LabArm, LabTest
-from archspec.runtime.labs.lab_data import arrays, class_names, lab_data
+from archspec.runtime.labs.lab_data import SplitBatches, class_names, lab_data
+from archspec.runtime.labs.network_outputs import NetworkOutputs
 from archspec.runtime.labs.read_lab import protocol_text
 
 GRID_SEED = 1000
@@ -181,27 +176,31 @@ class _Job:
 
     def measure(self, directory: Path, diverged: bool) -> dict[str, Any]:
         """Posteriors in every test condition, and the answers for the training images."""
-        model = directory / "last.keras"
         network = self.context.load(str(directory))
-        batch_size, channels = network.recipe.batch_size, int(network.graph().input_shape[-1] or 0)
-        x, labels = arrays(self.data, "validation", self.context.note, channels)
-        x_train, y_train = arrays(self.data, "train", self.context.note, channels)
+        graph, batch_size = network.graph(), network.recipe.batch_size
+        training, test = (
+            SplitBatches(self.data, split, graph.input_shape, network.protocol.resize, self.context.note)
+            for split in ("train", "validation")
+        )
         if diverged:  # a network of NaN gives no answer: it counts as one that gives every class the same score
-            flat = np.ones((len(labels), int(labels.max()) + 1), np.float32)
+            flat = np.ones((len(test.labels), int(test.labels.max()) + 1), np.float32)
             tests = {f"test {name}": flat for name in self.lab.tests}
-            return {**tests, "labels": labels, "train_correct": y_train == 0, "batch_size": batch_size}
-        inputs = {f"test {name}": shifted(x, each.shift) for name, each in self.lab.tests.items()}
-        tests = predictions(model, {"train": x_train, **inputs})
-        right = tests.pop("train").argmax(axis=1) == y_train
+            right = training.labels == 0
+            return {**tests, "labels": test.labels, "train_correct": right, "batch_size": batch_size}
+        outputs = NetworkOutputs(directory / "last.keras")
+        tests = {}
         for name, each in self.lab.tests.items():
+            given = shifted(test, each.shift, len(test.labels)) if each.shift else test
             if each.protocol is not None or each.population_statistics:
-                tests[f"test {name}"] = self.under_protocol(model, each)
+                tests[f"test {name}"] = self.under_protocol(directory / "last.keras", each)
             elif each.thinned:
-                tests[f"test {name}"] = thinned_predictions(model, inputs[f"test {name}"], each.thinned)
+                tests[f"test {name}"] = outputs.thinned(given, each.thinned)
             elif each.identity_layers:
-                graph, given = network.graph(), inputs[f"test {name}"]
-                tests[f"test {name}"] = deepened_predictions(model, given, each.identity_layers, graph)
-        return {**tests, "labels": labels, "train_correct": right, "batch_size": batch_size}
+                tests[f"test {name}"] = outputs.deepened(given, each.identity_layers, graph)
+            else:
+                tests[f"test {name}"] = outputs.posteriors(given)
+        right = outputs.classes(training) == training.labels
+        return {**tests, "labels": test.labels, "train_correct": right, "batch_size": batch_size}
 
     def under_protocol(self, model: Path, condition: LabTest) -> npt.NDArray[np.float32]:
         """The posteriors of the test images under an evaluation protocol, or with other statistics."""
@@ -212,17 +211,21 @@ class _Job:
         return found.predictions.posteriors
 
 
-def shifted(x: npt.NDArray[Any], distance: int) -> npt.NDArray[Any]:
-    """Each image `distance` pixels off in one of 8 directions, the same ones in every call. The border is repeated."""
-    if not distance:
-        return x
-    high, wide = x.shape[1:3]
-    directions = SHIFTS[np.random.default_rng(0).integers(len(SHIFTS), size=len(x))]
-    padded = np.pad(x, ((0, 0), (distance, distance), (distance, distance), (0, 0)), mode="edge")
-    corners = distance * (1 - directions)
-    return np.stack(
-        [image[top : top + high, left : left + wide] for image, (top, left) in zip(padded, corners, strict=True)]
-    )
+def shifted(batches: Iterable[npt.NDArray[Any]], distance: int, count: int) -> Iterator[npt.NDArray[Any]]:
+    """Each image `distance` pixels off in one of 8 directions, the same ones in every call. The border is repeated.
+
+    count: of all images.
+    """
+    directions = SHIFTS[np.random.default_rng(0).integers(len(SHIFTS), size=count)]
+    first = 0
+    for x in batches:
+        high, wide = x.shape[1:3]
+        padded = np.pad(x, ((0, 0), (distance, distance), (distance, distance), (0, 0)), mode="edge")
+        corners = distance * (1 - directions[first : first + len(x)])
+        yield np.stack(
+            [image[top : top + high, left : left + wide] for image, (top, left) in zip(padded, corners, strict=True)]
+        )
+        first += len(x)
 
 
 def read_history(directory: Path) -> dict[str, list[float]]:

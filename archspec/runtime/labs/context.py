@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.labs.lab import LabImages
-from archspec.runtime.labs.lab_data import arrays
+from archspec.runtime.labs.lab_data import Split, arrays, write_arrays
+from archspec.runtime.labs.network_outputs import NetworkOutputs
 from archspec.runtime.labs.progress import LabProgress
-from archspec.runtime.system.atomic_write import atomic, write_json
+from archspec.runtime.system.atomic_write import atomic, discard, write_json
 from archspec.runtime.training.run_request import Trainable
-
-if TYPE_CHECKING:
-    from archspec.graph.ir import Graph
-    from archspec.runtime.evaluation.inference.predictor import Predictor
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -108,6 +106,7 @@ class LabContext:
         recipe: str | None = None,
         init_from: str | None = None,
         init_map: tuple[str, ...] = (),
+        after_epoch: Callable[[Path, int], None] | None = None,
         **settings: Any,
     ) -> Path:
         """Train a network into runs/NAME-seedN, or resume or reuse that run. Returns the run directory.
@@ -116,124 +115,113 @@ class LabContext:
             reference: as for `archspec.load`.
             data: by default that of the lab.
             recipe, init_from, init_map: as for `archspec.train`.
+            after_epoch: called with the run directory and the number of each epoch that ends, from 1; last.keras then
+                has its network. Not called for the epochs of an earlier process.
             settings: as for `archspec.train`: `classes=10`, `epochs=3`, `**{"train.batch_size": 64}`.
 
         Raises:
             ArchspecError: those of `archspec.train`; `diverged` for a NaN or infinite loss.
             KeyboardInterrupt: after Ctrl-C, when the run is safe on the disk.
         """
-        from archspec.lang.spec.overrides import recipe_setting
         from archspec.runtime.training.train import train
 
-        path = self.out / "runs" / f"{name}-seed{seed}"
-        network = self.load(reference, recipe=recipe)
-        params = getattr(network, "params", {})
-        full = {
-            word if word in params or "." in word or word == "input" else recipe_setting(word) or word: value
-            for word, value in settings.items()
-        }
-        network = self.load(reference, recipe=recipe, **full)
+        path = self.run_directory(name, seed)
+        network = self._configured(reference, recipe, settings)
         start = time.monotonic()
-        result = train(
-            network,
-            data or self.data,
-            out=path,
-            seed=seed,
-            devices=self.devices,
-            init_from=init_from,
-            init_map=init_map,
-            progress=self.progress,
-            load=self.load,
-        )
+        with self.progress.after_each_epoch(None if after_epoch is None else partial(after_epoch, path)):
+            result = train(
+                network,
+                data or self.data,
+                out=path,
+                seed=seed,
+                devices=self.devices,
+                init_from=init_from,
+                init_map=init_map,
+                progress=self.progress,
+                load=self.load,
+            )
         if result.interrupted:
             raise KeyboardInterrupt
         if time.monotonic() - start > 0.5:
             self._add_time(f"runs/{path.name}", result.seconds)
         return path
 
+    def train_and_look(
+        self,
+        reference: str,
+        *,
+        name: str,
+        seed: int,
+        epochs: int,
+        look: Callable[[Any], Mapping[str, Any]],
+        **settings: Any,
+    ) -> list[Arrays]:
+        """Train as `train`, and look into the network before the first epoch and after each.
+
+        Args:
+            look: from the keras.Model, whose inputs are preprocessed, to arrays.
+
+        Returns:
+            The arrays of each look: (epochs + 1) of them.
+        """
+        from archspec.runtime.system.tensorflow_import import import_tensorflow
+        from archspec.runtime.weights import load_weights
+        from archspec.runtime.weights.initial_weights import initialize
+
+        network, path = self._configured(reference, None, settings), self.run_directory(name, seed)
+        graph, names = network.graph(), [f"{path.name}-epoch{epoch}" for epoch in range(epochs + 1)]
+        import_tensorflow().keras.utils.set_random_seed(seed)
+        model = network.build()
+        initialize(model, graph, network.recipe.init)
+        self.finished(names[0], lambda: look(model))
+
+        def after_epoch(run: Path, epoch: int) -> None:
+            load_weights(model, run / "last.keras", graph=graph)
+            self.finished(names[epoch], lambda: look(model))
+
+        given: dict[str, Any] = {"name": name, "seed": seed, "epochs": epochs, **settings}
+        self.train(reference, after_epoch=after_epoch, **given)
+        if not all((self.parts / f"{each}.npz").is_file() for each in names):  # killed between an epoch and its look
+            discard(path)
+            self.train(reference, after_epoch=after_epoch, **given)
+        return [self.finished(each, dict) for each in names]
+
+    def run_directory(self, name: str, seed: int) -> Path:
+        """Where `train` writes a run."""
+        return self.out / "runs" / f"{name}-seed{seed}"
+
+    def _configured(self, reference: str, recipe: str | None, settings: Mapping[str, Any]) -> Trainable:
+        """A network with its settings, those of the recipe by their last name too: `epochs`."""
+        from archspec.lang.spec.overrides import recipe_setting
+
+        params = getattr(self.load(reference, recipe=recipe), "params", {})
+        full = {
+            word if word in params or "." in word or word == "input" else recipe_setting(word) or word: value
+            for word, value in settings.items()
+        }
+        return self.load(reference, recipe=recipe, **full)
+
     def arrays(self, split: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
         """The images, uint8 (N, H, W, C), and labels of "train" or "validation"."""
         return arrays(self.data, split, self.note)
 
-    def predict(self, run: Path, x: npt.NDArray[Any], *, batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def dataset(
+        self, name: str, make: Callable[[], tuple[Split, Split]], class_names: tuple[str, ...] | None = None
+    ) -> str:
+        """A data source of the lab's own: data/NAME.npz, written once from the training and test images of `make`."""
+        path = self.out / "data" / f"{name}.npz"
+        if not path.is_file():
+            write_arrays(path, *make(), class_names)
+        return str(path)
+
+    def predict(self, run: Path, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Softmax outputs of RUN/last.keras for images of 0 to 255, (N, H, W, C) -> (N, classes)."""
-        return predictions(run / "last.keras", {"x": x}, batch_size)["x"]
+        return NetworkOutputs(run / "last.keras").posteriors([x])
 
-
-def predictions(
-    model: Path, images: Mapping[str, npt.NDArray[Any]], batch_size: int = 256
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Softmax outputs of a model file for several sets of images, with the preprocessing of its spec."""
-    from archspec.runtime.evaluation.inference.predictor import Predictor
-    from archspec.runtime.system.tensorflow_import import import_tensorflow, warnings_hidden
-
-    predictor = Predictor.open(model, import_tensorflow().distribute.get_strategy())
-    predict = predictor.of_crops
-    found = {}
-    with warnings_hidden():  # of a function that is traced again for each network of a lab
-        for name, given in images.items():
-            x = central(given, predictor.input_shape)
-            batches = (x[start : start + batch_size].astype(np.float32) for start in range(0, len(x), batch_size))
-            found[name] = np.concatenate([np.asarray(predict(batch)) for batch in batches])
-    return found
-
-
-def central(x: npt.NDArray[Any], input_shape: Sequence[int | None]) -> npt.NDArray[Any]:
-    """The middle of images (N, H, W, C) that are larger than the input of a network."""
-    if x.ndim != 4 or len(input_shape) != 3:
-        return x
-    high, wide = (own if side is None else min(side, own) for side, own in zip(input_shape, x.shape[1:3], strict=False))
-    top, left = (x.shape[1] - high) // 2, (x.shape[2] - wide) // 2
-    return x[:, top : top + high, left : left + wide]
-
-
-def thinned_predictions(model: Path, x: npt.NDArray[Any], networks: int) -> npt.NDArray[np.float32]:
-    """The mean softmax outputs of networks whose units are dropped at random as in training (Srivastava et al. 2014,
-    section 7.5: the Monte Carlo average).
-    """
-    import keras
-
-    from archspec.runtime.system.tensorflow_import import import_tensorflow
-
-    tf = import_tensorflow()
-    keras.utils.set_random_seed(0)
-    predictor, inputs = _opened(model, x)
-    total = np.zeros((len(x), predictor.classes), np.float64)
-    for _ in range(networks):
-        total += np.asarray(tf.nn.softmax(predictor.logits_model(inputs, training=True)))
-    return (total / networks).astype(np.float32)
-
-
-def deepened_predictions(
-    model: Path, x: npt.NDArray[Any], after: Mapping[str, int], graph: Graph
-) -> npt.NDArray[np.float32]:
-    """Softmax outputs of a network with identity layers after its relus (He et al. 2015, section 1).
-
-    Args:
-        after: {pattern of the paths of relus: number of layers after each}.
-        graph: of the network.
-
-    Raises:
-        ArchspecError: those of `deepen`.
-    """
-    from archspec.runtime.dense.net2deeper import deepen
-
-    predictor, inputs = _opened(model, x)
-    return np.asarray(deepen(predictor.model, after, graph=graph)(inputs, training=False), np.float32)
-
-
-def _opened(model: Path, x: npt.NDArray[Any]) -> tuple[Predictor, Any]:
-    """The network of a model file, and the images with the preprocessing of its spec."""
-    from archspec.runtime.data.pipeline.preprocess import preprocess_values
-    from archspec.runtime.evaluation.inference.predictor import Predictor
-    from archspec.runtime.system.tensorflow_import import import_tensorflow
-
-    tf = import_tensorflow()
-    predictor = Predictor.open(model, tf.distribute.get_strategy())
-    x = central(x, predictor.input_shape)
-    return predictor, preprocess_values(
-        tf, tf.constant(x, tf.float32), predictor.input_shape, predictor.metadata.preprocess
-    )
+    def classes(self, run: Path, x: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """The most probable class of each of the test images (N, H, W, C) by RUN/last.keras, kept as a part."""
+        part = self.finished(f"{run.name}-classes", lambda: {"classes": self.predict(run, x).argmax(axis=1)})
+        return part["classes"]
 
 
 def read_times(path: Path) -> dict[str, float]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,41 +63,115 @@ def figure(
 
 
 def label_ends(axes: Any, ends: Mapping[str, tuple[float, float, str]]) -> None:
-    """Write the name of each line at its end: {name: (x, y, color)}. Names that would overlap are moved apart."""
+    """Write the name of each line at its end: {name: (x, y, color)}. Names that would overlap are moved apart.
+
+    The name of a line that ends before the right border stands where it covers the fewest lines.
+    """
     if not ends:
         return
-    low, high = axes.get_ylim()
-    log = axes.get_yscale() == "log"
-    from math import log as ln
-
-    def place(y: float) -> float:  # as a share of the axis
-        if log:
-            y, bottom, top = ln(y), ln(low), ln(high)
-        else:
-            bottom, top = low, high
-        return float((y - bottom) / (top - bottom))
-
     height = axes.get_window_extent().height or 1.0
     least = 1.25 * LETTERS * DPI / 72 / height
-    ordered = sorted(ends.items(), key=lambda item: item[1][1])
-    shares: list[float] = []
-    for _, (_, y, _) in ordered:
-        shares.append(max(place(y), shares[-1] + least) if shares else place(y))
-    over = max(0.0, shares[-1] - 1.0)
-    shares = [share - over / 2 for share in shares]
-    right = max(x for x, _, _ in ends.values())
-    for (name, (x, y, color)), share in zip(ordered, shares, strict=True):
-        moved = (share - place(y)) * height * 72 / DPI
-        axes.annotate(
-            name,
-            (x if x < right else right, y),
-            xytext=(10, moved),
-            textcoords="offset points",
-            va="center",
-            color=color,
-            fontweight="bold",
-            annotation_clip=False,
-        )
+    shares = {name: _share(axes, x, y) for name, (x, y, _) in ends.items()}
+    border = [name for name in ends if shares[name][0] > BORDER]
+    ordered = sorted(border, key=lambda name: ends[name][1])
+    places: list[float] = []
+    for name in ordered:
+        places.append(max(shares[name][1], places[-1] + least) if places else shares[name][1])
+    over = max(0.0, places[-1] - 1.0) if places else 0.0
+    for name, place in zip(ordered, places, strict=True):
+        x, y, color = ends[name]
+        moved = (place - over / 2 - shares[name][1]) * height * 72 / DPI
+        _text(axes, name, (x, y), color, ((10, moved), "left", "center"))
+    label_points(axes, {name: end for name, end in ends.items() if name not in border})
+
+
+def label_points(
+    axes: Any, points: Mapping[str, tuple[float, float, str]], radii: Mapping[str, float] = {}, size: float = LETTERS
+) -> None:
+    """Write the name of each point beside it, where it covers the fewest lines, points and names.
+
+    Args:
+        points: {name: (x, y, color)}.
+        radii: of the drawn points, in points of type.
+        size: of the letters.
+    """
+    if not points:
+        return
+    axes.figure.draw_without_rendering()  # the layout, which the places depend on
+    drawn = _drawn(axes)
+    centers = {name: axes.transData.transform((x, y)) for name, (x, y, _) in points.items()}
+    taken = [_box(center, radii.get(name, 4.0) * DPI / 72) for name, center in centers.items()]
+    for name, (x, y, color) in points.items():
+        gap = radii.get(name, 4.0) + 3
+        around = [
+            ((0, gap), "right", "bottom"),
+            ((0, -gap), "right", "top"),
+            ((gap, 0), "left", "center"),
+            ((-gap, 0), "right", "center"),
+            ((0, gap), "center", "bottom"),
+            ((0, -gap), "center", "top"),
+            ((0, gap), "left", "bottom"),
+            ((0, -gap), "left", "top"),
+        ]
+        tried: list[tuple[float, int, Place, Any]] = []
+        for place in around:
+            text = _text(axes, name, (x, y), color, place, size)
+            box = text.get_window_extent()
+            tried.append((_covered(axes, box, drawn, taken), len(tried), place, box))
+            text.remove()
+        _, _, place, box = min(tried, key=lambda each: each[:2])
+        taken.append(box)
+        _text(axes, name, (x, y), color, place, size)
+
+
+BORDER = 0.93
+"""Share of the width of the axes; lines that end beyond it have their names outside."""
+Place = tuple[tuple[float, float], str, str]
+"""Offset in points, horizontal and vertical alignment."""
+
+
+def _text(axes: Any, name: str, at: tuple[float, float], color: str, place: Place, size: float = LETTERS) -> Any:
+    offset, ha, va = place
+    style = {"color": color, "fontweight": "bold", "annotation_clip": False, "fontsize": size}
+    return axes.annotate(name, at, offset, textcoords="offset points", ha=ha, va=va, **style)
+
+
+def _share(axes: Any, x: float, y: float) -> tuple[float, float]:
+    """A point of the data as shares of the axes."""
+    across, up = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+    return float(across), float(up)
+
+
+def _drawn(axes: Any) -> list[tuple[Any, float]]:
+    """The pixels of each line, (n, 2), 4 or fewer apart, and how visible it is."""
+    import numpy as np
+
+    found = []
+    for line in axes.lines:
+        corners = line.get_transform().transform(line.get_xydata())
+        parts = [corners[:1]]
+        for start, end in pairwise(corners):
+            steps = int(np.hypot(*(end - start)) / 4) + 1 if np.isfinite([start, end]).all() else 1
+            parts.append(start + (end - start) * np.linspace(0, 1, steps + 1)[1:, None])
+        found.append((np.concatenate(parts), line.get_alpha() or 1.0))
+    return found
+
+
+def _covered(axes: Any, box: Any, drawn: Sequence[tuple[Any, float]], taken: Sequence[Any]) -> float:
+    """How much of what is drawn lies under a box, in pixels of a line; much for other names, or outside the axes."""
+    whole = axes.get_window_extent()
+    outside = box.x0 < whole.x0 or box.x1 > whole.x1 or box.y0 < whole.y0 or box.y1 > whole.y1
+    total = 1e3 * outside + 1e3 * sum(box.overlaps(each) for each in taken)
+    for pixels, visible in drawn:
+        inside = (pixels > (box.x0, box.y0)).all(axis=1) & (pixels < (box.x1, box.y1)).all(axis=1)
+        total += 4 * visible * float(inside.sum())
+    return float(total)
+
+
+def _box(center: Any, radius: float) -> Any:
+    from matplotlib.transforms import Bbox
+
+    return Bbox([center - radius, center + radius])
 
 
 def _save(made: Any, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail, listed
+from archspec.ops.base import Shape
 from archspec.runtime.data.files.encoded_image import encoded_images
 from archspec.runtime.data.images import Images
 from archspec.runtime.data.sources.dataset import os_errors, select
@@ -22,6 +23,8 @@ from archspec.runtime.system.atomic_write import atomic
 SIZE = 32
 """Side that photos are resized to by default, pixels."""
 PLAIN = LabImages()
+IN_BATCH = 1000
+"""Images of an array that are worked on at once."""
 GENERATED_COUNTS = {"train": 1000, "validation": 500}
 
 Split = tuple[npt.NDArray[Any], npt.NDArray[np.int32]]
@@ -42,17 +45,22 @@ def lab_data(data: str | Mapping[str, Any], images: LabImages, out: Path, note: 
         return data
     path = out / f"{_name(data, images)}.npz"
     if not path.is_file():
-        out.mkdir(parents=True, exist_ok=True)
         if isinstance(data, str):
             splits, names = _selected(data, images, note)
         else:
             splits, names = _generated(data, images)
-        arrays: dict[str, Any] = {}
-        for split, word in (("train", "train"), ("validation", "val")):
-            arrays[f"x_{word}"], arrays[f"y_{word}"] = splits[split]
-        with atomic(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, class_names=np.array(names), **arrays)
+        write_arrays(path, splits["train"], splits["validation"], names)
     return str(path)
+
+
+def write_arrays(path: Path, train: Split, test: Split, class_names: Sequence[str] | None = None) -> None:
+    """Write images and labels as a data source, one .npz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    given: dict[str, Any] = {} if class_names is None else {"class_names": np.array(class_names)}
+    for word, (x, y) in (("train", train), ("val", test)):
+        given |= {f"x_{word}": x, f"y_{word}": y}
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **given)
 
 
 def _name(data: str | Mapping[str, Any], images: LabImages) -> str:
@@ -140,16 +148,67 @@ def _fitted(image: Any, side: int) -> Any:
     return image if image.size == (side, side) else ImageOps.fit(image, (side, side), method=2)  # bilinear
 
 
-def arrays(data: str, split: str, note: Callable[[str], None], channels: int = 3) -> Split:
-    """The images and labels of a split, decoded. Raises ArchspecError as the data source.
+class SplitBatches:
+    """The images of a split of a data source, a batch at a time, as often as needed.
+
+    Files are read by the pipeline of evaluation when their batch is due, resized and cropped as the network takes them.
+
+    Args:
+        split: "train" or "validation".
+        input_shape: of the network.
+        resize: of the network's evaluation recipe: smallest side of the images before the crop, pixels.
+
+    Raises:
+        ArchspecError: those of the data source.
+    """
+
+    def __init__(
+        self, data: str, split: str, input_shape: Shape, resize: int | None, note: Callable[[str], None]
+    ) -> None:
+        self._images = split_of(data, split, note, input_shape[-1] or 0)
+        self._input_shape, self._resize = input_shape, resize
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(N,)."""
+        return self._images.labels
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        """Arrays (b, H, W, C) of 0 to 255 in the order of the labels, at most IN_BATCH images each."""
+        whole = self._images.pixels
+        if whole is not None:
+            yield from (whole[start : start + IN_BATCH] for start in range(0, len(whole), IN_BATCH))
+            return
+        from archspec.runtime.data.pipeline.batches import evaluation_batches
+
+        batches = evaluation_batches(
+            self._images, input_shape=self._input_shape, batch_size=IN_BATCH // 10, resize=self._resize
+        )
+        for x, _ in batches:
+            yield x.numpy()
+
+
+def split_of(data: str, split: str, note: Callable[[str], None], channels: int = 3) -> Images:
+    """The images of "train" or "validation"; files are not decoded. Raises ArchspecError as the data source.
 
     channels: of the network's input, which tells series from images.
     """
     with os_errors(data):
         parts = open_source(data, channels=channels, report=note)
         share = 0.2 if parts.validation is None else None
-        images = select(parts, split, share, 0, data)
+        return select(parts, split, share, 0, data)
+
+
+def arrays(data: str, split: str, note: Callable[[str], None]) -> Split:
+    """The images and labels of a split, decoded. Raises ArchspecError as the data source."""
+    images = split_of(data, split, note)
     return pixels(images, None), images.labels
+
+
+def some_of(split: Split, count: int = 100) -> Split:
+    """About `count` images, evenly spaced: enough to watch the curves of a run that is tested at its end."""
+    step = max(1, len(split[1]) // count)
+    return split[0][::step], split[1][::step]
 
 
 def class_names(data: str, note: Callable[[str], None]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +22,7 @@ class LabProgress(TrainingProgress):
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
         super().__init__(console, quiet=silent)
         self.silent = silent
+        self._after_epoch: Callable[[int], None] | None = None
 
     def line(self, text: str) -> None:
         """Show a line of the lab."""
@@ -32,3 +34,14 @@ class LabProgress(TrainingProgress):
 
     def epoch(self, row: Mapping[str, Any], *, best: bool) -> None:
         """Epochs of single runs are not shown."""
+        if self._after_epoch is not None:
+            self._after_epoch(int(row["epoch"]))
+
+    @contextmanager
+    def after_each_epoch(self, call: Callable[[int], None] | None) -> Iterator[None]:
+        """Inside the context, `call` gets the number of each epoch whose files are written."""
+        self._after_epoch = call
+        try:
+            yield
+        finally:
+            self._after_epoch = None

@@ -14,7 +14,8 @@ from PIL import Image
 import archspec
 from archspec import ArchspecError
 from archspec.runtime.labs.arms import shifted
-from archspec.runtime.labs.context import central, deepened_predictions
+from archspec.runtime.labs.lab_data import SplitBatches
+from archspec.runtime.labs.network_outputs import NetworkOutputs, central
 from archspec.runtime.labs.progress import LabProgress
 from archspec.runtime.labs.read_lab import lab_source
 from archspec.runtime.models.build import build_model
@@ -107,9 +108,7 @@ def test_a_folder_of_another_lab_is_not_touched(finished: archspec.LabResult) ->
         archspec.lab(lab, out=lab.parent, progress=QUIET)
 
 
-@pytest.mark.parametrize(
-    ("section", "missing"), [("networks", "network `saturation`"), ("options", "option `learning_rate`")]
-)
+@pytest.mark.parametrize(("section", "missing"), [("networks", "network `saturation`"), ("options", "option `depth`")])
 def test_a_copy_of_a_lab_without_what_its_code_needs_is_refused(section: str, missing: str, tmp_path: Path) -> None:
     before, found, rest = lab_source("saturation").text.partition(f"\n{section}:\n")
     after = rest[re.search(r"^\w", rest, re.MULTILINE).start() :]  # type: ignore[union-attr]
@@ -121,7 +120,8 @@ def test_a_copy_of_a_lab_without_what_its_code_needs_is_refused(section: str, mi
 
 def test_a_shift_moves_the_picture_and_keeps_its_border() -> None:
     x = np.random.default_rng(0).integers(0, 255, (40, 6, 7, 1)).astype(np.uint8)
-    moved = shifted(x, 2)
+    parts = shifted((x[:25], x[25:]), 2, 40)
+    moved = np.concatenate(list(parts))
     inside = {
         (down, right)
         for before, after in zip(x, moved, strict=True)
@@ -131,7 +131,7 @@ def test_a_shift_moves_the_picture_and_keeps_its_border() -> None:
     }
     assert len(inside) == 8
     assert (0, 0) not in inside
-    assert shifted(x, 0) is x
+    assert np.array_equal(moved, next(shifted((x,), 2, 40)))
 
 
 def test_larger_images_are_cropped_to_their_middle() -> None:
@@ -152,7 +152,7 @@ def test_identity_layers_leave_the_outputs_as_they_are(
     data = next((finished.directory / "data").glob("*.npz"))
     outputs = archspec.evaluate(run / "last.keras", data).predictions.posteriors
     x = np.load(data)["x_val"]
-    found = deepened_predictions(run / "last.keras", x, {"relu": 3}, archspec.load(str(run)).graph())
+    found = NetworkOutputs(run / "last.keras").deepened([x], {"relu": 3}, archspec.load(str(run)).graph())
     np.testing.assert_allclose(found, outputs, atol=1e-6)
     assert built == [130 + 30 + 3 * (2 * 2 + 2)]
 
@@ -162,3 +162,26 @@ def test_photos_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match="needs photos"):
         archspec.lab(tmp_path / "lab.yaml", out=tmp_path / "out", progress=QUIET)
     assert not (tmp_path / "out").exists()
+
+
+def test_files_are_read_batch_by_batch(
+    finished: archspec.LabResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of more images than a batch: every batch is small, and the outputs are those of `archspec evaluate`."""
+    monkeypatch.setattr("archspec.runtime.labs.lab_data.IN_BATCH", 40)
+    rng = np.random.default_rng(0)
+    names = [f"{number}" for number in range(10)]
+    for part, count in (("train", 1), ("val", 2)):
+        for name in names:
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(count):
+                image = Image.fromarray(rng.integers(0, 255, (9, 11), dtype=np.uint8))
+                image.save(tmp_path / part / name / f"{number}.png")
+    run = finished.directory / "runs" / "two-seed0"
+    batches = SplitBatches(str(tmp_path), "validation", (8, 8, 1), None, lambda line: None)
+    assert [len(each) for each in batches] == [4] * 5
+    monkeypatch.setattr("archspec.runtime.labs.lab_data.pixels", None)
+    found = NetworkOutputs(run / "last.keras").posteriors(batches)
+    peer = archspec.evaluate(run / "last.keras", tmp_path).predictions
+    np.testing.assert_allclose(found, peer.posteriors, atol=1e-6)
+    assert batches.labels.tolist() == peer.labels.tolist()

@@ -17,7 +17,7 @@ def test_the_share_of_corrupted_labels_is_as_asked(share: float) -> None:
 
 
 def test_changed_images_keep_what_they_should() -> None:
-    x = np.random.default_rng(0).normal(size=(6, 4, 4, 3)).astype(np.float32)
+    x = np.random.default_rng(0).integers(60, 200, (6, 4, 4, 3)).astype(np.uint8)
     fixed = np.random.default_rng(1).permutation(16)
     shuffled = changed_images("shuffled", x, fixed, np.random.default_rng(2)).reshape(6, 16, 3)
     assert np.array_equal(shuffled[:, np.argsort(fixed)], x.reshape(6, 16, 3))  # one permutation undoes all
@@ -28,9 +28,9 @@ def test_changed_images_keep_what_they_should() -> None:
     ]
     assert all(sorted(order) == list(range(16)) for order in orders)
     assert len(set(map(tuple, orders))) == 6  # another permutation for each image
-    noise = changed_images("noise", np.tile(2 * x + 1, (200, 1, 1, 1)), fixed, np.random.default_rng(2))
-    assert noise.mean() == pytest.approx((2 * x + 1).mean(), abs=0.02)
-    assert noise.std() == pytest.approx((2 * x + 1).std(), rel=0.02)
+    noise = changed_images("noise", np.tile(x, (200, 1, 1, 1)), fixed, np.random.default_rng(2))
+    assert noise.mean() == pytest.approx(x.mean(), abs=1)
+    assert noise.std() == pytest.approx(x.std(), rel=0.03)
 
 
 def test_memorized_bits_are_those_that_the_network_saves() -> None:

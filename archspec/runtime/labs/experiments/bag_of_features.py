@@ -7,14 +7,16 @@ Vedaldi & Zisserman 2012 (explicit feature maps of additive kernels). Beside it 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.system.atomic_write import atomic
+from archspec.runtime.labs.lab_data import some_of
+from archspec.runtime.system.atomic_write import atomic, discard
 
 if TYPE_CHECKING:
     from archspec.runtime.labs.context import LabContext
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32]
-Descriptors = npt.NDArray[np.float16]
-"""(N, descriptors, 128): half precision saves memory."""
-DESCRIPTORS = 100_000
-"""Of the training images, drawn at random for the vocabulary."""
-WATCHED = 100
-"""Test images, about, for which the learning curves are computed after each epoch."""
+Rows = npt.NDArray[np.int64]
+Descriptors = npt.NDArray[np.uint8]
+"""Of SIFT: (N, descriptors, 128)."""
+SAMPLE = 100_000
+"""Descriptors of the training images, drawn at random for the vocabulary."""
+IN_PART = 250
+"""Images whose descriptors are in memory at once."""
 
 
 def grid(side: int, step: int) -> list[tuple[float, float]]:
@@ -39,100 +42,122 @@ def grid(side: int, step: int) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for y in places for x in places]
 
 
-def dense_rootsift(image: Pixels, step: int, diameters: Sequence[int]) -> Array:
+def dense_sift(image: Pixels, step: int, diameters: Sequence[int]) -> Descriptors:
     """Upright SIFT descriptors on a grid in several sizes, (H, W, 3) or (H, W) -> (descriptors, 128).
 
-    RootSIFT: divided by their sum, then the square root, so that the Euclidean distance of two descriptors is the
-    Hellinger distance. The sizes of a place follow each other.
+    The sizes of a place follow each other.
     """
     import cv2
 
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
     points = [cv2.KeyPoint(x, y, float(diameter), 0.0) for x, y in grid(grey.shape[0], step) for diameter in diameters]
     _, found = cv2.SIFT.create().compute(grey, points)
-    shares: Array = np.asarray(found, np.float32) / np.maximum(found.sum(axis=1, keepdims=True), np.float32(1e-7))
-    return np.sqrt(shares)
+    return np.asarray(found).astype(np.uint8)  # whole numbers from 0 to 255
 
 
-def all_descriptors(images: Pixels, step: int, diameters: Sequence[int]) -> Descriptors:
-    """Of each image: (N, descriptors, 128)."""
+def root(descriptors: Descriptors) -> Array:
+    """RootSIFT, (N, 128) each: divided by their sum, then the square root. The Euclidean distance of two is then the
+    Hellinger distance.
+    """
+    flat = descriptors.reshape(-1, descriptors.shape[-1]).astype(np.float32)
+    flat /= np.maximum(flat.sum(axis=1, keepdims=True), np.float32(1))
+    return np.sqrt(flat, out=flat)
+
+
+def write_descriptors(path: Path, images: Pixels, step: int, diameters: Sequence[int]) -> None:
+    """Write the descriptors of all images as .npy, a part of them at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor() as pool:  # OpenCV computes without Python's lock
-        found = pool.map(lambda image: dense_rootsift(image, step, diameters).astype(np.float16), images)
-        return np.stack(list(found))
+    count = len(grid(images.shape[1], step)) * len(diameters)
+    with atomic(path) as temporary, ThreadPoolExecutor() as pool:  # OpenCV computes without Python's lock
+        shape = (len(images), count, 128)
+        file = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        for start in range(0, len(images), IN_PART):
+            part = images[start : start + IN_PART]
+            file[start : start + IN_PART] = list(pool.map(lambda image: dense_sift(image, step, diameters), part))
+        file.flush()
 
 
 def pyramid_histograms(
     words: npt.NDArray[Any], side: int, step: int, sizes: int, count: int, cells: Sequence[int]
-) -> Array:
-    """How often each word occurs in each cell of the pyramid: (N, descriptors) -> (N, cells * count).
+) -> Any:
+    """How often each word occurs in each cell of the pyramid: (N, descriptors) -> sparse (N, cells * count).
 
-    Each level has the weight 1, and each histogram the sum 1.
+    Each level has the same weight, and all levels together the sum 1.
     """
+    from scipy.sparse import csr_array
+
     places = np.repeat(np.array(grid(side, step)), sizes, axis=0)
-    parts = []
+    parts, first = [], 0
     for level in cells:
         cell = np.minimum((places / side * level).astype(int), level - 1)
-        number = cell[:, 1] * level + cell[:, 0]
-        index = number * count + words  # (N, descriptors)
-        size = level * level * count
-        rows = np.arange(len(words))[:, None] * size
-        parts.append(np.bincount((rows + index).ravel(), minlength=len(words) * size).reshape(len(words), size))
-    histograms: Array = np.concatenate(parts, axis=1).astype(np.float32)
-    histograms /= histograms.sum(axis=1, keepdims=True)
+        parts.append(first + (cell[:, 1] * level + cell[:, 0]) * count + words)  # (N, descriptors)
+        first += level * level * count
+    columns = np.concatenate(parts, axis=1).astype(np.int32)  # as scikit-learn takes them
+    share = np.full(columns.size, 1 / columns.shape[1], np.float32)
+    starts = np.arange(len(words) + 1, dtype=np.int32) * columns.shape[1]
+    histograms = csr_array((share, columns.ravel(), starts), shape=(len(words), first))
+    histograms.sum_duplicates()
     return histograms
 
 
-def kernel_map(histograms: Array, kernel: str) -> Array:
+def kernel_map(histograms: Any, kernel: str) -> Any:
     """Features whose scalar product is the kernel: exactly for Hellinger's, approximately for chi-square."""
     if kernel == "hellinger":
-        return np.sqrt(histograms)
+        return histograms.sqrt()
     from sklearn.kernel_approximation import AdditiveChi2Sampler
 
-    mapped: Array = AdditiveChi2Sampler(sample_steps=2).fit_transform(histograms)
-    return mapped
+    return AdditiveChi2Sampler(sample_steps=2).fit_transform(histograms)
 
 
-def classify(
-    train: Descriptors, y: Labels, test: Descriptors, side: int, seed: int, options: Mapping[str, Any]
-) -> Labels:
-    """The classes of the test images, by a vocabulary and a support vector machine of the training images.
+@dataclass(frozen=True)
+class BagOfFeatures:
+    """A classifier: its settings are the options of the lab."""
 
-    One thread, which makes the sums and so the words the same in every run.
-    """
-    from threadpoolctl import threadpool_limits
+    side: int
+    """Of the images, pixels."""
+    seed: int
+    options: Mapping[str, Any]
 
-    with threadpool_limits(1):
-        return _classify(train, y, test, side, seed, options)
+    def classes(self, train: Descriptors, rows: Rows, y: Labels, test: Descriptors) -> Labels:
+        """The classes of the test images, by a vocabulary and a support vector machine of the training images `rows`.
+
+        One thread, which makes the sums and so the words the same in every run.
+        """
+        from sklearn.svm import LinearSVC
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            vocabulary = self._vocabulary(train, rows)
+            features = [
+                self._features(vocabulary, train, rows),
+                self._features(vocabulary, test, np.arange(len(test))),
+            ]
+            machine = LinearSVC(C=float(self.options["penalty"]), random_state=self.seed).fit(features[0], y[rows])
+            return np.asarray(machine.predict(features[1]), np.int32)
+
+    def _vocabulary(self, train: Descriptors, rows: Rows) -> Any:
+        from sklearn.cluster import MiniBatchKMeans
+
+        each = train.shape[1]
+        random = np.random.default_rng(self.seed)
+        drawn = np.sort(random.choice(len(rows) * each, min(SAMPLE, len(rows) * each), replace=False, shuffle=False))
+        sample = root(train[rows[drawn // each], drawn % each])
+        words = min(int(self.options["words"]), len(sample))
+        return MiniBatchKMeans(words, random_state=self.seed, n_init=1, batch_size=4096, max_iter=20).fit(sample)
+
+    def _features(self, vocabulary: Any, descriptors: Descriptors, rows: Rows) -> Any:
+        from scipy.sparse import vstack
+
+        step, sizes = int(self.options["step"]), len(self.options["diameters"])
+        pyramid, histograms = list(map(int, self.options["pyramid"])), []
+        for part in np.array_split(rows, -(-len(rows) // IN_PART)):
+            words = vocabulary.predict(root(descriptors[part])).reshape(len(part), -1)
+            histograms.append(pyramid_histograms(words, self.side, step, sizes, vocabulary.n_clusters, pyramid))
+        return kernel_map(vstack(histograms, format="csr"), str(self.options["kernel"]))
 
 
-def _classify(
-    train: Descriptors, y: Labels, test: Descriptors, side: int, seed: int, options: Mapping[str, Any]
-) -> Labels:
-    from sklearn.cluster import MiniBatchKMeans
-    from sklearn.svm import LinearSVC
-
-    flat = train.reshape(-1, train.shape[-1])
-    random = np.random.default_rng(seed)
-    drawn = flat[np.sort(random.choice(len(flat), min(DESCRIPTORS, len(flat)), replace=False))].astype(np.float32)
-    words = min(int(options["words"]), len(drawn))
-    vocabulary = MiniBatchKMeans(words, random_state=seed, n_init=1, batch_size=4096, max_iter=20).fit(drawn)
-    features = []
-    for descriptors in (train, test):
-        parts = np.array_split(descriptors, -(-len(descriptors) // 250))
-        found = np.concatenate(
-            [vocabulary.predict(part.reshape(-1, 128).astype(np.float32)).reshape(len(part), -1) for part in parts]
-        )
-        histograms = pyramid_histograms(
-            found, side, int(options["step"]), len(options["diameters"]), words, list(map(int, options["pyramid"]))
-        )
-        features.append(kernel_map(histograms, str(options["kernel"])))
-    machine = LinearSVC(C=float(options["penalty"]), random_state=seed).fit(features[0], y)
-    return np.asarray(machine.predict(features[1]), np.int32)
-
-
-def drawn_rows(y: Labels, count: int, seed: int) -> npt.NDArray[np.int64]:
+def drawn_rows(y: Labels, count: int, seed: int) -> Rows:
     """Row numbers of `count` images, about the same number of each class; more images include those of fewer."""
     random = np.random.default_rng(seed)
     classes = np.unique(y)
@@ -150,34 +175,31 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     (x, y), (test, labels) = (context.arrays(split) for split in ("train", "validation"))
     sizes = [min(int(size), len(x)) for size in options["sizes"]]
     epochs = dict(zip(sizes, map(int, options["epochs"]), strict=True))
-    step, diameters = int(options["step"]), list(map(int, options["diameters"]))
     network = context.networks["small-cnn"]
     classes = int(y.max()) + 1
+    files = {name: context.parts / f"{name}-descriptors.npy" for name in ("training", "test")}
 
-    @cache
-    def descriptors() -> tuple[Descriptors, Descriptors]:
-        """Of the training and test images; too large to keep in a file."""
-        context.note(f"dense SIFT of {len(x) + len(test):,} images")
-        return all_descriptors(x, step, diameters), all_descriptors(test, step, diameters)
-
-    def classes_of(rows: npt.NDArray[np.int64], seed: int) -> dict[str, Labels]:
-        known, new = descriptors()
-        return {"classes": classify(known[rows], y[rows], new, x.shape[1], seed, options)}
+    def classes_of(rows: Rows, seed: int) -> dict[str, Labels]:
+        for (name, path), images in zip(files.items(), (x, test), strict=True):
+            if not path.is_file():
+                context.note(f"dense SIFT of {len(images):,} {name} images")
+                write_descriptors(path, images, int(options["step"]), list(map(int, options["diameters"])))
+        known, new = (np.load(path, mmap_mode="r") for path in files.values())
+        return {"classes": BagOfFeatures(x.shape[1], seed, options).classes(known, rows, y, new)}
 
     correct: dict[str, dict[int, list[Any]]] = {"bag of features": {}, "CNN": {}}
     for size in sizes:
         for seed in context.seeds:
-            context.note(f"{size} training images, seed {seed}")
+            context.note(f"{size:,} training images, seed {seed}: bag of features")
             rows = drawn_rows(y, size, seed)
             words = context.finished(f"bag-{size}-{seed}", partial(classes_of, rows, seed))
-            few = slice(None, None, max(1, len(test) // WATCHED))
-            data = subset(context.out / "data" / f"train-{size}-{seed}.npz", x[rows], y[rows], test[few], labels[few])
+            context.note(f"{size:,} training images, seed {seed}: CNN")
+            data = context.dataset(f"train-{size}-{seed}", lambda: ((x[rows], y[rows]), some_of((test, labels))))  # noqa: B023
             run = context.train(network, name=f"cnn-{size}", seed=seed, data=data, classes=classes, epochs=epochs[size])
-            for name, predicted in (
-                ("bag of features", words["classes"]),
-                ("CNN", context.predict(run, test).argmax(axis=1)),
-            ):
-                correct[name].setdefault(size, []).append(predicted == labels)
+            for name, answers in (("bag of features", words["classes"]), ("CNN", context.classes(run, test))):
+                correct[name].setdefault(size, []).append(answers == labels)
+    for path in files.values():
+        discard(path)
     differences = {
         size: judged(
             f"CNN - bag of features, test accuracy with {size:,} training images",
@@ -208,15 +230,6 @@ def run(lab: Lab, context: LabContext) -> LabResult:
         differences=tuple(differences.values()),
         figures=(draw(context.out / "bag-of-features.png", lab.claim, correct, 100 / classes),),
     )
-
-
-def subset(path: Path, x: Pixels, y: Labels, test: Pixels, labels: Labels) -> str:
-    """Write a data set as one .npz, once. Returns its path."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, x_train=x, y_train=y, x_val=test, y_val=labels)
-    return str(path)
 
 
 def draw(path: Path, title: str, correct: Mapping[str, Mapping[int, Sequence[Any]]], chance: float) -> Path:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.labs.memory_training import LabelledArrays, MemoryTrainer, SgdSettings, standardized
+from archspec.runtime.labs.lab_data import some_of
 
 if TYPE_CHECKING:
     from archspec.runtime.labs.context import LabContext
     from archspec.runtime.labs.lab import Lab
     from archspec.runtime.labs.result import LabResult
 
-BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 50, 0.05, 5e-4
 NEAR = 10.0
 """Points of accuracy."""
 CORRELATION = 0.8
@@ -53,18 +51,6 @@ def last_points(costs: Sequence[NetworkCost]) -> tuple[NetworkCost, NetworkCost]
     return best, min((each for each in costs if each.accuracy >= best.accuracy - NEAR), key=lambda each: each.seconds)
 
 
-def fit(
-    trainer: MemoryTrainer, train: LabelledArrays, test: LabelledArrays, seed: int, epochs: int
-) -> dict[str, npt.NDArray[np.bool_]]:
-    """Train with a learning rate that falls as a cosine. `correct`: whether each test image is classified correctly."""
-    random = np.random.default_rng(seed)
-    trainer.start(seed)
-    for epoch in range(epochs):
-        falling = LEARNING_RATE * (1 + np.cos(np.pi * epoch / epochs)) / 2
-        trainer.epoch(train.x, train.y, SgdSettings(float(falling), weight_decay=WEIGHT_DECAY), random)
-    return {"correct": trainer.predict(test.x).argmax(axis=1) == test.y}
-
-
 def run(lab: Lab, context: LabContext) -> LabResult:
     """Train the networks, measure their speed, and compare the ranks."""
     from archspec.runtime.inference_speed import images_per_second
@@ -72,17 +58,17 @@ def run(lab: Lab, context: LabContext) -> LabResult:
 
     network = context.networks["small"]
     names = [str(name) for name in context.options["networks"]]
-    train, test = (standardized(*context.arrays(split)) for split in ("train", "validation"))
-    classes = int(train.y.max()) + 1
+    train, test = (context.arrays(split) for split in ("train", "validation"))
+    settings: dict[str, Any] = {"classes": int(train[1].max()) + 1}
     batch, epochs = int(context.options["batch"]), int(context.options["epochs"])
-    graphs = {name: context.load(f"{network}:{name}", classes=classes).graph() for name in names}
+    data = context.dataset("train", lambda: (train, some_of(test)))
+    graphs = {name: context.load(f"{network}:{name}", **settings).graph() for name in names}
     correct: dict[str, list[Any]] = {}
     for name in names:
-        trainer = cache(partial(MemoryTrainer, graphs[name], BATCH_SIZE))  # built if a seed is not finished
         for seed in context.seeds:
             context.note(f"{name}, seed {seed}")
-            each = context.finished(f"{name}-{seed}", lambda: fit(trainer(), train, test, seed, epochs))  # noqa: B023
-            correct.setdefault(name, []).append(each["correct"])
+            run = context.train(f"{network}:{name}", name=name, seed=seed, data=data, epochs=epochs, **settings)
+            correct.setdefault(name, []).append(context.classes(run, test[0]) == test[1])
     context.note("measuring the time of an image")
 
     def speeds() -> dict[str, Any]:
@@ -120,25 +106,24 @@ def run(lab: Lab, context: LabContext) -> LabResult:
 
 def draw(path: Path, title: str, costs: Sequence[NetworkCost]) -> Path:
     """Accuracy over MACs, with the parameters as areas (Figure 2 of the paper), and time over MACs (Figure 3)."""
-    from archspec.runtime.labs.figure_style import COLORS, figure
+    from archspec.runtime.labs.figure_style import COLORS, figure, label_points
 
     kinds = list(dict.fromkeys(each.name.partition("-")[0] for each in costs))
     with figure(path, title, xlabel="operations of an image (million MACs)", columns=2) as panels:
         left, right = panels.flat
-        for number, each in enumerate(sorted(costs, key=lambda each: each.seconds)):
+        accuracies, times, radii = {}, {}, {}
+        for each in costs:
             color = COLORS[kinds.index(each.name.partition("-")[0]) % len(COLORS)]
-            macs, time = each.macs / 1e6, 1e3 * each.seconds
-            left.scatter(macs, each.accuracy, s=each.params / 400, color=color, alpha=0.45, linewidths=0)
+            macs, time, area = each.macs / 1e6, 1e3 * each.seconds, each.params / 400
+            left.scatter(macs, each.accuracy, s=area, color=color, alpha=0.45, linewidths=0)
             right.plot(macs, time, "o", color=color)
-            # above to the right and below to the left in turns: names of networks that are alike do not overlap
-            side, ha = ((4, 6), "left") if number % 2 == 0 else ((-4, -14), "right")
-            for axes, value, offset, align in ((left, each.accuracy, (4, 6), "left"), (right, time, side, ha)):
-                axes.annotate(
-                    each.name, (macs, value), offset, textcoords="offset points", ha=align, fontsize=12, color=color
-                )
+            accuracies[each.name] = (macs, each.accuracy, color)
+            times[each.name], radii[each.name] = (macs, time, color), float(np.sqrt(area / np.pi))
         left.set(xscale="log", ylabel="test accuracy (%)")
         left.set_title("area: parameters", loc="left", fontsize=16)
         right.set(xscale="log", yscale="log", ylabel="time of an image (ms)")
         for axes in (left, right):
             axes.margins(0.18)
+        label_points(left, accuracies, radii, size=13)
+        label_points(right, times, size=13)
     return path

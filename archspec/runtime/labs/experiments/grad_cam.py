@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.runtime.labs.generated import RGB, GeneratedImages
-from archspec.runtime.labs.shape_images import CLASSES, drawn, inside_boxes, write_data
+from archspec.runtime.labs.shape_images import CLASSES, inside_boxes, measured, splits, train_and_test
 
 if TYPE_CHECKING:
-    from archspec.runtime.labs.context import LabContext
+    from archspec.runtime.labs.context import Arrays, LabContext
     from archspec.runtime.labs.lab import Lab
     from archspec.runtime.labs.result import LabResult
 
@@ -84,26 +85,19 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     from archspec.runtime.labs.result import LabResult, judged
 
     options = context.options
-    noise = float(options["noise"])
-    train, test = (drawn(int(options[name]), seed, noise) for seed, name in enumerate(("train", "test")))
+    train, test = train_and_test(options)
     labels = test.factors["shape"]
     corners = (labels + np.random.default_rng(2).integers(1, len(CLASSES), size=len(labels))) % len(CLASSES)
-    network = context.networks["shapes"]
-    folder = context.out / "data"
-    data = {
-        "biased": write_data(folder / "biased.npz", train, test, planted(float(options["planted"]))),
-        "clean": write_data(folder / "clean.npz", train, test, random_corners),
+    changes = {"biased": planted(float(options["planted"])), "clean": random_corners}
+    found: dict[str, list[Arrays]] = {
+        name: measured(
+            context,
+            name,
+            partial(splits, train, test, change),
+            lambda run: measure(run, test, corners, context.predict),
+        )
+        for name, change in changes.items()
     }
-    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in data}
-    for seed in context.seeds:
-        for name, path in data.items():
-            trained = context.train(network, name=name, seed=seed, data=path, epochs=int(options["epochs"]))
-            context.note(f"Grad-CAM of {len(labels)} images, {name} network, seed {seed}")
-            each = context.finished(
-                f"{name}-{seed}",
-                lambda trained=trained: measure(trained, test, corners, context.predict),  # type: ignore[misc]
-            )
-            found[name].append(each)
     gaps = [
         np.nan_to_num(biased["corner"]) - np.nan_to_num(clean["corner"])
         for biased, clean in zip(found["biased"], found["clean"], strict=True)
@@ -148,7 +142,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     )
 
 
-def draw(path: Path, title: str, images: Pixels, labels: Numbers, found: Mapping[str, list[Mapping[str, Any]]]) -> Path:
+def draw(path: Path, title: str, images: Pixels, labels: Numbers, found: Mapping[str, list[Arrays]]) -> Path:
     """Images with the maps of both networks over them and their answers, a wrong one of the clean network too."""
     from archspec.runtime.labs.figure_style import COLORS, figure
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.runtime.labs.generated import GeneratedImages
-from archspec.runtime.labs.shape_images import drawn, inside_boxes, write_data
+from archspec.runtime.labs.shape_images import inside_boxes, measured, splits, train_and_test
 
 if TYPE_CHECKING:
     from archspec.runtime.labs.context import LabContext
@@ -89,21 +89,14 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     from archspec.runtime.labs.result import LabResult, judged
 
     options = context.options
-    noise = float(options["noise"])
-    train, test = (drawn(int(options[name]), seed, noise) for seed, name in enumerate(("train", "test")))
-    data = write_data(context.out / "data" / "shapes.npz", train, test)
-    network = context.networks["shapes"]
+    train, test = train_and_test(options)
     side = round(float(np.mean(test.boxes[:, 2] - test.boxes[:, 0])))
-    found = []
-    for seed in context.seeds:
-        folder = context.train(network, name="shapes", seed=seed, data=data, epochs=int(options["epochs"]))
-        context.note(f"covering {len(test.pixels)} images, seed {seed}")
-        found.append(
-            context.finished(
-                f"covered-{seed}",
-                lambda folder=folder: measure(folder, test, context.predict, side, int(options["stride"])),  # type: ignore[misc]
-            )
-        )
+    found = measured(
+        context,
+        "shapes",
+        lambda: splits(train, test),
+        lambda run: measure(run, test, context.predict, side, int(options["stride"])),
+    )
     kept = [each["correct"] for each in found]
     means = {
         name: 100 * float(np.mean([each[name][rows].mean() for each, rows in zip(found, kept, strict=True)]))

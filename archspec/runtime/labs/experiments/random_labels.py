@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.labs.memory_training import LabelledArrays, MemoryTrainer, SgdSettings, standardized
+from archspec.runtime.labs.arms import epochs_to, read_history, slug
 
 if TYPE_CHECKING:
-    from archspec.runtime.labs.context import LabContext
+    from archspec.runtime.labs.context import Arrays, LabContext
     from archspec.runtime.labs.lab import Lab
+    from archspec.runtime.labs.lab_data import Split
     from archspec.runtime.labs.result import LabResult
 
+Pixels = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 SLOWER = 10
@@ -36,6 +39,24 @@ class FittingTask:
     weight_decay: bool = False
     augmentation: bool = False
 
+    def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the recipe."""
+        found: dict[str, Any] = {}
+        if self.weight_decay:
+            found["weight_decay"] = options["weight_decay"]
+        if self.augmentation:
+            found["augment"] = ["random_flip", {"random_shift": options["shift"]}]
+        return found
+
+    def splits(self, train: Split, test: Split, classes: int, seed: int) -> tuple[Split, Split]:
+        """The training and test images of a seed, changed, with their labels; the labels of the test are true."""
+        random = np.random.default_rng([seed, 1])
+        (x, y), (seen, labels) = train, test
+        fixed = random.permutation(x.shape[1] * x.shape[2])
+        images = changed_images(self.images, x, fixed, random)
+        given = corrupted_labels(y, self.corrupted, classes, random)
+        return (images, given), (changed_images(self.images, seen, fixed, random), labels)
+
 
 FIGURE_1 = (
     FittingTask("true labels"),
@@ -54,11 +75,11 @@ FURTHER = (
 """With the regularization of Tables 1 and 4, and images that are more alike."""
 
 
-def changed_images(kind: str, x: Array, fixed: npt.NDArray[np.int64], random: np.random.Generator) -> Array:
+def changed_images(kind: str, x: Pixels, fixed: npt.NDArray[np.int64], random: np.random.Generator) -> Pixels:
     """The images of a task (section 2).
 
     `shuffled`: one permutation of the pixels, `fixed`, for all images. `permuted`: another one for each image. `noise`:
-    Gaussian, with the mean and deviation of the images.
+    Gaussian, with the mean and deviation of the images, cut to grey levels.
     """
     pixels = x.reshape(len(x), -1, x.shape[-1])
     if kind == "shuffled":
@@ -67,7 +88,7 @@ def changed_images(kind: str, x: Array, fixed: npt.NDArray[np.int64], random: np
         orders = random.permuted(np.tile(np.arange(pixels.shape[1]), (len(x), 1)), axis=1)
         return np.take_along_axis(pixels, orders[..., None], axis=1).reshape(x.shape)
     if kind == "noise":
-        return random.normal(x.mean(), x.std(), x.shape).astype(np.float32)
+        return np.clip(np.rint(random.normal(x.mean(), x.std(), x.shape)), 0, 255).astype(np.uint8)
     return x
 
 
@@ -86,73 +107,55 @@ def memorized_bits(probabilities: Array, y: Labels) -> float:
     return float(len(y) * np.log2(probabilities.shape[1]) + np.log2(chosen, dtype=np.float64).sum())
 
 
-def fit(
-    trainer: MemoryTrainer,
-    task: FittingTask,
-    train: LabelledArrays,
-    test: LabelledArrays,
-    seed: int,
-    options: Mapping[str, Any],
-) -> dict[str, Array]:
-    """Train until the labels are fitted, or for `epochs`.
-
-    `loss` and `accuracy` on the training set, without augmentation: after each epoch (epochs,). `epochs` to fit, nan if
-    not. `test`: correct answers (N,). `bits`: memorized ones.
+def measure(context: LabContext, run: Path, train: Split, test: Split) -> dict[str, Any]:
+    """Of a finished run: the `accuracy` on its training set, without augmentation, the memorized `bits`, and whether
+    each `test` image is classified correctly (N,).
     """
-    random = np.random.default_rng([seed, 1])
-    classes = int(trainer.model.outputs[0].shape[-1])
-    fixed = random.permutation(train.x.shape[1] * train.x.shape[2])
-    x = changed_images(task.images, train.x, fixed, random)
-    y = corrupted_labels(train.y, task.corrupted, classes, random)
-    settings = SgdSettings(float(options["learning_rate"]))
-    if task.weight_decay:
-        settings = replace(settings, weight_decay=float(options["weight_decay"]))
-    if task.augmentation:
-        settings = replace(settings, flip=True, shift=int(options["shift"]))
-    trainer.start(seed)
-    curves = []
-    for _ in range(int(options["epochs"])):
-        trainer.epoch(x, y, settings, random)
-        probabilities = trainer.predict(x)
-        loss = -np.mean(np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-30)))
-        curves.append((loss, np.mean(probabilities.argmax(1) == y)))
-        if curves[-1][1] >= float(options["fitted"]):
-            break
-    fitted = len(curves) if curves[-1][1] >= float(options["fitted"]) else np.nan
-    seen = changed_images(task.images, test.x, fixed, random)
+    probabilities = context.predict(run, train[0])
     return {
-        "loss": np.array([each[0] for each in curves], np.float32),
-        "accuracy": np.array([each[1] for each in curves], np.float32),
-        "epochs": np.array(fitted, np.float32),
-        "test": trainer.predict(seen).argmax(1) == test.y,
-        "bits": np.array(memorized_bits(probabilities, y), np.float32),
+        "accuracy": np.mean(probabilities.argmax(axis=1) == train[1]),
+        "bits": memorized_bits(probabilities, train[1]),
+        "test": context.predict(run, test[0]).argmax(axis=1) == test[1],
     }
 
 
 def run(lab: Lab, context: LabContext) -> LabResult:
-    """Fit every task with every seed."""
+    """Train for every task with every seed."""
     from archspec.runtime.labs.result import LabResult
 
-    train, test = (standardized(*context.arrays(split)) for split in ("train", "validation"))
-    classes = int(train.y.max()) + 1
-    digits = enlarged_digits("train", len(train.x)), enlarged_digits("validation", len(test.x))
-    network = context.networks["random-labels"]
-    graph = context.load(network, classes=classes, units=context.options["units"]).graph()
-    trainer = MemoryTrainer(graph, int(context.options["batch_size"]))
-    shares = [float(share) for share in context.options["corrupted"]]
+    options = context.options
+    train, test = (context.arrays(split) for split in ("train", "validation"))
+    classes = int(train[1].max()) + 1
+    contrast = float(train[0].mean()), float(train[0].std())
+    digits = enlarged_digits("train", len(train[0]), *contrast), enlarged_digits("validation", len(test[0]), *contrast)
+    settings = {
+        "classes": classes,
+        **{name: options[name] for name in ("units", "epochs", "batch_size")},
+        "train.optimizer.sgd.learning_rate": options["learning_rate"],
+    }
+    shares = [float(share) for share in options["corrupted"]]
     between = [FittingTask(f"{100 * share:g} % random labels", corrupted=share) for share in shares if 0 < share < 1]
-    found: dict[str, list[dict[str, Array]]] = {}
+    found: dict[str, list[Arrays]] = {}
     for task in (*FIGURE_1, *between, *FURTHER):
-        parts = digits if task.images == "digits" else (train, test)
+        given = digits if task.images == "digits" else (train, test)
         for seed in context.seeds:
             context.note(f"{task.name}, seed {seed}")
-            part = f"{task.name.replace(' %', '').replace(', ', '-').replace(' ', '-')}-{seed}"
-            each = context.finished(part, lambda: fit(trainer, task, *parts, seed, context.options))  # noqa: B023
-            found.setdefault(task.name, []).append(each)
+            name = slug(task.name)
+            splits = task.splits(*given, classes, seed)
+            run = context.train(
+                context.networks["random-labels"],
+                name=name,
+                seed=seed,
+                data=context.dataset(f"{name}-seed{seed}", lambda: splits),  # noqa: B023
+                **settings,
+                **task.settings(options),
+            )
+            each = context.finished(f"{name}-{seed}", partial(measure, context, run, *splits))
+            found.setdefault(task.name, []).append(each | curves_of(run, float(options["fitted"])))
     results = {name: summary(each) for name, each in found.items()}
-    bits = float(len(train.x) * np.log2(classes))
+    bits = float(len(train[0]) * np.log2(classes))
     chance = 100 / classes
-    limit = 3 * 100 * float(np.sqrt(chance / 100 * (1 - chance / 100) / len(test.x)))
+    limit = 3 * 100 * float(np.sqrt(chance / 100 * (1 - chance / 100) / len(test[0])))
     fits = all(not np.isnan(results[task.name].epochs) for task in FIGURE_1)
     useless = all(abs(results[name].test - chance) <= limit for name in ("random labels", "noise"))
     slower = results["random labels"].epochs / results["true labels"].epochs
@@ -187,6 +190,16 @@ def run(lab: Lab, context: LabContext) -> LabResult:
     )
 
 
+def curves_of(run: Path, fitted: float) -> Arrays:
+    """The training `loss` of each epoch, and the `epochs` until the training accuracy is `fitted`; nan if it is not."""
+    history = read_history(run)
+    epochs = epochs_to(history, 100 * (1 - fitted))
+    return {
+        "loss": np.array(history["loss"], np.float32),
+        "epochs": np.array(epochs if epochs <= len(history["loss"]) else np.nan),
+    }
+
+
 @dataclass(frozen=True)
 class FittingResult:
     """The means over the seeds."""
@@ -202,27 +215,35 @@ class FittingResult:
 
 
 def summary(seeds: Sequence[Mapping[str, Array]]) -> FittingResult:
-    """The means over the seeds of what `fit` returns."""
+    """The means over the seeds of what `measure` and `curves_of` return."""
     return FittingResult(
-        accuracy=100 * float(np.mean([each["accuracy"][-1] for each in seeds])),
+        accuracy=100 * float(np.mean([each["accuracy"] for each in seeds])),
         epochs=float(np.mean([each["epochs"] for each in seeds])),
         test=100 * float(np.mean([each["test"].mean() for each in seeds])),
         bits=float(np.mean([each["bits"] for each in seeds])),
     )
 
 
-def enlarged_digits(split: str, count: int) -> LabelledArrays:
-    """The first `count` of the embedded digits, if there are so many, as 32 x 32 RGB images."""
+def enlarged_digits(split: str, count: int, mean: float, deviation: float) -> Split:
+    """The first `count` of the embedded digits, if there are so many, as 32 x 32 RGB images of this contrast."""
     from archspec.runtime.labs.lab_data import arrays
 
     digits, labels = arrays("digits", split, lambda text: None)
-    x = standardized(np.repeat(np.repeat(digits[:count], 4, axis=1), 4, axis=2), labels[:count]).x
-    return LabelledArrays(np.ascontiguousarray(np.broadcast_to(x[..., :1], (*x.shape[:3], 3))), labels[:count])
+    values = (digits[:count] - digits.mean()) / digits.std() * deviation + mean
+    grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return grey.repeat(4, axis=1).repeat(4, axis=2).repeat(3, axis=3), labels[:count]
+
+
+def _middle(seeds: Sequence[Mapping[str, Array]], color: str) -> tuple[float, float, str]:
+    """Where the loss of the first seed has fallen to half, and the color: the place of a name."""
+    loss = seeds[0]["loss"]
+    epoch = int(np.argmax(loss <= loss[0] / 2))
+    return epoch + 1.0, float(loss[epoch]), color
 
 
 def draw(path: Path, title: str, curves: Mapping[str, Sequence[Mapping[str, Array]]], chance: float) -> Path:
     """Figure 1 a of the paper, and the test accuracy of the same runs."""
-    from archspec.runtime.labs.figure_style import COLORS, figure
+    from archspec.runtime.labs.figure_style import COLORS, figure, label_points
 
     with figure(path, title, columns=2) as panels:
         left, right = panels.flat
@@ -238,7 +259,9 @@ def draw(path: Path, title: str, curves: Mapping[str, Sequence[Mapping[str, Arra
         for label, color in zip(right.get_yticklabels(), COLORS, strict=False):
             label.set_color(color)
         left.set(xlabel="epoch", ylabel="training loss (nats)", ylim=(0, None))
-        left.set_title("All is fitted, in these colors", loc="left", fontsize=16)
+        left.set_title("Everything is fitted", loc="left", fontsize=16)
+        middles = {name: _middle(seeds, color) for (name, seeds), color in zip(curves.items(), COLORS, strict=False)}
+        label_points(left, middles, size=14)
         right.axvline(chance, color="black", lw=1.5, ls=":")
         right.text(chance + 0.5, len(curves) - 0.45, "chance", fontsize=13)
         right.invert_yaxis()

@@ -7,13 +7,14 @@ sigmoid, |z| > 2.18 for tanh. A ReLU has the derivative 0 at negative inputs: it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.labs.memory_training import MemoryTrainer, SgdSettings, cross_entropy
+from archspec.runtime.labs.arms import read_history
 
 if TYPE_CHECKING:
     from archspec.runtime.labs.context import LabContext
@@ -45,6 +46,8 @@ def limits(activation: str) -> tuple[float, float]:
 
 def layers_inside(tf: Any, model: Any, x: Array, y: npt.NDArray[np.int32]) -> tuple[list[Array], list[Array]]:
     """Of each convolution the outputs of its activation, and the gradients of an image's loss by its inputs z."""
+    import keras
+
     with tf.GradientTape() as tape:
         value = tf.constant(x)
         before: list[Any] = []
@@ -56,16 +59,19 @@ def layers_inside(tf: Any, model: Any, x: Array, y: npt.NDArray[np.int32]) -> tu
                 before.append(value)
             elif before and len(outputs) < len(before) and layer.name.startswith("layer"):
                 outputs.append(value)
-        loss = tf.reduce_sum(cross_entropy(tf, value, y))  # a sum: the gradient of each image is that of its own loss
+        losses = keras.ops.sparse_categorical_crossentropy(y, value)
+        loss = tf.reduce_sum(losses)  # a sum: the gradient of each image is that of its own loss
     return [each.numpy() for each in outputs], [each.numpy() for each in tape.gradient(loss, before)]
 
 
-def inspect(trainer: MemoryTrainer, activation: str, x: Array, y: npt.NDArray[np.int32]) -> dict[str, Array]:
+def inspect(model: Any, activation: str, x: Array, y: npt.NDArray[np.int32]) -> dict[str, Array]:
     """Of each layer: histograms (layers, BINS) of what is not 0, the saturated share and the root mean square gradient.
 
     The histograms are shares of the values that are not 0; the outputs are cut to the range, small gradients left out.
     """
-    outputs, gradients = layers_inside(trainer.tf, trainer.model, x, y)
+    from archspec.runtime.system.tensorflow_import import import_tensorflow
+
+    outputs, gradients = layers_inside(import_tensorflow(), model, x, y)
     low, high = limits(activation)
     on = [each[each != 0] for each in outputs]  # of ReLU, those that are not off
     values = [np.histogram(np.clip(each, low, high), BINS, (low, high))[0] / max(each.size, 1) for each in on]
@@ -77,28 +83,6 @@ def inspect(trainer: MemoryTrainer, activation: str, x: Array, y: npt.NDArray[np
         "saturated": np.array([np.mean(derivative(activation, each) < SHARE) for each in outputs], np.float32),
         "rms": np.array([np.sqrt(np.mean(np.square(each, dtype=np.float64))) for each in gradients], np.float32),
     }
-
-
-def train(
-    trainer: MemoryTrainer,
-    activation: str,
-    seed: int,
-    epochs: int,
-    settings: SgdSettings,
-    data: tuple[Array, npt.NDArray[np.int32], Array, npt.NDArray[np.int32]],
-) -> dict[str, Array]:
-    """What `inspect` finds before the first epoch and after each (epochs + 1, ...), and the accuracy on both sets."""
-    x, y, test, labels = data
-    random = np.random.default_rng(seed)
-    trainer.start(seed)
-    found = [inspect(trainer, activation, test[:PROBE], labels[:PROBE])]
-    accuracy = []
-    for _ in range(epochs):
-        trainer.epoch(x, y, settings, random)
-        found.append(inspect(trainer, activation, test[:PROBE], labels[:PROBE]))
-        accuracy.append([np.mean(trainer.predict(each).argmax(1) == right) for each, right in ((x, y), (test, labels))])
-    series = {name: np.stack([each[name] for each in found]) for name in found[0]}
-    return {**series, "accuracy": np.array(accuracy, np.float32)}
 
 
 def grey(images: npt.NDArray[Any]) -> Array:
@@ -119,25 +103,26 @@ def run(lab: Lab, context: LabContext) -> LabResult:
 
     options = context.options
     network = context.networks["saturation"]
-    x, y = context.arrays("train")
-    test, labels = context.arrays("validation")
-    data = (grey(x), y, grey(test), labels)
-    settings, epochs = SgdSettings(float(options["learning_rate"])), int(options["epochs"])
+    x, labels = (each[:PROBE] for each in context.arrays("validation"))
+    settings: dict[str, Any] = {name: options[name] for name in ("depth", "filters")}
+    settings["train.optimizer.sgd.learning_rate"] = options["learning_rate"]
     curves: dict[str, dict[str, Array]] = {}
     for activation in options["activations"]:
-        graph = context.load(network, activation=activation, depth=options["depth"], filters=options["filters"]).graph()
-        trainer = MemoryTrainer(graph, 64)
         found = []
         for seed in context.seeds:
             context.note(f"{activation}, seed {seed}")
-            found.append(
-                context.finished(
-                    f"{activation}-{seed}",
-                    lambda trainer=trainer, activation=activation, seed=seed: train(  # type: ignore[misc]
-                        trainer, activation, seed, epochs, settings, data
-                    ),
-                )
+            looks = context.train_and_look(
+                network,
+                name=activation,
+                seed=seed,
+                epochs=int(options["epochs"]),
+                look=partial(inspect, activation=activation, x=grey(x), y=labels),
+                activation=activation,
+                **settings,
             )
+            series = {name: np.stack([each[name] for each in looks]) for name in looks[0]}
+            history = read_history(context.run_directory(activation, seed))
+            found.append({**series, "accuracy": np.array(history["val_top1"], np.float32)})
         curves[activation] = {name: np.stack([each[name] for each in found]) for name in found[0]}
     shrunk = {activation: shrinking(each) for activation, each in curves.items()}
     saturated = {activation: 100 * float(each["saturated"][:, -1, -1].mean()) for activation, each in curves.items()}
@@ -147,7 +132,7 @@ def run(lab: Lab, context: LabContext) -> LabResult:
             shrunk[activation],
             saturated[activation],
             100 * float(each["saturated"][:, -1].mean()),
-            100 * float(each["accuracy"][:, -1, 1].mean()),
+            100 * float(each["accuracy"][:, -1].mean()),
         )
         for activation, each in curves.items()
     )
@@ -217,8 +202,8 @@ def draw_histograms(path: Path, curves: Mapping[str, Mapping[str, Array]], of: s
     from archspec.runtime.labs.figure_style import figure
 
     title = {
-        "epoch": "Outputs of the last layer (above), gradients of the first (below)",
-        "layer": "Outputs (above) and gradients (below) after the last epoch",
+        "epoch": "Outputs of the last layer and gradients of the first, epoch by epoch (dark: most values)",
+        "layer": "Outputs and gradients of each layer after the last epoch (dark: most values)",
     }[of]
     with figure(path, title, rows=2, columns=len(curves)) as panels:
         for column, (activation, each) in enumerate(curves.items()):
