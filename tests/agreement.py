@@ -12,7 +12,7 @@ from archspec.ops import Weight
 MULTIPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
 """The weights that are multiplied at every output position, by Keras's names."""
 
-OTHERWISE = {"layer_scale", "attention", "window_attention"}
+OTHERWISE = {"layer_scale", "attention", "window_attention", "dot"}
 """Operators whose kernel only scales, or whose products are not all with kernels."""
 
 OF_FUNCTIONS = {"subtract", "divide", "power"}
@@ -35,7 +35,8 @@ def assert_agree(graph: Graph, model: Any) -> None:
             assert f"{layer.input._keras_history.operation.name}.".startswith(f"{owner}."), node.path
             continue
         if node.op.name not in OTHERWISE:
-            assert node.facts.macs == _macs(layer), node.path
+            filters = layers.get(f"{node.keras_name}.filters", layer)  # of a convolution with standardized weights
+            assert node.facts.macs == _macs(filters, layer), node.path
         inputs = [graph.nodes[i].keras_name for i in node.inputs]
         if node.op.name in OF_FUNCTIONS:  # the Identity layer after the function reads each of them once
             inputs = list(dict.fromkeys(inputs))
@@ -66,11 +67,14 @@ def weights_of(
     ]
 
 
-def _macs(layer: Any) -> int | None:
-    """Multiply-accumulates from what Keras built; None where an output size is free."""
-    each = sum(math.prod(weight.shape) for weight in layer.weights if weight.name in MULTIPLIED)
-    transposed = type(layer).__name__.endswith("Transpose")  # each input is multiplied with the whole kernel
-    positions = (layer.input if transposed else layer.output).shape[1:-1]
+def _macs(weighted: Any, last: Any) -> int | None:
+    """Multiply-accumulates from what Keras built: the layer with the kernel, and the one with the output.
+
+    None where an output size is free.
+    """
+    each = sum(math.prod(weight.shape) for weight in weighted.weights if weight.name in MULTIPLIED)
+    transposed = type(last).__name__.endswith("Transpose")  # each input is multiplied with the whole kernel
+    positions = (last.input if transposed else last.output).shape[1:-1]
     return None if each and None in positions else each and each * math.prod(positions)
 
 

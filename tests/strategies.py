@@ -222,7 +222,10 @@ class Items:
         if len(needed) <= 1 and self.often():
             return {name: self.argument(declared[0])} if needed else name
         given = [argument for argument in declared if argument.required or self.random.random() < 0.4]
-        return {name: {argument.name: self.argument(argument) for argument in given} or None}
+        values = {argument.name: self.argument(argument) for argument in given}
+        if any(argument.name == "standardize" for argument in declared) and not values.get("standardize"):
+            values.pop("epsilon", None)  # it would have no effect
+        return {name: values or None}
 
     def keeping(self) -> Json:
         """An operator that keeps the shape of what enters its block."""

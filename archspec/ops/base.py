@@ -105,6 +105,8 @@ class Op(Declared):
     examples: ClassVar[Sequence[tuple[Mapping[str, Any], Sequence[Shape]]]] = ()
     keras_layers: ClassVar[tuple[str, ...]] = ()
     """Keras classes that `from_keras` reads: layers such as Conv2D, and the operations of `keras.ops` such as Mean."""
+    last_layers: ClassVar[tuple[str, ...]] = ()
+    """Keras classes of the last of several layers that `from_keras_layers` reads."""
     kind: ClassVar[str] = "param"
     """How its weights are matched with those of other programs: conv, depthwise, separable, dense, bn, norm, attention,
     or param for other arrays."""
@@ -121,7 +123,7 @@ class Op(Declared):
     def macs(self, x: Shape, /, *others: Shape) -> int | None:
         """Multiply-accumulates for one sample; None when a size is free. FLOPs = 2 x MACs.
 
-        Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1), and attention.
+        Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1), attention and `dot`.
         """
         return 0
 
@@ -169,6 +171,29 @@ class Op(Declared):
         if given.get("axis") == len(input_shape(layer)):
             given["axis"] = -1
         return given
+
+    @classmethod
+    def from_keras_layers(cls, layers: Sequence[Any], x: Shape) -> Mapping[str, Any] | None:
+        """The arguments with which `build` may have made these layers and functions, for an operator of several.
+
+        `archspec from-keras` builds them again with the arguments, and reads the operator if the two are equal.
+
+        Args:
+            layers: in the order of their calls; the last one, of a class in `last_layers`, gives the output.
+            x: the input shape.
+        """
+        return None
+
+
+def of_class(layers: Sequence[Any], *names: str) -> list[Any]:
+    """The layers and functions of these Keras classes."""
+    return [layer for layer in layers if type(layer).__name__ in names]
+
+
+def constants(function: Any) -> list[Any]:
+    """The numbers and arrays among the arguments of the first call of a function of `keras.ops`."""
+    arguments = function._inbound_nodes[0].arguments
+    return [each for each in (*arguments.args, *arguments.kwargs.values()) if not hasattr(each, "_keras_history")]
 
 
 class Functional(Op):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.declare import NATURAL, POSITIVE, arg, declared
 from archspec.diagnostics import counted
-from archspec.ops.base import Functional, OpError, Shape, channels
+from archspec.ops.base import Functional, OpError, Shape, channels, of_class
 
 
 @declared
@@ -97,6 +98,7 @@ class ChannelShuffle(Functional):
 
     name = "channel_shuffle"
     keeps = ()
+    last_layers = ("Identity",)
     examples = (
         ({"groups": 3}, [(5, 4, 12)]),
         ({"groups": 2}, [(None, None, 6)]),
@@ -119,6 +121,11 @@ class ChannelShuffle(Functional):
         dealt = ops.swapaxes(ops.reshape(x, (-1, *sizes, self.groups, of_group)), -1, -2)
         return keras.layers.Identity(name=name)(ops.reshape(dealt, (-1, *sizes, entering)))
 
+    @classmethod
+    def from_keras_layers(cls, layers: Sequence[Any], x: Shape) -> Mapping[str, Any] | None:
+        shapes = of_class(layers, "Reshape")
+        return {"groups": shapes[0].newshape[-2]} if len(shapes) == 2 and of_class(layers, "Swapaxes") else None
+
 
 @declared
 class PadChannels(Functional):
@@ -129,6 +136,7 @@ class PadChannels(Functional):
 
     name = "pad_channels"
     keeps = ()
+    last_layers = ("Identity",)
     examples = (
         ({"channels": 7}, [(5, 4, 3)]),
         ({"channels": 5}, [(3,)]),
@@ -152,3 +160,8 @@ class PadChannels(Functional):
         if more:
             x = keras.ops.pad(x, (*((0, 0),) * (len(x.shape) - 1), (0, more)))
         return keras.layers.Identity(name=name)(x)
+
+    @classmethod
+    def from_keras_layers(cls, layers: Sequence[Any], x: Shape) -> Mapping[str, Any] | None:
+        pads = of_class(layers, "Pad")
+        return {"channels": x[-1] + pads[0].pad_width[-1][1]} if len(pads) == 1 and x and x[-1] else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg, declared
+from archspec.declare import BOOLEAN, POSITIVE, SIZES, arg, arguments, declared
 from archspec.diagnostics import counted
 from archspec.ops.base import (
     Dim,
@@ -15,13 +16,25 @@ from archspec.ops.base import (
     Weight,
     Window,
     channels,
+    of_class,
     per_axis,
+    plain,
     product,
     ranks,
     show,
     spatial,
 )
-from archspec.ops.window import PADDING, Sizes, keras_padding, padding_schema, slide
+from archspec.ops.weight_standardization import (
+    EPSILON,
+    SCALED,
+    bias_of,
+    convolved,
+    epsilon_arg,
+    standardize_arg,
+    standardized_kernel,
+    standardized_weights,
+)
+from archspec.ops.window import PADDING, Sizes, bordered, keras_padding, padding_schema, slide
 
 
 class Convolution(Functional):
@@ -50,7 +63,7 @@ class Convolution(Functional):
 
     def macs(self, x: Shape, *others: Shape) -> int | None:
         positions = self.slide(x)[0]
-        kernels = sum(weight.size for weight in self.weights(x) if weight.name != "bias")
+        kernels = sum(weight.size for weight in self.weights(x) if weight.is_kernel)
         return product((*positions, kernels))
 
     def view(self, x: Shape, *others: Shape) -> View:
@@ -63,18 +76,90 @@ class Convolution(Functional):
         padding, pad = keras_padding(keras, self.padding, kernel, strides, dilation, f"{name}.pad")
         windows = dict(zip(words, (kernel, strides, dilation), strict=True))
         layer = getattr(keras.layers, self.keras_layers[rank - 1])
-        return layer(**{**vars(self), **windows, "padding": padding}, name=name)(pad(x) if pad else x)
+        given = {word: value for word, value in vars(self).items() if word not in ("standardize", "epsilon")}
+        return layer(**{**given, **windows, "padding": padding}, name=name)(pad(x) if pad else x)
+
+
+class Standardizable(Convolution):
+    """Base of the convolutions whose filters can be standardized."""
+
+    standardize: bool | str
+    epsilon: float
+    last_layers = ("Identity",)
+
+    def plain_weights(self, x: Shape) -> tuple[Weight, ...]:
+        """The weights without `standardize`: the kernel, and a bias."""
+        raise NotImplementedError
+
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        kernel = self.plain_weights(x)[0].shape
+        if not self.standardize:
+            if self.epsilon != EPSILON:
+                raise OpError("`epsilon` has no effect without `standardize`", "epsilon", "add `standardize: true`")
+            return self.plain_weights(x)
+        return standardized_weights(kernel, self.shape(x)[-1] or 0, self.standardize, self.use_bias)
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        """The Keras layer or, with `standardize`, the function of `keras.ops` with the standardized kernel."""
+        given = tuple(x.shape)[1:]
+        if not self.standardize:
+            return super().apply(keras, x, name)
+        rank, filters = len(given) - 1, self.shape(given)[-1] or 0
+        window, strides, dilation = (
+            per_axis(getattr(self, word), rank, word) for word in ("kernel_size", "strides", "dilation_rate")
+        )
+        kernel = standardized_kernel(
+            keras, x, self.plain_weights(given)[0].shape, filters, self.standardize, self.epsilon, name
+        )
+        bias = bias_of(keras, x, filters, name) if self.use_bias else None
+        if self.padding == "causal":
+            border = ((window[0] - 1) * dilation[0], 0)
+            padding, pad = "valid", bordered(keras, "ZeroPadding", (border,), f"{name}.pad")
+        else:
+            padding, pad = keras_padding(keras, self.padding, window, strides, dilation, f"{name}.pad")
+        x = pad(x) if pad else x
+        if x.dtype != kernel.dtype:  # an input of the network in mixed precision
+            x = keras.ops.cast(x, kernel.dtype)
+        groups = getattr(self, "groups", 1)
+        y = convolved(keras, x, kernel, strides, padding, dilation, groups, by_channel=self.kind == "depthwise")
+        return keras.layers.Identity(name=name)(y if bias is None else y + bias)
+
+    @classmethod
+    def from_keras_layers(cls, layers: Sequence[Any], x: Shape) -> Mapping[str, Any] | None:
+        filters, normalized = of_class(layers, "EinsumDense"), of_class(layers, "GroupNormalization")
+        called = of_class(layers, "Conv" if cls.kind == "conv" else "DepthwiseConv")
+        if not len(filters) == len(normalized) == 1 or not called or x[-1] is None:
+            return None
+        *window, entering, leaving = filters[0].kernel.shape
+        pads = of_class(layers, *ranks("ZeroPadding"))
+        sides = [pads[0].padding] if pads and isinstance(pads[0].padding[0], int) else pads and pads[0].padding
+        given = {
+            "kernel_size": tuple(window),
+            "strides": called[0].strides,
+            "padding": tuple(map(tuple, sides)) if pads else called[0].padding,
+            "dilation_rate": called[0].dilation_rate,
+            "use_bias": bool(of_class(layers, "Embedding")),
+            "standardize": SCALED if normalized[0].scale else True,
+            "epsilon": normalized[0].epsilon,
+        }
+        own = {"filters": leaving, "groups": x[-1] // entering} if cls.kind == "conv" else {"depth_multiplier": leaving}
+        schemas = {each.name: each.schema for each in arguments(cls)}
+        return {word: plain(value, schemas[word]) for word, value in (given | own).items()}
 
 
 @declared
-class Conv(Convolution):
+class Conv(Standardizable):
     """Convolution, optionally grouped or dilated; 1-D, 2-D or 3-D like its input.
 
     Shapes: (H, W, C) -> (H', W', filters), H' = floor((H + 2p - d (kernel_size - 1) - 1) / strides) + 1,
     or ceil(H / strides) for `padding: same`.
     Weights: kernel (kernel_size, kernel_size, C / groups, filters), bias (filters,).
+    With `standardize`: filters/kernel, bias/embeddings (1, filters), and gain/gamma (filters,) for `scaled`.
     MACs: H' W' filters kernel_size^2 C / groups; the addition of the bias is not counted.
     Groups: Krizhevsky et al. 2012, section 3.2.
+    Weight standardization: w' = (w - mean) / sqrt(variance + epsilon) of each filter (Qiao et al. 2019, section 3.1;
+    BiT has `epsilon: 1e-10`). `scaled` multiplies it by gain / sqrt(fan-in), fan-in = kernel_size^2 C / groups (Brock
+    et al. 2021, arXiv:2101.08692, section 4; NFNet).
     """
 
     name = "conv"
@@ -90,6 +175,13 @@ class Conv(Convolution):
         ({"filters": 7, "kernel_size": 3, "padding": "causal", "dilation_rate": 2}, [(12, 5)]),
         ({"filters": 3, "kernel_size": 2, "strides": [1, 2, 2]}, [(4, 6, 8, 2)]),
         ({"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"}, [(None, None, 3)]),
+        ({"filters": 5, "standardize": True, "epsilon": 1e-10, "use_bias": False}, [(9, 7, 3)]),
+        (
+            {"filters": 6, "kernel_size": 3, "strides": 2, "padding": 1, "groups": 2, "standardize": "scaled"},
+            [(None, None, 4)],
+        ),
+        ({"filters": 4, "padding": "causal", "dilation_rate": 2, "standardize": "scaled"}, [(9, 3)]),
+        ({"filters": 3, "kernel_size": 2, "standardize": True}, [(4, 5, 6, 2)]),
     )
 
     filters: int = arg(POSITIVE, "output channels")
@@ -99,6 +191,8 @@ class Conv(Convolution):
     dilation_rate: Sizes = arg(SIZES, "distance between the window's samples, pixels", 1)
     groups: int = arg(POSITIVE, "independent groups of channels", 1)
     use_bias: bool = arg(BOOLEAN, "add a bias to each output channel", True)
+    standardize: bool | str = standardize_arg()
+    epsilon: float = epsilon_arg()
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         rank = len(spatial(x, self.name))
@@ -116,7 +210,7 @@ class Conv(Convolution):
                     )
         return (*self.slide(x)[0], self.filters)
 
-    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+    def plain_weights(self, x: Shape) -> tuple[Weight, ...]:
         entering = channels(x, self.name) // self.groups
         return (Weight("kernel", (*self.kernel(x), entering, self.filters)), *self.bias(self.filters))
 
@@ -145,11 +239,12 @@ class Depthwise(Convolution):
 
 
 @declared
-class DepthwiseConv(Depthwise):
+class DepthwiseConv(Depthwise, Standardizable):
     """Convolution of each channel separately; 1-D or 2-D like its input.
 
     Shapes: (H, W, C) -> (H', W', C depth_multiplier), H' as for `conv`.
     Weights: kernel (kernel_size, kernel_size, C, depth_multiplier), bias (C depth_multiplier,).
+    With `standardize`, as for `conv`: filters/kernel, bias/embeddings and gain/gamma. The fan-in is kernel_size^2.
     MACs: H' W' C depth_multiplier kernel_size^2.
     Howard et al. 2017, section 3.1.
     """
@@ -163,6 +258,10 @@ class DepthwiseConv(Depthwise):
         ({"kernel_size": 3, "strides": 2, "padding": [[0, 1], [0, 1]]}, [(10, 8, 3)]),
         ({"kernel_size": 3, "dilation_rate": 2}, [(9, 4)]),
         ({"kernel_size": 5, "strides": 2, "padding": 2}, [(None, None, 3)]),
+        (
+            {"kernel_size": 3, "padding": "same", "depth_multiplier": 2, "standardize": "scaled", "epsilon": 1e-5},
+            [(9, 7, 4)],
+        ),
     )
 
     kernel_size: Sizes = arg(SIZES, "side of the window, pixels; [height, width] for two", 3)
@@ -171,11 +270,13 @@ class DepthwiseConv(Depthwise):
     depth_multiplier: int = arg(POSITIVE, "output channels for each input channel", 1)
     dilation_rate: Sizes = arg(SIZES, "distance between the window's samples, pixels", 1)
     use_bias: bool = arg(BOOLEAN, "add a bias to each output channel", True)
+    standardize: bool | str = standardize_arg()
+    epsilon: float = epsilon_arg()
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         return (*self.positions(x), channels(x, self.name) * self.depth_multiplier)
 
-    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+    def plain_weights(self, x: Shape) -> tuple[Weight, ...]:
         entering = channels(x, self.name)
         kernel = Weight("kernel", (*self.kernel(x), entering, self.depth_multiplier))
         return (kernel, *self.bias(entering * self.depth_multiplier))

@@ -7,8 +7,10 @@ from functools import reduce
 from itertools import zip_longest
 from typing import Any, ClassVar
 
-from archspec.declare import INTEGER, arg, declared
-from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Layer, Op, OpError, Shape, View, keras_axis, show
+from archspec.declare import BOOLEAN, INTEGER, Schema, arg, declared
+from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Layer, Op, OpError, Shape, View, keras_axis, product, show
+
+AXES: Schema = {"type": ["integer", "array"], "items": INTEGER, "minItems": 2, "maxItems": 2}
 
 
 def at_least_two(inputs: Sequence[Shape], op: str) -> None:
@@ -219,3 +221,44 @@ class Concat(Op):
 
     def view(self, *inputs: Shape) -> View:
         return POINTWISE if self.axis in (-1, len(inputs[0])) else EVERYTHING
+
+
+@declared
+class Dot(Op):
+    """Sums of products along one axis of each of two inputs: a scalar product of vectors, a product of matrices.
+
+    Shapes: (C,), (C,) -> (1,); (L, C), (M, C) -> (L, M) for `axes: -1`; (L, M), (M, C) -> (L, C) for `axes: [2, 1]`.
+    MACs: one for each product: L M C.
+    """
+
+    name = "dot"
+    many = True
+    keras_layers = ("Dot",)
+    reads = EVERYTHING
+    examples = (
+        ({"axes": -1}, [(5,), (5,)]),
+        ({"axes": -1, "normalize": True}, [(4, 3), (6, 3)]),
+        ({"axes": [2, 1]}, [(4, 6), (6, 3)]),
+    )
+
+    axes: int | tuple[int, int] = arg(AXES, "axis of both inputs, or one for each; 0 is the batch axis, -1 the last")
+    normalize: bool = arg(BOOLEAN, "divide by the norms along the axes: cosine similarity", False)
+
+    def indices(self, inputs: Sequence[Shape]) -> tuple[int, int]:
+        """The index of the axis of each input. Raises OpError for other than two inputs, and for unequal sizes."""
+        if len(inputs) != 2:
+            raise OpError(f"`{self.name}` needs exactly two inputs, but has {len(inputs)}")
+        one, other = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
+        first, second = keras_axis(one, inputs[0], "axes"), keras_axis(other, inputs[1], "axes")
+        a, b = inputs[0][first], inputs[1][second]
+        if a != b and None not in (a, b):
+            raise OpError(f"the axes have the sizes {a} and {b}: the inputs are {phrase(inputs)}", "axes")
+        return first, second
+
+    def shape(self, *inputs: Shape) -> Shape:
+        first, second = self.indices(inputs)
+        x, y = inputs
+        return (*x[:first], *x[first + 1 :], *y[:second], *y[second + 1 :]) or (1,)
+
+    def macs(self, *inputs: Shape) -> int | None:
+        return product((*self.shape(*inputs), inputs[0][self.indices(inputs)[0]]))

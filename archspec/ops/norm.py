@@ -1,8 +1,8 @@
-"""Normalizations: bn, layer_norm, group_norm, lrn."""
+"""Normalizations: bn, layer_norm, rms_norm, group_norm, unit_norm, lrn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.declare import BOOLEAN, FRACTION, INTEGER, NATURAL, NUMBER, POSITIVE_NUMBER, Schema, arg, declared
@@ -16,7 +16,9 @@ from archspec.ops.base import (
     View,
     Weight,
     channels,
+    constants,
     keras_axis,
+    of_class,
     only_last_axis,
     product,
     show,
@@ -164,6 +166,72 @@ class GroupNormalization(Normalization):
 
 
 @declared
+class RmsNormalization(Functional):
+    """Division by the root mean square of the channels of each position (Zhang & Sennrich 2019, equation 4).
+
+    Shapes: (..., C) -> (..., C); x scale / sqrt(mean(x^2) + epsilon).
+    Weights: scale (C,).
+    """
+
+    name = "rms_norm"
+    kind = "norm"
+    keras_layers = ("RMSNormalization",)
+    examples = (
+        ({}, [(5, 4, 3)]),
+        ({"epsilon": 1e-5}, [(None, 7)]),
+    )
+
+    epsilon: float = arg(POSITIVE_NUMBER, "added to the mean of the squares", 1e-6)
+
+    def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
+        return (Weight("scale", (channels(x, self.name),)),)
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        return keras.layers.RMSNormalization(epsilon=self.epsilon, name=name)(x)
+
+    @classmethod
+    def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        given = super().from_keras(layer)
+        if given is not None:
+            only_last_axis(layer)
+        return given
+
+
+@declared
+class UnitNormalization(Functional):
+    """Division by the Euclidean norm along an axis, by default of the channels of each position.
+
+    Shapes: (..., C) -> (..., C); x / sqrt(max(sum(x^2), 1e-12)).
+    """
+
+    name = "unit_norm"
+    keras_layers = ("UnitNormalization",)
+    keeps = ("inputs", "output")
+    examples = (
+        ({}, [(5, 4, 3)]),
+        ({"axis": 1}, [(5, 7)]),
+    )
+
+    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, counted as in Keras: -1 is the channels", -1)
+
+    def axes(self, x: Shape) -> tuple[int, ...]:
+        """Indices of the axes in `x`. Raises OpError for an axis that does not exist."""
+        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        return tuple(keras_axis(axis, x) for axis in given)
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        self.axes(x)
+        return x
+
+    def view(self, x: Shape, *others: Shape) -> View:
+        return POINTWISE if self.axes(x) == (len(x) - 1,) else EVERYTHING
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        axes = [-1 if index == len(x.shape) - 2 else index + 1 for index in self.axes(tuple(x.shape)[1:])]
+        return keras.layers.UnitNormalization(axis=axes[0] if len(axes) == 1 else axes, name=name)(x)
+
+
+@declared
 class LocalResponseNormalization(Functional):
     """Normalization across neighbouring channels (Krizhevsky et al. 2012, section 3.3).
 
@@ -172,6 +240,7 @@ class LocalResponseNormalization(Functional):
     """
 
     name = "lrn"
+    last_layers = ("Identity",)
     examples = (
         ({}, [(4, 3, 7)]),
         ({"depth_radius": 1, "bias": 1, "alpha": 0.02, "beta": 0.5}, [(4, 7)]),
@@ -200,3 +269,11 @@ class LocalResponseNormalization(Functional):
         squares = ops.matmul(ops.square(x), band)  # the sum over neighbours; twice as fast as tf.nn.lrn
         scaled = x * ops.exp(-self.beta * ops.log(self.bias + self.alpha * squares))
         return keras.layers.Identity(name=name)(scaled)
+
+    @classmethod
+    def from_keras_layers(cls, layers: Sequence[Any], x: Shape) -> Mapping[str, Any] | None:
+        sums, products, added = (of_class(layers, name) for name in ("Matmul", "Multiply", "Add"))
+        if not (len(sums) == len(added) == 1 and len(products) == 3 and x and x[-1]):
+            return None
+        (band,), (bias,), (alpha,), (exponent,) = map(constants, (*sums, *added, *products[:2]))
+        return {"depth_radius": int(band[0].sum()) - 1, "bias": bias, "alpha": alpha, "beta": -exponent}

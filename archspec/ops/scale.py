@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -142,4 +143,6 @@ class LayerScale(Functional):
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
+        if type(layer).__name__ == "EinsumDense" and re.fullmatch(r"([b-w]+)c,c->\1c", layer.equation):
+            return {"init_value": float(getattr(layer.kernel_initializer, "value", 1))}
         return None if super().from_keras(layer) is None else {"init_value": float(layer.init_values)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from archspec.declare import BOOLEAN, FRACTION, POSITIVE, Schema, arg, declared
@@ -124,6 +124,7 @@ class Embedded(Functional):
 
     reads = EVERYTHING
     keeps = ()
+    last_layers = ("Embedding",)
     vectors: ClassVar[int | None] = None
     """Number of vectors; None for the length of the sequence."""
 
@@ -151,6 +152,11 @@ class Embedded(Functional):
         normal = keras.initializers.RandomNormal(stddev=0.02)
         layer = keras.layers.Embedding(*self.sizes(tuple(x.shape)[1:]), embeddings_initializer=normal, name=name)
         return layer(self.positions(keras, x))
+
+    @classmethod
+    def from_keras_layers(cls, layers: Sequence[Any], x: Shape) -> Mapping[str, Any] | None:
+        fits = len(x) == 2 and cls.vectors in (None, layers[-1].input_dim) and layers[-1].output_dim == x[-1]
+        return {} if fits else None
 
 
 @declared

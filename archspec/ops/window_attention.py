@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.declare import BOOLEAN, POSITIVE, Schema, arg, declared
-from archspec.ops.base import EVERYTHING, Functional, OpError, Shape, View, Weight, Window, show
+from archspec.ops.base import EVERYTHING, Functional, OpError, Shape, View, Weight, Window, of_class, show
 
 WINDOW: Schema = {"type": ["integer", "null"], "minimum": 1}
 SHIFT: Schema = {"type": "integer", "minimum": 0}
@@ -19,42 +21,47 @@ class WindowAttention(Functional):
 
     With `shift`, the windows are moved by that many positions, cyclically; positions from opposite borders of the map
     do not see each other. Without `window`, each position sees the whole map, as in CoAtNet (Dai et al. 2021).
-    Shapes: (H, W, C) -> (H, W, C); windows of h x w positions divide the map.
-    Weights: qkv/kernel (C, 3 C) and qkv/bias (3 C,) of query, key and value; relative_bias/embeddings
-    ((2 h - 1) (2 w - 1), num_heads); kernel (C, C) and bias (C,) of the output.
-    MACs: 4 H W C^2 for the projections and 2 H W h w C for the two products.
+    Shapes: (H, W, C) -> (H, W, units); windows of h x w positions divide the map.
+    Weights: qkv/kernel (C, 3 units) and qkv/bias (3 units,) of query, key and value; relative_bias/embeddings
+    ((2 h - 1) (2 w - 1), num_heads); kernel (units, units) and bias (units,) of the output.
+    MACs: H W units (3 C + units) for the projections and 2 H W h w units for the two products.
     """
 
     name = "window_attention"
     kind = "dense"
+    last_layers = ("Dense",)
     examples = (
         ({"num_heads": 2, "window": 3, "shift": 1}, [(6, 9, 4)]),
         ({"num_heads": 3, "window": 2, "use_bias": False}, [(4, 6, 9)]),
         ({"num_heads": 2}, [(3, 5, 4)]),
+        ({"num_heads": 2, "units": 6}, [(3, 2, 4)]),
     )
 
     num_heads: int = arg(POSITIVE, "number of attention heads")
     window: int | None = arg(WINDOW, "side of the square windows, in positions; by default the whole map", None)
     shift: int = arg(SHIFT, "positions by which the windows are moved, half a window in every second layer of Swin", 0)
     use_bias: bool = arg(BOOLEAN, "add biases to the projections", True)
+    units: int | None = arg(WINDOW, "output channels, split among the heads; by default those of the input", None)
 
     def sizes(self, x: Shape) -> tuple[int, int, int]:
-        """Height and width of a window, and channels. Raises OpError where windows or heads do not divide the input."""
+        """Height and width of a window, and `units`. Raises OpError where windows or heads do not divide the input."""
         if len(x) != 3 or None in x:
             raise OpError(
                 f"`{self.name}` needs (height, width, channels) of known sizes, but its input is {show(x)}",
                 help="for a sequence, use `attention`" if len(x) == 2 else None,
             )
-        height, width, channels = (size or 0 for size in x)
-        if channels % self.num_heads:
+        height, width, entering = (size or 0 for size in x)
+        units = self.units or entering
+        if units % self.num_heads:
+            word = "units" if self.units else "input channels"
             raise OpError(
-                f"{channels} input channels cannot be split into {self.num_heads} heads",
+                f"{units} {word} cannot be split into {self.num_heads} heads",
                 "num_heads",
-                f"`num_heads` must divide {channels} (the input channels)",
+                f"`num_heads` must divide {units} (the {word})",
             )
         side = self.window
         if side is None:
-            return height, width, channels
+            return height, width, units
         if height % side or width % side:
             raise OpError(
                 f"windows of {side} x {side} do not divide a map of {height} x {width}",
@@ -63,32 +70,31 @@ class WindowAttention(Functional):
             )
         if self.shift >= side:
             raise OpError(f"`shift: {self.shift}` is not smaller than the window of {side}", "shift")
-        return side, side, channels
+        return side, side, units
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         if self.window is None and self.shift:
             raise OpError("`shift` needs a `window`", "shift", "give the side of the windows")
-        self.sizes(x)
-        return x
+        return (*x[:2], self.sizes(x)[2])
 
     def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
-        height, width, channels = self.sizes(x)
+        height, width, units = self.sizes(x)
         table = Weight("relative_bias/embeddings", ((2 * height - 1) * (2 * width - 1), self.num_heads))
-        qkv, output = Weight("qkv/kernel", (channels, 3 * channels)), Weight("kernel", (channels, channels))
+        qkv, output = Weight("qkv/kernel", (x[-1] or 0, 3 * units)), Weight("kernel", (units, units))
         if not self.use_bias:
             return qkv, table, output
-        return qkv, Weight("qkv/bias", (3 * channels,)), table, output, Weight("bias", (channels,))
+        return qkv, Weight("qkv/bias", (3 * units,)), table, output, Weight("bias", (units,))
 
     def macs(self, x: Shape, *others: Shape) -> int | None:
-        height, width, channels = self.sizes(x)
+        height, width, units = self.sizes(x)
         positions = (x[0] or 0) * (x[1] or 0)
-        return 4 * positions * channels**2 + 2 * positions * height * width * channels
+        return positions * units * (3 * (x[-1] or 0) + units) + 2 * positions * height * width * units
 
     def workspace(self, x: Shape, *others: Shape) -> float | None:
-        height, width, channels = self.sizes(x)
+        height, width, units = self.sizes(x)
         positions = (x[0] or 0) * (x[1] or 0)
         # query, key, value and the output of the heads; the scores before and after the softmax
-        return 4 * positions * channels + 2 * self.num_heads * positions * height * width
+        return 4 * positions * units + 2 * self.num_heads * positions * height * width
 
     def view(self, x: Shape, *others: Shape) -> View:
         """The window that covers, for each position, the window that it is in."""
@@ -99,20 +105,20 @@ class WindowAttention(Functional):
 
     def apply(self, keras: Any, x: Any, name: str) -> Any:
         ops = keras.ops
-        rows, columns, channels = tuple(x.shape)[1:]
-        height, width, _ = self.sizes((rows, columns, channels))
+        rows, columns, _ = shape = tuple(x.shape)[1:]
+        height, width, units = self.sizes(shape)
         down, right, length = rows // height, columns // width, height * width
-        heads, size = self.num_heads, channels // self.num_heads
+        heads, size = self.num_heads, units // self.num_heads
 
         def windows(part: Any) -> Any:
             """(B, H, W, C) -> (B, windows, heads, positions, channels of a head)."""
             split = ops.reshape(part, (-1, down, height, right, width, heads, size))
             return ops.reshape(ops.transpose(split, (0, 1, 3, 5, 2, 4, 6)), (-1, down * right, heads, length, size))
 
-        qkv = keras.layers.Dense(3 * channels, use_bias=self.use_bias, name=f"{name}.qkv")(x)
+        qkv = keras.layers.Dense(3 * units, use_bias=self.use_bias, name=f"{name}.qkv")(x)
         if self.shift:
             qkv = ops.roll(qkv, (-self.shift, -self.shift), axis=(1, 2))
-        query, key, value = (windows(qkv[..., i * channels : (i + 1) * channels]) for i in range(3))
+        query, key, value = (windows(qkv[..., i * units : (i + 1) * units]) for i in range(3))
         scores = ops.matmul(query * size**-0.5, ops.transpose(key, (0, 1, 2, 4, 3)))
 
         normal = keras.initializers.TruncatedNormal(stddev=0.02)
@@ -127,10 +133,26 @@ class WindowAttention(Functional):
 
         output = ops.matmul(ops.softmax(scores, axis=-1), value)
         split = ops.reshape(output, (-1, down, right, heads, height, width, size))
-        joined = ops.reshape(ops.transpose(split, (0, 1, 4, 2, 5, 3, 6)), (-1, rows, columns, channels))
+        joined = ops.reshape(ops.transpose(split, (0, 1, 4, 2, 5, 3, 6)), (-1, rows, columns, units))
         if self.shift:
             joined = ops.roll(joined, (self.shift, self.shift), axis=(1, 2))
-        return keras.layers.Dense(channels, use_bias=self.use_bias, name=name)(joined)
+        return keras.layers.Dense(units, use_bias=self.use_bias, name=name)(joined)
+
+    @classmethod
+    def from_keras_layers(cls, layers: Sequence[Any], x: Shape) -> Mapping[str, Any] | None:
+        tables, projections = of_class(layers, "Embedding"), of_class(layers, "Dense")
+        if len(tables) != 1 or len(projections) != 2 or len(x) != 3 or None in x:
+            return None
+        height, width, entering = (size or 0 for size in x)
+        rolls, units = of_class(layers, "Roll"), projections[-1].units
+        whole = not rolls and tables[0].input_dim == (2 * height - 1) * (2 * width - 1)
+        return {
+            "num_heads": tables[0].output_dim,
+            "window": None if whole else (math.isqrt(tables[0].input_dim) + 1) // 2,
+            "shift": -rolls[0].shift[0] if rolls else 0,
+            "use_bias": projections[-1].use_bias,
+            "units": None if units == entering else units,
+        }
 
 
 def relative_positions(height: int, width: int) -> Any:

@@ -66,11 +66,19 @@ def test_attention_counts_its_projections_and_its_two_products() -> None:
     assert attention.macs((None, entering)) is None
 
 
-def test_only_convolutions_dense_layers_and_attention_count() -> None:
+def test_only_convolutions_dense_layers_attention_and_dot_count() -> None:
     """He et al. 2016, Table 1, counts the first two."""
     counted = {op.name for op in OPS.values() for given, inputs in op.examples if op.make(given).macs(*inputs) != 0}
     attention = {"attention", "window_attention"}
-    assert counted == {"conv", "conv_transpose", "depthwise_conv", "separable_conv", "dense", *attention}
+    assert counted == {"conv", "conv_transpose", "depthwise_conv", "separable_conv", "dense", "dot", *attention}
+
+
+def test_attention_of_dots_counts_the_products_of_attention() -> None:
+    """The scores (5, 7) of queries (5, 3) and keys (7, 3), and their sums of the values (7, 4)."""
+    scores, sums = OPS["dot"].make({"axes": -1}), OPS["dot"].make({"axes": [2, 1]})
+    assert scores.macs((5, 3), (7, 3)) == 5 * 7 * 3
+    assert sums.macs((5, 7), (7, 4)) == 5 * 7 * 4
+    assert scores.macs((None, 3), (7, 3)) is None
 
 
 def test_windows_of_attention_count_the_positions_inside() -> None:

@@ -1,8 +1,8 @@
 """A network for inference: the same outputs from fewer layers.
 
-Layers that have no effect at inference are removed, and layers that multiply and add in each channel are absorbed by
-the convolution, depthwise or separable convolution, or dense layer beside them (`channel_affine`). Outputs equal those
-of the original up to rounding: 1e-5 of the largest logit in float32.
+Layers that have no effect at inference are removed, standardized weights are computed once, and layers that multiply
+and add in each channel are absorbed by the convolution, depthwise or separable convolution, or dense layer beside them
+(`channel_affine`). Outputs equal those of the original up to rounding: 1e-5 of the largest logit in float32.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from archspec.graph.rewrite.channel_affine import (
     affine_of,
     is_padded,
 )
+from archspec.graph.rewrite.weight_standardization import is_standardized, plain_convolution, plain_weights
 
 WITHOUT_EFFECT = ("dropout", "spatial_dropout", "stochastic_depth", "linear")
 """Operators that return their input at inference."""
@@ -67,6 +68,7 @@ def for_inference(graph: Graph, weights: Weights, *, input_affine: ChannelAffine
     rewriting.drop_unused()
     rewriting.remove_layers_without_effect()
     rewriting.merge_reshapes()
+    rewriting.fold_standardization()
     rewriting.absorb()
     absorbed = input_affine is not None and rewriting.absorb_input(input_affine)
     return rewriting.result(input_absorbed=absorbed)
@@ -126,6 +128,18 @@ class _Rewriting:
             if self.nodes[source].shape == node.shape and index not in self.outputs:
                 self._remove(index)
                 self.done[f"{node.op.name} removed"] += 1
+
+    def fold_standardization(self) -> None:
+        """Give convolutions with `standardize` the kernels that they use, as plain convolutions."""
+        for index, node in self.nodes.items():
+            if not is_standardized(node.op):
+                continue
+            op = plain_convolution(node.op)
+            facts = infer(op, tuple(self.nodes[i].shape for i in node.inputs))
+            self.nodes[index] = node._replace(op=op, facts=facts.sharing() if node.shared else facts)
+            if not node.shared:
+                self.weights[node.path] = plain_weights(node.op, self.weights[node.path])
+                self.done["standardization of weights folded into the kernel"] += 1
 
     def _remove(self, index: int) -> None:
         """Remove a layer with one input; its readers read that input."""

@@ -9,23 +9,21 @@ _RECURRENT = "not possible: specs have no loops over a sequence"
 _CATEGORIES = "not possible: a layer of words, numbers of categories or masks; the inputs of a spec are numbers"
 _CODE = "not possible: it contains code, which a spec cannot"
 _IMAGES = "no operator: it changes images at inference too"
-_NONE = "no operator"
 
 REASONS: dict[str, str] = {
     **dict.fromkeys(("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "GRUCell", "LSTM"), _RECURRENT),
     **dict.fromkeys(("LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
     "TimeDistributed": "not possible: it applies a layer to each step; `dense` and `conv` do so by themselves",
-    **dict.fromkeys(("CategoryEncoding", "Discretization", "Embedding", "HashedCrossing", "Hashing"), _CATEGORIES),
+    **dict.fromkeys(("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"), _CATEGORIES),
+    "Embedding": f"{_CATEGORIES}; archspec's own is part of `class_token` and others",
     **dict.fromkeys(("IntegerLookup", "Masking", "ReversibleEmbedding", "StringLookup"), _CATEGORIES),
     "TextVectorization": _CATEGORIES,
     **dict.fromkeys(("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"), _CODE),
     **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"), _IMAGES),
     **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), "no operator: a layer of sound"),
     **dict.fromkeys(("AdditiveAttention", "Attention"), "no operator: attention without heads"),
+    "EinsumDense": "no operator: its equation can be any product; archspec's own is part of `conv` with `standardize`",
     "GroupedQueryAttention": "no operator: its heads share keys",
-    **dict.fromkeys(("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"), _NONE),
-    **dict.fromkeys(("AdaptiveAveragePooling3D", "Dot", "EinsumDense", "RMSNormalization", "RepeatVector"), _NONE),
-    "UnitNormalization": _NONE,
     "SpectralNormalization": "no operator: it divides the kernel of another layer in each step of training",
     **dict.fromkeys(("Layer", "Pipeline", "Wrapper"), "not possible: a base class, or a layer of other layers"),
 }
@@ -36,8 +34,9 @@ OTHERS: dict[str, str] = {
     "Activation": "the operator of its function",
     "Identity": "left out",
     **dict.fromkeys(LEFT_OUT, "left out: no effect at inference"),
-    "AdaptiveAveragePooling1D": "`adaptive_avgpool`",
-    "AdaptiveAveragePooling2D": "`adaptive_avgpool`",
+    **dict.fromkeys((f"AdaptiveAveragePooling{rank}D" for rank in (1, 2, 3)), "`adaptive_avgpool`"),
+    **dict.fromkeys((f"AdaptiveMaxPooling{rank}D" for rank in (1, 2, 3)), "`adaptive_maxpool`"),
+    "RepeatVector": "`reshape` and `upsample`",
     "CenterCrop": "`crop`, for an input of known size",
     "Cast": "left out, for numbers with a fraction",
     "CustomScaleLayer": "`rescale` and `add`",

@@ -13,6 +13,7 @@ from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
 from archspec.plugins import load_all_plugins
 from archspec.runtime.from_keras.operations import LEFT_OUT, NOWHERE, READERS, Reading
+from archspec.runtime.from_keras.several_layers import operators_of_several_layers
 from archspec.runtime.from_keras.simplify import simplify
 from archspec.runtime.models.keras_graph import Call, keras_graph
 
@@ -30,12 +31,20 @@ def read_model(model: Any) -> Graph:
     ]
     place = {index: number for number, index in enumerate(graph.inputs)}
     read: dict[int, tuple[int, int]] = {}  # the nodes of each layer with weights at its first call
+    several = operators_of_several_layers(graph)
+    inside = {each for found in several.values() for each in found.calls} - set(several)
     for index, call in enumerate(graph.calls):
-        if index not in place:
-            start = len(nodes)
-            place[index] = _read(call, tuple(_position(call, place, each) for each in call.inputs), nodes)
-            if getattr(call.operation, "weights", None):
-                first = read.setdefault(id(call.operation), (start, len(nodes)))
+        if index not in place and index not in inside:
+            start, weighted = len(nodes), call.operation
+            if index in several:
+                found = several[index]
+                place[index] = Reading(call, (place[found.source],), nodes).add(found.name, **found.args)
+                operations = [graph.calls[each].operation for each in sorted(found.calls)]
+                weighted = next((each for each in operations if getattr(each, "weights", None)), weighted)
+            else:
+                place[index] = _read(call, tuple(_position(call, place, each) for each in call.inputs), nodes)
+            if getattr(weighted, "weights", None):
+                first = read.setdefault(id(weighted), (start, len(nodes)))
                 if first[0] != start:
                     _share(call, nodes, range(*first), range(start, len(nodes)))
     outputs = tuple(place[index] for index, _ in graph.outputs)

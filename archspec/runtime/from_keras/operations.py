@@ -248,8 +248,15 @@ def center_crop(reading: Reading) -> int:
 
 
 def adaptive_pooling(reading: Reading) -> int:
-    """`AdaptiveAveragePooling1D` and `2D`."""
-    return reading.add("adaptive_avgpool", output_size=list(reading.layer.output_size))
+    """`AdaptiveAveragePooling2D`, `AdaptiveMaxPooling1D` and the like."""
+    op = "adaptive_maxpool" if "Max" in reading.call.kind else "adaptive_avgpool"
+    return reading.add(op, output_size=list(reading.layer.output_size))
+
+
+def repeat_vector(reading: Reading) -> int:
+    """(C,) -> (n, C): a sequence of one vector, which is repeated."""
+    (size,) = reading.nodes[reading.inputs[0]].shape
+    return reading.add("upsample", reading.add("reshape", target_shape=(1, size)), size=reading.layer.n)
 
 
 AUGMENTATION = (
@@ -273,7 +280,8 @@ READERS: dict[str, Callable[[Reading], int | None]] = {
     "Pad": pad,
     "CustomScaleLayer": scaled_sum,
     "CenterCrop": center_crop,
-    **dict.fromkeys(("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D"), adaptive_pooling),
+    **dict.fromkeys((f"Adaptive{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3)), adaptive_pooling),
+    "RepeatVector": repeat_vector,
     "Cast": cast,
     "GetItem": get_item,
     "Flip": flip,

@@ -18,6 +18,8 @@ STATISTICS = "Normalization"
 def kind_of(layer_class: str) -> str:
     """The kind of a layer's weights by its Keras class, in upper or lower case; `param` for other classes."""
     wanted = layer_class.lower()
+    if wanted == "einsumdense":  # the filters of a convolution with `standardize`
+        return "conv"
     return next((op.kind for op in OPS.values() if any(wanted == each.lower() for each in op.keras_layers)), "param")
 
 

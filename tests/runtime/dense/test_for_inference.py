@@ -140,6 +140,35 @@ def test_layers_without_effect_and_chains_of_reshapes_disappear() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        "name: a, conv: {filters: 6, padding: same, standardize: true, use_bias: false}",
+        "name: a, conv: {filters: 6, kernel_size: 3, padding: 1, groups: 2, standardize: scaled, epsilon: 0.1}",
+        "name: a, depthwise_conv: {padding: same, depth_multiplier: 2, standardize: scaled}",
+    ],
+)
+def test_standardized_weights_become_plain_ones_and_absorb_what_is_beside_them(convolution: str) -> None:
+    graph = network("rescale: 2", convolution, "bn", "global_avgpool").graph()
+    rewritten = assert_same(trained(graph), graph)
+    assert [type(layer).__name__ for layer in rewritten.model.layers[:-1]] == [
+        "InputLayer",
+        "DepthwiseConv2D" if "depthwise" in convolution else "Conv2D",
+    ]
+    assert rewritten.rewrites[0] == "1 standardization of weights folded into the kernel"
+
+
+def test_shared_standardized_weights_become_plain_ones_once() -> None:
+    graph = network(
+        "name: a, conv: {filters: 4, padding: same, standardize: scaled}",
+        "name: b, share: a",
+        "global_avgpool",
+    ).graph()
+    rewritten = assert_same(trained(graph), graph)
+    assert rewritten.rewrites == ("1 standardization of weights folded into the kernel",)
+    assert rewritten.graph.params == 3 * 3 * 4 * 4 + 4
+
+
 def test_outputs_of_layers_stay_outputs() -> None:
     """A convolution whose own output is asked for cannot absorb the normalization behind it."""
     graph = network("name: a, conv: 4", "name: b, bn: ~", "relu", "name: c, conv: 4", "name: d, bn: ~").graph()

@@ -24,6 +24,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "SeparableConv": {"filters": 5, "kernel_size": 3},
     "AveragePooling": {"pool_size": 2},
     "AdaptiveAveragePooling": {"output_size": 3},
+    "AdaptiveMaxPooling": {"output_size": 3},
+    "RepeatVector": {"n": 3},
+    "UnitNormalization": {"axis": 2},
     "Cropping": {"cropping": 1},
     "Dense": {"units": 5},
     "Dropout": {"rate": 0.3},
@@ -57,10 +60,14 @@ def test_a_layer_with_an_operator_goes_round(name: str, tmp_path: Path) -> None:
     word, transposed = word.removesuffix("Transpose"), name.endswith("Transpose")
     if transposed:
         word, rank = name[:-11], int(name[-11])
-    shape = SHAPES[rank]
+    shape = SHAPES[rank] if name != "RepeatVector" else (4,)
     if name in MERGES:
         inputs = keras.Input(shape)
         goes_round(keras.Model(inputs, CLASSES[name]()([inputs, layers.ReLU()(inputs)])), tmp_path)
+    elif name == "Dot":
+        inputs = keras.Input((7, 4))
+        scores = layers.Dot(-1, normalize=True)([layers.Dense(4)(inputs), inputs])
+        goes_round(keras.Model(inputs, layers.Dot((2, 1))([scores, inputs])), tmp_path)
     elif name == "MultiHeadAttention":
         inputs = keras.Input((7, 4))
         goes_round(keras.Model(inputs, layers.MultiHeadAttention(2, 3)(inputs, layers.Dense(5)(inputs))), tmp_path)
@@ -70,5 +77,5 @@ def test_a_layer_with_an_operator_goes_round(name: str, tmp_path: Path) -> None:
 
 def test_a_layer_without_an_operator_is_named() -> None:
     with pytest.raises(ArchspecError) as caught:
-        spec_of(functional(layers.RepeatVector(3, name="again"), shape=(4,)))
-    assert "`again` (RepeatVector)" in str(caught.value)
+        spec_of(functional(layers.LSTM(3, name="again"), shape=(5, 4)))
+    assert "`again` (LSTM)" in str(caught.value)

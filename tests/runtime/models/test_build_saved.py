@@ -12,11 +12,13 @@ import archspec
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
 
+SAYABLE = Path(__file__).parents[2] / "specs" / "sayable"
 NETWORKS: dict[str, dict[str, Any]] = {
     "lenet:5": {},
     "alexnet": {"classes": 7, "input": [67, 67, 3]},
     "resnet-cifar:20": {"shortcut": "pad"},
     "resnet:18": {"input": [None, None, 3], "classes": 5},
+    f"{SAYABLE / 'bit.yaml'}:R50x1": {"depths": [1, 1, 1, 1], "width": 0.5, "input": [32, 32, 3], "classes": 5},
 }
 READERS = {
     "keras": "import sys, keras; load = keras.saving.load_model",
