@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import NamedTuple
 
 LEAST_COLUMN = 6
@@ -23,6 +24,7 @@ BYTE_UNITS = {
 }
 
 
+@lru_cache(maxsize=1024, typed=True)  # the layers of a network repeat their numbers
 def count(number: int | None) -> str:
     """`138.4M`; exact below 10,000; `?` for None."""
     if number is None:
@@ -33,6 +35,7 @@ def count(number: int | None) -> str:
     return str(number)
 
 
+@lru_cache(maxsize=1024, typed=True)
 def byte_size(size: float | None) -> str:
     """`12.3 MB`, in SI units (powers of ten); `?` for None."""
     if size is None:
@@ -134,10 +137,12 @@ class Table(NamedTuple):
 
     def left_out(self) -> list[str]:
         """The headings that do not fit into the width of `fitted`."""
+        if _width is None:
+            return []
         kept = dict(zip(self.headings, self._widths(), strict=True))
         found: list[str] = []
         for heading in self.optional:
-            if _width is None or _line_width(kept.values()) <= _width:
+            if _line_width(kept.values()) <= _width:
                 break
             found.append(heading)
             del kept[heading]

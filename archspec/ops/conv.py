@@ -57,13 +57,15 @@ class Convolution(Functional):
 
     def check_steps(self, rank: int) -> None:
         """Raises OpError for strides combined with dilation, which Keras rejects."""
+        if self.strides == 1 or self.dilation_rate == 1:
+            return
         strided = max(per_axis(self.strides, rank, "strides")) > 1
         if strided and max(per_axis(self.dilation_rate, rank, "dilation_rate")) > 1:
             raise OpError("`strides` and `dilation_rate` cannot both be greater than 1", "dilation_rate")
 
     def macs(self, x: Shape, *others: Shape) -> int | None:
         positions = self.slide(x)[0]
-        kernels = sum(weight.size for weight in self.weights(x) if weight.is_kernel)
+        kernels = sum([weight.size for weight in self.weights(x) if weight.is_kernel])
         return product((*positions, kernels))
 
     def view(self, x: Shape, *others: Shape) -> View:

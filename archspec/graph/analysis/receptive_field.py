@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.graph.ir import Graph
-from archspec.ops.base import EVERYTHING, Dim, Shape, View, Window
+from archspec.ops.base import EVERYTHING, POINTWISE, Dim, Shape, View, Window
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -52,6 +52,9 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField | None, ...]:
     for node in graph.layers:
         shapes = graph.shapes_into(node)
         view = node.op.view(*shapes)
+        if view is POINTWISE and len(node.inputs) == 1:
+            states.append(states[node.inputs[0]])
+            continue
         seen = [_through(states[i], view, shape) for i, shape in zip(node.inputs, shapes, strict=True)]
         states.append(seen[0] if len(seen) == 1 else _merged(seen, shapes, node.shape))
     return tuple(map(_shown, states))

@@ -12,7 +12,7 @@ from archspec.arguments import public
 from archspec.diagnostics import counted
 from archspec.format import Table, byte_size, count, csv_text, rule
 from archspec.graph.analysis.receptive_field import ReceptiveField, receptive_fields
-from archspec.graph.ir import Graph, total
+from archspec.graph.ir import Graph, Node, total
 from archspec.ops.base import Shape, show
 from archspec.wording import worded
 
@@ -65,30 +65,38 @@ def rows(graph: Graph, depth: int | None = None) -> list[SummaryRow]:
     fields = receptive_fields(graph)
     indices = range(graph.input_count, len(graph.nodes))
     paths = [node.path for node in graph.nodes]
-    folded = paths if depth is None else ["/".join(path.split("/")[:depth]) for path in paths]
-    return [_row(graph, name, list(group), fields, folded) for name, group in groupby(indices, key=lambda i: folded[i])]
+    if depth is None:
+        return [_of_layer(graph.nodes[i], paths, i, fields[i]) for i in indices]
+    folded = ["/".join(path.split("/")[:depth]) for path in paths]
+    groups = [list(group) for _, group in groupby(indices, key=lambda i: folded[i])]
+    return [
+        _of_layers(graph, folded, group, fields[group[-1]])
+        if len(group) > 1
+        else _of_layer(graph.nodes[group[0]], folded, group[0], fields[group[0]])
+        for group in groups
+    ]
 
 
-def _row(graph: Graph, name: str, group: list[int], fields: Sequence[Any], folded: Sequence[str]) -> SummaryRow:
+def _of_layer(node: Node, names: Sequence[str], index: int, field: ReceptiveField | None) -> SummaryRow:
+    facts, op = node.facts, f"{node.op.name} (shared)" if node.shared else node.op.name
+    inputs = tuple(dict.fromkeys([names[i] for i in node.inputs]))
+    costs = (facts.params, facts.trainable_params, facts.macs, node.activation_bytes)
+    return SummaryRow(names[index], op, inputs, facts.shape, *costs, field, node.span.line, node.shared)
+
+
+def _of_layers(graph: Graph, names: Sequence[str], group: list[int], field: ReceptiveField | None) -> SummaryRow:
     nodes = [graph.nodes[i] for i in group]
-    last = nodes[-1]
-    inputs = tuple(dict.fromkeys([folded[i] for node in nodes for i in node.inputs if i < group[0]]))
-    field, line = fields[group[-1]], nodes[0].span.line
-    if len(nodes) == 1:
-        facts, op = last.facts, f"{last.op.name} (shared)" if last.shared else last.op.name
-        costs = (facts.params, facts.trainable_params, facts.macs, last.activation_bytes)
-        return SummaryRow(name, op, inputs, facts.shape, *costs, field, line, last.shared)
     return SummaryRow(
-        name,
+        names[group[0]],
         f"{len(nodes)} layers",
-        inputs,
-        last.shape,
+        tuple(dict.fromkeys([names[i] for node in nodes for i in node.inputs if i < group[0]])),
+        nodes[-1].shape,
         sum([node.facts.params for node in nodes]),
         sum([node.facts.trainable_params for node in nodes]),
         total([node.facts.macs for node in nodes]),
         total([node.activation_bytes for node in nodes]),
         field,
-        line,
+        nodes[0].span.line,
     )
 
 

@@ -180,8 +180,7 @@ class Builder:
             help = remedy(self.nodes, inputs, residual, project) if op.many and not error.arg else None
             raise self.error("shape", error.message, at, notes=tuple(notes), help=help or error.help) from None
         self._check_output(facts.shape, span)
-        self._append(Node(path, op, inputs, facts, span))
-        return len(self.nodes) - 1
+        return self._append(Node(path, op, inputs, facts, span))
 
     def mark(self) -> Mark:
         """The state before an expansion that may be cloned."""
@@ -205,8 +204,9 @@ class Builder:
         shift, renamed = len(self.nodes) - start, len(self.paths) - whole.named
         moved = dict(zip(whole.inputs, inputs, strict=True))
         moved.update(zip(range(start, whole.stop), range(start + shift, whole.stop + shift), strict=True))
+        place = moved.__getitem__
         self.nodes += [
-            Node(path + name[cut:], op, tuple([moved[i] for i in read]), facts, span, shared and path + shared[cut:])
+            Node(path + name[cut:], op, tuple(map(place, read)), facts, span, shared and path + shared[cut:])
             for name, op, read, facts, span, shared in copied
         ]
         outputs = source.outputs
@@ -288,12 +288,12 @@ class Builder:
         read = {i for node in self.nodes for i in node.inputs}.union(outputs)
         help = "read it with `from`, list it under `outputs`, or remove it"
         wrong: dict[Diagnostic, None] = {}
-        for index, node in enumerate(self.nodes):
-            if index not in read:
-                input_ = f"the input `{node.path}`" if self.input_count > 1 else "the input of the network"
-                what = input_ if index < self.input_count else f"the output of `{node.path}`"
-                error = self.error("unused-layer", f"nothing reads {what}", node.span, help=help)
-                wrong[error.diagnostics[0]] = None
+        for index in sorted(set(range(len(self.nodes))) - read):
+            node = self.nodes[index]
+            input_ = f"the input `{node.path}`" if self.input_count > 1 else "the input of the network"
+            what = input_ if index < self.input_count else f"the output of `{node.path}`"
+            error = self.error("unused-layer", f"nothing reads {what}", node.span, help=help)
+            wrong[error.diagnostics[0]] = None
         if wrong:
             raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
 
@@ -307,10 +307,12 @@ class Builder:
         variant = (f"in variant `{self.variant}`",) if self.variant else ()
         return ArchspecError(Diagnostic(code, message, span, (*notes, *inside, *variant), help))
 
-    def _append(self, node: Node) -> None:
+    def _append(self, node: Node) -> int:
         self._count(node.facts.params, node.span)
-        self.register(node.path, len(self.nodes))
+        index = len(self.nodes)
+        self.register(node.path, index)
         self.nodes.append(node)
+        return index
 
     def _count(self, params: int, span: Span, layers: int = 1) -> None:
         """Count layers to be added, with their parameters. Raises ArchspecError: too-many-layers, too-many-parameters.

@@ -69,11 +69,11 @@ def infer(op: Op, shapes: tuple[Shape, ...]) -> Facts:
     found = _FACTS.get(key)
     if found is None:
         shape, weights = op.shape(*shapes), op.weights(*shapes)
-        params = sum(weight.size for weight in weights)
-        trainable = sum(weight.size for weight in weights if weight.trainable)
+        sizes = [weight.size for weight in weights]
+        trainable = sum([size for size, weight in zip(sizes, weights, strict=True) if weight.trainable])
         if len(_FACTS) >= MAX_REMEMBERED:
             _FACTS.clear()
-        found = _FACTS[key] = op, Facts(shape, weights, op.macs(*shapes), params, trainable)
+        found = _FACTS[key] = op, Facts(shape, weights, op.macs(*shapes), sum(sizes), trainable)
     return found[1]
 
 

@@ -49,6 +49,7 @@ class Reuse:
         self.chosen: dict[tuple[int, str], LayerSpec] = {}  # with the operators that their expressions named
         self.runs: dict[Hashable, Run] = {}
         self.sizes: dict[int, int] = {}  # of the networks of the runs, by identity, which the runs keep alive
+        self.kept = 0  # nodes, the sum of the sizes
         lists = [spec.layers, *(block.layers for block in spec.blocks.values())]
         self.shares = any(item.share for layers in lists for item in all_layers(layers))
         self.names = sorted(used(spec.document.get("blocks")))
@@ -60,9 +61,10 @@ class Reuse:
 
     def keep(self, key: Hashable, run: Run) -> None:
         """Keep the run of a block for later calls, unless that keeps too many nodes in memory."""
-        sizes = {**self.sizes, id(run.source): run.expansion.stop}
-        if sum(sizes.values()) <= MAX_KEPT:
-            self.runs[key], self.sizes = run, sizes
+        network, size = id(run.source), run.expansion.stop
+        kept = self.kept - self.sizes.get(network, 0) + size
+        if kept <= MAX_KEPT:
+            self.runs[key], self.sizes[network], self.kept = run, size, kept
 
 
 _latest: Reuse | None = None
