@@ -123,7 +123,7 @@ def load(port: int, request: bytes, rounds: int, seconds: float) -> dict[str, fl
 
 def direct(folder: str, image: str, seconds: float) -> tuple[float, float]:
     """CPU milliseconds of decoding and preparing an image, and of a call with it, at batch 1, on one thread."""
-    from archspec.runtime.serve.loaded_version import load_version
+    from archspec.runtime.serve.models.loaded_version import load_version
 
     version = load_version(Path(folder) / "1", threads=1)
     contents = base64.b64decode(image)

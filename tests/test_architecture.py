@@ -80,7 +80,9 @@ MAY_IMPORT = {
     "runtime.export": "declare plugins " + MODELS + "runtime.dense",
     "runtime.export.converters": "",
     "runtime.export.runners": "",
-    "runtime.serve": "runtime.export runtime.explain " + MODELS,
+    "runtime.serve": BASE,
+    "runtime.serve.models": "runtime.serve runtime.export runtime.explain " + MODELS,
+    "runtime.serve.http": "runtime.export runtime.serve runtime.serve.models " + MODELS,
     "runtime.explain": "runtime runtime.from_keras " + MODELS,
     "runtime.explain.methods": "runtime runtime.from_keras runtime.explain " + MODELS,
     "runtime.labs": MODELS + "labs runtime runtime.weights runtime.dense runtime.distributed runtime.training "
@@ -93,7 +95,7 @@ MAY_IMPORT = {
     "runtime": MODELS,
     "api": GRAPH + DATA + "runtime runtime.system runtime.models runtime.weights runtime.from_keras runtime.dense "
     "runtime.distributed runtime.training runtime.training.records runtime.evaluation runtime.export "
-    "runtime.explain runtime.labs runtime.run_report runtime.serve drawings comparison",
+    "runtime.explain runtime.labs runtime.run_report runtime.serve runtime.serve.http drawings comparison",
     "": BASE + "api comparison drawings graph graph.analysis graph.diff lang.recipes runtime runtime.data.report "
     "runtime.weights runtime.training runtime.evaluation runtime.export runtime.explain "
     "runtime.dense runtime.labs runtime.run_report",

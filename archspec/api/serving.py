@@ -54,7 +54,7 @@ def serve(
     from archspec.runtime.serve.limits import MIB, Limits
 
     check_extra()
-    from archspec.runtime.serve.server import ServeOptions, serve
+    from archspec.runtime.serve.http.server import ServeOptions, serve
 
     limits = Limits(
         body=max_request * MIB,

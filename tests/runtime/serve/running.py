@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archspec.runtime.serve.http.server import ServeOptions, Server, listener
 from archspec.runtime.serve.limits import Limits
-from archspec.runtime.serve.model_source import model_source
-from archspec.runtime.serve.server import ServeOptions, Server, listener
+from archspec.runtime.serve.models.model_source import model_source
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.runtime.serve.batcher import Batcher, Job
 from archspec.runtime.serve.limits import Limits
-from archspec.runtime.serve.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.batcher import Batcher, Job
+from archspec.runtime.serve.models.loaded_version import LoadedVersion
 from archspec.runtime.serve.request_error import RequestError
 
 T = TypeVar("T")

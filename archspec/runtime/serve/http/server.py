@@ -18,14 +18,14 @@ from pathlib import Path
 import uvicorn
 
 from archspec.diagnostics import fail, printable
-from archspec.runtime.serve.app import App
-from archspec.runtime.serve.batcher import Batcher
-from archspec.runtime.serve.http_protocol import GuardedProtocol
+from archspec.runtime.serve.http.app import App
+from archspec.runtime.serve.http.http_protocol import GuardedProtocol
+from archspec.runtime.serve.http.metrics import Metrics
 from archspec.runtime.serve.limits import Limits
-from archspec.runtime.serve.loaded_version import LoadedVersion, load_version
-from archspec.runtime.serve.metrics import Metrics
-from archspec.runtime.serve.model_source import ModelSource, model_source
-from archspec.runtime.serve.model_store import ModelStore
+from archspec.runtime.serve.models.batcher import Batcher
+from archspec.runtime.serve.models.loaded_version import LoadedVersion, load_version
+from archspec.runtime.serve.models.model_source import ModelSource, model_source
+from archspec.runtime.serve.models.model_store import ModelStore
 from archspec.runtime.system.tensorflow_import import native_messages_discarded
 
 BACKLOG = 128

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.serve.rest_answer import Outputs
-from archspec.runtime.serve.tensor_spec import TensorSpec
+from archspec.runtime.serve.models.tensor_spec import Outputs, TensorSpec
 from archspec.targets import TARGETS
 
 CLASSES, PROBABILITIES = "classes", "probabilities"

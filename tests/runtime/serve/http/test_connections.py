@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from archspec.runtime.serve.limits import Limits
-from archspec.runtime.serve.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.loaded_version import LoadedVersion
 from tests.runtime.serve.conftest import Exports
 from tests.runtime.serve.running import Answer, Running, answer_of, running
 

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.runtime.serve.limits import Limits
-from archspec.runtime.serve.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.tensor_spec import Outputs
 from archspec.runtime.serve.request_error import INTERNAL, UNAVAILABLE, RequestError, busy
-from archspec.runtime.serve.rest_answer import Outputs
 
 
 @dataclass(eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archspec.runtime.serve.answer_outputs import AnswerOutputs, answer_rows
-from archspec.runtime.serve.tensor_spec import TensorSpec
+from archspec.runtime.serve.models.answer_outputs import AnswerOutputs, answer_rows
+from archspec.runtime.serve.models.tensor_spec import TensorSpec
 
 LOGITS = np.array([[0.0, 2.0, -1.0]], np.float32)
 

@@ -18,17 +18,20 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from archspec.diagnostics import printable
-from archspec.runtime.serve import rest_answer
-from archspec.runtime.serve.answer_outputs import answer_rows
-from archspec.runtime.serve.batcher import Batcher, Job
-from archspec.runtime.serve.heatmaps import Heatmaps
+from archspec.runtime.serve.http import rest_answer
+from archspec.runtime.serve.http.metrics import Metrics
+from archspec.runtime.serve.http.page import PAGE_HEADERS, page
+from archspec.runtime.serve.http.predict_request import parse_predict
+from archspec.runtime.serve.http.request_body import BodyReader, Upload, uploads
+from archspec.runtime.serve.http.rest_answer import json_bytes
+from archspec.runtime.serve.http.rest_path import ModelPath, model_path
 from archspec.runtime.serve.limits import Limits
-from archspec.runtime.serve.loaded_version import LoadedVersion
-from archspec.runtime.serve.metrics import Metrics
-from archspec.runtime.serve.model_store import ModelStore
-from archspec.runtime.serve.page import PAGE_HEADERS, page
-from archspec.runtime.serve.predict_request import parse_predict
-from archspec.runtime.serve.request_body import BodyReader, Upload, uploads
+from archspec.runtime.serve.models.answer_outputs import answer_rows
+from archspec.runtime.serve.models.batcher import Batcher, Job
+from archspec.runtime.serve.models.heatmaps import Heatmaps
+from archspec.runtime.serve.models.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.model_store import ModelStore
+from archspec.runtime.serve.models.tensor_spec import SERVE_IMAGES, Outputs
 from archspec.runtime.serve.request_error import (
     DEADLINE_EXCEEDED,
     INTERNAL,
@@ -39,9 +42,6 @@ from archspec.runtime.serve.request_error import (
     RequestError,
     busy,
 )
-from archspec.runtime.serve.rest_answer import Outputs, json_bytes
-from archspec.runtime.serve.rest_path import ModelPath, model_path
-from archspec.runtime.serve.tensor_spec import SERVE_IMAGES
 
 JSON = "application/json"
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}

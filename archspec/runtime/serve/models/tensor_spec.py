@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy.typing as npt
+
+Outputs = Mapping[str, npt.NDArray[Any]]
+"""Name -> values (B, ...)."""
 ENCODED = "encoded"
 SERVE_IMAGES = "serve_images"
 

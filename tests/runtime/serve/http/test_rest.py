@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.runtime.serve import rest_answer
-from archspec.runtime.serve.predict_request import PredictRequest, parse_predict
+from archspec.runtime.serve.http import rest_answer
+from archspec.runtime.serve.http.predict_request import PredictRequest, parse_predict
+from archspec.runtime.serve.http.rest_path import ModelPath, model_path
+from archspec.runtime.serve.models.tensor_spec import ServedSignature, TensorSpec, read_signatures
 from archspec.runtime.serve.request_error import RequestError
-from archspec.runtime.serve.rest_path import ModelPath, model_path
-from archspec.runtime.serve.tensor_spec import ServedSignature, TensorSpec, read_signatures
 
 FLOATS = ServedSignature(
     "serving_default",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from archspec.runtime.serve.page import PAGE_HEADERS, page
+from archspec.runtime.serve.http.page import PAGE_HEADERS, page
 from tests.browser import opened
 from tests.runtime.serve.conftest import Exports
 from tests.runtime.serve.running import running

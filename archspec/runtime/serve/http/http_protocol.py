@@ -9,9 +9,9 @@ from typing import Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from archspec.runtime.serve.http.rest_answer import error_body
 from archspec.runtime.serve.limits import Limits
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, TIMEOUT
-from archspec.runtime.serve.rest_answer import error_body
 
 REFUSED = 2
 """Times `limits.connections`: more connections than these are closed without an answer."""

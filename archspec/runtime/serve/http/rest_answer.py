@@ -11,10 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from archspec.runtime.serve.tensor_spec import ServedSignature
-
-Outputs = Mapping[str, npt.NDArray[Any]]
-"""Name -> values (B, ...)."""
+from archspec.runtime.serve.models.tensor_spec import Outputs, ServedSignature
 
 
 def json_bytes(document: Any) -> bytes:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.export.version_folder import DESCRIPTION
-from archspec.runtime.serve.loaded_version import LoadedVersion
-from archspec.runtime.serve.model_source import ModelSource, exports
+from archspec.runtime.serve.models.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.model_source import ModelSource, exports
 from archspec.runtime.serve.request_error import NOT_FOUND, RequestError
 
 Stamp = tuple[int, int, int]

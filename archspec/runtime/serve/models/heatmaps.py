@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.runtime.serve.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.loaded_version import LoadedVersion
 from archspec.runtime.serve.request_error import busy
 
 if TYPE_CHECKING:
-    from archspec.runtime.serve.heatmap import Heatmap
+    from archspec.runtime.serve.models.heatmap import Heatmap
 
 WAITING = 4
 """Explanations take long, and are for people: more than these are refused."""
@@ -45,7 +45,7 @@ class Heatmaps:
         self._waiting -= 1
 
     def _explain(self, version: LoadedVersion, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
-        from archspec.runtime.serve.heatmap import Heatmap
+        from archspec.runtime.serve.models.heatmap import Heatmap
 
         if self._last is None or self._last[0] is not version:
             assert version.model_file is not None

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import orjson
 
 from archspec.runtime.export.network import together
+from archspec.runtime.serve.models.tensor_spec import ServedSignature
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
-from archspec.runtime.serve.tensor_spec import ServedSignature
 
 DEFAULT = "serving_default"
 

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.runtime.serve.loaded_version import LoadedVersion
-from archspec.runtime.serve.model_source import ModelSource, model_source
-from archspec.runtime.serve.model_store import ModelStore
+from archspec.runtime.serve.models.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.model_source import ModelSource, model_source
+from archspec.runtime.serve.models.model_store import ModelStore
 from archspec.runtime.serve.request_error import RequestError
 
 

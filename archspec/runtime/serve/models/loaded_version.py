@@ -16,14 +16,20 @@ from archspec.runtime.data.files.encoded_image import MOST_PIXELS
 from archspec.runtime.export import EXPORT_FORMATS
 from archspec.runtime.export.network import together
 from archspec.runtime.export.version_folder import read_description
-from archspec.runtime.serve.answer_outputs import AnswerOutputs
+from archspec.runtime.serve.models.answer_outputs import AnswerOutputs
+from archspec.runtime.serve.models.tensor_spec import (
+    ENCODED,
+    SERVE_IMAGES,
+    Outputs,
+    ServedSignature,
+    TensorSpec,
+    read_signatures,
+)
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
-from archspec.runtime.serve.rest_answer import Outputs
-from archspec.runtime.serve.tensor_spec import ENCODED, SERVE_IMAGES, ServedSignature, TensorSpec, read_signatures
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
-    from archspec.runtime.serve.image_input import ImageInput
+    from archspec.runtime.serve.models.image_input import ImageInput
 
 Array = npt.NDArray[Any]
 MAIN = "serving_default"
@@ -161,7 +167,7 @@ def load_version(
         functions = runpy.run_path(str(format.runner))["load"](str(folder), threads)
         image_input = None
         if of_images:
-            from archspec.runtime.serve.image_input import ImageInput
+            from archspec.runtime.serve.models.image_input import ImageInput
 
             (spec,) = main.inputs.values()
             image_input = ImageInput(
