@@ -113,6 +113,13 @@ def seed(meaning: str) -> Callable[[F], F]:
     )
 
 
+def count_option(flag: str, default: int, meaning: str, *, metavar: str = "N", least: int = 1) -> Callable[[F], F]:
+    """An option that takes a whole number of at least `least`."""
+    return click.option(
+        flag, type=click.IntRange(min=least), metavar=metavar, default=default, show_default=True, help=f"{meaning}."
+    )
+
+
 def format_option(*formats: str) -> Callable[[F], F]:
     """`--format`; the first format is the default."""
     return click.option(

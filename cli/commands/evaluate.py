@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from archspec import api
-from archspec.cli.options import cluster, custom, devices, format_option, seed, skip_bad_images
+from archspec.cli.options import cluster, count_option, custom, devices, format_option, seed, skip_bad_images
 from archspec.cli.terminal import echo, progress_line
 
 
@@ -55,7 +55,7 @@ from archspec.cli.terminal import echo, progress_line
 )
 @click.option("--ensemble", is_flag=True, help="Average the softmax outputs of all models, for each protocol.")
 @click.option("--weights", metavar="NUMBER,...", help="Weights of the ensemble members.  [default: equal]")
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Views in a step.")
+@count_option("--batch-size", 128, "Views in a step")
 @click.option(
     "--save-predictions",
     type=click.Path(path_type=Path),

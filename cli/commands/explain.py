@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from archspec import api
-from archspec.cli.options import custom, format_option
+from archspec.cli.options import count_option, custom, format_option
 from archspec.cli.terminal import DataCommand, SentenceGroup, echo, progress_line
 from archspec.diagnostics import counted, printable
 
@@ -73,7 +73,7 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         metavar="FILE",
         help="Names of the classes, as for `archspec predict`.  [default: those of the model]",
     )
-    @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Images in a step.")
+    @count_option("--batch-size", 32, "Images in a step")
     @custom
     @format_option("text", "json")
     @click.option(

@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from archspec import api
-from archspec.cli.options import format_option, load, recipe, reference, settings
+from archspec.cli.options import count_option, format_option, load, recipe, reference, settings
 from archspec.cli.terminal import echo
 from archspec.diagnostics import counted
 from archspec.format import parse_bytes
@@ -36,7 +36,7 @@ class Size(click.ParamType[float]):
     type=click.IntRange(min=1),
     help="Images in a step, over all devices.  [default: the batch size of the recipe]",
 )
-@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Number of devices.")
+@count_option("--devices", 1, "Number of devices")
 @click.option("--memory", type=Size(), help="Memory of a device: 80GB, 24GiB.  [default: the memory of --device]")
 @click.option("--device", type=click.Choice(api.accelerators()), help="Accelerator, for an upper bound on the speed.")
 @format_option(*get_args(api.PlanFormat))

@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from archspec import api
-from archspec.cli.options import custom, format_option, overwrite
+from archspec.cli.options import count_option, custom, format_option, overwrite
 from archspec.cli.terminal import DataCommand, echo, progress_line
 from archspec.diagnostics import counted, printable
 
@@ -24,7 +24,7 @@ from archspec.diagnostics import counted, printable
     metavar="FILE",
     help="Names of the classes: one per line, ImageNet's synset list, or JSON.  [default: those of the model]",
 )
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Number of classes to show.")
+@count_option("--top", 5, "Number of classes to show")
 @click.option(
     "--threshold",
     type=float,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from archspec import api
+from archspec.cli.options import count_option
 from archspec.cli.terminal import DataCommand, progress_line
 from archspec.format import byte_size
 
@@ -39,7 +40,7 @@ from archspec.format import byte_size
     metavar="FILE.npz",
     help="Show saved predictions (`archspec evaluate --save-predictions`) instead of evaluating; repeatable.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Views in a step.")
+@count_option("--batch-size", 128, "Views in a step")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier report.")
 def command(
     run: Path,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from archspec import api
+from archspec.cli.options import count_option
 from archspec.cli.terminal import progress_line
 
 
@@ -22,14 +23,7 @@ from archspec.cli.terminal import progress_line
     help="Port to listen on; 0 for a free one.",
 )
 @click.option("--name", help="Name of a single model, in /v1/models/NAME.  [default: that of its folder]")
-@click.option(
-    "--versions",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="Serve the N newest versions of each model.",
-)
+@count_option("--versions", 1, "Serve the N newest versions of each model")
 @click.option(
     "--label",
     "labels",
@@ -37,30 +31,9 @@ from archspec.cli.terminal import progress_line
     metavar="LABEL=VERSION",
     help="Serve this version too, as /v1/models/NAME/labels/LABEL.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Threads of the library that runs the model; 0 for its default.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=16,
-    show_default=True,
-    help="Compute at most N images of waiting requests together.",
-)
-@click.option(
-    "--queue",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=256,
-    show_default=True,
-    help="Let at most N images wait; more get the status 429.",
-)
+@count_option("--threads", 0, "Threads of the library that runs the model; 0 for its default", least=0)
+@count_option("--batch-size", 16, "Compute at most N images of waiting requests together")
+@count_option("--queue", 256, "Let at most N images wait; more get the status 429")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -69,30 +42,9 @@ from archspec.cli.terminal import progress_line
     show_default=True,
     help="Time for a request; then it gets the status 504, or 408 while it is still being sent.",
 )
-@click.option(
-    "--max-request",
-    type=click.IntRange(min=1),
-    metavar="MIB",
-    default=32,
-    show_default=True,
-    help="Size of a request in MiB; larger ones get the status 413.",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=32_000_000,
-    show_default=True,
-    help="Pixels of an image; larger ones are refused by their header.",
-)
-@click.option(
-    "--max-connections",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=256,
-    show_default=True,
-    help="Open connections; more get the status 503.",
-)
+@count_option("--max-request", 32, "Size of a request in MiB; larger ones get the status 413", metavar="MIB")
+@count_option("--max-pixels", 32_000_000, "Pixels of an image; larger ones are refused by their header")
+@count_option("--max-connections", 256, "Open connections; more get the status 503")
 def command(
     model: Path,
     host: str,
