@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from archspec.diagnostics import fail
 
-PACKAGES = ("orjson", "prometheus_client", "python_multipart", "starlette", "uvicorn")
+PACKAGES = ("httptools", "orjson", "prometheus_client", "python_multipart", "starlette", "uvicorn")
 """Modules, in the order of the extra in pyproject.toml."""
 
 

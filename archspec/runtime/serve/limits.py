@@ -16,7 +16,6 @@ class Limits:
         pixels: of an image, by its header.
         queue: images or instances that wait or are being computed.
         batch: images or instances in a batch.
-        wait: seconds that a batch waits at most for more requests, while others are known to be under way.
         seconds: for a request, from its header to the answer.
         connections: open at the same time.
         header_seconds: for the header of a request to arrive.
@@ -28,7 +27,6 @@ class Limits:
     pixels: int = 32_000_000
     queue: int = 256
     batch: int = 16
-    wait: float = 0.002
     seconds: float = 30.0
     connections: int = 256
     header_seconds: float = 10.0

@@ -117,7 +117,7 @@ class App:
         await response(scope, receive, send)
 
     async def _answer(self, call: HttpCall) -> Response:
-        path, method = call.request.url.path, call.request.method
+        path, method = call.request.scope["path"], call.request.method
         if self._overloaded():
             raise _closing(busy("the server has too many connections; try again later", UNAVAILABLE))
         if path.lower() == "/v1" or path.lower().startswith("/v1/"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from archspec.runtime.serve.http.rest_answer import error_body
 from archspec.runtime.serve.limits import Limits
@@ -15,6 +15,11 @@ from archspec.runtime.serve.request_error import INVALID_ARGUMENT, TIMEOUT
 
 REFUSED = 2
 """Times `limits.connections`: more connections than these are closed without an answer."""
+MOST_HEADER = 2**16
+"""Bytes of a header, and between the bytes of a body; the last bytes that are read at once may be more."""
+MOST_WAITING = 32
+"""Requests that a client may send before it has read the answers to the earlier ones."""
+HEADER, BODY = "header", "body"
 
 
 class JoinedWrites:
@@ -50,72 +55,116 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
 
-class GuardedProtocol(H11Protocol):
+class GuardedProtocol(HttpToolsProtocol):
     """A connection whose client must send headers in time, read its answers, and finish what it began.
 
     Its configuration has the attribute `limits`.
     """
 
+    _part = ""
+    """What has begun to arrive and is not complete: the HEADER of a request, its BODY, or neither."""
+    _uncounted = 0
+    """Bytes since the last one that belongs to a body."""
+    _invalid = ""
+    """Why the parser was stopped."""
+    _running: RequestResponseCycle | None = None
+    """The request that is being answered, or was last; later ones wait in `pipeline`."""
+    _refusal: bytes | None = None
+    """The last answer, while earlier ones are not complete."""
+    _lingers = False
+    """Whether the last answer is decided, and what the client still sends is dropped."""
     _timer: asyncio.TimerHandle | None = None
     _waits_for = ""
     _stalled: asyncio.TimerHandle | None = None
-    _lingers = False
-    """Whether the answer was the last one, and what the client still sends is dropped."""
 
     @property
     def _limits(self) -> Limits:
         return cast("Limits", self.config.limits)  # type: ignore[attr-defined]
+
+    # ---- what arrives ----
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         if len(self.connections) > REFUSED * self._limits.connections:
             transport.abort()
             return
-        self._watch(fresh=True)
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._timer, self._stalled):
             if timer is not None:
                 timer.cancel()
         self._unset_keepalive_if_required()
+        for cycle in (self._running, *(each for each, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._lingers:
             return
+        self._uncounted += len(data)
         super().data_received(data)
+        if self._uncounted > MOST_HEADER and self._part and not self._lingers:
+            what = "header of the request is" if self._part == HEADER else "headers of the chunks are"
+            self._refuse(INVALID_ARGUMENT, f"the {what} larger than {MOST_HEADER // 1024} KiB")
         self._watch()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._part, self._uncounted = HEADER, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._part == HEADER:  # else it follows a body in chunks, and nothing here needs it
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1") or hosts > 1 or (hosts == 0 and version == "1.1"):
+            raise ValueError
+        if len(self.pipeline) == MOST_WAITING:
+            self._invalid = f"more than {MOST_WAITING} requests were sent without waiting for an answer"
+            raise ValueError
+        super().on_headers_complete()
+        self._part = BODY
+
+    def on_body(self, body: bytes) -> None:
+        self._uncounted = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._part = ""
+        super().on_message_complete()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends nothing more. It may still read the answers to complete requests."""
+        cast("JoinedWrites", self.transport).flush()  # asyncio may close the transport itself
+        if self._part == HEADER:
+            self._refuse(INVALID_ARGUMENT, "the connection was closed before the header was complete")
+        elif self._part == BODY and not self.cycle.response_complete:
+            self._refuse(INVALID_ARGUMENT, "the connection was closed before the body was complete")
+        elif self._is_answering() and not self._lingers:
+            self.cycle.keep_alive = False
+            return True  # the transport stays open for the answer
+        return self._refusal is not None
+
+    # ---- answers ----
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_answering(self) -> bool:
+        cycle = self._running
+        return cycle is not None and not cycle.response_complete and not cycle.disconnected
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        super().on_response_complete()  # which starts the next one
+        if self._refusal is not None and not self._is_answering() and not self.transport.is_closing():
+            self._send_last(self._refusal)
         self._watch()
-
-    def _watch(self, *, fresh: bool = False) -> None:
-        """Start or stop the timer for what the client owes: a header, or the rest of a refused request."""
-        waits_for = ""
-        if self.transport.is_closing():
-            pass
-        elif self.conn.their_state is h11.IDLE and (fresh or self.conn.trailing_data[0]):
-            waits_for = "header"
-        elif self.conn.their_state is h11.SEND_BODY and self.cycle is not None and self.cycle.response_complete:
-            waits_for = "rest"
-        if waits_for == self._waits_for:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._waits_for = waits_for
-        if waits_for == "header":
-            self._timer = self.loop.call_later(self._limits.header_seconds, self._header_is_late)
-        elif waits_for == "rest":
-            self._timer = self.loop.call_later(self._limits.linger_seconds, self.transport.close)
-
-    def _header_is_late(self) -> None:
-        if self.conn.trailing_data[0]:
-            seconds = f"{self._limits.header_seconds:g} s"
-            self._refuse(TIMEOUT, f"the header of the request did not arrive within {seconds}")
-        else:  # nothing was asked
-            self.transport.close()
 
     def pause_writing(self) -> None:
         """The client does not read its answer."""
@@ -130,51 +179,90 @@ class GuardedProtocol(H11Protocol):
 
     def shutdown(self) -> None:
         """The server stops."""
-        if self._lingers:
-            self.transport.close()
+        if self._is_answering():
+            last = self.pipeline[0][0] if self.pipeline else self._running
+            assert last is not None
+            last.keep_alive = False
         else:
-            super().shutdown()
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """The client sends nothing more. It may still read the answer to a complete request."""
-        cast("JoinedWrites", self.transport).flush()  # asyncio may close the transport itself
-        cycle = self.cycle
-        if self._lingers:
-            return False
-        if cycle is not None and not cycle.response_complete:
-            cycle.keep_alive = False
-            if not cycle.more_body:
-                return True  # the transport stays open for the answer
-            self._refuse(INVALID_ARGUMENT, "the connection was closed before the body was complete")
-        elif self.conn.trailing_data[0]:
-            self._refuse(INVALID_ARGUMENT, "the connection was closed before the header was complete")
-        return False
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer to what is not HTTP."""
-        self._refuse(INVALID_ARGUMENT, "the request is not valid HTTP/1.1")
+        self._refuse(INVALID_ARGUMENT, self._invalid or "the request is not valid HTTP/1.1")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer without the application, if no answer has begun, and close the connection."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started:
+        """Answer what is arriving without the application, after the requests before it, and close the connection."""
+        if self._lingers:
+            return
+        self._lingers = True
+        self._set_timer()
+        answer = _last_answer(status, message)
+        if self._part == BODY:
+            cycle = self.cycle
+            self.pipeline = deque(each for each in self.pipeline if each[0] is not cycle)
+            if cycle.response_complete:
+                answer = b""
+            elif cycle.response_started:
                 self.transport.close()
                 return
-            self.cycle.disconnected = True  # the application's own answer is dropped
-            self.cycle.message_event.set()
-        body = error_body(message)
-        headers: Any = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        with contextlib.suppress(h11.LocalProtocolError):
-            for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
+            cycle.disconnected = True  # the application's own answer is dropped
+            cycle.message_event.set()
+        if self._is_answering():
+            self._refusal = answer
+        else:
+            self._send_last(answer)
+
+    def _send_last(self, answer: bytes) -> None:
+        self._refusal = None
+        self.transport.write(answer)
         # closed at once, with bytes of the client unread, the connection would be reset and the answer lost
-        self._lingers = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.loop.call_later(self._limits.linger_seconds, self.transport.close)
+        self._set_timer(self._limits.linger_seconds, self.transport.close)
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    # ---- time ----
+
+    def _watch(self) -> None:
+        """Start or stop the timer for what the client owes: a header, or the rest of a refused request."""
+        if self._lingers:
+            return
+        waits_for = ""
+        if self.transport.is_closing():
+            pass
+        elif self._part == HEADER or self.cycle is None:
+            waits_for = HEADER
+        elif not self.cycle.response_complete:
+            pass
+        elif self._part == BODY:
+            waits_for = BODY
+        elif self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        if waits_for == self._waits_for:
+            return
+        self._waits_for = waits_for
+        if waits_for == HEADER:
+            self._set_timer(self._limits.header_seconds, self._header_is_late)
+        elif waits_for == BODY:
+            self._set_timer(self._limits.linger_seconds, self.transport.close)
+        else:
+            self._set_timer()
+
+    def _header_is_late(self) -> None:
+        if self._part == HEADER:
+            self._refuse(TIMEOUT, f"the header of the request did not arrive within {self._limits.header_seconds:g} s")
+        else:  # nothing was asked
+            self.transport.close()
+
+    def _set_timer(self, seconds: float = 0.0, function: Callable[[], None] | None = None) -> None:
+        """Call a function later instead of what was to be called; None for nothing."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if function is None else self.loop.call_later(seconds, function)
+
+
+def _last_answer(status: int, message: str) -> bytes:
+    body = error_body(message)
+    headers = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return STATUS_LINE[status] + headers.encode() + body

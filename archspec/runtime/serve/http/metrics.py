@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -44,6 +45,9 @@ class Metrics:
             "archspec_request_seconds", "Time from the header of a request to its answer.", ("endpoint",),
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
+        # looking a series up by its labels takes as long as counting
+        self._answers = cache(lambda endpoint, model, status: self._requests.labels(endpoint, model, str(status)))
+        self._durations = cache(self._seconds.labels)
         self._batch_rows = Histogram("archspec_batch_rows", "Instances in a batch.", buckets=ROWS, registry=registry)
         self._batch_seconds = Histogram(
             "archspec_batch_seconds", "Time in which a batch is computed.", buckets=SECONDS, registry=registry
@@ -55,8 +59,8 @@ class Metrics:
 
     def request(self, endpoint: str, model: str, status: int, seconds: float) -> None:
         """Count a request. The model is one that is served, or empty: clients must not invent label values."""
-        self._requests.labels(endpoint, model, str(status)).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+        self._answers(endpoint, model, status).inc()
+        self._durations(endpoint).observe(seconds)
 
     def batch(self, rows: int, seconds: float) -> None:
         """Count a batch."""

@@ -62,14 +62,14 @@ class BodyReader:
                 {"Accept-Encoding": "gzip"},
             )
         length = request.headers.get("content-length", "0")
-        if len(length) > 18 or int(length) > self._limits.body:  # h11 has checked that it is a number
+        if len(length) > 18 or int(length) > self._limits.body:  # the parser has checked that it is a number
             raise self._too_large()
         before = self._held
         body = bytearray()
         held = 0
         try:
             async with asyncio.timeout_at(deadline):
-                async for part in self._parts(request, encoding):
+                async for part in request.stream() if encoding == "identity" else self._decompressed(request):
                     held += len(part)
                     self._held += len(part)
                     body += part
@@ -86,11 +86,7 @@ class BodyReader:
         finally:
             self._held -= held
 
-    async def _parts(self, request: Request, encoding: str) -> AsyncIterator[bytes]:
-        if encoding == "identity":
-            async for chunk in request.stream():
-                yield chunk
-            return
+    async def _decompressed(self, request: Request) -> AsyncIterator[bytes]:
         decompressor = zlib.decompressobj(GZIP)
         try:
             async for chunk in request.stream():
@@ -135,7 +131,7 @@ async def uploads(request: Request, body: bytes, most: int) -> list[Upload]:
         help = "curl -F image=@photo.jpg .../predict"
         raise RequestError(
             UNSUPPORTED_TYPE,
-            f"{request.url.path} expects multipart/form-data with image files, or image/*, {shown}: {help}",
+            f"{request.scope['path']} expects multipart/form-data with image files, or image/*, {shown}: {help}",
         )
     if not found or not any(each.contents for each in found):
         raise RequestError(INVALID_ARGUMENT, "the form has no image files: curl -F image=@photo.jpg .../predict")

@@ -128,7 +128,8 @@ class Server:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's, of large images and damaged metadata
-                asyncio.run(self._serve(self._uvicorn))
+                with asyncio.Runner(loop_factory=_event_loop()) as runner:
+                    runner.run(self._serve(self._uvicorn))
         finally:
             self._store.stop()
             self._batcher.stop()
@@ -154,6 +155,15 @@ class Server:
             return
         self._uvicorn.should_exit = True
         self._report("stopping after the requests that are under way")
+
+
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop, which takes less time; None for that of Python where there is none, as on Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _report(report: Callable[[str], None], line: str) -> None:

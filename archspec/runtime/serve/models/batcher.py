@@ -11,6 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,8 @@ class Job:
 class Batcher:
     """Computes jobs on a thread of its own, in the order in which they arrive, several at a time.
 
-    A batch does not wait while no other request is under way. Otherwise it waits for as many as were under way
-    recently, at most `limits.wait`.
+    A batch does not wait: an idle thread starts with the jobs of one turn of the event loop, and those that arrive
+    while it computes are the next batch.
 
     Args:
         observe: called with the number of rows and the seconds of each batch.
@@ -56,11 +57,13 @@ class Batcher:
 
     def __init__(self, limits: Limits, observe: Callable[[int, float], None] = lambda rows, seconds: None) -> None:
         self._limits, self._observe = limits, observe
+        self._lock = threading.Lock()  # of the four attributes below
         self._jobs: deque[Job] = deque()
-        self._changed = threading.Condition()
+        self._idle = False
+        self._scheduled = False
         self._stopped = False
+        self._batches: SimpleQueue[list[Job]] = SimpleQueue()  # for an idle thread; an empty one ends it
         self._rows = 0  # reserved, by requests that are prepared, wait or are computed
-        self._requests = self._peak = 0
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="archspec-model", daemon=True)
 
@@ -70,9 +73,9 @@ class Batcher:
 
     def stop(self) -> None:
         """Let the thread end after the jobs that wait."""
-        with self._changed:
+        with self._lock:
             self._stopped = True
-            self._changed.notify_all()
+        self._wake()
         self._thread.join()
 
     @property
@@ -94,26 +97,36 @@ class Batcher:
                 f"the queue is full: {self._rows:,} instances wait, of at most {self._limits.queue:,}; try again later"
             )
         self._rows += rows
-        self._requests += 1
-        self._peak = max(self._peak, self._requests)
         try:
             yield
         finally:
             self._rows -= rows
-            self._requests -= 1
 
     def submit(self, job: Job) -> None:
         """Let a job be computed. Called by the thread of the event loop."""
-        with self._changed:
+        with self._lock:
             if self._stopped:
                 raise busy("the server is stopping", UNAVAILABLE)
             self._jobs.append(job)
-            self._changed.notify()
+            if not self._idle or self._scheduled:
+                return
+            self._scheduled = True
+        job.answer.get_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        """Give an idle thread the jobs that wait."""
+        with self._lock:
+            self._scheduled = False
+            if not self._idle or not (self._jobs or self._stopped):
+                return
+            self._idle = False
+            batch = self._take()
+        self._batches.put(batch)
 
     # ---- on the model's thread ----
 
     def _run(self) -> None:
-        while (batch := self._next_batch()) is not None:
+        while batch := self._next_batch():
             self._busy_since = time.monotonic()
             results = self._compute(batch)
             self._observe(sum(len(each.values) for each in batch), time.monotonic() - self._busy_since)
@@ -121,33 +134,31 @@ class Batcher:
             batch[0].answer.get_loop().call_soon_threadsafe(_deliver, results)
             del batch, results  # not kept while waiting
 
-    def _next_batch(self) -> list[Job] | None:
-        """The jobs of the next batch; None at the end."""
-        with self._changed:
-            while not self._jobs:
-                if self._stopped:
-                    return None
-                self._changed.wait()
-            expected, self._peak = max(self._peak, self._requests), self._requests
-            batch = [self._jobs.popleft()]
-            rows, end = len(batch[0].values), time.monotonic() + self._limits.wait
-            while True:
-                rows = self._join(batch, rows)
-                left = end - time.monotonic()
-                if rows >= self._limits.batch or len(batch) >= expected or self._jobs or left <= 0 or self._stopped:
-                    return batch
-                self._changed.wait(left)
+    def _next_batch(self) -> list[Job]:
+        """The jobs of the next batch; none at the end."""
+        with self._lock:
+            self._idle = not self._jobs and not self._stopped
+            if not self._idle:
+                return self._take()
+        return self._batches.get()
 
-    def _join(self, batch: list[Job], rows: int) -> int:
-        """Move the jobs that fit into the batch; the number of its rows."""
-        key = batch[0].key
+    def _take(self) -> list[Job]:
+        """The jobs that wait and fit into one batch with the first one; none if none waits."""
+        batch: list[Job] = []
+        if self._jobs:
+            batch.append(self._jobs.popleft())
+            self._join(batch)
+        return batch
+
+    def _join(self, batch: list[Job]) -> None:
+        """Move the jobs that fit into the batch."""
+        key, rows = batch[0].key, len(batch[0].values)
         for job in [each for each in self._jobs if each.key == key]:
             if rows + len(job.values) > self._limits.batch:
                 break
             self._jobs.remove(job)
             batch.append(job)
             rows += len(job.values)
-        return rows
 
     def _compute(self, batch: list[Job]) -> list[tuple[Job, Outputs | RequestError]]:
         now = time.monotonic()
@@ -161,6 +172,8 @@ class Batcher:
             if len(batch) > 1:  # a request must not fail because of another one
                 return [result for job in batch for result in self._compute([job])]
             return [(batch[0], _failure(error))]
+        if len(batch) == 1:
+            return [(batch[0], outputs)]
         ends = np.cumsum([len(job.values) for job in batch])
         return [
             (job, {name: value[end - len(job.values) : end] for name, value in outputs.items()})

@@ -28,6 +28,10 @@ class ImageInput:
         description: the content of export.json.
         takes_pixels: whether the network itself contains the preprocessing.
         most_pixels: larger images are refused by their header, before they are decoded.
+
+    Attributes:
+        shape: of one image, as `input_shape`.
+        transforms: the preprocessing that the network does not contain.
     """
 
     def __init__(
@@ -42,8 +46,8 @@ class ImageInput:
 
         given = description["preprocessing"]
         metadata = Metadata.from_json({"format": 1, "preprocess": given["transforms"], "resize": given["resize"]})
-        transforms = () if takes_pixels else metadata.preprocess
-        self._shape, self._channels = tuple(input_shape), int(input_shape[-1] or 3)
+        self.transforms = () if takes_pixels else metadata.preprocess
+        self.shape, self._channels = tuple(input_shape), int(input_shape[-1] or 3)
         self._most_pixels, self._resize = most_pixels, metadata.resize
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, self._channels), tf.uint8)])  # type: ignore[untyped-decorator]
@@ -52,23 +56,24 @@ class ImageInput:
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, *input_shape), tf.float32)])  # type: ignore[untyped-decorator]
         def preprocess(views: Any) -> Any:
-            return preprocess_values(tf, views, input_shape, transforms)
+            return self.preprocess(views)
 
-        self._tf, self._view = tf, view
-        self._preprocess = preprocess if transforms else None
+        self._tf, self._view, self._preprocess = tf, view, preprocess
 
     def __call__(self, contents: bytes) -> npt.NDArray[np.float32]:
         """The image after resize and crop, (H, W, C), 0 to 255. Raises RequestError (400) for what is no image."""
         pixels = self.pixels(contents)
-        if self._resize is None and pixels.shape == self._shape:  # nothing to do, and a small network has waited less
+        if self._resize is None and pixels.shape == self.shape:  # nothing to do, and a small network has waited less
             return pixels.astype(np.float32)
         view: npt.NDArray[np.float32] = self._view(pixels).numpy()
         return view
 
-    def preprocess(self, views: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The input of `serving_default` for images after resize and crop, (B, H, W, C)."""
-        if self._preprocess is None:
-            return views
+    def preprocess(self, views: Any) -> Any:
+        """The input of `serving_default` for images after resize and crop, (B, H, W, C), as tensors."""
+        return preprocess_values(self._tf, views, self.shape, self.transforms)
+
+    def preprocessed(self, views: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """As `preprocess`, of arrays."""
         found: npt.NDArray[np.float32] = self._preprocess(views).numpy()
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from archspec.runtime.export import EXPORT_FORMATS
 from archspec.runtime.export.network import together
 from archspec.runtime.export.version_folder import read_description
 from archspec.runtime.serve.models.answer_outputs import AnswerOutputs
+from archspec.runtime.serve.models.saved_model_session import MAIN, Function, load_session
 from archspec.runtime.serve.models.tensor_spec import (
     ENCODED,
     SERVE_IMAGES,
@@ -29,10 +30,10 @@ from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
+    from archspec.runtime.export.export_format import ExportFormat
     from archspec.runtime.serve.models.image_input import ImageInput
 
 Array = npt.NDArray[Any]
-MAIN = "serving_default"
 MOST_SMALL = 4
 """Small images that are decoded at once."""
 FREE_SIDE = 64
@@ -46,8 +47,9 @@ class LoadedVersion:
     Attributes:
         number: of the version.
         signatures: the functions of the export; and `serve_images`, for image files, of every network of images.
-        functions: name -> array (B, ...) -> named outputs; of several inputs an array (B,) with a field for each. Only
-            one thread may call them.
+        functions: name -> array (B, ...) -> named outputs; of several inputs an array (B,) with a field for each. That
+            of `serve_images` takes what `prepare` returns, and returns what `serving_default` does. Only one thread
+            may call them.
         answer_outputs: from the outputs of `serving_default` to those of `serve_images`.
         image_input: from an image file to the input of `serving_default`; None where the network takes no images.
         class_names: of the outputs.
@@ -57,7 +59,7 @@ class LoadedVersion:
 
     number: int
     signatures: Mapping[str, ServedSignature]
-    functions: Mapping[str, Callable[[Array], Outputs]]
+    functions: Mapping[str, Function]
     answer_outputs: AnswerOutputs
     image_input: ImageInput | None
     class_names: tuple[str, ...]
@@ -66,10 +68,8 @@ class LoadedVersion:
 
     def run(self, name: str, values: Array) -> Outputs:
         """Call a function with (B, ...). `serve_images` takes what `prepare` returns."""
-        if name != SERVE_IMAGES:
-            return self.functions[name](values)
-        assert self.image_input is not None
-        return self.answer_outputs(self.functions[MAIN](self.image_input.preprocess(values)))
+        outputs = self.functions[name](values)
+        return self.answer_outputs(outputs) if name == SERVE_IMAGES else outputs
 
     def are_small(self, images: Sequence[bytes]) -> bool:
         """Whether `prepare` takes next to no time."""
@@ -119,14 +119,30 @@ class LoadedVersion:
     def warm_up(self, batches: Sequence[int]) -> None:
         """Call every function once with each batch size, so that no client waits for that."""
         for name, function in self.functions.items():
-            signature = self.signatures[name]
-            if not signature.is_encoded:
-                for batch in batches:
-                    function(together({key: _zeros(batch, spec) for key, spec in signature.inputs.items()}))
+            taken = self.signatures[MAIN if name == SERVE_IMAGES else name].inputs
+            for batch in batches:
+                function(together({key: _zeros(batch, spec) for key, spec in taken.items()}))
 
 
 def _zeros(batch: int, spec: TensorSpec) -> npt.NDArray[np.float32]:
     return np.zeros((batch, *(FREE_SIDE if side is None else side for side in spec.shape[1:])), np.float32)
+
+
+def _functions(
+    folder: Path, format: type[ExportFormat], threads: int, image_input: ImageInput | None
+) -> dict[str, Function]:
+    """The functions of a version, as LoadedVersion describes them."""
+    if format.name == "savedmodel":
+        return load_session(folder, threads, image_input)
+    found: dict[str, Function] = runpy.run_path(str(format.runner))["load"](str(folder), threads)
+    if image_input is not None:
+        found[SERVE_IMAGES] = _after(image_input, found[MAIN])
+    return found
+
+
+def _after(image_input: ImageInput, main: Function) -> Function:
+    """The function of a network, with preprocessing before it where that is not in the network."""
+    return main if not image_input.transforms else lambda views: main(image_input.preprocessed(views))
 
 
 def load_version(
@@ -164,7 +180,6 @@ def load_version(
     try:
         if of_images or not format.takes_pixels:
             import_tensorflow()
-        functions = runpy.run_path(str(format.runner))["load"](str(folder), threads)
         image_input = None
         if of_images:
             from archspec.runtime.serve.models.image_input import ImageInput
@@ -173,6 +188,7 @@ def load_version(
             image_input = ImageInput(
                 spec.shape[1:], description, takes_pixels=main.content == "pixels", most_pixels=most_pixels
             )
+        functions = _functions(folder, format, threads, image_input)
     except ImportError as error:
         help = f"`pip install 'archspec-keras[{format.extra}]'`" if format.extra else None
         raise fail(
@@ -192,5 +208,5 @@ def load_version(
             SERVE_IMAGES: encoded,
             **{k: v for k, v in signatures.items() if k not in (MAIN, SERVE_IMAGES)},
         }
-    kept = {name: function for name, function in functions.items() if name in signatures and name != SERVE_IMAGES}
+    kept = {name: function for name, function in functions.items() if name in signatures}
     return LoadedVersion(int(folder.name), signatures, kept, answer_outputs, image_input, names, description, file)

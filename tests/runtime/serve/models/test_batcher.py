@@ -77,7 +77,7 @@ def answers(
 def test_every_request_gets_its_own_rows(requests: list[list[float]], size: int, wide: bool) -> None:
     """Whatever the sizes, and with two shapes that cannot share a batch."""
     version = Doubling()
-    found = answers(version, requests, Limits(batch=size, wait=0), wide=wide)
+    found = answers(version, requests, Limits(batch=size), wide=wide)
     assert found == [[2 * value for value in each] for each in requests]
     assert max(map(len, version.batches)) <= size
     assert sorted(chain(*version.batches)) == sorted(chain(*requests))
@@ -85,7 +85,7 @@ def test_every_request_gets_its_own_rows(requests: list[list[float]], size: int,
 
 def test_waiting_requests_share_a_batch() -> None:
     version = Doubling()
-    answers(version, [[1], [2, 3], [4], [5]], Limits(batch=4, wait=0))
+    answers(version, [[1], [2, 3], [4], [5]], Limits(batch=4))
     assert version.batches == [[1, 2, 3, 4], [5]]
 
 
@@ -94,7 +94,7 @@ def test_a_request_that_fails_does_not_fail_others() -> None:
         if 13 in values:
             raise ValueError("/home/secret/model: unlucky")
 
-    found = answers(Doubling(before), [[1], [13], [2]], Limits(batch=8, wait=0))
+    found = answers(Doubling(before), [[1], [13], [2]], Limits(batch=8))
     assert (found[0], found[2]) == ([2], [4])
     assert isinstance(found[1], RequestError)
     assert found[1].status == 500
@@ -129,38 +129,38 @@ def test_a_full_queue_refuses_until_there_is_room() -> None:
     assert batcher.rows == 0
 
 
-def test_a_batch_waits_only_while_others_are_under_way() -> None:
-    """With two requests known, the first waits for the second; without, it does not wait at all."""
-    version = Doubling()
+def test_what_arrives_while_the_model_computes_is_the_next_batch() -> None:
+    """An idle model starts at once, with the requests of one turn of the event loop."""
+    go_on = threading.Event()
+    version = Doubling(lambda values: go_on.wait(10))
 
-    async def ask(known: int) -> float:
-        batcher = Batcher(Limits(wait=20.0))
+    async def ask() -> None:
+        batcher = Batcher(Limits())
         batcher.start()
         loop = asyncio.get_running_loop()
 
-        def job(value: float) -> Job:
-            values = np.array([[value]], np.float32)
-            return Job(cast("LoadedVersion", version), "f", values, time.monotonic() + 30, loop.create_future())
+        def submit(*values: float) -> list[asyncio.Future[Any]]:
+            jobs = [
+                Job(cast("LoadedVersion", version), "f", array, time.monotonic() + 30, loop.create_future())
+                for array in np.array(values, np.float32).reshape(-1, 1, 1)
+            ]
+            for job in jobs:
+                batcher.submit(job)
+            return [job.answer for job in jobs]
 
-        first, second = job(1), job(2)
-        started = time.monotonic()
-        if known == 1:
-            with batcher.reserved(1):
-                batcher.submit(first)
-                await first.answer
-        else:
-            with batcher.reserved(1), batcher.reserved(1):
-                batcher.submit(first)
-                await asyncio.sleep(0.05)
-                batcher.submit(second)
-                await asyncio.gather(first.answer, second.answer)
-        spent = time.monotonic() - started
+        await asyncio.sleep(0.01)  # idle
+        first = submit(1, 2)
+        while not version.batches:
+            await asyncio.sleep(0.001)
+        others = submit(3)
+        await asyncio.sleep(0.01)
+        others += submit(4, 5)
+        go_on.set()
+        await asyncio.gather(*first, *others)
         await loop.run_in_executor(None, batcher.stop)
-        return spent
 
-    assert in_a_thread(ask(1)) < 10
-    assert in_a_thread(ask(2)) < 10
-    assert version.batches == [[1], [1, 2]]
+    in_a_thread(ask())
+    assert version.batches == [[1, 2], [3, 4, 5]]
 
 
 def test_only_one_thread_calls_the_models() -> None:
