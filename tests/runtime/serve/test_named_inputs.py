@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec.runtime.serve.predict_request import parse_predict
+from archspec.runtime.serve.http.predict_request import parse_predict
+from archspec.runtime.serve.models.tensor_spec import ServedSignature, TensorSpec
 from archspec.runtime.serve.request_error import RequestError
-from archspec.runtime.serve.tensor_spec import ServedSignature, TensorSpec
 from tests.runtime.export.conftest import map_model as map_model
 from tests.runtime.export.conftest import two_of_each as two_of_each
 from tests.runtime.serve.conftest import Exports
@@ -106,7 +106,7 @@ def test_people_are_told_what_is_not_shown(server: Running, exports: Exports) ->
 
 
 def test_large_outputs_are_only_named() -> None:
-    from archspec.runtime.serve.answer_outputs import answer_rows
+    from archspec.runtime.serve.models.answer_outputs import answer_rows
 
     outputs = {"mask": np.zeros((1, 40, 30, 2), np.float32), "label": np.ones((1, 2), np.float32)}
     (row,) = answer_rows(outputs, 5)
