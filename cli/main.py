@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from archspec import api
 from archspec.cli.terminal import SentenceGroup, print_diagnostics, print_in_any_encoding, width
 from archspec.diagnostics import ArchspecError, Diagnostic, did_you_mean, printable
 from archspec.format import fitted
@@ -88,7 +87,9 @@ class Commands(SentenceGroup):
             raise_on_interrupt()  # the modules of the command are imported
             return found
         except click.UsageError as error:
-            remedy = did_you_mean(args[0], COMMANDS)
+            from archspec.cli.usage_hints import command_meant
+
+            remedy = did_you_mean(args[0], COMMANDS) or command_meant(args[0])
             raise click.UsageError(f"{error.message} {remedy or ''}".rstrip(), ctx) from None
 
 
@@ -123,9 +124,13 @@ def run() -> int:
         if sys.stdout:
             sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except click.NoSuchOption as error:
-        hint = recipe_key(error)
-        (click.UsageError(f"{error.format_message()} {hint}", error.ctx) if hint else error).show()
+    except click.UsageError as error:
+        from archspec.cli.usage_hints import usage_hint
+
+        hint = usage_hint(error, sys.argv[1:])
+        if hint and isinstance(error, click.NoSuchOption):
+            error.possibilities = None  # similar words, which mean something else
+        (click.UsageError(f"{error.format_message().rstrip('.')}. {hint}", error.ctx) if hint else error).show()
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -182,10 +187,3 @@ def is_interrupt(error: BaseException | None) -> bool:
 
 
 REPORT = "this is a bug in archspec; run it again with ARCHSPEC_DEBUG=1 and report the traceback"
-
-
-def recipe_key(error: click.NoSuchOption) -> str | None:
-    """A hint for `--learning-rate 0.1` or `--weight-decay 5e-4`, if the command has `--set`."""
-    options = [option for each in (error.ctx.command.params if error.ctx else ()) for option in each.opts]
-    setting = api.recipe_setting(error.option_name.lstrip("-").replace("-", "_")) if "--set" in options else None
-    return f"Write `--set {setting}=...`." if setting else None

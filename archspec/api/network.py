@@ -269,7 +269,7 @@ class Network:
             return list(error.diagnostics)
 
     def warnings(self, side: int | None = None) -> list[Diagnostic]:
-        """Warnings about settings that are probably mistakes: crops that show a small part of an image.
+        """Warnings about settings that are probably mistakes: small crops, and pixels that become very large numbers.
 
         Args:
             side: the shortest side of the training images in pixels, where it is known.
@@ -278,12 +278,16 @@ class Network:
             ArchspecError: the errors of the spec.
         """
         from archspec.lang.recipes.crop_share import small_crop
+        from archspec.lang.recipes.pixel_range import wide_range
 
         def where(section: str, *path: str) -> Span | None:
             return overrides.place(self._document(section), (section, *path))
 
-        found = small_crop(self.graph().input_shape, self.recipe, self.protocol, where, side)
-        return [] if found is None else [found]
+        found = [
+            small_crop(self.graph().input_shape, self.recipe, self.protocol, where, side),
+            wide_range(self.graph().input_shape, self.preprocess, where("preprocess")),
+        ]
+        return [each for each in found if each is not None]
 
     def unmet(self) -> list[Diagnostic]:
         """The figures of `expect:` that the graph does not meet. Always empty for a network with settings."""

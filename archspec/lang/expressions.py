@@ -116,7 +116,8 @@ def parsed(text: str) -> ast.expr:
                 f"`{text}` has an unclosed parenthesis",
                 help='close it; inside braces or brackets, quote an expression that has a comma: "$(min(a, b))"',
             )
-        raise ExpressionError(f"`{text}` is not an expression", help="write `$name` or `$(4 * name)`")
+        meant = text.replace("$", "").strip("{} ") if len(text) < 60 else "4 * name"
+        raise ExpressionError(f"`{text}` is not an expression", help=f"write `$({meant})`")
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
     try:

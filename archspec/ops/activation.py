@@ -81,6 +81,9 @@ class Distribution(Along):
     """Base of the activations whose output is a distribution along an axis."""
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
+        if self.axis > max(len(x), 1):
+            help = f"`{self.name}` has no units: write `- dense: {self.axis}` before `- {self.name}`"
+            raise OpError(f"`axis: {self.axis}` is not an axis of {show(x)}", "axis", help)
         if x[keras_axis(self.axis, x)] == 1:
             raise OpError(
                 f"`{self.name}` of a single value is constant: the input is {show(x)}",

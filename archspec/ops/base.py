@@ -246,13 +246,22 @@ def show(shape: Sequence[Dim]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
+LEAST_IMAGE = 7
+"""Sides of images that may be given as vectors are larger, in pixels: 784 numbers are an image of MNIST."""
+
+
 def spatial(shape: Shape, op: str) -> tuple[Dim, ...]:
     """The sizes of the spatial axes, one to three. Raises OpError for other shapes."""
     if not 2 <= len(shape) <= 4:
         fact = "a vector" if len(shape) == 1 else f"{len(shape)} axes"
+        help = "write `- reshape: [HEIGHT, WIDTH, CHANNELS]` before it" if len(shape) == 1 else None
+        side = math.isqrt(shape[0] or 0)
+        if len(shape) == 1 and side > LEAST_IMAGE and side * side == shape[0]:
+            help = f"for images of {side} x {side} pixels, write `[{side}, {side}, 1]` for `[{shape[0]}]`"
         raise OpError(
             f"`{op}` needs (length, channels), (height, width, channels) or "
-            f"(depth, height, width, channels), but got {show(shape)}: {fact}"
+            f"(depth, height, width, channels), but got {show(shape)}: {fact}",
+            help=help,
         )
     return shape[:-1]
 

@@ -187,6 +187,8 @@ OTHER: Mapping[str, str] = {
     "unknown-application": "keras.applications has no network of this name",
     "small-crop": "a warning: crops cover less than a quarter of an image, as a resize to 256 before an input of 32; "
     "the command continues",
+    "pixel-range": "a warning: `preprocess` makes pixels much larger than 255, as a mean and std for 0 to 1 do; the "
+    "command continues",
     "download": "weights or images cannot be downloaded",
     "bad-run": "a file in a run directory or in a folder of an evaluation cannot be read",
     "compare-nothing": "no network and no run is given to compare",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean
+from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, listed
 from archspec.graph.compile.inference import WrongArgument, infer, made
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.lang.schema.validator import MAX_MISTAKES
@@ -145,7 +145,20 @@ class Builder:
             return made(head, values)
         except WrongArgument as wrong:
             at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
-            raise self.error(wrong.code, wrong.message, at, help=wrong.help) from None
+            help = self._of_a_name(at, values.get(wrong.argument), wrong.help)
+            raise self.error(wrong.code, wrong.message, at, help=help) from None
+
+    def _of_a_name(self, at: Span, value: object, help: str | None) -> str | None:
+        """The remedy for a wrong value that is written as `$name`."""
+        text = at.source.line(at.line)[at.column - 1 : at.end_column - 1].strip("\"'")
+        name = text[1:]
+        if text[:1] != "$" or not name.isidentifier():
+            return help
+        if isinstance(value, (list, tuple)) and self.calls:
+            block = self.calls[-1][0]
+            return f"give `{block}` its arguments by their names: `{block}: {{{name}: ..., ...}}`"
+        meaning = (help or "").partition("; for example")[0]
+        return f"change the value of `{name}`" + f"; {meaning}" * bool(meaning)
 
     def apply(
         self,
@@ -278,9 +291,9 @@ class Builder:
             if name in self.outputs:
                 found.append((self.outputs[name], weight, word))
             elif not found or name not in left_out:
-                raise self.error(
-                    "unknown-layer", f"there is no layer `{name}`", span, help=did_you_mean(name, self.outputs)
-                )
+                names = [path for path in self.outputs if "/" not in path and path != INPUT]
+                help = did_you_mean(name, self.outputs) or f"the layers are: {listed(names[-12:])}"
+                raise self.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
         return found
 
     def refuse_unused(self, outputs: Iterable[int]) -> None:

@@ -210,13 +210,19 @@ def events(source: Source) -> Iterator[Any]:
         mark = error.problem_mark or error.context_mark
         if "end of stream" in str(error.problem) and error.context_mark:
             mark = error.context_mark  # where the quote or bracket was opened
-        span = Span(source, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
         context = f" {error.context}" if error.context else ""
-        raise fail(
-            "yaml-syntax", f"invalid YAML: {error.problem}{context}", span, help=_help(source, span, str(error))
-        ) from None
+        span, help = _at(source, mark), None
+        if span is not None:
+            from archspec.lang.document.yaml_mistakes import find_mistake
+
+            span, help = find_mistake(source, span, _at(source, error.context_mark), str(error))
+        raise fail("yaml-syntax", f"invalid YAML: {error.problem}{context}", span, help=help) from None
     except (yaml.reader.ReaderError, UnicodeEncodeError) as error:  # the second for half of a pair of surrogates
         raise _not_printable(source, error) from None
+
+
+def _at(source: Source, mark: Any) -> Span | None:
+    return Span(source, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2) if mark else None
 
 
 def place(source: Source, start: Any, end: Any = None) -> Span:
@@ -237,27 +243,3 @@ def _not_printable(source: Source, error: Any) -> Exception:
         Span(source, line, column, line, column + 1),
         help="remove it, or check that this is the right file",
     )
-
-
-def _help(source: Source, span: Span | None, problem: str) -> str | None:
-    if span is None:
-        return None
-    # libyaml often notices a mistake on the line after it
-    near = [source.line(span.line), source.line(span.line - 1)]
-    if any("\t" in line[: len(line) - len(line.lstrip())] for line in near):
-        return "indent with spaces: YAML does not allow tabs"
-    for line in near:
-        if re.search(r"[{\[,]\s*[\w$]+:\s*\$\([^)]*[\[\],{}]", line):
-            return 'inside braces, quote an expression that has a comma or bracket: "$(min(a, b))"'
-        if line.count("{") != line.count("}") or line.count("[") != line.count("]"):
-            return "close the braces and brackets on this line"
-        if re.search(r"[{,]\s*\w+:[^\s,}]", line):
-            return "put a space after each colon: `{filters: 64}`"
-    if "quoted scalar" in problem:
-        return "close the quote"
-    nested = re.match(r"\s*(?:- )?([\w-]+):\s+([\w-]+):\s+([^:#]+?)\s*$", near[0])
-    if nested and "mapping values are not allowed" in problem:
-        return f"put the inner mapping in braces: `{nested[1]}: {{{nested[2]}: {nested[3]}}}`"
-    if "mapping values are not allowed" in problem:
-        return "put quotes around text that contains `: `"
-    return "check the indentation of this line" if "block" in problem else None

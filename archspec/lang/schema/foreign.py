@@ -12,7 +12,7 @@ from typing import Any
 
 from archspec.declare import Argument, arguments, thaw
 from archspec.lang.document.nodes import TooLargeError, resolve
-from archspec.lang.schema.foreign_names import ARGUMENTS, ELSEWHERE, NEEDLESS, OPERATORS, RECIPES
+from archspec.lang.schema.foreign_names import ARGUMENTS, ELSEWHERE, KEYS, NEEDLESS, OPERATORS, RECIPES
 from archspec.lang.schema.messages import LEAST_SIDE
 from archspec.lang.schema.structures import MODIFIERS
 from archspec.lang.schema.validator import mistakes
@@ -91,6 +91,12 @@ def recipe_name(name: str, known: Iterable[str]) -> str | None:
     return (others | plain).get(_plain(name))
 
 
+def section_key(name: str, section: str) -> str | None:
+    """The remedy for a key that a section of a spec does not have."""
+    help = KEYS.get(section, {}).get(_plain(name))
+    return help.replace("{key}", name) if help else None
+
+
 def argument(name: str, known: Iterable[str]) -> str | None:
     """Our name of an argument that another library calls so."""
     names = list(known)
@@ -102,6 +108,8 @@ def unknown_argument(head: str, name: str, known: Sequence[str], value: Any = No
     if name in MODIFIERS:
         shown = _flow(value) if isinstance(value, (str, int, list)) else "..."
         return f"write `{name}` beside `{head}`, not inside it: `{{{name}: {shown}, {head}: ...}}`"
+    if re.fullmatch(r"\d+\)", name):
+        return "write the list in square brackets, not in parentheses"
     before, equals, after = name.partition("=")
     if equals:
         return f"write `{argument(before, known) or before}: {after or '...'}`"

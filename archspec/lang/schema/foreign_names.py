@@ -104,6 +104,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("eps", "epsilon"), ("epsilon",)),
     **dict.fromkeys(("alpha", "slope", "leak"), ("negative_slope",)),
     **dict.fromkeys(("scalefactor", "factor"), ("size",)),
+    **dict.fromkeys(("stepsize", "milestones", "everynepochs"), ("epochs", "boundaries")),
+    **dict.fromkeys(("tmax", "totalsteps", "maxepochs", "numepochs"), ("epochs",)),
     **dict.fromkeys(("heads", "nheads", "numheads"), ("num_heads",)),
     "outputsize": ("output_size",),
     "mode": ("interpolation",),
@@ -134,8 +136,15 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "rand_augment": ("randaug", "autoaugment"),
     "cutout": ("randomcutout",),
     "ten-crop": ("10crop", "fivecrop"),
+    "he_normal": ("kaimingnormal", "kaiming", "msra", "he"),
+    "he_uniform": ("kaiminguniform",),
+    "glorot_normal": ("xaviernormal",),
+    "glorot_uniform": ("xavieruniform", "xavier", "glorot"),
+    "lecun_normal": ("lecun",),
+    "random_normal": ("normal", "gaussian"),
+    "random_uniform": ("uniform",),
 }
-"""Loss, schedule, transform or protocol -> its names in other libraries."""
+"""Loss, schedule, transform, protocol or initializer -> its names in other libraries."""
 
 _DERIVED = "leave it out: it follows from the layer before"
 _WEIGHTS = "set initial weights in the recipe: `train: {init: {conv: he_normal}}`"
@@ -153,3 +162,59 @@ NEEDLESS: dict[str, str] = {
     "inplace": "leave it out",
 }
 """Argument that no operator takes -> the remedy."""
+
+_BY_OPTION = "it is not part of a spec: give it to `archspec train` as `{}`"
+_COUNTED = "leave it out: accuracy is always measured, and AUC, F1 or RMSE where the outputs need them"
+KEYS: dict[str, dict[str, str]] = {
+    "": {
+        **dict.fromkeys(("inputshape", "inputsize", "imagesize", "size", "shape"), "did you mean `input`?"),
+        **dict.fromkeys(("parameters", "arguments", "args", "variables", "config"), "did you mean `params`?"),
+        **dict.fromkeys(
+            ("model", "network", "architecture", "backbone"),
+            "write the keys inside it without indentation",
+        ),
+        **dict.fromkeys(("numclasses", "nclasses", "classes"), "write `params: {classes: 10}` and `dense: $classes`"),
+        **dict.fromkeys(("recipe", "training", "optimizer", "epochs", "batchsize"), "write it under `train`"),
+        **dict.fromkeys(("evaluation", "eval", "test"), "did you mean `evaluate`?"),
+        **dict.fromkeys(("augment", "augmentation", "transforms"), "write `train: {augment: [...]}`"),
+        **dict.fromkeys(("modules", "functions", "define"), "did you mean `blocks`?"),
+    },
+    "train": {
+        **dict.fromkeys(("metrics", "metric"), _COUNTED),
+        **dict.fromkeys(("validationsplit", "valsplit"), _BY_OPTION.format("--validation-split 0.1")),
+        **dict.fromkeys(("data", "dataset", "datadir", "path", "root"), _BY_OPTION.format("--data DATA")),
+        **dict.fromkeys(("gpus", "gpu", "device", "devices"), _BY_OPTION.format("--devices N")),
+        **dict.fromkeys(("seed", "randomseed"), _BY_OPTION.format("--seed N")),
+        **dict.fromkeys(("output", "out", "savedir", "logdir"), _BY_OPTION.format("-o PATH")),
+        **dict.fromkeys(("pretrained", "weights", "checkpoint"), _BY_OPTION.format("--init-from FILE")),
+        **dict.fromkeys(("callbacks", "verbose", "numworkers", "workers", "shuffle"), "leave it out"),
+        **dict.fromkeys(("numepochs", "maxepochs", "epoch", "nepochs"), "did you mean `epochs`?"),
+        **dict.fromkeys(("patience", "earlystop"), "write `early_stopping: {patience: 10}`"),
+        **dict.fromkeys(("momentum", "nesterov"), "write it in the optimizer: `optimizer: {sgd: {{key}: ...}}`"),
+        **dict.fromkeys(("scheduler", "lrschedule", "lrscheduler"), "did you mean `schedule`?"),
+        **dict.fromkeys(("augmentation", "transforms", "transform", "augmentations"), "did you mean `augment`?"),
+        **dict.fromkeys(("criterion", "lossfunction", "lossfn"), "did you mean `loss`?"),
+        **dict.fromkeys(("initializer", "kernelinitializer", "initialization"), "did you mean `init`?"),
+    },
+    "evaluate": {
+        **dict.fromkeys(("crop", "centercrop", "cropsize"), "leave it out: the crop has the size of `input`"),
+        **dict.fromkeys(("protocol", "views"), "did you mean `protocols`?"),
+        **dict.fromkeys(("size", "imagesize", "scale"), "did you mean `resize`?"),
+        **dict.fromkeys(("metrics", "metric"), _COUNTED),
+    },
+    "expect": {
+        **dict.fromkeys(("flops", "gflops", "mflops"), "write `macs`, which are half of the FLOPs"),
+        **dict.fromkeys(("multadds", "multiplyadds", "madds"), "did you mean `macs`?"),
+        **dict.fromkeys(("parameters", "numparams", "weights"), "did you mean `params`?"),
+        **dict.fromkeys(("output", "outputs", "shape"), "did you mean `output_shape`?"),
+    },
+    "published": {
+        **dict.fromkeys(
+            ("top1accuracy", "accuracy", "top1", "acc"), "write `top1_error`: 100 minus the accuracy in percent"
+        ),
+        **dict.fromkeys(("top5accuracy", "top5"), "write `top5_error`: 100 minus the accuracy in percent"),
+        **dict.fromkeys(("paper", "url", "reference"), "did you mean `source`?"),
+        **dict.fromkeys(("dataset",), "did you mean `data`?"),
+    },
+}
+"""Section, "" for the spec itself -> key that it does not have -> the remedy; `{key}` stands for the key."""

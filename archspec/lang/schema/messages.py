@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from archspec.declare import Declared, arguments
@@ -65,9 +65,12 @@ TYPES = {
 }
 
 
-def fact(wrong: Mistake) -> Fact:
-    """The error message for a value."""
+def fact(wrong: Mistake, names: Collection[str] = ()) -> Fact:
+    """The error message for a value; `names` are the parameters and arguments that it may read."""
+    from archspec.lang.schema.near_forms import near_form
+
     code, message, help = _fact(wrong)
+    help = near_form(wrong, names) or help
     if help is None:
         from archspec.lang.schema.remedies import remedy
 
@@ -121,8 +124,12 @@ def _input_help(value: Any, path: tuple[str | int, ...]) -> str:
     return f"write `{word(path)}: [{listed(meant)}]`" if meant else INPUT
 
 
-def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value: Any = None) -> Fact:
-    """The error message for an unknown key with a value."""
+def unknown(
+    name: str, known: Sequence[str], path: Path, value: Any = None, beside: Mapping[str, Any] | None = None
+) -> Fact:
+    """The error message for an unknown key with a value, in the mapping `beside`."""
+    from archspec.lang.schema.other_names import of_another_library, of_section, of_the_recipe
+
     before, colon, after = name.partition(":")
     head, key = owner(path), word(path)
     near = f"put a space after the colon: `{before}: {after}`" if colon else None
@@ -132,7 +139,8 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value:
         near = unknown_argument(head, name, known, value)
     if list(known) == list(BRANCH["then"]["properties"]):
         near = did_you_mean(name, known) or f"the layers of a branch are a list: `{key}: [{name}: ...]`"
-    near = near or did_you_mean(name, known) or _of_an_optimizer(name, head, path)
+    near = near or (did_you_mean(name, known) if head or key in KINDS else of_section(name, known, path))
+    near = near or of_the_recipe(name, known, head, path, beside)
     if head:
         message = f"`{head}` has no argument `{name}`" if known else f"`{head}` takes no arguments"
         return (
@@ -144,35 +152,10 @@ def unknown(name: str, known: Sequence[str], path: tuple[str | int, ...], value:
         message = f"there is no {KINDS[key]} `{name}`"
         if name in ("name", "type") and isinstance(value, str) and value in known:
             near = f"write `{key}: {{{value}: {{...}}}}`"
-        near = _of_another_library(name, known) or near
+        near = of_another_library(name, known) or near
         return UNKNOWN[KINDS[key]], message, near or f"the {plural(KINDS[key])} are: {listed(known)}"
     message = f"{f'`{key}`' if key else 'a spec'} has no key `{name}`"
     return "unknown-key", message, near or f"its keys are: {listed(known)}"
-
-
-def _of_another_library(name: str, known: Sequence[str]) -> str | None:
-    """The remedy for a loss, a schedule, a transform or a protocol under its name in another library."""
-    from archspec.lang.schema.foreign import recipe_name
-
-    ours = recipe_name(name, known)
-    return f"did you mean `{ours}`?" if ours else None
-
-
-def _of_an_optimizer(name: str, head: str | None, path: tuple[str | int, ...]) -> str | None:
-    """The remedy for `learning_rate` in the recipe, or right under `optimizer`, and for `lr` in the optimizer."""
-    argument = SHORT.get(name, name)
-    if path[:1] != ("train",) or argument not in [
-        each.name for each in arguments(one_key_options()["optimizer"]["sgd"])
-    ]:
-        return None
-    if head in one_key_options()["optimizer"] and name in SHORT:
-        return f"did you mean `{argument}`?"
-    if path not in (("train",), ("train", "optimizer")):
-        return None
-    return (
-        f"set it on the optimizer: `optimizer: {{sgd: {{{argument}: ...}}}}`, "
-        f"or `--set train.optimizer.sgd.{argument}=...`"
-    )
 
 
 def needs(declared: type[Declared], name: str) -> Fact:
@@ -250,11 +233,17 @@ def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
     if isinstance(wrong.value, str) and wrong.value in family:
         required = next(each.name for each in arguments(family[wrong.value]) if each.required)
         return needs(family[wrong.value], required)
+    from archspec.lang.schema.other_names import as_mapping, of_another_library
+
     choices = list(map(str, family or wrong.asked))
     near = did_you_mean(str(wrong.value), choices)
+    if isinstance(wrong.value, str) and wrong.path[:2] == ("train", "init"):
+        near = of_another_library(wrong.value, choices) or near
+    if isinstance(wrong.value, str) and key == "optimizer" and (call := as_mapping(wrong.value, choices)):
+        near = f"write `optimizer: {call}`"
     if key in KINDS:
         message = f"there is no {KINDS[key]} {shown}"
-        near = _of_another_library(str(wrong.value), choices) or near
+        near = of_another_library(str(wrong.value), choices) or near
         return UNKNOWN[KINDS[key]], message, near or f"the {plural(KINDS[key])} are: {listed(choices)}"
     return "wrong-value", f"{about} cannot be {shown}", near or f"choose one of: {listed(choices)}"
 

@@ -44,6 +44,9 @@ EXAMPLES = {
     "from": "write `{from: LAYER, weight: 0.5}`",
     "body": "write `residual: {body: [...]}`",
     "value": FIGURE,
+    "protocol": "write which views of an image were averaged: `protocol: center`",
+    "data": "write the images that it was measured on: `data: imagenet validation`",
+    "source": "write where you read it: `source: Table 4 of the paper`",
 }
 
 
@@ -63,7 +66,9 @@ def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[
         rest = _rest(wrong, [node])
         for name in wrong.value:
             if name not in wrong.known and name not in rest:
-                yield _diagnostic(unknown(name, wrong.known, wrong.path, wrong.value[name]), _key_span(node, name))
+                yield _diagnostic(
+                    unknown(name, wrong.known, wrong.path, wrong.value[name], wrong.value), _key_span(node, name)
+                )
     elif wrong.rule == "propertyNames":
         what = "name for a branch" if is_merge(owner(wrong.path)) else "name"
         at = _key_span(node, str(wrong.value)) or span
@@ -76,7 +81,23 @@ def explain(wrong: Mistake, document: MappingNode | None, explained: Collection[
         return  # they have their own errors
     else:
         bare = isinstance(node, ScalarNode) and node.text != ""
-        yield _diagnostic(fact(wrong), span if bare or key is None else start)
+        yield _diagnostic(fact(wrong, _names(document, wrong)), span if bare or key is None else start)
+
+
+def _names(document: MappingNode | None, wrong: Mistake) -> list[str]:
+    """The parameters, and the arguments of the block, that a value may read."""
+    if document is None or not isinstance(wrong.value, str):
+        return []
+    block = f"{wrong.path[1]}" if wrong.path[:1] == ("blocks",) and len(wrong.path) > 1 else ""
+    found: list[str] = []
+    for path in (("params",), ("blocks", block, "args")):
+        node: Node | None = document
+        for part in path:
+            node = node.get(part) if isinstance(node, MappingNode) else None
+        value = None if node is None else plain(node)
+        for each in value if isinstance(value, (dict, list)) else ():
+            found += [each] if isinstance(each, str) else list(each) if isinstance(each, dict) else []
+    return found
 
 
 def _diagnostic(fact: Fact, span: Span | None) -> Diagnostic:
@@ -86,8 +107,16 @@ def _diagnostic(fact: Fact, span: Span | None) -> Diagnostic:
 
 def _means(name: str, wrong: Mistake) -> bool:
     """Whether an unknown key stands for the one that is missing."""
-    from archspec.lang.schema.foreign import argument
+    from archspec.lang.schema.foreign import argument, section_key
 
+    if not wrong.path:
+        inside = wrong.value[name]
+        nested = isinstance(inside, dict) and ("layers" in inside or wrong.asked in inside)  # `model: {layers: ...}`
+        return (
+            nested
+            or section_key(name, "") == f"did you mean `{wrong.asked}`?"
+            or wrong.asked == nearest(name, wrong.known)
+        )
     of_layer = owner(wrong.path) in OPS
     if of_layer and (name.isdecimal() or "=" in name):  # `conv: {8, 3}`
         return True

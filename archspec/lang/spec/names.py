@@ -132,7 +132,10 @@ def not_found(
     if any(name in item.origin for item in named):
         return f"the layer `{name.text}` reads itself", "`from` can only name earlier layers"
     lines = [item.name.span.line for item in named if item.name]
-    later = [line for line in lines if line > name.span.line]
+    here_ = (name.span.line, name.span.column)
+    later = [
+        item.name.span.line for item in named if item.name and (item.name.span.line, item.name.span.column) > here_
+    ]
     if later:
         return f"the layer `{name.text}` comes later, on line {later[0]}", "`from` can only name earlier layers"
     if lines:

@@ -186,6 +186,8 @@ class _Parser:
         args = block.get("args") if isinstance(block, MappingNode) else None
         parameters: dict[str, BlockArgument] = {}
         optional = False
+        if isinstance(args, MappingNode):  # an error of the schema; the names are known all the same
+            return tuple(BlockArgument(key.text, default, key.span) for key, default in args.entries.values())
         for item in args.items if isinstance(args, SequenceNode) else ():
             if isinstance(item, MappingNode) and len(item.entries) == 1:
                 ((key, default),) = item.entries.values()

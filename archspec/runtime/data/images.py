@@ -133,6 +133,19 @@ def check_classes(network: int, classes: int, data: str, help: str | None = None
         )
 
 
+def shared_line(training: Images, validation: Images) -> str | None:
+    """The line for validation images that are training images too; None without any, or if the digests are unknown."""
+    if training.digests is None or validation.digests is None:
+        return None
+    known = set(map(bytes, training.digests))
+    copies = sum(bytes(each) in known for each in validation.digests)
+    if not copies:
+        return None
+    are = "is a copy of a training image" if copies == 1 else "are copies of training images"
+    fact = f"{copies:,} of {counted(len(validation), 'validation image')} {are}"
+    return f"{fact}, so validation looks better than on new images"
+
+
 def with_classes(images: Images, class_names: tuple[str, ...]) -> Images:
     """The images with the labels of `class_names`, which has the name of every class with images."""
     import numpy as np

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import counted, fail, listed
+from archspec.diagnostics import counted, fail, listed, printable
 from archspec.runtime.evaluation.predictions import Predictions
 
 
@@ -168,14 +168,25 @@ def _positions(
     """The position of each wanted key among the keys."""
     positions = {key: number for number, key in enumerate(keys)}
     if len(positions) < len(keys) or set(positions) != set(wanted):
-        fact = f"`{first.models[0]}` and `{one.models[0]}` were not evaluated on the same {what}"
+        members = _named(first, one)
+        fact = f"{members[0]} and {members[1]} were not evaluated on the same {what}"
         notes = []
-        for each, own, others in ((first, wanted, {*keys}), (one, keys, {*wanted})):
+        for each, member, own, others in ((first, members[0], wanted, {*keys}), (one, members[1], keys, {*wanted})):
             names = each.images if what == "images" else own
             only = [name for name, key in zip(names, own, strict=True) if key not in others]
-            notes += [f"only `{each.models[0]}` has: {_some(sorted(only))}"] if only else []
+            notes += [f"only {member} has: {_some(sorted(only))}"] if only else []
         raise fail("ensemble", fact, notes=notes, help="evaluate all members on the same data")
     return [positions[key] for key in wanted]
+
+
+def _named(first: Predictions, second: Predictions) -> tuple[str, str]:
+    """The models of two members; with their data, where both are of one model."""
+    one, other = first.models[0], second.models[0]
+    if one != other:
+        return f"`{one}`", f"`{other}`"
+    if first.data != second.data:
+        return f"`{one}` on `{printable(first.data)}`", f"`{other}` on `{printable(second.data)}`"
+    return f"the first `{one}`", f"the second `{other}`"
 
 
 def _some(names: list[str], shown: int = 5) -> str:

@@ -20,7 +20,7 @@ from archspec.runtime.weights.applications import architecture
 __all__ = ["spec_of", "spec_of_source"]
 
 LEFT_OUT = "Left out, without effect at inference"
-"""The beginning of the comment that names the layers that a spec does not have."""
+"""The beginning of the comment that names the layers and settings that a spec does not have."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.graph.ir import AGAIN, INPUT, Facts, Graph, Node, unused_name
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
@@ -67,9 +67,26 @@ def _reached(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes), outputs=tuple(place[index] for index in graph.outputs))
 
 
+TRAINING = (
+    *("kernel_regularizer", "bias_regularizer", "activity_regularizer", "depthwise_regularizer", "beta_regularizer"),
+    *("gamma_regularizer", "kernel_constraint", "bias_constraint", "depthwise_constraint"),
+)
+"""Attributes of Keras layers that only training uses, and no operator has."""
+MAX_NAMED = 3
+
+
 def left_out(model: Any) -> list[str]:
-    """The layers that a spec of the model does not have: `random_flip` (RandomFlip)."""
-    return [f"`{call.path}` ({call.kind})" for call in keras_graph(model).calls if call.kind in LEFT_OUT]
+    """What a spec of the model does not have: `random_flip` (RandomFlip), `kernel_regularizer` of `conv1`."""
+    calls = keras_graph(model).calls
+    found: dict[str, dict[str, None]] = {}
+    for call in calls:
+        for name in TRAINING:
+            if getattr(call.operation, name, None) is not None:
+                found.setdefault(f"`{name}`", {})[f"`{call.path}`"] = None
+        if getattr(call.operation, "weights", None) and not call.operation.trainable:
+            found.setdefault("`trainable=False`", {})[f"`{call.path}`"] = None
+    layers = [f"`{call.path}` ({call.kind})" for call in calls if call.kind in LEFT_OUT]
+    return [*layers, *(f"{name} of {listed(paths, MAX_NAMED)}" for name, paths in found.items())]
 
 
 def _share(call: Call, nodes: list[Node], first: range, again: range) -> None:

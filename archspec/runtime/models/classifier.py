@@ -75,7 +75,7 @@ def _kind(node: Node, what: str, loss: str) -> Target:
         "no-classifier",
         f"{what} returns {show(shape)}, not the scores of two or more classes",
         None if what.startswith("`") else node.span,
-        help=HELP,
+        help="write `- flatten` or `- global_avgpool` before the last `dense`" if len(shape) > 1 else HELP,
     )
 
 

@@ -182,7 +182,8 @@ def check_output_file(path: Path, *suffixes: str, overwrite: bool = False) -> No
         ArchspecError: `bad-output` for another ending, `output-exists`, `cannot-write`.
     """
     if suffixes and path.suffix not in suffixes:
-        stem = path.with_suffix("") if path.suffix[1:].isalpha() else path  # `p.jpg`, but not `net-1.5`
+        known = path.suffix[1:].isalpha() or path.suffix == ".h5"
+        stem = path.with_suffix("") if known else path  # `p.jpg`, but not `net-1.5`
         fact = f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}"
         raise fail("bad-output", fact, help=f"write `-o {shlex.quote(f'{stem}{suffixes[0]}')}`")
     if path.is_dir():

@@ -16,7 +16,7 @@ from archspec.diagnostics import ArchspecError, counted, listed, render
 from archspec.lang.declarations import write_section
 from archspec.runtime.data.files.encoded_image import typical_side
 from archspec.runtime.data.files.fingerprint import check_unchanged, fingerprint, keep_contents
-from archspec.runtime.data.images import Images
+from archspec.runtime.data.images import Images, shared_line
 from archspec.runtime.data.sources.dataset import listed_parts, open_data
 from archspec.runtime.data.sources.parts import Parts
 from archspec.runtime.distributed.collectives import Collectives
@@ -239,7 +239,7 @@ def _open_images(request: RunRequest, channels: int, targets: OutputTargets, par
     """The training and validation images."""
     config = request.config
     splits: dict[str, Any] = {"training": "train", "validation": "validation"}
-    return {
+    found = {
         part: open_data(
             config.data,
             split,
@@ -254,6 +254,9 @@ def _open_images(request: RunRequest, channels: int, targets: OutputTargets, par
         )
         for part, split in splits.items()
     }
+    if shared := shared_line(found["training"], found["validation"]):
+        request.progress.note(shared)
+    return found
 
 
 def _settings(

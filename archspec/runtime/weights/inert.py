@@ -40,7 +40,8 @@ TENSOR_TYPES = {
 }
 """dtype of torch -> NumPy's type."""
 BUILTINS = (
-    "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple NoneType Ellipsis"
+    "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple xrange NoneType "
+    "Ellipsis"
 )
 NUMPY_TYPES = (
     "bool bool_ int8 int16 int32 int64 intc intp uint8 uint16 uint32 uint64 float16 float32 float64 longdouble "
@@ -63,6 +64,7 @@ INERT: Mapping[str, str] = {
     "fractions": "Fraction",
     "http": "HTTPStatus",
     "random": "Random",
+    "re": "_compile",
     "signal": "Signals",
     "uuid": "UUID",
     "zoneinfo": "ZoneInfo ZoneInfo._unpickle",

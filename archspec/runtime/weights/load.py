@@ -12,6 +12,8 @@ from archspec.diagnostics import counted, fail, listed
 from archspec.graph.ir import Graph
 from archspec.runtime.models.finite_weights import is_negative_variance
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
+from archspec.runtime.weights.different_settings import different_settings
+from archspec.runtime.weights.factored import factored
 from archspec.runtime.weights.find_matching import WeightTarget, find
 from archspec.runtime.weights.keras_units import in_spec_order, model_slots, statistics
 from archspec.runtime.weights.matching import Matching, Sizes, Slot, Unit, head_of, mismatch
@@ -60,8 +62,9 @@ def load_weights(
             )
         check_pairs(matching.pairs, text)
         not_finite, negative = assign(matching.pairs)
+        different = () if opened.graph is None else different_settings(matching.pairs, keras, opened.graph)
     unused = (*matching.unused, *_other_statistics(keras, opened))
-    return replace(matching, not_finite=not_finite, negative=negative, unused=unused)
+    return replace(matching, not_finite=not_finite, negative=negative, unused=unused, different=different)
 
 
 def _other_statistics(keras: KerasGraph, source: WeightSource) -> list[Unit]:
@@ -83,6 +86,8 @@ ADAPT = "add `--adapt-input`, which adapts {}"
 
 
 def _remedy(slots: Sequence[Slot], units: Sequence[Unit], *, new_head: bool) -> str:
+    if parts := factored(units):
+        return parts
     here, there = head_of(slots), head_of(units)
     if here is not None and there is not None and len(slots) == len(units):
         wanted, given = slots[here].shapes[0], units[there].shapes[0]

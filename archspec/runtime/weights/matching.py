@@ -139,6 +139,8 @@ class Matching:
     """The arrays that contain NaN or infinity."""
     negative: tuple[str, ...] = ()
     """The variances of batch normalizations that have negative values, whose roots are NaN."""
+    different: tuple[str, ...] = ()
+    """Settings of layers that are others in the Keras model of the file: `epsilon`, `strides`."""
 
     def __repr__(self) -> str:
         layers = counted(len(self.pairs), "layer")
@@ -171,6 +173,8 @@ class Matching:
                 f"check the order of {listed([f'`{each}`' for each in self.alphabetical], 6)}: they are alike, "
                 "and the file is sorted by name"
             )
+        if self.different:
+            found.append(f"the network of the file differs: {listed(self.different, 4)}")
         if self.not_finite:
             found.append(f"warning: NaN or infinity in {listed(self.not_finite, 4)}")
         if self.negative:

@@ -9,9 +9,11 @@ import pytest
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.compile.compiler import compile_spec
+from archspec.lang.recipes.initializers import INITIALIZERS
 from archspec.lang.recipes.losses import LOSSES
 from archspec.lang.recipes.schedules import SCHEDULES
-from archspec.lang.schema.foreign_names import ARGUMENTS, NEEDLESS, OPERATORS, RECIPES
+from archspec.lang.schema.foreign_names import ARGUMENTS, KEYS, NEEDLESS, OPERATORS, RECIPES
+from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.spec.spec import parse
 from archspec.ops import OPS
 from archspec.protocols import PROTOCOLS
@@ -141,7 +143,8 @@ def test_names_of_recipes(section: str, help: str) -> None:
 
 def test_the_tables_name_operators_and_arguments_that_exist() -> None:
     assert OPERATORS.keys() <= set(OPS)
-    known = {argument.name for op in OPS.values() for argument in arguments(op)}
+    known = {argument.name for each in (*OPS.values(), *SCHEDULES.values()) for argument in arguments(each)}
     assert {name for names in ARGUMENTS.values() for name in names} <= known
     assert not set(ARGUMENTS) & set(NEEDLESS)
-    assert RECIPES.keys() <= {*LOSSES, *SCHEDULES, *TRANSFORMS, *PROTOCOLS}
+    assert RECIPES.keys() <= {*LOSSES, *SCHEDULES, *TRANSFORMS, *PROTOCOLS, *INITIALIZERS}
+    assert KEYS.keys() <= {"", *spec_schema()["properties"]}

@@ -286,6 +286,16 @@ def test_equal_names_of_other_images_are_refused() -> None:
     assert caught.value.diagnostics[0].notes == ("only `a.keras` has: ant/3.png", "only `b.keras` has: ant/3.png")
 
 
+def test_two_predictions_of_one_model_are_told_apart_by_their_data() -> None:
+    one = predictions(1, digests=DIGESTS)
+    other = replace(one, digests=("aa", "bb", "cc", "ee"), data="others.csv")
+    with pytest.raises(ArchspecError) as caught:
+        average([one, other])
+    assert caught.value.diagnostics[0].notes[1] == "only `a.keras` on `others.csv` has: ant/3.png"
+    with pytest.raises(ArchspecError, match=r"the first `a\.keras` and the second `a\.keras`"):
+        average([one, replace(other, data=one.data)])
+
+
 def test_copies_of_an_image_are_matched_by_class_and_name() -> None:
     one = predictions(1, digests=("aa", "aa", "cc", "aa"))
     rows = [3, 2, 1, 0]

@@ -103,3 +103,14 @@ def test_a_random_crop_to_another_size_is_refused() -> None:
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.RandomCrop(4, 4), layers.Flatten()])
     with pytest.raises(ArchspecError, match="changes the size of the image at inference"):
         archspec.from_keras(model)
+
+
+def test_settings_of_layers_that_only_training_uses_are_named() -> None:
+    convs = [layers.Conv2D(2, 1, kernel_regularizer="l2", name=f"c{number}") for number in range(5)]
+    convs[0].kernel_constraint = keras.constraints.MaxNorm()
+    model = keras.Sequential([keras.Input((8, 8, 3)), *convs, layers.BatchNormalization(name="b")])
+    convs[1].trainable = False
+    assert archspec.from_keras(model).splitlines()[1] == (
+        "# Left out, without effect at inference: `kernel_regularizer` of `c0`, `c1`, `c2` and 2 more, "
+        "`kernel_constraint` of `c0`, `trainable=False` of `c1`"
+    )

@@ -7,6 +7,7 @@ import collections
 import datetime
 import pathlib
 import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def checkpoint(state: Any) -> dict[str, Any]:
         "losses": collections.defaultdict(list, train=[1.0, 0.5]),
         "queue": collections.deque([1, 2], maxlen=4),
         "seen": {3, 4},
+        "steps": range(3),
+        "skip": re.compile("a+"),
         "device": Call(Global("torch", "device"), "cuda", 0),
         "size": Call(Global("torch", "Size"), (3, 4)),
         "dtype": Global("torch", "float32"),

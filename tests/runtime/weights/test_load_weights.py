@@ -56,6 +56,24 @@ def test_a_keras_model_is_matched_by_its_graph(suffix: str, how: str, spec: str,
     same(model, other)
 
 
+def test_layers_that_compute_something_else_in_the_model_of_the_file_are_named(tmp_path: Path) -> None:
+    layers = keras.layers
+
+    def model(epsilon: float, strides: int = 1) -> Any:
+        norms = [layers.BatchNormalization(epsilon=epsilon, name=name) for name in ("b1", "b2")]
+        conv = layers.Conv2D(4, 3, strides, padding="same", name="c")
+        return keras.Sequential([keras.Input((8, 8, 3)), conv, *norms])
+
+    here = model(1e-5)
+    model(1.001e-5).save(tmp_path / "same.keras")
+    assert load_weights(here, tmp_path / "same.keras").different == ()
+    model(1e-3, 2).save(tmp_path / "x.keras")
+    found = load_weights(here, tmp_path / "x.keras")
+    first = "`strides` of `c` is (2, 2) there, (1, 1) here"
+    assert found.different == (first, "`epsilon` of `b1`, `b2` is 0.001 there, 1e-05 here")
+    assert f"the network of the file differs: {first}" in found.describe("x.keras")
+
+
 def test_a_graph_that_is_wired_otherwise_does_not_match(spec: str, tmp_path: Path) -> None:
     """The same layers in the same order, but the second unit without its shortcut."""
     text = SPEC.replace("unit: 8, repeat: 2", "unit: 8, repeat: 1").replace(

@@ -24,6 +24,28 @@ def test_weights_of_another_network_are_refused_with_a_table(state: dict[str, An
     assert "units.0.dw (conv 5x1x1x8 + 8)" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("parts", "call"),
+    [
+        (("weight_orig", "weight_mask"), "torch.nn.utils.prune.remove"),
+        (("weight_g", "weight_v"), "torch.nn.utils.remove_weight_norm"),
+        (("weight_orig", "weight_u", "weight_v"), "torch.nn.utils.remove_spectral_norm"),
+        (("parametrizations.weight.original0", "parametrizations.weight.original1"), "remove_parametrizations"),
+    ],
+)
+def test_weights_in_parts_are_named_with_the_way_to_join_them(
+    parts: tuple[str, ...], call: str, state: dict[str, Any], spec: str, tmp_path: Path
+) -> None:
+    """The names are those of torch.nn.utils, version 2.13."""
+    state = dict(state)
+    kernel = state.pop("units.0.dw.weight")
+    state |= {f"units.0.dw.{part}": kernel for part in parts}
+    model = archspec.load(spec).build()
+    error = unchanged(model, lambda: load_weights(model, torch_writer.save(tmp_path / "x.pth", state)))
+    assert error.diagnostics[0].code == "weights-mismatch"
+    assert call in str(error.diagnostics[0].help)
+
+
 def test_nothing_is_set_when_the_last_tensor_cannot_be_read(state: dict[str, Any], spec: str, tmp_path: Path) -> None:
     path = write_safetensors(tmp_path / "x.safetensors", state)
     whole = torch_writer.save(tmp_path / "x.pth", state).read_bytes()

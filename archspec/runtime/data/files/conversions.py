@@ -1,4 +1,4 @@
-"""What images lose when a network reads them: their colors where it takes grey images, and transparency."""
+"""What images lose when a network reads them: colors where it takes grey images, transparency, the bits of 12 in 16."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archspec.diagnostics import counted
-from archspec.runtime.data.files.encoded_image import Header, transparent
+from archspec.runtime.data.files.encoded_image import Header, decodable, transparent
+from archspec.runtime.data.files.image_facts import greatest_value, unused_bits
+from archspec.runtime.system.tensorflow_import import import_tensorflow
 
 TRANSPARENT = "which are read without the alpha channel: flatten the images onto a background to choose the colors"
 
@@ -31,6 +33,7 @@ class Conversions:
     _images: set[str] = field(default_factory=set)
     _colored: set[str] = field(default_factory=set)
     _clear: set[str] = field(default_factory=set)
+    _greatest: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, header: Header, contents: bytes) -> None:
         """Take note of an encoded image."""
@@ -38,6 +41,8 @@ class Conversions:
             self._images.add(name)
             self._colored.update([name] * (self.channels == 1 and header.colored))
             self._clear.update([name] * (header.alpha and transparent(contents)))
+            if header.mode.startswith("16-bit"):
+                self._greatest[name] = greatest_value(import_tensorflow(), header, decodable(contents))
 
     def add_array(self, names: Sequence[str], channels: int) -> None:
         """Take note of images in memory."""
@@ -48,4 +53,6 @@ class Conversions:
         """What to tell the user; nothing where nothing was lost."""
         count = len(self._images)
         lines = [lost_colors(len(self._colored), count)] if self._colored else []
-        return [*lines, lost_alpha(len(self._clear), count)] if self._clear else lines
+        lines += [lost_alpha(len(self._clear), count)] if self._clear else []
+        dark = unused_bits(self._greatest.values())
+        return [*lines, dark] if dark else lines

@@ -54,7 +54,7 @@ def checked_files(
         report(lost_alpha(clear, len(images)))
     if channels == 1 and (colored := sum(known.header.colored for known in facts)):
         report(lost_colors(colored, len(images)))
-    if dark := unused_bits(facts):
+    if dark := unused_bits(known.greatest for known in facts):
         report(dark)
     images = replace(
         images.only(good),

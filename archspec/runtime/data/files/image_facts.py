@@ -149,7 +149,7 @@ def _decoded(
                 raise BadImageError("an image whose size differs from its header")
         except BadImageError as bad:
             return ImageFacts(stamp, digest, str(bad))
-        clear, greatest = header.alpha and transparent(contents), _greatest(tf, header, contents)
+        clear, greatest = header.alpha and transparent(contents), greatest_value(tf, header, contents)
         endless = lacks_end(contents)
         return ImageFacts(stamp, digest, "", header, clear, greatest, endless=endless, sums=color_sums(pixels))
 
@@ -171,7 +171,8 @@ def _prints(tf: Any, image: EncodedImage) -> bool:
     return False
 
 
-def _greatest(tf: Any, header: Header, png: bytes) -> int:
+def greatest_value(tf: Any, header: Header, png: bytes) -> int:
+    """The greatest value of a decodable image of 16 bits a channel; 0 for other images."""
     if not header.mode.startswith("16-bit"):
         return 0
     pixels = tf.io.decode_png(png, dtype=tf.uint16).numpy()
@@ -179,9 +180,12 @@ def _greatest(tf: Any, header: Header, png: bytes) -> int:
     return int(colors.max())
 
 
-def unused_bits(facts: Iterable[ImageFacts]) -> str | None:
-    """The line for images that hold 10, 12 or 14 bits in 16, and are therefore nearly black; None for others."""
-    greatest = [known.greatest for known in facts if known.greatest]
+def unused_bits(values: Iterable[int]) -> str | None:
+    """The line for images that hold 10, 12 or 14 bits in 16, and are therefore nearly black; None for others.
+
+    values: the greatest value of each image (`greatest_value`).
+    """
+    greatest = [value for value in values if value]
     bits = max(greatest, default=0).bit_length()
     if not 0 < bits <= DARK:
         return None

@@ -175,7 +175,7 @@ class Manifest:
             "turned_by_exif": sum(known.header.orientation != 1 for known in good),
             "extra_bytes": [str(image) for image, known in self._pairs() if known.noisy],
             "without_end": [str(image) for image, known in self._pairs() if known.endless],
-            "dark": unused_bits(good),
+            "dark": unused_bits(each.greatest for each in good),
             "copies": copies.copies,
             "copies_of_training_images": copies.shared,
             "of_several_classes": [list(pair) for pair in copies.contradicting],

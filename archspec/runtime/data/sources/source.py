@@ -154,6 +154,29 @@ def open_source(data: str, *, channels: int, report: Report, columns: bool = Fal
         ) from error
 
 
+OTHER_FILES: dict[tuple[str, ...], str] = {
+    (".yaml", ".yml"): "this is a spec: write `archspec train SPEC --data DATA`",
+    (".zip", ".tar", ".tar.gz", ".tgz", ".gz", ".rar", ".7z"): "unpack it, and give the folder",
+    (".xlsx", ".xls", ".ods", ".tsv", ".txt"): "save the table as CSV, with the columns `path,label`",
+    (".json", ".xml"): "write the labels as CSV, with the columns `path,label`",
+    (".keras", ".weights.h5"): "this is a network: give its images",
+    (".npy", ".mat", ".h5", ".hdf5", ".pkl", ".pickle", ".pt", ".pth"): "save the arrays `x` and `y` with numpy.savez",
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+    ): "give the folder that holds the folders of the classes; `archspec predict MODEL IMAGE` takes single images",
+}
+"""Endings of files that are no data source -> the remedy."""
+KERAS = ("cifar10", "cifar100", "mnist", "fashion_mnist")
+"""Data sets of Keras, which are written `keras:cifar10`."""
+
+
 def find_source(data: str) -> DataSource:
     """The source that opens DATA. Raises data-not-found and data-format."""
     for source in data_sources():
@@ -162,8 +185,11 @@ def find_source(data: str) -> DataSource:
     forms = [form for source in data_sources() for form in source.forms]
     help = f"DATA is one of {listed(f'`{form}`' for form in dict.fromkeys(forms))}"
     if data and Path(data).exists():
-        raise fail("data-format", f"archspec cannot read images from `{data}`: unknown format", help=help)
+        own = next((remedy for ends, remedy in OTHER_FILES.items() if data.lower().endswith(ends)), help)
+        raise fail("data-format", f"archspec cannot read images from `{data}`: unknown format", help=own)
     near = did_you_mean(data, (form for form in forms if form.islower())) or _nearest_file(Path(data))
+    if data.lower().replace("-", "_") in KERAS:
+        near = f"did you mean `keras:{data.lower().replace('-', '_')}`?"
     raise fail("data-not-found", f"`{data}` does not exist", help=near or help)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError
-from archspec.runtime.data.images import class_counts
+from archspec.runtime.data.images import Images, class_counts, shared_line
 from archspec.runtime.data.sources.dataset import open_data
 from tests.refusal import refused
 from tests.runtime.data.image_files import folder, pixels, two_classes
@@ -39,6 +39,22 @@ def bad_folder(root: Path) -> Path:
     Image.fromarray(pixels(5, 7, 3)).convert("P").save(root / "dog" / "palette.bmp")
     (root / "dog" / "gone.png").symlink_to(root / "nowhere.png")
     return root
+
+
+def test_validation_images_that_are_training_images_are_counted() -> None:
+    """Such images make the validation accuracy too good; each of them counts once."""
+
+    def images(*digests: int) -> Images:
+        rows = np.repeat(np.array(digests, np.uint8)[:, None], 16, axis=1)
+        labels = np.zeros(len(digests), np.int32)
+        return Images(("a",), labels, files=tuple(map(str, range(len(digests)))), digests=rows)
+
+    line = shared_line(images(1, 2, 3, 3), images(3, 4, 2, 3))
+    assert (
+        line == "3 of 4 validation images are copies of training images, so validation looks better than on new images"
+    )
+    assert shared_line(images(1, 2), images(3)) is None
+    assert "is a copy of a training image" in str(shared_line(images(1), images(1)))
 
 
 def test_files_that_are_no_images_are_named_and_left_out_only_when_asked(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image, features
 
 from archspec.runtime.data.files import file_checks
+from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError, header_of
 from archspec.runtime.data.pipeline.batches import evaluation_batches
@@ -102,6 +103,11 @@ def test_values_of_12_bits_in_16_are_said(tmp_path: Path) -> None:
     lines: list[str] = []
     open_data(str(tmp_path), "validation", report=lines.append)
     assert any(line.startswith(fact) and line.endswith(help) for line in lines), lines
+    seen = Conversions(3)
+    for file in ("a/0.png", "a/1.tif", "b/0.png"):
+        contents = (tmp_path / file).read_bytes()
+        seen.add(file, header_of(contents), contents)
+    assert [(line.startswith(fact), line.endswith(help)) for line in seen.lines()] == [(True, True)]
     for decoded in (0, 0):
         manifest = make_manifest(str(tmp_path), report=lines.append)
         assert (manifest.decoded, fact in manifest.render()) == (decoded, True)

@@ -1,0 +1,65 @@
+"""Keys and names of a recipe and of other sections, as other programs write them: the remedy for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archspec.declare import arguments
+from archspec.diagnostics import did_you_mean
+from archspec.lang.schema.validator import Path
+
+
+def of_another_library(name: str, known: Sequence[str]) -> str | None:
+    """The remedy for a loss, a schedule, a transform, ..., under its name in another library."""
+    from archspec.lang.schema.foreign import recipe_name
+
+    ours = recipe_name(name, known)
+    return f"did you mean `{ours}`?" if ours else None
+
+
+def of_section(name: str, known: Sequence[str], path: Path) -> str | None:
+    """The remedy for a key that a section does not have: by its name in other programs, or a similar name."""
+    from archspec.lang.schema.foreign import section_key
+
+    place = path[:1] if len(path) < 2 or path[0] == "published" else ("?",)
+    return section_key(name, str(place[0]) if place else "") or did_you_mean(name, known)
+
+
+def of_the_recipe(
+    name: str, known: Sequence[str], head: str | None, path: Path, beside: Mapping[str, Any] | None
+) -> str | None:
+    """The remedy for an argument of a schedule, a loss, ..., under another name; and for one of the optimizer.
+
+    `learning_rate` may be in the recipe or right under `optimizer`, and `lr` in the optimizer.
+    """
+    from archspec.lang.schema.foreign import argument
+    from archspec.lang.schema.messages import SHORT, one_key_options
+
+    if path[:1] != ("train",):
+        return None
+    optimizers = one_key_options()["optimizer"]
+    ours = SHORT.get(name, name)
+    if ours in [each.name for each in arguments(optimizers["sgd"])]:
+        if head in optimizers and name in SHORT:
+            return f"did you mean `{ours}`?"
+        if path in (("train",), ("train", "optimizer")):
+            given = (beside or {}).get("optimizer") if path == ("train",) else next(iter(beside or ()), None)
+            chosen = next((each for each in optimizers if each in (given or ())), "sgd")
+            form = f"`optimizer: {{{chosen}: {{{ours}: ...}}}}`"
+            return f"set it on the optimizer: {form}, or `--set train.optimizer.{chosen}.{ours}=...`"
+    near = argument(name, known) if head else None
+    return f"did you mean `{near}`?" if near else None
+
+
+def as_mapping(text: str, known: Sequence[str]) -> str | None:
+    """`{adam: {learning_rate: 0.001}}` for `adam(lr=0.001)`."""
+    from archspec.lang.schema.messages import SHORT
+
+    found = re.fullmatch(r"(?:\w+\.)*(\w+)\((.*)\)", text[:200])
+    name = found and next((each for each in known if each == found[1].lower()), None)
+    if not found or not name:
+        return None
+    given = re.findall(r"(\w+)\s*=\s*([\w.+-]+)", found[2])
+    return f"{{{name}: {{{', '.join(f'{SHORT.get(key, key)}: {value}' for key, value in given)}}}}}" if given else name
