@@ -127,10 +127,11 @@ def run() -> int:
     except click.UsageError as error:
         from archspec.cli.usage_hints import usage_hint
 
+        fact = error.format_message().rstrip(".")
+        if isinstance(error, click.NoSuchOption):  # without similar words, which mean something else
+            fact = f"No such option '{error.option_name}'"
         hint = usage_hint(error, sys.argv[1:])
-        if hint and isinstance(error, click.NoSuchOption):
-            error.possibilities = None  # similar words, which mean something else
-        (click.UsageError(f"{error.format_message().rstrip('.')}. {hint}", error.ctx) if hint else error).show()
+        (click.UsageError(f"{fact}. {hint}", error.ctx) if hint else error).show()
         return error.exit_code
     except click.ClickException as error:
         error.show()

@@ -55,10 +55,10 @@ def find_mistake(source: Source, span: Span, opened: Span | None, problem: str) 
                 place = span if number == span.line else _line(source, number)
                 found = re.match(pattern, source.line(number))
                 return place, remedy(found) if found else None
-    if place := _without_colon(source, near):
-        word = source.line(place.line).strip().removeprefix("- ")
+    if lacking := _without_colon(source, near):
+        word = source.line(lacking.line).strip().removeprefix("- ")
         key, _, value = word.partition(" ")
-        return place, f"put a colon after `{key}`: `{f'{key}: {value.strip()}'.strip()}`"
+        return lacking, f"put a colon after `{key}`: `{f'{key}: {value.strip()}'.strip()}`"
     return _of_brackets(source, span, opened, near[:2], problem)
 
 
@@ -108,9 +108,9 @@ def _of_brackets(
         nested = re.match(r"\s*(?:- )?([\w-]+):\s+([\w-]+):\s+([^:#]+?)\s*$", here)
         if nested:
             return span, f"put the inner mapping in braces: `{nested[1]}: {{{nested[2]}: {nested[3]}}}`"
-        text = re.match(r"\s*(?:- )?([\w-]+):\s+([^'\"{}\[\]#]+: [^'\"#]*?)\s*$", here)
-        if text and span.line == near[0]:
-            return span, f'put quotes around text that contains `: `: `{text[1]}: "{text[2]}"`'
+        prose = re.match(r"\s*(?:- )?([\w-]+):\s+([^'\"{}\[\]#]+: [^'\"#]*?)\s*$", here)
+        if prose and span.line == near[0]:
+            return span, f'put quotes around text that contains `: `: `{prose[1]}: "{prose[2]}"`'
         return span, "put quotes around text that contains `: `"
     if "block" not in problem:
         return span, None
