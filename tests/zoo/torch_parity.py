@@ -261,6 +261,12 @@ def kept() -> dict[str, str]:
     return dict(re.findall(r"^(\| .* \|) ([0-9.e-]+) \|$", text, re.MULTILINE))
 
 
+def write(measured: Mapping[str, str]) -> None:
+    """Write the table."""
+    rows = [f"{case.row} {measured.get(case.row, 'not measured')} |" for case in CASES]
+    DOCUMENT.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
+
+
 def main(names: list[str]) -> int:
     """Compare them all, or those named, and write the table. Returns 1 when a network differs from its model."""
     measured, unequal = kept(), []
@@ -270,8 +276,8 @@ def main(names: list[str]) -> int:
             measured[case.row] = f"{difference:.1e}"
             print(f"{case.row} {difference:.1e} | sensitivity {sensitivity:.2f}", flush=True)
             unequal += [case.model] if difference > TOLERANCE else []
-    rows = [f"{case.row} {measured.get(case.row, 'not measured')} |" for case in CASES]
-    DOCUMENT.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
+            write(measured)
+    write(measured)
     if unequal:
         print(f"not equal: {', '.join(unequal)}", file=sys.stderr)
     return 1 if unequal else 0

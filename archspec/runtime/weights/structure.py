@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archspec.runtime.models.keras_graph import KerasGraph
-from archspec.runtime.weights.matching import Matching, Signature, Slot, Unit
+from archspec.runtime.weights.matching import CONVOLUTIONS, Matching, Signature, Slot, Unit
 
 COMMUTATIVE = ("Add", "Multiply", "Average", "Maximum", "Minimum")
 SUMS = {"CustomScaleLayer": "Add"}
@@ -129,12 +129,39 @@ def by_tree(slots: Sequence[Slot], units: Sequence[Unit], *, in_order: bool = Fa
         for word in unit.name.split("."):
             module = module.inner.setdefault(word, _Module())
         module.unit = index
-    given = [unit.signature for unit in units]
-    _describe(root, given)
-    best = _Search([slot.signature for slot in slots], given, in_order=in_order).place(root, 0)
+    wanted = [slot.signature for slot in slots]
+    best = _best(root, wanted, units, in_order=in_order)
+    if best is None and _interleave(root):
+        best = _best(root, wanted, units, in_order=in_order)
     if best is None:
         return None
     return Matching(tuple((slot, units[i]) for slot, i in zip(slots, best.order, strict=True)), "module by module")
+
+
+def _best(root: _Module, wanted: list[Signature], units: Sequence[Unit], *, in_order: bool) -> _Order | None:
+    _describe(root, [unit.signature for unit in units])
+    return _Search(wanted, units, in_order=in_order).place(root, 0)
+
+
+def _interleave(module: _Module) -> bool:
+    """Exchange the levels of lists of layers side by side: `bns.0, bns.1, convs.0, convs.1` (Res2Net).
+
+    Lists of equal length become one list, each item of which is a module with one layer of each. Returns whether there
+    are any.
+    """
+    lists: dict[tuple[str, ...], list[str]] = {}
+    for name, inner in module.inner.items():
+        if inner.inner and all(key.isdecimal() and not each.inner for key, each in inner.inner.items()):
+            lists.setdefault(tuple(sorted(inner.inner, key=int)), []).append(name)
+    found = False
+    for numbers, names in lists.items():
+        if len(names) > 1:
+            parts = {name: module.inner.pop(name).inner for name in names}
+            items = {number: _Module(inner={name: parts[name][number] for name in names}) for number in numbers}
+            module.inner["+".join(names)] = _Module(inner=items)
+            found = True
+    inside = [_interleave(inner) for inner in module.inner.values()]
+    return found or any(inside)
 
 
 def _describe(module: _Module, given: Sequence[Signature]) -> None:
@@ -152,8 +179,10 @@ class _Order(NamedTuple):
 
 
 class _Search:
-    def __init__(self, wanted: list[Signature], given: list[Signature], *, in_order: bool) -> None:
-        self.wanted, self.given, self.in_order = wanted, given, in_order
+    def __init__(self, wanted: list[Signature], units: Sequence[Unit], *, in_order: bool) -> None:
+        self.wanted, self.in_order = wanted, in_order
+        self.given = [unit.signature for unit in units]
+        self.kernels = [unit.kind in (*CONVOLUTIONS, "dense") for unit in units]
         self.known: dict[tuple[int, tuple[str, ...], int], _Order | None] = {}
 
     def place(self, module: _Module, start: int) -> _Order | None:
@@ -198,9 +227,14 @@ class _Search:
         unit = module.inner[name].unit
         if unit is None or self.given[unit][0] != "bn":
             return 0
-        others = [self.given[index] for other in rest if (index := module.inner[other].unit) is not None]
         channels = self.given[unit][1][-1]
-        return sum(other[0] == "kernel" and channels in other[2:] for other in others)
+        others = [index for other in rest if (index := module.inner[other].unit) is not None and self.kernels[index]]
+        return sum(channels in _outputs(self.given[index]) for index in others)
+
+
+def _outputs(given: Signature) -> Signature:
+    """The sizes of a kernel but the first: a 1x1 depthwise kernel has the channels alone."""
+    return given[2:] if given[0] == "kernel" else given[1:]
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

@@ -78,6 +78,34 @@ def test_branches_in_another_order_keep_their_normalization() -> None:
     }
 
 
+def test_a_normalization_follows_the_1x1_depthwise_convolution_before_it() -> None:
+    """MobileOne, sorted by name: the only other order that fits has the normalization of `scale` first."""
+    slots = [slot("bn", "identity", *BN), slot("depthwise", "scale", (1, 1, 5, 1)), slot("bn", "scale_bn", *BN)]
+    units = [
+        unit("bn", "conv_scale.bn", *BN),
+        unit("conv", "conv_scale.conv", (1, 1, 1, 5)),
+        unit("bn", "identity", *BN),
+    ]
+    assert paired(by_tree(slots, units)) == {
+        "identity": "identity",
+        "scale": "conv_scale.conv",
+        "scale_bn": "conv_scale.bn",
+    }
+
+
+def test_lists_of_layers_side_by_side_are_read_item_by_item() -> None:
+    """Res2Net: the lists `convs` and `bns` of a unit; each convolution is followed by its normalization."""
+    slots = [
+        slot(kind, f"{index}-{kind}", *shapes)
+        for index in range(3)
+        for kind, shapes in (("conv", [(3, 3, 5, 5)]), ("bn", BN))
+    ]
+    units = [unit("bn", f"layer1.bns.{index}", *BN) for index in range(3)]
+    units += [unit("conv", f"layer1.convs.{index}", (3, 3, 5, 5)) for index in range(3)]
+    expected = {f"{i}-{kind}": f"layer1.{kind}s.{i}" for i in range(3) for kind in ("conv", "bn")}
+    assert paired(by_tree(slots, units)) == expected
+
+
 def test_equal_modules_keep_the_order_of_the_file_or_of_their_names() -> None:
     """A shortcut that the file has first; `stem` before `body` in the file, and after it by name."""
     slots = [slot("conv", name, (3, 3, 5, 5)) for name in ("one", "two")] + [slot("conv", "skip", (1, 1, 5, 5))]
