@@ -132,9 +132,10 @@ class _Job:
         """The run directory, and whether its loss became NaN or infinite."""
         init_from = None
         if self.arm.init_from is not None:
-            init_from = str(self.context.out / "runs" / f"{slug(self.arm.init_from)}-seed{seed}" / "last.keras")
+            run = self.context.run_directory(slug(self.arm.init_from), seed)
+            init_from = str((run / "last.keras").absolute())  # the same when called from another folder
         name = name or self.name
-        directory = self.context.out / "runs" / f"{name}-seed{seed}"
+        directory = self.context.run_directory(name, seed)
         mark = self.context.parts / f"{name}-seed{seed}-diverged.npz"
         if mark.is_file():
             return directory, True

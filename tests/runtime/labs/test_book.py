@@ -20,7 +20,8 @@ def test_the_page_has_every_lab_and_says_why_one_did_not_run(tmp_path: Path, mon
     assert book.failed == (("pooling", "the lab `pooling` needs photos"),)
     page = book.path.read_text()
     assert book.results[0].claim in page
-    assert "the lab `pooling` needs photos" in page
+    assert "the lab <code>pooling</code> needs photos" in page
+    assert 'href="memory/numbers.csv"' in page
     assert page.count("data:image/png;base64,") == len(book.results[0].figures)
     assert len(told) == 2
     assert (tmp_path / "book" / "memory" / "result.json").is_file()
