@@ -34,7 +34,7 @@ def conv1d_signal(path: Path) -> None:
         ("with dilation 4: 56 outputs, each sees 9 values", {"dilation_rate": 4}),
     ]
     title = "A 1-D convolution slides one kernel along the signal"
-    with figure(path, title, rows=4, size=(11.0, 9.0), sharex=True, sharey=True) as axes:
+    with figure(path, title, ylabel="amplitude", rows=4, size=(11.0, 9.0), sharex=True, sharey=True) as axes:
         flat = axes.ravel()
         flat[0].plot(x, signal, "o-", color=COLORS[6], markersize=5, linewidth=1.5)
         flat[0].set_title("signal: 64 values", loc="left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import archspec
 from archspec.runtime.labs.experiments.saturation import derivative, layers_inside, shrinking
+from archspec.runtime.labs.progress import LabProgress
 from archspec.runtime.labs.read_lab import lab_source, network_texts
 
 
@@ -57,3 +59,16 @@ def test_gradients_of_units_agree_with_differences(model: Any) -> None:
             losses.append(-np.log(np.asarray(model(x))[np.arange(5), y]).sum())
             bias.assign_add(np.array([-sign * 0.01, 0, 0], np.float32))
         assert gradient[..., 0].sum() == pytest.approx((losses[0] - losses[1]) / 0.02, rel=0.02, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_an_epoch_that_was_not_looked_at_is_trained_again(tmp_path: Path) -> None:
+    """As after a kill between the end of an epoch and the look into its network: the result is the same."""
+    given: Any = {"out": tmp_path / "out", "scale": "tiny", "progress": LabProgress(silent=True)}
+    first = archspec.lab("saturation", **given)
+    parts = tmp_path / "out" / "parts"
+    before = {path: path.read_bytes() for path in parts.glob("*.npz")}
+    (parts / "tanh-seed0-epoch1.npz").unlink()
+    again = archspec.lab("saturation", **given)
+    assert again == first
+    assert {path: path.read_bytes() for path in parts.glob("*.npz")} == before
