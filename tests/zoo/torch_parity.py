@@ -182,6 +182,8 @@ CASES = (
     Case("timm", "dpn68", f"{SAYABLE}/dpn.yaml:68", 65),
     Case("timm", "dpn92", f"{SAYABLE}/dpn.yaml:92", 65),
     Case("timm", "hrnet_w18", f"{SAYABLE}/hrnet.yaml", 64),
+    Case("timm", "resnetv2_50x1_bit", f"{SAYABLE}/bit.yaml:R50x1", 96, settings={"epsilon": 1e-8}),
+    Case("timm", "dm_nfnet_f0", f"{SAYABLE}/nfnet.yaml:F0", 96),
     Case("timm", "mobileone_s0", f"{SAYABLE}/mobileone.yaml:S0", 65),
     Case("timm", "mobileone_s1", f"{SAYABLE}/mobileone.yaml:S1", 65),
     Case("timm", "semnasnet_100", "mnasnet:A1", 65, settings={"epsilon": 1e-5}),

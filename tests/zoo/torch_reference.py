@@ -66,7 +66,7 @@ def randomize(torch: Any, model: Any, images: Any) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             parameter.normal_(0, 0.1)
-        elif parameter.ndim == 1:
+        elif parameter.ndim < 2 or name.endswith("gain"):
             parameter.uniform_(0.5, 1.5)
         elif parameter.ndim == 3:  # a class token, a position embedding
             parameter.normal_(0, 0.5)

@@ -69,7 +69,7 @@ def in_spec_order(slots: dict[int, Slot], keras: KerasGraph, graph: Graph | None
     Without the static graph, the numbers that Keras gives to tensors tell the order: `keras_tensor_17`.
     """
     if graph is not None:
-        places = {name: index for index, node in enumerate(graph.nodes) for name in node.weighted_layers}
+        places = {name: i for i, name in enumerate(name for node in graph.nodes for name in node.weighted_layers)}
         return sorted(slots.values(), key=lambda slot: places.get(slot.name, math.inf))
     return [slot for _, slot in sorted(slots.items(), key=lambda item: _made(keras.calls[item[0]]))]
 

@@ -22,6 +22,8 @@ from archspec.runtime.weights.matching import Slot, Tensor, Unit
 ORDER = ("weight", "bias", "running_mean", "running_var")
 """Order of the tensors of a module, the same as that of Keras's weights."""
 COUNTERS = ("num_batches_tracked",)
+GAIN = "gain"
+"""The factor of each filter of a convolution with standardized weights."""
 AFFINE = {"gamma": "weight", "beta": "bias"}
 """Other names of a factor and a bias for each channel (GRN of ConvNeXt V2); `gamma` alone is a layer scale."""
 ATTENTION = {"in_proj": "out_proj", "qkv": "proj"}
@@ -46,13 +48,30 @@ def torch_units(state: Mapping[str, Tensor]) -> list[Unit]:
     own = {module.rpartition(".")[0] for module, tensors in modules.items() if "" in tensors}
     partners = {module: _attention(module, tensors, modules, own) for module, tensors in modules.items()}
     outputs = set(partners.values())
+    gains = {f"{module}.{GAIN}" for module, tensors in modules.items() if _is_standardized(module, tensors, modules)}
     for module, tensors in modules.items():
         partner = partners[module]
         if partner is not None:
             units.append(_attention_unit(module, tensors, modules[partner]))
-        elif module not in outputs:
+        elif f"{module}.{GAIN}" in gains:
+            units += _standardized_units(module, tensors, modules[f"{module}.{GAIN}"][""])
+        elif module not in outputs | gains:
             units.append(_unit(module, [tensors[last] for last in ("", *ORDER) if last in tensors], set(tensors)))
     return units
+
+
+def _is_standardized(module: str, tensors: Mapping[str, Tensor], modules: Mapping[str, Any]) -> bool:
+    """Whether it is a convolution with scaled weight standardization, timm's ScaledStdConv2d."""
+    return f"{module}.{GAIN}" in modules and "weight" in tensors and len(tensors["weight"].shape) > 2
+
+
+def _standardized_units(module: str, tensors: Mapping[str, Tensor], gain: Tensor) -> list[Unit]:
+    """The filters, the bias and the gain, each a layer of Keras."""
+    vectors = [tensors["bias"], gain] if "bias" in tensors else [gain]
+    return [
+        Unit("conv", module, (_kernel(tensors["weight"]),), channels_first=True),
+        *(Unit("param", each.name, (each,), channels_first=True) for each in vectors),
+    ]
 
 
 def _unit(module: str, tensors: list[Tensor], roles: set[str]) -> Unit:

@@ -166,6 +166,21 @@ def test_the_projections_of_an_attention_with_a_table_of_its_own_are_dense_layer
     assert [each.kind for each in torch_units(table | plain)] == ["param", "dense", "dense"]
 
 
+def test_filters_bias_and_gain_of_standardized_weights_are_layers_of_their_own() -> None:
+    """timm's ScaledStdConv2d; without a gain, StdConv2d is a convolution as any other."""
+    shapes = {"stem.weight": (8, 2, 3, 5), "stem.bias": (8,)}
+    plain = {name: Tensor(name, shape, lambda: None) for name, shape in shapes.items()}
+    (unit,) = torch_units(plain)
+    assert (unit.kind, unit.shapes) == ("conv", ((3, 5, 2, 8), (8,)))
+    gain = {"stem.gain": Tensor("stem.gain", (8, 1, 1, 1), lambda: None)}
+    found = [(each.kind, each.name, each.shapes) for each in torch_units(plain | gain)]
+    assert found == [
+        ("conv", "stem", ((3, 5, 2, 8),)),
+        ("param", "stem.bias", ((8,),)),
+        ("param", "stem.gain", ((8, 1, 1, 1),)),
+    ]
+
+
 def test_sorted_names_are_put_in_the_order_of_execution() -> None:
     """timm's names: sorted, the stem comes last, and block 10 before block 2."""
     blocks = [
