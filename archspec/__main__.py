@@ -7,7 +7,7 @@ import os
 
 from archspec.interrupt import exit_on_interrupt
 
-COLLECT_AFTER = 100_000
+COLLECT_AFTER = 1_000_000
 """New objects between two garbage collections. A short command keeps nearly all objects that it makes; with Python's
 700, the search for garbage takes a twentieth of its time, and a seventh of the import of TensorFlow."""
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from archspec.cli.terminal import SentenceGroup, print_diagnostics, print_in_any_encoding, width
+from archspec.cli.terminal import SentenceGroup, print_diagnostics, print_in_any_encoding, terminal_width
 from archspec.diagnostics import ArchspecError, Diagnostic, did_you_mean, printable
 from archspec.format import fitted
 from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
@@ -73,7 +73,7 @@ class Commands(SentenceGroup):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        with fitted(width()), command_line():
+        with fitted(terminal_width()), command_line():
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

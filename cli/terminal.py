@@ -36,6 +36,11 @@ class SentenceGroup(click.Group):
 class FittedFormatter(click.HelpFormatter):
     """Breaks the long lines of preformatted paragraphs too, below the column where their text begins."""
 
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        if width is None:  # as click finds it, but without shutil, which imports all compression libraries
+            width = max(min(terminal_width() or 80, max_width or 80) - 2, 50)
+        super().__init__(indent_increment, width, max_width)
+
     def getvalue(self) -> str:
         lines = super().getvalue().split("\n")
         return "\n".join(part for line in lines for part in _hanging(line, self.width))
@@ -82,7 +87,7 @@ def _substituted(error: UnicodeError) -> tuple[str | bytes, int]:
     return "".join(escaped), error.end
 
 
-def width() -> int | None:
+def terminal_width() -> int | None:
     """Columns of the terminal; None where standard output is no terminal and COLUMNS is not set."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):

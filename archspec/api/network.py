@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archspec.api.outputs import check_output
 from archspec.arguments import Seed, StrPath, as_path, public
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
@@ -146,6 +145,8 @@ class Network:
             ArchspecError: the errors of the spec; the errors of `load_weights`; `bad-output`,
                 `output-exists`, `cannot-write`.
         """
+        from archspec.api.outputs import check_output
+
         out = check_output(out, ".keras", overwrite=overwrite)
         graph = self.graph()
         from archspec.runtime.models.custom_layers import check_loadable

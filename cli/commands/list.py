@@ -9,7 +9,7 @@ import click
 
 from archspec import api
 from archspec.cli.options import format_option
-from archspec.cli.terminal import echo, width
+from archspec.cli.terminal import echo, terminal_width
 from archspec.format import count, wrapped
 
 WIDE = 72
@@ -48,7 +48,7 @@ def command(families: tuple[str, ...], published: bool, format_: str) -> None:
         title = wrapped(f"{family}  {members[0].spec.title}").removeprefix(family)
         click.secho(family, bold=True, nl=False)
         click.echo(title)
-        narrow = (width() or WIDE) < WIDE
+        narrow = (terminal_width() or WIDE) < WIDE
         for network in members:
             graph = network.graph()
             shape = "" if narrow else f"{graph.input_shape!s:<16} "

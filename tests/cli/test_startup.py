@@ -23,7 +23,7 @@ except SystemExit:
     pass
 """
 COMMAND_LINE = {"version", "api", "cli", "cli.main", "cli.terminal", "diagnostics", "format", "interrupt", "wording"}
-HEAVY = {"yaml", "pathlib", "json", "csv", "difflib", "numpy", "rich", "importlib.metadata"}
+HEAVY = {"yaml", "pathlib", "json", "csv", "difflib", "numpy", "rich", "shutil", "importlib.metadata"}
 
 
 def modules(code: str, *arguments: str, **environment: str) -> set[str]:
@@ -62,6 +62,12 @@ def test_a_summary_imports_the_modules_of_the_operators_in_the_spec() -> None:
     assert {"ops.conv", "ops.dense", "ops.pool"} < names
     assert names & {"ops.norm", "ops.lrn", "transforms.color", "lang.spec.resolve", "graph.select"} == set()
     assert len(names) < 75
+
+
+def test_a_check_imports_no_module_for_errors() -> None:
+    names = modules(RUN, "check", "vgg", "resnet", "nasnet")
+    assert not names & {"textwrap", "fractions", "shutil", "difflib", "importlib.metadata"}
+    assert not of_archspec(names) & {"lang.schema.foreign", "lang.schema.remedies", "lang.spec.resolve"}
 
 
 def test_a_drawing_imports_neither_numpy_nor_fonts(tmp_path: os.PathLike[str]) -> None:

@@ -20,7 +20,8 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     """Expand a call of a block, or clone an earlier one that is like it."""
     item, builder, block = call.item, compiler.builder, compiler.spec.blocks[call.item.head]
     values = compiler.values_of(call, names)
-    key = (block.name, bool(item.name), repr(values), tuple([builder.shape(i) for i in inputs]), compiler.visible)
+    shapes = tuple([builder.nodes[i].facts.shape for i in inputs])
+    key = (block.name, bool(item.name), repr(values), shapes, compiler.visible)
     run = compiler.reuse.runs.get(key) if compiler.clones else None
     if run:
         return builder.clone(run, path, inputs)

@@ -46,7 +46,7 @@ def made(head: str, values: Mapping[str, Any]) -> Op:
     if op is None:
         for argument in arguments(OPS[head]):
             if argument.name in values:
-                wrong = check_value(head, argument.name, values[argument.name])
+                wrong = check_value(head, argument, values[argument.name])
                 if wrong:
                     code, message, help = wrong
                     raise WrongArgument(code, message, argument.name, help)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from archspec.declare import arguments, thaw
+from archspec.declare import Argument, thaw
 from archspec.diagnostics import Diagnostic, Span, nearest
 from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, find, leftovers, plain
 from archspec.lang.schema.messages import FIGURE, NAMES, Fact, declaration, fact, needs, owner, show, unknown, word
 from archspec.lang.schema.spec_schema import spec_schema
-from archspec.lang.schema.validator import Mistake, mistakes
+from archspec.lang.schema.validator import Mistake, fits, mistakes
 from archspec.ops import OPS, is_merge
 
 
@@ -27,11 +27,12 @@ def validate_section(section: Any, name: str, document: MappingNode | None = Non
     return [diagnostic for wrong in moved for diagnostic in explain(wrong, document)]
 
 
-def check_value(head: str, argument: str, value: Any) -> Fact | None:
+def check_value(head: str, argument: Argument, value: Any) -> Fact | None:
     """The error message for an argument with a computed value; None if the value is valid."""
-    schema = next(each.schema for each in arguments(OPS[head]) if each.name == argument)
-    found = mistakes(thaw(value), schema)
-    return fact(found[0]._replace(path=(0, head, argument, *found[0].path))) if found else None
+    if fits(thaw(value), argument.schema):
+        return None
+    wrong = mistakes(thaw(value), argument.schema)[0]
+    return fact(wrong._replace(path=(0, head, argument.name, *wrong.path)))
 
 
 EXPRESSIONS = {"params", "variants", "input", "inputs", "blocks", "layers", "preprocess", "train", "evaluate"}

@@ -49,12 +49,12 @@ def _check(value: Any, schema: Any, path: Path, found: list[Mistake], root: Mapp
             if breaks(value, asked):
                 found.append(Mistake(rule, asked, value, schema, path))
         elif rule == "if":
-            branch = schema.get("then" if _fits(value, asked, root) else "else")
+            branch = schema.get("then" if fits(value, asked, root) else "else")
             if branch is not None:
                 _check(value, branch, path, found, root)
         elif rule in _COMBINED:
             parts = asked if isinstance(asked, list) else [asked]
-            if not _COMBINED[rule](sum(_fits(value, each, root) for each in parts), len(parts)):
+            if not _COMBINED[rule](sum(fits(value, each, root) for each in parts), len(parts)):
                 found.append(Mistake(rule, asked, value, schema, path))
         else:
             raise ValueError(f"the keyword `{rule}` of JSON Schema is not supported")
@@ -90,7 +90,8 @@ def _check_mapping(
             _check(each, inner, (*path, name), found, root)
 
 
-def _fits(value: Any, schema: Any, root: Mapping[str, Any]) -> bool:
+def fits(value: Any, schema: Any, root: Mapping[str, Any] = {}) -> bool:
+    """Whether there are no mistakes in a value."""
     if schema.keys() <= _RULES.keys():  # most conditions of `if` are one or two of these
         return not any(_RULES[rule](value, asked) for rule, asked in schema.items())
     found: list[Mistake] = []
