@@ -112,12 +112,12 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def one_input(graph: Graph, what: str) -> None:
+def one_input(graph: Graph, what: str, *, help: str | None = None) -> None:
     """Raises ArchspecError (several-inputs) for a network with several inputs, which `what` is not made for."""
     if graph.input_count > 1:
         names = " and ".join(f"`{node.path}`" for node in graph.inputs)
         fact = f"the inputs of `{graph.name}` are {names}"
-        raise fail("several-inputs", f"{what} needs a network with one input", notes=[fact])
+        raise fail("several-inputs", f"{what} needs a network with one input", notes=[fact], help=help)
 
 
 class CallArguments(NamedTuple):

@@ -28,6 +28,11 @@ def last_spatial_layer(network: OpenNetwork) -> OpenLayer:
             continue
         if each.call in needed and each.is_spatial and each.call not in network.graph.inputs:
             return each
+    before = [each for each in network.places[: max(needed)] if each.call not in network.graph.inputs]
+    others = [each.path for each in before if each.is_spatial]
+    if others:
+        fact = "all layers with spatial extent are part of the head, which computes the map of scores"
+        raise fail("not-spatial", fact, help=f"name one with `--layer`, such as `{others[-1]}`")
     raise fail(
         "not-spatial",
         "no layer of the network has spatial extent",

@@ -165,7 +165,9 @@ def verify(
             "export-differs",
             f"the outputs of the exported network differ from those of the trained one by up to {largest:.1e} "
             f"in `{worst}`",
-            help="nothing was written; please report this with the spec of the network",
+            help="nothing was written; 16 bits are too few for this network, so use float32"
+            if tolerance > TOLERANCE["float32"]
+            else "nothing was written; please report this with the spec of the network",
         )
     times = result["times"]
     compared = times.pop("compared", None)

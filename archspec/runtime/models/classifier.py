@@ -19,6 +19,10 @@ from archspec.targets.output_targets import named_outputs
 ENDS = ("softmax", "log_softmax", "sigmoid")
 """The operators at the end of an output that say what it is trained on; any other end is without an activation."""
 HELP = "end a classifier in `dense: $classes` and `softmax`"
+VECTORS = (
+    "archspec trains and evaluates networks with one input, whose outputs are vectors: classes, labels or numbers; "
+    "`archspec export` takes all others too"
+)
 
 
 def training_targets(graph: Graph, reference: str, loss: str) -> tuple[tuple[int, ...], OutputTargets]:
@@ -31,7 +35,7 @@ def training_targets(graph: Graph, reference: str, loss: str) -> tuple[tuple[int
         ArchspecError: `several-inputs`; `free-input` for a free side of the input; `no-classifier` for an output that
             is not (units,) or has no target; `recipe` for a loss that applies to no output.
     """
-    one_input(graph, "training")
+    one_input(graph, "training", help=VECTORS)
     input_shape = graph.input_shape
     if None in input_shape:
         raise fail(
@@ -75,7 +79,7 @@ def _kind(node: Node, what: str, loss: str) -> Target:
         "no-classifier",
         f"{what} returns {show(shape)}, not the scores of two or more classes",
         None if what.startswith("`") else node.span,
-        help="write `- flatten` or `- global_avgpool` before the last `dense`" if len(shape) > 1 else HELP,
+        help=HELP if len(shape) == 1 else f"write `- flatten` or `- global_avgpool` before the last `dense`; {VECTORS}",
     )
 
 
@@ -138,7 +142,7 @@ def _one_input(model: Any) -> None:
         raise fail(
             "no-classifier",
             f"the network has {len(model.inputs)} inputs",
-            help="only networks with one input are trained and evaluated",
+            help=VECTORS,
         )
 
 
@@ -150,7 +154,9 @@ def _scores_model(model: Any, number: int, activation: str) -> Any:
     shape = tuple(output.shape[1:])
     if len(shape) != 1 or shape[0] is None or (shape[0] < 2 and activation == "softmax"):
         raise fail(
-            "no-classifier", f"the network returns {show(shape)}, not the scores of two or more classes", help=HELP
+            "no-classifier",
+            f"the network returns {show(shape)}, not the scores of two or more classes",
+            help=HELP if len(shape) == 1 else VECTORS,
         )
     layer = _last_layer(model, number)
     if isinstance(layer, keras.layers.Softmax) and activation == "softmax":

@@ -89,6 +89,16 @@ def test_networks_with_other_inputs_and_ends_are_refused() -> None:
     assert refused(lambda: network.predict(images())).code == "no-classifier"
 
 
+def test_a_network_of_a_head_alone_names_a_layer() -> None:
+    """Its maps are all part of the head that computes the scores."""
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(2, 1, name="scores")(keras.layers.Conv2D(4, 3, name="first")(inputs))
+    network = opened(keras.Model(inputs, keras.layers.Softmax()(maps)))
+    found = refused(lambda: network.last_spatial)
+    assert (found.code, found.help) == ("not-spatial", "name one with `layer`, such as `first`")
+    assert "part of the head" in found.message
+
+
 def test_a_single_sigmoid_unit_stands_for_two_classes() -> None:
     inputs = keras.Input((8, 8, 3))
     features = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)

@@ -50,5 +50,8 @@ def test_a_siamese_network_compares_images_by_one_tower() -> None:
 
 
 def test_training_needs_one_input() -> None:
-    with pytest.raises(ArchspecError, match="training needs a network with one input"):
+    with pytest.raises(ArchspecError, match="training needs a network with one input") as caught:
         training_targets(siamese(), "siamese", "categorical_crossentropy")
+    assert "one input, whose outputs are vectors: classes, labels or numbers" in (
+        caught.value.diagnostics[0].help or ""
+    )

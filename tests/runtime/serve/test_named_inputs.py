@@ -56,7 +56,7 @@ def test_wrong_inputs_are_answered_with_what_is_expected(document: Any, said: st
         parse_predict(json.dumps(document).encode(), {TWO.name: TWO}, 8)
     assert error.value.status == 400
     assert said in error.value.message
-    assert "expects `a`: float32 (B, 2) and `b`: float32 (B, any, 1), values" in error.value.message
+    assert "expects `a`: float32 (B, 2) and `b`: float32 (B, any, 1), as the network takes them" in error.value.message
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,11 @@ class ServedSignature:
         """What a client has to send, for messages."""
         if self.is_encoded:
             return f'`{self.name}` expects image files in base64: {{"b64": "..."}} for each instance'
-        what = {"pixels": "pixels of 0 to 255 after resize and crop", "preprocessed": "preprocessed images"}
+        what = {
+            "pixels": "pixels of 0 to 255 after resize and crop",
+            "preprocessed": "preprocessed images",
+            "values": "as the network takes them",
+        }
         inputs = " and ".join(f"`{name}`: {spec}" for name, spec in self.inputs.items())
         return f"`{self.name}` expects {inputs}, {what.get(self.content, self.content)}"
 
