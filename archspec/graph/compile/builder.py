@@ -97,7 +97,6 @@ class Builder:
 
     `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded, `blocks`
     those of all calls so far. `numbered` counts the values that depended on the number of a copy, a call or a variant.
-
     `shares`: whether a layer may share the weights of an earlier one, for which expansions are remembered.
     """
 
@@ -129,7 +128,7 @@ class Builder:
         inputs: tuple[int, ...],
         path: str,
         span: Span,
-        places: Mapping[str, Span] | None = None,
+        places: Mapping[str, Span] = {},
         residual: bool = False,
         project: bool = False,
     ) -> int:
@@ -137,7 +136,6 @@ class Builder:
 
         `residual`: it adds a shortcut, with the layers of `project` or none, and a body.
         """
-        places = places or {}
         return self.apply(self.operator(head, values, span, places), inputs, path, span, places, residual, project)
 
     def operator(self, head: str, values: Mapping[str, Any], span: Span, places: Mapping[str, Span]) -> Op:
@@ -178,8 +176,8 @@ class Builder:
             facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
         except OpError as error:
             nodes = [self.nodes[i] for i in inputs]
-            one = self.input_count == 1
-            origins = ["the input of the network" if one and i == 0 else f"`{self.nodes[i].path}`" for i in inputs]
+            only = 0 if self.input_count == 1 else None
+            origins = ["the input of the network" if i == only else f"`{self.nodes[i].path}`" for i in inputs]
             notes = [
                 f"the input is {show(node.shape)}, from {origin} (line {node.span.line})"
                 for node, origin in zip(nodes, origins, strict=True)
@@ -223,11 +221,9 @@ class Builder:
             new_node((path + name[cut:], op, tuple(map(place, read)), facts, span, shared and path + shared[cut:]))
             for name, op, read, facts, span, shared in copied
         ]
-        outputs = source.outputs
-        new = {path + name[cut:]: moved[outputs[name]] for name in names}
+        new = {path + name[cut:]: moved[source.outputs[name]] for name in names}
         for name in names if source.expansions else ():
-            expansion = source.expansions.get(name)
-            if expansion:
+            if expansion := source.expansions.get(name):
                 self.expansions[path + name[cut:]] = expansion.copied(path + name[cut:], moved, shift, renamed)
         self.outputs.update(new)
         self.paths += new
@@ -329,10 +325,7 @@ class Builder:
         return index
 
     def _count(self, params: int, span: Span, layers: int = 1) -> None:
-        """Count layers to be added, with their parameters. Raises ArchspecError: too-many-layers, too-many-parameters.
-
-        The input counts as a layer here.
-        """
+        """Count layers, with the input. Raises ArchspecError: too-many-layers, too-many-parameters."""
         self.check_count(len(self.nodes) + layers - 1, span)
         self.spend(layers, span)
         self.params += params
