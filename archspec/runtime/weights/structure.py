@@ -131,8 +131,9 @@ def by_tree(slots: Sequence[Slot], units: Sequence[Unit], *, in_order: bool = Fa
         module.unit = index
     wanted = [slot.signature for slot in slots]
     best = _best(root, wanted, units, in_order=in_order)
-    if best is None and _interleave(root):
-        best = _best(root, wanted, units, in_order=in_order)
+    for layers_only in (True, False):
+        if best is None and _interleave(root, layers_only=layers_only):
+            best = _best(root, wanted, units, in_order=in_order)
     if best is None:
         return None
     return Matching(tuple((slot, units[i]) for slot, i in zip(slots, best.order, strict=True)), "module by module")
@@ -143,25 +144,25 @@ def _best(root: _Module, wanted: list[Signature], units: Sequence[Unit], *, in_o
     return _Search(wanted, units, in_order=in_order).place(root, 0)
 
 
-def _interleave(module: _Module) -> bool:
-    """Exchange the levels of lists of layers side by side: `bns.0, bns.1, convs.0, convs.1` (Res2Net).
+def _interleave(module: _Module, *, layers_only: bool) -> bool:
+    """Exchange the levels of lists side by side: `bns.0, bns.1, convs.0, convs.1` (Res2Net).
 
-    Lists of equal length become one list, each item of which is a module with one layer of each. Returns whether there
+    Lists of equal length become one list, each item of which is a module with one item of each. With `layers_only` the
+    items are layers; without, also modules (the `downsample_layers` and `stages` of ConvNeXt). Returns whether there
     are any.
     """
+    inside = [_interleave(inner, layers_only=layers_only) for inner in module.inner.values()]
     lists: dict[tuple[str, ...], list[str]] = {}
     for name, inner in module.inner.items():
-        if inner.inner and all(key.isdecimal() and not each.inner for key, each in inner.inner.items()):
+        items = inner.inner.items()
+        if not name.isdecimal() and all(key.isdecimal() and not (layers_only and each.inner) for key, each in items):
             lists.setdefault(tuple(sorted(inner.inner, key=int)), []).append(name)
-    found = False
-    for numbers, names in lists.items():
-        if len(names) > 1:
-            parts = {name: module.inner.pop(name).inner for name in names}
-            items = {number: _Module(inner={name: parts[name][number] for name in names}) for number in numbers}
-            module.inner["+".join(names)] = _Module(inner=items)
-            found = True
-    inside = [_interleave(inner) for inner in module.inner.values()]
-    return found or any(inside)
+    beside = {numbers: names for numbers, names in lists.items() if numbers and len(names) > 1}
+    for numbers, names in beside.items():
+        parts = {name: module.inner.pop(name).inner for name in names}
+        rows = {number: _Module(inner={name: parts[name][number] for name in names}) for number in numbers}
+        module.inner["+".join(names)] = _Module(inner=rows)
+    return bool(beside) or any(inside)
 
 
 def _describe(module: _Module, given: Sequence[Signature]) -> None:

@@ -106,6 +106,32 @@ def test_lists_of_layers_side_by_side_are_read_item_by_item() -> None:
     assert paired(by_tree(slots, units)) == expected
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+def test_lists_of_modules_side_by_side_are_read_item_by_item(in_order: bool) -> None:
+    """The authors' ConvNeXt: `downsample_layers` before `stages`, and both before `norm`."""
+    norm, dense = ("norm", [(5,), (5,)]), ("dense", [(5, 5), (5,)])
+    slots = [
+        slot(kind, f"{place}-{index}-{kind}-{number}", *shapes)
+        for index in range(2)
+        for place, layers in (("down", [norm, ("conv", [(2, 2, 5, 5)])]), ("stage", [norm, dense, norm]))
+        for number, (kind, shapes) in enumerate(layers)
+    ]
+    names = {
+        **{f"downsample_layers.{index}.0": norm for index in range(2)},
+        **{f"downsample_layers.{index}.1": ("conv", [(2, 2, 5, 5)]) for index in range(2)},
+        **{f"stages.{index}.0.norm1": norm for index in range(2)},
+        **{f"stages.{index}.0.pwconv": dense for index in range(2)},
+        **{f"stages.{index}.0.norm2": norm for index in range(2)},
+    }
+    units = [unit(kind, name, *shapes) for name, (kind, shapes) in names.items()]
+    assert list(paired(by_tree(slots, units, in_order=in_order)).values()) == [
+        f"{module}.{index}.{layer}"
+        for index in range(2)
+        for module, layers in (("downsample_layers", ("0", "1")), ("stages", ("0.norm1", "0.pwconv", "0.norm2")))
+        for layer in layers
+    ]
+
+
 def test_equal_modules_keep_the_order_of_the_file_or_of_their_names() -> None:
     """A shortcut that the file has first; `stem` before `body` in the file, and after it by name."""
     slots = [slot("conv", name, (3, 3, 5, 5)) for name in ("one", "two")] + [slot("conv", "skip", (1, 1, 5, 5))]
