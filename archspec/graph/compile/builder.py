@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, listed
-from archspec.graph.compile.inference import WrongArgument, infer, made
+from archspec.graph.compile.inference import WrongArgument, infer, made, remedy_of_name
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.lang.schema.validator import MAX_MISTAKES
 from archspec.lang.spec.layer_spec import OutputSpec
@@ -144,20 +144,9 @@ class Builder:
             return made(head, values)
         except WrongArgument as wrong:
             at = span if wrong.code == "missing-argument" else places.get(wrong.argument, span)
-            help = self._of_a_name(at, values.get(wrong.argument), wrong.help)
+            block = self.calls[-1][0] if self.calls else None
+            help = remedy_of_name(at, values.get(wrong.argument), wrong.help, block)
             raise self.error(wrong.code, wrong.message, at, help=help) from None
-
-    def _of_a_name(self, at: Span, value: object, help: str | None) -> str | None:
-        """The remedy for a wrong value that is written as `$name`."""
-        text = at.source.line(at.line)[at.column - 1 : at.end_column - 1].strip("\"'")
-        name = text[1:]
-        if text[:1] != "$" or not name.isidentifier():
-            return help
-        if isinstance(value, (list, tuple)) and self.calls:
-            block = self.calls[-1][0]
-            return f"give `{block}` its arguments by their names: `{block}: {{{name}: ..., ...}}`"
-        meaning = (help or "").partition("; for example")[0]
-        return f"change the value of `{name}`" + f"; {meaning}" * bool(meaning)
 
     def apply(
         self,

@@ -39,6 +39,18 @@ class WrongArgument(Exception):  # noqa: N818 - it is caught where the place is 
         self.code, self.message, self.argument, self.help = code, message, argument, help
 
 
+def remedy_of_name(at: Span, value: object, help: str | None, block: str | None) -> str | None:
+    """The remedy for a wrong value that is written as `$name`, maybe as an argument of a block; `help` for others."""
+    name = at.source.line(at.line)[at.column - 1 : at.end_column - 1].strip("\"'")
+    if name[:1] != "$" or not name[1:].isidentifier():
+        return help
+    name = name[1:]
+    if isinstance(value, (list, tuple)) and block:
+        return f"give `{block}` its arguments by their names: `{block}: {{{name}: ..., ...}}`"
+    meaning = (help or "").partition("; for example")[0]
+    return f"change the value of `{name}`" + f"; {meaning}" * bool(meaning)
+
+
 def made(head: str, values: Mapping[str, Any]) -> Op:
     """The operator with these values, which are validated. Raises WrongArgument."""
     key = (head, repr(values))  # True is not 1
