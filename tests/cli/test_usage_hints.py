@@ -51,3 +51,11 @@ def test_files_that_are_no_data_are_answered_by_their_kind(name: str, help: str,
     result = run("data", "check", tmp_path / name)
     assert (result.status, help in result.err.partition("help: ")[2]) == (1, True), result.err
     assert "did you mean `keras:cifar10`?" in run("data", "check", "cifar10").err
+
+
+@pytest.mark.parametrize(("name", "help"), [("net.yaml", "archspec train"), ("a.PNG", "first"), ("w.pth", "--weights")])
+def test_files_that_are_no_models_are_answered_by_their_kind(name: str, help: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "a.png").write_bytes(b"x")
+    result = run("predict", tmp_path / name, tmp_path / "a.png")
+    assert (result.status, help in result.err.partition("help: ")[2]) == (1, True), result.err

@@ -157,6 +157,13 @@ def read_metadata(path: str | Path) -> Metadata:
 HELP = "give a file that `archspec train`, `archspec build` or `model.save(...)` of Keras wrote"
 
 
+OTHER_FILES: dict[tuple[str, ...], str] = {
+    (".yaml", ".yml"): "it is a spec: train its network first, with `archspec train {} --data DATA`",
+    (".pth", ".pt", ".safetensors", ".ckpt", ".bin"): "build a model with it: `archspec build REF --weights {} "
+    "-o FILE.keras`",
+    (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"): "it is an image: the model comes first",
+}
+"""Endings of files of other kinds -> the remedy."""
 CUSTOM_HELP = (
     "import the module of the class: on the command line add --custom MODULE:CLASS, where MODULE.py is in the current "
     "folder or installed; in Python, register the class with `keras.saving.register_keras_serializable` first"
@@ -187,7 +194,9 @@ def _inspect(path: Path) -> tuple[Metadata, Any, int]:
             "not-a-model", f"cannot read `{path}`: {(error.strerror or str(error)).lower()}", help=HELP
         ) from error
     except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
-        raise fail("not-a-model", f"`{path}` is not a model file: {first_sentence(error)}", help=HELP) from error
+        other = next((each for ends, each in OTHER_FILES.items() if path.name.lower().endswith(ends)), None)
+        fact = f"`{path}` is not a model file: {first_sentence(error)}"
+        raise fail("not-a-model", fact, help=other.format(path) if other else HELP) from error
     try:
         metadata = Metadata.from_json(description)
     except ValueError as error:

@@ -145,4 +145,5 @@ def missing(path: Path) -> Exception:
         return fail("weights-not-found", f"`{path}` is a folder", help=HELP)
     if path.with_name(f"{path.name}.index").is_file():
         return _unknown(path, "is a TensorFlow checkpoint", KERAS_2)
-    return fail("weights-not-found", f"`{path}` does not exist", help=HELP)
+    help = "write `keras:imagenet`" if str(path) == "imagenet" else HELP
+    return fail("weights-not-found", f"`{path}` does not exist", help=help)
