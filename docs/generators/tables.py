@@ -51,7 +51,8 @@ def labs() -> str:
 
 def _choices(schema: Mapping[str, Any]) -> str:
     """The values of a key that has few."""
-    return f" ({', '.join(f'`{each}`' for each in schema['enum'])})" if "enum" in schema else ""
+    values = (str(each).lower() if isinstance(each, bool) else each for each in schema.get("enum", ()))
+    return f" ({', '.join(f'`{each}`' for each in values)})" if "enum" in schema else ""
 
 
 def _plain_default(value: Any) -> str:

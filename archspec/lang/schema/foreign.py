@@ -12,7 +12,7 @@ from typing import Any
 
 from archspec.declare import Argument, arguments, thaw
 from archspec.lang.document.nodes import TooLargeError, resolve
-from archspec.lang.schema.foreign_names import ARGUMENTS, ELSEWHERE, KEYS, NEEDLESS, OPERATORS, RECIPES
+from archspec.lang.schema.foreign_names import ARGUMENTS, ELSEWHERE, KEYS, NEEDLESS, OF_OPERATOR, OPERATORS, RECIPES
 from archspec.lang.schema.messages import LEAST_SIDE
 from archspec.lang.schema.structures import MODIFIERS
 from archspec.lang.schema.validator import mistakes
@@ -116,6 +116,9 @@ def unknown_argument(head: str, name: str, known: Sequence[str], value: Any = No
     if _plain(name) == "activation" and head in OPS:
         activation = operator(value) if isinstance(value, str) else None
         return f"write the activation as the next layer{f': `- {activation}`' if activation else ', such as `- relu`'}"
+    other = OF_OPERATOR.get(head, {}).get(_plain(name))
+    if other:
+        return other
     ours = argument(name, known)
     if ours:
         return f"did you mean `{ours}`?"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 OPERATORS: dict[str, tuple[str, ...]] = {
     "adaptive_avgpool": ("adaptiveavgpooling", "adaptivepool", "adaptiveaveragepooling"),
-    "add": ("sum", "plus"),
+    "add": ("plus",),
     "attention": ("mha", "selfattention", "multiheadselfattention"),
     "avgpool": ("averagepool", "avgpooling", "meanpool", "meanpooling", "avg"),
     "bn": ("batchnorm", "bnorm", "syncbatchnorm", "batchnormalisation"),
@@ -19,7 +19,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "depthwise_conv": ("depthwise", "dwconv", "convdw"),
     "dropout": ("drop", "alphadropout", "gaussiandropout"),
     "flatten": ("flattenlayer", "view"),
-    "global_avgpool": ("gap", "globalaveragepool", "globalpool", "globalpooling", "avgpoolglobal", "mean"),
+    "global_avgpool": ("gap", "globalaveragepool", "globalpool", "globalpooling", "avgpoolglobal"),
     "global_maxpool": ("gmp", "globalmaxpooling"),
     "group_norm": ("gn", "groupnorm"),
     "hard_swish": ("hswish",),
@@ -27,8 +27,10 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "layer_norm": ("ln", "layernorm", "layernormalisation"),
     "leaky_relu": ("lrelu", "leaky"),
     "lrn": ("localresponsenormalization", "localnorm", "responsenorm"),
-    "maxpool": ("pool", "pooling", "max", "maxpoollayer"),
+    "maxpool": ("pool", "pooling", "maxpoollayer"),
     "multiply": ("mul", "product"),
+    "permute": ("swapaxes", "moveaxis"),
+    "reduce_variance": ("variance",),
     "same_pad": ("samepadding",),
     "separable_conv": ("sepconv", "depthwiseseparable", "depthwiseseparableconv", "separable"),
     "sigmoid": ("logistic",),
@@ -36,6 +38,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "spatial_dropout": ("featuredropout", "channeldropout"),
     "stochastic_depth": ("droppath", "dropconnect"),
     "subtract": ("sub", "minus"),
+    "unit_norm": ("l2norm", "l2normalize", "l2normalization"),
     "upsample": (
         "upsampling",
         "interpolate",
@@ -54,6 +57,24 @@ ELSEWHERE: dict[str, str] = {
     "input": "the input is given once, at the top of the spec: `input: [224, 224, 3]`",
     "inputlayer": "the input is given once, at the top of the spec: `input: [224, 224, 3]`",
     "output": "the last layer is the output; for several outputs, list their names under `outputs`",
+    "mean": "write `reduce_mean: -1` for the mean along an axis, or `global_avgpool` for that of each channel",
+    "max": "write `reduce_max: -1` for the maximum along an axis, `maxpool: 2` for windows, or `global_maxpool`",
+    "min": "write `reduce_min: -1` for the minimum along an axis, or `minimum` for that of several layers",
+    "sum": "write `reduce_sum: -1` for the sum along an axis, or `add: {left: [...], right: [...]}` for that of layers",
+    "std": "write `reduce_variance: {axis: -1, keepdims: true}` and `sqrt`",
+    "pow": "write `square`, `sqrt` or `reciprocal`; `power: {left: [...], right: [...]}` takes two layers",
+    **dict.fromkeys(
+        ("matmul", "bmm", "batchdot", "dotproduct"),
+        "write `dot: {axes: [2, 1], left: [...], right: [...]}`, or `{dot: -1, from: [a, b]}`",
+    ),
+    "split": "write `parts: {first: 16, second: ~}`, or `channel_split: INDEX` for one of equal groups of channels",
+    "repeatvector": "write `reshape: [1, $channels]` and `upsample: N`",
+    **dict.fromkeys(
+        ("stdconv", "stdconvsame", "wsconv"), "write `conv: {filters: ..., standardize: true}`: standardized weights"
+    ),
+    **dict.fromkeys(
+        ("scaledstdconv", "scaledstdconvsame", "scaledwsconv"), "write `conv: {filters: ..., standardize: scaled}`"
+    ),
     "identity": "leave this layer out",
     "noop": "leave this layer out",
     "instancenorm": "write `group_norm: $channels`, which normalizes each channel alone",
@@ -82,6 +103,14 @@ ELSEWHERE: dict[str, str] = {
     ),
 }
 """What is not an operator of archspec -> the remedy."""
+
+OF_OPERATOR: dict[str, dict[str, str]] = {
+    "attention": dict.fromkeys(
+        ("window", "windowsize", "shift", "shiftsize"),
+        "attention within windows of a map is `window_attention: {num_heads: 3, window: 7, shift: 3}`",
+    ),
+}
+"""Operator -> argument of another operator -> the remedy."""
 
 CHANNELS = ("filters", "units", "channels")
 ARGUMENTS: dict[str, tuple[str, ...]] = {

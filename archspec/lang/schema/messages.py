@@ -235,7 +235,7 @@ def _of_none(wrong: Mistake, about: str, shown: str) -> Fact:
         return needs(family[wrong.value], required)
     from archspec.lang.schema.other_names import as_mapping, of_another_library
 
-    choices = list(map(str, family or wrong.asked))
+    choices = [str(each).lower() if isinstance(each, bool) else str(each) for each in family or wrong.asked]
     near = did_you_mean(str(wrong.value), choices)
     if isinstance(wrong.value, str) and wrong.path[:2] == ("train", "init"):
         near = of_another_library(wrong.value, choices) or near
