@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -177,7 +178,7 @@ class ExportedNetwork:
         """
         import keras
 
-        found = self.whole(arguments(inputs), training=False)
+        found = self.whole(self._arguments(inputs), training=False)
         outputs = found if isinstance(found, (list, tuple)) else [found]
         return {name: keras.ops.cast(value, "float32") for name, value in zip(self.output_shapes, outputs, strict=True)}
 
@@ -185,12 +186,18 @@ class ExportedNetwork:
         """The main output of a batch, float32."""
         import keras
 
-        return keras.ops.cast(self.model(arguments(inputs), training=False), "float32")
+        return keras.ops.cast(self.model(self._arguments(inputs), training=False), "float32")
 
     def feature_values(self, inputs: Any) -> dict[str, Any]:
         """The features of a batch by their paths, float32."""
         found = self.values(inputs)
         return {name: found[name] for name in self.feature_names}
+
+    def _arguments(self, inputs: Any) -> Any:
+        """What the Keras model takes of an array with a field for each input; anything else as it is."""
+        if not isinstance(inputs, np.ndarray) or inputs.dtype.names is None:
+            return inputs
+        return [np.ascontiguousarray(inputs[name]) for name in self.input_shapes]
 
 
 def entering(model: Any) -> Any:
@@ -199,18 +206,13 @@ def entering(model: Any) -> Any:
 
 
 def input_names(model: Any) -> list[str]:
-    """The names of the inputs, with `_` for what no program can have in the name of an argument."""
+    """The names of the inputs, with `_` for `-`, and `input_` before what Python cannot have as an argument."""
     found: list[str] = []
     for tensor in model.inputs:
         word = re.sub(r"\W", "_", tensor.name, flags=re.ASCII)
-        found.append(unused_name(word if word[:1].isalpha() else f"input_{word}", found))
+        possible = word[:1].isalpha() and word != "self" and not keyword.iskeyword(word)  # as TensorFlow demands
+        found.append(unused_name(word if possible else f"input_{word}", found))
     return found
-
-
-def arguments(inputs: Any) -> Any:
-    """What a Keras model takes of an array with a field for each input: a list of arrays; anything else as it is."""
-    names = inputs.dtype.names if isinstance(inputs, np.ndarray) else None
-    return [np.ascontiguousarray(inputs[name]) for name in names] if names else inputs
 
 
 def together(inputs: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

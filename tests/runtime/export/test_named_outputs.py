@@ -124,18 +124,18 @@ def test_another_size_of_a_map(map_model: Path) -> None:
 
 def test_outputs_of_keras_models_have_the_names_of_their_layers(tmp_path: Path) -> None:
     """A dictionary of inputs and outputs is taken apart; equal heads are outputs, not auxiliary classifiers."""
-    inputs = {"my-left": keras.Input((4, 3), name="my-left"), "right": keras.Input((6,), name="right")}
+    inputs = {"my-left": keras.Input((4, 3), name="my-left"), "class": keras.Input((6,), name="class")}
     left = keras.layers.Flatten()(inputs["my-left"])
-    x = keras.layers.Concatenate()([left, inputs["right"]])
+    x = keras.layers.Concatenate()([left, inputs["class"]])
     outputs = {"a": keras.layers.Dense(3, name="colour")(x), "b": keras.layers.Dense(3, name="shape")(x)}
     save_model(keras.Model(inputs, outputs), tmp_path / "m.keras", Metadata())
     network = read_network(tmp_path / "m.keras")
-    assert network.input_shapes == {"my_left": (4, 3), "right": (6,)}
+    assert network.input_shapes == {"input_class": (6,), "my_left": (4, 3)}
     assert network.output_shapes == {"colour": (3,), "shape": (3,)}
     rng = np.random.default_rng(0)
-    given = {"my_left": rng.random((5, 4, 3), np.float32), "right": rng.random((5, 6), np.float32)}
+    given = {"my_left": rng.random((5, 4, 3), np.float32), "input_class": rng.random((5, 6), np.float32)}
     found = network.values(together(given))
-    both = np.concatenate([given["my_left"].reshape(5, 12), given["right"]], axis=1)
+    both = np.concatenate([given["my_left"].reshape(5, 12), given["input_class"]], axis=1)
     for name, value in found.items():
         kernel, bias = (np.asarray(each) for each in network.whole.get_layer(name).weights)
         np.testing.assert_allclose(value, both @ kernel + bias, atol=1e-6)
