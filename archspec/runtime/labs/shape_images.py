@@ -52,6 +52,7 @@ def measured(
     """
     data, found = context.dataset(name, make, CLASSES), []
     for seed in context.seeds:
+        context.note(f"{name}, seed {seed}")
         run = context.train(
             context.networks["shapes"], name=name, seed=seed, data=data, epochs=int(context.options["epochs"])
         )
