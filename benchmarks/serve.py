@@ -5,7 +5,8 @@
 The networks have random weights. A server with one thread for the model, in a process of its own, gets encoded images
 in base64, as `serve_images` takes them, from clients that ask again as soon as they have their answer. In each round
 one client and sixteen take turns, and so do calls of the same functions in a third process, without HTTP: decoding an
-image, and the model with one image and with sixteen. A figure is the median of the rounds.
+image, and the model with one image and with sixteen. A figure is the median of the rounds. CPU times are more reliable
+than rates on a shared machine, where other processes use the cores as well.
 
 The table shows requests per second; the images per second of the model alone, whose rate at batch 16 is the most that
 sixteen clients can get; and the milliseconds of CPU time for an answer, of the server's process only. The overhead is
@@ -43,6 +44,8 @@ CLIENTS = 16
 LEAST = {"resnet-digits": 2.0, "resnet-cifar:20": 1.5, "resnet:50": 0.95}
 MOST_OVERHEAD = 1.0
 """Milliseconds."""
+PAUSE = 0.001
+"""Seconds before a call whose CPU time is measured, as a server waits for its client: the caches are cold after it."""
 
 
 def write_export(reference: str, format: str, folder: Path) -> tuple[Path, bytes]:
@@ -131,30 +134,34 @@ async def clients(count: int, port: int, request: bytes, seconds: float) -> tupl
 
 
 def serve_calls(folder: str, image: str) -> None:
-    """Read a task and seconds from each line of standard input; write images per second and CPU ms an image."""
+    """Read a task and seconds from each line of standard input; write calls per second and CPU ms of a call."""
     from archspec.runtime.serve.models.loaded_version import load_version
 
     version = load_version(Path(folder) / "1", threads=1)
     contents = base64.b64decode(image)
     values = version.prepare([contents])
     several = values.repeat(CLIENTS, axis=0)
-    tasks: dict[str, tuple[int, Callable[[], object]]] = {
-        "decode": (1, lambda: version.prepare([contents])),
-        "one": (1, lambda: version.run("serve_images", values)),
-        "many": (CLIENTS, lambda: version.run("serve_images", several)),
+    tasks: dict[str, Callable[[], object]] = {
+        "decoding": lambda: version.prepare([contents]),
+        "computing": lambda: version.run("serve_images", values),
+        "one": lambda: version.run("serve_images", values),
+        "many": lambda: version.run("serve_images", several),
     }
-    for _, call in tasks.values():
+    for call in tasks.values():
         call()
     print(flush=True)
     for line in sys.stdin:
         task, seconds = line.split()
-        images, call = tasks[task]
-        calls, started, cpu = 0, time.monotonic(), time.process_time()
+        pause = PAUSE if task in ("decoding", "computing") else 0.0
+        calls, cpu, started = 0, 0.0, time.monotonic()
         while time.monotonic() < started + float(seconds):
-            call()
+            if pause:
+                time.sleep(pause)
+            before = time.process_time()
+            tasks[task]()
+            cpu += time.process_time() - before
             calls += 1
-        rate = images * calls / (time.monotonic() - started)
-        print(json.dumps((rate, 1000 * (time.process_time() - cpu) / images / calls)), flush=True)
+        print(json.dumps((calls / (time.monotonic() - started), 1000 * cpu / calls)), flush=True)
 
 
 @contextmanager
@@ -202,9 +209,10 @@ def measure(reference: str, given: argparse.Namespace) -> dict[str, float]:
                     answers, seconds = asyncio.run(clients(count, port, request, window))
                     found[which] = answers / seconds
                     found[f"cpu_{which}"] = 1000 * (cpu_seconds(port) - before) / answers
-                    found[f"model_{which}"], found[f"model_cpu_{which}"] = call(which, given.seconds / 2)
-                found["decoding"] = call("decode", given.seconds / 4)[1]
-                found["overhead"] = found["cpu_one"] - found["decoding"] - found["model_cpu_one"]
+                    found[f"model_{which}"] = count * call(which, given.seconds / 2)[0]
+                for task in ("decoding", "computing"):
+                    found[task] = call(task, given.seconds / 2)[1]
+                found["overhead"] = found["cpu_one"] - found["decoding"] - found["computing"]
                 found["ratio"] = found["many"] / found["one"]
                 found["gain"] = found["model_many"] / found["model_one"]
                 rounds.append(found)
@@ -214,7 +222,7 @@ def measure(reference: str, given: argparse.Namespace) -> dict[str, float]:
 COLUMNS = {
     "one": "1 client", "many": "16", "ratio": "ratio",
     "model_one": "batch 1", "model_many": "16", "gain": "ratio",
-    "cpu_one": "1 client", "cpu_many": "16", "decoding": "decoding", "model_cpu_one": "computing",
+    "cpu_one": "1 client", "cpu_many": "16", "decoding": "decoding", "computing": "computing",
     "overhead": "overhead",
 }  # fmt: skip
 """Figure -> title of its column: requests/s of the server, images/s of the model alone, CPU milliseconds an answer."""

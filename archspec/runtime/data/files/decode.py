@@ -92,12 +92,13 @@ def decode_bytes(tf: Any, contents: bytes, channels: int) -> npt.NDArray[np.uint
 def _upright(tf: Any, contents: bytes, channels: int) -> npt.NDArray[np.uint8] | None:
     """As `decode`, for a JPEG or PNG without EXIF; None for other images.
 
-    It runs one operation; for a small image the graph takes ten times as long, because it searches for EXIF.
+    It runs one operation; for a small image the graph takes ten times as long, because it searches for EXIF. Bytes that
+    are no tensor yet take TensorFlow's slow path.
     """
     if contents.startswith(b"\xff\xd8\xff") and EXIF not in contents:
-        raw = tf.io.decode_jpeg(contents, channels=3 if channels == 3 else 0, dct_method=JPEG_DCT).numpy()
+        raw = tf.io.decode_jpeg(tf.constant(contents), channels=3 if channels == 3 else 0, dct_method=JPEG_DCT).numpy()
     elif contents.startswith(b"\x89PNG\r\n\x1a\n") and b"eXIf" not in contents:
-        raw = tf.io.decode_image(contents, expand_animations=False).numpy()
+        raw = tf.io.decode_png(tf.constant(contents)).numpy()
     else:
         return None
     here = raw.shape[-1]  # 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha

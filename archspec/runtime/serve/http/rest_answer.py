@@ -45,7 +45,10 @@ def predictions(outputs: Outputs, *, by_row: bool) -> bytes:
 def _plain(name: str, value: npt.NDArray[Any]) -> Any:
     if value.dtype.kind == "f":
         return np.ascontiguousarray(value, np.float32)
-    return _texts(value.tolist(), encoded=name.endswith("_bytes"))
+    encoded = name.endswith("_bytes")
+    if value.dtype == object and not encoded and all(isinstance(each, str) for each in value.flat):
+        return value.tolist()
+    return _texts(value.tolist(), encoded=encoded)
 
 
 def _texts(value: Any, *, encoded: bool) -> Any:
