@@ -116,6 +116,7 @@ class Server:
             log_level="error",  # clients that break off are no event
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             backlog=BACKLOG,
             timeout_keep_alive=int(limits.idle_seconds),
             timeout_graceful_shutdown=int(limits.drain_seconds),

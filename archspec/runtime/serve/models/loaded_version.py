@@ -89,7 +89,7 @@ class LoadedVersion:
                 raise RequestError(error.status, f"{place}: {error.message}", error.headers) from None
         if len({each.shape for each in found}) > 1:
             raise RequestError(INVALID_ARGUMENT, "the images have different sizes; send them one by one")
-        return np.stack(found)
+        return np.stack(found) if len(found) > 1 else found[0][None]
 
     def image_pixels(self, contents: bytes) -> npt.NDArray[np.uint8]:
         """The pixels of an image file (H, W, C). Raises RequestError (400)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import socket
 import threading
 import time
@@ -116,6 +117,10 @@ def test_a_client_that_vanishes_leaves_no_trace(impatient: Running) -> None:
         b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 10**6 + b"\r\n\r\n",
         b"GET /" + b"a" * 10**6 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\r\n\r\n\r\n\r\nnothing",
+        b"GET /healthz HTTP/1.1\r\n\r\n",  # RFC 9112, section 3.2: Host is mandatory
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"a" * 10**6,
         b"\x00" * 100 + b"\r\n\r\n",
     ],
     ids=lambda data: repr(data[:30]),
@@ -144,10 +149,27 @@ def test_random_bytes_do_no_harm(impatient: Running) -> None:
     assert impatient.post(PATH, BODY).status == 200
 
 
+def statuses(server: Running, data: bytes) -> list[int]:
+    """Of all answers to bytes, until the server closes the connection."""
+    with server.connection() as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    return [int(each) for each in re.findall(rb"HTTP/1.1 (\d+) ", received)]
+
+
 def test_requests_may_be_pipelined(impatient: Running) -> None:
-    with impatient.connection() as connection:
-        connection.sendall(request() + request(b"", method="GET", path="/healthz") + request(b"{}"))
-        assert [answer_of(connection).status for _ in range(1)] == [200]
+    """They are answered in their order, up to one that is not HTTP."""
+    get = request(b"", method="GET", path="/healthz")
+    assert statuses(impatient, request() + get + request(b"{}")) == [200, 200, 400]
+    assert statuses(impatient, request() + get + b"nothing\r\n\r\n" + get) == [200, 200, 400]
+    assert statuses(impatient, request() + get + request()[:-10]) == [200, 200, 400]
+
+
+def test_a_client_may_not_send_requests_without_end(impatient: Running) -> None:
+    found = statuses(impatient, 100 * request(b"", method="GET", path="/healthz"))
+    assert found[-1] == 400
+    assert set(found[:-1]) == {200}
 
 
 def test_too_many_connections_get_503(impatient: Running) -> None:
