@@ -160,7 +160,7 @@ OTHER: Mapping[str, str] = {
     "bad-option": "an option of an explanation method cannot have this value",
     "unknown-format": "there is no export format of this name",
     "export-differs": "the outputs of the exported model differ from those of the model: please report it",
-    "not-exportable": "the network needs an operator that the export format does not have",
+    "not-exportable": "the export format lacks an operator of the network, or an option does not apply to it",
     "precision": "the export format cannot be written at this precision",
     "calibration": "an int8 export lacks images to calibrate it with, or they are too few, or noise",
     "export-slower": "an optimized export is slower than the plain one on this machine, so it is not written",

@@ -162,6 +162,10 @@ def test_an_export_has_the_outputs_by_name(whole: Path, data: str, tmp_path: Pat
     import keras
     import tensorflow as tf
 
+    from archspec.runtime.export.check_images import check_images
+    from archspec.runtime.export.read_network import read_network
+    from archspec.runtime.export.variants import optimized
+
     made = archspec.export(whole, tmp_path / "out", verify=False)
     loaded = tf.saved_model.load(str(made.path))
     pixels = np.asarray(Image.open(Path(data).parent / "3.png"))
@@ -172,8 +176,13 @@ def test_an_export_has_the_outputs_by_name(whole: Path, data: str, tmp_path: Pat
         np.testing.assert_allclose(by_name[name].numpy(), value, atol=1e-5)
     described = json.loads((made.path / "export.json").read_text())
     assert list(described["signatures"]["serving_default"]["outputs"]) == ["color", "big", "tags", "size"]
-    with pytest.raises(ArchspecError, match="`optimize=True` does not apply"):
-        archspec.export(whole, tmp_path / "other", optimize=True)
+    network = read_network(whole)
+    rewritten, _ = optimized(network, takes_pixels=False)
+    x = check_images(network, None).inputs
+    for name, value in rewritten.values(x).items():
+        np.testing.assert_allclose(value, network.values(x)[name], atol=1e-4)
+    with pytest.raises(ArchspecError, match="`dense=True` does not apply to a network that has the outputs `color`"):
+        archspec.export(whole, tmp_path / "other", dense=True)
 
 
 @pytest.mark.slow
