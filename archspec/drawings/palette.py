@@ -76,8 +76,10 @@ FAMILIES = {
     "scale": "normalization",
     "activation": "activation",
     "pool": "pooling",
+    "binned_pool": "pooling",
     "merge": "merge",
     "sequence": "attention",
+    "window_attention": "attention",
 }
 """Module of `archspec.ops` -> the family of its operators; all others, and those of plugins, are `other`."""
 

@@ -87,7 +87,8 @@ def test_operators_have_the_color_of_their_family() -> None:
     assert {found[name] for name in ("conv", "depthwise_conv", "separable_conv")} == {"convolution"}
     assert {found[name] for name in ("relu", "softmax", "prelu")} == {"activation"}
     assert {found[name] for name in ("bn", "lrn", "layer_norm")} == {"normalization"}
-    assert {found[name] for name in ("maxpool", "global_avgpool")} == {"pooling"}
+    assert {found[name] for name in ("maxpool", "global_avgpool", "adaptive_maxpool")} == {"pooling"}
+    assert {found[name] for name in ("attention", "window_attention")} == {"attention"}
     assert {found[name] for name in ("add", "concat")} == {"merge"}
     assert {found[name] for name in ("flatten", "dropout", "zero_pad")} == {"other"}
     assert {*LIGHT.families} == {*DARK.families} == {*FAMILIES.values(), "other", "input", "block"}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from archspec.graph.ir import Graph, Node
 
-KERNELS = frozenset(["conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense", "attention"])
+KERNELS = frozenset(
+    ["conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense", "attention", "window_attention"]
+)
 """Operators that count as one layer, a separable convolution too, as in Xception (Chollet 2016, section 3)."""
 GLOBAL_POOLS = frozenset(["global_avgpool", "global_maxpool", "adaptive_avgpool"])
 
