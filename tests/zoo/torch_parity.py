@@ -61,6 +61,8 @@ all of them. PYTHON is a Python with torch, torchvision and timm.
 
 - `cbam_resnet18` and `cbam_resnet50` are ResNets of torchvision with the gates of the paper, in
   [tests/zoo/torch_reference.py](../tests/zoo/torch_reference.py). The CBAM of timm has another order of the two maps.
+- `coatnet_0_224` has its strides where equation 5 of the paper has them, and the rows of its joint projections in the
+  order query, key, value. timm orders them by head, which a state dict does not tell: timm's own weights do not fit.
 - The specs in `{SAYABLE}` are not part of the zoo: tests prove that the language can say these networks.
 - torchvision's `fcn_resnet50` is not the network of `fcn`: it has dilated convolutions, and no skip connections.
   Neither library has `unet`, `siamese` or `fractalnet`.
@@ -181,6 +183,13 @@ CASES = (
     Case("timm", "swin_tiny_patch4_window7_224", f"{SAYABLE}/swin.yaml:T", 224),
     Case("timm", "dpn68", f"{SAYABLE}/dpn.yaml:68", 65),
     Case("timm", "dpn92", f"{SAYABLE}/dpn.yaml:92", 65),
+    Case(
+        "timm",
+        "coatnet_0_224",
+        f"{SAYABLE}/coatnet.yaml:0",
+        224,
+        {"head_first": False, "conv_stride_mode": "1x1"},
+    ),
     Case("timm", "hrnet_w18", f"{SAYABLE}/hrnet.yaml", 64),
     Case("timm", "resnetv2_50x1_bit", f"{SAYABLE}/bit.yaml:R50x1", 96, settings={"epsilon": 1e-8}),
     Case("timm", "dm_nfnet_f0", f"{SAYABLE}/nfnet.yaml:F0", 96),

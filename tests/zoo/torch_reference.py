@@ -23,7 +23,12 @@ def reference(library: str, model: str, arguments: dict[str, Any]) -> Any:
     if library == "timm":
         import timm
 
-        return timm.create_model(model, pretrained=False, **arguments)
+        head_first = arguments.pop("head_first", None)  # of the rows of a joint projection: no argument of timm sets it
+        network = timm.create_model(model, pretrained=False, **arguments)
+        for module in network.modules() if head_first is not None else ():
+            if hasattr(module, "head_first"):
+                module.head_first = head_first
+        return network
     from torchvision.models import get_model
 
     if model.startswith("cbam_"):

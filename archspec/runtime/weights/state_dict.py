@@ -10,14 +10,13 @@ other layers, so the order says nothing. Only the names tell them apart: see `to
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from itertools import chain, takewhile
 from typing import Any
 
 from archspec.runtime.models.keras_graph import KerasGraph
-from archspec.runtime.weights.matching import Slot, Tensor, Unit
+from archspec.runtime.weights.matching import Layers, Signature, Slot, Tensor, Unit
 
 ORDER = ("weight", "bias", "running_mean", "running_var")
 """Order of the tensors of a module, the same as that of Keras's weights."""
@@ -160,9 +159,13 @@ def told_apart(slots: dict[int, Slot], graph: KerasGraph, units: list[Unit]) -> 
         return slots, units
     branches = shortcuts(slots, graph)
     if len(set(chain.from_iterable(branches))) != len(named):
-        # some of these additions have no shortcut, such as those of two resolutions in HRNet
-        sizes = set(Counter(map(_block, named)).values())
-        branches = [branch for branch in branches if len(branch) in sizes]
+        # other additions have no shortcut, such as those of two resolutions (HRNet) or of a bias to scores (CoAtNet)
+        blocks: dict[tuple[str, ...], list[Unit]] = {}
+        for unit in units:
+            if unit.name in named:
+                blocks.setdefault(_block(unit.name), []).append(unit)
+        alike = {_contents(layers) for layers in blocks.values()}
+        branches = [branch for branch in branches if _contents([slots[index] for index in branch]) in alike]
     found = set(chain.from_iterable(branches))
     return (
         {index: replace(slot, shortcut=index in found) for index, slot in slots.items()},
@@ -198,6 +201,10 @@ def called_shortcut(names: Iterable[str]) -> set[str]:
 def _block(name: str) -> tuple[str, ...]:
     """The module that contains the shortcut: `layer1.0` of `layer1.0.downsample.1`."""
     return tuple(takewhile(lambda word: word not in MODULES | SEQUENCES, name.split(".")))
+
+
+def _contents(layers: Layers) -> tuple[Signature, ...]:
+    return tuple(sorted((layer.signature for layer in layers), key=repr))
 
 
 def shortcuts(slots: Mapping[int, Slot], graph: KerasGraph) -> list[list[int]]:
