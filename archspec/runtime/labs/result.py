@@ -53,7 +53,7 @@ def judged(
         margin: in `unit`.
         factor: from the units of the interval to `unit`: 100 from shares to points.
     """
-    value, low, high = (factor * each for each in (interval.value, interval.low, interval.high))
+    value, low, high = (round(factor * each, 9) + 0.0 for each in (interval.value, interval.low, interval.high))
     verdict: Verdict = "not seen at this scale"
     if expect == "equal":
         criterion = f"the interval is within {margin:g} {unit} of 0"
