@@ -23,7 +23,8 @@ def codes(text: str) -> Iterator[str]:
             first = {"ExpressionError": 1}.get(name, 0 if name in RAISERS else 99)
             candidates = node.args[first : first + 1]
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
-            candidates = node.value.elts[:1]
+            is_message = isinstance(node.value.elts[1], (ast.Constant, ast.JoinedStr))
+            candidates = node.value.elts[:1] if is_message else []
         else:
             continue
         for each in candidates:
@@ -48,6 +49,7 @@ self._wrong("three", "text", span)
 diagnostics.Diagnostic("four", message)
 raise ExpressionError("text", "five", "help")
 def fact(): return "six", f"text {value}", None
+def unit(): return "norm", (leaving,), (leaving,)
 raise fail("not a code", "text")
 print("seven")
 """
