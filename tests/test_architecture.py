@@ -21,7 +21,10 @@ DECLARATIONS = BASE + "ops transforms protocols targets "
 LANGUAGE = DECLARATIONS + "lang.declarations lang.document lang.expressions lang.recipes lang.schema lang.spec "
 GRAPH = LANGUAGE + "graph graph.compile graph.select graph.analysis graph.diff graph.decompile graph.rewrite "
 DATA = "runtime.data runtime.data.files runtime.data.pipeline runtime.data.sources runtime.data.report "
-MODELS = GRAPH + DATA + "runtime.system runtime.models runtime.runs "
+MODELS = (
+    GRAPH + DATA + "runtime.system runtime.models runtime.models.fast runtime.models.keras2 runtime.models.untrusted "
+    "runtime.runs "
+)
 
 MAY_IMPORT = {
     "specs": "",
@@ -65,7 +68,10 @@ MAY_IMPORT = {
     "runtime.data.sources": DECLARATIONS + "runtime.system runtime.data runtime.data.files runtime.data.pipeline",
     "runtime.data.report": LANGUAGE + DATA + "runtime.system",
     "runtime.runs": LANGUAGE + "runtime.system",
-    "runtime.models": GRAPH + "runtime.system",
+    "runtime.models.fast": "",
+    "runtime.models.untrusted": BASE,
+    "runtime.models.keras2": "runtime.models.untrusted",
+    "runtime.models": GRAPH + "runtime.system runtime.models.fast runtime.models.keras2 runtime.models.untrusted",
     "runtime.weights": MODELS,
     "runtime.from_keras": MODELS + "runtime.weights",
     "runtime.dense": MODELS + "runtime.weights runtime.from_keras",

@@ -29,7 +29,7 @@ def pixel_function(network: ExportedNetwork) -> Iterator[Path]:
     import tensorflow as tf
 
     from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_values
-    from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
+    from archspec.runtime.models.fast.grouped_conv import speed_up_grouped_convolutions
     from archspec.runtime.system.tensorflow_import import warnings_hidden
 
     check_preprocess(network.input_shape, network.preprocess)

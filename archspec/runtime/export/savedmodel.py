@@ -49,7 +49,7 @@ class SavedModel(ExportFormat):
 
         from archspec.runtime.export.variants import at_precision
         from archspec.runtime.export.warm_up import write_warm_up
-        from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
+        from archspec.runtime.models.fast.grouped_conv import speed_up_grouped_convolutions
         from archspec.runtime.system.tensorflow_import import warnings_hidden
 
         if options.precision != "float32":

@@ -1,4 +1,4 @@
-"""Keras models: building them from graphs, model files and their metadata, classifiers, faster layers, metrics.
+"""Keras models: building them from graphs, model files and their metadata, classifiers, metrics.
 
-It may import graph, lang, ops and runtime.system.
+It may import graph, lang, ops, runtime.system, and the packages inside it.
 """

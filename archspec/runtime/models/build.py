@@ -12,7 +12,7 @@ from typing import Any
 
 from archspec.diagnostics import fail
 from archspec.graph.ir import Graph, Node
-from archspec.runtime.models.fast_initializers import call_with_one_pass
+from archspec.runtime.models.fast.initializers import call_with_one_pass
 from archspec.runtime.models.shared_layers import call_shared
 from archspec.runtime.system.processor import choose_onednn
 from archspec.runtime.system.tensorflow_import import import_tensorflow
@@ -49,9 +49,9 @@ def build_model(graph: Graph) -> Any:
         inputs = tensors[0] if graph.input_count == 1 else tensors[: graph.input_count]
         model = keras.Model(inputs, outputs[0] if len(outputs) == 1 else outputs, name=graph.name)
     if keras.backend.backend() == "tensorflow":
-        from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
-        from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
-        from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
+        from archspec.runtime.models.fast.batch_norm import speed_up_batch_normalization
+        from archspec.runtime.models.fast.grouped_conv import speed_up_grouped_convolutions
+        from archspec.runtime.models.fast.wide_conv import speed_up_wide_windows
 
         speed_up_batch_normalization(model)
         speed_up_grouped_convolutions(model)

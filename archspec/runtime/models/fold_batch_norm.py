@@ -9,7 +9,7 @@ import numpy as np
 
 from archspec.graph.rewrite.channel_affine import of_batch_norm
 from archspec.runtime.models.build import deep_recursion
-from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
+from archspec.runtime.models.fast.grouped_conv import speed_up_grouped_convolutions
 
 
 def fold_batch_norm(model: Any) -> Any:

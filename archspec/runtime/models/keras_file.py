@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.models.file_limits import CONFIG_BYTES, read_json
-from archspec.runtime.models.h5_dataset import damaged, is_group
-from archspec.runtime.models.keras2_config import UnknownLayerError, build
-from archspec.runtime.models.keras2_weights import set_by_class, set_by_name
+from archspec.runtime.models.keras2.config import UnknownLayerError, build
+from archspec.runtime.models.keras2.weights import set_by_class, set_by_name
 from archspec.runtime.models.keras_config import first_sentence
+from archspec.runtime.models.untrusted.file_limits import CONFIG_BYTES, read_json
+from archspec.runtime.models.untrusted.h5_dataset import damaged, is_group
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 WHOLE = "save the whole model with `model.save(...)`, not the weights alone"

@@ -16,15 +16,15 @@ from archspec.diagnostics import ArchspecError, counted, fail, listed, short
 from archspec.format import byte_size
 from archspec.runtime.models.build import deep_recursion
 from archspec.runtime.models.custom_modules import register_custom
-from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
-from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
-from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
-from archspec.runtime.models.file_limits import CONFIG_BYTES, read_json
-from archspec.runtime.models.keras2_config import is_keras2
+from archspec.runtime.models.fast.batch_norm import speed_up_batch_normalization
+from archspec.runtime.models.fast.grouped_conv import speed_up_grouped_convolutions
+from archspec.runtime.models.fast.wide_conv import speed_up_wide_windows
+from archspec.runtime.models.keras2.config import is_keras2
 from archspec.runtime.models.keras_config import custom_classes, first_sentence, layers_of
 from archspec.runtime.models.keras_file import h5_config, is_hdf5, keras_version, load_keras2, named_with
 from archspec.runtime.models.metadata import Metadata
-from archspec.runtime.models.variable_limit import VariableLimitError, limited_variables
+from archspec.runtime.models.untrusted.file_limits import CONFIG_BYTES, read_json
+from archspec.runtime.models.untrusted.variable_limit import VariableLimitError, limited_variables
 from archspec.runtime.system.atomic_write import atomic, reason
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from archspec.diagnostics import ArchspecError, did_you_mean, fail, listed
 from archspec.runtime.models.build import without_weights
-from archspec.runtime.models.h5_dataset import damaged
 from archspec.runtime.models.model_file import load_model
-from archspec.runtime.models.variable_limit import limited_variables
+from archspec.runtime.models.untrusted.h5_dataset import damaged
+from archspec.runtime.models.untrusted.variable_limit import limited_variables
 from archspec.runtime.weights.matching import Unit
 
 FUNCTIONS: dict[str, str] = {

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.models.file_limits import MEMBERS
-from archspec.runtime.models.h5_dataset import damaged, is_group, read_array, stored_dataset, strings
 from archspec.runtime.models.keras_file import is_hdf5
+from archspec.runtime.models.untrusted.file_limits import MEMBERS
+from archspec.runtime.models.untrusted.h5_dataset import damaged, is_group, read_array, stored_dataset, strings
 from archspec.runtime.weights.keras_units import kind_of
 from archspec.runtime.weights.matching import Tensor, Unit
 

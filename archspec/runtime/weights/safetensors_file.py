@@ -10,7 +10,7 @@ from typing import Any
 import safetensors
 
 from archspec.diagnostics import fail
-from archspec.runtime.models.file_limits import HEADER_BYTES, MEMBERS, RANK, read_json
+from archspec.runtime.models.untrusted.file_limits import HEADER_BYTES, MEMBERS, RANK, read_json
 from archspec.runtime.weights.matching import Tensor
 from archspec.runtime.weights.quantized import quantized
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.runtime.models.file_limits import PICKLE_STEPS, RANK
+from archspec.runtime.models.untrusted.file_limits import PICKLE_STEPS, RANK
 from archspec.runtime.weights.inert import (
     DTYPES,
     TENSOR_TYPES,

@@ -16,7 +16,7 @@ import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
 import numpy as np
 
 from archspec.diagnostics import fail
-from archspec.runtime.models.file_limits import MEMBERS, PICKLE_BYTES, pickle_steps, read_member
+from archspec.runtime.models.untrusted.file_limits import MEMBERS, PICKLE_BYTES, pickle_steps, read_member
 from archspec.runtime.weights.matching import Tensor
 from archspec.runtime.weights.quantized import QUANTIZED, quantized
 from archspec.runtime.weights.state_pickle import Array, PickleError, Storage, View, read_pickle, storage_of

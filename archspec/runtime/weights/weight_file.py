@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.runtime.models.file_limits import NAME_LENGTH, NAME_PARTS
 from archspec.runtime.models.keras_graph import KerasGraph, keras_graph
 from archspec.runtime.models.model_file import load_model, model_path
+from archspec.runtime.models.untrusted.file_limits import NAME_LENGTH, NAME_PARTS
 from archspec.runtime.weights.applications import application, model_with
 from archspec.runtime.weights.file_format import HELP, file_format, missing
 from archspec.runtime.weights.h5_file import h5_file

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
-from archspec.runtime.models.file_limits import MEMBERS, NODES
+from archspec.runtime.models.untrusted.file_limits import MEMBERS, NODES
 from archspec.runtime.weights.inert import Inert
 from archspec.runtime.weights.matching import Tensor
 from archspec.runtime.weights.state_pickle import Array, PickleError, View

@@ -177,7 +177,7 @@ def test_a_model_of_keras_alone_is_read_from_its_layers() -> None:
 
 def test_a_wide_window_is_computed_by_matrix_products_and_is_the_same() -> None:
     """11 x 9 maps under a window of 5 x 4 with 4.1 million weights; Keras's own convolution is the peer."""
-    from archspec.runtime.models.fast_wide_conv import speed_up_wide_windows
+    from archspec.runtime.models.fast.wide_conv import speed_up_wide_windows
 
     layers = keras.layers
     model = keras.Sequential([layers.Input((None, None, 128)), layers.Conv2D(1600, (5, 4)), layers.ReLU()])

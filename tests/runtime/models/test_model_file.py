@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 
 from archspec.diagnostics import ArchspecError
-from archspec.runtime.models.fast_grouped_conv import speed_up_grouped_convolutions
+from archspec.runtime.models.fast.grouped_conv import speed_up_grouped_convolutions
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import (
     MEMBER,

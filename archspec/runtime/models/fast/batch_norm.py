@@ -14,7 +14,7 @@ from typing import Any
 def speed_up_batch_normalization(model: Any) -> int:
     """Train each batch normalization of the last axis by TensorFlow's fused kernel. Returns their number.
 
-    As in `fast_grouped_conv`, weights, configuration and file of the layer stay the same. Outputs, gradients and moving
+    As in `grouped_conv`, weights, configuration and file of the layer stay the same. Outputs, gradients and moving
     statistics are those of Keras up to rounding. Keras's own computation remains for inference, frozen layers, moments
     over several replicas (`synchronized`), masks, and inputs other than (B, H, W, C).
 

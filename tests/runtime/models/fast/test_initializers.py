@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from archspec.runtime.models.fast_initializers import LARGE, call_with_one_pass
+from archspec.runtime.models.fast.initializers import LARGE, call_with_one_pass
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31 - 1, 2**31])

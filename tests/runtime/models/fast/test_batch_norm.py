@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import archspec
-from archspec.runtime.models.fast_batch_norm import speed_up_batch_normalization
+from archspec.runtime.models.fast.batch_norm import speed_up_batch_normalization
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, save_model
 

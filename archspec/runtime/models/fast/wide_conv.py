@@ -19,7 +19,7 @@ def speed_up_wide_windows(model: Any) -> int:
     """Compute wide convolutions of stride 1 without padding by matrix products, where no GPU is visible.
 
     This changes only networks of free input size, which are not trained, because gradients would be slow. As in
-    `fast_grouped_conv` only the computation changes; sums may differ in their last digits. Returns how many changed.
+    `grouped_conv` only the computation changes; sums may differ in their last digits. Returns how many changed.
     """
     import keras
     import tensorflow as tf

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from archspec.runtime.models.h5_dataset import is_group, read_array, stored_dataset, strings
+from archspec.runtime.models.untrusted.h5_dataset import is_group, read_array, stored_dataset, strings
 
 
 def set_by_name(model: Any, root: Any) -> None:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.runtime.models.keras2_functions import OPERATIONS
+from archspec.runtime.models.keras2.functions import OPERATIONS
 
 DROPPED = ("_initializer", "_regularizer", "_constraint")
 """Ends of arguments that do not matter once the weights are loaded."""
