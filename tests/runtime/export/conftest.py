@@ -1,4 +1,5 @@
-"""A network with two inputs and two outputs, one with a map, and programs that run in the test process."""
+"""A trained network and its exports, a network with two inputs and two outputs, one with a map, and programs that run
+in the test process."""
 
 from __future__ import annotations
 
@@ -12,6 +13,23 @@ import pytest
 import archspec
 
 TWO_OF_EACH = Path(__file__).parents[2] / "examples" / "good" / "several-inputs.yaml"
+TRAINED = """
+name: small
+input: [8, 8, 1]
+params: {classes: 10}
+layers:
+  - {conv: {filters: 8, kernel_size: 3, use_bias: false}, name: first}
+  - bn
+  - relu
+  - {conv: {filters: 8, kernel_size: 3, padding: same, groups: 2}, name: grouped}
+  - {dropout: 0.2, name: drop}
+  - maxpool
+  - flatten
+  - dense: $classes
+  - softmax
+preprocess: [scale: $(1 / 255)]
+train: {epochs: 3, batch_size: 64, optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}}
+"""
 MAP = """
 name: map
 input: [9, 8, 3]
@@ -24,6 +42,23 @@ layers:
 preprocess: [scale: $(1 / 255), subtract_mean: 0.5]
 evaluate: {resize: 10}
 """
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "small.yaml").write_text(TRAINED)
+    return archspec.train(str(folder / "small.yaml"), "digits", out=folder / "run").directory
+
+
+@pytest.fixture(scope="session")
+def onnx_export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> archspec.Export:
+    return archspec.export(run, tmp_path_factory.mktemp("onnx") / "o", format="onnx", outputs=["grouped"])
+
+
+@pytest.fixture(scope="session")
+def litert_export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> archspec.Export:
+    return archspec.export(run, tmp_path_factory.mktemp("litert") / "l", format="litert", outputs=["grouped"])
 
 
 @pytest.fixture(scope="session")

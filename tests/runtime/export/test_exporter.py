@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -15,59 +14,14 @@ import pytest
 import tensorflow as tf
 
 import archspec
-from archspec.diagnostics import ArchspecError, fail
+from archspec.diagnostics import ArchspecError
 from archspec.runtime.export.calibration import calibration_images
 from archspec.runtime.export.check_images import balanced, check_images
 from archspec.runtime.export.export_format import WriteOptions
-from archspec.runtime.export.exporter import ExportOptions, judge
 from archspec.runtime.export.read_network import read_network
-from archspec.runtime.export.variants import at_input_size, at_precision, dense_form, optimized
-from archspec.runtime.export.verify import Latency, Verification
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
-
-SPEC = """
-name: small
-input: [8, 8, 1]
-params: {classes: 10}
-layers:
-  - {conv: {filters: 8, kernel_size: 3, use_bias: false}, name: first}
-  - bn
-  - relu
-  - {conv: {filters: 8, kernel_size: 3, padding: same, groups: 2}, name: grouped}
-  - {dropout: 0.2, name: drop}
-  - maxpool
-  - flatten
-  - dense: $classes
-  - softmax
-preprocess: [scale: $(1 / 255)]
-train: {epochs: 3, batch_size: 64, optimizer: {sgd: {learning_rate: 0.1, momentum: 0.9}}}
-"""
-POOLED = """
-name: pooled
-input: [8, 8, 3]
-layers:
-  - {conv: {filters: 4, kernel_size: 3}, name: first}
-  - bn
-  - relu
-  - global_avgpool
-  - dense: 5
-  - softmax
-preprocess: [scale: $(1 / 255), subtract_mean: 0.5]
-evaluate: {resize: 10}
-"""
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "small.yaml").write_text(SPEC)
-    return archspec.train(str(folder / "small.yaml"), "digits", out=folder / "run").directory
-
-
-def described(version: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((version / "export.json").read_text())
-    return found
+from tests.runtime.export.exports import described
 
 
 def test_versions_are_added_and_the_newest_is_replaced(run: Path, tmp_path: Path) -> None:
@@ -120,16 +74,6 @@ def test_a_keras_file_is_equal(run: Path, tmp_path: Path) -> None:
     assert done.largest_difference < 1e-6
     assert list(described(done.path)["signatures"]["serving_default"]["outputs"]) == ["probabilities", "first"]
     assert keras.saving.load_model(done.path / "model.keras").count_params() > 0
-
-
-@pytest.fixture(scope="module")
-def onnx_export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> archspec.Export:
-    return archspec.export(run, tmp_path_factory.mktemp("onnx") / "o", format="onnx", outputs=["grouped"])
-
-
-@pytest.fixture(scope="module")
-def litert_export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> archspec.Export:
-    return archspec.export(run, tmp_path_factory.mktemp("litert") / "l", format="litert", outputs=["grouped"])
 
 
 @pytest.mark.parametrize("name", ["onnx_export", "litert_export"])
@@ -232,23 +176,13 @@ def test_chosen_images_are_balanced_and_seeded() -> None:
     assert len(balanced(labels, 100, seed=0)) == 75
 
 
-def verified(**changed: Any) -> Verification:
-    facts = {"top1_agreement": 0.99, "top1": 0.95, "model_top1": 0.96, "slowdown": 0.8, **changed}
-    return Verification(images="", largest_difference=0.1, load_seconds=1.0, latencies=(), **facts)
-
-
-def test_what_is_slower_or_loses_accuracy_is_refused_with_the_figures() -> None:
-    options = ExportOptions(format="onnx", precision="int8", max_loss=1.0)
-    judge(verified(), options)
-    judge(verified(slowdown=1.09), options)
-    judge(verified(top1=None, model_top1=None), options)
-    with pytest.raises(ArchspecError, match=r"export-slower.*1\.30 times as long"):
-        judge(verified(slowdown=1.3), options)
-    with pytest.raises(ArchspecError, match=r"export-loses.*from 96\.00 % to 94\.00 %, more than `max_loss` 1 allows"):
-        judge(verified(top1=0.94), options)
-    with pytest.raises(ArchspecError, match=r"export-loses.*2\.0 % of the images get another class"):
-        judge(verified(top1_agreement=0.98, top1=None, model_top1=None), options)
-    judge(verified(top1=0.94), dataclasses.replace(options, max_loss=2.5))
+def test_a_network_of_free_size_is_exported(tmp_path: Path) -> None:
+    inputs = keras.Input((None, None, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    save_model(keras.Model(inputs, keras.layers.Dense(2)(pooled)), tmp_path / "free.keras", Metadata())
+    done = archspec.export(tmp_path / "free.keras", tmp_path / "saved", verify=False)
+    assert done.signatures == ("serving_default",)
+    assert described(done.path)["signatures"]["serving_default"]["inputs"]["images"]["shape"] == [None, None, None, 3]
 
 
 def test_int8_onnx_computes_in_int8_and_keeps_the_softmax(
@@ -292,124 +226,3 @@ def compare(run: Path, functions: Mapping[str, Any]) -> None:
     expected = np.asarray(network.main_value(images.inputs))
     assert abs((found.argmax(1) == images.labels).mean() - (expected.argmax(1) == images.labels).mean()) < 0.02
     assert 1e-5 < np.abs(found - expected).mean() < 0.01  # 8 bits
-
-
-def test_calibration_needs_enough_images_that_are_no_noise(run: Path, tmp_path: Path) -> None:
-    network = read_network(run)
-    noise = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
-    np.savez(tmp_path / "noise.npz", x=noise, y=np.arange(200) % 10)
-    np.savez(tmp_path / "few.npz", x=noise[:50], y=np.arange(50) % 10)
-    for data, message in (
-        (None, "int8 needs images"),
-        (str(tmp_path / "noise.npz"), "are noise"),
-        (str(tmp_path / "few.npz"), "has 50 images"),
-    ):
-        with pytest.raises(ArchspecError, match=message):
-            calibration_images(network, data, 0, print)
-    assert calibration_images(network, "digits", 0, print).shape == (500, 8, 8, 1)
-
-
-def test_a_precision_that_the_format_lacks_is_refused_first(tmp_path: Path) -> None:
-    with pytest.raises(ArchspecError) as caught:
-        archspec.export(tmp_path / "none.keras", tmp_path / "out", format="keras", precision="int8")
-    (diagnostic,) = caught.value.diagnostics
-    assert (diagnostic.code, diagnostic.help) == ("precision", '`format="litert"` has it')
-
-
-def test_the_optimized_network_has_fewer_layers_and_absorbs_the_normalization(run: Path) -> None:
-    network = read_network(run, ["grouped"])
-    x = check_images(network, None)
-    for takes_pixels, inputs in ((True, x.pixels), (False, x.inputs)):
-        found, rewrites = optimized(network, takes_pixels=takes_pixels)
-        assert not [layer for layer in found.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        assert ("1 input normalization absorbed by the first layer" in rewrites) == takes_pixels
-        np.testing.assert_allclose(found.main_value(inputs), network.main_value(x.inputs), atol=1e-5)
-        grouped = found.feature_values(inputs)["grouped"], network.feature_values(x.inputs)["grouped"]
-        np.testing.assert_allclose(*grouped, atol=1e-4)
-
-
-def test_other_input_sizes_and_the_dense_network_have_the_same_weights(tmp_path: Path) -> None:
-    (tmp_path / "pooled.yaml").write_text(POOLED)
-    archspec.load(str(tmp_path / "pooled.yaml")).save(tmp_path / "pooled.keras")
-    network = read_network(tmp_path / "pooled.keras")
-    larger, free = at_input_size(network, 12, ["first"]), at_input_size(network, "free")
-    assert (larger.input_shape, free.input_shape) == ((12, 12, 3), (None, None, 3))
-    assert (larger.metadata.resize, free.metadata.resize) == (15, 10)
-    x = np.random.default_rng(0).normal(size=(2, 12, 12, 3)).astype(np.float32)
-    np.testing.assert_allclose(larger.main_value(x), free.main_value(x), atol=1e-6)
-    assert larger.feature_values(x)["first"].shape == (2, 10, 10, 4)
-    dense = dense_form(network)
-    small = x[:, :8, :8]
-    np.testing.assert_allclose(dense.main_value(small), network.main_value(small), atol=1e-6)
-    assert optimized(dense, takes_pixels=True)[0].input_shape == (None, None, 3)
-    assert check_images(dense, None).pixels.shape[1:] == (8, 8, 3)
-    half = at_precision(network, "bfloat16")
-    assert {each.dtype for each in half.model.weights} == {"bfloat16"}
-    np.testing.assert_allclose(half.main_value(small), network.main_value(small), atol=2e-2)
-
-
-def test_a_network_of_free_size_is_exported(tmp_path: Path) -> None:
-    inputs = keras.Input((None, None, 3))
-    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
-    save_model(keras.Model(inputs, keras.layers.Dense(2)(pooled)), tmp_path / "free.keras", Metadata())
-    done = archspec.export(tmp_path / "free.keras", tmp_path / "saved", verify=False)
-    assert done.signatures == ("serving_default",)
-    assert described(done.path)["signatures"]["serving_default"]["inputs"]["images"]["shape"] == [None, None, None, 3]
-
-
-def test_all_formats_are_tried_and_refusals_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """int8 is calibrated with the data; a refusal of one format does not stop the others."""
-    from archspec.runtime.export import export_all
-
-    def fake(model: Path, out: Path, options: ExportOptions) -> archspec.Export:
-        if options.precision == "int8":
-            assert options.calibration == "digits"
-            raise fail("export-slower", f"{options.format} in int8 is not written")
-        latency = Latency(1, 0.001, 0.002, 0.001)
-        found = dataclasses.replace(verified(), latencies=(latency,))
-        return archspec.Export(out / "1", options.format, options.precision, (), ("serving_default",), found, 2000, "")
-
-    monkeypatch.setattr(export_all, "export", fake)
-    lines: list[str] = []
-    table = archspec.export_all("run", tmp_path, data="digits", report=lines.append)
-    assert lines == []
-    written = {each.path.parent.name for each in table.exports}
-    assert {"keras", "savedmodel", "onnx", "litert", "onnx-float16", "savedmodel-bfloat16"} <= written
-    assert [each.reason for each in table.refused] == [f"{each} in int8 is not written" for each in ("litert", "onnx")]
-    text = str(table).splitlines()
-    assert text[0].split()[:4] == ["folder", "format", "precision", "size"]
-    assert "1.00" in text[1]
-    assert text[-3:] == [
-        "top-1 of the model: 96.00 %",
-        "litert in int8 is not written",
-        "onnx in int8 is not written",
-    ]
-    archspec.export_all("run", tmp_path, report=lines.append)
-    assert lines == [f"{each} in int8 is left out: it needs `data` or `calibration`" for each in ("litert", "onnx")]
-    monkeypatch.setattr(export_all, "find_spec", lambda package: None)
-    archspec.export_all("run", tmp_path, report=lines.append)
-    assert lines[-1] == "onnx is left out: `pip install 'archspec-keras[onnx]'` installs what it needs"
-
-
-@pytest.mark.slow
-def test_every_format_and_precision_of_a_trained_network(run: Path, tmp_path: Path) -> None:
-    """What is written agrees with the model; everything else is slower on this machine, or loses accuracy in int8."""
-    table = archspec.export_all(run, tmp_path / "all", data="digits", optimize=True, max_loss=3)
-    assert {each.precision for each in table.exports} >= {"float32"}
-    for each in table.exports:
-        assert each.verification is not None
-        assert each.verification.top1_agreement > 0.9
-        assert described(each.path)["precision"] == each.precision
-    for each in table.refused:
-        assert "times as long" in each.reason or ("int8" in each.reason and "top-1 accuracy falls" in each.reason)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("reference", ["shufflenet", "mobilenet-v2", "resnet:50", "densenet:121"])
-def test_large_networks_are_equal_in_other_runtimes(reference: str, tmp_path: Path) -> None:
-    """Grouped and depthwise convolutions, residuals and concatenations, at the size of their papers."""
-    archspec.load(reference).save(tmp_path / "model.keras")
-    for format in ("savedmodel", "onnx", "litert"):
-        done = archspec.export(tmp_path / "model.keras", tmp_path / format, format=format)
-        assert done.largest_difference is not None
-        assert done.largest_difference < 1e-5
