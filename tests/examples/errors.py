@@ -98,7 +98,7 @@ REFERENCE: Mapping[str, tuple[str, str, Callable[[], object]]] = {
 """Code -> meaning, a command that causes it, and the same as a call."""
 
 OTHER: Mapping[str, str] = {
-    "not-text": "the file of a spec is not UTF-8 text",
+    "not-text": "the file of a spec is not UTF-8 text, for example a model",
     "unknown-family": "no spec of this name ships with archspec; give your own spec by its path",
     "custom-layer": "a layer of a plugin operator cannot be saved and loaded again",
     "class-list": "a file that names the classes of a network cannot be read, or has another number of them",

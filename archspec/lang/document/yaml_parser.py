@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SPEC_KEYS = "a spec is a mapping with the keys `name`, `input` and `layers`"
+BINARY = (b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80\x02")
+"""The first bytes of zip files such as .keras, of HDF5 files, and of pickles."""
+MODEL_INSTEAD = "`archspec from-keras` writes the spec of a Keras model; evaluate, predict and export read models"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_VALUES = 50_000
@@ -38,6 +41,8 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise fail("page-not-found", f"`{path}` cannot be read: {reason}") from None
+    if data.startswith(BINARY):
+        raise fail("not-text", f"`{path}` is a model or an archive, not a {what}", help=MODEL_INSTEAD)
     if len(data) > MAX_BYTES:
         raise fail(
             "page-too-large",
@@ -50,7 +55,7 @@ def read_text(path: Path | str, what: str = "spec") -> Source:
         raise fail(
             "not-text",
             f"`{path}` is not UTF-8 text: byte {error.start + 1} is invalid",
-            help="save the spec as UTF-8; pass a .keras model to `archspec evaluate` or `archspec export`",
+            help="save the spec as UTF-8",
         ) from None
 
 

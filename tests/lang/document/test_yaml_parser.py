@@ -73,8 +73,8 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     assert unreadable(image) == ("not-text", "`PATH` is not UTF-8 text: byte 1 is invalid")
     model = tmp_path / "model.yaml"
     with zipfile.ZipFile(model, "w") as archive:
-        archive.writestr("config.json", os.urandom(1000))
-    assert unreadable(model)[0] == "not-text"
+        archive.writestr("config.json", os.urandom(2 * MAX_BYTES))
+    assert unreadable(model) == ("not-text", "`PATH` is a model or an archive, not a spec")
     utf_16 = tmp_path / "wide.yaml"
     utf_16.write_text("name: net", encoding="utf-16")
     assert unreadable(utf_16)[0] == "not-text"
