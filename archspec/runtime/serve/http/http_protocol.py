@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from archspec.runtime.serve.http.rest_answer import error_body
@@ -20,6 +21,8 @@ MOST_HEADER = 2**16
 MOST_WAITING = 32
 """Requests that a client may send before it has read the answers to the earlier ones."""
 HEADER, BODY = "header", "body"
+UPGRADE = (b"upgrade", b"http2-settings")
+"""Headers of a request that offers another protocol, and their names in `Connection`."""
 
 
 class JoinedWrites:
@@ -65,6 +68,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """What has begun to arrive and is not complete: the HEADER of a request, its BODY, or neither."""
     _uncounted = 0
     """Bytes since the last one that belongs to a body."""
+    _offers_upgrade = False
+    """Whether the request whose header was parsed offers another protocol."""
     _invalid = ""
     """Why the parser was stopped."""
     _running: RequestResponseCycle | None = None
@@ -105,11 +110,39 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._lingers:
             return
         self._uncounted += len(data)
-        super().data_received(data)
+        self._parse(data)
         if self._uncounted > MOST_HEADER and self._part and not self._lingers:
             what = "header of the request is" if self._part == HEADER else "headers of the chunks are"
             self._refuse(INVALID_ARGUMENT, f"the {what} larger than {MOST_HEADER // 1024} KiB")
         self._watch()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse what arrived. An offer to change the protocol (RFC 9110, section 7.8) is ignored.
+
+        The parser stops at such an offer and takes the body for another protocol, so that the same request without the
+        offer is given to a new parser, with everything that follows.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._offers_upgrade = False
+            request = self._without_upgrade()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            self._parse(request + data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _without_upgrade(self) -> bytes:
+        """The request line and header that were parsed, without those of an upgrade."""
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b", ".join(each for each in value.split(b",") if each.strip().lower() not in UPGRADE)
+            if name not in UPGRADE:
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"\r\n"])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -124,6 +157,12 @@ class GuardedProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1") or hosts > 1 or (hosts == 0 and version == "1.1"):
             raise ValueError
+        if self.parser.get_method() == b"CONNECT":
+            self._invalid = "CONNECT is not supported"
+            raise ValueError
+        if self.parser.should_upgrade():
+            self._offers_upgrade = True
+            return
         if len(self.pipeline) == MOST_WAITING:
             self._invalid = f"more than {MOST_WAITING} requests were sent without waiting for an answer"
             raise ValueError
@@ -135,6 +174,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._offers_upgrade:
+            return
         self._part = ""
         super().on_message_complete()
 

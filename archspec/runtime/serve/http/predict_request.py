@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def parse_predict(body: bytes, signatures: Mapping[str, ServedSignature], most: 
         )
         raise wrong(f"{found}; {signature.expects()}")
     by_row = "instances" in document
-    columns = _rows(document["instances"], signature) if by_row else _columns(document["inputs"], signature)
+    columns = _rows(document["instances"], signature, most) if by_row else _columns(document["inputs"], signature)
     sizes = {name: len(rows) for name, rows in columns.items()}
     if len(set(sizes.values())) > 1:
         found = " and ".join(f"{size:,} of `{name}`" for name, size in sizes.items())
@@ -106,8 +107,7 @@ def parse_predict(body: bytes, signatures: Mapping[str, ServedSignature], most: 
     size = max(sizes.values())
     if not size:
         raise wrong(f"there are no instances; {signature.expects()}")
-    if size > most:
-        raise wrong(f"the request has {size:,} instances; at most {most:,} are computed at a time")
+    _check_size(size, most)
     if signature.is_encoded:
         (contents,) = (_contents(rows, signature) for rows in columns.values())
         return PredictRequest(signature, contents, by_row)
@@ -115,14 +115,20 @@ def parse_predict(body: bytes, signatures: Mapping[str, ServedSignature], most: 
     return PredictRequest(signature, together(values), by_row)
 
 
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise wrong(f"the request has {size:,} instances; at most {most:,} are computed at a time")
+
+
 def _is_bytes(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"}
 
 
-def _rows(instances: Any, signature: ServedSignature) -> dict[str, list[Any]]:
+def _rows(instances: Any, signature: ServedSignature, most: int) -> dict[str, list[Any]]:
     """The values of each input in the row format: bare, or `{"images": value}`."""
     if not isinstance(instances, list):
         raise wrong(f"'instances' must be a list, not {_kind(instances)}; {signature.expects()}")
+    _check_size(len(instances), most)
     found: dict[str, list[Any]] = {name: [] for name in signature.inputs}
     for row, each in enumerate(instances):
         for name, value in _named(each, signature, f"instance {row}: ").items():
@@ -179,12 +185,19 @@ def _floats(rows: Sequence[Any], signature: ServedSignature, name: str) -> npt.N
     """The values of an input as float32 (B, ...)."""
     bare = next((row for row, each in enumerate(rows) if _is_bytes(each)), None)
     if bare is not None:
-        raise wrong(f"instance {bare} has bytes; {signature.expects()}")
+        raise wrong(f"instance {bare} is an encoded image; {signature.expects()}")
     try:
-        values = np.array(rows)
-    except ValueError:  # lists of different lengths
-        raise wrong(f"the instances do not have one shape; {signature.expects()}") from None
-    if values.dtype.kind not in "fiu":
+        values = np.array(rows, np.float64)  # with a dtype, for a long text would make every value as long
+    except (TypeError, ValueError) as error:
+        ragged = "inhomogeneous" in str(error)
+        fact = "the instances do not have one shape" if ragged else "the values are not all numbers"
+        raise wrong(f"{fact}; {signature.expects()}") from None
+    except OverflowError:
+        raise wrong(f"the values contain a number that overflows float32; {signature.expects()}") from None
+    flat: Iterable[Any] = rows
+    for _ in values.shape[1:]:
+        flat = chain.from_iterable(flat)
+    if not {float, int}.issuperset(map(type, flat)):  # NumPy reads numbers in texts, and true as 1
         raise wrong(f"the values are not all numbers; {signature.expects()}")
     if not signature.inputs[name].fits(values.shape):
         shape = ", ".join(map(str, values.shape))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archspec.runtime.serve.request_error import INVALID_ARGUMENT, RequestError
 
-_WHICH = r"(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?"
+_WHICH = r"(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
 _METHOD = re.compile(rf"/v1/models/(?P<model>[^/:]+){_WHICH}:(?P<method>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(rf"/v1/models(?:/(?P<model>[^/:]+))?{_WHICH}(?:/(?P<method>metadata))?", re.IGNORECASE)
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.diagnostics import counted
 from archspec.runtime.serve.limits import Limits
 from archspec.runtime.serve.models.loaded_version import LoadedVersion
 from archspec.runtime.serve.models.tensor_spec import Outputs
@@ -94,7 +95,8 @@ class Batcher:
         """Keep room for a request of so many rows. Raises RequestError (429) where the queue is full."""
         if self._rows and self._rows + rows > self._limits.queue:
             raise busy(
-                f"the queue is full: {self._rows:,} instances wait, of at most {self._limits.queue:,}; try again later"
+                f"the queue has no room for {counted(rows, 'instance')}: {self._rows:,} of at most "
+                f"{self._limits.queue:,} wait or are computed; try again later"
             )
         self._rows += rows
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -116,12 +117,16 @@ WRONG: list[tuple[bytes, str]] = [
     (b'{"instances": [[[1, 2, 3], [4, 5]]]}', "do not have one shape"),
     (b'{"instances": [[["1", "2", "3"], ["4", "5", "6"]]]}', "not all numbers"),
     (b'{"instances": [[[1, 2, 3], [4, 5, null]]]}', "not all numbers"),
+    (b'{"instances": [[[1, true, 3], [4, 5, 6]]]}', "not all numbers"),
+    (b'{"instances": [[["%s", 1, 1], [1, 1, 1]]]}' % (b"x" * 200_000), "not all numbers"),
+    (b'{"instances": [[[NaN, %s, 1], [1, 1, 1]]]}' % (b"9" * 400), "float32"),
+    (b'{"instances": [%s[]]}' % (b"[]," * 1_000_000), "1,000,001 instances; at most 8"),
     (b'{"instances": [[[true, false, true], [true, true, true]]]}', "not all numbers"),
     (b'{"instances": [[[1, 2, 3], [4, 5, NaN]]]}', "NaN or infinity"),
     (b'{"instances": [[[1, 2, 3], [4, 5, -Infinity]]]}', "NaN or infinity"),
     (b'{"instances": [[[1, 2, 3], [4, 5, 1e300]]]}', "overflows float32"),
     (b'{"instances": [{"pixels": 1}]}', "instance 0: the input is named `images`, but the request has `pixels`"),
-    (b'{"instances": [{"b64": "AA=="}]}', "instance 0 has bytes"),
+    (b'{"instances": [{"b64": "AA=="}]}', "instance 0 is an encoded image"),
     (b'{"instances": %s}' % json.dumps([ONE] * 9).encode(), "9 instances; at most 8"),
     (b'{"signature_name": "free", "instances": [[]]}', "the shape (1, 0)"),
     (b'{"signature_name": "nope", "instances": [1]}', "the signatures are `serving_default`, `free`, `serve_images`"),
@@ -247,3 +252,14 @@ def test_the_signatures_of_export_json_are_read() -> None:
         FLOATS.expects()
         == "`serving_default` expects `images`: float32 (B, 2, 3), pixels of 0 to 255 after resize and crop"
     )
+
+
+def test_a_long_text_among_numbers_takes_no_memory_for_each() -> None:
+    """As an array of texts, 100,000 numbers beside a text of a megabyte would take 400 GB."""
+    body = b'{"instances": [[[%s"%s", 1, 1]]]}' % (b"1," * 100_000, b"x" * 1_000_000)
+    tracemalloc.start()
+    with pytest.raises(RequestError, match="not all numbers"):
+        parse_predict(body, SIGNATURES, 8)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20_000_000
