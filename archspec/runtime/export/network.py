@@ -206,10 +206,13 @@ def entering(model: Any) -> Any:
 
 
 def input_names(model: Any) -> list[str]:
-    """The names of the inputs, with `_` for `-`, and `input_` before what Python cannot have as an argument."""
+    """The names of the inputs, with `_` for `-`, and `input_` before what Python cannot have as an argument.
+
+    `input` where Keras made a name: its number depends on the models that were built before.
+    """
     found: list[str] = []
     for tensor in model.inputs:
-        word = re.sub(r"\W", "_", tensor.name, flags=re.ASCII)
+        word = re.sub(r"\W", "_", re.sub(r"^(input_layer|keras_tensor)(_\d+)?$", "input", tensor.name), flags=re.ASCII)
         possible = word[:1].isalpha() and word != "self" and not keyword.iskeyword(word)  # as TensorFlow demands
         found.append(unused_name(word if possible else f"input_{word}", found))
     return found

@@ -296,7 +296,7 @@ def test_a_network_of_series_is_evaluated_and_exported_without_images(tmp_path: 
     done = export(tmp_path / "series.keras", tmp_path / "saved")
     assert done.signatures == ("serving_default",)
     served = tf.saved_model.load(str(done.path)).signatures["serving_default"]
-    assert list(served(images=tf.constant(x))) == ["logits"]
+    assert list(served(input=tf.constant(x))) == ["logits"]
 
 
 def test_images_of_any_size_are_predicted_one_by_one(folder: Path, tmp_path: Path) -> None:

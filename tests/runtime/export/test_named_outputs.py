@@ -127,11 +127,11 @@ def test_outputs_of_keras_models_have_the_names_of_their_layers(tmp_path: Path) 
     inputs = {"my-left": keras.Input((4, 3), name="my-left"), "class": keras.Input((6,), name="class")}
     left = keras.layers.Flatten()(inputs["my-left"])
     x = keras.layers.Concatenate()([left, inputs["class"]])
-    outputs = {"a": keras.layers.Dense(3, name="colour")(x), "b": keras.layers.Dense(3, name="shape")(x)}
+    outputs = {"a": keras.layers.Dense(3, name="color")(x), "b": keras.layers.Dense(3, name="shape")(x)}
     save_model(keras.Model(inputs, outputs), tmp_path / "m.keras", Metadata())
     network = read_network(tmp_path / "m.keras")
     assert network.input_shapes == {"input_class": (6,), "my_left": (4, 3)}
-    assert network.output_shapes == {"colour": (3,), "shape": (3,)}
+    assert network.output_shapes == {"color": (3,), "shape": (3,)}
     rng = np.random.default_rng(0)
     given = {"my_left": rng.random((5, 4, 3), np.float32), "input_class": rng.random((5, 6), np.float32)}
     found = network.values(together(given))
