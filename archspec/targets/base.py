@@ -164,7 +164,8 @@ def check_units(units: int, names: Sequence[str], data: str, output: str = "") -
         raise fail(
             "classes-mismatch",
             f"{what} has {counted(units, 'class')}, but `{printable(data)}` has {len(names)}",
-            help=f"give `{output}` {counted(len(names), 'unit')}" if output else f"`--set classes={len(names)}`",
+            help=f"give {f'`{output}`' if output else 'the last layer'} {counted(len(names), 'unit')}"
+            + ("" if output else f"; `--set classes={len(names)}` does so in specs with a parameter `classes`"),
         )
 
 

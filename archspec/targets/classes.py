@@ -93,7 +93,9 @@ def class_codes(
     assert column.codes is not None
     present = column.present()
     if "" in present:
-        raise error("an image has no label", "give every image a label, or remove it")
+        rows = np.flatnonzero(column.codes == column.cells.index(""))
+        have = "image has no label: it is" if len(rows) == 1 else "images have no label: the first is"
+        raise error(f"{len(rows):,} {have} number {rows[0] + 1:,}", "give every image a label, or remove it")
     check_labels(present, error)
     if known is not None:
         known.check(present, data)

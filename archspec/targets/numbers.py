@@ -40,15 +40,19 @@ class Numbers(Target):
             assert column.codes is not None
             words = [cell for cell in column.present() if not is_number(cell)]
             if words:
-                fact = f"the label `{printable(words[0])}` is not a number, and `train.loss` is a loss of numbers"
-                raise error(fact, "to train classes, end the network in `softmax` or `sigmoid`")
+                row = np.flatnonzero(column.codes == column.cells.index(words[0]))[0] + 1
+                fact = f"the label `{printable(words[0])}` of image {row:,} is not a number"
+                some = any(map(is_number, column.present()))
+                classes = "to train classes, end the network in `softmax` or `sigmoid`"
+                raise error(fact, "give every image a number, or remove it" if some else classes)
             values = [float(cell) if is_number(cell) else 0.0 for cell in column.cells]
             matrix = np.array(values, np.float32)[column.codes][:, None]
             names: tuple[str, ...] = ()
         else:
             matrix, names = column.matrix, column.cells
         if not np.isfinite(matrix).all():
-            raise error("a label is not a finite number", "remove these images")
+            row = np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0] + 1
+            raise error(f"the label of image {row:,} is not a finite number", "remove such images")
         if matrix.shape[1] != units or (known and known.names != names):
             have = f": {listed(map(printable, names), 5)}" if names else ""
             raise fail(

@@ -101,7 +101,7 @@ def test_numbers_of_one_and_of_several_columns(tmp_path: Path) -> None:
         assert images.y is not None
         assert images.y.tolist() == [[1, 2.5], [3, 4]]
     wrong = refused(lambda: opened(table(tmp_path, "label", "0.5", "big"), targets(("numbers", 1))))
-    assert "the label `big` is not a number" in wrong.message
+    assert "the label `big` of image 2 is not a number" in wrong.message
 
 
 def test_a_column_for_each_output(tmp_path: Path) -> None:

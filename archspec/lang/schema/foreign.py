@@ -182,7 +182,10 @@ def _fitted(head: str, value: Any) -> tuple[dict[str, Any] | None, list[str]]:
         if not isinstance(each, (dict, bool)) and each is not None and each not in names:
             rest.append(each)
     for each in rest:
-        place = next((a.name for a in declared if a.name not in given and _accepts(a, each)), None)
+        free = [a for a in declared if a.name not in given]
+        if isinstance(each, float) and free and free[0].required:
+            free = free[:1]  # 1.5 filters are a mistake, not another argument
+        place = next((a.name for a in free if _accepts(a, each)), None)
         if place:
             square = isinstance(each, list) and each[:1] * len(each) == each
             schema = next(a.schema for a in declared if a.name == place)

@@ -10,6 +10,8 @@ from archspec.lang.schema.validator import Mistake
 from archspec.protocols import PROTOCOLS
 
 NAME_IN_BRACKETS = re.compile(r"(?:\{\{?|<|%|#\{)\s*([A-Za-z_]\w*)\s*(?:\}\}?|>|%)\Z")
+CALCULATION = re.compile(r"\d[\d.]*( *[-+*/] *\d[\d.]*)+")
+GROUPED = re.compile(r"\d{1,3}(_\d{3})+")
 MAX_ITEMS, MAX_TEXT = 6, 60
 
 
@@ -45,6 +47,11 @@ def _of_text(value: str, wrong: Mistake, names: Collection[str]) -> str | None:
         return f"write `${value}` for the value of `{value}`"
     if " //" in value or value.startswith("//"):
         return f"a comment begins with `#`: `{value.partition('//')[0].strip()}  # ...`"
+    if "number" in kinds or "integer" in kinds:
+        if CALCULATION.fullmatch(value):
+            return f"write `$({value})`"
+        if GROUPED.fullmatch(value):
+            return f"write `{value.replace('_', '')}`"
     copies = re.fullmatch(r"x?(\d{1,6})x?", value)
     if copies and "integer" in kinds and "array" not in kinds:
         return f"write `{copies[1]}`" if "x" in value else None

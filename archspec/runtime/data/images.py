@@ -129,7 +129,9 @@ def check_classes(network: int, classes: int, data: str, help: str | None = None
         raise fail(
             "classes-mismatch",
             f"the network has {counted(network, 'class')}, but `{data}` has {classes}",
-            help=help or f"`--set classes={classes}`",
+            help=help
+            or f"give the last layer {counted(classes, 'unit')}; `--set classes={classes}` does so in specs with a "
+            "parameter `classes`",
         )
 
 

@@ -12,6 +12,7 @@ from archspec.graph.ir import AGAIN, INPUT, Facts, Graph, Node, unused_name
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
 from archspec.plugins import load_all_plugins
+from archspec.runtime.from_keras.coverage import REASONS
 from archspec.runtime.from_keras.operations import LEFT_OUT, NOWHERE, READERS, Reading
 from archspec.runtime.from_keras.several_layers import operators_of_several_layers
 from archspec.runtime.from_keras.simplify import simplify
@@ -156,7 +157,8 @@ def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
         return found
     if function is not None:
         raise OpError(f"its activation `{getattr(function, '__name__', function)}` is not in keras.activations")
-    raise OpError("no operator corresponds to this class")
+    reason = REASONS.get(type(layer).__name__, "no operator corresponds to this class")
+    raise OpError(reason.removeprefix("not possible: ").removeprefix("no operator: "))
 
 
 def _recognized(layer: Any) -> tuple[type[Op], Mapping[str, Any]] | None:

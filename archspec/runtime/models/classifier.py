@@ -19,6 +19,7 @@ from archspec.targets.output_targets import named_outputs
 ENDS = ("softmax", "log_softmax", "sigmoid")
 """The operators at the end of an output that say what it is trained on; any other end is without an activation."""
 HELP = "end a classifier in `dense: $classes` and `softmax`"
+POOLED = "for one label an image, write `- flatten` or `- global_avgpool` before the last layer"
 VECTORS = (
     "archspec trains and evaluates networks with one input, whose outputs are vectors: classes, labels or numbers; "
     "`archspec export` takes all others too"
@@ -79,7 +80,7 @@ def _kind(node: Node, what: str, loss: str) -> Target:
         "no-classifier",
         f"{what} returns {show(shape)}, not the scores of two or more classes",
         None if what.startswith("`") else node.span,
-        help=HELP if len(shape) == 1 else f"write `- flatten` or `- global_avgpool` before the last `dense`; {VECTORS}",
+        help=HELP if len(shape) == 1 else f"{POOLED}; {VECTORS}",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from archspec.diagnostics import ArchspecError, counted, fail, listed, short
 from archspec.format import byte_size
+from archspec.graph.compile.builder import MAX_LAYERS
 from archspec.runtime.models.build import deep_recursion
 from archspec.runtime.models.custom_modules import register_custom
 from archspec.runtime.models.fast.batch_norm import speed_up_batch_normalization
@@ -101,11 +102,15 @@ def load_model(path: str | Path) -> tuple[Any, Metadata]:
         metadata, config, size = Metadata(), h5_config(path), path.stat().st_size
     else:
         metadata, config, size = _inspect(path)
+    layers = layers_of(config)
+    if len(layers) > MAX_LAYERS:
+        fact = f"`{path}` has {len(layers):,} layers, more than {MAX_LAYERS:,}"
+        raise fail("not-a-model", fact, help="archspec reads no larger networks")
     import_tensorflow()
     import keras
 
     register_custom()
-    with deep_recursion(len(layers_of(config))), limited_variables(size):
+    with deep_recursion(len(layers)), limited_variables(size):
         if is_keras2(config, keras_version(path)):
             model = load_keras2(path, config)
         else:
@@ -229,4 +234,5 @@ def _unreadable(path: Path, config: Any, error: Exception) -> ArchspecError:
             notes=["the code of a class is not in the file"],
             help=CUSTOM_HELP,
         )
-    return fail("not-a-model", f"`{path}` cannot be loaded", notes=[note], help=HELP)
+    help = "save the model as `.keras`: Keras does not read every `.h5` file that it writes" if is_hdf5(path) else HELP
+    return fail("not-a-model", f"`{path}` cannot be loaded", notes=[note], help=help)

@@ -28,6 +28,18 @@ def wrong(layer: str) -> Diagnostic:
     return raised.value.diagnostics[0]
 
 
+def test_a_fraction_for_a_count_is_no_other_argument() -> None:
+    assert "epsilon" not in str(wrong("conv: 1.5"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "form"),
+    [("dropout: 1/2", "$(1/2)"), ("conv: {filters: 2 * 32}", "$(2 * 32)"), ("conv: {filters: 1_024}", "1024")],
+)
+def test_calculations_and_grouped_digits_are_answered_with_the_written_form(layer: str, form: str) -> None:
+    assert wrong(layer).help == f"write `{form}`"
+
+
 FORMS = {
     "conv 8": "conv: 8",
     "conv 8 3": "conv: {filters: 8, kernel_size: 3}",
