@@ -40,12 +40,17 @@ class Merge(Op):
         at_least_two(inputs, self.name)
         return reduce(lambda one, other: one if one == other else self.broadcast(one, other, inputs), inputs)
 
+    def beside_free(self, size: Dim) -> Dim:
+        """The size of an axis that is free in one input, and has this size in the other: the layers of Keras keep it
+        free."""
+        return None
+
     def broadcast(self, one: Shape, other: Shape, inputs: Sequence[Shape]) -> Shape:
-        """Axes are compared from the last one on: equal, 1, or free, which stays free. A missing axis counts as 1."""
+        """Axes are compared from the last one on: equal, 1, or free. A missing axis counts as 1."""
         sizes: list[Dim] = []
         for a, b in zip_longest(reversed(one), reversed(other), fillvalue=1):
             if a is None or b is None:
-                sizes.append(None)
+                sizes.append(self.beside_free(b if a is None else a))
             elif a == b or b == 1:
                 sizes.append(a)
             elif a == 1:
@@ -136,6 +141,9 @@ class Pair(Merge):
                 help="add axes of size 1 with `reshape`, or keep them with `keepdims: true`",
             )
         return super().shape(*inputs)
+
+    def beside_free(self, size: Dim) -> Dim:
+        return None if size == 1 else size  # as `keras.ops` tells: other sizes than this one do not fit
 
     def build(self, keras: Any, name: str) -> Layer:
         return lambda x, y: keras.layers.Identity(name=name)(getattr(keras.ops, self.function)(x, y))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -63,6 +64,15 @@ def test_merges_of_two_inputs_keep_their_order(name: str, function: str) -> None
         OPS[name].make({}).shape((5, 4, 3), (4, 3))
     with pytest.raises(OpError, match="exactly two inputs"):
         OPS[name].make({}).shape((3,), (3,), (3,))
+
+
+@pytest.mark.parametrize("name", ["subtract", "divide", "power", "add", "minimum"])
+def test_a_free_size_beside_a_known_one_is_what_keras_says(name: str) -> None:
+    shapes = (4, None, 1), (None, None, 3)
+    inputs = [keras.Input(shape) for shape in shapes]
+    built = OPS[name].make({}).build(keras, "merge")
+    layer = built if name in ("subtract", "divide", "power") else lambda *x: built(list(x))
+    assert (None, *OPS[name].make({}).shape(*shapes)) == layer(*inputs).shape
 
 
 def test_minimum() -> None:
