@@ -59,7 +59,7 @@ def export(
         split: the part of the data: "train", "validation", "test".
         images: at most as many images, with as many of each class as possible.
         seed: seed of the choice of images.
-        report: receives lines of progress.
+        report: called with lines of progress.
 
     Raises:
         ArchspecError: `unknown-format`, `missing-package`, `output-exists`, `cannot-write`, `no-classifier`,

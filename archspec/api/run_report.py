@@ -45,7 +45,7 @@ def report(
         progress: called with lines of progress and warnings.
 
     Raises:
-        ArchspecError: `not-a-run`, `bad-run`; `data-not-found` and other errors of `data`; `bad-predictions`;
+        ArchspecError: `not-a-run`, `bad-run`; `data-not-found` and other errors of a data source; `bad-predictions`;
             `classes-mismatch`; the errors of the protocols.
     """
     from archspec.lang.spec.overrides import parse_protocols

@@ -33,19 +33,19 @@ def serve(
     Args:
         model: the folder of an export with its versions, a folder of several of them, a run directory or a `.keras`
             file. A new version that appears in a folder replaces the older one.
-        host: address to listen on; by default only this machine can reach the server.
-        port: to listen on; 0 for a free one.
-        name: of a single model, in `/v1/models/NAME`; by default that of its folder.
+        host: the address to listen on; by default only this machine can reach the server.
+        port: the port to listen on; 0 for a free one.
+        name: the name of a single model in `/v1/models/NAME`; by default that of its folder.
         versions: how many of the newest versions of each model are served.
         labels: label -> version, for `/v1/models/NAME/labels/LABEL`; such a version is served however old it is.
-        threads: of the library that runs the model; 0 for its default.
-        batch_size: images or instances that are computed together at most.
-        queue: images or instances that wait at most; further requests get the status 429.
-        timeout: seconds for a request.
-        max_request: MiB of a request.
-        max_pixels: of an image.
-        max_connections: open at the same time.
-        report: receives lines about what the server does.
+        threads: the number of threads of the library that runs the model; 0 for its default.
+        batch_size: images or instances in a batch, at most.
+        queue: images or instances that wait, at most; further requests get the status 429.
+        timeout: seconds that a request may take.
+        max_request: the largest size of a request, in MiB.
+        max_pixels: the largest number of pixels of an image.
+        max_connections: open connections, at most.
+        report: called with lines about what the server does.
 
     Raises:
         ArchspecError: `missing-package`, `cannot-listen`, `not-served`; the errors of reading a model file.

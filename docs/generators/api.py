@@ -25,6 +25,10 @@ SECTIONS = {
     "data": "Data",
     "training": "Training",
     "evaluation": "Evaluation and prediction",
+    "explanation": "Visual explanations",
+    "run_report": "Reports of runs",
+    "labs": "Labs",
+    "serving": "Serving",
 }
 """Modules of `archspec.api`, in the order of docs/api.md."""
 
