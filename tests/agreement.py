@@ -12,10 +12,10 @@ from archspec.ops import Weight
 MULTIPLIED = ("kernel", "depthwise_kernel", "pointwise_kernel")
 """The weights that are multiplied at every output position, by Keras's names."""
 
-OTHERWISE = {"layer_scale", "attention", "window_attention", "dot"}
+OTHERWISE = {"layer_scale", "attention", "window_attention", "dot", "matmul"}
 """Operators whose kernel only scales, or whose products are not all with kernels."""
 
-OF_FUNCTIONS = {"subtract", "divide", "power"}
+OF_FUNCTIONS = {"subtract", "divide", "power", "matmul"}
 """Merges that are a function of `keras.ops` and an Identity layer."""
 
 

@@ -141,6 +141,11 @@ class Graph:
         return {name: self.nodes[index].shape for name, index in zip(names, self.outputs, strict=True)}
 
     @property
+    def declares_outputs(self) -> bool:
+        """Whether a spec needs `outputs` for it: for several, or for a name."""
+        return len(self.outputs) > 1 or bool(self.output_names)
+
+    @property
     def signature(self) -> str:
         """The shapes of one sample: `(224, 224, 3) -> (1000,)`; with names, those of all inputs and outputs."""
         entering = [(node.path, node.shape) for node in self.inputs]

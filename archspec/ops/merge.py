@@ -270,3 +270,45 @@ class Dot(Op):
 
     def macs(self, *inputs: Shape) -> int | None:
         return product((*self.shape(*inputs), inputs[0][self.indices(inputs)[0]]))
+
+
+@declared
+class Matmul(Merge):
+    """Matrix product of two inputs over their last two axes, as `keras.ops.matmul`: attention with heads of its own.
+
+    Shapes: (L, K), (K, M) -> (L, M); (H, L, K), (H, K, M) -> (H, L, M), where a leading axis of size 1 is repeated.
+    MACs: one for each product: H L K M.
+    """
+
+    name = "matmul"
+    verb = "multiply the matrices of"
+    keras_layers = ("Matmul",)
+    reads = EVERYTHING
+    examples = (
+        ({}, [(4, 6), (6, 3)]),
+        ({}, [(2, None, 6), (2, 6, 5)]),
+        ({}, [(5, 3, 4, 6), (1, 3, 6, 2)]),
+    )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if len(inputs) != 2:
+            raise OpError(f"`{self.name}` needs exactly two inputs, but has {len(inputs)}")
+        x, y = inputs
+        if len(x) != len(y) or len(x) < 2:
+            raise OpError(
+                f"`{self.name}` needs two inputs with as many axes, at least two, but got {phrase(inputs)}",
+                help="add axes of size 1 with `reshape`, or write `dot` for vectors",
+            )
+        if x[-1] != y[-2] and None not in (x[-1], y[-2]):
+            raise OpError(
+                f"the first input has {x[-1]} columns and the second {y[-2]} rows: they are {phrase(inputs)}",
+                help="the last axis of the first input and the last but one of the second must be equal; "
+                "`permute` exchanges axes",
+            )
+        return (*self.broadcast(x[:-2], y[:-2], inputs), x[-2], y[-1])
+
+    def macs(self, *inputs: Shape) -> int | None:
+        return product((*self.shape(*inputs), inputs[0][-1]))
+
+    def build(self, keras: Any, name: str) -> Layer:
+        return lambda x, y: keras.layers.Identity(name=name)(keras.ops.matmul(x, y))

@@ -1,4 +1,4 @@
-"""Changes of shape: flatten, reshape, permute, take, slice."""
+"""Changes of shape and order: flatten, reshape, permute, take, slice, flip."""
 
 from __future__ import annotations
 
@@ -237,3 +237,33 @@ class Slice(Functional):
     def apply(self, keras: Any, x: Any, name: str) -> Any:
         axis = keras_axis(self.axis, tuple(x.shape)[1:]) + 1
         return keras.layers.Identity(name=name)(x[(*(slice(None),) * axis, slice(self.start, self.end, self.step))])
+
+
+@declared
+class Flip(Functional):
+    """Reverse the order along an axis: the rows of an image, or a sequence read from its end.
+
+    Shapes: as its input.
+    """
+
+    name = "flip"
+    keeps = ()
+    reads = EVERYTHING
+    examples = (
+        ({"axis": 1}, [(7, 4)]),
+        ({"axis": 2}, [(None, 5, 3)]),
+        ({"axis": -1}, [(5, 4, 3)]),
+    )
+
+    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels")
+
+    def shape(self, x: Shape, *others: Shape) -> Shape:
+        keras_axis(self.axis, x)
+        return x
+
+    def view(self, x: Shape, *others: Shape) -> View:
+        return POINTWISE if self.axis in (-1, len(x)) else EVERYTHING
+
+    def apply(self, keras: Any, x: Any, name: str) -> Any:
+        axis = keras_axis(self.axis, tuple(x.shape)[1:]) + 1
+        return keras.layers.Identity(name=name)(keras.ops.flip(x, axis))

@@ -78,6 +78,31 @@ def test_minimum() -> None:
     np.testing.assert_array_equal(run("minimum", {}, X, -X, X[:, :1]), np.minimum(np.minimum(X, -X), X[:, :1]))
 
 
+def test_matmul_is_that_of_numpy() -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 3, 4, 5)), np.random.default_rng(2).normal(size=(2, 1, 5, 6))
+    np.testing.assert_allclose(run("matmul", {}, x, y), x @ y, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_flip_is_that_of_numpy(axis: int) -> None:
+    np.testing.assert_array_equal(run("flip", {"axis": axis}, X), np.flip(X, axis))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([(4, 6), (5, 3)], "the first input has 6 columns and the second 5 rows"),
+        ([(4, 6), (2, 6, 3)], "as many axes"),
+        ([(6,), (6,)], "at least two"),
+        ([(2, 4, 6), (3, 6, 5)], "cannot multiply the matrices of"),
+        ([(4, 6)] * 3, "exactly two inputs"),
+    ],
+)
+def test_matrices_that_do_not_fit_are_refused(inputs: list[Any], message: str) -> None:
+    with pytest.raises(OpError, match=message):
+        OPS["matmul"].make({}).shape(*inputs)
+
+
 def test_permute() -> None:
     np.testing.assert_array_equal(run("permute", {"dims": [3, 1, 2]}, X), X.transpose(0, 3, 1, 2))
     with pytest.raises(OpError, match="is no order of the 3 axes"):

@@ -66,11 +66,20 @@ def test_attention_counts_its_projections_and_its_two_products() -> None:
     assert attention.macs((None, entering)) is None
 
 
-def test_only_convolutions_dense_layers_attention_and_dot_count() -> None:
+def test_only_convolutions_dense_layers_attention_and_products_count() -> None:
     """He et al. 2016, Table 1, counts the first two."""
     counted = {op.name for op in OPS.values() for given, inputs in op.examples if op.make(given).macs(*inputs) != 0}
     attention = {"attention", "window_attention"}
-    assert counted == {"conv", "conv_transpose", "depthwise_conv", "separable_conv", "dense", "dot", *attention}
+    assert counted == {
+        "conv",
+        "conv_transpose",
+        "depthwise_conv",
+        "separable_conv",
+        "dense",
+        "dot",
+        "matmul",
+        *attention,
+    }
 
 
 def test_attention_of_dots_counts_the_products_of_attention() -> None:
@@ -79,6 +88,9 @@ def test_attention_of_dots_counts_the_products_of_attention() -> None:
     assert scores.macs((5, 3), (7, 3)) == 5 * 7 * 3
     assert sums.macs((5, 7), (7, 4)) == 5 * 7 * 4
     assert scores.macs((None, 3), (7, 3)) is None
+    matmul = OPS["matmul"].make({})  # with two heads
+    assert matmul.macs((2, 5, 3), (2, 3, 7)) == 2 * 5 * 7 * 3
+    assert matmul.macs((2, 5, 7), (1, 7, 4)) == 2 * 5 * 7 * 4
 
 
 def test_windows_of_attention_count_the_positions_inside() -> None:

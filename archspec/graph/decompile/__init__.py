@@ -48,7 +48,7 @@ def attempt(graph: Graph, name: str, source: str, *, blocks: bool = True) -> Dec
     """The spec with or without blocks; None if it does not compile to the same network (a bug)."""
     spec = SpecDraft(name, source, graph, [], Structure(graph).items())
     if blocks:
-        found = Blocks(spec.items, frozenset(graph.outputs if len(graph.outputs) > 1 else ()))
+        found = Blocks(spec.items, frozenset(graph.outputs if graph.declares_outputs else ()))
         found.find()
         spec.blocks = found.blocks
     name_stages(spec.items, {block.name for block in spec.blocks})

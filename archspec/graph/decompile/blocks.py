@@ -28,7 +28,7 @@ class Blocks:
 
     items: list[LayerDraft]
     kept: frozenset[int] = frozenset()
-    """The nodes that always keep their names: the outputs of a spec with several outputs."""
+    """The nodes that always keep their names: the outputs of a spec that declares them."""
     blocks: list[BlockDraft] = field(default_factory=list)
     keys: dict[Any, int] = field(default_factory=dict)
 

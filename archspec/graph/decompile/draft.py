@@ -98,7 +98,7 @@ class Structure:
         flow = _Flow([], 0)
         for output in self.graph.outputs:
             self._lead_to(output, flow)
-        if len(self.graph.outputs) > 1:
+        if self.graph.declares_outputs:
             self.labels.update(self.graph.outputs)
         self._share(flow.items)
         for item in walk(flow.items):

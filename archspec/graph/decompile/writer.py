@@ -17,7 +17,7 @@ from archspec.ops.base import Shape
 
 SIZES = ("filters", "units", "channels")
 """Arguments that are numbers of channels."""
-PLAIN = ("rate", "target_shape", "num_heads", "output_size", "bins", "indices")
+PLAIN = ("rate", "target_shape", "num_heads", "output_size", "bins", "indices", "dims")
 """Other arguments that are clear as a bare value."""
 COLUMN = 76
 """Where comments start."""
@@ -74,10 +74,20 @@ def written(spec: SpecDraft) -> str:
     for item in spec.items:
         lines += _with_comment(list(lines_of([_value(item, blocks, names)], 2)), item, before)
         before = item.shape
-    if len(spec.graph.outputs) > 1:
-        weights = zip(spec.graph.outputs, spec.graph.loss_weights, strict=True)
-        lines += ["", *lines_of({"outputs": {names[node]: weight for node, weight in weights}}, 0)]
+    if spec.graph.declares_outputs:
+        lines += ["", *lines_of({"outputs": _outputs(spec.graph, names)}, 0)]
     return "\n".join(lines) + "\n"
+
+
+def _outputs(graph: Graph, names: Mapping[int, str]) -> dict[str, Any]:
+    """`{LAYER: weight}`, or by name `{NAME: LAYER}` and `{NAME: {from: LAYER, weight: 0.3}}`."""
+    layers = [names[node] for node in graph.outputs]
+    if not graph.output_names:
+        return dict(zip(layers, graph.loss_weights, strict=True))
+    return {
+        name: layer if weight == 1 else {"from": layer, "weight": weight}
+        for name, layer, weight in zip(graph.output_names, layers, graph.loss_weights, strict=True)
+    }
 
 
 def _with_comment(lines: list[str], item: LayerDraft, before: Shape) -> Iterator[str]:

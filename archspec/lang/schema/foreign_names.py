@@ -27,6 +27,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "layer_norm": ("ln", "layernorm", "layernormalisation"),
     "leaky_relu": ("lrelu", "leaky"),
     "lrn": ("localresponsenormalization", "localnorm", "responsenorm"),
+    "matmul": ("bmm",),
     "maxpool": ("pool", "pooling", "maxpoollayer"),
     "multiply": ("mul", "product"),
     "permute": ("swapaxes", "moveaxis"),
@@ -64,7 +65,7 @@ ELSEWHERE: dict[str, str] = {
     "std": "write `reduce_variance: {axis: -1, keepdims: true}` and `sqrt`",
     "pow": "write `square`, `sqrt` or `reciprocal`; `power: {left: [...], right: [...]}` takes two layers",
     **dict.fromkeys(
-        ("matmul", "bmm", "batchdot", "dotproduct"),
+        ("batchdot", "dotproduct"),
         "write `dot: {axes: [2, 1], left: [...], right: [...]}`, or `{dot: -1, from: [a, b]}`",
     ),
     "split": "write `parts: {first: 16, second: ~}`, or `channel_split: INDEX` for one of equal groups of channels",

@@ -14,6 +14,7 @@ import yaml
 from archspec.runtime.export.export_format import ExportFormat, Signature
 from archspec.runtime.export.network import ExportedNetwork
 from archspec.runtime.export.verify import Verification
+from archspec.runtime.models.keras_graph import given_name
 from archspec.runtime.models.metadata import Metadata
 from archspec.version import __version__
 
@@ -36,7 +37,7 @@ def describe(
     height_width = list(network.input_shape[:2]) if network.is_of_images else None
     return {
         "format_version": FORMAT_VERSION,
-        "name": network.model.name,
+        "name": given_name(network.model) or network.path.stem,
         "reference": metadata["reference"],
         "format": writer.name,
         "file": writer.file,

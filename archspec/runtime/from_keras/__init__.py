@@ -13,6 +13,7 @@ from typing import Any
 from archspec.diagnostics import fail, listed
 from archspec.graph.decompile import decompile
 from archspec.runtime.from_keras.model import left_out, read_model
+from archspec.runtime.models.keras_graph import given_name
 from archspec.runtime.models.model_file import load_model
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.runtime.weights.applications import architecture
@@ -29,7 +30,7 @@ def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -
 
     Args:
         model: of layers that docs/operators.md lists.
-        name: of the spec; by default the name of the model.
+        name: of the spec; by default the name of the model, `model` where it was given none.
         source: the comment on its first line.
 
     Raises ArchspecError: not-functional, unknown-keras-layer, bad-name.
@@ -37,7 +38,7 @@ def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -
     if name is not None and not NAME.match(name):
         raise fail("bad-name", f"`{name}` cannot be the name of a spec", help="use letters, digits, `_` and `-`")
     graph = read_model(model)
-    comment = source or f"Made by `archspec from-keras` from the model `{model.name}`."
+    comment = source or f"Made by `archspec from-keras` from the model `{given_name(model) or 'model'}`."
     text = decompile(graph, name or graph.name, comment).text
     dropped = left_out(model)
     if not dropped:
@@ -61,4 +62,6 @@ def spec_of_source(source: str, *, name: str | None = None) -> str:
     model, metadata = load_model(path)
     if metadata.spec and name is None:
         return metadata.spec
+    if name is None and not given_name(model):
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-") or None
     return spec_of(model, name=name, source=f"Made by `archspec from-keras {path.name}`.")

@@ -8,6 +8,7 @@ from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
 _RECURRENT = "not possible: specs have no loops over a sequence"
 _CATEGORIES = "not possible: a layer of words, numbers of categories or masks; the inputs of a spec are numbers"
 _CODE = "not possible: it contains code, which a spec cannot"
+_TRUTH = "no operator: specs have no truth values; `relu`, `threshold`, `maximum`, `minimum` and `clip` choose values"
 _IMAGES = "no operator: it changes images at inference too"
 
 REASONS: dict[str, str] = {
@@ -26,8 +27,15 @@ REASONS: dict[str, str] = {
     "GroupedQueryAttention": "no operator: its heads share keys",
     "SpectralNormalization": "no operator: it divides the kernel of another layer in each step of training",
     **dict.fromkeys(("Layer", "Pipeline", "Wrapper"), "not possible: a base class, or a layer of other layers"),
+    **dict.fromkeys(("Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "NotEqual", "Where"), _TRUTH),
+    **dict.fromkeys(("LogicalAnd", "LogicalNot", "LogicalOr"), _TRUTH),
+    **dict.fromkeys(
+        ("Argmax", "Argmin", "Argsort", "OneHot", "TopK"), "no operator: its output has no gradient, or is sorted"
+    ),
+    "Einsum": "no operator: its equation can be any product; write `ops.matmul`, which is `matmul`",
+    "Roll": "no operator: it is part of `window_attention`, which is read as a whole",
 }
-"""Class of a Keras layer that no operator reads -> the reason."""
+"""Class of a Keras layer, or of a function of `keras.ops`, that no operator reads -> the reason."""
 
 OTHERS: dict[str, str] = {
     "InputLayer": "`input`",
@@ -42,10 +50,15 @@ OTHERS: dict[str, str] = {
     "CustomScaleLayer": "`rescale` and `add`",
     **dict.fromkeys(("Divide", "TrueDivide"), "`divide`; with a number, `rescale`"),
     "Power": "`power`; with a number, `square`, `sqrt`, `rsqrt` or `reciprocal`",
-    "Flip": "`select_channels`",
-    "GetItem": "`slice`, `take` and `select_channels`",
+    "Flip": "`flip`; of few channels, `select_channels`",
+    "GetItem": "`slice`, `take`, `flip`, `select_channels` and `reshape`",
     "Pad": "`zero_pad`",
-    **dict.fromkeys(("Stack", "Take"), "`take` and `select_channels`"),
+    "Take": "`take` or `select_channels`",
+    "Stack": "`reshape` and `concat`; of single channels, `select_channels`",
+    "Split": "`slice` for each part",
+    "Unstack": "`take` for each part",
+    **dict.fromkeys(("ExpandDims", "Squeeze"), "`reshape`"),
+    **dict.fromkeys(("Moveaxis", "Swapaxes"), "`permute`"),
 }
 """Classes that no operator reads by itself."""
 

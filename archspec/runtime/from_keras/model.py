@@ -13,10 +13,11 @@ from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
 from archspec.plugins import load_all_plugins
 from archspec.runtime.from_keras.coverage import REASONS
-from archspec.runtime.from_keras.operations import LEFT_OUT, NOWHERE, READERS, Reading
+from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
+from archspec.runtime.from_keras.reading import NOWHERE, Reading
 from archspec.runtime.from_keras.several_layers import operators_of_several_layers
 from archspec.runtime.from_keras.simplify import simplify
-from archspec.runtime.models.keras_graph import Call, keras_graph
+from archspec.runtime.models.keras_graph import Call, given_name, keras_graph
 
 
 def read_model(model: Any) -> Graph:
@@ -30,7 +31,7 @@ def read_model(model: Any) -> Graph:
     nodes = [
         Node(path, INPUT, (), Facts(call.shape, (), 0, 0, 0), NOWHERE) for path, call in zip(paths, calls, strict=True)
     ]
-    place = {index: number for number, index in enumerate(graph.inputs)}
+    place: dict[int, list[int]] = {index: [number] for number, index in enumerate(graph.inputs)}  # of each output
     read: dict[int, tuple[int, int]] = {}  # the nodes of each layer with weights at its first call
     several = operators_of_several_layers(graph)
     inside = {each for found in several.values() for each in found.calls} - set(several)
@@ -39,7 +40,7 @@ def read_model(model: Any) -> Graph:
             start, weighted = len(nodes), call.operation
             if index in several:
                 found = several[index]
-                place[index] = Reading(call, (place[found.source],), nodes).add(found.name, **found.args)
+                place[index] = [Reading(call, (place[found.source][0],), nodes).add(found.name, **found.args)]
                 operations = [graph.calls[each].operation for each in sorted(found.calls)]
                 weighted = next((each for each in operations if getattr(each, "weights", None)), weighted)
             else:
@@ -48,9 +49,22 @@ def read_model(model: Any) -> Graph:
                 first = read.setdefault(id(weighted), (start, len(nodes)))
                 if first[0] != start:
                     _share(call, nodes, range(*first), range(start, len(nodes)))
-    outputs = tuple(place[index] for index, _ in graph.outputs)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", model.name).strip("-") or "model"
-    return simplify(_reached(Graph(name, tuple(nodes), outputs, (1.0,) * len(outputs), len(paths))))
+    outputs = tuple(_position(graph.calls[source[0]], place, source, "the model returns") for source in graph.outputs)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", given_name(model)).strip("-") or "model"
+    weights = (1.0,) * len(outputs)
+    return simplify(_reached(Graph(name, tuple(nodes), outputs, weights, len(paths), output_names(model))))
+
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """The names of the outputs of a Keras model that returns a dictionary, as a spec can have them; else ()."""
+    if not isinstance(model.output, Mapping) or not all(hasattr(each, "shape") for each in model.output.values()):
+        return ()
+    keys = {id(tensor): str(key) for key, tensor in model.output.items()}
+    found: list[str] = []
+    for tensor in model.outputs:
+        word = re.sub(r"[^A-Za-z0-9_-]+", "_", keys[id(tensor)]).strip("_-") or "output"
+        found.append(unused_name(word, found))
+    return tuple(found)
 
 
 def _reached(graph: Graph) -> Graph:
@@ -103,22 +117,23 @@ def _share(call: Call, nodes: list[Node], first: range, again: range) -> None:
         )
 
 
-def _position(call: Call, place: dict[int, int], source: tuple[int, int]) -> int:
+def _position(call: Call, place: dict[int, list[int]], source: tuple[int, int], verb: str = "it reads") -> int:
     index, output = source
-    if output:
-        raise _unreadable(call, "it reads the second output of a layer, but layers of a spec have one output")
-    return place[index]
+    if output >= len(place[index]):
+        raise _unreadable(call, f"{verb} output {output + 1} of a layer that has one output in a spec")
+    return place[index][output]
 
 
-def _read(call: Call, inputs: tuple[int, ...], nodes: list[Node]) -> int:
-    """The node for a call. Raises ArchspecError (unknown-keras-layer)."""
+def _read(call: Call, inputs: tuple[int, ...], nodes: list[Node]) -> list[int]:
+    """The nodes for the outputs of a call. Raises ArchspecError (unknown-keras-layer)."""
     reading = Reading(call, inputs, nodes)
     try:
         if not inputs:
             raise OpError("it has no input")
         reader = READERS.get(call.kind)
         found = reader(reading) if reader else None
-        return _by_operator(reading) if found is None else found
+        found = _by_operator(reading) if found is None else found
+        return [found] if isinstance(found, int) else found
     except OpError as error:
         raise _unreadable(call, error.message, error.help) from None
 

@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from archspec.declare import freeze
-from archspec.diagnostics import Source, Span, listed
-from archspec.graph.compile.inference import WrongArgument, infer, made
-from archspec.graph.ir import AGAIN, Node
-from archspec.ops.base import OpError, plain, show
+from archspec.graph.ir import AGAIN
+from archspec.ops.base import OpError, plain
 from archspec.ops.scale import PER_CHANNEL
-from archspec.runtime.models.keras_graph import Call
-
-NOWHERE = Span(Source("", ""), 1, 1, 1, 1)
-"""The place of a node: a model has no lines."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A call of a Keras layer, the nodes that it reads, and the nodes of the graph so far."""
-
-    call: Call
-    inputs: tuple[int, ...]
-    nodes: list[Node]
-
-    @property
-    def layer(self) -> Any:
-        """The Keras layer, or the operation of `keras.ops`."""
-        return self.call.operation
-
-    @property
-    def given(self) -> list[Any]:
-        """The arguments of the call, in their order."""
-        arguments = self.call.node.arguments
-        return [*arguments.args, *arguments.kwargs.values()]
-
-    def add(self, head: str, *inputs: int, **args: Any) -> int:
-        """A node for an operator on the given nodes, by default on the inputs of the call. Returns its position.
-
-        Raises OpError: the operator does not accept the inputs of the layer.
-        """
-        inputs = inputs or self.inputs
-        shapes = tuple(self.nodes[index].shape for index in inputs)
-        try:
-            op = made(head, {word: freeze(value) for word, value in args.items()})
-            facts = infer(op, shapes)
-        except (WrongArgument, OpError) as error:
-            raise OpError(f"`{head}` does not accept it: {error} (its input is {listed(map(show, shapes))})") from error
-        self.nodes.append(Node(self.call.path, op, inputs, facts, NOWHERE))
-        return len(self.nodes) - 1
+from archspec.runtime.from_keras.indexing import (
+    expand_dims,
+    flip,
+    get_item,
+    move_axes,
+    split,
+    squeeze,
+    stack,
+    swap_axes,
+    take,
+    unstack,
+)
+from archspec.runtime.from_keras.reading import Reading
 
 
 def merge(reading: Reading) -> int | None:
@@ -139,81 +109,6 @@ def cast(reading: Reading) -> int:
     return reading.inputs[0]
 
 
-def get_item(reading: Reading) -> int:
-    """`x[..., ::-1]`, `x[:, 1:, 1:, :]`, `x[:, 0]`: each axis by an operator, the last axis first."""
-    if len(reading.inputs) > 1:
-        raise OpError("its index is a layer")
-    key = reading.given[1]
-    sizes = reading.nodes[reading.inputs[0]].shape
-    parts = [*key] if isinstance(key, (tuple, list)) else [key]
-    if Ellipsis in parts:
-        place = parts.index(Ellipsis)
-        parts[place : place + 1] = [slice(None)] * (len(sizes) + 2 - len(parts))
-    parts += [slice(None)] * (len(sizes) + 1 - len(parts))
-    if len(parts) != len(sizes) + 1 or not all(isinstance(part, (int, slice)) for part in parts):
-        raise OpError("its index adds an axis, or is neither a number nor a range")
-    if parts[0] != slice(None):
-        raise OpError("it selects images of the batch")
-    node = reading.inputs[0]
-    for axis in range(len(sizes), 0, -1):
-        node = _part(reading, node, axis, parts[axis])
-    return node
-
-
-def _part(reading: Reading, node: int, axis: int, part: int | slice) -> int:
-    """The node for a number or a range along one axis, counted as in Keras."""
-    shape = reading.nodes[node].shape
-    size = shape[axis - 1]
-    if isinstance(part, int):
-        return reading.add("take", node, indices=part, axis=axis)
-    if (part.step or 1) < 0:
-        if axis != len(shape) or size is None:
-            raise OpError(f"it reads axis {axis} in steps of {part.step}")
-        return reading.add("select_channels", node, indices=list(range(size))[part])
-    if part.start in (None, 0) and part.stop in (None, size) and part.step in (None, 1):
-        return node
-    return reading.add("slice", node, start=part.start or 0, end=part.stop, axis=axis, step=part.step or 1)
-
-
-def flip(reading: Reading) -> int:
-    """`keras.ops.flip` of the channels."""
-    shape = reading.nodes[reading.inputs[0]].shape
-    axes = reading.layer.axis if isinstance(reading.layer.axis, (tuple, list)) else [reading.layer.axis]
-    if [axis if axis is None else axis % (len(shape) + 1) for axis in axes] != [len(shape)] or shape[-1] is None:
-        raise OpError("it mirrors the image, not the order of the channels")
-    return reading.add("select_channels", indices=list(range(shape[-1]))[::-1])
-
-
-def stack(reading: Reading) -> int:
-    """`keras.ops.stack` of single channels of one layer: another order of the channels, as for Caffe."""
-    nodes = [reading.nodes[index] for index in reading.inputs]
-    rank = len(nodes[0].shape) + 1
-    sources = {node.inputs for node in nodes}
-    if reading.layer.axis not in (-1, rank) or len(sources) != 1 or any(node.op.name != "take" for node in nodes):
-        raise OpError("it stacks other things than channels of one layer")
-    shape = reading.nodes[nodes[0].inputs[0]].shape
-    taken = [vars(node.op) for node in nodes]
-    if len(shape) != rank or any(each["axis"] not in (-1, rank) for each in taken):
-        raise OpError("it stacks other things than channels of one layer")
-    return reading.add("select_channels", *nodes[0].inputs, indices=[each["indices"] % shape[-1] for each in taken])
-
-
-def take(reading: Reading) -> int:
-    """`keras.ops.take` of channels, or of one position."""
-    import numpy as np
-
-    shape = reading.nodes[reading.inputs[0]].shape
-    values = [value for value in reading.given[1:] if value is not None]
-    if len(reading.inputs) > 1 or not values or reading.layer.axis is None:
-        raise OpError("its indices are not numbers")
-    indices, axis = np.asarray(values[0]), reading.layer.axis % (len(shape) + 1)
-    if indices.ndim == 0:
-        return reading.add("take", indices=int(indices), axis=axis)
-    if axis != len(shape) or indices.ndim != 1 or shape[-1] is None:
-        raise OpError(f"it reads several positions of axis {axis}")
-    return reading.add("select_channels", indices=[int(index) % shape[-1] for index in indices])
-
-
 def scaled_sum(reading: Reading) -> int:
     """x + scale y, a layer of keras.applications.inception_resnet_v2."""
     x, y = reading.inputs
@@ -272,7 +167,7 @@ LEFT_OUT = (*AUGMENTATION, *NOISE)
 """Classes that have no effect at inference and no operator."""
 
 
-READERS: dict[str, Callable[[Reading], int | None]] = {
+READERS: dict[str, Callable[[Reading], int | list[int] | None]] = {
     **dict.fromkeys(("Add", "Multiply", "Maximum", "Minimum", "Average"), merge),
     "Subtract": subtract,
     **dict.fromkeys(("Divide", "TrueDivide"), divide),
@@ -287,6 +182,13 @@ READERS: dict[str, Callable[[Reading], int | None]] = {
     "Flip": flip,
     "Take": take,
     "Stack": stack,
+    "Split": split,
+    "Unstack": unstack,
+    "ExpandDims": expand_dims,
+    "Squeeze": squeeze,
+    "Swapaxes": swap_axes,
+    "Moveaxis": move_axes,
     **dict.fromkeys(("Identity", *LEFT_OUT), nothing),
 }
-"""Class of a call -> reader, which returns the node for the call, or None if an operator reads the layer."""
+"""Class of a call -> reader, which returns the node for the call, a list of one for each output, or None if an operator
+reads the layer."""

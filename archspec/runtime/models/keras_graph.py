@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,11 @@ def keras_graph(model: Any) -> KerasGraph:
     with deep_recursion(len(functional.operations)):
         outputs = _trace(functional, [(index, 0) for index in inputs], "", calls.append, lambda: len(calls))
     return KerasGraph(tuple(calls), tuple(inputs), tuple(outputs))
+
+
+def given_name(model: Any) -> str:
+    """The name that the model was given; empty where Keras made it: `functional_5` depends on the models before."""
+    return "" if re.fullmatch(r"(functional|sequential|model)(_\d+)?", model.name) else model.name
 
 
 def _trace(

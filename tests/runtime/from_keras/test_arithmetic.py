@@ -35,6 +35,16 @@ CALLS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "variance": ("reduce_variance", lambda x, y: ops.var(x, axis=-1, keepdims=True)),
     "mean of the pixels": ("global_avgpool", lambda x, y: ops.mean(x, axis=(1, 2))),
     "transpose": ("permute", lambda x, y: ops.transpose(x, (0, 3, 1, 2))),
+    "matmul": ("matmul", lambda x, y: ops.transpose(x, (0, 3, 1, 2)) @ ops.transpose(y, (0, 3, 2, 1))),
+    "rows reversed": ("flip: ", lambda x, y: x[:, ::-1] + ops.flip(x, axis=(1, 2))),
+    "split into equal parts": ("slice", lambda x, y: ops.subtract(*ops.split(y, 3, axis=-1)[::2])),
+    "split at positions": ("slice", lambda x, y: ops.concatenate(ops.split(y, [1, 4], axis=1)[::-1], axis=1)),
+    "unstack": ("take", lambda x, y: ops.multiply(*ops.unstack(y, axis=3)[1:])),
+    "expand_dims": ("reshape", lambda x, y: ops.squeeze(ops.expand_dims(x, 1) * 2.0, 1) - y),
+    "x[:, :, None]": ("reshape", lambda x, y: ops.max(x[:, :, None, 1:], axis=1)),
+    "stack": ("concat", lambda x, y: ops.sum(ops.stack([x, y], axis=1), axis=1)),
+    "swapaxes": ("permute", lambda x, y: ops.swapaxes(x, 1, -1)),
+    "moveaxis": ("permute: [3, 1, 2]", lambda x, y: ops.moveaxis(x, -1, 1)),
     "Permute": ("permute", lambda x, y: keras.layers.Permute((2, 1, 3))(x)),
 }
 

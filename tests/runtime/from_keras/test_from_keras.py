@@ -205,7 +205,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
         "unknown-keras-layer",
         ("`rows`", "along axis 1"),
     ),
-    "slice": (lambda: functional(lambda x: x[:, ::-1]), "unknown-keras-layer", ("GetItem",)),
+    "slice": (lambda: functional(lambda x: x[:, ::-2]), "unknown-keras-layer", ("GetItem",)),
 }
 
 
