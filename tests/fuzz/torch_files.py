@@ -97,6 +97,7 @@ def _bomb(random: Random) -> bytes:
         copies = b"h\x00h\x01\x85R" * count
         return b"\x80\x02ccollections\nOrderedDict\nq\x00}q\x01(" + entries + b"u]q\x02(" + copies + b"e."
     if kind == 2:
+        count *= random.choice((1, 30))
         return (
             b"\x80\x02" + random.choice((b"]" * count + b"a" * count, b"(" * count, b"K\x01" + b"\x85" * count)) + b"."
         )

@@ -46,7 +46,8 @@ def of_the_recipe(
             return f"did you mean `{ours}`?"
         if path in (("train",), ("train", "optimizer")):
             given = (beside or {}).get("optimizer") if path == ("train",) else next(iter(beside or ()), None)
-            chosen = next((each for each in optimizers if each in (given or ())), "sgd")
+            named = given if isinstance(given, (str, dict, list)) else ()
+            chosen = next((each for each in optimizers if each in named), "sgd")
             form = f"`optimizer: {{{chosen}: {{{ours}: ...}}}}`"
             return f"set it on the optimizer: {form}, or `--set train.optimizer.{chosen}.{ours}=...`"
     near = argument(name, known) if head else None

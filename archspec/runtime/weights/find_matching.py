@@ -18,7 +18,7 @@ from archspec.runtime.weights.shared_names import contradicts, in_alphabetical_o
 from archspec.runtime.weights.state_dict import told_apart
 from archspec.runtime.weights.structure import by_graph, by_tree
 from archspec.runtime.weights.weight_file import WeightSource
-from archspec.runtime.weights.weight_sets import rank
+from archspec.runtime.weights.weight_sets import RANKS, rank
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def find(
 def _in_sets(target: WeightTarget, source: WeightSource, text: str, *, new_head: bool, adapt: bool) -> Matching | None:
     """The matching of the set of lowest rank; the file as a whole comes last."""
     sets = (source, *source.others)
-    for wanted in (0, 1, 2, None):
+    for wanted in (*RANKS, None):
         fits = [
             Fit(each.key, found)
             for each in sets
@@ -81,7 +81,10 @@ def _in_sets(target: WeightTarget, source: WeightSource, text: str, *, new_head:
 
 
 def _with_copies(matching: Matching, key: str) -> Matching:
-    """The matching whose `others` also names what is a copy of the network in the same set: `model_ema.module`."""
+    """The matching whose `others` also names what is a copy of the network in the same set: `model_ema.module`.
+
+    Beside copies, `chosen` names the module that was taken, if its layers are all in one.
+    """
     wanted = Counter(unit.signature for _, unit in matching.pairs)
     words: dict[str, list[Unit]] = {}
     for unit in matching.unused:
@@ -90,6 +93,9 @@ def _with_copies(matching: Matching, key: str) -> Matching:
     copies = [word for word, units in words.items() if Counter(unit.signature for unit in units) == wanted]
     keys = [f"{above}.{word}" if above else word for word in copies]
     rest = tuple(unit for unit in matching.unused if unit.name.partition(".")[0] not in copies)
+    taken = {unit.name.partition(".")[0] for _, unit in matching.pairs}
+    if keys and not matching.chosen and len(taken) == 1 and all("." in unit.name for _, unit in matching.pairs):
+        matching = replace(matching, chosen=f"{key}.{taken.pop()}".lstrip("."))
     return replace(matching, unused=rest, others=(*matching.others, *(each for each in keys if each != key)))
 
 
@@ -156,18 +162,28 @@ def _in_order(ordered: list[Slot], source: WeightSource, units: list[Unit]) -> M
 
 
 def _in_group(ordered: list[Slot], source: WeightSource, text: str) -> Matching | None:
-    """The matching of the layers below one module, such as `student`; the others are not used."""
+    """The matching of the layers below one module, such as `student`; the others are not used.
+
+    Layers outside of such modules are preferred, if they are a network themselves: PyTorch loads those names as well.
+    """
     fits = []
+    rest = list(source.units)
     for word, units in groups(source.units).items():
         found = _in_order(ordered, source, units) if len(units) >= len(ordered) else None
         if found is not None:
-            rest = without(source.units, units)
+            rest = without(rest, units)
             key = f"{source.key}.{word}" if source.key else word
-            fits.append(Fit(key, replace(found, chosen=key, unused=(*found.unused, *rest))))
+            beside = without(source.units, units)
+            fits.append(Fit(key, replace(found, chosen=key, unused=(*found.unused, *beside))))
     if not fits:
         return None
-    lowest = min(rank(fit.key.removeprefix(source.key)) for fit in fits)
-    return _only([fit for fit in fits if rank(fit.key.removeprefix(source.key)) == lowest], text).matching
+    known = {slot.signature for slot in ordered}
+    rest = [unit for unit in rest if unit.kind != "param" or unit.signature in known]  # without steps and flags
+    if len(rest) >= len(ordered) and (found := _in_order(ordered, source, rest)) is not None:
+        return replace(found, unused=(*found.unused, *without(source.units, rest)))
+    ranks = {fit.key: rank(fit.key.removeprefix(source.key)) for fit in fits}
+    first = next(each for each in RANKS if each in ranks.values())
+    return _only([fit for fit in fits if ranks[fit.key] == first], text).matching
 
 
 def _without_head(target: WeightTarget, source: WeightSource, text: str) -> Matching | None:

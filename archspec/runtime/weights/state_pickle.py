@@ -90,8 +90,8 @@ def storage_of(identity: Any) -> Storage:
 
 
 def read_pickle(file: Any, storage: Callable[[tuple[Any, ...]], Storage], steps: int = PICKLE_STEPS) -> Any:
-    """The value of the pickle at the position of `file`, which is then after the pickle. A file has `read`, `readline`
-    and `tell`.
+    """The value of the pickle at the position of `file`, which is then after the pickle. A file has `read` and
+    `readline`.
 
     `storage` returns the storage for a persistent id; `steps` limits the instructions. Raises PickleError.
     """
@@ -101,7 +101,10 @@ def read_pickle(file: Any, storage: Callable[[tuple[Any, ...]], Storage], steps:
             machine.spend(1)
             if opcode.name == "STOP":
                 return machine.stack.pop()
-            machine.step(opcode.name, argument)
+            action = ACTIONS.get(opcode.name)
+            if action is None:
+                raise PickleError(f"its pickle has the instruction {opcode.name}, which no checkpoint needs")
+            action(machine, argument)
     except PickleError:
         raise
     except Exception as error:  # damaged: the stack, the memo or the arguments have no such item
@@ -124,83 +127,6 @@ class _Machine:
         self.left -= steps
         if self.left < 0:
             raise PickleError("its pickle has too many instructions")
-
-    def step(self, name: str, argument: Any) -> None:
-        stack = self.stack
-        match name:
-            case "PROTO" | "FRAME":
-                pass
-            case "MARK":
-                stack.append(_MARK)
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
-            case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
-                stack.append({"EMPTY_DICT": {}, "EMPTY_LIST": [], "EMPTY_TUPLE": ()}[name])
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "INT" | "LONG" | "BINFLOAT" | "FLOAT":
-                stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "UNICODE":
-                stack.append(argument)
-            case "STRING" | "BINSTRING" | "SHORT_BINSTRING" | "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
-                stack.append(argument)
-            case "BYTEARRAY8":
-                stack.append(bytes(argument))
-            case "BINPUT" | "LONG_BINPUT" | "PUT":
-                self.memo[int(argument)] = stack[-1]
-            case "MEMOIZE":
-                self.memo[len(self.memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET" | "GET":
-                stack.append(self.memo[int(argument)])
-            case "POP":
-                stack.pop()
-            case "DUP":
-                stack.append(stack[-1])
-            case "POP_MARK":
-                self.marked()
-            case "TUPLE":
-                stack.append(tuple(self.marked()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                stack.append(tuple(self.top(int(name[-1]))))
-            case "LIST":
-                stack.append(self.marked())
-            case "DICT":
-                values = self.marked()
-                stack.append(dict(zip(map(_key, values[::2]), values[1::2], strict=True)))
-            case "EMPTY_SET":
-                stack.append(Inert("builtins.set"))
-            case "FROZENSET":
-                self.marked()
-                stack.append(Inert("builtins.frozenset"))
-            case "ADDITEMS":
-                self.marked()
-            case "APPEND":
-                (value,) = self.top(1)
-                self.extend([value])
-            case "APPENDS":
-                self.extend(self.marked())
-            case "SETITEM":
-                self.update(self.top(2))
-            case "SETITEMS":
-                self.update(self.marked())
-            case "GLOBAL":
-                stack.append(_named(*argument.split(" ", 1)))
-            case "STACK_GLOBAL":
-                stack.append(_named(*self.top(2)))
-            case "REDUCE":
-                function, arguments = self.top(2)
-                stack.append(self.called(function, arguments))
-            case "NEWOBJ":
-                kind, arguments = self.top(2)
-                stack.append(self.instance(kind, arguments))
-            case "NEWOBJ_EX":
-                kind, arguments, options = self.top(3)
-                stack.append(self.instance(kind, (*arguments, *options)))
-            case "BUILD":
-                (state,) = self.top(1)
-                self.build(stack[-1], state)
-            case "BINPERSID":
-                stack.append(self.storage(stack.pop()))
-            case _:
-                raise PickleError(f"its pickle has the instruction {name}, which no checkpoint needs")
 
     def top(self, count: int) -> list[Any]:
         """The last values, removed from the stack."""
@@ -231,7 +157,24 @@ class _Machine:
         found = target.state if isinstance(target, Inert) else target
         if not isinstance(found, dict):
             raise PickleError("something other than a dict gets items")
-        found.update(zip(map(_key, values[::2]), values[1::2], strict=True))
+        found.update(_dictionary(values))
+
+    def name(self, module: Any, name: Any) -> None:
+        self.spend(1)
+        self.stack.append(_named(module, name))
+
+    def frozenset(self) -> None:
+        self.marked()
+        self.stack.append(Inert("builtins.frozenset"))
+
+    def reduce(self) -> None:
+        function, arguments = self.top(2)
+        self.stack.append(self.called(function, arguments))
+
+    def create(self, count: int) -> None:
+        """An object of a class, its arguments, and its arguments with names if `count` is 3."""
+        kind, arguments, *options = self.top(count)
+        self.stack.append(self.instance(kind, (*arguments, *(options[0] if options else ()))))
 
     def called(self, function: Any, arguments: Any) -> Any:
         """What a call describes: a tensor, an array, a container, or an inert object. Nothing is called."""
@@ -295,8 +238,10 @@ class _Machine:
             raise PickleError(f"it calls `{kind.text}`", unsafe=kind.text)
         return Inert(kind.text)
 
-    def build(self, target: Any, state: Any) -> None:
+    def build(self) -> None:
         """Set the state of the object on top of the stack."""
+        (state,) = self.top(1)
+        target = self.stack[-1]
         match target, state:
             case Array(), (_, tuple(shape), Inert("numpy.dtype", str(dtype)), fortran, data):
                 data = data.encode("latin1") if isinstance(data, str) else data
@@ -333,3 +278,58 @@ def _named(module: Any, name: Any) -> Name:
     if not is_inert(module, name) and not is_foreign_class(text):
         raise PickleError(f"it calls `{module}.{name}`", unsafe=f"{module}.{name}")
     return Name(text)
+
+
+def _dictionary(values: list[Any]) -> dict[Any, Any]:
+    return dict(zip(map(_key, values[::2]), values[1::2], strict=True))
+
+
+Action = Callable[[_Machine, Any], object]
+
+NUMBERS = ("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "INT", "LONG", "BINFLOAT", "FLOAT")
+TEXTS = ("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING")
+BYTES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8")
+
+ACTIONS: dict[str, Action] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
+    **dict.fromkeys((*NUMBERS, *TEXTS, *BYTES), lambda machine, value: machine.stack.append(value)),
+    **dict.fromkeys(
+        ("BINPUT", "LONG_BINPUT", "PUT"), lambda machine, key: machine.memo.update({int(key): machine.stack[-1]})
+    ),
+    **dict.fromkeys(
+        ("BINGET", "LONG_BINGET", "GET"), lambda machine, key: machine.stack.append(machine.memo[int(key)])
+    ),
+    "MARK": lambda machine, _: machine.stack.append(_MARK),
+    "NONE": lambda machine, _: machine.stack.append(None),
+    "NEWTRUE": lambda machine, _: machine.stack.append(True),
+    "NEWFALSE": lambda machine, _: machine.stack.append(False),
+    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
+    "EMPTY_TUPLE": lambda machine, _: machine.stack.append(()),
+    "EMPTY_SET": lambda machine, _: machine.stack.append(Inert("builtins.set")),
+    "BYTEARRAY8": lambda machine, value: machine.stack.append(bytes(value)),
+    "MEMOIZE": lambda machine, _: machine.memo.update({len(machine.memo): machine.stack[-1]}),
+    "POP": lambda machine, _: machine.stack.pop(),
+    "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
+    "POP_MARK": lambda machine, _: machine.marked(),
+    "ADDITEMS": lambda machine, _: machine.marked(),
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.marked())),
+    "TUPLE1": lambda machine, _: machine.stack.append(tuple(machine.top(1))),
+    "TUPLE2": lambda machine, _: machine.stack.append(tuple(machine.top(2))),
+    "TUPLE3": lambda machine, _: machine.stack.append(tuple(machine.top(3))),
+    "LIST": lambda machine, _: machine.stack.append(machine.marked()),
+    "DICT": lambda machine, _: machine.stack.append(_dictionary(machine.marked())),
+    "FROZENSET": lambda machine, _: machine.frozenset(),
+    "APPEND": lambda machine, _: machine.extend(machine.top(1)),
+    "APPENDS": lambda machine, _: machine.extend(machine.marked()),
+    "SETITEM": lambda machine, _: machine.update(machine.top(2)),
+    "SETITEMS": lambda machine, _: machine.update(machine.marked()),
+    "GLOBAL": lambda machine, names: machine.name(*names.split(" ", 1)),
+    "STACK_GLOBAL": lambda machine, _: machine.name(*machine.top(2)),
+    "REDUCE": lambda machine, _: machine.reduce(),
+    "NEWOBJ": lambda machine, _: machine.create(2),
+    "NEWOBJ_EX": lambda machine, _: machine.create(3),
+    "BUILD": lambda machine, _: machine.build(),
+    "BINPERSID": lambda machine, _: machine.stack.append(machine.storage(machine.stack.pop())),
+}
+"""What each instruction does, by its name in pickletools."""

@@ -186,9 +186,6 @@ class _Limited:
         self.left -= len(line)
         return line
 
-    def tell(self) -> int:
-        return self.file.tell()
-
 
 def _tensor(path: Path, name: str, tensor: View | Array, read: Bytes) -> Tensor:
     def array() -> Any:

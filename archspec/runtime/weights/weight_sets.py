@@ -16,10 +16,12 @@ from archspec.runtime.weights.inert import Inert
 from archspec.runtime.weights.matching import Tensor
 from archspec.runtime.weights.state_pickle import Array, PickleError, View
 
-PLAIN = {"state", "dict", "model", "module", "net", "network", "params", "weights", "checkpoint", "g"}
+PLAIN = {"state", "dict", "model", "module", "net", "network", "params", "weights", "checkpoint", "online", "g"}
 """Words in the keys of the weights themselves: `model_state_dict`, `net`, `params`."""
 AVERAGES = ("ema", "average", "averaged", "avg", "swa", "shadow")
 """Words in the keys of moving averages: `state_dict_ema`, `model_ema`."""
+RANKS = (0, 2, 1)
+"""The ranks of sets, those that are preferred first: see `rank`."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """Prefixes that wrappers add to every name: DataParallel, torch.compile, trainers."""
 ROLES = ("weight", "bias", "running_mean", "running_var")
@@ -62,7 +64,7 @@ def find_sets(value: Any, make: Make) -> list[WeightSet]:
     """
     sets = [WeightSet(key, found) for key, found in _dictionaries(value, make)]
     large = [each for each in sets if any(_is_weight(*item) for item in each.tensors.items())]
-    return sorted(large or sets, key=lambda each: each.rank)
+    return sorted(large or sets, key=lambda each: RANKS.index(each.rank))
 
 
 def _is_weight(name: str, tensor: Tensor) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from archspec.declare import arguments
 from archspec.lang.recipes.recipe import ONE_KEY, EvaluationRecipe, Recipe
 from archspec.lang.schema.messages import fact
+from archspec.lang.schema.other_names import of_the_recipe
 from archspec.lang.schema.spec_schema import QUANTITIES, spec_schema
 from archspec.lang.schema.structures import MODIFIERS
 from archspec.lang.schema.validator import mistakes
@@ -97,3 +98,11 @@ def test_an_empty_argument_may_be_left_out_for_its_default(empty: object) -> Non
     spec = {"train": {"optimizer": {"sgd": {"learning_rate": empty}}}}
     (mistake,) = mistakes(spec, {**spec_schema(), "if": {}, "then": {}})  # without the required keys
     assert str(fact(mistake)[2]).endswith("leave it out for the default, 0.01")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "named"), [(100, "sgd"), (True, "sgd"), ("adam", "adam"), ({"adam": {}}, "adam")]
+)
+def test_a_rate_beside_an_optimizer_of_any_type_goes_into_it(optimizer: object, named: str) -> None:
+    text = of_the_recipe("learning_rate", (), "train", ("train",), {"optimizer": optimizer, "learning_rate": 0.1})
+    assert f"`optimizer: {{{named}: {{learning_rate: ...}}}}`" in (text or "")

@@ -132,7 +132,7 @@ def test_a_map_reads_one_of_several_sets(tmp_path: Path) -> None:
         np.testing.assert_array_equal(model.get_layer("conv").kernel, np.full((1, 1, 3, 2), expected, "float32"))
     assert not transfer.remarks
     first = initialize_from(model, network.graph(), str(path), ["conv"]).remarks
-    assert first == (f"weights `model`; not taken: `{path}#model_ema`, `{path}#other`",)
+    assert first == (f"weights `model`; not taken: `{path}#other`, `{path}#model_ema`",)
     torch_writer.save(path, {"teacher": sets[0], "student": sets[1]})
     with pytest.raises(ArchspecError, match="several-weights"):
         initialize_from(model, network.graph(), str(path), ["conv"])

@@ -81,6 +81,34 @@ def test_an_average_in_the_same_dictionary_can_be_chosen(
         same(model, trained)
 
 
+@pytest.mark.parametrize(("write", "word"), [(torch_writer.save, "module"), (write_safetensors, "online_model")])
+def test_names_without_a_prefix_come_before_copies_below_one(
+    write: Any, word: str, state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
+) -> None:
+    """`load_state_dict(..., strict=False)` of PyTorch loads the names without a prefix."""
+    copy = {f"{word}.{name}": array for name, array in noise(state).items()}
+    write(tmp_path / "x", {**copy, **state, "step": np.zeros(1, "float32")})
+    model = archspec.load(spec).build()
+    matching = load_weights(model, tmp_path / "x")
+    same(model, trained)
+    assert (matching.chosen, matching.others) == ("", (word,))
+    assert [unit.name for unit in matching.unused] == ["step"]
+
+
+def test_a_network_comes_before_its_average_and_is_named(
+    state: dict[str, Any], trained: Any, spec: str, tmp_path: Path
+) -> None:
+    """The names of ema_pytorch."""
+    average = {f"ema_model.{name}": array for name, array in noise(state).items()}
+    own = {f"online_model.{name}": array for name, array in state.items()}
+    for beside in ({}, {"initted": np.ones(1, "float32"), "step": np.zeros(1, "float32")}):
+        torch_writer.save(tmp_path / "x", {**average, **own, **beside})
+        model = archspec.load(spec).build()
+        matching = load_weights(model, tmp_path / "x")
+        same(model, trained)
+        assert (matching.chosen, matching.others) == ("online_model", ("ema_model",))
+
+
 def test_a_deeper_network_is_not_cut_to_size(tmp_path: Path) -> None:
     """VGG19 has the layers of VGG16 and one more in three stages."""
     text = "name: a\ninput: [8, 8, 3]\nlayers:\n" + "  - conv: {filters: 3, padding: same}\n" * 3

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.diagnostics import ArchspecError
+from archspec.runtime.models.untrusted.file_limits import pickle_steps
 from archspec.runtime.weights.torch_file import torch_file
 from tests.runtime.weights.torch_writer import Call, Global, Storage, save, save_old
 
@@ -199,6 +200,13 @@ def archived(path: Path, pickled: bytes, **members: bytes) -> Path:
 )
 def test_a_pickle_that_grows_is_refused_at_once(pickled: bytes, tmp_path: Path) -> None:
     assert refusal(archived(tmp_path / "x.pth", pickled)).startswith(("error[weights-damaged]", "error[not-weights]"))
+
+
+def test_a_large_pickle_of_instructions_alone_is_refused(tmp_path: Path) -> None:
+    """The limit does not grow with a file forever: 17,000 tensors have 45 instructions each."""
+    assert pickle_steps(1 << 40) == pickle_steps(1 << 30) >= 17_000 * 45
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02N" + b"\x85" * 1_000_000 + b".")
+    assert "its pickle has too many instructions" in refusal(tmp_path / "x.pkl")
 
 
 def test_a_member_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ NAME_LENGTH, NAME_PARTS = 1000, 64
 
 
 def pickle_steps(size: int) -> int:
-    """Instructions that the pickles of a file of `size` bytes may have."""
-    return PICKLE_STEPS + size // BYTES_PER_STEP
+    """Instructions that the pickles of a file of `size` bytes may have: those of 17,000 tensors at most, one second."""
+    return PICKLE_STEPS + min(size // BYTES_PER_STEP, PICKLE_STEPS)
 
 
 def read_json(data: bytes, limit: int = CONFIG_VALUES) -> Any:
