@@ -88,6 +88,7 @@ NO_COUNTS = {"part", "part.name", "kind", "then['images']:,", "fingerprint['imag
 """Words before the noun, and numbers after `there were`."""
 NEVER_ONE = {
     "len(graph.layers):,",
+    "len(layers):,",
     "self.budget.layers:,",
     "count:,",
     "len(self.changes):,",

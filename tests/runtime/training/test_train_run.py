@@ -310,7 +310,8 @@ def test_mistakes_leave_no_directory(spec: str, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "run"
     diagnostic = refused("classes-mismatch", spec, out=out, settings={"classes": 7})
     assert diagnostic.message == "the network has 7 classes, but `digits` has 10"
-    assert diagnostic.help == "`classes=10`"
+    in_words = "give the last layer 10 units; `classes=10` does so in specs with a parameter `classes`"
+    assert diagnostic.help == in_words
     refused("data-not-found", spec, "nowhere", out=out)
     free = tmp_path / "free.yaml"
     free.write_text("name: free\ninput: [null, null, 1]\nlayers: [global_avgpool, dense: 10, softmax]\n")
