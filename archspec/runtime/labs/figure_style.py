@@ -102,16 +102,11 @@ def label_points(
     centers = {name: axes.transData.transform((x, y)) for name, (x, y, _) in points.items()}
     taken = [_box(center, radii.get(name, 4.0) * DPI / 72) for name, center in centers.items()]
     for name, (x, y, color) in points.items():
-        gap = radii.get(name, 4.0) + 3
+        near = radii.get(name, 4.0) + 3
         around = [
-            ((0, gap), "right", "bottom"),
-            ((0, -gap), "right", "top"),
-            ((gap, 0), "left", "center"),
-            ((-gap, 0), "right", "center"),
-            ((0, gap), "center", "bottom"),
-            ((0, -gap), "center", "top"),
-            ((0, gap), "left", "bottom"),
-            ((0, -gap), "left", "top"),
+            ((across * gap, up * gap), ha, va)
+            for gap in (near, near + size)  # farther away where all near places are taken
+            for across, up, ha, va in SIDES
         ]
         tried: list[tuple[float, int, Place, Any]] = []
         for place in around:
@@ -124,6 +119,17 @@ def label_points(
         _text(axes, name, (x, y), color, place, size)
 
 
+SIDES = (
+    (0, 1, "right", "bottom"),
+    (0, -1, "right", "top"),
+    (1, 0, "left", "center"),
+    (-1, 0, "right", "center"),
+    (0, 1, "center", "bottom"),
+    (0, -1, "center", "top"),
+    (0, 1, "left", "bottom"),
+    (0, -1, "left", "top"),
+)
+"""Where a name stands beside its point: direction right and up, and alignment."""
 BORDER = 0.93
 """Share of the width of the axes; lines that end beyond it have their names outside."""
 Place = tuple[tuple[float, float], str, str]

@@ -235,25 +235,20 @@ def enlarged_digits(split: str, count: int, mean: float, deviation: float) -> Sp
     return grey.repeat(4, axis=1).repeat(4, axis=2).repeat(3, axis=3), labels[:count]
 
 
-def _middle(seeds: Sequence[Mapping[str, Array]], color: str) -> tuple[float, float, str]:
-    """Where the loss of the first seed has fallen to half, and the color: the place of a name."""
-    loss = seeds[0]["loss"]
-    epoch = int(np.argmax(loss <= loss[0] / 2))
-    return epoch + 1.0, float(loss[epoch]), color
-
-
 def draw(path: Path, title: str, curves: Mapping[str, Sequence[Mapping[str, Array]]], chance: float) -> Path:
     """Figure 1 a of the paper, and the test accuracy of the same runs."""
-    from archspec.runtime.labs.figure_style import COLORS, figure, label_points
+    from archspec.runtime.labs.figure_style import COLORS, figure
 
     with figure(path, title, columns=2) as panels:
         left, right = panels.flat
-        for number, (seeds, color) in enumerate(zip(curves.values(), COLORS, strict=False)):
+        for number, ((name, seeds), color) in enumerate(zip(curves.items(), COLORS, strict=False)):
             for each in seeds:
                 left.plot(np.arange(1, len(each["loss"]) + 1), each["loss"], color=color, lw=2)
             test = [100 * each["test"].mean() for each in seeds]
             right.barh(number, np.mean(test), color=color, height=0.6)
             right.plot(test, [number] * len(test), "k.", ms=5)
+            place = {"ha": "right", "va": "top", "transform": left.transAxes, "fontsize": 14, "fontweight": "bold"}
+            left.text(0.98, 0.96 - 0.085 * number, name, color=color, **place)
             right.text(max(test) + 1.5, number, f"{np.mean(test):.0f} %", va="center", color=color)
         right.set(xlabel="test accuracy (%)", xlim=(0, None))
         right.set_yticks(range(len(curves)), list(curves), fontweight="bold", fontsize=14)
@@ -261,8 +256,6 @@ def draw(path: Path, title: str, curves: Mapping[str, Sequence[Mapping[str, Arra
             label.set_color(color)
         left.set(xlabel="epoch", ylabel="training loss (nats)", ylim=(0, None))
         left.set_title("Everything is fitted", loc="left", fontsize=16)
-        middles = {name: _middle(seeds, color) for (name, seeds), color in zip(curves.items(), COLORS, strict=False)}
-        label_points(left, middles, size=14)
         right.axvline(chance, color="black", lw=1.5, ls=":")
         right.text(chance + 0.5, len(curves) - 0.45, "chance", fontsize=13)
         right.invert_yaxis()
