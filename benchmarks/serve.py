@@ -197,7 +197,7 @@ def measure(reference: str, given: argparse.Namespace) -> dict[str, float]:
         folder, image = write_export(reference, given.format, Path(temporary))
         instance = {"b64": base64.b64encode(image).decode()}
         body = json.dumps({"signature_name": "serve_images", "instances": [instance]}).encode()
-        head = f"POST /v1/models/net:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /v1/models/net:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         request = head.encode() + body
         with server(folder) as port, calls(folder, image) as call:
             answers, seconds = asyncio.run(clients(CLIENTS, port, request, given.seconds))

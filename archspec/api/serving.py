@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: Annotated[int, Range(0, 65535)] = 8501,
+    allow_hosts: Sequence[str] = (),
     name: str | None = None,
     versions: PositiveInt = 1,
     labels: Mapping[str, int] | None = None,
@@ -35,6 +36,7 @@ def serve(
             file. A new version that appears in a folder replaces the older one.
         host: the address to listen on; by default only this machine can reach the server.
         port: the port to listen on; 0 for a free one.
+        allow_hosts: names by which clients may call a server that only this machine can reach, besides `localhost`.
         name: the name of a single model in `/v1/models/NAME`; by default that of its folder.
         versions: how many of the newest versions of each model are served.
         labels: label -> version, for `/v1/models/NAME/labels/LABEL`; such a version is served however old it is.
@@ -67,6 +69,7 @@ def serve(
     options = ServeOptions(
         host=host,
         port=port,
+        allow_hosts=tuple(allow_hosts),
         name=name,
         versions=versions,
         labels=dict(labels or {}),

@@ -22,6 +22,13 @@ from archspec.cli.terminal import progress_line
     show_default=True,
     help="Port to listen on; 0 for a free one.",
 )
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer to this name too, besides localhost, where only this machine can reach the server.",
+)
 @click.option("--name", help="Name of a single model, in /v1/models/NAME.  [default: that of its folder]")
 @count_option("--versions", 1, "Serve the N newest versions of each model")
 @click.option(
@@ -49,6 +56,7 @@ def command(
     model: Path,
     host: str,
     port: int,
+    allow_hosts: tuple[str, ...],
     name: str | None,
     versions: int,
     labels: tuple[str, ...],
@@ -78,6 +86,7 @@ def command(
         model,
         host=host,
         port=port,
+        allow_hosts=allow_hosts,
         name=name,
         versions=versions,
         labels=dict(map(_label, labels)),

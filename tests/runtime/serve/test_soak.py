@@ -152,10 +152,10 @@ class Client(threading.Thread):
                 self._generator.choice(
                     [
                         b"",
-                        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Le",
-                        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",
-                        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
-                        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Le",
+                        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc",
+                        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
+                        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
                         b"\x16\x03\x01 TLS",
                     ]
                 )

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from archspec.diagnostics import printable
 from archspec.runtime.serve.http import rest_answer
+from archspec.runtime.serve.http.allowed_hosts import AllowedHosts
 from archspec.runtime.serve.http.metrics import Metrics
 from archspec.runtime.serve.http.page import PAGE_HEADERS, page
 from archspec.runtime.serve.http.predict_request import parse_predict
@@ -70,6 +71,7 @@ class App:
     Args:
         overloaded: whether there are more connections than allowed.
         stopping: whether the server is about to end.
+        hosts: checks the header `Host`; None to allow every name.
     """
 
     def __init__(
@@ -81,9 +83,10 @@ class App:
         *,
         overloaded: Callable[[], bool] = lambda: False,
         stopping: Callable[[], bool] = lambda: False,
+        hosts: AllowedHosts | None = None,
     ) -> None:
         self._store, self._batcher, self._metrics, self._limits = store, batcher, metrics, limits
-        self._overloaded, self._stopping = overloaded, stopping
+        self._overloaded, self._stopping, self._hosts = overloaded, stopping, hosts
         self._bodies, self._heatmaps = BodyReader(limits), Heatmaps()
         self._decoders = ThreadPoolExecutor(DECODERS, "archspec-decode")
         self._handlers: Mapping[str, tuple[str, str, Handler]] = {
@@ -120,6 +123,8 @@ class App:
         path, method = call.request.scope["path"], call.request.method
         if self._overloaded():
             raise _closing(busy("the server has too many connections; try again later", UNAVAILABLE))
+        if self._hosts is not None:
+            self._hosts.check(call.request.headers.get("host"))
         if path.lower() == "/v1" or path.lower().startswith("/v1/"):
             return await self._v1(call, model_path(method, path))
         if path not in self._handlers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -21,6 +22,8 @@ MOST_HEADER = 2**16
 MOST_WAITING = 32
 """Requests that a client may send before it has read the answers to the earlier ones."""
 HEADER, BODY = "header", "body"
+ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+"""A request target with a host: host, path and query."""
 UPGRADE = (b"upgrade", b"http2-settings")
 """Headers of a request that offers another protocol, and their names in `Connection`."""
 
@@ -166,8 +169,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.pipeline) == MOST_WAITING:
             self._invalid = f"more than {MOST_WAITING} requests were sent without waiting for an answer"
             raise ValueError
+        self._to_origin_form()
         super().on_headers_complete()
         self._part = BODY
+
+    def _to_origin_form(self) -> None:
+        """Turn `GET http://a/b` into `GET /b` with the header `Host: a` (RFC 9112, section 3.2.2)."""
+        if target := ABSOLUTE.fullmatch(self.url):
+            host, path, query = target.groups()
+            self.url = (path or b"/") + query
+            self.headers[:] = [each for each in self.headers if each[0] != b"host"] + [(b"host", host)]
 
     def on_body(self, body: bytes) -> None:
         self._uncounted = 0

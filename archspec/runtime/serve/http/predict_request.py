@@ -84,12 +84,12 @@ def parse_predict(body: bytes, signatures: Mapping[str, ServedSignature], most: 
         RequestError: 400, with what the signature expects.
     """
     document = parse_json(body)
-    name = document.get("signature_name", DEFAULT) or DEFAULT
-    if not isinstance(name, str) or name not in signatures:
-        known = ", ".join(f"`{each}`" for each in signatures)
-        shown = name[:100] if isinstance(name, str) else type(name).__name__
-        raise wrong(f'Serving signature name: "{shown}" not found in signature def; the signatures are {known}')
-    signature = signatures[name]
+    name, known = document.get("signature_name", DEFAULT), ", ".join(f"`{each}`" for each in signatures)
+    if not isinstance(name, str):
+        raise wrong(f"'signature_name' must be a string, not {_kind(name)}; the signatures are {known}")
+    if (name or DEFAULT) not in signatures:
+        raise wrong(f'Serving signature name: "{name[:100]}" not found in signature def; the signatures are {known}')
+    signature = signatures[name or DEFAULT]
     if ("instances" in document) == ("inputs" in document):
         which = "both" if "inputs" in document else "neither"
         found = (

@@ -25,6 +25,8 @@ from archspec.runtime.serve.request_error import (
 )
 
 GZIP = 31  # window bits of zlib for a gzip header and trailer
+MOST_MEMBERS = 1024
+"""Members of a gzip body (RFC 1952, section 2.2), each of which may be empty."""
 IMAGE_TYPES = ("image/", "application/octet-stream")
 
 
@@ -87,13 +89,18 @@ class BodyReader:
             self._held -= held
 
     async def _decompressed(self, request: Request) -> AsyncIterator[bytes]:
-        decompressor = zlib.decompressobj(GZIP)
+        decompressor, members = zlib.decompressobj(GZIP), 1
         try:
             async for chunk in request.stream():
-                # one byte more than allowed is refused by the caller, and the rest is never decompressed
-                yield decompressor.decompress(chunk, self._limits.body + 1)
-                while decompressor.unconsumed_tail:
-                    yield decompressor.decompress(decompressor.unconsumed_tail, self._limits.body + 1)
+                rest = chunk
+                while rest:
+                    if decompressor.eof:  # another member follows
+                        decompressor, members = zlib.decompressobj(GZIP), members + 1
+                    if members > MOST_MEMBERS:
+                        raise RequestError(INVALID_ARGUMENT, f"the body has more than {MOST_MEMBERS:,} gzip members")
+                    # one byte more than allowed is refused by the caller, and the rest is never decompressed
+                    yield decompressor.decompress(rest, self._limits.body + 1)
+                    rest = decompressor.unused_data or decompressor.unconsumed_tail
         except zlib.error:
             raise RequestError(INVALID_ARGUMENT, "the body is not valid gzip") from None
         if not decompressor.eof:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 import uvicorn
 
 from archspec.diagnostics import fail, printable
+from archspec.runtime.serve.http.allowed_hosts import AllowedHosts
 from archspec.runtime.serve.http.app import App
 from archspec.runtime.serve.http.http_protocol import GuardedProtocol
 from archspec.runtime.serve.http.metrics import Metrics
@@ -38,6 +40,7 @@ class ServeOptions:
     Attributes:
         host: address to listen on.
         port: 0 for a free one.
+        allow_hosts: names by which clients may call a server on loopback, besides `localhost`.
         name: of a single model; by default that of its folder.
         versions: how many of the newest versions of each model are served.
         labels: label -> version.
@@ -48,6 +51,7 @@ class ServeOptions:
 
     host: str = "127.0.0.1"
     port: int = 8501
+    allow_hosts: tuple[str, ...] = ()
     name: str | None = None
     versions: int = 1
     labels: Mapping[str, int] = field(default_factory=dict)
@@ -91,6 +95,7 @@ class Server:
             limits,
             overloaded=lambda: self._connections() > limits.connections,
             stopping=lambda: self._uvicorn is not None and self._uvicorn.should_exit,
+            hosts=AllowedHosts((options.host, *options.allow_hosts)) if is_loopback(listener) else None,
         )
         self.started = threading.Event()
 
@@ -194,10 +199,13 @@ def listener(host: str, port: int) -> socket.socket:
             raise
     except (OSError, UnicodeError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
+        in_use = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         raise fail(
             "cannot-listen",
             f"cannot listen on {printable(host)} port {port}: {reason}",
-            help="choose another `--port`, 0 for any free one",
+            help="choose another `--port`, 0 for any free one"
+            if in_use and not isinstance(error, socket.gaierror)
+            else "`--host` is a name or an address of this machine: 127.0.0.1, or 0.0.0.0 for all its addresses",
         ) from None
     return bound
 
