@@ -29,7 +29,7 @@ from typing import (
     overload,
 )
 
-from archspec.diagnostics import did_you_mean, fail, listed, short
+from archspec.diagnostics import did_you_mean, fail, listed, plural, short
 from archspec.wording import describes, option
 
 P = ParamSpec("P")
@@ -145,10 +145,10 @@ SHOWN = (str, int, float, NoneType, list, tuple)
 def _wrong(function: str, name: str, kind: Any, value: Any, remedy: str | None) -> Exception:
     choices = [each for each in get_args(kind) if isinstance(each, str)] if _origin(kind) is Literal else []
     near = did_you_mean(value, choices) if isinstance(value, str) else None
-    if value == "":
+    if isinstance(value, str) and value == "":
         return fail("bad-argument", f"{option(name)} is empty", help=near or remedy or f"give {_named(kind)}")
     help = near or remedy or describes(f"archspec.{function}")
-    shown = f"`{short(repr(value))}`" if isinstance(value, SHOWN) else _a(type(value).__name__)
+    shown = f"`{short(repr(value))}`" if isinstance(value, SHOWN) else a_kind(value)
     return fail("bad-argument", f"{option(name)} must be {_named(kind)}, but is {shown}", help=help)
 
 
@@ -227,6 +227,10 @@ def _converted(kind: Any, value: Any) -> Any:
         one = isinstance(value, (str, os.PathLike))
         fits = one or (isinstance(value, collections.abc.Iterable) and not isinstance(value, (bytes, Mapping)))
         found = tuple(_converted(arguments[0], each) for each in ([value] if one else value)) if fits else None
+    elif origin is collections.abc.Mapping:
+        fits = isinstance(value, Mapping)
+        if fits and Any not in arguments:
+            found = {_converted(arguments[0], key): _converted(arguments[1], each) for key, each in value.items()}
     elif origin is collections.abc.Callable:
         fits = callable(value)
     elif kind in (int, float):
@@ -242,31 +246,51 @@ def _converted(kind: Any, value: Any) -> Any:
     return found
 
 
-NAMES = {int: "an integer", float: "a number", str: "a string", bool: "True or False", NoneType: "None"}
-LISTS = {str: "strings", int: "integers", float: "numbers"}
+NAMES = {int: "an integer", float: "a number", str: "a string"}
 
 
 def _named(kind: Any) -> str:
     """A kind in words: `a positive integer or None`."""
-    members = _members(kind)
-    if len(members) > 1:
-        named = [_named(each) for each in members if each is not NoneType]
-        named += ["None"] * (NoneType in members)
-        return f"{', '.join(named[:-1])} or {named[-1]}"
-    kind, origin = members[0], _origin(members[0])
-    if origin is Annotated:
-        base, limits = get_args(kind)
-        noun = NAMES[base].partition(" ")[2]
-        return f"a positive {noun}" if limits.low is None else f"{NAMES[base]} from {limits.low:,} to {limits.high:,}"
+    members = [each for each in _members(kind) if each is not NoneType]
+    words = [word for each in members for word in _words(each)]
+    words += ["None"] * (NoneType in _members(kind))
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+
+
+def _words(kind: Any) -> list[str]:
+    """What a kind that is no union may be: `["`svg`", "`png`"]`."""
+    origin, arguments = _origin(kind), get_args(kind)
+    if kind is bool:
+        return ["True", "False"]
     if origin is Literal:
-        return f"one of {listed(get_args(kind))}"
+        return [f"`{each}`" for each in arguments]
+    if origin is Annotated:
+        base, limits = arguments
+        noun = NAMES[base].partition(" ")[2]
+        if limits.low is None:
+            return [f"a positive {noun}"]
+        high = "or more" if limits.high == LARGEST else f"to {limits.high:,}"
+        return [f"{NAMES[base]} {'of' if limits.high == LARGEST else 'from'} {limits.low:,} {high}"]
     if origin is collections.abc.Sequence:
-        (item,) = get_args(kind)
-        words = " and ".join(f"`{each}`" for each in get_args(item))
-        return f"a list of {words if _origin(item) is Literal else LISTS.get(item, 'paths')}"
+        return [f"a list of {_plural(arguments[0])}"]
+    if origin is collections.abc.Mapping:
+        return ["a dictionary" if Any in arguments else f"a dictionary from {' to '.join(map(_plural, arguments))}"]
     if origin in (os.PathLike, collections.abc.Callable):
-        return "a path" if origin is os.PathLike else "a function"
-    return NAMES.get(kind) or _a(kind.__name__)
+        return ["a path" if origin is os.PathLike else "a function"]
+    return [NAMES.get(kind) or _a(kind.__name__)]
+
+
+def _plural(kind: Any) -> str:
+    """A kind in the plural, without its limits: `positive integers`, `paths`."""
+    if _origin(kind) is Literal:
+        return " and ".join(_words(kind))
+    return " or ".join(plural(_named(each).partition(" ")[2].partition(" of ")[0]) for each in _members(kind))
+
+
+def a_kind(value: object) -> str:
+    """The class of a value in words: `an array`."""
+    name = type(value).__name__
+    return _a({"ndarray": "array", "dict": "dictionary", "builtin_function_or_method": "function"}.get(name, name))
 
 
 def _a(noun: str) -> str:

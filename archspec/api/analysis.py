@@ -53,7 +53,7 @@ def diff(left: Network | StrPath, right: Network | StrPath, **settings: Setting)
     return difference(one.graph(), other.graph())
 
 
-@public()
+@public(memory="give a number of bytes: 80e9 for 80 GB")
 def plan(
     network: Network | StrPath,
     *,

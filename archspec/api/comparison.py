@@ -54,6 +54,8 @@ def compare(
     from archspec.comparison.comparison import Comparison
     from archspec.comparison.runs import evaluations_in, is_run
 
+    if measure and not batch_sizes:
+        raise fail("bad-argument", "`batch_sizes` is empty", help="give at least one")
     found: list[Network] = []
     runs: list[Path] = []
     evaluations: list[Path] = []

@@ -252,7 +252,7 @@ def evaluation_protocols() -> list[str]:
     return list(PROTOCOLS.with_plugins())
 
 
-@public()
+@public(images="`archspec.explain` and the Keras model itself take arrays")
 def predict(
     model: StrPath,
     images: StrPath | Sequence[StrPath] = (),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from archspec.api.choices import ExportPrecision
-from archspec.arguments import PositiveInt, Seed, StrPath, as_path, public
+from archspec.arguments import PositiveInt, Range, Seed, StrPath, as_path, public
 from archspec.wording import reporter
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def export(
     warm_up: bool = False,
     precision: ExportPrecision = "float32",
     calibration: StrPath | None = None,
-    max_loss: float = 1.0,
+    max_loss: Annotated[float, Range(0)] = 1.0,
     verify: bool = True,
     data: StrPath | None = None,
     split: str = "validation",
@@ -101,7 +101,7 @@ def export_all(
     dense: bool = False,
     optimize: bool = False,
     calibration: StrPath | None = None,
-    max_loss: float = 1.0,
+    max_loss: Annotated[float, Range(0)] = 1.0,
     verify: bool = True,
     data: StrPath | None = None,
     split: str = "validation",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archspec.arguments import Seed, StrPath, as_path, public
+from archspec.arguments import PositiveInt, Seed, StrPath, as_path, public
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
 from archspec.graph.compile.builder import Budget
@@ -269,7 +269,8 @@ class Network:
         except ArchspecError as error:
             return list(error.diagnostics)
 
-    def warnings(self, side: int | None = None) -> list[Diagnostic]:
+    @public()
+    def warnings(self, side: PositiveInt | None = None) -> list[Diagnostic]:
         """Warnings about settings that are probably mistakes: small crops, and pixels that become very large numbers.
 
         Args:

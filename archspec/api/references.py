@@ -114,6 +114,9 @@ def networks(spec: StrPath) -> Iterator[Network]:
             networks so far expanded to more than 100,000 layers together.
     """
     spec = as_path(spec)
+    name, variant = split_reference(spec)
+    if variant is not None:
+        raise fail("unknown-family", f"`{spec}` is one network, not a family", help=f"`{name}` stands for all networks")
     parsed = parse_spec(read_spec(spec))
     budget = Budget()
     if parsed.variants:

@@ -58,7 +58,7 @@ def read_spec(name: str, variant: str | None = None) -> Source:
         from archspec.api.near_names import in_folder
 
         own = f"give the path of a spec, such as `{os.path.join(name, 'net.yaml')}`, or a run directory"
-        own += "; a folder of images belongs after `--data`"
+        own += "; give a folder of images as `--data`"
         message = f"the folder `{name}` contains no {RUN_SPEC}"
         raise fail("page-not-found", message, help=in_folder(name) or own)
     text = _read(name, families(), "", "spec", variant)

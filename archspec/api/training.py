@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archspec.api.network import Network, Setting
 from archspec.api.references import as_network, load
-from archspec.arguments import Seed, StrPath, as_path, public
+from archspec.arguments import NonNegativeInt, Seed, StrPath, as_path, public
 from archspec.diagnostics import fail
 from archspec.lang.recipes.recipe import Recipe
 from archspec.lang.spec.overrides import recipe_setting
@@ -22,7 +22,7 @@ Devices: TypeAlias = int | str | None
 """None or "all": every visible GPU, or else the CPU. A number: that many. "cpu:2": two logical devices of the CPU."""
 
 
-@public()
+@public(checkpoint_every="for example, `500steps`, `90s`, `10m` or `2h`")
 def train(
     network: Network | StrPath,
     data: StrPath,
@@ -85,6 +85,9 @@ def train(
     """
     from archspec.runtime.training.train import train
 
+    if init_from is None and (init_map or adapt_input):
+        fact = "`--init-map` selects layers" if init_map else "`--adapt-input` adapts the weights"
+        raise fail("setting", f"{fact} of `--init-from`, which is missing", help="give `--init-from`")
     given = {"train.epochs": epochs, "train.batch_size": batch_size, "train.freeze": list(freeze) or None}
     settings |= {name: value for name, value in given.items() if value is not None}
     of_file = None if isinstance(recipe, Recipe) else recipe
@@ -168,7 +171,12 @@ def resume(
 
 
 @public()
-def find_cluster(worker: int | None = None, workers: str | None = None, *, evaluation: bool = False) -> Cluster | None:
+def find_cluster(
+    worker: NonNegativeInt | None = None,
+    workers: str | None = None,
+    *,
+    evaluation: bool = False,
+) -> Cluster | None:
     """Find the workers that train or evaluate together; None for a single worker.
 
     Without arguments they are read from the environment variable TF_CONFIG, as TensorFlow does.

@@ -70,6 +70,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
 METHODS = {
     "Network.build": lambda: archspec.load("lenet:5").build,
     "Network.save": lambda: archspec.load("lenet:5").save,
+    "Network.warnings": lambda: archspec.load("lenet:5").warnings,
     "Summary.render": lambda: archspec.summarize("lenet:5").render,
     "Plan.render": lambda: archspec.plan("lenet:5").render,
     "Difference.render": lambda: archspec.diff("lenet:5", "lenet:full").render,
@@ -178,7 +179,7 @@ def test_settings_of_a_wrong_kind_are_errors() -> None:
         ),  # type: ignore[arg-type]
         (lambda: archspec.plan("lenet:5", batch_size=0), "`batch_size` must be a positive integer or None, but is `0`"),
         (lambda: archspec.plan("lenet:5", device="h10"), "did you mean `h100`?"),
-        (lambda: archspec.summarize("lenet:5").render("xml"), "`format` must be one of text, json, markdown, csv"),  # type: ignore[arg-type]
+        (lambda: archspec.summarize("lenet:5").render("xml"), "`format` must be `text`, `json`, `markdown` or `csv`"),  # type: ignore[arg-type]
         (lambda: archspec.preview_data("lenet:5", "digits", "a.png", columns=1), "an integer from 2 to 50, but is `1`"),
         (lambda: archspec.evaluate(["a", "b"], "digits"), "`archspec.evaluate_all` evaluates several models"),  # type: ignore[arg-type]
         (lambda: archspec.convolutionalize("n.keras"), "`archspec.convolutionalize_spec` converts files"),  # type: ignore[arg-type]
@@ -187,6 +188,31 @@ def test_settings_of_a_wrong_kind_are_errors() -> None:
         (lambda: archspec.train("lenet:5", "digits", seed=-1), "`seed` must be an integer from 0 to 4,294,967,295"),
         (lambda: archspec.draw("lenet:5", 3), "`references` must be a Network or a path, but is `3`"),  # type: ignore[arg-type]
         (lambda: archspec.load(Path("no/net.yaml")), "no/net.yaml"),
+        (lambda: archspec.predict("a", np.zeros((8, 8))), "must be a list of paths or a path, but is an array"),  # type: ignore[arg-type]
+        (
+            lambda: archspec.compare("lenet:5", batch_sizes=[0]),
+            "`batch_sizes` must be a list of positive integers, but is `[0]`",
+        ),
+        (
+            lambda: archspec.serve("a", labels={"new": "b"}),  # type: ignore[dict-item]
+            "`labels` must be a dictionary from strings to integers or None, but is a dictionary",
+        ),
+        (
+            lambda: archspec.diff("lenet:5", "lenet:5").render(context=-1),
+            "`context` must be an integer of 0 or more, but is `-1`",
+        ),
+        (
+            lambda: archspec.export("a", "b", input_size="big"),  # type: ignore[arg-type]
+            "`input_size` must be a positive integer, `free` or None, but is `'big'`",
+        ),
+        (lambda: archspec.export("a", "b", max_loss=float("nan")), "`max_loss` must be a number of 0 or more"),
+        (lambda: next(archspec.networks("lenet:5")), "`lenet:5` is one network, not a family"),
+        (lambda: archspec.load("lenet:5", classes=float("nan")), "`classes` cannot be set to NaN or infinity"),
+        (
+            lambda: archspec.train("lenet:5", "digits", init_map=["a=b"]),
+            "`init_map` selects layers of `init_from`, which is missing",
+        ),
+        (lambda: archspec.evaluate("a", "digits", protocol=""), "the protocol is empty"),
     ],
 )
 def test_an_error_says_what_an_argument_must_be(wrong: Callable[[], object], words: str) -> None:

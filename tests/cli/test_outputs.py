@@ -187,4 +187,4 @@ def test_overwriting_never_removes_a_folder_of_something_else(
 def test_the_remedy_for_a_name_keeps_its_folder(run: Run, inputs: dict[str, str], tmp_path: Path) -> None:
     for command, suffix in (("build", ".keras"), ("data preview", ".png"), ("convolutionalize", ".yaml")):
         words = arguments(command, inputs, tmp_path / "w x")
-        assert f"write `-o '{tmp_path}/w x/out{suffix}'`" in run(*words[:-1], words[-1].removesuffix(suffix)).err
+        assert f"write `'{tmp_path}/w x/out{suffix}'`" in run(*words[:-1], words[-1].removesuffix(suffix)).err

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Collection, Iterable, Mapping
+from math import isfinite
 from typing import Any
 
+from archspec.arguments import a_kind
 from archspec.declare import arguments
-from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, merged
+from archspec.diagnostics import ArchspecError, Diagnostic, Span, fail, listed, merged
 from archspec.lang.document.nodes import LARGEST, MappingNode, Node, SequenceNode, find, plain
 from archspec.lang.document.yaml_parser import parse_value
 from archspec.lang.expressions import value_of
@@ -47,11 +49,12 @@ def normal(name: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [normal(name, each) for each in value]
     if not isinstance(value, numbers.Real):
-        what = "mapping" if isinstance(value, dict) else type(value).__name__
-        raise fail("setting", f"`{name}` cannot be set to a {what}", help="give a number, a word or a list")
+        what = "a mapping" if isinstance(value, dict) else a_kind(value)
+        raise fail("setting", f"`{name}` cannot be set to {what}", help="give a number, a word or a list")
     number = int(value) if isinstance(value, numbers.Integral) else float(value)
     if not abs(number) <= LARGEST:  # also true for NaN
-        raise fail("setting", f"`{name}` cannot be set to a number larger than 10^18")
+        what = "NaN or infinity" if isinstance(number, float) and not isfinite(number) else "a number larger than 10^18"
+        raise fail("setting", f"`{name}` cannot be set to {what}")
     return number
 
 
@@ -187,6 +190,8 @@ def parse_protocols(texts: Iterable[str]) -> tuple[Protocol, ...] | None:
     """
     values: list[Any] = []
     for text in texts:
+        if not text.strip():
+            raise fail("unknown-protocol", "the protocol is empty", help=f"the protocols are: {listed(PROTOCOLS)}")
         value = parse_value(text, "--protocol")
         if isinstance(value, str):
             values += [word.strip() for word in value.split(",") if word.strip()]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import did_you_mean, fail, listed
 from archspec.graph.ir import Graph
 from archspec.graph.rewrite.channel_affine import Array, ChannelAffine
 from archspec.graph.rewrite.for_inference import ForInference
@@ -59,14 +59,25 @@ def optimize(
     graph = graph or graph_of(model, metadata)
     chosen = list(graph.outputs if every_output else graph.outputs[:1])
     for path in outputs:
-        found = [index for index, node in enumerate(graph.nodes) if node.keras_name == path.replace("/", ".")]
-        if not found:
-            raise fail("unknown-layer", f"the network has no layer `{path}`")
-        chosen += found
+        chosen += nodes_of(graph, path)
     graph = replace(graph, outputs=tuple(chosen), loss_weights=(1.0,) * len(chosen), output_names=())
     affine = input_affine(preprocess, graph.input_shape)
     rewritten = rewrite(graph, weights_of(model, graph), input_affine=affine)
     return InferenceModel(built(rewritten), rewritten.graph, rewritten.rewrites, rewritten.input_absorbed)
+
+
+def nodes_of(graph: Graph, path: str) -> list[int]:
+    """The nodes of a layer: several where it is called several times.
+
+    Raises:
+        ArchspecError: `unknown-layer`.
+    """
+    found = [index for index, node in enumerate(graph.nodes) if node.keras_name == path.replace("/", ".")]
+    if not found:
+        known = [node.keras_name.replace(".", "/") for node in graph.layers]
+        help = did_you_mean(path, known) or f"its layers are: {listed(known, 12)}"
+        raise fail("unknown-layer", f"the network has no layer `{path}`", help=help)
+    return found
 
 
 def built(rewritten: ForInference) -> Any:

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 from archspec.diagnostics import ArchspecError, counted, fail, listed
 
-HELP = "`--workers host0:port,host1:port,...` is the same for every worker, and `--worker I` counts them from 0"
+HELP = (
+    "`--workers host0:port,host1:port,...` is the same for every worker; `--worker` is the number of this one, from 0"
+)
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}")  # a name, IPv4 or [IPv6], and a port
 
 POLL_INTERVAL = 0.1  # seconds

@@ -49,7 +49,7 @@ def check_members(count: int, weights: Sequence[float] | None) -> None:
     if weights is not None and len(weights) != count:
         raise fail(
             "ensemble",
-            f"there are {counted(len(weights), 'weight')} for {counted(count, 'member')}",
+            f"the ensemble has {counted(len(weights), 'weight')} for {counted(count, 'member')}",
             help="give one weight for each member, in their order",
         )
 

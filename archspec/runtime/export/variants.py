@@ -12,7 +12,7 @@ from archspec.graph.compile.inference import at_size
 from archspec.graph.ir import Graph
 from archspec.ops.base import Shape, show
 from archspec.runtime.dense.convert import convolutionalize, copy_weights, graph_of
-from archspec.runtime.dense.for_inference import optimize
+from archspec.runtime.dense.for_inference import nodes_of, optimize
 from archspec.runtime.export.network import ExportedNetwork, entering
 from archspec.runtime.export.read_network import features_of
 from archspec.runtime.models.build import build_model
@@ -117,10 +117,7 @@ def _graph(network: ExportedNetwork) -> Graph:
     graph = network.graph or graph_of(network.whole, network.metadata)
     chosen = list(graph.outputs[: 1 + len(network.feature_names) * network.several_outputs])
     for path in () if network.several_outputs else network.feature_names:
-        found = [index for index, node in enumerate(graph.nodes) if node.keras_name == path.replace("/", ".")]
-        if not found:
-            raise fail("unknown-layer", f"the network has no layer `{path}`")
-        chosen += found
+        chosen += nodes_of(graph, path)
     return replace(graph, outputs=tuple(chosen), loss_weights=(1.0,) * len(chosen), output_names=())
 
 

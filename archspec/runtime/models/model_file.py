@@ -75,12 +75,10 @@ def _model_path(path: Path) -> Path:
         raise fail(
             "model-not-found",
             f"the folder `{path}` contains neither best.keras nor last.keras",
-            help="give a `.keras` file, or the directory of a run",
+            help="give a `.keras` file, or a run directory",
         )
     if not path.exists():
-        raise fail(
-            "model-not-found", f"there is no file `{path}`", help="give a `.keras` file, or the directory of a run"
-        )
+        raise fail("model-not-found", f"there is no file `{path}`", help="give a `.keras` file, or a run directory")
     if not path.is_file():  # a pipe or a device, which may never end
         raise fail("not-a-model", f"`{path}` is a pipe or a device, not a file", help=HELP)
     return path

@@ -70,13 +70,14 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise fail("output-exists", f"`{path}` exists and is not a folder", help="choose another `--out`")
     if _holds_no_run(path):
         return
+    is_run = (path / "run.json").is_file()
     if not overwrite:
         raise fail(
             "output-exists",
             f"the folder `{path}` exists and is not empty",
-            help="choose another `--out`, or replace that run with `--overwrite`",
+            help="choose another `--out`" + ", or replace that run with `--overwrite`" * is_run,
         )
-    if not (path / "run.json").is_file():
+    if not is_run:
         raise fail(
             "output-exists",
             f"the folder `{path}` is not a run directory, so it is not overwritten",

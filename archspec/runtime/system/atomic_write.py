@@ -185,7 +185,7 @@ def check_output_file(path: Path, *suffixes: str, overwrite: bool = False) -> No
         known = path.suffix[1:].isalpha() or path.suffix == ".h5"
         stem = path.with_suffix("") if known else path  # `p.jpg`, but not `net-1.5`
         fact = f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}"
-        raise fail("bad-output", fact, help=f"write `-o {shlex.quote(f'{stem}{suffixes[0]}')}`")
+        raise fail("bad-output", fact, help=f"write `{shlex.quote(f'{stem}{suffixes[0]}')}`")
     if path.is_dir():
         raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
     refuse_device(path)
