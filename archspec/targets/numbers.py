@@ -22,7 +22,8 @@ class Numbers(Target):
     """One or several numbers for each image. The output has no activation, and the recipe has a loss of numbers.
 
     Metrics: R2, the share of the variance that is explained; the root mean squared error and the mean absolute error,
-    in the units of the labels. Of several numbers they are means over the numbers.
+    in the units of the labels. Of several numbers each is computed for every
+    column, and averaged over the columns.
     """
 
     name = "numbers"

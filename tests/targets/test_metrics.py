@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from archspec.runtime.evaluation.estimate import RankedScores, estimate
 from archspec.runtime.evaluation.kinds import evaluation_of
 from archspec.runtime.evaluation.multi_label_result import MultiLabelEvaluation
 from archspec.runtime.evaluation.numbers_result import NumbersEvaluation
+from archspec.runtime.evaluation.outputs import table_note
 from archspec.runtime.evaluation.predictions import Predictions, load_predictions, write_predictions
 from archspec.runtime.system.tensorflow_import import import_tensorflow
 from archspec.targets import TARGETS, OutputTarget, OutputTargets
@@ -131,6 +133,18 @@ def test_an_evaluation_of_numbers_is_that_of_scikit_learn(drawn: dict[str, Any])
     assert found.mae.value == pytest.approx(sklearn.mean_absolute_error(y, said), rel=1e-5)
     with pytest.raises(AttributeError, match="no error rate"):
         _ = found.top1_error
+
+
+def test_a_table_of_outputs_names_the_loss_of_each(drawn: dict[str, Any]) -> None:
+    size = predictions("numbers", drawn["said"].astype(np.float32), drawn["numbers"], ("x", "y"))
+    tags = predictions("multi-label", sigmoid(drawn["scores"]), drawn["labels"], ("a", "b", "c"))
+    found = [evaluation_of(replace(each, output=name)) for name, each in (("size", size), ("tags", tags))]
+    assert table_note(found).endswith(
+        "loss: mean squared error (size); binary cross-entropy, nats (tags). "
+        "Figures and losses of several numbers are means over them."
+    )
+    assert table_note(found[1:]).endswith("loss: binary cross-entropy, nats.")
+    assert found[0].lines()[0].endswith("all are means over the 2 numbers")
 
 
 @settings(max_examples=25)

@@ -50,12 +50,15 @@ class NumbersEvaluation(Evaluation):
 
     @cached_property
     def mae(self) -> Estimate:
-        """The mean absolute error."""
+        """The mean absolute error; of several numbers the mean over them."""
         return self._mean(lambda weights, wrong, labels: weights @ np.abs(wrong))
 
     @cached_property
     def r2(self) -> Estimate:
-        """The coefficient of determination: 1 - the mean squared error / the variance of the labels."""
+        """The coefficient of determination: 1 - the mean squared error / the variance of the labels.
+
+        Of several numbers the mean over them.
+        """
 
         def figure(weights: Floats, wrong: Floats, labels: Floats) -> Floats:
             variance = weights @ (labels - weights @ labels) ** 2
@@ -76,8 +79,9 @@ class NumbersEvaluation(Evaluation):
 
     def lines(self) -> list[str]:
         """The figures as lines of text."""
+        several = f"; all are means over the {units} numbers" if (units := self.predictions.labels.shape[1]) > 1 else ""
         return [
-            f"R2 {self.r2}; 95 % confidence intervals in parentheses",
+            f"R2 {self.r2}; 95 % confidence intervals in parentheses{several}",
             f"root mean squared error {self.rmse}, mean absolute error {self.mae}, in the units of the labels",
         ]
 

@@ -151,7 +151,22 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> tuple[list[str], list
 
 def table_note(evaluations: Sequence[Evaluation]) -> str:
     """The note that explains the columns."""
-    return NOTE if _columns(evaluations) is COLUMNS else OTHER_NOTE
+    if _columns(evaluations) is COLUMNS:
+        return NOTE
+    note = f"{OTHER_NOTE} loss: {_losses(evaluations)}."
+    numbers = any(each.kind == "numbers" and each.predictions.labels.shape[1] > 1 for each in evaluations)
+    return f"{note} Figures and losses of several numbers are means over them." if numbers else note
+
+
+def _losses(evaluations: Sequence[Evaluation]) -> str:
+    """`cross-entropy, nats (color); mean squared error (size)`, without the outputs if all have the same loss."""
+    outputs: dict[str, dict[str, None]] = {}
+    for each in evaluations:
+        name = each.loss_name if each.kind == "numbers" else f"{each.loss_name}, nats"
+        outputs.setdefault(name, {})[each.output] = None
+    if len(outputs) == 1:
+        return next(iter(outputs))
+    return "; ".join(f"{name} ({', '.join(filter(None, of))})" for name, of in outputs.items())
 
 
 def markdown_table(evaluations: Sequence[Evaluation]) -> str:

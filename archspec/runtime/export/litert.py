@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.declare import declared
 from archspec.diagnostics import fail
 from archspec.runtime.export.export_format import ExportFormat, Signature, WriteOptions
+from archspec.runtime.export.litert_errors import missing_operators, places
 
 if TYPE_CHECKING:
     from archspec.runtime.export.network import ExportedNetwork
@@ -47,7 +47,7 @@ class LiteRt(ExportFormat):
             raise fail(
                 "not-exportable",
                 f"the network needs {missing_operators(result['error'])}",
-                notes=places(result["error"], network),
+                notes=places(result["error"], network.whole),
                 help="choose another `--format`; savedmodel and keras take every network",
             )
         if options.precision == "int8":
@@ -80,17 +80,3 @@ def add_files(path: Path, network: ExportedNetwork) -> None:
         if network.class_names:
             archive.writestr("labels.txt", "".join(f"{name}\n" for name in network.class_names))
         archive.writestr("archspec.json", json.dumps(network.described(), indent=1))
-
-
-def missing_operators(error: str) -> str:
-    """The operators in a message of the converter that LiteRT has no builtin form of."""
-    names = dict.fromkeys(re.findall(r"tf\.(\w+)", error.partition("Details:")[2] or error))
-    if not names:
-        return f"an operator that LiteRT does not have: {error.strip().splitlines()[0][:200]}"
-    return f"operators that LiteRT does not have: {', '.join(names)}"
-
-
-def places(error: str, network: ExportedNetwork) -> list[str]:
-    """The layers that a message of the converter names, as notes."""
-    found = [layer.name for layer in network.whole.layers if re.search(rf"\b{re.escape(layer.name)}[/_\"]", error)]
-    return [f"in the layer `{name.replace('.', '/')}`" for name in found[:3]]

@@ -142,6 +142,12 @@ class ExportedNetwork:
         """Whether `serve_images` returns ranked classes with probabilities, instead of the outputs by their names."""
         return self.target is not None and self.target.kind.shares and not self.several_outputs
 
+    @property
+    def of_classes(self) -> frozenset[str]:
+        """The outputs that are classes or labels: probabilities or logits. The others are values."""
+        names = [self.output, *(target.name for target in self.targets[1:])] if self.targets else []
+        return frozenset(name for name, target in zip(names, self.targets, strict=True) if target.kind.shares)
+
     def as_probabilities(self, main: Any) -> Any:
         """The main output (N, units) as probabilities of `class_names` (N, classes), an array."""
         kind = "" if self.target is None else self.target.kind.name

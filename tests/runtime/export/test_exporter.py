@@ -125,12 +125,13 @@ def test_an_operator_that_litert_lacks_is_named_with_its_layer(tmp_path: Path) -
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Flatten(name="flat")(inputs)
     x = keras.ops.erfinv(keras.ops.tanh(x) * 0.9)
-    save_model(keras.Model(inputs, keras.layers.Dense(3)(x)), tmp_path / "m.keras", Metadata())
+    save_model(keras.Model(inputs, keras.layers.Dense(3, name="last")(x)), tmp_path / "m.keras", Metadata())
     with pytest.raises(ArchspecError) as caught:
         archspec.export(tmp_path / "m.keras", tmp_path / "l", format="litert")
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "not-exportable"
     assert "Erfinv" in diagnostic.message
+    assert diagnostic.notes == ("in the layer `last`",)
     assert not (tmp_path / "l").exists()
 
 
