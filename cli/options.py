@@ -67,7 +67,7 @@ skip_bad_images = click.option("--skip-bad-images", is_flag=True, help="Leave ou
 adapt_input = click.option(
     "--adapt-input",
     is_flag=True,
-    help="Weights for another number of input channels: sum or repeat the kernel of the first convolution.",
+    help="Adapt weights to another number of input channels: sum or repeat the kernel of the first convolution.",
 )
 
 

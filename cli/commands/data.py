@@ -32,7 +32,7 @@ def command() -> None:
 @click.argument("data", metavar="DATA")
 @click.option("--split", metavar="PART", help="Check only this part of DATA, such as test.")
 @click.option(
-    "--validation-split", type=float, metavar="SHARE", help="Show what this share for validation makes of the images."
+    "--validation-split", type=float, metavar="SHARE", help="Show how training would split the images with this share."
 )
 @click.option("--classes", metavar="FILE", help="Compare the classes with those of a network: a list, or JSON.")
 @click.option("--no-cache", is_flag=True, help="Also decode images that have not changed since the last check.")

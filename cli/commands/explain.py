@@ -86,9 +86,6 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         ctx: click.Context,
         /,
         model: Path,
-        data: str | None,
-        split: str,
-        per_class: int | None,
         class_names: Path | None,
         batch_size: int,
         format_: Literal["text", "json"],
@@ -96,6 +93,9 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         raw: bool,
         overwrite: bool,
         images: tuple[str, ...] = (),
+        data: str | None = None,
+        split: str = "validation",
+        per_class: int | None = None,
         **settings: Any,
     ) -> None:
         if method.takes == "images" and not images and data is None:
@@ -103,7 +103,11 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         if method.takes == "data" and data is None:
             raise click.UsageError("Missing option '--data'.", ctx)
         for name in ("per_class", "split"):
-            if data is None and ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            if (
+                name in ctx.params
+                and data is None
+                and ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+            ):
                 raise click.UsageError(f"'--{name.replace('_', '-')}' needs option '--data'.", ctx)
         api.check_explanation_folder(out, overwrite=overwrite)
         explanation = api.explain(
@@ -134,8 +138,9 @@ def method_command(method: api.ExplainMethodSummary) -> click.Command:
         call = click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())(call)
     kind = click.Command if method.takes == "nothing" else DataCommand
     made = click.command(method.name, cls=kind, help=method.description)(call)
-    caveat = [method.caveat] if method.caveat else []
-    made.epilog = "\n".join(caveat) or None
+    made.epilog = f"Caveat: {method.caveat}." if method.caveat else None
+    if method.takes == "nothing":
+        made.params = [each for each in made.params if each.name not in ("data", "split", "per_class")]
     arguments = [each for each in made.params if isinstance(each, click.Argument)]
     made.params = [
         *sorted(arguments, key=lambda each: each.name != "model"),

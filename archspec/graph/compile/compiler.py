@@ -90,7 +90,7 @@ class Compiler:
             if self.nesting > MAX_NESTING:
                 names_ = [name for name, _ in self.builder.calls]
                 again = next((name for name in names_ if names_.count(name) > 1), None)
-                help = f"the block `{again}` calls itself: let `when` leave out the call in the end" if again else None
+                help = f"the block `{again}` calls itself: give the call a `when` that becomes false" if again else None
                 fact = f"layers are nested more than {MAX_NESTING} levels deep"
                 raise self.builder.error("too-deep", fact, item.span, help=help)
             above = self._item(item, above, self.with_shape(names, above[0]) if top else names, scope)

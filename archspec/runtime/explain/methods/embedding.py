@@ -39,8 +39,8 @@ class Embedding(ExplainMethod):
     projection: str = arg(
         choice("pca", "tsne"), "how the features become two numbers; `tsne` needs scikit-learn", "pca"
     )
-    count: int = arg(POSITIVE, "most images on the map, evenly chosen from the data set", 2000)
-    seed: int = arg(NATURAL, "of t-SNE", 0)
+    count: int = arg(POSITIVE, "largest number of images on the map, chosen evenly from the data set", 2000)
+    seed: int = arg(NATURAL, "seed of t-SNE", 0)
 
     def check(self, network: OpenNetwork) -> None:
         vector_layer(network, self.layer)

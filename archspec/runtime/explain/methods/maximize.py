@@ -40,7 +40,7 @@ class Maximize(ExplainMethod):
     layer: str | None = arg(TEXT, "path of a layer whose channels are maximized instead of classes", None)
     channels: tuple[int, ...] = arg(NUMBERS, "channel of the layer; repeatable; by default the first eight", ())
     steps: int = arg(POSITIVE, "steps of gradient ascent", 256)
-    learning_rate: float = arg(POSITIVE_NUMBER, "pixel values that a step changes on average", 8.0)
+    learning_rate: float = arg(POSITIVE_NUMBER, "average change of a pixel in a step, in grey levels", 8.0)
     jitter: int | None = arg(
         optional(NATURAL), "largest random shift at each step, pixels; by default a sixteenth of the image", None
     )
@@ -48,7 +48,7 @@ class Maximize(ExplainMethod):
     smoothing: float = arg(
         AT_LEAST_0, "weight of the differences between neighbouring pixels, relative to the gradient", 0.05
     )
-    seed: int = arg(NATURAL, "of the noise and the jitter", 0)
+    seed: int = arg(NATURAL, "seed of the noise and the jitter", 0)
 
     def check(self, network: OpenNetwork) -> None:
         if None in network.input_shape:
