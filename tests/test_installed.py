@@ -228,6 +228,7 @@ PLUGIN = (
 )
 
 
+@pytest.mark.slow
 def test_a_plugin_package_adds_to_every_registry(environment: Environment, source: Path) -> None:
     """The package of docs/extending.md."""
     package = source / "tests" / "plugin_package"

@@ -37,6 +37,7 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_train_evaluate_predict_export(run: Run, spec: Path, tmp_path: Path) -> None:
     directory = tmp_path / "run"
     trained = run("train", spec, "--data", "digits", "-o", directory)

@@ -112,9 +112,10 @@ def test_text_of_the_drawing_is_inside_its_cells() -> None:
         assert area == pytest.approx((right - left) * (low - high), rel=1e-3)  # cells neither overlap nor leave holes
 
 
+@pytest.mark.slow  # papers' tables are in `test_papers`
 def test_every_family_has_a_table() -> None:
     for family in archspec.families():
-        if family == "nasnet":  # slow: large cells
+        if family == "nasnet":  # large cells
             continue
         if family == "siamese":
             with pytest.raises(ArchspecError, match="the style `table` needs a network with one input"):

@@ -63,10 +63,12 @@ def test_a_new_option_is_read_written_and_named_in_the_summary() -> None:
 def test_a_new_option_is_in_the_schema() -> None:
     schema = json.loads(json.dumps(section_schema(LargerRecipe, "the recipe"), default=eager))
     assert schema["properties"]["mixing_epochs"]["description"] == "epochs of mixup (default: 0)"
-    jsonschema.validate(SECTION, schema)
+    validator = jsonschema.Draft7Validator(schema)
+    validator.check_schema(schema)
+    validator.validate(SECTION)
     for wrong in ({"mixing_epochs": -1}, {"second_optimizer": "sdg"}, {"pause": {"epoch": 1}}, {"late_augment": ["x"]}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(wrong, schema)
+            validator.validate(wrong)
     assert {"second_optimizer", "optimizer"} <= set(one_key_fields(LargerRecipe))
     assert set(sections_inside(LargerRecipe)) == {"warmup", "early_stopping", "pause"}
 

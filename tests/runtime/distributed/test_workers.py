@@ -8,6 +8,8 @@ import pytest
 
 from tests.runtime.distributed.processes import outcome_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

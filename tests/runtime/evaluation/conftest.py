@@ -24,7 +24,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         yield folder  # type: ignore[misc]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reference's network as a model file, with decided opinions."""
     import keras
@@ -54,7 +54,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Sides = tuple[int, int]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def write_images() -> Callable[[Path, list[Sides]], dict[str, npt.NDArray[np.uint8]]]:
     """Write PNGs of those sides into folders of classes; returns file -> pixels."""
 

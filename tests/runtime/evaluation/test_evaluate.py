@@ -265,6 +265,7 @@ def test_an_export_is_checked_and_described(exported: Export) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_an_export_that_differs_is_not_kept(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check can fail: a SavedModel of other preprocessing is found out."""
     from archspec.runtime.export import savedmodel

@@ -228,10 +228,11 @@ def test_operators_of_plugins_read_their_own_layers(monkeypatch: pytest.MonkeyPa
 
 # ---- keras.applications ----
 
-CHEAP = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "ResNet50V2", "ConvNeXtTiny")
+CHEAP = ("MobileNetV2", "MobileNetV3Small")
+DEAR = ("EfficientNetB0", "ResNet50V2", "ConvNeXtTiny", "DenseNet121")
 
 
-@pytest.mark.parametrize("name", [*CHEAP, pytest.param("DenseNet121", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", [*CHEAP, *(pytest.param(name, marks=pytest.mark.slow) for name in DEAR)])
 def test_models_of_keras_applications_go_round_with_their_weights(name: str, tmp_path: Path) -> None:
     """The whole set: `python -m tests.runtime.from_keras.applications`."""
     side = 64 if name == "ConvNeXtTiny" else 65

@@ -23,14 +23,14 @@ EXAMPLES = settings(
 )
 
 
-@settings(EXAMPLES, max_examples=40)
+@settings(EXAMPLES, max_examples=15)
 @given(specs(inputs=True))
 def test_every_random_spec_that_checks_is_built_exactly_and_computes(text: str) -> None:
     check(text)
 
 
 @pytest.mark.slow
-@settings(EXAMPLES, max_examples=160)
+@settings(EXAMPLES, max_examples=200)
 @given(specs(inputs=True))
 def test_many_random_specs_are_built_exactly_and_compute(text: str) -> None:
     check(text)

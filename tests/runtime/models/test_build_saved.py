@@ -48,9 +48,10 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, np.ndarray]:
     return predictions
 
 
+@pytest.mark.slow  # `test_model_file` has a small case
 @pytest.mark.parametrize(
     "reader",
-    ["archspec", pytest.param("keras", marks=pytest.mark.slow)],  # `test_model_file` has a small case of it
+    ["archspec", "keras"],
 )
 def test_another_process_predicts_the_same_from_the_file(saved: dict[Path, np.ndarray], reader: str) -> None:
     program = READERS[reader] + PREDICT.replace("ARCHSPEC", str(reader == "archspec"))

@@ -48,7 +48,7 @@ def write_images(folder: Path) -> None:
                 Image.fromarray(pixels).save(folder / part / name / f"{number}.png")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run directory; its data is in the folder `images` beside it."""
     folder = tmp_path_factory.mktemp("report")
@@ -58,6 +58,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def report(trained: Path) -> archspec.RunReport:
     return archspec.report(trained, protocols=["center", "ten-crop"])

@@ -54,7 +54,7 @@ def test_an_imported_tensorflow_stays_as_it_is(cpuinfo: Path, monkeypatch: pytes
     assert processor.ONEDNN not in os.environ
 
 
-@pytest.mark.parametrize("setting", ["0", "1"])
+@pytest.mark.parametrize("setting", [pytest.param("0", marks=pytest.mark.slow), "1"])
 def test_the_record_is_what_tensorflow_uses(setting: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORT + SHOW],

@@ -139,6 +139,7 @@ def test_the_recipe_of_a_run_comes_back_as_it_was(spec: str) -> None:
         assert recipe(json.loads(json.dumps(recipe_json(each)))) == each
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_with_one_error_and_the_run_goes_on_afterwards(
     spec: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,7 @@ def of_photos(spec: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("part", "how"),
     [
-        ("train", "another image"),
+        pytest.param("train", "another image", marks=pytest.mark.slow),
         pytest.param("train", "a smaller image", marks=pytest.mark.slow),
         pytest.param("val", "gone", marks=pytest.mark.slow),
     ],

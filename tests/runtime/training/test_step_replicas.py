@@ -164,11 +164,12 @@ def run(replicas: int) -> Any:
     return json.loads(ran.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.slow), 3])  # 3 do not divide a batch of 10
+@pytest.fixture(scope="module", params=[2, 3])  # 3 do not divide a batch of 10
 def measured(request: pytest.FixtureRequest) -> Any:
     return run(request.param)
 
 
+@pytest.mark.slow  # `test_strategy_replicas` has a small case
 @pytest.mark.parametrize("case", CASES[:4])
 def test_weights_and_figures_are_those_of_one_replica(case: str, measured: Any) -> None:
     """Clipping by every norm, decay in and beside the gradient, accumulation, averaging, weighted classes, smoothing,
@@ -193,6 +194,7 @@ def test_layers_of_all_dimensions_frozen_ones_and_rates_of_their_own_on_four_rep
     assert min(found["moved"]["series"], found["moved"]["volumes"]) > 1e-2
 
 
+@pytest.mark.slow
 def test_the_scale_of_the_loss_follows_the_whole_batch(measured: Any) -> None:
     """One example overflows, on one replica: all leave the update out, and the network stays the same to float16."""
     found = measured["overflow"]

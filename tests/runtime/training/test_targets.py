@@ -104,6 +104,7 @@ def test_every_output_has_its_metrics_in_the_history(whole: Path) -> None:
     assert (whole / "curves.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(spec: str, data: str, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     ended = train(archspec.load(spec), data, out=out, progress=Watcher(at_step=once(signal.SIGTERM, epoch=2)))

@@ -103,6 +103,7 @@ def test_the_saved_network_is_the_averaged_one_that_was_validated(run: tuple[Run
     assert row["val_top1"] > 0.6
 
 
+@pytest.mark.slow
 def test_the_main_output_of_several_is_evaluated_predicted_and_exported(
     run: tuple[RunResult, Notes], tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_graph_that_is_wired_otherwise_does_not_match(spec: str, tmp_path: Pat
     assert load_weights(archspec.load(spec).build(), tmp_path / "other.keras").how != "by graph"
 
 
+@pytest.mark.slow
 def test_a_weight_file_of_keras_applications_is_read_through_its_function(tmp_path: Path) -> None:
     """By order alone, the shortcut's kernels would stand before those of the third convolution."""
     other = randomize(keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3), classes=5))

@@ -55,7 +55,7 @@ def test_steps_count_the_smaller_last_batch() -> None:
     done=st.floats(0, 1),
     threads=st.integers(1, 5),
 )
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_a_resumed_run_gets_the_batches_of_the_uninterrupted_one(
     count: int, batch_size: int, seed: int, done: float, threads: int
 ) -> None:

@@ -100,7 +100,7 @@ ORDERS = given(
 
 
 @ORDERS
-@settings(max_examples=4)
+@settings(max_examples=2)
 def test_in_any_order_a_window_is_what_its_frame_shows_of_the_whole_image(files: Images, **order: Any) -> None:
     check_windows(files, **order)
 

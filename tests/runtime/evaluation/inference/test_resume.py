@@ -96,6 +96,7 @@ def test_a_table_that_is_stopped_keeps_its_finished_rows(
     assert journals(cache) == []
 
 
+@pytest.mark.slow
 def test_another_model_image_or_protocol_begins_anew(
     model: Path, cache: Path, write_images: Write, tmp_path: Path
 ) -> None:

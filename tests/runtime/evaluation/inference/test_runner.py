@@ -101,7 +101,7 @@ def test_figures_are_those_of_the_posteriors(
     assert [each.correct for each in evaluation.classes] == by_class
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     height=st.integers(1, 45),
     width=st.integers(1, 45),
@@ -233,6 +233,7 @@ def test_a_network_that_is_no_sliding_window_is_named(tmp_path: Path, folder: Pa
         evaluate(tmp_path / "mixed.keras", str(folder), protocol="dense")
 
 
+@pytest.mark.slow
 def test_a_free_input_needs_the_size_of_a_crop(tmp_path: Path, folder: Path, pixels: dict[str, Any]) -> None:
     inputs = keras.Input((None, None, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)
