@@ -9,6 +9,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.diagnostics import printable
 from archspec.format import byte_size
 from archspec.runtime.system.memory import free_memory
 
@@ -45,6 +47,9 @@ class NpzFile:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
+        twice = next((name for name, count in Counter(archive.namelist()).items() if count > 1), None)
+        if twice is not None:
+            raise NpzError(f"has two arrays `{printable(twice.removesuffix(SUFFIX))}`")
         self.names = {name.removesuffix(SUFFIX) for name in archive.namelist() if name.endswith(SUFFIX)}
 
     def read(self, name: str) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What images lose when a network reads them: colors where it takes grey images, transparency, the bits of 12 in 16."""
+"""What images lose when a network reads them: colors where it takes grey images, transparency, frames, unused bits."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def lost_alpha(clear: int, count: int) -> str:
     return f"{clear:,} of {counted(count, 'image')} {'has' if clear == 1 else 'have'} transparent pixels, {TRANSPARENT}"
 
 
+def lost_frames(several: int, count: int) -> str:
+    """The line for animations and documents of several pages."""
+    has = "has" if several == 1 else "have"
+    return f"{several:,} of {counted(count, 'image')} {has} more than one frame or page: only the first is used"
+
+
 @dataclass
 class Conversions:
     """Collects what is lost of each image, which may be read several times."""
@@ -33,6 +39,7 @@ class Conversions:
     _images: set[str] = field(default_factory=set)
     _colored: set[str] = field(default_factory=set)
     _clear: set[str] = field(default_factory=set)
+    _several: set[str] = field(default_factory=set)
     _greatest: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, header: Header, contents: bytes) -> None:
@@ -41,6 +48,7 @@ class Conversions:
             self._images.add(name)
             self._colored.update([name] * (self.channels == 1 and header.colored))
             self._clear.update([name] * (header.alpha and transparent(contents)))
+            self._several.update([name] * header.several)
             if header.mode.startswith("16-bit"):
                 self._greatest[name] = greatest_value(import_tensorflow(), header, decodable(contents))
 
@@ -54,5 +62,6 @@ class Conversions:
         count = len(self._images)
         lines = [lost_colors(len(self._colored), count)] if self._colored else []
         lines += [lost_alpha(len(self._clear), count)] if self._clear else []
+        lines += [lost_frames(len(self._several), count)] if self._several else []
         dark = unused_bits(self._greatest.values())
         return [*lines, dark] if dark else lines

@@ -150,6 +150,8 @@ class Header(NamedTuple):
     format: str
     orientation: int
     mode: str = "RGB"
+    several: bool = False
+    """Whether the file has further frames or pages (GIF, WebP, PNG, TIFF): only the first is read."""
 
     @property
     def in_part(self) -> bool:
@@ -217,7 +219,9 @@ def _header(file: BinaryIO) -> Header:
 
     start = file.read(START)
     if kind := pillow_format(start):
-        return header_of(decodable(start + file.read()))._replace(format=kind)
+        contents = start + file.read()
+        found = header_of(decodable(contents))
+        return found._replace(format=kind, several=_has_pages(contents))
     _refuse({"an empty file": not start, **_bmp_faults(start)})
     try:
         with Image.open(file) as image:
@@ -225,6 +229,7 @@ def _header(file: BinaryIO) -> Header:
             # cameras write several JPEGs into one MPO; decoders read the first
             kind = "JPEG" if image.format == "MPO" else str(image.format)
             transparency = "transparency" in image.info
+            several = kind != "JPEG" and bool(getattr(image, "is_animated", False))
             exif = Image.Exif()
             exif.load(image.info.get("exif") or b"")  # getexif() would decode a PNG and read XMP
             turn = exif.get(TAG, 1)
@@ -249,7 +254,15 @@ def _header(file: BinaryIO) -> Header:
     )
     orientation = int(turn) if turn in range(1, 9) else 1
     sides = (width, height) if orientation >= 5 else (height, width)
-    return Header(*sides, kind, orientation, _mode(mode, transparency, start))
+    return Header(*sides, kind, orientation, _mode(mode, transparency, start), several)
+
+
+def _has_pages(contents: bytes) -> bool:
+    """Whether an image that Pillow has decoded has a second page or frame."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(contents)) as image:
+        return bool(getattr(image, "is_animated", False))
 
 
 def _png_without_texts(file: BinaryIO) -> bytes | None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import fail
-from archspec.runtime.data.files.conversions import lost_alpha, lost_colors
+from archspec.runtime.data.files.conversions import lost_alpha, lost_colors, lost_frames
 from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage, digest_of, encoded_images, stamp_of
 from archspec.runtime.data.files.image_facts import NAMED, ImageFacts, image_facts, in_parallel, quietly, unused_bits
@@ -52,6 +52,8 @@ def checked_files(
     encoded, facts = [encoded[row] for row in good], [facts[row] for row in good]
     if clear := sum(known.transparent for known in facts):
         report(lost_alpha(clear, len(images)))
+    if several := sum(known.header.several for known in facts):
+        report(lost_frames(several, len(images)))
     if channels == 1 and (colored := sum(known.header.colored for known in facts)):
         report(lost_colors(colored, len(images)))
     if dark := unused_bits(known.greatest for known in facts):

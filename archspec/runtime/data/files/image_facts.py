@@ -39,7 +39,7 @@ from archspec.runtime.system.atomic_write import atomic
 from archspec.runtime.system.npz_file import open_npz
 from archspec.runtime.system.tensorflow_import import import_tensorflow, native_messages_dropped
 
-VERSION = 9
+VERSION = 10
 """Of the format of the cache; a cache of another version is ignored."""
 SAVE_INTERVAL = 120.0  # seconds between two writes of the cache: a million images take many minutes
 NAMED = 10  # bad files that a message names

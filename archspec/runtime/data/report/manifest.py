@@ -172,6 +172,7 @@ class Manifest:
             "width": _spread([known.header.width for known in good]),
             "modes": dict(Counter(known.header.mode for known in good if known.header.mode)),
             "transparent": sum(known.transparent for known in good),
+            "several_frames": sum(known.header.several for known in good),
             "turned_by_exif": sum(known.header.orientation != 1 for known in good),
             "extra_bytes": [str(image) for image, known in self._pairs() if known.noisy],
             "without_end": [str(image) for image, known in self._pairs() if known.endless],
@@ -263,7 +264,7 @@ def manifest_text(manifest: Manifest) -> str:
         lines.append(
             f"  {name or 'all'}: {counted(sum(counts.values()), 'image')} of {counted(len(counts), 'class')}: {classes}"
         )
-    lines.append(f"  parts in training: {manifest.source.described()}")
+    lines.append(f"  {manifest.source.described()}")
     lines += [f"  {line}" for line in (manifest.held_out.lines() if manifest.held_out else ())]
     lines += [f"  {line}" for line in (manifest.listed.lines if manifest.listed else ())]
     lines += [f"  {line}" for line in look_alikes(manifest.source)]
@@ -277,6 +278,8 @@ def manifest_text(manifest: Manifest) -> str:
         lines.append(f"  rotated by their EXIF orientation: {facts['turned_by_exif']:,}")
     if facts["transparent"]:
         lines.append(f"  with transparent pixels: {facts['transparent']:,}, {TRANSPARENT}")
+    if facts["several_frames"]:
+        lines.append(f"  with more than one frame or page, of which the first is used: {facts['several_frames']:,}")
     if facts["dark"]:
         lines.append(f"  {facts['dark']}")
     if facts["copies"]:

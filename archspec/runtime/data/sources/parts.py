@@ -150,14 +150,14 @@ class Parts(Mapping[str, Images]):
         return fail("data-not-found", fact, help=did_you_mean(name, names) or "choose one of them")
 
     def described(self) -> str:
-        """What training does with the parts: `train: train/; validation: valid/; not used: extra/`."""
+        """What training does with the parts: `training images: train/; validation images: valid/`, ..."""
         uses = []
         if self.train is not None:
-            uses.append(f"train: {self.label(self.train)}")
+            uses.append(f"training images: {self.label(self.train)}")
         if self.validation is not None:
-            uses.append(f"validation: {self.label(self.validation)}")
+            uses.append(f"validation images: {self.label(self.validation)}")
         elif self.train is not None:
-            uses.append(f"validation: the share of {option('validation_split')}")
+            uses.append(f"validation images: the share of {option('validation_split')}")
         if others := self.not_used():
             uses.append(f"not used: {listed(others, 10)}")
         return "; ".join(uses)

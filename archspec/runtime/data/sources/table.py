@@ -26,6 +26,9 @@ COLUMNS = {
     "split": ("split", "subset", "set", "part", "partition"),
 }
 """The names of each column in any case, the preferred ones first. `split` is optional."""
+MISSING = ("nan", "<na>", "nat")
+"""What pandas writes for missing values, in lower case. `None` and `NA` may be names of classes."""
+ROW = "complete the row, or remove it"
 WORDS = tuple(word for words in KINDS.values() for word in words)
 
 
@@ -195,7 +198,9 @@ def _check_rows(path: Path, rows: Sequence[TableRow], *, empty: bool = False) ->
     seen: dict[str, TableRow] = {}
     for row in rows:
         if not row.file or not (row.label or empty):
-            raise _wrong(path, row.number, f"has no {'label' if row.file else 'path'}")
+            raise _wrong(path, row.number, f"has no {'label' if row.file else 'path'}", ROW)
+        if missing := next((label for label in row.labels if label.lower() in MISSING), None):
+            raise _wrong(path, row.number, f"has the label `{missing}`, which stands for a missing value", ROW)
         if "\0" in row.file:
             raise _wrong(path, row.number, f"has a zero byte in its path: `{row.file}`")
         near = None if part_kind(row.split) else did_you_mean(row.split, WORDS)

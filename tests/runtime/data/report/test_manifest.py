@@ -210,7 +210,7 @@ def test_what_training_would_use_is_said_and_one_part_can_be_checked(folder: Pat
     (folder / "train/dog/bad.png").unlink()
     two_parts(folder / "TEST")
     (folder / "notes").mkdir()
-    uses = "parts in training: train: train/; validation: val/; not used: TEST/, notes/"
+    uses = "training images: train/; validation images: val/; not used: TEST/, notes/"
     assert f"  {uses}\n" in run("data", "check", folder).out
     assert json.loads(run("data", "check", folder, "--split", "validation", "--format", "json").out)["images"] == 3
     assert "error[data-not-found]" in run("data", "check", folder, "--split", "eel").err

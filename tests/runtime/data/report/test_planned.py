@@ -91,6 +91,22 @@ def test_colors_that_a_grey_network_does_not_see_are_said(tmp_path: Path) -> Non
     assert said[0].startswith("4 of 4 images are stored in color")
 
 
+def test_further_frames_and_pages_are_said(tmp_path: Path) -> None:
+    """A series of photos in a JPEG, as cameras write it, is one photo."""
+    said: list[str] = []
+    root = two_classes(tmp_path / "files")
+    frames = [Image.new("RGB", (7, 11), color) for color in ("red", "blue", "lime")]
+    for suffix in ("gif", "tiff", "png", "webp", "mpo"):
+        frames[0].save(root / "cat" / f"x.{suffix}", save_all=True, append_images=frames[1:])
+    (root / "cat" / "x.mpo").rename(root / "cat" / "x.jpg")
+    frames[0].save(root / "cat" / "one.gif")
+    frames[0].save(root / "cat" / "one.tiff")
+    open_data(str(root), "validation", channels=3, report=said.append)
+    assert said == ["4 of 13 images have more than one frame or page: only the first is used"]
+    manifest = make_manifest(str(root), report=said.append, keep=False)
+    assert "with more than one frame or page, of which the first is used: 4" in manifest.render()
+
+
 def test_an_image_that_is_read_twice_counts_once() -> None:
     seen = Conversions(1)
     out = io.BytesIO()

@@ -44,6 +44,19 @@ def test_labels_of_tables(labels: list[str], fact: str | None, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("label", "fact"), [("NaN", "stands for a missing value"), ("", "has no label"), ("None", None)]
+)
+def test_a_missing_label_is_no_class(label: str, fact: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"path,label\n0.png,a\n1.png,{label}\n")
+    if fact is None:
+        assert len(open_parts(str(path), print)[""].class_names) == 2
+        return
+    wrong = refused(lambda: open_data(str(path), "train"))
+    assert (wrong.code, "row 2" in wrong.message, fact in wrong.message) == ("data-format", True, True), wrong.message
+
+
+@pytest.mark.parametrize(
     ("y", "fact"),
     [
         (np.array([[0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 1]]), "2 images have several labels"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,15 @@ def test_a_malformed_npz_is_refused_with_the_fact(tmp_path: Path, change: dict[s
     wrong = refused(lambda: open_data(source, "validation"))
     assert wrong.code == code
     assert fact in wrong.message
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Readers differ in which of the two they take."""
+    source = saved(tmp_path, **GOOD)
+    with zipfile.ZipFile(source, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("y.npy", archive.read("y.npy"))
+    wrong = refused(lambda: open_data(source, "validation"))
+    assert wrong.message == f"cannot read `{source}`: it has two arrays `y`"
 
 
 def test_an_array_greater_than_the_memory_is_refused_before_it_is_read(

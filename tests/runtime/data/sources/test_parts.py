@@ -101,7 +101,7 @@ def test_columns_are_known_by_other_names_and_those_not_used_are_named(tmp_path:
     (tmp_path / "t.csv").write_text("\n".join([*rows, "val/dog/0.png,dog,Val,7"]))
     parts = open_parts(str(tmp_path / "t.csv"), print)
     assert {part: len(images) for part, images in parts.items()} == {"train": 2, "val": 1}
-    assert parts.described() == "train: train; validation: val; not used: column `width`"
+    assert parts.described() == "training images: train; validation images: val; not used: column `width`"
 
 
 def test_a_part_without_class_folders_is_named(tmp_path: Path) -> None:
