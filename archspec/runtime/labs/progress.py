@@ -40,8 +40,8 @@ class LabProgress(TrainingProgress):
     @contextmanager
     def after_each_epoch(self, call: Callable[[int], None] | None) -> Iterator[None]:
         """Inside the context, `call` gets the number of each epoch whose files are written."""
-        self._after_epoch = call
+        self._after_epoch, self.reads_network = call, call is not None
         try:
             yield
         finally:
-            self._after_epoch = None
+            self._after_epoch, self.reads_network = None, False

@@ -139,7 +139,7 @@ class Trainer:
     def write(self, *, model: bool = True) -> None:
         """Write the files of the finished epochs, and the network after the last of them."""
         with self.setup.train_step.averaged():
-            self.logger.write(self.setup.model if model else None)
+            self.logger.write(self.setup.model if model else None, at_once=self.progress.reads_network)
 
 
 def run_epochs(trainer: Trainer, start: ProgressState | None) -> bool:

@@ -181,7 +181,7 @@ def run(prepared: PreparedRun, stop: StopRequest) -> EndedRun:
             trainer = Trainer(setup, logger, progress, checkpoints, stop, prepared.collectives)
             interrupted = run_epochs(trainer, _begin(prepared, trainer))
         with setup.train_step.averaged():
-            seconds = logger.finish(interrupted=interrupted, model=setup.model if interrupted else None)
+            seconds = logger.finish(setup.model, interrupted=interrupted)
     except KeyboardInterrupt:  # the second Ctrl-C
         if files(directory):
             progress.note(f"stopped; resume from the last checkpoint with `archspec train --resume {directory}`")

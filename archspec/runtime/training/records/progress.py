@@ -61,6 +61,8 @@ class TrainingProgress:
         self._steps = 0
         self._top5 = True
         self._figures: Figures | None = None
+        self.reads_network = False
+        """Whether `epoch` reads last.keras, which is then written after every epoch."""
 
     def note(self, text: str) -> None:
         """Print a line."""

@@ -76,6 +76,9 @@ Accuracies are shares (0 to 1), losses nats; the learning rate is that of the la
 A row of times.csv: epoch, seconds, images_per_second, data_wait (share of the training time that steps waited for
 images). A resumed run does not reproduce these."""
 
+SAVED_EVERY = 10.0
+"""Least seconds between two networks in last.keras, unless the later one is the best or the last: saving one takes as
+long as a short epoch."""
 DRAWN_EVERY = 60.0
 """Least seconds between two drawings of the curves: drawing takes as long as a short epoch."""
 
@@ -126,6 +129,8 @@ class RunLogger:
         self._started = time.monotonic()
         self._seconds_before = 0.0
         self._drawn = self._started
+        self._saved = -math.inf  # when last.keras was written, and the epochs of its network
+        self._saved_epochs = 0
         opening = {"started": timestamp(), "finished": None, "interrupted": False, "best": None}
         self._settings = {**opening, **settings, "finished": None}
 
@@ -165,17 +170,20 @@ class RunLogger:
         mean = sum(values) / len(values)
         return (mean if math.isfinite(mean) else -math.inf), -row["val_loss"]
 
-    def write(self, model: Any) -> None:
-        """Write the last epoch and the network after it. A second call changes nothing.
+    def write(self, model: Any, *, at_once: bool = False) -> None:
+        """Write the last epoch, and the network after it: one that is the best at once, others every `SAVED_EVERY`.
 
         Args:
             model: None if it has been trained further since that epoch.
+            at_once: write every network.
         """
         if not self.writes:
             return
         if model is not None and self.rows:
-            save_model(model, self.directory / "last.keras", self.metadata)
-            if self.best == self.rows[-1]:
+            best = self.best == self.rows[-1]
+            if best or at_once or time.monotonic() - self._saved >= SAVED_EVERY:
+                self._save(model)
+            if best:
                 copy(self.directory / "last.keras", self.directory / "best.keras")
         write_table(self.directory / "history.csv", self.rows)
         write_table(self.directory / "times.csv", self.times)
@@ -188,6 +196,10 @@ class RunLogger:
         if time.monotonic() - self._drawn >= DRAWN_EVERY:
             self._draw()
         self._to_mlflow()
+
+    def _save(self, model: Any) -> None:
+        save_model(model, self.directory / "last.keras", self.metadata)
+        self._saved, self._saved_epochs = time.monotonic(), len(self.rows)
 
     def _draw(self) -> None:
         best = None if self.best is None else self.best["epoch"]
@@ -209,16 +221,12 @@ class RunLogger:
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
 
-    def finish(self, *, interrupted: bool, model: Any = None) -> float:
-        """Draw the curves and complete run.json. Returns the seconds since the start.
-
-        Args:
-            model: the network, if last.keras does not have its weights yet.
-        """
+    def finish(self, model: Any, *, interrupted: bool) -> float:
+        """Write last.keras, draw the curves and complete run.json. Returns the seconds since the start."""
         if not self.writes:
             return self._seconds()
-        if model is not None:
-            save_model(model, self.directory / "last.keras", self.metadata)
+        if interrupted or self._saved_epochs < len(self.rows):
+            self._save(model)
         self._scalars.close()
         self._draw()
         seconds = self._seconds()
