@@ -17,7 +17,7 @@ import pytest
 
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.distributed.cluster import Cluster, connecting, find_cluster
-from tests.runtime.distributed.processes import free_ports
+from tests.runtime.distributed.forked_workers import free_ports
 
 TWO = ("one:2000", "two:2000")
 
@@ -76,7 +76,7 @@ def test_a_waiting_worker_names_the_missing_one_and_a_signal_ends_it(number: sig
     code = """
 import sys
 from archspec.runtime.distributed import cluster
-from tests.runtime.distributed.processes import free_ports
+from tests.runtime.distributed.forked_workers import free_ports
 one, two = free_ports(2)
 cluster.NOTE_INTERVAL = 0.5
 two_workers = cluster.Cluster((f"127.0.0.1:{one}", f"127.0.0.1:{two}"), 0)

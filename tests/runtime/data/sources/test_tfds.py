@@ -135,3 +135,13 @@ def test_the_library_prepares_what_is_then_read_without_it(tmp_path: Path, monke
         assert class_counts(test) == (2, 2, 2)
         assert test.class_names == ("round", "square", "star")
         assert sorted(image_sides(test)[0].tolist()) == [[20 + i, 30] for i in range(12, 18)]
+
+
+def test_tfds_that_is_not_prepared_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    wrong = refused(lambda: open_data("tfds:pets", "train"))
+    assert (wrong.code, "TFDS_DATA_DIR" in (wrong.help or "")) == ("missing-package", True)
+    assert refused(lambda: open_data("tfds:../pets", "train")).code == "data-not-found"
+    (tmp_path / "pets" / "1.0.0").mkdir(parents=True)
+    assert refused(lambda: open_data("tfds:pets", "train")).code == "data-format"
