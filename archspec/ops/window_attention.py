@@ -19,8 +19,9 @@ MASKED = -1e9
 class WindowAttention(Functional):
     """Multi-head self-attention within windows of a map, with relative position bias (Liu et al. 2021, section 3.2).
 
-    With `shift`, the windows are moved by that many positions, cyclically; positions from opposite borders of the map
-    do not see each other. Without `window`, each position sees the whole map, as in CoAtNet (Dai et al. 2021).
+    Each position attends to the positions of its own window. Without `window`, the window is the whole map, as in
+    CoAtNet (Dai et al. 2021). `shift` moves all windows down and right by that many positions; at the border they wrap
+    around, but positions from opposite borders do not attend to each other.
     Shapes: (H, W, C) -> (H, W, units); windows of h x w positions divide the map.
     Weights: qkv/kernel (C, 3 units) and qkv/bias (3 units,) of query, key and value; relative_bias/embeddings
     ((2 h - 1) (2 w - 1), num_heads); kernel (units, units) and bias (units,) of the output.
@@ -38,8 +39,12 @@ class WindowAttention(Functional):
     )
 
     num_heads: int = arg(POSITIVE, "number of attention heads")
-    window: int | None = arg(WINDOW, "side of the square windows, in positions; by default the whole map", None)
-    shift: int = arg(SHIFT, "positions by which the windows are moved, half a window in every second layer of Swin", 0)
+    window: int | None = arg(
+        WINDOW, "side of the square windows, in positions; the default is one window, the whole map", None
+    )
+    shift: int = arg(
+        SHIFT, "positions by which the windows move; Swin moves them by half a window in every second layer", 0
+    )
     use_bias: bool = arg(BOOLEAN, "add biases to the projections", True)
     units: int | None = arg(WINDOW, "output channels, split among the heads; by default those of the input", None)
 

@@ -93,7 +93,8 @@ class Compiler:
                 help = f"the block `{again}` calls itself: give the call a `when` that becomes false" if again else None
                 fact = f"layers are nested more than {MAX_NESTING} levels deep"
                 raise self.builder.error("too-deep", fact, item.span, help=help)
-            above = self._item(item, above, self.with_shape(names, above[0]) if top else names, scope)
+            seen = self.with_shape(names, self._entering(item, above, scope)) if top else names
+            above = self._item(item, above, seen, scope)
         self.nesting -= 1
         return above[0]
 
@@ -163,6 +164,13 @@ class Compiler:
                 help="write `from: [a, b]`",
             )
         return above[:needed]
+
+    def _entering(self, item: LayerSpec, above: Flow, scope: Scope) -> int:
+        """The input that `$channels` and `$shape` describe outside of blocks; a missing one is an error later."""
+        cell = item.cells[self.column] if item.head == "row" else item
+        origin = cell.origin if cell else ()
+        found = self.builder.find(origin[0].text, scope.prefix) if origin else None
+        return above[0] if found is None else found
 
     def _needed(self, item: LayerSpec, scope: Scope) -> int:
         """The number of inputs of an operator or block without `from`."""

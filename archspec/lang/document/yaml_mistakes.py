@@ -23,8 +23,8 @@ RULES: dict[str, Callable[[re.Match[str]], str]] = {
     r"\s*(?:- )?[\w-]+:\s*('[^']*'\w.*'|'[^']*'\w.*)\s*$": lambda found: (
         "put a text with an apostrophe in double quotes: " + '"' + found[1].strip("'") + '"'
     ),
-    r".*[{\[,]\s*[\w$]+:\s*\$\([^)]*[\[\],{}]": lambda found: (
-        'inside braces, quote an expression that has a comma or bracket: "$(min(a, b))"'
+    r".*[{\[,]\s*(?:[\w$]+:\s*)?\$\([^)]*[\[\],{}]": lambda found: (
+        'inside braces and brackets, quote an expression that has a comma or bracket: "$(min(a, b))"'
     ),
     r".*[{,]\s*\w+:\s+[\w.$]+\s+(\w+):\s": lambda found: f"put a comma before `{found[1]}`",
     r".*[}\]]\s*x\s*(\d+)": lambda found: f"for copies of a layer, write `repeat: {found[1]}` beside its operator",

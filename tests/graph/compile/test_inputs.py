@@ -105,3 +105,10 @@ def test_the_setting_input_is_for_networks_with_one_input() -> None:
     with pytest.raises(ArchspecError) as caught:
         api.load(str(GOOD), input=[8, 8, 3]).graph()
     assert caught.value.diagnostics[0].code == "unknown-parameter"
+
+
+def test_channels_are_those_of_the_layer_that_from_names() -> None:
+    layers = ["{name: a, conv: 5}", "{name: b, conv: 7, from: right}", "{name: c, conv: $channels, from: a}"]
+    joined = ["{crop: 1, from: b}", "{concat: ~, from: [c, crop]}"]
+    found = graph(f"[{', '.join([*layers, *joined])}]")
+    assert found["c"].shape[-1] == 5

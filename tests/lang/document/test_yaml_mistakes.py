@@ -30,6 +30,11 @@ TOP = "name: net\ninput: [32, 32, 3]\n"
         (f"{TOP}layers:\n  - conv: {{filters: 8\n  - relu\n  - flatten\n", 4, "close the `{` with `}`"),
         (f"{TOP}layers:\n  - conv: {{filters: 8}}}}\n", 4, "remove a `}`, or open it with `{`"),
         (f"{TOP}layers:\n  - conv: {{filters: 8 strides: 2}}\n", 4, "put a comma before `strides`"),
+        (
+            f"{TOP}layers:\n  - reshape: [-1, $(shape[0] * shape[1])]\n",
+            4,
+            "inside braces and brackets, quote an expression",
+        ),
         (f"{TOP}layers:\n  - conv: 8\n    - relu\n", 5, "start this line with 2 spaces, as line 4"),
         (f"{TOP}layers:\n    - conv: 8\n  - relu\n", 5, "start this line with 4 spaces, as line 4"),
         (f"{TOP}layers: [conv: {{filters: 8}} x 3, relu]\n", 3, "write `repeat: 3` beside its operator"),
