@@ -1,4 +1,4 @@
-"""Ctrl-C while modules are imported: the command line exits at once, with status 130 and without a message.
+"""Ctrl-C and SIGTERM in a command: temporary files are removed; while modules are imported, it exits at once.
 
 A KeyboardInterrupt in the middle of an import is printed as a traceback, or swallowed by the module that is imported.
 This module imports as little as possible, so that it is in effect early.
@@ -15,26 +15,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+TERMINATED = 143
+"""Exit status after SIGTERM: 128 and its number, as in a shell."""
 _is_command = False
 
 
 def exit_on_interrupt() -> None:
-    """Let Ctrl-C end this process, which runs a command, until `raise_on_interrupt`, unless it is ignored."""
+    """Let Ctrl-C and SIGTERM end this process, which runs a command, until `raise_on_interrupt`.
+
+    A signal that is ignored, as Ctrl-C is for a command in the background, stays ignored.
+    """
     global _is_command
+    _is_command = True
+    if signal.getsignal(signal.SIGTERM) is _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _exit)
-        _is_command = True
 
 
 def raise_on_interrupt() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, if `exit_on_interrupt` is in effect."""
+    """Let Ctrl-C raise KeyboardInterrupt again, and SIGTERM SystemExit, if `exit_on_interrupt` is in effect."""
+    if _is_command and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is _exit:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """For a long import: Ctrl-C ends the process in the block, if it runs a command."""
+    """For a long import: Ctrl-C and SIGTERM end the process in the block, if it runs a command."""
     if _is_command:
         exit_on_interrupt()
     try:
@@ -45,3 +54,8 @@ def importing() -> Iterator[None]:
 
 def _exit(number: int, frame: FrameType | None) -> None:
     os._exit(130)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+    raise SystemExit(TERMINATED)

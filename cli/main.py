@@ -1,6 +1,6 @@
 """`archspec COMMAND`: finds the command, and converts every error to a message and an exit status.
 
-Exit status: 0 success, 1 an error in the input, 2 wrong usage, 130 interrupted.
+Exit status: 0 success, 1 an error in the input, 2 wrong usage, 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command with status 130 and without a traceback, at any time after its first module is imported."""
+"""Ctrl-C ends a command with status 130, SIGTERM with 143; without a traceback, at any time after its first import."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,23 @@ def test_an_early_interrupt_is_silent(
     else:
         assert process.returncode == 130
         assert err.strip() in ("", "interrupted")
+
+
+TERMINATED = """
+import os, signal, sys, tempfile
+from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
+exit_on_interrupt()
+raise_on_interrupt()
+with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+    os.kill(os.getpid(), signal.SIGTERM)
+print("not ended")
+"""
+
+
+def test_sigterm_leaves_no_temporary_files(tmp_path: Path) -> None:
+    found = subprocess.run([sys.executable, "-c", TERMINATED, str(tmp_path)], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (143, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_errors_that_refer_to_each_other_end_the_search_for_an_interrupt() -> None:

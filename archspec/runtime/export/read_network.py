@@ -137,9 +137,14 @@ def features_of(model: Any, paths: Sequence[str]) -> Any:
     for path in paths:
         if path.replace("/", ".") not in layers:
             known = [name.replace(".", "/") for name in layers]
+            inside = [name for name in known if name.startswith(f"{path}/")]
             raise fail(
                 "unknown-layer",
-                f"the network has no layer `{path}` before its main output",
-                help=did_you_mean(path, known) or f"its layers are: {listed(known, 12)}",
+                f"`{path}` is a block, not a layer"
+                if inside
+                else f"the network has no layer `{path}` before its main output",
+                help=f"choose one of its layers: {listed(inside, 12)}"
+                if inside
+                else did_you_mean(path, known) or f"its layers are: {listed(known, 12)}",
             )
     return _model(model, [layers[path.replace("/", ".")].output for path in paths])

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ from archspec.diagnostics import ArchspecError
 from archspec.runtime.export.calibration import calibration_images
 from archspec.runtime.export.check_images import balanced, check_images
 from archspec.runtime.export.export_format import WriteOptions
-from archspec.runtime.export.read_network import read_network
+from archspec.runtime.export.read_network import features_of, read_network
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
 from tests.runtime.export.exports import described
@@ -141,6 +142,15 @@ def test_an_unknown_layer_is_named_and_nothing_is_written(run: Path, tmp_path: P
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.code, diagnostic.help) == ("unknown-layer", "did you mean `grouped`?")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_block_is_no_layer_and_its_layers_are_named() -> None:
+    model = SimpleNamespace(layers=[SimpleNamespace(name=name) for name in ("input", "stage.conv", "stage.bn", "end")])
+    with pytest.raises(ArchspecError) as caught:
+        features_of(model, ["stage"])
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message == "`stage` is a block, not a layer"
+    assert diagnostic.help == "choose one of its layers: stage/conv, stage/bn"
 
 
 def test_an_export_that_cannot_be_loaded_leaves_nothing(

@@ -16,6 +16,8 @@ from archspec.runtime.models.model_file import model_path
 _NAME = re.compile(r"[^/:\s\x00-\x1f\x7f][^/:\x00-\x1f\x7f]*")
 """What can stand in /v1/models/NAME:predict."""
 
+SERVED = "give the folder of an export, a folder of several exports, a run directory or a `.keras` file"
+
 
 @dataclass(frozen=True)
 class ModelSource:
@@ -54,9 +56,11 @@ def model_source(path: Path, name: str | None, report: Callable[[str], None]) ->
     """Yields what is served. A run or a `.keras` file is exported into a temporary folder, which is removed at the end.
 
     Raises:
-        ArchspecError: `not-served` for anything else; the errors of `export`.
+        ArchspecError: `model-not-found`; `not-served` for anything else; the errors of `export`.
     """
     path = Path(path)
+    if not path.exists():
+        raise fail("model-not-found", f"there is no file or folder `{printable(str(path))}`", help=SERVED)
     chosen = name if name is not None else path.resolve().name
     if path.is_dir() and exports(path):
         yield ModelSource(path, _checked(chosen))
@@ -83,7 +87,7 @@ def model_source(path: Path, name: str | None, report: Callable[[str], None]) ->
         raise fail(
             "not-served",
             f"the folder `{printable(str(path))}` contains neither exports nor a trained model",
-            help="give the folder of an export, a folder of several, or a run directory",
+            help=SERVED,
         )
     file = model_path(path)
     chosen = _checked(name if name is not None else path.resolve().stem if path.is_file() else path.resolve().name)
