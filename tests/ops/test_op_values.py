@@ -161,6 +161,7 @@ print(sorted({type(layer).__module__.split(".")[0] for layer in model.layers}))
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")  # Keras, saving
+@pytest.mark.slow
 def test_a_saved_model_loads_with_keras_alone(tmp_path: Path) -> None:
     tensor = output = keras.Input((19, 17, 3))
     for number, (op, given) in enumerate(CHAIN):

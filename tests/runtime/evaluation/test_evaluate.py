@@ -26,6 +26,7 @@ from archspec.runtime.evaluation.result import Evaluation
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import save_model
 from archspec.runtime.predict import predict
+from tests.runtime.export.exports import run_programs_here
 
 # Keras hands its variables to NumPy in a way that NumPy 2 is about to drop
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -97,7 +98,9 @@ def evaluated(model: Path, folder: Path) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
-    return export(model, tmp_path_factory.mktemp("export") / "deep" / "saved")
+    with pytest.MonkeyPatch.context() as patch:
+        run_programs_here(patch)
+        return export(model, tmp_path_factory.mktemp("export") / "deep" / "saved")
 
 
 def test_figures_are_those_of_the_probabilities(evaluated: Evaluation, probabilities: dict[str, Any]) -> None:
@@ -282,7 +285,10 @@ def test_an_export_that_differs_is_not_kept(model: Path, tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_of_series_is_evaluated_and_exported_without_images(tmp_path: Path) -> None:
+def test_a_network_of_series_is_evaluated_and_exported_without_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_programs_here(monkeypatch)
     inputs = keras.Input((12, 2))
     hidden = keras.layers.Flatten()(keras.layers.Conv1D(4, 3)(inputs))
     save_model(keras.Model(inputs, keras.layers.Dense(3)(hidden)), tmp_path / "series.keras", Metadata())

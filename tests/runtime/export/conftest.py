@@ -3,14 +3,12 @@ in the test process."""
 
 from __future__ import annotations
 
-import runpy
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import archspec
+from tests.runtime.export.exports import run_programs_here
 
 TWO_OF_EACH = Path(__file__).parents[2] / "examples" / "good" / "several-inputs.yaml"
 TRAINED = """
@@ -80,12 +78,4 @@ def map_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Converters and the verification run here, as processes import TensorFlow for seconds. No speed is measured."""
-
-    def run(program: Path, request: Mapping[str, Any]) -> Any:
-        timed = {"batches": [], "folders": request["folders"][:1]} if "folders" in request else {}
-        found = runpy.run_path(str(program))["main"]({**request, **timed})
-        return {**found, "archspec": False} if "archspec" in found else found
-
-    for module in ("pixel_function", "verify"):
-        monkeypatch.setattr(f"archspec.runtime.export.{module}.run_program", run)
+    run_programs_here(monkeypatch)

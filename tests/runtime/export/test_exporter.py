@@ -45,6 +45,7 @@ def test_versions_are_added_and_the_newest_is_replaced(run: Path, tmp_path: Path
         archspec.evaluate(out, "digits")
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_described_and_measured(run: Path, tmp_path: Path) -> None:
     """The accuracy is that of `archspec evaluate`; features are those of the Keras layers."""
     done = archspec.export(run, tmp_path / "saved", data="digits", images=450, outputs=["grouped"])

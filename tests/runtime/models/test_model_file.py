@@ -275,7 +275,8 @@ except archspec.ArchspecError as error:
 """
 
 
-@pytest.mark.parametrize("registered", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("registered", [False, True])
 def test_a_layer_that_cannot_be_loaded_again_is_refused_before_training(tmp_path: Path, registered: bool) -> None:
     """And one that can be is found by another process, which knows the operator as a plugin."""
     register = "@keras.saving.register_keras_serializable('twice')" if registered else ""

@@ -119,6 +119,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     return server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.filterwarnings("default")
 def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(

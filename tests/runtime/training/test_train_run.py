@@ -209,6 +209,7 @@ def test_the_user_is_told_what_runs_and_what_to_try_next(finished: tuple[RunResu
     )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(finished: tuple[RunResult, Watcher], spec: str, tmp_path: Path) -> None:
     result, _ = finished
     again = train(archspec.load(spec), "digits", out=tmp_path / "again", progress=Watcher(), seed=3)
