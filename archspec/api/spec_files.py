@@ -63,11 +63,20 @@ def read_spec(name: str, variant: str | None = None) -> Source:
         raise fail("page-not-found", message, help=in_folder(name) or own)
     text = _read(name, families(), "", "spec", variant)
     if text is None:
-        near = _meant(name, variant)
+        near = _data_set(name) or _meant(name, variant)
         notes = [] if near else [f"archspec comes with {listed(families(), 12)}"]
         own = "give the path of your own spec: `./my-net.yaml`"
         raise fail("unknown-family", f"there is no family `{name}`", notes=notes, help=near or own)
     return text
+
+
+def _data_set(name: str) -> str | None:
+    """The remedy for a data set in the place of a network."""
+    from archspec.runtime.data.sources.keras_datasets import DATASETS
+
+    known = {"digits": "digits", **{each: f"keras:{each}" for each in DATASETS}}
+    found = known.get(name.lower().removeprefix("keras:").replace("-", "_"))
+    return f"`{name}` is a data set: name a network first, then `--data {found}`" if found else None
 
 
 def _meant(name: str, variant: str | None) -> str | None:

@@ -159,6 +159,10 @@ def predict(
     elif classes is not None:
         fact = "`--classes` names the classes of a softmax output, but the network has other outputs"
         raise fail("class-list", fact, help="omit `--classes`")
+    if threshold is not None and not any(target.kind.name in ("binary", "multi-label") for target in targets):
+        fact = "`--threshold` is for sigmoid outputs, and the network has none"
+        help = "omit `--threshold`: a softmax output decides for its most probable class"
+        raise fail("bad-argument", fact, help=help)
     least = threshold or metadata.threshold
     seen = Conversions(input_shape[-1])
     found = [GivenImage(file, partial(decoded, tf, EncodedImage(file), seen)) for file in files]

@@ -126,11 +126,12 @@ def _shape(sizes: Any, span: Span | None) -> Shape:
         _refuse_channels_first(sizes, span)
         return tuple(sizes)
     shown = f"[{listed(map(short, sizes))}]" if several else f"`{short(sizes)}`"
-    from archspec.lang.schema.foreign import input_meant
+    from archspec.lang.schema.foreign import channels_first_meant, input_meant
 
     meant = input_meant(sizes)
     written = f"[{listed(meant)}]" if span else f"--set input=[{','.join(map(str, meant))}]"
-    help = f"write `{written}`" if meant else INPUT
+    last = ": the channels come last" if channels_first_meant(sizes, meant) else ""
+    help = f"write `{written}`{last}" if meant else INPUT
     raise fail("input", f"`input` must be a list of 1 to 4 positive integers, but is {shown}", span, help=help)
 
 

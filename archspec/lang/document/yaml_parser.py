@@ -23,6 +23,7 @@ SPEC_KEYS = "a spec is a mapping with the keys `name`, `input` and `layers`"
 BINARY = (b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80\x02")
 """The first bytes of zip files such as .keras, of HDF5 files, and of pickles."""
 MODEL_INSTEAD = "`archspec from-keras` writes the spec of a Keras model; evaluate, predict and export read models"
+DOUBLED = "write `$name` for the value of a parameter: `conv: $filters`; other expressions are `$(...)`"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_VALUES = 50_000
@@ -165,6 +166,8 @@ def _put(into: _Open, node: Node) -> None:
             node.span,
             help=None
             if isinstance(node, ScalarNode)
+            else DOUBLED
+            if isinstance(node, MappingNode)
             else "put the key in quotes if it is an expression or contains brackets",
         )
     elif node.text == "<<":

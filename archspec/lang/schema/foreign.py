@@ -142,9 +142,17 @@ def input_meant(sizes: Any) -> list[int]:
     return [*found[1:], found[0]] if may_be_channels_first(found) else found
 
 
+def channels_first_meant(sizes: Any, meant: list[int]) -> bool:
+    """Whether `input_meant` has moved the channels of `sizes` to the end."""
+    given = [int(each) for each in re.findall(r"\d+", str(sizes))]
+    return len(meant) == 3 and given != meant and given == [meant[2], *meant[:2]]
+
+
 def may_be_channels_first(sizes: Sequence[int | None]) -> bool:
     """Whether a shape looks like (C, H, W) of an image."""
-    return len(sizes) == 3 and sizes[0] in (1, 3) and all((size or 0) >= LEAST_SIDE for size in sizes[1:])
+    if len(sizes) != 3 or sizes[0] not in (1, 3):
+        return False
+    return all((size or 0) >= LEAST_SIDE for size in sizes[1:]) or (sizes[1] == sizes[2] and (sizes[1] or 0) > 4)
 
 
 # ---- the written form ----------------------------------------------------------------------------------------------

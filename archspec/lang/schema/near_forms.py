@@ -6,7 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from archspec.declare import arguments
 from archspec.lang.schema.validator import Mistake
+from archspec.ops import OPS
 from archspec.protocols import PROTOCOLS
 
 NAME_IN_BRACKETS = re.compile(r"(?:\{\{?|<|%|#\{)\s*([A-Za-z_]\w*)\s*(?:\}\}?|>|%)\Z")
@@ -20,6 +22,8 @@ def near_form(wrong: Mistake, names: Collection[str] = ()) -> str | None:
     if wrong.rule != "type":
         return None
     value = wrong.value
+    if isinstance(value, str) and value in ("yes", "on") and _takes_nothing(wrong.path[-1]):
+        return f"write `{wrong.path[-1]}`, without a value"
     if isinstance(value, str):
         return _of_text(value, wrong, names)
     key = next((part for part in reversed(wrong.path) if isinstance(part, str)), "")
@@ -31,10 +35,17 @@ def near_form(wrong: Mistake, names: Collection[str] = ()) -> str | None:
     if isinstance(value, list) and wrong.path == ("blocks",):
         name = next((each for item in value if isinstance(item, Mapping) for each in item), "NAME")
         return f"write a mapping: `blocks: {{{name}: {{layers: [...]}}}}`"
+    if value is True and _takes_nothing(key):
+        return f"write `{key}`, without a value"
     kinds = [wrong.asked] if isinstance(wrong.asked, str) else wrong.asked
     if isinstance(value, list) and "integer" in kinds and value and value[:1] * len(value) == value:
         return f"write `{key}: {_short(value[0])}`"
     return None
+
+
+def _takes_nothing(name: str | int) -> bool:
+    """Whether it is an operator that needs no argument."""
+    return name in OPS and not any(each.required for each in arguments(OPS[str(name)]))
 
 
 def _of_text(value: str, wrong: Mistake, names: Collection[str]) -> str | None:

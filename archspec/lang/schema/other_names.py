@@ -10,13 +10,36 @@ from archspec.declare import arguments
 from archspec.diagnostics import did_you_mean
 from archspec.lang.schema.validator import Path
 
+LACKING = "archspec has no such transform by itself; `rand_augment` rotates, shears and changes colors"
+NO_TRANSFORM = {
+    *("randomrotation", "rotation", "rotate", "randomrotate", "randomzoom", "zoom", "randomaffine", "affine"),
+    *(
+        "randomperspective",
+        "perspective",
+        "shear",
+        "randomshear",
+        "gaussianblur",
+        "blur",
+        "randomgrayscale",
+        "grayscale",
+    ),
+    *("gaussiannoise", "elastictransform", "autocontrast", "randomsolarize", "solarize", "posterize", "equalize"),
+}
+"""Transforms of Keras, torchvision and Albumentations that archspec does not have, in lower case without signs."""
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
 
 def of_another_library(name: str, known: Sequence[str]) -> str | None:
     """The remedy for a loss, a schedule, a transform, ..., under its name in another library."""
     from archspec.lang.schema.foreign import recipe_name
 
     ours = recipe_name(name, known)
-    return f"did you mean `{ours}`?" if ours else None
+    if ours:
+        return f"did you mean `{ours}`?"
+    return LACKING if "rand_augment" in known and plain(name) in NO_TRANSFORM else None
 
 
 def of_section(name: str, known: Sequence[str], path: Path) -> str | None:

@@ -181,13 +181,14 @@ def check_output_file(path: Path, *suffixes: str, overwrite: bool = False) -> No
     Raises:
         ArchspecError: `bad-output` for another ending, `output-exists`, `cannot-write`.
     """
+    if path.is_dir():
+        example = f", such as `{path / f'net{suffixes[0]}'}`" if suffixes else ""
+        raise fail("output-exists", f"`{path}` is a folder", help=f"give the name of a file{example}")
     if suffixes and path.suffix not in suffixes:
         known = path.suffix[1:].isalpha() or path.suffix == ".h5"
         stem = path.with_suffix("") if known else path  # `p.jpg`, but not `net-1.5`
         fact = f"the name `{path}` does not end in {' or '.join(f'`{suffix}`' for suffix in suffixes)}"
         raise fail("bad-output", fact, help=f"write `{shlex.quote(f'{stem}{suffixes[0]}')}`")
-    if path.is_dir():
-        raise fail("output-exists", f"`{path}` is a folder", help="give the name of a file")
     refuse_device(path)
     if (path.exists() or path.is_symlink()) and not overwrite:
         raise fail("output-exists", f"`{path}` exists", help="give another name, or `--overwrite`")

@@ -107,11 +107,11 @@ def open_source(text: str, model_name: str, names: Set[str] | None) -> Iterator[
                     yield WeightSource(units) if known is None else of_model(known)
             case "torch":
                 with torch_file(path) as sets:
-                    yield _of_sets(select(sets, key, str(path)) if key else sets, sorted_by_name=False)
+                    yield _of_sets(path, select(sets, key, str(path)) if key else sets, sorted_by_name=False)
             case "safetensors":
                 with safetensors_file(path) as state:
                     one = WeightSet("", {name: state[name] for name in sorted(state, key=natural)})
-                    yield _of_sets(select([one], key, str(path)) if key else [one], sorted_by_name=True)
+                    yield _of_sets(path, select([one], key, str(path)) if key else [one], sorted_by_name=True)
 
 
 @contextmanager
@@ -128,10 +128,10 @@ def _no_key(path: Path, key: str) -> None:
         raise fail("weights-not-found", f"`{path}` has one set of weights, and no `{key}`", help=f"give `{path}`")
 
 
-def _of_sets(sets: Sequence[WeightSet], *, sorted_by_name: bool) -> WeightSource:
+def _of_sets(path: Path, sets: Sequence[WeightSet], *, sorted_by_name: bool) -> WeightSource:
     """The first set, with the others; then all of them as one, for a network whose parts are in different sets."""
     if any(len(name) > NAME_LENGTH or name.count(".") > NAME_PARTS for each in sets for name in each.tensors):
-        raise fail("weights-damaged", "the file has a tensor whose name is too long", help="save the weights again")
+        raise fail("weights-damaged", f"`{path}` has a tensor whose name is too long", help="save the weights again")
     whole = joined(sets) if len(sets) > 1 else None
     first, *others = [
         WeightSource(

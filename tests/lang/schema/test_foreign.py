@@ -13,6 +13,7 @@ from archspec.lang.recipes.initializers import INITIALIZERS
 from archspec.lang.recipes.losses import LOSSES
 from archspec.lang.recipes.schedules import SCHEDULES
 from archspec.lang.schema.foreign_names import ARGUMENTS, KEYS, NEEDLESS, OPERATORS, RECIPES
+from archspec.lang.schema.other_names import LACKING
 from archspec.lang.schema.spec_schema import spec_schema
 from archspec.lang.spec.spec import parse
 from archspec.ops import OPS
@@ -83,6 +84,8 @@ FORMS = {
     "tf.keras.layers.Dense: 10": "dense: 10",
     "instance_norm": "group_norm: $channels",
     "activation: ReLU": "- relu",
+    "softmax: yes": "softmax",
+    "softmax: true": "softmax",
 }
 
 
@@ -142,6 +145,8 @@ def test_a_block_is_called_by_its_own_arguments() -> None:
         ("train: {augment: [flip]}", "did you mean `random_flip`?"),
         ("train: {augment: [RandomHorizontalFlip: 0.5]}", "did you mean `random_flip`?"),
         ("preprocess: [ToTensor]", "did you mean `scale`?"),
+        ("train: {augment: [RandomRotation]}", LACKING),
+        ("train: {augment: [random_zoom: 0.2]}", LACKING),
         ("train: {optimizer: RMSprop}", "did you mean `rmsprop`?"),
         ("train: {optimizer: {name: sgd}}", "write `optimizer: {sgd: {...}}`"),
         ("evaluate: {protocols: [10-crop]}", "did you mean `ten-crop`?"),
