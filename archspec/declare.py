@@ -35,6 +35,11 @@ def optional(fragment: Schema) -> Schema:
     return {**fragment, "type": [fragment["type"], "null"]}
 
 
+def for_each_channel(item: Schema) -> Schema:
+    """One value, or one for each channel: `[0.485, 0.456, 0.406]`."""
+    return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
+
+
 def one_or_each(item: Schema) -> Schema:
     """`3`, or one for each spatial axis: `[1, 3]`."""
     return {

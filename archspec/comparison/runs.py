@@ -95,13 +95,13 @@ def read_run(path: Path) -> RunRecord:
         tuple(_rows(path / "history.csv")),
         float(seconds) if seconds is not None else None,
         median(times[1:] or times) if times else None,
-        _text(path / "spec.yaml"),
+        file_text(path / "spec.yaml"),
         {name: record.get(name) for name in OPTIONS},
         _scores(record),
     )
 
 
-def _text(path: Path) -> str:
+def file_text(path: Path) -> str:
     """The text of a file; nothing if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")

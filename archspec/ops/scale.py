@@ -6,16 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared, thaw
+from archspec.declare import NUMBER, POSITIVE_NUMBER, arg, declared, for_each_channel, thaw
 from archspec.diagnostics import counted
 from archspec.ops.base import Functional, OpError, Shape, Weight, channels, only_last_axis, plain
 
 Values = float | tuple[float, ...]
-
-
-def for_each_channel(item: Schema) -> Schema:
-    """One value, or one for each channel: `[0.485, 0.456, 0.406]`."""
-    return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
 
 
 PER_CHANNEL = for_each_channel(NUMBER)

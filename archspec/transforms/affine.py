@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archspec.declare import NUMBER, POSITIVE_NUMBER, Schema, arg, declared
+from archspec.declare import NUMBER, POSITIVE_NUMBER, arg, declared, for_each_channel
 from archspec.diagnostics import counted
 from archspec.ops.base import OpError, Shape, show
 from archspec.transforms.base import Transform
@@ -56,11 +56,6 @@ def applied(tf: Any, image: Any, factors: Factors) -> Any:
     return tf.ensure_shape(tf.reshape(rows, shape), image.shape)
 
 
-def one_or_each_channel(item: Schema) -> Schema:
-    """`0.5`, or one for each channel: `[0.4, 0.5, 0.6]`."""
-    return {**item, "type": [item["type"], "array"], "items": item, "minItems": 1}
-
-
 @declared
 class Scale(Affine):
     """Multiply by `factor`, then add `offset`. The default scales grey levels 0 to 255 to 0 to 1.
@@ -92,7 +87,7 @@ class SubtractMean(Affine):
     examples = (({"mean": [123.68, 116.78, 103.94]}, (5, 7, 3)), ({"mean": 3}, (9, 2)))
 
     mean: float | tuple[float, ...] = arg(
-        one_or_each_channel(NUMBER),
+        for_each_channel(NUMBER),
         "mean of each channel, in the units of the input: grey levels, unless `scale` comes first",
     )
 
@@ -117,8 +112,8 @@ class Normalize(Affine):
     name = "normalize"
     examples = (({"mean": [120, 110, 100], "std": [58, 57, 56]}, (5, 7, 3)), ({"mean": 3, "std": 0.5}, (9, 2)))
 
-    mean: float | tuple[float, ...] = arg(one_or_each_channel(NUMBER), "mean of each channel")
-    std: float | tuple[float, ...] = arg(one_or_each_channel(POSITIVE_NUMBER), "standard deviation of each channel")
+    mean: float | tuple[float, ...] = arg(for_each_channel(NUMBER), "mean of each channel")
+    std: float | tuple[float, ...] = arg(for_each_channel(POSITIVE_NUMBER), "standard deviation of each channel")
 
     def shape(self, image: Shape) -> Shape:
         _check_channels(self.mean, image, "mean")

@@ -194,11 +194,6 @@ class ExportedNetwork:
 
         return keras.ops.cast(self.model(self._arguments(inputs), training=False), "float32")
 
-    def feature_values(self, inputs: Any) -> dict[str, Any]:
-        """The features of a batch by their paths, float32."""
-        found = self.values(inputs)
-        return {name: found[name] for name in self.feature_names}
-
     def _arguments(self, inputs: Any) -> Any:
         """What the Keras model takes of an array with a field for each input; anything else as it is."""
         if not isinstance(inputs, np.ndarray) or inputs.dtype.names is None:

@@ -198,20 +198,6 @@ def ends_in_probabilities(model: Any) -> bool:
     )
 
 
-def probabilities_of(model: Any) -> Any:
-    """The keras.Model from the same input to probabilities (B, classes); `model` itself if it ends in softmax.
-
-    Raises:
-        ArchspecError: `no-classifier`, as `logits_of`.
-    """
-    import keras
-
-    logits_model = logits_of(model)
-    if logits_model.outputs[0] is model.outputs[0]:  # no softmax at the end
-        return keras.Model(model.inputs[0], keras.ops.softmax(logits_model.outputs[0]))
-    return main_output(model)
-
-
 def main_output(model: Any) -> Any:
     """`model` without its auxiliary outputs and their layers."""
     import keras

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from archspec.comparison.runs import RunRecord, flat, read_run, shown
+from archspec.comparison.runs import RunRecord, file_text, flat, read_run, shown
 from archspec.diagnostics import ArchspecError, fail, listed, printable
 from archspec.drawings.drawing import Drawing
 from archspec.format import count, duration, throughput
@@ -120,7 +120,7 @@ def gather(directory: Path, network: ReportedNetwork, options: ReportOptions) ->
         summary,
         _environment(record),
         commands_of(directory, record, replace(config, data=evaluated.data.place), evaluated.arguments, options.words),
-        _text(directory / SPEC),
+        file_text(directory / SPEC),
         network.drawing,
         network.summary,
         evaluated.evaluations,
@@ -276,10 +276,3 @@ def _state(record: Mapping[str, Any]) -> list[str]:
     if record["interrupted"]:
         return ["The run was interrupted, and can be resumed."]
     return [] if record["finished"] else ["The run has not finished, or its process was killed."]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""

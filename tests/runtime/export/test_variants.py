@@ -60,7 +60,7 @@ def test_the_optimized_network_has_fewer_layers_and_absorbs_the_normalization(ru
         assert not [layer for layer in found.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
         assert ("1 input normalization absorbed by the first layer" in rewrites) == takes_pixels
         np.testing.assert_allclose(found.main_value(inputs), network.main_value(x.inputs), atol=1e-5)
-        grouped = found.feature_values(inputs)["grouped"], network.feature_values(x.inputs)["grouped"]
+        grouped = found.values(inputs)["grouped"], network.values(x.inputs)["grouped"]
         np.testing.assert_allclose(*grouped, atol=1e-4)
 
 
@@ -73,7 +73,7 @@ def test_other_input_sizes_and_the_dense_network_have_the_same_weights(tmp_path:
     assert (larger.metadata.resize, free.metadata.resize) == (15, 10)
     x = np.random.default_rng(0).normal(size=(2, 12, 12, 3)).astype(np.float32)
     np.testing.assert_allclose(larger.main_value(x), free.main_value(x), atol=1e-6)
-    assert larger.feature_values(x)["first"].shape == (2, 10, 10, 4)
+    assert larger.values(x)["first"].shape == (2, 10, 10, 4)
     dense = dense_form(network)
     small = x[:, :8, :8]
     np.testing.assert_allclose(dense.main_value(small), network.main_value(small), atol=1e-6)
