@@ -25,8 +25,8 @@ MORE = {
 def html(content: ReportContent, date: str) -> str:
     """The page."""
     every = [*sections.sections(content), *background.sections(content)]
-    script = file_text("tables.js") + file_text("matrix.js")
-    return Template(file_text("page.html")).substitute(
+    script = page_file("tables.js") + page_file("matrix.js")
+    return Template(page_file("page.html")).substitute(
         title=html_text(content.title),
         subtitle=_subtitle(content),
         facts=definitions(content.facts.items(), class_="facts"),
@@ -48,7 +48,7 @@ def style() -> str:
     rules += f":root[data-theme=light]{{{light}}}:root[data-theme=dark]{{{dark}}}"
     rules += f"@media print{{:root,:root[data-theme]{{{light}}}}}"
     rules += "".join(f".f-{name}{{fill:var(--{name});stroke:var(--{name}-line)}}" for name in LIGHT.families)
-    return rules + file_text("page.css")
+    return rules + page_file("page.css")
 
 
 def _theme(theme: Theme, scheme: str) -> str:
@@ -72,6 +72,6 @@ def _notes(content: ReportContent) -> Markup:
 
 
 @cache
-def file_text(name: str) -> str:
+def page_file(name: str) -> str:
     """A file of the page."""
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
