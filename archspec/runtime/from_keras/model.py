@@ -57,9 +57,10 @@ def read_model(model: Any) -> Graph:
 
 def output_names(model: Any) -> tuple[str, ...]:
     """The names of the outputs of a Keras model that returns a dictionary, as a spec can have them; else ()."""
-    if not isinstance(model.output, Mapping) or not all(hasattr(each, "shape") for each in model.output.values()):
+    given = getattr(model, "output", None)  # a Sequential model has none before it is called
+    if not isinstance(given, Mapping) or not all(hasattr(each, "shape") for each in given.values()):
         return ()
-    keys = {id(tensor): str(key) for key, tensor in model.output.items()}
+    keys = {id(tensor): str(key) for key, tensor in given.items()}
     found: list[str] = []
     for tensor in model.outputs:
         word = re.sub(r"[^A-Za-z0-9_-]+", "_", keys[id(tensor)]).strip("_-") or "output"

@@ -296,12 +296,13 @@ def test_an_existing_run_is_kept_unless_asked_otherwise(spec: str, tmp_path: Pat
     out = tmp_path / "run"
     out.mkdir()
     (out / "history.csv").write_text("mine")
-    assert "overwrite=True" in refused("output-exists", spec, out=out).help
+    assert refused("output-exists", spec, out=out).help == "choose another `out`"
     # not a run: not even with --overwrite
     refused("output-exists", spec, out=out, overwrite=True)
     assert (out / "history.csv").read_text() == "mine"
     (out / "run.json").write_text("{}")
     (out / "notes.txt").write_text("mine")
+    assert "overwrite=True" in refused("output-exists", spec, out=out).help
     result = train(archspec.load(spec, **{"train.epochs": 1}), "digits", out=out, overwrite=True, progress=Watcher())
     assert len(history(result.directory)) == 1
     assert (out / "notes.txt").read_text() == "mine"

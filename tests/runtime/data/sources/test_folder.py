@@ -173,7 +173,7 @@ def test_what_training_leaves_out_is_named(tmp_path: Path) -> None:
     lines: list[str] = []
     assert len(open_data(str(tmp_path), "train", report=lines.append)) == 6
     left_out = "notes/, seg_pred/, 1 file outside of the class folders"
-    assert lines[0].endswith(f"train: seg_train/; validation: seg_test/; not used: {left_out}")
+    assert lines[0].endswith(f"training images: seg_train/; validation images: seg_test/; not used: {left_out}")
 
 
 def test_a_part_may_lack_classes(tmp_path: Path) -> None:
