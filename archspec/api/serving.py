@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from archspec.arguments import NonNegativeInt, PositiveFloat, PositiveInt, Range, StrPath, as_path, public
+from archspec.diagnostics import fail, printable
 from archspec.wording import reporter
 
 
@@ -50,12 +51,14 @@ def serve(
         report: called with lines about what the server does.
 
     Raises:
-        ArchspecError: `missing-package`, `cannot-listen`, `not-served`; the errors of reading a model file.
+        ArchspecError: `missing-package`, `cannot-listen`, `not-served`, `bad-argument`; the errors of reading a model
+            file.
     """
     from archspec.runtime.serve.extra import check_extra
     from archspec.runtime.serve.limits import MIB, Limits
 
     check_extra()
+    from archspec.runtime.serve.http.allowed_hosts import host_name
     from archspec.runtime.serve.http.server import ServeOptions, serve
 
     limits = Limits(
@@ -66,6 +69,10 @@ def serve(
         seconds=timeout,
         connections=max_connections,
     )
+    for each in allow_hosts:
+        if not host_name(each):
+            fact = f"`{printable(each)}` is not the name of a host"
+            raise fail("bad-argument", fact, help="write the name alone, such as `--allow-host box.example`")
     options = ServeOptions(
         host=host,
         port=port,

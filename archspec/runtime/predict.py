@@ -34,7 +34,7 @@ from archspec.runtime.models.finite_weights import not_finite
 from archspec.runtime.models.fold_batch_norm import fold_batch_norm
 from archspec.runtime.models.model_file import load_model, read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow, need_tensorflow_backend
-from archspec.targets import OutputTarget, OutputTargets
+from archspec.targets import OutputTarget, OutputTargets, check_threshold
 
 BATCH_SIZE = 32
 INTERVAL = 10.0
@@ -159,10 +159,7 @@ def predict(
     elif classes is not None:
         fact = "`--classes` names the classes of a softmax output, but the network has other outputs"
         raise fail("class-list", fact, help="omit `--classes`")
-    if threshold is not None and not any(target.kind.name in ("binary", "multi-label") for target in targets):
-        fact = "`--threshold` is for sigmoid outputs, and the network has none"
-        help = "omit `--threshold`: a softmax output decides for its most probable class"
-        raise fail("bad-argument", fact, help=help)
+    check_threshold(threshold, targets)
     least = threshold or metadata.threshold
     seen = Conversions(input_shape[-1])
     found = [GivenImage(file, partial(decoded, tf, EncodedImage(file), seen)) for file in files]

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from archspec.targets.base import TARGETS, Target
 from archspec.targets.label_column import LabelColumn
-from archspec.targets.output_targets import OutputTarget, OutputTargets
+from archspec.targets.output_targets import OutputTarget, OutputTargets, check_threshold
 
-__all__ = ["TARGETS", "LabelColumn", "OutputTarget", "OutputTargets", "Target"]
+__all__ = ["TARGETS", "LabelColumn", "OutputTarget", "OutputTargets", "Target", "check_threshold"]

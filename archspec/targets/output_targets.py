@@ -238,3 +238,13 @@ def named_outputs(paths: Iterable[str]) -> list[str]:
     paths = list(paths)
     first = [path.partition("/")[0] for path in paths]
     return [name if first.count(name) == 1 else path for name, path in zip(first, paths, strict=True)]
+
+
+def check_threshold(threshold: float | None, targets: OutputTargets) -> None:
+    """Raises bad-argument for a threshold of a network without sigmoid outputs, which would not use it."""
+    if threshold is not None and not any(target.kind.name in ("binary", "multi-label") for target in targets):
+        raise fail(
+            "bad-argument",
+            "`--threshold` is for sigmoid outputs, and the network has none",
+            help="omit `--threshold`: the answer of a softmax output is its most probable class",
+        )

@@ -64,7 +64,7 @@ def command(
         else:
             result = api.lab(name, out=out, data=data, scale=scale, seeds=seeds, overwrite=overwrite)
             text, page = result.render(), out / "index.html"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         progress_line("finished parts are kept; run the same command again to continue")
         raise
     echo(text)

@@ -235,3 +235,13 @@ def test_paths_and_single_strings_are_converted() -> None:
     assert type(sample("a", number=np.int64(3))[3]) is int
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         sample()  # type: ignore[call-arg]
+
+
+def test_keys_of_settings_may_be_anything_and_are_named() -> None:
+    with pytest.raises(ArchspecError, match="1"):
+        archspec.plan("resnet-digits", **{"train.early_stopping": {1: "v"}})  # type: ignore[arg-type]
+
+
+def test_a_name_of_a_host_is_a_name(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError, match=r"is not the name of a host"):
+        archspec.serve(tmp_path, allow_hosts=["http://box.example/x"])

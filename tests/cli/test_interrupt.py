@@ -64,14 +64,16 @@ from archspec.interrupt import exit_on_interrupt, raise_on_interrupt
 exit_on_interrupt()
 raise_on_interrupt()
 with tempfile.TemporaryDirectory(dir=sys.argv[1]):
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), int(sys.argv[2]))
 print("not ended")
 """
 
 
-def test_sigterm_leaves_no_temporary_files(tmp_path: Path) -> None:
-    found = subprocess.run([sys.executable, "-c", TERMINATED, str(tmp_path)], capture_output=True, text=True)
-    assert (found.returncode, found.stdout, found.stderr) == (143, "", "")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_to_end_leaves_no_temporary_files(number: int, status: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TERMINATED, str(tmp_path), str(int(number))]
+    found = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, 0))
+    assert (found.returncode, found.stdout, found.stderr) == (status, "", "")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -130,6 +130,7 @@ def unknown(
     """The error message for an unknown key with a value, in the mapping `beside`."""
     from archspec.lang.schema.other_names import of_another_library, of_section, of_the_recipe
 
+    name = str(name)  # a key in Python may be anything
     before, colon, after = name.partition(":")
     head, key = owner(path), word(path)
     near = f"put a space after the colon: `{before}: {after}`" if colon else None

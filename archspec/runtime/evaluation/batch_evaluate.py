@@ -40,7 +40,7 @@ from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.models.finite_weights import not_finite
 from archspec.runtime.models.model_file import read_metadata
 from archspec.runtime.system.tensorflow_import import import_tensorflow
-from archspec.targets import OutputTargets
+from archspec.targets import OutputTargets, check_threshold
 
 
 def evaluate_all(
@@ -190,6 +190,7 @@ class _Evaluator:
             return [load_predictions(target.path)]
         report, data = self.options.report, str(self.options.data)
         network = Predictor.open(target.path, self.workers.strategy)
+        check_threshold(self.options.threshold, network.targets)
         if line := not_finite(network.model, network.path):
             report(line)
         channels = int(network.input_shape[-1] or 0)

@@ -23,7 +23,7 @@ def get_item(reading: Reading) -> int:
     parts += [slice(None)] * (len(sizes) + 1 - len(parts))
     if len(parts) != len(sizes) + 1 or not all(isinstance(part, (int, slice)) for part in parts):
         raise OpError("its index is neither a number nor a range")
-    if parts[0] != slice(None) or whole[0] is None:
+    if parts[0] != slice(None) or whole[:1] == [None]:
         raise OpError("it selects images of the batch")
     node = reading.inputs[0]
     for axis in range(len(sizes), 0, -1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from archspec.diagnostics import ArchspecError, fail, listed
 from archspec.graph.ir import AGAIN, INPUT, Facts, Graph, Node, unused_name
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
+from archspec.ops.base import show
 from archspec.plugins import load_all_plugins
 from archspec.runtime.from_keras.coverage import REASONS
 from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
@@ -36,6 +38,7 @@ def read_model(model: Any) -> Graph:
     several = operators_of_several_layers(graph)
     inside = {each for found in several.values() for each in found.calls} - set(several)
     for index, call in enumerate(graph.calls):
+        _refuse_arguments(call)
         if index not in place and index not in inside:
             start, weighted = len(nodes), call.operation
             if index in several:
@@ -60,12 +63,30 @@ def output_names(model: Any) -> tuple[str, ...]:
     given = getattr(model, "output", None)  # a Sequential model has none before it is called
     if not isinstance(given, Mapping) or not all(hasattr(each, "shape") for each in given.values()):
         return ()
-    keys = {id(tensor): str(key) for key, tensor in given.items()}
+    keys = [str(key) for key in sorted(given)]  # in the order of model.outputs
+    words = [re.sub(r"[^A-Za-z0-9_-]+", "_", key).strip("_-") or "output" for key in keys]
+    taken = {key for key, word in zip(keys, words, strict=True) if key == word}
     found: list[str] = []
-    for tensor in model.outputs:
-        word = re.sub(r"[^A-Za-z0-9_-]+", "_", keys[id(tensor)]).strip("_-") or "output"
-        found.append(unused_name(word, found))
+    for key, word in zip(keys, words, strict=True):
+        found.append(word if key == word else unused_name(word, taken))
+        taken.add(found[-1])
     return tuple(found)
+
+
+def _refuse_arguments(call: Call) -> None:
+    """Raises ArchspecError for arguments of a call that change what the layer computes, and that no operator has."""
+    arguments = getattr(call.node, "arguments", None)
+    own = inspect.signature(call.operation.call).parameters
+    found = [
+        word
+        for word, value in (arguments.kwargs if arguments else {}).items()
+        if word in CALL_ARGUMENTS and value is not None and value is not False
+        if word not in own or own[word].default is not value  # Keras may write a default of True, as of CenterCrop
+    ]
+    if getattr(call.operation, "initial", None) is not None:
+        found.append("initial")
+    if found:
+        raise _unreadable(call, f"it is called with `{found[0]}`, which no operator has")
 
 
 def _reached(graph: Graph) -> Graph:
@@ -75,6 +96,11 @@ def _reached(graph: Graph) -> Graph:
         wanted |= set(graph.nodes[index].inputs) if index in wanted else set()
     if len(wanted) == len(graph.nodes):
         return graph
+    paths = {graph.nodes[index].path for index in wanted}
+    for index in sorted(wanted):
+        if (owner := graph.nodes[index].shared) and owner not in paths:
+            fact = f"the first use of the layer `{owner}` leads to no output of the model, but a later one does"
+            raise fail("unknown-keras-layer", fact, help="make the model again, without the unused call")
     place = {old: new for new, old in enumerate(sorted(wanted))}
     nodes = [
         graph.nodes[index]._replace(inputs=tuple(place[source] for source in graph.nodes[index].inputs))
@@ -83,6 +109,8 @@ def _reached(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes), outputs=tuple(place[index] for index in graph.outputs))
 
 
+CALL_ARGUMENTS = ("mask", "attention_mask", "query_mask", "value_mask", "key_mask", "use_causal_mask", "training")
+"""Of calls of Keras layers, where they are given and not False."""
 TRAINING = (
     *("kernel_regularizer", "bias_regularizer", "activity_regularizer", "depthwise_regularizer", "beta_regularizer"),
     *("gamma_regularizer", "kernel_constraint", "bias_constraint", "depthwise_constraint"),
@@ -134,7 +162,13 @@ def _read(call: Call, inputs: tuple[int, ...], nodes: list[Node]) -> list[int]:
         reader = READERS.get(call.kind)
         found = reader(reading) if reader else None
         found = _by_operator(reading) if found is None else found
-        return [found] if isinstance(found, int) else found
+        found = [found] if isinstance(found, int) else found
+        ours = nodes[found[0]].shape
+        if len(ours) != len(call.shape) or any(
+            None not in pair and pair[0] != pair[1] for pair in zip(ours, call.shape, strict=True)
+        ):
+            raise OpError(f"it gives {show(call.shape)}, which a spec would turn into {show(ours)}")
+        return found
     except OpError as error:
         raise _unreadable(call, error.message, error.help) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class LabContext:
 
         Raises:
             ArchspecError: those of `archspec.train`; `diverged` for a NaN or infinite loss.
-            KeyboardInterrupt: after Ctrl-C, when the run is safe on the disk.
+            KeyboardInterrupt: after Ctrl-C, when the run is safe on the disk; SystemExit after another signal.
         """
         from archspec.runtime.training.train import train
 
@@ -140,10 +141,13 @@ class LabContext:
                 progress=self.progress,
                 load=self.load,
             )
-        if result.interrupted:
-            raise KeyboardInterrupt
-        if time.monotonic() - start > 0.5:
+        if not result.interrupted and time.monotonic() - start > 0.5:
             self._add_time(f"runs/{path.name}", result.seconds)
+        number = result.signal or result.late_signal
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if number is not None:
+            raise SystemExit(128 + number)  # as in a shell
         return path
 
     def train_and_look(

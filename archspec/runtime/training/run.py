@@ -92,7 +92,8 @@ def train_and_record(request: RunRequest, held: contextlib.ExitStack) -> RunResu
     prepared = prepare(request, held)
     announce(prepared)
     with stop_requests(request.progress.note) as stop, request.progress:
-        return finish(run(prepared, stop))
+        result = finish(run(prepared, stop))
+        return result if result.interrupted else dataclasses.replace(result, late_signal=stop.signal)
 
 
 def prepare(request: RunRequest, held: contextlib.ExitStack) -> PreparedRun:

@@ -41,6 +41,8 @@ class RunResult:
     """One of the validation images, to try `predict` on; None for other data."""
     best_metrics: Mapping[str, float] = field(default_factory=dict)
     """The main validation metric of each output in the best epoch: `top1`, `auc`, `map`, `r2`; or `color_top1`, ..."""
+    late_signal: int | None = None
+    """A signal that came when the last epoch had ended, so that it interrupted nothing."""
 
     def __repr__(self) -> str:
         return f"<RunResult: {self.summary()}>"

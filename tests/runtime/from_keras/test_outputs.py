@@ -1,5 +1,7 @@
 """Several outputs of a Keras model: names in a dictionary, and layers with more than one output."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -40,3 +42,58 @@ def test_a_choice_by_comparison_is_refused_with_the_reason() -> None:
     entry = keras.Input((6, 4))
     with pytest.raises(ArchspecError, match="specs have no truth values"):
         spec_of(keras.Model(entry, ops.where(entry > 0, entry, -entry)))
+
+
+def test_names_of_outputs_that_specs_can_have_are_kept_and_one_layer_may_have_two() -> None:
+    entry = keras.Input((4,))
+    first, second = layers.Dense(1, name="first")(entry), layers.Dense(2, name="second")(entry)
+    model = keras.Model(entry, {"a b": first, "a_b": second, "c": second})
+    graph = compile_spec(parse(Source("net.yaml", spec_of(model))))
+    assert graph.named_outputs == {"a_b_2": (1,), "a_b": (2,), "c": (2,)}
+
+
+def causal() -> keras.Model:
+    entry = keras.Input((4, 8))
+    return keras.Model(entry, layers.MultiHeadAttention(2, 4)(entry, entry, use_causal_mask=True))
+
+
+def trained() -> keras.Model:
+    entry = keras.Input((4, 8))
+    return keras.Model(entry, layers.BatchNormalization()(entry, training=True))
+
+
+def least_of() -> keras.Model:
+    entry = keras.Input((4, 8))
+    return keras.Model(entry, ops.max(entry, axis=1, initial=2.0))
+
+
+def images_in_rows() -> keras.Model:
+    entry = keras.Input((6, 5, 4))
+    return keras.Model(entry, ops.reshape(entry, (-1, 4)))
+
+
+def later_call() -> keras.Model:
+    entry = keras.Input((4,))
+    inner = keras.Model(entry, [layers.Dense(3, name="u")(entry), layers.Dense(2, name="v")(entry)], name="inner")
+    outer = keras.Input((4,))
+    return keras.Model(outer, [inner(outer)[0], inner(layers.Dense(4)(outer))[1]])
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (causal, "it is called with `use_causal_mask`, which no operator has"),
+        (trained, "it is called with `training`, which no operator has"),
+        (least_of, "it is called with `initial`, which no operator has"),
+        (images_in_rows, "it gives (4,), which a spec would turn into (120,)"),
+        (later_call, "the first use of the layer `inner/u` leads to no output of the model"),
+    ],
+)
+def test_what_a_spec_would_compute_otherwise_is_refused(model: Callable[[], keras.Model], words: str) -> None:
+    with pytest.raises(ArchspecError, match=re.escape(words)):
+        spec_of(model())
+
+
+def test_an_empty_index_changes_nothing() -> None:
+    entry = keras.Input((4, 4, 3))
+    assert "slice" not in spec_of(keras.Model(entry, layers.Conv2D(2, 1)(entry[()])))

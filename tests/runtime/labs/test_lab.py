@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,19 @@ def test_a_finished_lab_trains_nothing_again(finished: archspec.LabResult, monke
     monkeypatch.setattr("archspec.runtime.training.run.train_and_record", None)
     again = archspec.lab(finished.directory.parent / "my-lab.yaml", out=finished.directory, seeds=2, progress=QUIET)
     assert again == finished
+
+
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_at_the_end_of_a_run_ends_the_lab(
+    number: int, ends: type[BaseException], finished: archspec.LabResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came too late to interrupt the run, and must not be lost."""
+    from archspec.runtime.training import train
+
+    original = train.train
+    monkeypatch.setattr(train, "train", lambda *given, **named: replace(original(*given, **named), late_signal=number))
+    with pytest.raises(ends):
+        archspec.lab(finished.directory.parent / "my-lab.yaml", out=finished.directory, seeds=2, progress=QUIET)
 
 
 @pytest.mark.slow

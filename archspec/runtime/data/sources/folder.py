@@ -49,18 +49,19 @@ class ClassFolders(DataSource):
             raise _no_classes(first, classes, meant)
         names = {part: _folders(folder) for part, folder in roots.items()}
         others = [name for name in _folders(root) if "" not in roots and name not in roots]
-        beside = [f"{name}/{_why_unused(name, _folders(root / name), classes)}" for name in others]
+        free = "test/" if "validation" in part_kinds(roots).values() else "val/ or test/"
+        beside = [f"{name}/{_why_unused(name, _folders(root / name), classes, free)}" for name in others]
         loose = sum(1 for folder in {root, *roots.values()} for _ in _files(folder))
         if loose:
             beside.append(f"{counted(loose, 'file')} outside of the class folders")
         return Parts(names, lambda part: _images(roots[part], names[part]), unused=beside, mark="/")
 
 
-def _why_unused(name: str, inside: tuple[str, ...], classes: tuple[str, ...]) -> str:
-    """What follows the name of an unused folder that may have been meant as a part."""
+def _why_unused(name: str, inside: tuple[str, ...], classes: tuple[str, ...], free: str) -> str:
+    """What follows the name of an unused folder that may have been meant as a part; `free`: names it could have."""
     if part_kind(name):
         return " (no class folders)"
-    return " (has class folders: rename it to val/ or test/ to use it)" if set(inside) & set(classes) else ""
+    return f" (has class folders: rename it to {free} to use it)" if set(inside) & set(classes) else ""
 
 
 def _part_folders(root: Path) -> dict[str, Path]:

@@ -94,6 +94,8 @@ class BodyReader:
             async for chunk in request.stream():
                 rest = chunk
                 while rest:
+                    if decompressor.eof and not (rest := rest.lstrip(b"\0")):  # padding, as gzip(1) reads it
+                        break
                     if decompressor.eof:  # another member follows
                         decompressor, members = zlib.decompressobj(GZIP), members + 1
                     if members > MOST_MEMBERS:

@@ -123,6 +123,9 @@ def test_an_unused_folder_of_classes_can_be_renamed(tmp_path: Path) -> None:
     folder(tmp_path / "notes", {"drafts/0": (5, 7, 3)})
     beside = open_parts(str(tmp_path), print).not_used()
     assert beside == ["hold-out/ (has class folders: rename it to val/ or test/ to use it)", "notes/"]
+    two_classes(tmp_path / "valid")  # which val/ would replace
+    beside = open_parts(str(tmp_path), print).not_used()
+    assert beside == ["hold-out/ (has class folders: rename it to test/ to use it)", "notes/"]
 
 
 def test_a_folder_with_val_alone_can_be_evaluated_and_not_trained_on(tmp_path: Path) -> None:
