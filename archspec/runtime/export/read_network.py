@@ -12,6 +12,7 @@ from archspec.graph.ir import unused_name
 from archspec.lang.spec.spec import parse
 from archspec.runtime.export.network import ExportedNetwork, entering
 from archspec.runtime.models.classifier import ends_in_probabilities, main_output, scores_of, targets_of_model
+from archspec.runtime.models.keras_graph import output_names
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.model_file import load_model, model_path
 from archspec.targets import OutputTargets
@@ -30,8 +31,9 @@ def read_network(source: str | Path, outputs: Sequence[str] = ()) -> ExportedNet
     """
     path = model_path(source)
     loaded, metadata = load_model(path)
+    keys = output_names(loaded)
     loaded = _flat(loaded)
-    spec_names = _spec_output_names(loaded, metadata)
+    spec_names = _spec_output_names(loaded, metadata) or keys
     targets = _targets(loaded, metadata, spec_names)
     if not targets:
         return _without_targets(loaded, metadata, path, spec_names, outputs)

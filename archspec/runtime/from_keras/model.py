@@ -19,7 +19,7 @@ from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
 from archspec.runtime.from_keras.reading import NOWHERE, Reading
 from archspec.runtime.from_keras.several_layers import operators_of_several_layers
 from archspec.runtime.from_keras.simplify import simplify
-from archspec.runtime.models.keras_graph import Call, given_name, keras_graph
+from archspec.runtime.models.keras_graph import Call, given_name, keras_graph, output_names
 
 
 def read_model(model: Any) -> Graph:
@@ -56,21 +56,6 @@ def read_model(model: Any) -> Graph:
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", given_name(model)).strip("-") or "model"
     weights = (1.0,) * len(outputs)
     return simplify(_reached(Graph(name, tuple(nodes), outputs, weights, len(paths), output_names(model))))
-
-
-def output_names(model: Any) -> tuple[str, ...]:
-    """The names of the outputs of a Keras model that returns a dictionary, as a spec can have them; else ()."""
-    given = getattr(model, "output", None)  # a Sequential model has none before it is called
-    if not isinstance(given, Mapping) or not all(hasattr(each, "shape") for each in given.values()):
-        return ()
-    keys = [str(key) for key in sorted(given)]  # in the order of model.outputs
-    words = [re.sub(r"[^A-Za-z0-9_-]+", "_", key).strip("_-") or "output" for key in keys]
-    taken = {key for key, word in zip(keys, words, strict=True) if key == word}
-    found: list[str] = []
-    for key, word in zip(keys, words, strict=True):
-        found.append(word if key == word else unused_name(word, taken))
-        taken.add(found[-1])
-    return tuple(found)
 
 
 def _refuse_arguments(call: Call) -> None:

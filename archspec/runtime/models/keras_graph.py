@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import fail
+from archspec.graph.ir import unused_name
 from archspec.runtime.models.build import deep_recursion
 
 
@@ -67,6 +68,21 @@ def keras_graph(model: Any) -> KerasGraph:
 def given_name(model: Any) -> str:
     """The name that the model was given; empty where Keras made it: `functional_5` depends on the models before."""
     return "" if re.fullmatch(r"(functional|sequential|model)(_\d+)?", model.name) else model.name
+
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """The names of the outputs of a Keras model that returns a dictionary, as a spec can have them; else ()."""
+    given = getattr(model, "output", None)  # a Sequential model has none before it is called
+    if not isinstance(given, Mapping) or not all(hasattr(each, "shape") for each in given.values()):
+        return ()
+    keys = [str(key) for key in sorted(given)]  # in the order of model.outputs
+    words = [re.sub(r"[^A-Za-z0-9_-]+", "_", key).strip("_-") or "output" for key in keys]
+    taken = {key for key, word in zip(keys, words, strict=True) if key == word}
+    found: list[str] = []
+    for key, word in zip(keys, words, strict=True):
+        found.append(word if key == word else unused_name(word, taken))
+        taken.add(found[-1])
+    return tuple(found)
 
 
 def _trace(

@@ -122,7 +122,7 @@ def test_another_size_of_a_map(map_model: Path) -> None:
     assert network.metadata.resize == 20
 
 
-def test_outputs_of_keras_models_have_the_names_of_their_layers(tmp_path: Path) -> None:
+def test_outputs_of_keras_models_have_the_keys_of_their_dictionary(tmp_path: Path) -> None:
     """A dictionary of inputs and outputs is taken apart; equal heads are outputs, not auxiliary classifiers."""
     inputs = {"my-left": keras.Input((4, 3), name="my-left"), "class": keras.Input((6,), name="class")}
     left = keras.layers.Flatten()(inputs["my-left"])
@@ -131,13 +131,13 @@ def test_outputs_of_keras_models_have_the_names_of_their_layers(tmp_path: Path) 
     save_model(keras.Model(inputs, outputs), tmp_path / "m.keras", Metadata())
     network = read_network(tmp_path / "m.keras")
     assert network.input_shapes == {"input_class": (6,), "my_left": (4, 3)}
-    assert network.output_shapes == {"color": (3,), "shape": (3,)}
+    assert network.output_shapes == {"a": (3,), "b": (3,)}
     rng = np.random.default_rng(0)
     given = {"my_left": rng.random((5, 4, 3), np.float32), "input_class": rng.random((5, 6), np.float32)}
     found = network.values(together(given))
     both = np.concatenate([given["my_left"].reshape(5, 12), given["input_class"]], axis=1)
-    for name, value in found.items():
-        kernel, bias = (np.asarray(each) for each in network.whole.get_layer(name).weights)
+    for layer, value in zip(("color", "shape"), (found["a"], found["b"]), strict=True):
+        kernel, bias = (np.asarray(each) for each in network.whole.get_layer(layer).weights)
         np.testing.assert_allclose(value, both @ kernel + bias, atol=1e-6)
 
 
@@ -151,3 +151,10 @@ def test_features_of_series_have_no_classes(tmp_path: Path) -> None:
         "inputs": {"signal": {**VALUES, "shape": [None, 20, 2]}},
         "outputs": {"values": {"dtype": "float32", "shape": [None, 4]}},
     }
+
+
+def test_keys_of_outputs_that_are_names_of_other_layers_are_not_exchanged(tmp_path: Path) -> None:
+    entry = keras.Input((5,))
+    first, second = keras.layers.Dense(2, name="b")(entry), keras.layers.Dense(3, name="a")(entry)
+    keras.Model(entry, {"a": first, "b": second}).save(tmp_path / "exchanged.keras")
+    assert read_network(tmp_path / "exchanged.keras").output_shapes == {"a": (2,), "b": (3,)}
