@@ -215,9 +215,12 @@ class UnitNormalization(Functional):
     axis: int | tuple[int, ...] = arg(AXES, "axis or axes, counted as in Keras: -1 is the channels", -1)
 
     def axes(self, x: Shape) -> tuple[int, ...]:
-        """Indices of the axes in `x`. Raises OpError for an axis that does not exist."""
+        """Indices of the axes in `x`. Raises OpError for an axis that does not exist or is given twice."""
         given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        return tuple(keras_axis(axis, x) for axis in given)
+        axes = tuple(keras_axis(axis, x) for axis in given)
+        if len({*axes}) < len(axes):
+            raise OpError(f"`axis` contains an axis of {show(x)} twice", "axis")
+        return axes
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         self.axes(x)

@@ -161,6 +161,13 @@ REFUSED = [
         "`layer_norm` needs a known size along its axis, but its input is (None, 3)",
         "axis",
     ),
+    (
+        "unit_norm",
+        {"axis": (-1, 3)},
+        [(9, 8, 1)],
+        "`axis` contains an axis of (9, 8, 1) twice",
+        "axis",
+    ),
     ("layer_norm", {"axis": [-1, 2]}, [(4, 3)], "`axis` contains an axis of (4, 3) twice", "axis"),
     (
         "prelu",
