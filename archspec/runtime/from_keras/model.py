@@ -95,7 +95,7 @@ def _reached(graph: Graph) -> Graph:
 
 
 CALL_ARGUMENTS = ("mask", "attention_mask", "query_mask", "value_mask", "key_mask", "use_causal_mask", "training")
-"""Of calls of Keras layers, where they are given and not False."""
+"""Arguments of calls of Keras layers that make them compute something else, unless they are None or False."""
 TRAINING = (
     *("kernel_regularizer", "bias_regularizer", "activity_regularizer", "depthwise_regularizer", "beta_regularizer"),
     *("gamma_regularizer", "kernel_constraint", "bias_constraint", "depthwise_constraint"),
