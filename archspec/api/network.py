@@ -271,7 +271,7 @@ class Network:
 
     @public()
     def warnings(self, side: PositiveInt | None = None) -> list[Diagnostic]:
-        """Warnings about settings that are probably mistakes: small crops, and pixels that become very large numbers.
+        """Warnings about probable mistakes: inputs with the channels first, small crops, very large pixel values.
 
         Args:
             side: the shortest side of the training images in pixels, where it is known.
@@ -281,11 +281,17 @@ class Network:
         """
         from archspec.lang.recipes.crop_share import small_crop
         from archspec.lang.recipes.pixel_range import wide_range
+        from archspec.lang.schema.channel_order import channels_first_warning
 
         def where(section: str, *path: str) -> Span | None:
             return overrides.place(self._document(section), (section, *path))
 
+        inputs = [
+            (name, node.shape, None if "input" in self.settings else sizes.span)
+            for node, (name, (sizes, _)) in zip(self.graph().inputs, self.spec.inputs.items(), strict=True)
+        ]
         found = [
+            *(channels_first_warning(name, shape, span) for name, shape, span in inputs),
             small_crop(self.graph().input_shape, self.recipe, self.protocol, where, side),
             wide_range(self.graph().input_shape, self.preprocess, where("preprocess")),
         ]

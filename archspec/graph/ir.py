@@ -172,7 +172,7 @@ class Graph:
 
     @cached_property
     def macs(self) -> int | None:
-        """Multiply-accumulates of convolutions and dense layers for one sample; FLOPs = 2 x MACs."""
+        """Multiply-accumulates of convolutions, dense layers and matrix products for one sample; FLOPs = 2 x MACs."""
         return total(node.facts.macs for node in self.nodes)
 
     @cached_property

@@ -123,8 +123,8 @@ class Op(Declared):
     def macs(self, x: Shape, /, *others: Shape) -> int | None:
         """Multiply-accumulates for one sample; None when a size is free. FLOPs = 2 x MACs.
 
-        Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1), and the products of
-        attention, `dot` and `matmul`.
+        Only convolutions and dense layers count, as in the papers (He et al. 2016, Table 1), and matrix products:
+        those of attention, `dot` and `matmul`.
         """
         return 0
 

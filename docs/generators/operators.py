@@ -28,8 +28,9 @@ def operators() -> str:
         NOTICE,
         "# Operators, transforms and recipes\n",
         "Arguments have Keras's names and Keras's defaults. The first argument is the bare value: `conv: 64` is",
-        "`conv: {filters: 64}`. Shapes are those of one sample, channels last. MACs are multiply-accumulates:",
-        "FLOPs = 2 x MACs.\n",
+        "`conv: {filters: 64}`. Shapes are those of one sample, channels last. MACs are multiply-accumulates of",
+        "convolutions, dense layers and matrix products (attention, `dot`, `matmul`), as papers count them; biases,",
+        "normalization, activations, pooling and merges count as 0. FLOPs = 2 x MACs.\n",
         "## Operators\n",
         " ".join(f"[`{name}`](#{name})" for name in OPS) + "\n",
     ]

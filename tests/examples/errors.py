@@ -185,6 +185,8 @@ OTHER: Mapping[str, str] = {
     "unknown-keras-layer": "a Keras model has a layer that a spec cannot express",
     "decompile": "archspec could not write a spec for a network: please report it",
     "unknown-application": "keras.applications has no network of this name",
+    "channels-first": "a warning: the channels of an input may be its first size, such as in `[3, 48, 64]`; in a spec "
+    "they come last",
     "small-crop": "a warning: crops show less than a quarter of an image, such as 32 of 256 pixels; the command "
     "continues",
     "pixel-range": "a warning: `preprocess` makes pixels much larger than 255, often by a mean and std for pixels of 0 "

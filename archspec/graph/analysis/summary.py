@@ -223,7 +223,7 @@ def totals(graph: Graph) -> list[str]:
     macs = "unknown (a size is free)" if graph.macs is None else f"{graph.macs:,} ({count(graph.macs)})"
     return [
         f"params  {graph.params:,} ({byte_size(graph.params * 4)} in float32{fixed})",
-        f"MACs    {macs}, of convolutions and dense layers, for one sample; FLOPs = 2 x MACs",
+        f"MACs    {macs}, of convolutions, dense layers and matrix products, for one sample; FLOPs = 2 x MACs",
         f"memory  {byte_size(graph.activation_bytes)} for the outputs of all layers, for one sample in float32",
     ]
 

@@ -172,7 +172,7 @@ class Builder:
                 for node, origin in zip(nodes, origins, strict=True)
             ]
             from archspec.graph.compile.unequal import remedy
-            from archspec.lang.schema.foreign import may_be_channels_first
+            from archspec.lang.schema.channel_order import may_be_channels_first
 
             if may_be_channels_first(self.nodes[0].shape):
                 first, *sides = self.nodes[0].shape

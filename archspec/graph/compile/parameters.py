@@ -8,7 +8,8 @@ from typing import Any
 from archspec.diagnostics import Span, did_you_mean, fail, listed, nearest, short
 from archspec.lang.document.nodes import plain
 from archspec.lang.expressions import names_if_valid, value_of
-from archspec.lang.schema.messages import INPUT, LEAST_SIDE
+from archspec.lang.schema.channel_order import has_channels_first
+from archspec.lang.schema.messages import INPUT
 from archspec.lang.schema.spec_schema import SECTIONS, spec_schema
 from archspec.lang.spec.overrides import normal
 from archspec.lang.spec.spec import Spec
@@ -141,11 +142,11 @@ def _refuse_channels_first(sizes: Sequence[int | None], span: Span | None) -> No
     Also for a batch axis before them, (32, 3, N, N), and for (1, N, N, 3), which would be volumes.
     """
     image, fact = sizes, "with the channels first; in archspec they are last"
-    if len(sizes) == 4 and (_has_channels_first(sizes[1:]) or (sizes[0] == 1 and _has_channels_first(sizes[:0:-1]))):
+    if len(sizes) == 4 and (has_channels_first(sizes[1:]) or (sizes[0] == 1 and has_channels_first(sizes[:0:-1]))):
         image, fact = sizes[1:], "whose first size is that of a batch; `input` is the shape of one sample"
-    elif not _has_channels_first(sizes):
+    elif not has_channels_first(sizes):
         return
-    meant = [*image[1:], image[0]] if _has_channels_first(image) else image
+    meant = [*image[1:], image[0]] if has_channels_first(image) else image
     last = f"[{listed(meant)}]"
     raise fail(
         "input",
@@ -153,8 +154,3 @@ def _refuse_channels_first(sizes: Sequence[int | None], span: Span | None) -> No
         span,
         help=f"write `{last}`" if span else f"write `--set input={last.replace(' ', '')}`",
     )
-
-
-def _has_channels_first(sizes: Sequence[int | None]) -> bool:
-    """Whether these are the sizes of a square image with one or three channels before its sides."""
-    return len(sizes) >= 3 and sizes[0] in (1, 3) and sizes[-1] == sizes[-2] and (sizes[-1] or 0) >= LEAST_SIDE

@@ -12,6 +12,7 @@ from typing import Any
 
 from archspec.declare import Argument, arguments, thaw
 from archspec.lang.document.nodes import TooLargeError, resolve
+from archspec.lang.schema.channel_order import may_be_channels_first
 from archspec.lang.schema.foreign_names import ARGUMENTS, ELSEWHERE, KEYS, NEEDLESS, OF_OPERATOR, OPERATORS, RECIPES
 from archspec.lang.schema.messages import LEAST_SIDE
 from archspec.lang.schema.structures import MODIFIERS
@@ -146,13 +147,6 @@ def channels_first_meant(sizes: Any, meant: list[int]) -> bool:
     """Whether `input_meant` has moved the channels of `sizes` to the end."""
     given = [int(each) for each in re.findall(r"\d+", str(sizes))]
     return len(meant) == 3 and given != meant and given == [meant[2], *meant[:2]]
-
-
-def may_be_channels_first(sizes: Sequence[int | None]) -> bool:
-    """Whether a shape looks like (C, H, W) of an image."""
-    if len(sizes) != 3 or sizes[0] not in (1, 3):
-        return False
-    return all((size or 0) >= LEAST_SIDE for size in sizes[1:]) or (sizes[1] == sizes[2] and (sizes[1] or 0) > 4)
 
 
 # ---- the written form ----------------------------------------------------------------------------------------------

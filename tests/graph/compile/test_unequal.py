@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from archspec.api import check, load
 from archspec.diagnostics import ArchspecError, Diagnostic, Source
 from archspec.graph.compile.compiler import compile_spec
 from archspec.graph.ir import Graph
@@ -130,3 +132,28 @@ def test_inputs_that_may_be_meant_as_written(given: str) -> None:
 def test_a_shape_error_asks_about_channels_first() -> None:
     notes = refused("name: net\ninput: [3, 64, 96]\nlayers: [maxpool: 2, maxpool: 2]\n").notes
     assert "if the channels of the input are its first size, write `input: [64, 96, 3]`" in notes
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("[3, 5, 5]", "[5, 5, 3]"),
+        ("[3, 64, 96]", "[64, 96, 3]"),
+        ("[1, 9, 9]", "[9, 9, 1]"),
+        ("[1, 100, 64]", None),
+        ("[5, 5, 3]", None),
+        ("[3, 4, 4]", None),
+        ("[3, 5, 7]", None),
+        ("[3, 5]", None),
+        ("[3, 5, 5, 5]", None),
+    ],
+)
+def test_warns_of_an_input_that_may_have_its_channels_first(given: str, meant: str | None, tmp_path: Path) -> None:
+    spec, setting = tmp_path / "net.yaml", [f"input={given}"]
+    spec.write_text(f"name: net\ninput: {given}\nlayers: [relu]\n")
+    found = check(spec)
+    assert [(each.code, each.severity) for each in found] == [("channels-first", "warning")] * (meant is not None)
+    assert all(f"write `{meant}`" in (each.help or "") and each.span and each.span.line == 2 for each in found)
+    spec.write_text("name: net\ninput: [8, 8, 3]\nlayers: [relu]\n")
+    of_setting = load(spec, **parse_settings(setting)).warnings()
+    assert [each.span for each in of_setting] == [None] * len(found)
