@@ -63,9 +63,9 @@ def export(
 
     Raises:
         ArchspecError: `unknown-format`, `missing-package`, `output-exists`, `cannot-write`, `no-classifier`,
-            `unknown-layer`, `not-exportable`, `export-differs`, `export-fails`, `precision`, `calibration`,
-            `warm-up`, `export-slower`, `export-loses`, `shape`, `not-convolutional`; the errors of reading a model
-            file and data.
+            `unknown-layer`, `not-exportable`, `not-finite`, `export-differs`, `export-fails`, `precision`,
+            `calibration`, `warm-up`, `export-slower`, `export-loses`, `shape`, `not-convolutional`; the errors of
+            reading a model file and data.
     """
     from archspec.runtime.export.exporter import ExportOptions, export
 

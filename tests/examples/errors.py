@@ -160,6 +160,7 @@ OTHER: Mapping[str, str] = {
     "bad-option": "an option of an explanation method cannot have this value",
     "unknown-format": "there is no export format of this name",
     "export-differs": "the outputs of the exported model differ from those of the model: please report it",
+    "not-finite": "a trained model gives NaN or infinite values before its export, so there is nothing to compare with",
     "not-exportable": "the export format lacks an operator of the network, or an option does not apply to it",
     "precision": "the export format cannot be written at this precision",
     "calibration": "an int8 export has no calibration images, too few of them, or only noise",

@@ -88,9 +88,9 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
 
     Raises:
         ArchspecError: those of `load_model`; `unknown-format`, `missing-package`, `output-exists`, `cannot-write`,
-            `no-classifier`, `unknown-layer`, `not-exportable`, `export-differs`, `export-fails`; `precision`,
-            `calibration`, `export-slower`, `export-loses` for lower precisions; `warm-up`; with data those of
-            `open_data`.
+            `no-classifier`, `unknown-layer`, `not-exportable`, `not-finite`, `export-differs`, `export-fails`;
+            `precision`, `calibration`, `export-slower`, `export-loses` for lower precisions; `warm-up`; with data those
+            of `open_data`.
     """
     out, writer = Path(out), find_format(options.format)
     check_precision(writer, options.precision)

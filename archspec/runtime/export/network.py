@@ -184,7 +184,7 @@ class ExportedNetwork:
         """
         import keras
 
-        found = self.whole(self._arguments(inputs), training=False)
+        found = self.whole(self.arguments(self.whole, inputs), training=False)
         outputs = found if isinstance(found, (list, tuple)) else [found]
         return {name: keras.ops.cast(value, "float32") for name, value in zip(self.output_shapes, outputs, strict=True)}
 
@@ -192,13 +192,16 @@ class ExportedNetwork:
         """The main output of a batch, float32."""
         import keras
 
-        return keras.ops.cast(self.model(self._arguments(inputs), training=False), "float32")
+        return keras.ops.cast(self.model(self.arguments(self.model, inputs), training=False), "float32")
 
-    def _arguments(self, inputs: Any) -> Any:
-        """What the Keras model takes of an array with a field for each input; anything else as it is."""
-        if not isinstance(inputs, np.ndarray) or inputs.dtype.names is None:
-            return inputs
-        return [np.ascontiguousarray(inputs[name]) for name in self.input_shapes]
+    def arguments(self, model: keras.Model, inputs: Any) -> Any:
+        """The inputs of `values` in the structure that a Keras model of these inputs takes: bare, a list or a dict."""
+        import keras
+
+        given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        if isinstance(inputs, np.ndarray) and inputs.dtype.names is not None:
+            given = [np.ascontiguousarray(inputs[name]) for name in self.input_shapes]
+        return keras.tree.pack_sequence_as(model.input, list(given))
 
 
 def entering(model: Any) -> Any:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.export.check_images import CheckImages, batch_size
 from archspec.runtime.export.child_process import ChildFailedError, run_program
 from archspec.runtime.export.export_format import ENCODED, PIXELS, ExportFormat, Signature
 from archspec.runtime.export.network import ExportedNetwork
+from archspec.runtime.models.finite_weights import not_finite_layers
 
 TOLERANCE = {"float32": 1e-5, "float16": 1e-2, "bfloat16": 2e-2}
 """Largest difference of the outputs of classifiers, in units of the largest output where that is above 1, by precision.
@@ -27,8 +28,8 @@ TOLERANCE_OF_VALUES = 1e-4
 
 No softmax makes their differences small, and a sum of large numbers may cancel to a small one. Rounding of deep
 networks reaches some 1e-5, and a wrong epsilon or padding 1e-3. `torch.onnx` allows 1e-3 of each value."""
-SMALLEST_SCALE = 1e-2
-"""Values below it are compared with it: rounding of feature maps near 1 is not in proportion to so small an output."""
+ZERO = float(np.finfo(np.float32).tiny)
+"""Smaller values are denormal, and count as zero: many kernels flush them."""
 
 Array = npt.NDArray[Any]
 
@@ -107,13 +108,32 @@ class Reference:
 
     @classmethod
     def of(cls, network: ExportedNetwork, images: CheckImages) -> Reference:
-        """Compute them with the trained model in this process."""
+        """Compute them with the trained model in this process. Raises ArchspecError (`not-finite`)."""
         found: dict[str, list[Array]] = {name: [] for name in network.output_shapes}
         batch = batch_size(network)
         for start in range(0, len(images), batch):
             for name, value in network.values(images.inputs[start : start + batch]).items():
                 found[name].append(np.asarray(value))
-        return cls(images, {name: np.concatenate(each) for name, each in found.items()}, batch)
+        outputs = {name: np.concatenate(each) for name, each in found.items()}
+        _check_finite(network, images, outputs)
+        return cls(images, outputs, batch)
+
+
+def _check_finite(network: ExportedNetwork, images: CheckImages, outputs: Mapping[str, Array]) -> None:
+    """Raises ArchspecError (`not-finite`) where the trained network itself gives NaN or infinite values."""
+    wrong = {name: ~np.isfinite(each.reshape(len(each), -1)).all(axis=1) for name, each in outputs.items()}
+    name = next((name for name, rows in wrong.items() if rows.any()), None)
+    if name is None:
+        return
+    row = int(wrong[name].argmax())
+    notes = not_finite_layers(network.whole, network.arguments(network.whole, images.inputs[row : row + 1]))
+    raise fail(
+        "not-finite",
+        f"the network gives NaN or infinite values in `{name}` for {wrong[name].sum()} of {images.source}, "
+        "before any export",
+        notes=notes,
+        help="repair the network, or export it without the comparison by `--no-verify`",
+    )
 
 
 def verify(
@@ -167,15 +187,7 @@ def verify(
     differences = _differences(network, reference, found)
     wrong = [name for name, each in differences.items() if not each <= _allowed(network, name, tolerance)]
     if wrong:
-        worst = max(wrong, key=lambda name: differences[name] if differences[name] == differences[name] else np.inf)
-        raise fail(
-            "export-differs",
-            f"the outputs of the exported network differ from those of the trained one by up to "
-            f"{differences[worst]:.1e} in `{worst}`",
-            help="nothing was written; 16 bits are too few for this network, so use float32"
-            if tolerance > TOLERANCE["float32"]
-            else "nothing was written; please report this with the spec of the network",
-        )
+        raise _differs({name: differences[name] for name in wrong}, tolerance)
     times = result["times"]
     compared = times.pop("compared", None)
     main = network.decisions(found[f"serving_default/{network.output}"])
@@ -191,6 +203,19 @@ def verify(
         slowdown=_slowdown(*compared) if compared else None,
         differences=_by_output(differences),
     )
+
+
+def _differs(differences: Mapping[str, float], tolerance: float) -> ArchspecError:
+    """The error of an export whose outputs differ too much, by the worst of them."""
+    worst = max(differences, key=lambda name: np.inf if np.isnan(differences[name]) else differences[name])
+    size = f" by up to {differences[worst]:.1e}" if np.isfinite(differences[worst]) else ""
+    fact = f"the outputs of the exported network differ from those of the trained one{size} in `{worst}`"
+    help = "please report this with the spec of the network"
+    if np.isnan(differences[worst]):
+        fact = f"the exported network gives NaN or infinite values in `{worst}`, and the trained one does not"
+    if TOLERANCE["float32"] < tolerance < np.inf:
+        help = "16 bits are too few for this network, so use float32"
+    return fail("export-differs", fact, help=f"nothing was written; {help}")
 
 
 def _slowdown(this: Mapping[str, float], plain: Mapping[str, float]) -> float:
@@ -220,7 +245,7 @@ def _differences(network: ExportedNetwork, reference: Reference, found: Mapping[
                 by_class = _in_order(found[f"{function}/classes"], values, network.class_names)
                 differences[name] = _largest(network.as_probabilities(expected[network.output]), by_class, 1.0)
         else:
-            least = 1.0 if output in network.of_classes else SMALLEST_SCALE
+            least = 1.0 if output in network.of_classes else 0.0
             differences[name] = _largest(expected[output], values, least)
     return differences
 
@@ -251,10 +276,22 @@ def _in_order(classes: Array, values: Array, names: Sequence[str]) -> Array:
 
 
 def _largest(expected: Array, values: Array, least: float) -> float:
-    """The largest difference, in units of the largest expected value, but at least of `least`."""
+    """The largest difference, in units of the largest expected value, but at least of `least`.
+
+    NaN where a value is NaN or infinite; infinite where the shapes differ, or only the expected values are all zero.
+    """
     if expected.shape != values.shape:
         return float("inf")
-    return float(np.abs(expected - values).max()) / max(least, float(np.abs(expected).max()))
+    if not np.isfinite(values).all():
+        return float("nan")
+    scale = max(least, _greatest(expected))
+    if scale < ZERO:
+        return 0.0 if _greatest(values) < ZERO else float("inf")
+    return _greatest(np.subtract(expected, values, dtype=np.float64)) / scale
+
+
+def _greatest(values: Array) -> float:
+    return float(np.abs(values).max(initial=0))
 
 
 def tolerance_of(network: ExportedNetwork, precision: str) -> float:

@@ -1,4 +1,7 @@
-"""Weights that turn the outputs of a network into numbers without meaning: NaN, infinity, negative variances."""
+"""Weights that turn the outputs of a network into numbers without meaning: NaN, infinity, negative variances.
+
+And the layers whose outputs are NaN or infinite.
+"""
 
 from __future__ import annotations
 
@@ -29,3 +32,30 @@ def not_finite(model: Any, source: object) -> str | None:
     if negative:
         facts.append(f"negative values in the variance {listed([f'`{path}`' for path in negative], 4)}")
     return f"warning: `{source}` has {' and '.join(facts)}" if facts else None
+
+
+def not_finite_layers(model: Any, inputs: Any) -> list[str]:
+    """Notes on where NaN or infinity begins in a model: the weights that contain it, or the first layer.
+
+    Args:
+        inputs: what the model is called with, a small batch for which an output is not finite.
+    """
+    import keras
+    import numpy as np
+
+    if line := not_finite(model, "the model"):
+        return [line.partition(" has ")[2]]
+    layers = [layer for layer in model.layers if isinstance(layer.output, keras.KerasTensor)]
+    try:
+        found = keras.Model(model.inputs, [layer.output for layer in layers])(
+            keras.tree.flatten(inputs), training=False
+        )
+    except ValueError:  # a layer of another model, which this one shares
+        return []
+    finite = [bool(np.isfinite(np.asarray(keras.ops.cast(each, "float32"))).all()) for each in found]
+    if all(finite):
+        return []
+    first = layers[finite.index(False)]
+    if isinstance(first, keras.layers.InputLayer):
+        return ["the inputs contain NaN or infinite values"]
+    return [f"the first is the output of the layer `{first.name.replace('.', '/')}`"]
