@@ -117,7 +117,8 @@ def parsed(text: str) -> ast.expr:
                 help='close it; inside braces or brackets, quote an expression that has a comma: "$(min(a, b))"',
             )
         meant = text.replace("$", "").strip("{} ") if len(text) < 60 else "4 * name"
-        raise ExpressionError(f"`{text}` is not an expression", help=f"write `$({meant})`")
+        written = f"${meant}" if meant.isidentifier() else f"$({meant})"
+        raise ExpressionError(f"`{text}` is not an expression", help=f"write `{written}`")
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"this expression is longer than {MAX_LENGTH} characters", "expression-too-large")
     try:

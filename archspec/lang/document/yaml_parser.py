@@ -137,7 +137,10 @@ def _compose(source: Source) -> Node | None:
 
 def _scalar(source: Source, event: Any) -> ScalarNode:
     text, span = event.value, place(source, event)
-    if not event.implicit[0] or text[:1] == "$":  # quoted, or an expression
+    if not event.implicit[0]:  # quoted
+        return ScalarNode(text, text, span)
+    if text[:1] == "$":
+        _refuse_cut(source, text, span)
         return ScalarNode(text, text, span)
     try:
         return ScalarNode(resolve(text), text, span)
@@ -145,6 +148,17 @@ def _scalar(source: Source, event: Any) -> ScalarNode:
         raise fail(
             "number-too-large", "this number is larger than 10^18", span, help="if it is a name, put it in quotes"
         ) from None
+
+
+def _refuse_cut(source: Source, text: str, span: Span) -> None:
+    """Raises ArchspecError (expression) if YAML has ended an expression at its comma: `{filters: $(min(a, b))}`."""
+    if text.count("(") <= text.count(")") or source.line(span.end_line)[span.end_column - 1 :][:1] != ",":
+        return
+    at = Span(source, span.end_line, span.end_column, span.end_line, span.end_column + 1)
+    from archspec.lang.document.yaml_mistakes import expression_at, quoted
+
+    if whole := expression_at(source, at):
+        raise fail("expression", f"in YAML, this expression ends at its comma: `{text}`", whole, help=quoted(whole))
 
 
 def _closed(source: Source, ended: _Open, event: Any) -> SequenceNode | MappingNode:
@@ -160,13 +174,14 @@ def _put(into: _Open, node: Node) -> None:
         into.entries[into.key.text] = (into.key, node)
         into.key = None
     elif not isinstance(node, ScalarNode) or not node.text:
+        before = node.span.source.line(node.span.line)[: node.span.column - 1]
         raise fail(
             "bad-key",
             "a key must be a single word",
             node.span,
             help=None
             if isinstance(node, ScalarNode)
-            else DOUBLED
+            else ("remove the `?`" if re.search(r"\?\s+\Z", before) else DOUBLED)
             if isinstance(node, MappingNode)
             else "put the key in quotes if it is an expression or contains brackets",
         )

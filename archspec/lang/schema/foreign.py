@@ -111,7 +111,7 @@ def unknown_argument(head: str, name: str, known: Sequence[str], value: Any = No
         return f"write `{name}` beside `{head}`, not inside it: `{{{name}: {shown}, {head}: ...}}`"
     if re.fullmatch(r"\d+\)", name):
         return "write the list in square brackets, not in parentheses"
-    before, equals, after = name.partition("=")
+    before, equals, after = (part.strip() for part in name.partition("="))
     if equals:
         return f"write `{argument(before, known) or before}: {after or '...'}`"
     if _plain(name) == "activation" and head in OPS:
