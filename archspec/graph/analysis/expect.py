@@ -49,7 +49,8 @@ def _check(quantity: str, node: Node, graph: Graph) -> list[Diagnostic]:
         return [] if sizes == actual else [_unmet(quantity, show(sizes), show(actual), graph, node.span, help)]
     stated = _figure(value)
     if stated is None:
-        help = "write a number such as 138M, 3.8G or 60965224"
+        digits = re.sub(r"[_, ']", "", str(value))
+        help = f"write `{digits}`" if digits.isdecimal() else "write a number such as 138M, 3.8G or 60965224"
         return [Diagnostic("wrong-value", f"`{value}` is not a number", figure.span, help=help)]
     number, slack = stated[0], stated[1] if tolerance is None else _tolerance(plain(tolerance), stated[0])
     if slack is None and tolerance is not None:

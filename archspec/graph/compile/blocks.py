@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import did_you_mean
@@ -32,7 +33,9 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     inside = f"{path}/{item.head}" if item.name else path
     x = _block(compiler, block, item, values, inputs, scope.inner(inside))
     for output in block.outputs:
-        builder.register(f"{path}/{output.text}", builder.outputs[f"{inside}/{output.text}"])
+        index = builder.outputs.get(f"{inside}/{output.text}")
+        if index is not None:  # `when` has not left it out
+            builder.register(f"{path}/{output.text}", index)
     run = since(mark, builder, path, inputs, x)
     if run and not compiler.sharing:  # the weights of these layers will belong to others
         compiler.reuse.keep(key, run)
@@ -64,17 +67,22 @@ def _block(compiler: Compiler, block: BlockSpec, item: LayerSpec, values: Names,
     compiler.inside.append((block.name, given))
     x = compiler.layers(block.layers, inputs, inner, scope)
     compiler.inside.pop()
-    for number, name in enumerate(block.outputs):
-        index = _resolve_inside(compiler, name, scope, block)
-        x = index if number == 0 else x
+    left_out = {item.name.text for item in block.layers if item.when is not None and item.name}
+    found = [_resolve_inside(compiler, name, scope, block, left_out) for name in block.outputs]
+    returned = [index for index in found if index is not None]
+    if block.outputs and not returned:
+        fact = f"every output of the block `{block.name}` is left out"
+        raise compiler.builder.error("unknown-layer", fact, block.outputs[0].span, help="keep one of them")
     calls.pop()
-    return x
+    return returned[0] if returned else x
 
 
-def _resolve_inside(compiler: Compiler, name: ScalarNode, scope: Scope, block: BlockSpec) -> int:
-    """The layer of a block that `outputs` names."""
+def _resolve_inside(
+    compiler: Compiler, name: ScalarNode, scope: Scope, block: BlockSpec, left_out: Set[str]
+) -> int | None:
+    """The layer of a block that `outputs` names; None if `when` leaves it out."""
     index = compiler.builder.outputs.get(scope.prefix + name.text)
-    if index is None:
+    if index is None and name.text not in left_out:
         inside = [path.removeprefix(scope.prefix) for path in compiler.builder.outputs if path.startswith(scope.prefix)]
         fact = f"the block `{block.name}` has no layer `{name.text}`"
         raise compiler.builder.error("unknown-layer", fact, name.span, help=did_you_mean(name.text, inside))

@@ -133,7 +133,8 @@ class Compiler:
         else:
             block = self.spec.blocks.get(item.head)
             names = [name.text for name in block.outputs] if block else []
-        return tuple([self.builder.outputs[f"{path}/{name}"] for name in names]) if names else (x,)
+        found = [self.builder.outputs.get(f"{path}/{name}") for name in names]
+        return tuple([index for index in found if index is not None]) or (x,)
 
     def step(self, item: LayerSpec) -> None:
         self.steps += 1

@@ -57,6 +57,33 @@ def test_an_output_that_nothing_reads_is_refused() -> None:
         graph("[two, relu]", block)
 
 
+LAST = (
+    "{two: {args: [last: false], outputs: [a, b], layers: [{name: h, relu: ~}, "
+    "{name: a, relu: ~, from: h, when: $(not last)}, {name: b, tanh: ~, from: h}]}}"
+)
+
+
+def test_an_output_that_when_leaves_out_is_not_returned() -> None:
+    """As the last layer of WaveNet, which has a skip connection only (van den Oord et al. 2016, Figure 4)."""
+    call = "{name: stack, two: {last: $(copy == 3)}, repeat: 3}"
+    network = graph(f"[{call}, {{concat: ~, from: [stack/1/b, stack/2/b, stack/3/b]}}]", LAST)
+    assert [node.path for node in network.layers if node.path.startswith("stack/3")] == [
+        "stack/3/two/h",
+        "stack/3/two/b",
+    ]
+    assert read_by(network, "stack/3/two/h") == ["stack/2/two/a"]
+    after = graph("[{two: {last: true}}, {name: r, relu: ~}]", LAST)
+    assert read_by(after, "r") == ["two/b"]
+
+
+def test_an_output_that_is_left_out_cannot_be_read() -> None:
+    with pytest.raises(ArchspecError, match="`two/a`"):
+        graph("[{two: {last: true}}, {add: ~, from: [two/a, two/b]}]", LAST)
+    none = LAST.replace("from: h}", "from: h, when: $(not last)}")
+    with pytest.raises(ArchspecError, match="every output of the block `two` is left out"):
+        graph("[{two: {last: true}}]", none)
+
+
 # ---- parts ---------------------------------------------------------------------------------------------------------
 
 
