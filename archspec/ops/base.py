@@ -186,6 +186,10 @@ class Op(Declared):
         return None
 
 
+KEEP_BATCH = "keep the batch axis as it is: each layer of a spec works on one sample at a time"
+"""The remedy for a Keras layer that does not."""
+
+
 def of_class(layers: Sequence[Any], *names: str) -> list[Any]:
     """The layers and functions of these Keras classes."""
     return [layer for layer in layers if type(layer).__name__ in names]

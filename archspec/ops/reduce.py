@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from archspec.declare import BOOLEAN, INTEGER, Schema, arg, declared
-from archspec.ops.base import EVERYTHING, POINTWISE, Functional, OpError, Shape, View, input_shape, keras_axis, show
+from archspec.diagnostics import listed
+from archspec.ops.base import (
+    EVERYTHING,
+    KEEP_BATCH,
+    POINTWISE,
+    Functional,
+    OpError,
+    Shape,
+    View,
+    input_shape,
+    keras_axis,
+    show,
+)
 
 AXIS: Schema = {"type": ["integer", "array"], "items": INTEGER, "minItems": 1}
 
@@ -58,7 +70,8 @@ class Reduction(Functional):
         x = input_shape(layer)
         given = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
         if None in given or 0 in given:
-            raise OpError(f"it reduces along {layer.axis}, with the batch axis, but `{cls.name}` within each sample")
+            whole = "all axes" if None in given else f"axis {listed(given)}"
+            raise OpError(f"it reduces {whole}, the batch axis included", help=KEEP_BATCH)
         axes = sorted(keras_axis(int(axis), x) for axis in given)
         if cls.name in ("reduce_mean", "reduce_max") and axes == list(range(len(x) - 1)):
             return None

@@ -10,6 +10,7 @@ from archspec.declare import INTEGER, POSITIVE, Schema, arg, declared, optional
 from archspec.diagnostics import counted
 from archspec.ops.base import (
     EVERYTHING,
+    KEEP_BATCH,
     POINTWISE,
     Functional,
     Op,
@@ -118,7 +119,12 @@ def _target(layer: Any) -> Shape | None:
     """The sizes that Keras's Reshape gives, as a layer or as a function of `keras.ops`; None for any other layer."""
     if type(layer).__name__ != "Reshape":
         return None
-    return tuple(layer.target_shape if hasattr(layer, "target_shape") else layer.newshape[1:])
+    target = tuple(layer.target_shape if hasattr(layer, "target_shape") else layer.newshape[1:])
+    size = product(input_shape(layer))
+    rest = math.prod(value for value in target if value not in (None, -1))
+    if size is not None and (size % rest or (size != rest and not {None, -1} & {*target})):
+        raise OpError("it moves values from one image of the batch to another", help=KEEP_BATCH)
+    return target
 
 
 @declared
@@ -192,7 +198,7 @@ class Permute(Op):
             return super().from_keras(layer)
         axes = [axis % (len(input_shape(layer)) + 1) for axis in layer.axes or ()]
         if not axes or axes[0]:
-            raise OpError("it moves the batch axis")
+            raise OpError("it moves the batch axis", help=KEEP_BATCH)
         return {"dims": axes[1:]}
 
 

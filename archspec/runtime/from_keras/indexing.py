@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from archspec.ops.base import OpError, Shape, show
+from archspec.ops.base import KEEP_BATCH, OpError, Shape, show
 from archspec.runtime.from_keras.reading import Reading
 
 MOST_SELECTED = 4
 """Most channels whose reverse order is written with their indices: `select_channels: [2, 1, 0]` for BGR."""
+
+
+MOST_TAKEN = 8
+"""Most positions that are taken one by one, and joined again."""
 
 
 def get_item(reading: Reading) -> int:
@@ -21,10 +25,10 @@ def get_item(reading: Reading) -> int:
         place = parts.index(Ellipsis)
         parts[place : place + 1] = [slice(None)] * (len(sizes) + 2 - len(parts))
     parts += [slice(None)] * (len(sizes) + 1 - len(parts))
-    if len(parts) != len(sizes) + 1 or not all(isinstance(part, (int, slice)) for part in parts):
+    if len(parts) != len(sizes) + 1 or not all(type(part) in (int, slice) for part in parts):
         raise OpError("its index is neither a number nor a range")
     if parts[0] != slice(None) or whole[:1] == [None]:
-        raise OpError("it selects images of the batch")
+        raise OpError("it selects images of the batch", help=KEEP_BATCH)
     node = reading.inputs[0]
     for axis in range(len(sizes), 0, -1):
         node = _part(reading, node, axis, parts[axis])
@@ -33,24 +37,47 @@ def get_item(reading: Reading) -> int:
 
 def _part(reading: Reading, node: int, axis: int, part: int | slice) -> int:
     """The node for a number or a range along one axis, counted as in Keras."""
-    shape = reading.nodes[node].shape
-    size = shape[axis - 1]
     if isinstance(part, int):
         return reading.add("take", node, indices=part, axis=axis)
-    if part == slice(None, None, -1):
-        return _flipped(reading, node, axis)
-    if (part.step or 1) < 0:
-        if axis != len(shape) or size is None:
-            raise OpError(f"it reads axis {axis} in steps of {part.step}")
-        return reading.add("select_channels", node, indices=list(range(size))[part])
-    if part.start in (None, 0) and part.stop in (None, size) and part.step in (None, 1):
+    shape = reading.nodes[node].shape
+    size = shape[axis - 1]
+    step = part.step or 1
+    if size is not None:
+        kept = range(size)[part]
+        if not kept:
+            raise OpError(
+                f"its range `{_words(part)}` selects none of the {size} positions of axis {axis}",
+                help="change the range: a layer of a spec gives at least one value",
+            )
+        if step < 0 and axis == len(shape) and len(kept) <= MOST_SELECTED:
+            return reading.add("select_channels", node, indices=list(kept))
+    if step < 0:  # the same positions in their order, then reversed, then every second one
+        if part.stop == -1:
+            raise OpError(f"its range `{_words(part)}` selects nothing from axis {axis}", help="change the range")
+        first = None if part.stop is None else part.stop + 1
+        end = None if part.start in (None, -1) else part.start + 1
+        node = _flipped(reading, _slice(reading, node, axis, first, end), axis)
+        return _slice(reading, node, axis, None, None, -step)
+    return _slice(reading, node, axis, part.start, part.stop, step)
+
+
+def _words(part: slice) -> str:
+    """The range as in Python: `3:1`, `::-2`."""
+    start, stop, step = ("" if each is None else str(each) for each in (part.start, part.stop, part.step))
+    return f"{start}:{stop}" + (f":{step}" if step else "")
+
+
+def _slice(reading: Reading, node: int, axis: int, start: int | None, end: int | None, step: int = 1) -> int:
+    """The node for a range in the order of the axis; positions outside the axis are moved to its ends, as in NumPy."""
+    shape = reading.nodes[node].shape
+    size = shape[axis - 1]
+    if size is not None:
+        start, end = (None if each is None else max(-size, min(each, size)) for each in (start, end))
+        start = None if start == -size else start
+    end = None if end == size else end
+    if not start and end is None and step == 1:
         return node
-    return _slice(reading, node, axis, part.start or 0, part.stop, part.step or 1)
-
-
-def _slice(reading: Reading, node: int, axis: int, start: int, end: int | None, step: int = 1) -> int:
-    last = axis == len(reading.nodes[node].shape)
-    return reading.add("slice", node, start=start, end=end, axis=-1 if last else axis, step=step)
+    return reading.add("slice", node, start=start or 0, end=end, axis=-1 if axis == len(shape) else axis, step=step)
 
 
 def _flipped(reading: Reading, node: int, axis: int) -> int:
@@ -76,7 +103,10 @@ def flip(reading: Reading) -> int:
     rank = len(reading.nodes[reading.inputs[0]].shape)
     given = reading.layer.axis
     if given is None:
-        raise OpError("it reverses the images of the batch")
+        raise OpError(
+            "without `axis` it reverses the images of the batch, too",
+            help="name the axes: `ops.flip(x, axis=1)` reverses the rows of images",
+        )
     node = reading.inputs[0]
     for axis in [given] if isinstance(given, int) else given:
         node = _flipped(reading, node, _not_batch(axis, rank))
@@ -86,7 +116,7 @@ def flip(reading: Reading) -> int:
 def _not_batch(axis: int, rank: int) -> int:
     """An axis from 1 on. Raises OpError for the batch axis."""
     if not axis % (rank + 1):
-        raise OpError("it changes the batch axis")
+        raise OpError("it changes the batch axis", help=KEEP_BATCH)
     return axis % (rank + 1)
 
 
@@ -172,16 +202,27 @@ def stack(reading: Reading) -> int:
 
 
 def take(reading: Reading) -> int:
-    """`keras.ops.take` of channels, or of one position."""
+    """`keras.ops.take` of channels, or of positions along another axis."""
     import numpy as np
 
     shape = reading.nodes[reading.inputs[0]].shape
     values = [value for value in reading.given[1:] if value is not None]
     if len(reading.inputs) > 1 or not values or reading.layer.axis is None:
         raise OpError("its indices are not numbers")
-    indices, axis = np.asarray(values[0]), reading.layer.axis % (len(shape) + 1)
+    indices, axis = np.asarray(values[0]), _not_batch(reading.layer.axis, len(shape))
     if indices.ndim == 0:
         return reading.add("take", indices=int(indices), axis=axis)
-    if axis != len(shape) or indices.ndim != 1 or shape[-1] is None:
-        raise OpError(f"it reads several positions of axis {axis}")
-    return reading.add("select_channels", indices=[int(index) % shape[-1] for index in indices])
+    size = shape[axis - 1]
+    if indices.ndim != 1 or size is None:
+        raise OpError(f"it takes several positions of axis {axis}, whose size is free")
+    taken = [int(index) % size for index in indices]
+    if axis == len(shape):
+        return reading.add("select_channels", indices=taken)
+    step = taken[1] - taken[0] if len(taken) > 1 else 1
+    if step and taken and taken == [taken[0] + step * number for number in range(len(taken))]:
+        end = taken[-1] + (1 if step > 0 else -1)
+        return _part(reading, reading.inputs[0], axis, slice(taken[0], None if end < 0 else end, step))
+    if not 0 < len(taken) <= MOST_TAKEN:
+        raise OpError(f"it takes {len(taken)} positions of axis {axis} in an order that is no range")
+    parts = [_part(reading, reading.inputs[0], axis, slice(each, each + 1)) for each in taken]
+    return reading.add("concat", *parts, axis=axis)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.graph.compile.inference import infer, made
 from archspec.graph.ir import AGAIN, INPUT, Facts, Graph, Node, unused_name
 from archspec.ops import OPS, Op, OpError
 from archspec.ops.activation import Activation
@@ -19,7 +20,7 @@ from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
 from archspec.runtime.from_keras.reading import NOWHERE, Reading
 from archspec.runtime.from_keras.several_layers import operators_of_several_layers
 from archspec.runtime.from_keras.simplify import simplify
-from archspec.runtime.models.keras_graph import Call, given_name, keras_graph, output_names
+from archspec.runtime.models.keras_graph import Call, KerasGraph, given_name, keras_graph, output_names
 
 
 def read_model(model: Any) -> Graph:
@@ -47,12 +48,13 @@ def read_model(model: Any) -> Graph:
                 operations = [graph.calls[each].operation for each in sorted(found.calls)]
                 weighted = next((each for each in operations if getattr(each, "weights", None)), weighted)
             else:
-                place[index] = _read(call, tuple(_position(call, place, each) for each in call.inputs), nodes)
+                place[index] = _read(call, tuple(_position(graph, place, each) for each in call.inputs), nodes)
             if getattr(weighted, "weights", None):
                 first = read.setdefault(id(weighted), (start, len(nodes)))
                 if first[0] != start:
                     _share(call, nodes, range(*first), range(start, len(nodes)))
-    outputs = tuple(_position(graph.calls[source[0]], place, source, "the model returns") for source in graph.outputs)
+    returned = [_position(graph, place, source) for source in graph.outputs]
+    outputs = _distinct(nodes, returned, len(paths), named=bool(output_names(model)))
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", given_name(model)).strip("-") or "model"
     weights = (1.0,) * len(outputs)
     return simplify(_reached(Graph(name, tuple(nodes), outputs, weights, len(paths), output_names(model))))
@@ -74,23 +76,40 @@ def _refuse_arguments(call: Call) -> None:
         raise _unreadable(call, f"it is called with `{found[0]}`, which no operator has")
 
 
+def _distinct(nodes: list[Node], outputs: list[int], inputs: int, *, named: bool) -> tuple[int, ...]:
+    """The nodes of the outputs, with a `linear` layer where a spec needs one more.
+
+    Outputs without names are known by their layers, so that each needs its own, and a network needs a layer.
+    """
+    found: list[int] = []
+    for index in outputs:
+        if (index in found and not named) or (len(nodes) == inputs and not found):
+            linear, path = made("linear", {}), unused_name(f"{nodes[index].path}_copy", {node.path for node in nodes})
+            nodes.append(Node(path, linear, (index,), infer(linear, (nodes[index].shape,)), NOWHERE))
+            index = len(nodes) - 1
+        found.append(index)
+    return tuple(found)
+
+
 def _reached(graph: Graph) -> Graph:
-    """The graph without nodes that no output reads: single channels that became a selection of channels."""
+    """The graph without nodes that no output reads: single channels that became a selection of channels.
+
+    Where the first use of a layer is one of them, the next use owns the weights.
+    """
     wanted = {*range(graph.input_count), *graph.outputs}
     for index in range(len(graph.nodes) - 1, -1, -1):
         wanted |= set(graph.nodes[index].inputs) if index in wanted else set()
     if len(wanted) == len(graph.nodes):
         return graph
     paths = {graph.nodes[index].path for index in wanted}
-    for index in sorted(wanted):
-        if (owner := graph.nodes[index].shared) and owner not in paths:
-            fact = f"the first use of the layer `{owner}` leads to no output of the model, but a later one does"
-            raise fail("unknown-keras-layer", fact, help="make the model again, without the unused call")
     place = {old: new for new, old in enumerate(sorted(wanted))}
-    nodes = [
-        graph.nodes[index]._replace(inputs=tuple(place[source] for source in graph.nodes[index].inputs))
-        for index in sorted(wanted)
-    ]
+    nodes = []
+    for index in sorted(wanted):
+        node = graph.nodes[index]
+        if node.shared and node.shared not in paths:
+            paths.add(node.shared)
+            node = node._replace(path=node.shared, shared=None, facts=infer(node.op, graph.shapes_into(node)))
+        nodes.append(node._replace(inputs=tuple(place[source] for source in node.inputs)))
     return replace(graph, nodes=tuple(nodes), outputs=tuple(place[index] for index in graph.outputs))
 
 
@@ -131,10 +150,12 @@ def _share(call: Call, nodes: list[Node], first: range, again: range) -> None:
         )
 
 
-def _position(call: Call, place: dict[int, list[int]], source: tuple[int, int], verb: str = "it reads") -> int:
+def _position(graph: KerasGraph, place: dict[int, list[int]], source: tuple[int, int]) -> int:
+    """The node of an output of a call."""
     index, output = source
     if output >= len(place[index]):
-        raise _unreadable(call, f"{verb} output {output + 1} of a layer that has one output in a spec")
+        fact = f"the model uses its output {output + 1}, but in a spec it has one output"
+        raise _unreadable(graph.calls[index], fact, "use its first output alone")
     return place[index][output]
 
 
@@ -163,6 +184,7 @@ def _by_operator(reading: Reading) -> int:
     import keras
 
     op, args = _operator(reading.layer)
+    _refuse_arrays(reading)
     inputs = reading.inputs if op.many else tuple(dict.fromkeys(reading.inputs))
     if len(inputs) > op.most and not op.many:
         raise OpError(f"`{op.name}` reads one layer, but this layer reads {len(inputs)}")
@@ -175,6 +197,15 @@ def _by_operator(reading: Reading) -> int:
     if not issubclass(op, Activation):
         raise OpError(f"its activation is a layer of class {type(own).__name__}")
     return reading.add(op.name, node, **args)
+
+
+def _refuse_arrays(reading: Reading) -> None:
+    """Raises OpError for an input that is an array of numbers instead of a layer."""
+    import keras
+
+    given = keras.tree.flatten(reading.given)
+    if any(hasattr(each, "shape") and not isinstance(each, keras.KerasTensor) for each in given):
+        raise OpError("one of its inputs is an array of numbers", help="make the array an input of the model")
 
 
 def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
@@ -192,7 +223,7 @@ def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
         return found
     if function is not None:
         raise OpError(f"its activation `{getattr(function, '__name__', function)}` is not in keras.activations")
-    reason = REASONS.get(type(layer).__name__, "no operator corresponds to this class")
+    reason = REASONS.get(type(layer).__name__, "archspec has no operator for it")
     raise OpError(reason.removeprefix("not possible: ").removeprefix("no operator: "))
 
 
@@ -205,5 +236,5 @@ def _unreadable(call: Call, fact: str, help: str | None = None) -> ArchspecError
     return fail(
         "unknown-keras-layer",
         f"the layer `{call.path}` ({call.kind}) cannot be written in a spec: {fact}",
-        help=help or "replace it by layers that docs/operators.md lists, or write an operator with a `from_keras`",
+        help=help or "docs/keras.md lists what can be written; docs/extending.md says how to add an operator",
     )

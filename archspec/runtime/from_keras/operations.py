@@ -6,8 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 from archspec.graph.ir import AGAIN
-from archspec.ops.base import OpError, plain
+from archspec.ops.base import OpError, plain, show
 from archspec.ops.scale import PER_CHANNEL
+from archspec.runtime.from_keras.functions import (
+    average,
+    exp_minus_one,
+    exponential,
+    limit,
+    log_of_one_more,
+    norm,
+    normalize,
+    pool,
+    repeat,
+    resize,
+    softmax,
+    standard_deviation,
+    tile,
+    whole_power,
+)
 from archspec.runtime.from_keras.indexing import (
     expand_dims,
     flip,
@@ -27,12 +43,16 @@ def merge(reading: Reading) -> int | None:
     """x + 3, x * 1 / 6; None for a merge of several layers."""
     if len(reading.inputs) > 1:
         return None
+    if reading.call.kind == "Average":
+        return average(reading)
     value = _number(reading)
     if reading.call.kind == "Add":
         return reading.add("rescale", scale=1.0, offset=value)
     if reading.call.kind == "Multiply":
         return reading.add("rescale", scale=value)
-    raise OpError(f"it combines a layer with the number {value}")
+    if not isinstance(value, (int, float)):
+        raise OpError("it compares its input with one number for each channel", help="use one number")
+    return limit(reading, value)
 
 
 def subtract(reading: Reading) -> int:
@@ -53,17 +73,23 @@ def divide(reading: Reading) -> int:
     return reading.add("rescale", scale=_each(value, lambda number: 1 / number))
 
 
-POWERS = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
+POWERS = {0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
 
 
 def power(reading: Reading) -> int:
-    """x ** 2, x ** 0.5, or a power of two layers."""
+    """x ** 2, x ** 0.5, 2 ** x, or a power of two layers."""
     if len(reading.inputs) > 1:
         return reading.add("power")
     value = _number(reading)
-    if _number_first(reading) or value not in POWERS:
-        raise OpError(f"a spec has the powers {', '.join(f'{number:g}' for number in POWERS)}, and not {value}")
-    return reading.add(POWERS[value])
+    if not isinstance(value, (int, float)):
+        raise OpError("it has one exponent for each channel", help="use one exponent")
+    if _number_first(reading):
+        return exponential(reading, value)
+    if value in POWERS:
+        return reading.add(POWERS[value])
+    if value in (1, 2, 3, 4):
+        return whole_power(reading, int(value))
+    raise OpError(f"its exponent is {value:g}", help="use the exponent -1, -0.5, 0.5, 1, 2, 3 or 4")
 
 
 def _number_first(reading: Reading) -> bool:
@@ -77,7 +103,7 @@ def _each(value: Any, function: Callable[[float], float]) -> Any:
     try:
         return tuple(map(function, value)) if isinstance(value, (tuple, list)) else function(value)
     except ZeroDivisionError:
-        raise OpError("it divides by zero") from None
+        raise OpError("it divides by zero", help="use another number") from None
 
 
 def _number(reading: Reading) -> Any:
@@ -88,9 +114,37 @@ def _number(reading: Reading) -> Any:
     found = [value for value in reading.given if not isinstance(value, keras.KerasTensor) and value is not None]
     try:
         (value,) = found
-        return value if isinstance(value, float) else plain(np.asarray(value, "float64").reshape(-1), PER_CHANNEL)
+        array = np.asarray(value, "float64")
     except (TypeError, ValueError):
-        raise OpError(f"one of its arguments is neither a layer nor a number: {found}") from None
+        raise OpError("one of its arguments is neither a layer nor a number") from None
+    if not np.isfinite(array).all():
+        raise OpError("one of its numbers is NaN or infinite", help="use finite numbers")
+    shape = reading.call.shape
+    if array.size and (array == array.flat[0]).all():
+        return float(array.flat[0])
+    if not shape or not array.size == array.shape[-1] == shape[-1] or array.ndim > len(shape) + 1:
+        raise OpError(
+            f"it combines its input with an array of shape {show(array.shape)}",
+            help="use one number, or one for each channel",
+        )
+    return plain(array.reshape(-1), PER_CHANNEL)
+
+
+def matmul(reading: Reading) -> int | None:
+    """None for a product of two layers."""
+    if len(reading.inputs) > 1:
+        return None
+    raise OpError(
+        "it multiplies its input by a matrix of numbers",
+        help="use `layers.Dense(units, use_bias=False)` with this matrix as its kernel",
+    )
+
+
+def dot(reading: Reading) -> int | None:
+    """None for `layers.Dot`."""
+    if hasattr(reading.layer, "axes"):
+        return None
+    raise OpError("it multiplies every sample of one input with every sample of the other", help="use `ops.matmul`")
 
 
 def pad(reading: Reading) -> int:
@@ -98,7 +152,10 @@ def pad(reading: Reading) -> int:
     batch, *pixels, channels = map(tuple, reading.layer.pad_width)
     fill = [value for value in reading.given[1:] if isinstance(value, (int, float)) and value]
     if reading.layer.mode != "constant" or fill or batch != (0, 0) or channels != (0, 0):
-        raise OpError("it pads the channels, or with values other than zero")
+        raise OpError(
+            "it pads the batch or the channels, or with other values than zeros",
+            help="pad rows and columns with zeros, as `layers.ZeroPadding2D`",
+        )
     return reading.add("zero_pad", padding=pixels)
 
 
@@ -163,7 +220,7 @@ AUGMENTATION = (
 )
 """Layers of Keras that change images in training only."""
 NOISE = ("ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise")
-LEFT_OUT = (*AUGMENTATION, *NOISE)
+LEFT_OUT = (*AUGMENTATION, *NOISE, "StopGradient")
 """Classes that have no effect at inference and no operator."""
 
 
@@ -172,6 +229,18 @@ READERS: dict[str, Callable[[Reading], int | list[int] | None]] = {
     "Subtract": subtract,
     **dict.fromkeys(("Divide", "TrueDivide"), divide),
     "Power": power,
+    "Matmul": matmul,
+    "Dot": dot,
+    "Std": standard_deviation,
+    "Norm": norm,
+    "Normalize": normalize,
+    "Log1p": log_of_one_more,
+    "Expm1": exp_minus_one,
+    "Softmax": softmax,
+    **dict.fromkeys(("MaxPool", "AveragePool"), pool),
+    "Resize": resize,
+    "Tile": tile,
+    "Repeat": repeat,
     "Pad": pad,
     "CustomScaleLayer": scaled_sum,
     "CenterCrop": center_crop,

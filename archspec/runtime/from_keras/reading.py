@@ -46,6 +46,9 @@ class Reading:
             op = made(head, {word: freeze(value) for word, value in args.items()})
             facts = infer(op, shapes)
         except (WrongArgument, OpError) as error:
-            raise OpError(f"`{head}` does not accept it: {error} (its input is {listed(map(show, shapes))})") from error
+            given = listed(map(show, shapes))
+            fact = f"`{head}` does not accept it: {error}" + (f" (its input is {given})" * (given not in str(error)))
+            of_axis = isinstance(error, OpError) and error.arg == "axis"  # other remedies are those of a spec
+            raise OpError(fact, help=error.help if of_axis else None) from error
         self.nodes.append(Node(self.call.path, op, inputs, facts, NOWHERE))
         return len(self.nodes) - 1

@@ -43,16 +43,19 @@ class _Skeleton:
     def __init__(
         self, graph: KerasGraph, found: Mapping[int, Signature], head: int | None, ranks: dict[Hashable, int]
     ) -> None:
-        self.graph, self.found = graph, found
+        self.graph = graph
+        first = {id(graph.calls[index].operation): index for index in found}
+        self.owner = {i: first[id(call.operation)] for i, call in enumerate(graph.calls) if id(call.operation) in first}
+        """For each call of a layer with weights, the first call of that layer."""
         self.node: list[int] = []  # for each call, the node of its output
         self.reads: dict[int, tuple[int, ...]] = {}
         self.rank: dict[int, int] = {}
         for index, call in enumerate(graph.calls):
             reads = tuple(self.node[source] for source, _ in call.inputs)
             key: Any
-            if index in found:
+            if index in self.owner:
                 reads = tuple(dict.fromkeys(reads))
-                key = (found[index], *(self.rank[node] for node in reads))
+                key = (found[self.owner[index]], *(self.rank[node] for node in reads))
             elif not reads:
                 key = ("input", graph.inputs.index(index) if index in graph.inputs else call.kind)
             elif len(set(reads)) == 1:  # one input, or a gate on the same values: x sigmoid(x)
@@ -74,7 +77,7 @@ class _Skeleton:
         return SUMS.get(kind, kind)
 
     def commutes(self, node: int) -> bool:
-        return node not in self.found and self.merge(node) in COMMUTATIVE
+        return node not in self.owner and self.merge(node) in COMMUTATIVE
 
     def sorted_reads(self, node: int) -> tuple[int, ...]:
         """The inputs of a node, in an order that is the same in both models."""
@@ -88,6 +91,7 @@ def _walk(one: _Skeleton, two: _Skeleton) -> dict[int, int] | None:
         return None
     todo = list(zip(one.ends, two.ends, strict=True))
     partner: dict[int, int] = {}
+    pairs: dict[int, int] = {}
     while todo:
         a, b = todo.pop()
         if a in partner:
@@ -97,10 +101,12 @@ def _walk(one: _Skeleton, two: _Skeleton) -> dict[int, int] | None:
         if one.rank[a] != two.rank[b]:
             return None
         partner[a] = b
+        if a in one.owner and pairs.setdefault(one.owner[a], two.owner[b]) != two.owner[b]:
+            return None  # two calls of one layer are calls of two layers in the other model
         todo += zip(one.sorted_reads(a), two.sorted_reads(b), strict=True)
-    if len(set(partner.values())) < len(partner):
+    if any(len(set(found.values())) < len(found) for found in (partner, pairs)):
         return None
-    return {a: b for a, b in partner.items() if a in one.found}
+    return pairs
 
 
 MAX_STEPS = 200_000  # of the search; a state dict of a thousand layers needs some thousands

@@ -192,7 +192,7 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "custom layer": (
         lambda: functional(Squash(name="squash")),
         "unknown-keras-layer",
-        ("`squash` (Squash)", "no operator corresponds to this class", "docs/operators.md"),
+        ("`squash` (Squash)", "archspec has no operator for it", "docs/keras.md"),
     ),
     "subclass": (lambda: Subclass(name="own"), "not-functional", ("`own` is a Subclass",)),
     "own activation": (

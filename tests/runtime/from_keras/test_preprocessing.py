@@ -64,7 +64,7 @@ def test_slices_and_arithmetic_become_operators(function: Callable[[Any], Any], 
     np.testing.assert_allclose(spec_of(model, tmp_path)[1], model(X), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("function", [lambda x: x[:, ::-2], lambda x: x[None, :], lambda x: x[1:, ...]])
+@pytest.mark.parametrize("function", [lambda x: x[None, :], lambda x: x[1:, ...]])
 def test_what_no_operator_does_is_refused_by_name(function: Callable[[Any], Any]) -> None:
     with pytest.raises(ArchspecError, match="GetItem") as caught:
         archspec.from_keras(model_of(function))
