@@ -7,6 +7,10 @@ and the time of each is printed. Two processes, with oneDNN on and off, then loa
 library, and call one after the other in interleaved rounds; a row is the median of the CPU time of the process. Ratios
 are more reliable than milliseconds on a shared machine.
 
+`Keras model.export()` is the SavedModel that Keras writes of the same network. The GFLOP/s of a float32 row are two for
+each multiply-accumulate of the network. Two float32 matrix products of 2048 x 2048, of TensorFlow and of NumPy
+(OpenBLAS), are called in the same rounds: the faster one is what float32 arithmetic can reach on this processor.
+
 Targets, with oneDNN on: the optimized SavedModel takes at most 0.95 of the plain one and 0.7 of `predict`; ONNX and
 LiteRT at most 0.75 of the plain SavedModel; int8 ONNX at most 0.65 of float ONNX. The exit status is 1 if not.
 """
@@ -29,7 +33,7 @@ from typing import Any
 import archspec
 from archspec.runtime.system.processor import ONEDNN, name, processor
 
-PREDICT, FUNCTION = "model.predict", "tf.function(model)"
+PREDICT, FUNCTION, KERAS = "model.predict", "tf.function(model)", "Keras model.export()"
 PLAIN, OPTIMIZED = "SavedModel", "SavedModel, optimized"
 ONNX, LITERT, ONNX_8, LITERT_8 = "ONNX", "LiteRT", "ONNX int8", "LiteRT int8"
 EXPORTS: dict[str, dict[str, Any]] = {
@@ -40,11 +44,16 @@ EXPORTS: dict[str, dict[str, Any]] = {
     ONNX_8: {"format": "onnx", "precision": "int8"},
     LITERT_8: {"format": "litert", "precision": "int8"},
 }
+PRODUCTS = ("product, TensorFlow", "product, OpenBLAS")
+PRODUCT_SIDE = 2048
+INT8 = (ONNX_8, LITERT_8)
+LEAST = 0.75
+"""Of the plain SavedModel: the target of ONNX and LiteRT."""
 TARGETS = (
     (OPTIMIZED, PLAIN, 0.95),
     (OPTIMIZED, PREDICT, 0.70),
-    (ONNX, PLAIN, 0.75),
-    (LITERT, PLAIN, 0.75),
+    (ONNX, PLAIN, LEAST),
+    (LITERT, PLAIN, LEAST),
     (ONNX_8, ONNX, 0.65),
 )
 
@@ -89,6 +98,16 @@ def write_exports(path: Path, folder: Path) -> dict[str, str]:
     return found
 
 
+def write_keras_export(path: Path, folder: Path) -> str:
+    """The SavedModel that Keras itself writes."""
+    import keras
+
+    keras.saving.load_model(path, compile=False).export(folder, format="tf_saved_model", verbose=False)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"{KERAS:22} {size / 1e6:7.1f} MB", flush=True)
+    return str(folder)
+
+
 # ---- measuring, in a process with one thread -------------------------------------------------------------------------
 
 
@@ -116,6 +135,8 @@ def measure(given: dict[str, Any]) -> dict[str, list[float]]:
         PREDICT: lambda: model.predict(x, verbose=0),
         FUNCTION: lambda: compiled(tf.constant(x)).numpy(),
     }
+    saved = tf.saved_model.load(given["keras_export"])
+    rows[KERAS] = lambda: saved.serve(tf.constant(x)).numpy()
     for title, folder in given["exports"].items():
         writer = EXPORT_FORMATS[EXPORTS[title]["format"]]
         run = import_module(f"archspec.runtime.export.runners.{writer.runner.stem}").load(folder, 1)["serving_default"]
@@ -124,6 +145,9 @@ def measure(given: dict[str, Any]) -> dict[str, list[float]]:
     expected = rows[PREDICT]()
     for title, call in rows.items():
         print(f"  {title:22} differs by {np.abs(call() - expected).max():.1e}", file=sys.stderr)
+    factors = np.random.default_rng(2).normal(size=(2, PRODUCT_SIDE, PRODUCT_SIDE)).astype(np.float32)
+    left, right = tf.constant(factors[0]), tf.constant(factors[1])
+    rows.update(zip(PRODUCTS, (lambda: tf.matmul(left, right).numpy(), lambda: factors[0] @ factors[1]), strict=True))
     found: dict[str, list[float]] = {title: [] for title in rows}
     for _ in range(given["rounds"]):
         for title, call in rows.items():
@@ -140,11 +164,28 @@ def probabilities(run: Callable[[Any], dict[str, Any]], images: Any) -> Any:
 
 def in_process(given: dict[str, Any], onednn: str) -> dict[str, float]:
     """Median CPU milliseconds of each row."""
-    environment = {**os.environ, ONEDNN: onednn, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    environment = {**os.environ, ONEDNN: onednn, **one, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, __file__, "--measure", json.dumps(given)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     rows: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
     return {title: 1000 * statistics.median(seconds) for title, seconds in rows.items()}
+
+
+def print_table(title: str, rows: dict[str, float], macs: int) -> None:
+    """Milliseconds of each row, their ratios, and of float32 rows the share of the arithmetic that is possible."""
+    speeds = {row: 2 * macs / rows[row] / 1e6 for row in rows if row not in (*INT8, *PRODUCTS)}
+    speeds |= {row: 2 * PRODUCT_SIDE**3 / rows[row] / 1e6 for row in PRODUCTS}
+    most = max(speeds[row] for row in PRODUCTS)
+    print(f"\n{title:22} {'CPU ms':>8} {'of plain':>9} {'of Keras':>9} {'GFLOP/s':>8} {'of product':>11}")
+    for row, milliseconds in rows.items():
+        ratios = "".join(f" {milliseconds / rows[each]:9.2f}" for each in (PLAIN, KERAS))
+        line = f"{row:22} {milliseconds:8.1f}{' ' * 20 if row in PRODUCTS else ratios}"
+        print(f"{line} {speeds[row]:8.1f} {speeds[row] / most:11.2f}" if row in speeds else line)
+    needed = speeds[PLAIN] / LEAST
+    print(
+        f"{LEAST:g} of the SavedModel needs {needed:.1f} GFLOP/s in float32: {needed / most:.2f} of the faster product"
+    )
 
 
 def main() -> int:
@@ -164,11 +205,11 @@ def main() -> int:
         print(f"{given.network} at {given.side} pixels, batch 1, one thread, {name()}")
         path = write_model(given.network, given.side, folder)
         request = {"model": str(path), "exports": write_exports(path, folder), "rounds": given.rounds}
+        request["keras_export"] = write_keras_export(path, folder / "keras-export")
         on, off = in_process(request, "1"), in_process(request, "0")
-    print(f"\n{'CPU ms an image':22} {'oneDNN on':>10} {'of plain':>9} {'oneDNN off':>11} {'of plain':>9}")
-    for title in on:
-        ratios = on[title] / on[PLAIN], off[title] / off[PLAIN]
-        print(f"{title:22} {on[title]:10.1f} {ratios[0]:9.2f} {off[title]:11.1f} {ratios[1]:9.2f}")
+    macs = archspec.load(given.network, input=[given.side, given.side, 3]).graph().macs
+    print_table("oneDNN on", on, macs)
+    print_table("oneDNN off", off, macs)
     missed = False
     print()
     for title, peer, most in TARGETS:

@@ -16,7 +16,7 @@ from archspec.diagnostics import fail
 from archspec.runtime.system.atomic_write import (
     check_writable,
     discard,
-    make_folder,
+    new_folders,
     os_errors,
     replace,
     temporary_path,
@@ -95,23 +95,23 @@ def new_version(folder: Path, *, overwrite: bool) -> Iterator[tuple[Path, list[P
         ArchspecError: `cannot-write`.
     """
     existed = folder.is_dir()
-    make_folder(folder.parent)
     temporary = temporary_path(folder / "new" if existed else folder)
     final: list[Path] = []
-    try:
-        with os_errors(folder):
-            temporary.mkdir()
-            yield temporary, final
-            for path in temporary.rglob("*"):
-                if path.is_file():
-                    with path.open("rb") as written:
-                        os.fsync(written.fileno())
-            folder.mkdir(exist_ok=True)
-            final.append(_rename(temporary, folder, overwrite=overwrite))
-    finally:
-        discard(temporary)
-        if not existed and folder.is_dir() and not any(folder.iterdir()):
-            discard(folder)
+    with new_folders(folder.parent):
+        try:
+            with os_errors(folder):
+                temporary.mkdir()
+                yield temporary, final
+                for path in temporary.rglob("*"):
+                    if path.is_file():
+                        with path.open("rb") as written:
+                            os.fsync(written.fileno())
+                folder.mkdir(exist_ok=True)
+                final.append(_rename(temporary, folder, overwrite=overwrite))
+        finally:
+            discard(temporary)
+            if not existed and folder.is_dir() and not any(folder.iterdir()):
+                discard(folder)
 
 
 def _rename(temporary: Path, folder: Path, *, overwrite: bool) -> Path:

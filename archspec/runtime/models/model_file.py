@@ -164,6 +164,7 @@ OTHER_FILES: dict[tuple[str, ...], str] = {
     (".yaml", ".yml"): "it is a spec: train its network first, with `archspec train {} --data DATA`",
     (".pth", ".pt", ".safetensors", ".ckpt", ".bin"): "build a model with it: `archspec build REF --weights {} "
     "-o FILE.keras`",
+    (".onnx", ".tflite", ".pb"): "it is an export: give the `.keras` file that it was exported from",
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"): "it is an image: the model comes first",
 }
 """Endings of files of other kinds -> the remedy."""
@@ -179,7 +180,8 @@ def _inspect(path: Path) -> tuple[Metadata, Any, int]:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
             if "config.json" not in sizes:
-                raise fail("not-a-model", f"`{path}` is a zip file that does not contain a Keras model", help=HELP)
+                fact = f"`{path}` is a zip file that does not contain a Keras model"
+                raise fail("not-a-model", fact, help=_remedy(path))
             total = path.stat().st_size
             for name, size in sizes.items():
                 bound = {MEMBER: MEMBER_BYTES, "config.json": CONFIG_BYTES}.get(name, 64 * total + (1 << 20))
@@ -197,9 +199,8 @@ def _inspect(path: Path) -> tuple[Metadata, Any, int]:
             "not-a-model", f"cannot read `{path}`: {(error.strerror or str(error)).lower()}", help=HELP
         ) from error
     except (zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
-        other = next((each for ends, each in OTHER_FILES.items() if path.name.lower().endswith(ends)), None)
         fact = f"`{path}` is not a model file: {first_sentence(error)}"
-        raise fail("not-a-model", fact, help=other.format(path) if other else HELP) from error
+        raise fail("not-a-model", fact, help=_remedy(path)) from error
     try:
         metadata = Metadata.from_json(description)
     except ValueError as error:
@@ -214,6 +215,12 @@ def _inspect(path: Path) -> tuple[Metadata, Any, int]:
     if isinstance(inner, dict) and not isinstance(inner.get("layers", []), list):
         raise fail("not-a-model", f"the configuration of `{path}` has no list of layers", help=HELP)
     return metadata, config, sizes.get("model.weights.h5", 0)
+
+
+def _remedy(path: Path) -> str:
+    """What to do with a file of another kind."""
+    other = next((each for ends, each in OTHER_FILES.items() if path.name.lower().endswith(ends)), None)
+    return other.format(path) if other else HELP
 
 
 def _unreadable(path: Path, config: Any, error: Exception) -> ArchspecError:

@@ -78,6 +78,28 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+@contextlib.contextmanager
+def new_folders(path: Path) -> Iterator[None]:
+    """Make the folder of an output, and those above it; those that are made here go if the block raises.
+
+    A folder that another process has put a file into stays.
+
+    Raises:
+        ArchspecError: `cannot-write`.
+    """
+    made: list[Path] = []
+    try:
+        with os_errors(path):
+            made += [each for each in (path, *path.parents) if not each.exists()]
+        make_folder(path)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for each in made:
+                each.rmdir()
+        raise
+
+
 def _discard_leftovers(path: Path) -> None:
     """Remove the temporary files of processes that were killed while they wrote `path`."""
     with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ from archspec.diagnostics import ArchspecError
 from archspec.runtime.system.atomic_write import (
     discard,
     flush,
-    make_folder,
+    new_folders,
     os_errors,
     replace,
     temporary_path,
@@ -31,24 +31,25 @@ def output_set(paths: Sequence[Path]) -> Iterator[list[Path]]:
         ArchspecError: `cannot-write`; no output is then there that was not there before.
     """
     temporaries = [temporary_path(path) for path in paths]
-    try:
+    with contextlib.ExitStack() as folders:
         for path in paths:
-            make_folder(path.parent)
-        with os_errors(paths[0]), _final_names(temporaries, paths):
-            yield temporaries
-        for temporary, path in zip(temporaries, paths, strict=True):
-            with os_errors(path):
-                flush(temporary)
-        numbers = {str(path.absolute()): each.stat().st_ino for each, path in zip(temporaries, paths, strict=True)}
-        if len(paths) > 1:
-            write_json(_record(paths), numbers)
-        for temporary, path in zip(temporaries, paths, strict=True):
-            with os_errors(path):
-                replace(temporary, path)
-        discard(_record(paths))
-    finally:
-        for temporary in temporaries:
-            discard(temporary)
+            folders.enter_context(new_folders(path.parent))
+        try:
+            with os_errors(paths[0]), _final_names(temporaries, paths):
+                yield temporaries
+            for temporary, path in zip(temporaries, paths, strict=True):
+                with os_errors(path):
+                    flush(temporary)
+            inodes = {str(path.absolute()): each.stat().st_ino for each, path in zip(temporaries, paths, strict=True)}
+            if len(paths) > 1:
+                write_json(_record(paths), inodes)
+            for temporary, path in zip(temporaries, paths, strict=True):
+                with os_errors(path):
+                    replace(temporary, path)
+            discard(_record(paths))
+        finally:
+            for temporary in temporaries:
+                discard(temporary)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import pytest
 
 from archspec.diagnostics import ArchspecError, Diagnostic
 from archspec.runtime.system.atomic_write import check_output_file, check_output_folder, check_writable, write_text
+from archspec.runtime.system.output_set import output_set
 
 
 def refused(check: object, path: Path) -> Diagnostic:
@@ -73,3 +74,18 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path, act: Callable[[Path, s
     with pytest.raises(ArchspecError, match="a device or a pipe"):
         act(pipe, "text")
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_folders_of_an_output_go_with_it(tmp_path: Path, error: type[BaseException]) -> None:
+    """Only those that were made here, and only empty ones."""
+    (tmp_path / "old").mkdir()
+    for kept in (False, True):
+        with pytest.raises(error), output_set([tmp_path / "old" / "a" / "b" / "c"]) as (temporary,):
+            temporary.mkdir()
+            if kept:
+                (tmp_path / "old" / "a" / "other").touch()
+            raise error
+        assert (tmp_path / "old").is_dir()
+        left = [path.name for path in (tmp_path / "old").rglob("*")]
+        assert left == (["a", "other"] if kept else [])

@@ -179,6 +179,9 @@ class GuardedProtocol(HttpToolsProtocol):
             host, path, query = target.groups()
             self.url = (path or b"/") + query
             self.headers[:] = [each for each in self.headers if each[0] != b"host"] + [(b"host", host)]
+        elif not self.url.startswith(b"/") and self.url != b"*":
+            self._invalid = "the target of the request is neither a path nor an address that begins with http://"
+            raise ValueError
 
     def on_body(self, body: bytes) -> None:
         self._uncounted = 0

@@ -24,6 +24,7 @@ from archspec.runtime.serve.request_error import (
     busy,
 )
 
+GZIP_NAMES = ("gzip", "x-gzip")  # equal by RFC 9110, section 8.4.1.3
 GZIP = 31  # window bits of zlib for a gzip header and trailer
 MOST_MEMBERS = 1024
 """Members of a gzip body (RFC 1952, section 2.2), each of which may be empty."""
@@ -57,7 +58,7 @@ class BodyReader:
             ClientDisconnect: the client is gone.
         """
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in ("identity", "gzip"):
+        if encoding not in ("identity", *GZIP_NAMES):
             raise RequestError(
                 UNSUPPORTED_TYPE,
                 "the server reads bodies without compression, or with gzip",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ _NAME = re.compile(r"[^/:\s\x00-\x1f\x7f][^/:\x00-\x1f\x7f]*")
 """What can stand in /v1/models/NAME:predict."""
 
 SERVED = "give the folder of an export, a folder of several exports, a run directory or a `.keras` file"
+
+
+EXPORTED = (".onnx", ".tflite", ".pb")
+"""Endings of files that exports of archspec consist of, and those of other programs."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,22 @@ def model_source(path: Path, name: str | None, report: Callable[[str], None]) ->
         yield ModelSource(path, None)
         return
     if path.is_dir() and (path / DESCRIPTION).is_file():
-        help = (
-            f"`archspec serve {path.parent}`" if path.name.isdecimal() else "put it into a folder `1` of another folder"
-        )
         raise fail(
             "not-served",
             f"`{printable(str(path))}` is a version of an export, not the folder of the versions",
-            help=help,
+            help=_folder_help(path),
+        )
+    if path.is_file() and path.suffix != ".keras" and (path.parent / DESCRIPTION).is_file():
+        raise fail(
+            "not-served",
+            f"`{printable(str(path))}` is a file of an export, not the folder of its versions",
+            help=_folder_help(path.parent),
+        )
+    if path.is_file() and path.suffix in EXPORTED:
+        raise fail(
+            "not-served",
+            f"`{printable(str(path))}` was not exported by archspec: the folder of an export has a file {DESCRIPTION}",
+            help=SERVED,
         )
     if path.is_dir() and not any((path / each).is_file() for each in ("best.keras", "last.keras")):
         raise fail(
@@ -97,6 +111,15 @@ def model_source(path: Path, name: str | None, report: Callable[[str], None]) ->
         report("exporting the model into a temporary folder")
         export(file, Path(folder) / "model", ExportOptions(optimize=True, verify=False))
         yield ModelSource(Path(folder) / "model", chosen, file)
+
+
+def _folder_help(version: Path) -> str:
+    """What to serve instead of one version of an export."""
+    if not version.name:  # the current folder
+        version = version.absolute()
+    if version.name.isdecimal():
+        return f"`archspec serve {shlex.quote(printable(str(version.parent)))}`"
+    return f"put the folder `{printable(version.name)}` into another one under the name `1`, and serve that one"
 
 
 def _checked(name: str) -> str:

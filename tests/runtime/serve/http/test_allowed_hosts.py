@@ -47,3 +47,9 @@ def test_a_target_may_be_a_whole_address(served: Running, target: str) -> None:
     """RFC 9112, section 3.2.2: its host counts, and the header `Host` is ignored."""
     found = served.raw(f"GET {target} HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode(), half_closed=True)
     assert found.status == 200
+
+
+@pytest.mark.parametrize("target", ["ftp://localhost/healthz", "file:///healthz", "//localhost/healthz", "localhost"])
+def test_a_target_of_another_scheme_is_refused(served: Running, target: str) -> None:
+    found = served.raw(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(), half_closed=True)
+    assert (found.status, "error" in found.json) == (404 if target.startswith("//") else 400, True)

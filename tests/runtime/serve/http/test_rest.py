@@ -131,6 +131,7 @@ WRONG: list[tuple[bytes, str]] = [
     (b'{"signature_name": "free", "instances": [[]]}', "the shape (1, 0)"),
     (b'{"signature_name": "nope", "instances": [1]}', "the signatures are `serving_default`, `free`, `serve_images`"),
     (b'{"signature_name": 3, "instances": [1]}', "'signature_name' must be a string, not a number"),
+    (b'{"signature_name": null, "instances": [1]}', "'signature_name' must be a string, not null"),  # as json_tensor.cc
     (b'{"signature_name": [], "instances": [1]}', "'signature_name' must be a string, not a list"),
     (b'{"signature_name": "serve_images", "instances": ["abc"]}', "instance 0 is a string"),
     (b'{"signature_name": "serve_images", "instances": [{"b64": 3}]}', "expects image files in base64"),

@@ -138,8 +138,12 @@ def test_a_folder_is_a_model_or_several(tmp_path: Path) -> None:
 def test_anything_else_is_refused_with_a_remedy(tmp_path: Path) -> None:
     write(tmp_path / "one", 1)
     (tmp_path / "two" / "other").mkdir(parents=True)
+    (tmp_path / "one" / "1" / "model.onnx").touch()
+    (tmp_path / "foreign.tflite").touch()
     for path, name, said, help in (
         (tmp_path / "one" / "1", None, "is a version of an export", f"archspec serve {tmp_path / 'one'}"),
+        (tmp_path / "one" / "1" / "model.onnx", None, "is a file of an export", f"archspec serve {tmp_path / 'one'}"),
+        (tmp_path / "foreign.tflite", None, "was not exported by archspec", "the folder of an export"),
         (tmp_path, "x", "has several models", "leave out"),
         (tmp_path / "one", "a/b", "cannot be named", "name"),
         (tmp_path / "two", None, "neither exports nor a trained model", "the folder of an export"),
