@@ -77,6 +77,8 @@ def _argument(name: str, value: str) -> str:
     if name == "resume":
         return f"archspec.resume({_literal(value or 'RUN')})"
     argument = "out" if name == "-o" else name.replace("-", "_")
+    if argument.startswith("no_"):  # `--no-verify`
+        return f"{argument[3:]}=False"
     return f"{argument}={_literal(value)}" if value else f"{argument}=True" if name in FLAGS else argument
 
 

@@ -14,20 +14,25 @@ from archspec.cli.options import custom, seed
 from archspec.cli.terminal import echo, progress_line
 
 FORMATS = dict(api.export_formats())
+
+
+def _described(name: str, text: str) -> str:
+    """The help for a format; lists, which are indented, keep their lines."""
+    summary, rest, *others = f"--format {name}: {text}\n\n".split("\n\n")
+    return "\n\n".join([f"{summary} {rest}", *("\b\n" + each if each.startswith(" ") else each for each in others)])
+
+
 HELP = (
     "Export a trained model for programs without archspec, as a new numbered version in a folder: DIR/1.\n\n"
     "A fresh process without archspec loads the export and runs it on images; it is kept only if its outputs are those "
     "of the model. export.json in the version folder says what it takes and returns, and what was measured.\n\n"
-    + "\n\n".join(
-        f"\b\n--format {name}\n" + "\n".join(f"  {line}".rstrip() for line in text.splitlines() if line)
-        for name, text in FORMATS.items()
-    )
+    + "\n\n".join(_described(*each) for each in FORMATS.items())
 )
 
 
 @click.command("export", help=HELP)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder of the versions.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder of the numbered versions.")
 @click.option(
     "--format",
     "format_",
@@ -47,21 +52,24 @@ HELP = (
     "--outputs", metavar="PATH,...", help="Layers whose outputs are exported too, by their paths: stage2/conv1."
 )
 @click.option(
-    "--input-size", metavar="PIXELS|free", help="Side of the images, or any size.  [default: that of the network]"
+    "--input-size",
+    metavar="PIXELS|free",
+    help="Side of the images, or `free` for any size.  [default: that of the network]",
 )
 @click.option("--dense", is_flag=True, help="Export the fully convolutional network, which takes images of any size.")
-@click.option("--optimize", is_flag=True, help="Rewrite the network for inference: fewer layers, equal outputs.")
+@click.option("--optimize", is_flag=True, help="Rewrite the network for inference: fewer layers, the same outputs.")
 @click.option(
     "--warm-up",
     is_flag=True,
-    help="Add warm-up requests to a SavedModel, which TensorFlow Serving calls before it serves.",
+    help="Add requests to a SavedModel that TensorFlow Serving runs before it serves the version.",
 )
 @click.option(
     "--precision",
     type=click.Choice(get_args(api.ExportPrecision)),
     default="float32",
     show_default=True,
-    help="Precision of weights and arithmetic: int8 for onnx and litert, bfloat16 for savedmodel and keras.",
+    help="Precision of weights and arithmetic. float16 exists in all formats, bfloat16 in savedmodel and keras, and "
+    "int8 in onnx and litert.",
 )
 @click.option(
     "--calibration", metavar="DATA", help="For int8: images like those that the network will see; 100 to 500 are used."
@@ -72,12 +80,12 @@ HELP = (
     metavar="POINTS",
     default=1.0,
     show_default=True,
-    help="Percentage points of top-1 that a lower precision may lose.",
+    help="Percentage points of top-1 accuracy that a lower precision may lose; else nothing is written.",
 )
 @click.option(
     "--data",
     metavar="DATA",
-    help="Labelled images to verify with and to measure top-1 on: a data source, as for `archspec train`.  "
+    help="Labelled images to verify with and to measure top-1 accuracy on: a data source, as for `archspec train`.  "
     "[default: generated images]",
 )
 @click.option(

@@ -14,10 +14,11 @@ from archspec.cli.terminal import progress_line
 
 @click.command("serve")
 @click.argument("model", metavar="DIR|RUN", type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     default=8501,
     show_default=True,
     help="Port to listen on; 0 for a free one.",
@@ -27,18 +28,21 @@ from archspec.cli.terminal import progress_line
     "allow_hosts",
     multiple=True,
     metavar="NAME",
-    help="Answer to this name too, besides localhost, where only this machine can reach the server.",
+    help="Name besides localhost that the server answers to, such as that of a proxy. A server that other machines "
+    "can reach answers to any name.",
 )
-@click.option("--name", help="Name of a single model, in /v1/models/NAME.  [default: that of its folder]")
+@click.option(
+    "--name", metavar="NAME", help="Name of a single model, in /v1/models/NAME.  [default: that of its folder]"
+)
 @count_option("--versions", 1, "Serve the N newest versions of each model")
 @click.option(
     "--label",
     "labels",
     multiple=True,
     metavar="LABEL=VERSION",
-    help="Serve this version too, as /v1/models/NAME/labels/LABEL.",
+    help="Serve this version too, as /v1/models/NAME/labels/LABEL: stable=1.",
 )
-@count_option("--threads", 0, "Threads of the library that runs the model; 0 for its default", least=0)
+@count_option("--threads", 0, "Threads that compute; 0 for the default of the library that runs the model", least=0)
 @count_option("--batch-size", 16, "Compute at most N images of waiting requests together")
 @count_option("--queue", 256, "Let at most N images wait; more get the status 429")
 @click.option(
@@ -70,14 +74,18 @@ def command(
 ) -> None:
     """Serve a model over HTTP: a page to try images on, and TensorFlow Serving's REST API.
 
-    DIR is the folder of an export with its versions, or a folder of several of them. A new version that appears in it
-    replaces the older one. RUN is a run directory or a `.keras` file, which is exported into a temporary folder.
+    DIR is the folder that `archspec export -o DIR` wrote, or a folder of several of them. A new version that appears in
+    it replaces the older one. RUN is a run directory or a `.keras` file, which is exported into a temporary folder.
 
     \b
     GET  /                            page: drop an image, see its classes
-    POST /predict                     image files: curl -F image=@photo.jpg localhost:8501/predict
+    POST /predict                     image files
     POST /v1/models/NAME:predict      as TensorFlow Serving
     GET  /healthz, /readyz, /metrics  for the operator
+
+    \b
+    archspec serve served
+    curl -F image=@photo.jpg localhost:8501/predict
 
     SIGTERM and Ctrl-C let the requests that are under way finish. The server has neither passwords nor encryption:
     keep it on this machine, or behind a proxy that has them.

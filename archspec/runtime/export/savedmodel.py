@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 class SavedModel(ExportFormat):
     """A numbered folder that TensorFlow and TensorFlow Serving load without archspec.
 
-    Its signatures are
-      serving_default  float images, preprocessed, or other inputs by their names -> probabilities, or the values of
-                       each output by its name
-      serve_images     JPEG, PNG, BMP or WebP bytes -> class names with probabilities; preprocessing included
-      features         the inputs of serving_default -> the outputs of the layers in --outputs
+    Its signatures are:
+
+      serving_default  float images, preprocessed, or other inputs by their
+                       names -> probabilities, or each output by its name
+      serve_images     JPEG, PNG, BMP or WebP bytes -> class names with
+                       probabilities; preprocessing included
+      features         the inputs of serving_default -> the outputs of the
+                       layers in --outputs
     """
 
     name = "savedmodel"

@@ -19,7 +19,7 @@ from tests.cli.conftest import run as run
 def test_every_format_is_described(name: str, run: Run) -> None:
     description = dict(archspec.export_formats())[name]
     assert description.partition("\n")[0].endswith(".")
-    assert f"--format {name} {description.partition(chr(10))[0]}" in " ".join(run("export", "--help").out.split())
+    assert f"--format {name}: {description.partition(chr(10))[0]}" in " ".join(run("export", "--help").out.split())
 
 
 def test_an_unknown_format_is_named_before_the_model_is_loaded(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_a_model_that_gives_nan_is_not_blamed_on_the_export(tmp_path: Path, caus
         archspec.export(tmp_path / "m.keras", tmp_path / "out")
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "not-finite"
+    assert diagnostic.help == "repair the network, or export it without the comparison by `verify=False`"
     assert "gives NaN or infinite values" in diagnostic.message
     assert diagnostic.notes == (
         ("NaN or infinity in `conv/kernel`",) if cause == "weight" else ("the first is the output of the layer `huge`",)
