@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from archspec.diagnostics import short
+from archspec.diagnostics import counted, short
 
 T = TypeVar("T")
 
@@ -89,7 +89,9 @@ def item(of: Any, index: Any) -> Any:
     if isinstance(index, bool) or not isinstance(index, int):
         raise ExpressionError(f"an index must be an integer, but is {shown(index)}")
     if not -len(of) <= index < len(of):
-        raise ExpressionError(f"index {index} is out of range for a list of {len(of)}")
+        help = f"the indices of {shown(of)} are 0 to {len(of) - 1}" if of else "check the length with `len`"
+        fact = f"index {index} is out of range for a list of {counted(len(of), 'value')}"
+        raise ExpressionError(fact if of else f"index {index} is out of range: the list is empty", help=help)
     return of[index]
 
 
@@ -131,7 +133,7 @@ def call(function: str, args: list[Any]) -> Any:
             raise ExpressionError("`make_divisible` takes a number and a divisor")
         return make_divisible(*args)
     if function in ("min", "max", "sum"):
-        if not numbers:
+        if not numbers and not (args and function == "sum"):
             raise ExpressionError(f"`{function}` needs at least one number")
         return FUNCTIONS[function](numbers)
     if len(args) != 1 or numbers is not args:

@@ -69,6 +69,15 @@ COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
+PYTHON = {
+    "int": "use `floor`, or `//` for whole quotients",
+    "abs": "use `max(x, -x)`",
+    "pow": "use `**`",
+    "sqrt": "use `** 0.5`",
+}
+"""Python's functions that expressions do not have, and what to use."""
+
+
 # ---- trees ---------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +136,8 @@ def parsed(text: str) -> ast.expr:
             tree = ast.parse(inside[1].strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be parsed"
-        raise ExpressionError(f"`{text}` is not an expression: {reason}") from None
+        help = "an expression is one value in Python's syntax, such as `$(2 * filters)`"
+        raise ExpressionError(f"`{text}` is not an expression: {reason}", help=help) from None
     for node in ast.walk(tree):
         _check(node)
     return tree
@@ -160,11 +170,20 @@ _SIGNS: tuple[type[ast.AST], ...] = (
 def _check(node: ast.AST) -> None:
     """Raises ExpressionError for Python syntax that expressions do not allow."""
     match node:
+        case ast.Subscript(slice=ast.Tuple() as several):
+            raise ExpressionError(
+                f"`{ast.unparse(node)}` has {len(several.elts)} indices, but a list has one",
+                help="write one index or slice in each pair of brackets: `a[0][1]`",
+            )
         case ast.Constant(value=bool() | int() | float() | str() | None):
             return
         case ast.Call(func=ast.Name(id=function), keywords=[]):
             if function not in FUNCTIONS:
-                help = did_you_mean(function, FUNCTIONS) or f"the functions are: {listed(FUNCTIONS)}"
+                help = (
+                    PYTHON.get(function)
+                    or did_you_mean(function, FUNCTIONS)
+                    or f"the functions are: {listed(FUNCTIONS)}"
+                )
                 raise ExpressionError(f"there is no function `{function}` in expressions", help=help)
         case ast.operator() | ast.unaryop() | ast.boolop() | ast.expr_context() | ast.cmpop():
             if not isinstance(node, _SIGNS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
-from archspec.diagnostics import did_you_mean
+from archspec.diagnostics import did_you_mean, listed
 from archspec.graph.compile.builder import Scope
 from archspec.graph.compile.inference import CallArguments
 from archspec.graph.compile.parameters import Names
@@ -85,5 +85,7 @@ def _resolve_inside(
     if index is None and name.text not in left_out:
         inside = [path.removeprefix(scope.prefix) for path in compiler.builder.outputs if path.startswith(scope.prefix)]
         fact = f"the block `{block.name}` has no layer `{name.text}`"
-        raise compiler.builder.error("unknown-layer", fact, name.span, help=did_you_mean(name.text, inside))
+        named = [each for each in inside if "/" not in each]
+        help = did_you_mean(name.text, inside) or (f"its layers are: {listed(named)}" if named else None)
+        raise compiler.builder.error("unknown-layer", fact, name.span, help=help)
     return index

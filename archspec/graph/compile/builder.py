@@ -279,6 +279,11 @@ class Builder:
             elif not found or name not in left_out:
                 names = [path for path in self.outputs if "/" not in path and path != INPUT]
                 help = did_you_mean(name, self.outputs) or f"the layers are: {listed(names[-12:])}"
+                if name in left_out:
+                    help = "the first output must be a layer that `when` does not leave out"
+                    raise self.error(
+                        "unknown-layer", f"the layer `{name}` is left out of this network", span, help=help
+                    )
                 raise self.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
         return found
 

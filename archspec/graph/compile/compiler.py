@@ -71,7 +71,8 @@ class Compiler:
         nodes = self.builder.nodes
         if len(nodes) == len(self.inputs):
             layers = self.spec.document.entries["layers"][0]
-            raise fail("empty-network", "this network has no layers", layers.span)
+            help = "check the values of `repeat` and `when`" if self.spec.layers else "add a layer such as `conv: 64`"
+            raise fail("empty-network", "this network has no layers", layers.span, help=help)
         declared = self.spec.outputs()
         left_out = {item.name.text for item in self.spec.layers if item.when is not None and item.name}
         found = [(last, 1.0, "")] if declared is None else self.builder.outputs_of(declared, left_out)
@@ -90,9 +91,9 @@ class Compiler:
             if self.nesting > MAX_NESTING:
                 names_ = [name for name, _ in self.builder.calls]
                 again = next((name for name in names_ if names_.count(name) > 1), None)
-                help = f"the block `{again}` calls itself: give the call a `when` that becomes false" if again else None
+                help = f"the block `{again}` calls itself: the `when` of the call must become false earlier"
                 fact = f"layers are nested more than {MAX_NESTING} levels deep"
-                raise self.builder.error("too-deep", fact, item.span, help=help)
+                raise self.builder.error("too-deep", fact, item.span, help=help if again else None)
             seen = self.with_shape(names, self._entering(item, above, scope)) if top else names
             above = self._item(item, above, seen, scope)
         self.nesting -= 1

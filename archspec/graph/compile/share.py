@@ -71,7 +71,9 @@ def tie(builder: Builder, source: Expansion, start: int, share: ScalarNode) -> N
                 need, has = next(pair for pair in zip(needed, found, strict=True) if pair[0] != pair[1])
                 fact = f"the {need.name} of `{path}` is {show(has.shape)}, but `{node.path}`, which shares it, needs"
                 fact += f" {show(need.shape)}"
-                raise builder.error("share", fact, share.span, help="give both inputs the same number of channels")
+                entering = [builder.nodes[each].shape[-1:] for found in (node, owner) for each in found.inputs[:1]]
+                same = "number of channels" if len(set(entering)) > 1 else "shape"
+                raise builder.error("share", fact, share.span, help=f"give both inputs the same {same}")
             builder.nodes[index] = node._replace(shared=path, facts=node.facts.sharing())
             builder.params -= node.facts.params
 

@@ -114,6 +114,8 @@ def _branch(nodes: Sequence[Node], layers: Sequence[Node], rank: int) -> Branch:
     strides: list[tuple[float, ...]] = []
     strided, cut = [], []
     for node in reversed(layers):
+        if not node.inputs:  # an input of the network
+            continue
         before = [nodes[i].shape for i in node.inputs]
         view = node.op.view(*before)
         if not isinstance(view, tuple):

@@ -80,6 +80,8 @@ def _as_list(key: str, value: Mapping[str, Any], path: tuple[str | int, ...]) ->
     """The list that is meant by a mapping: of its entries, or of it alone."""
     if path == ("published",):
         return "write a list of entries: `published: [{...}]`"
+    if path == ("input",):
+        return "write `inputs: {NAME: [...]}` for inputs with names"
     items = [each if inner in (None, True) else f"{each}: {_short(inner)}" for each, inner in value.items()]
     if path == ("layers",) or len(items) > MAX_ITEMS:
         return f"write `- ` before each of its lines: `- {items[0] if items else '...'}`"

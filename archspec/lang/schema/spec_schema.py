@@ -178,6 +178,7 @@ def _spec_schema(*numbers: int) -> Json:
                     "items": {"type": "string", "pattern": PATH},
                     "minItems": 1,
                     "minProperties": 1,
+                    "propertyNames": {"pattern": PATH},
                     "additionalProperties": OUTPUT,
                     "description": "the layers that the network returns, main one first: {LAYER: weight of its loss}, "
                     "{NAME: LAYER} or {NAME: {from: LAYER, weight: 0.3}}",

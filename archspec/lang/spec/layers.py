@@ -93,6 +93,10 @@ class Layers:
     def _not_one_head(self, node: MappingNode, heads: Mapping[str, Entry]) -> None:
         if not heads:
             at = next(iter(node.entries.values()))[0].span
+            if "share" in node.entries and not isinstance(node.entries["share"][1], ScalarNode):
+                at = node.entries["share"][1].span
+                self._wrong("wrong-type", "`share` must be the name of a layer", at, "write `share: conv1`")
+                return
             self._wrong("one-head", "this layer has no operator", at, "add an operator such as `relu` or `conv: 64`")
             return
         known = [word for word in heads if word in OPS or word in self.blocks or word in STRUCTURES or word[:1] == "$"]
@@ -206,8 +210,10 @@ class Layers:
         help = (
             unknown_argument(head, key.text, known)
             or did_you_mean(key.text, known)
-            or (f"its arguments are: {listed(known)}" if known else None)
+            or (f"its arguments are: {listed(known)}" if known else "remove it")
         )
+        if not known and head in self.blocks:
+            help = f"remove it, or declare it: `args: [{key.text}]`"
         fact = f"{what} has no argument `{key.text}`" if known else f"{what} takes no arguments"
         self._wrong("unknown-argument", fact, key.span, help)
 
@@ -284,7 +290,9 @@ class Layers:
                         self._unknown_argument(f"the block `{item.head}`", key, known)
         if item.value is not None and not isinstance(item.value, MappingNode):
             if not known:
-                self._wrong("unknown-argument", f"the block `{item.head}` takes no arguments", item.value.span)
+                fact = f"the block `{item.head}` takes no arguments"
+                help = "remove the value, or declare an argument: `args: [NAME]`"
+                self._wrong("unknown-argument", fact, item.value.span, help)
             given.update(known[:1])
         given |= {nearest(word, known) or "" for word in given if word not in known}  # misspelt: reported above
         for parameter in block.parameters:

@@ -129,6 +129,8 @@ def not_found(
 ) -> tuple[str, str]:
     """Message and remedy for a name that no earlier layer has; `here` are the layers of the spec or enclosing block."""
     named = [item for item in all_layers(here) if item.name and item.name.text == name.text]
+    if any(name is item.share for item in named):
+        return f"the layer `{name.text}` cannot share its own weights", "`share` can only name earlier layers"
     if any(name in item.origin for item in named):
         return f"the layer `{name.text}` reads itself", "`from` can only name earlier layers"
     lines = [item.name.span.line for item in named if item.name]

@@ -203,7 +203,7 @@ class _Parser:
                 message = f"`{key.text}` cannot be an argument: the name is reserved for {RESERVED[key.text]}"
                 self._wrong("name-taken", message, key.span, "choose another name")
             if key.text in parameters:
-                self._wrong("duplicate-key", f"the argument `{key.text}` appears twice", key.span)
+                self._wrong("duplicate-key", f"the argument `{key.text}` appears twice", key.span, "remove one")
             parameters[key.text] = BlockArgument(key.text, default, key.span)
         return tuple(parameters.values())
 
@@ -261,6 +261,6 @@ class _Parser:
         for item in node.items if isinstance(node, SequenceNode) else ():
             if isinstance(item, ScalarNode):
                 if item.text in found:
-                    self._wrong("duplicate-key", f"the {what} `{item.text}` appears twice", item.span)
+                    self._wrong("duplicate-key", f"the {what} `{item.text}` appears twice", item.span, "remove one")
                 found.setdefault(item.text, item)
         return list(found.values())

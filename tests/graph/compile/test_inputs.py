@@ -107,6 +107,18 @@ def test_the_setting_input_is_for_networks_with_one_input() -> None:
     assert caught.value.diagnostics[0].code == "unknown-parameter"
 
 
+@pytest.mark.parametrize("shapes", ["{left: [3], right: [4]}", "{left: [9, 8, 3], right: [5, 8, 3]}"])
+def test_inputs_of_unequal_shapes_cannot_be_added(shapes: str) -> None:
+    with pytest.raises(ArchspecError, match=r"cannot add \("):
+        graph("[{add: ~, from: [left, right]}]", shapes)
+
+
+def test_the_name_of_an_output_is_a_name() -> None:
+    text = "name: net\ninput: [4]\nlayers: [{name: a, dense: 3}]\noutputs: {a b: a}\n"
+    with pytest.raises(ArchspecError, match="`a b` is not a valid name"):
+        networks(Source("net.yaml", text))
+
+
 def test_channels_are_those_of_the_layer_that_from_names() -> None:
     layers = ["{name: a, conv: 5}", "{name: b, conv: 7, from: right}", "{name: c, conv: $channels, from: a}"]
     joined = ["{crop: 1, from: b}", "{concat: ~, from: [c, crop]}"]

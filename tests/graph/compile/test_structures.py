@@ -169,7 +169,8 @@ def test_endless_recursion_is_refused() -> None:
     with pytest.raises(ArchspecError) as caught:
         graph("[a: 1]", "{a: {args: [n], layers: [relu, {a: $(n + 1)}]}}")
     assert caught.value.diagnostics[0].code == "too-deep"
-    assert caught.value.diagnostics[0].help == "the block `a` calls itself: give the call a `when` that becomes false"
+    help = "the block `a` calls itself: the `when` of the call must become false earlier"
+    assert caught.value.diagnostics[0].help == help
 
 
 def test_doubling_recursion_is_bounded() -> None:

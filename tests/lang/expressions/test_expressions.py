@@ -95,6 +95,8 @@ def test_an_exact_quotient_of_integers_is_an_integer() -> None:
         ("$(widths[rate:])", "expression", "the ends of a slice must be integers, but one is `0.5`"),
         ("$(n[1:])", "expression", "only a list can be sliced, but this is `3`"),
         ("$(len(n))", "expression", "`len` takes one list"),
+        ("$(widths[:, 0])", "expression", "`widths[:, 0]` has 2 indices, but a list has one"),
+        ("$(max([]))", "expression", "`max` needs at least one number"),
         ("$(range())", "expression", "`range` takes a stop, or a start and a stop, perhaps with a step, all integers"),
         (
             "$(range(1, n, 0))",
@@ -116,8 +118,8 @@ def test_an_exact_quotient_of_integers_is_an_integer() -> None:
         ("$(n in n)", "expression", "`3` and `3` cannot be compared"),
         ("$(n[0])", "expression", "only a list can be indexed, but this is `3`"),
         ("$(word[0])", "expression", "only a list can be indexed, but this is `pad`"),
-        ("$(widths[3])", "expression", "index 3 is out of range for a list of 3"),
-        ("$(widths[-4])", "expression", "index -4 is out of range for a list of 3"),
+        ("$(widths[3])", "expression", "index 3 is out of range for a list of 3 values"),
+        ("$(widths[-4])", "expression", "index -4 is out of range for a list of 3 values"),
         ("$(widths[0.5])", "expression", "an index must be an integer, but is `0.5`"),
         ("$(widths[flag])", "expression", "an index must be an integer, but is `True`"),
         ("$(min())", "expression", "`min` needs at least one number"),
@@ -161,6 +163,7 @@ def test_channels_are_rounded_as_in_efficientnet(channels: float, rounded: int) 
 def test_a_sum_is_that_of_a_list_or_of_numbers() -> None:
     assert evaluate("$(sum([1, 2, 3.5]))", {}) == 6.5
     assert evaluate("$(sum(1, 2))", {}) == 3
+    assert evaluate("$(sum(depths[:0]))", {"depths": [3, 4]}) == 0  # the layers before the first stage
 
 
 def test_a_misspelt_name_or_function_is_suggested() -> None:
