@@ -48,7 +48,7 @@ def places(error: str, model: Any) -> list[str]:
     for name, shape in refused(error):
         for index, call in enumerate(graph.calls):
             if call.kind.lower() == name.lower() and call not in layers and (*call.shape,) == shape[1:]:
-                found.update(dict.fromkeys(_next_layers(graph, index)))
+                found.update(dict.fromkeys(list(_next_layers(graph, index)) or [call.path]))  # it may be an output
     return [f"in the layer `{name.replace('.', '/')}`" for name in list(found)[:MOST_NAMED]]
 
 

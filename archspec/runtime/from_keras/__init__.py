@@ -29,7 +29,7 @@ def spec_of(model: Any, *, name: str | None = None, source: str | None = None) -
     """The spec of a functional keras.Model, as text.
 
     Args:
-        model: of layers that docs/operators.md lists.
+        model: of layers and functions of the table in docs/keras.md.
         name: of the spec; by default the name of the model, `model` where it was given none.
         source: the comment on its first line.
 

@@ -14,7 +14,7 @@ _IMAGES = "no operator: it changes images at inference too"
 REASONS: dict[str, str] = {
     **dict.fromkeys(("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "GRUCell", "LSTM"), _RECURRENT),
     **dict.fromkeys(("LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
-    "TimeDistributed": "not possible: it applies a layer to each step; `dense` and `conv` do so by themselves",
+    "TimeDistributed": "no operator: use the layer alone if it is a `Dense`, and a `Conv3D` of one step for a `Conv2D`",
     **dict.fromkeys(("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"), _CATEGORIES),
     "Embedding": f"{_CATEGORIES}; archspec's own is part of `class_token` and others",
     **dict.fromkeys(("IntegerLookup", "Masking", "ReversibleEmbedding", "StringLookup"), _CATEGORIES),

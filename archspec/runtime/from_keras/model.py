@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.diagnostics import ArchspecError, fail, listed
+from archspec.diagnostics import ArchspecError, counted, fail, listed
 from archspec.graph.compile.inference import infer, made
 from archspec.graph.ir import AGAIN, INPUT, Facts, Graph, Node, unused_name
 from archspec.ops import OPS, Op, OpError
@@ -20,7 +20,7 @@ from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
 from archspec.runtime.from_keras.reading import NOWHERE, Reading
 from archspec.runtime.from_keras.several_layers import operators_of_several_layers
 from archspec.runtime.from_keras.simplify import simplify
-from archspec.runtime.models.keras_graph import Call, KerasGraph, given_name, keras_graph, output_names
+from archspec.runtime.models.keras_graph import Call, KerasGraph, given_name, has_own_call, keras_graph, output_names
 
 
 def read_model(model: Any) -> Graph:
@@ -30,6 +30,7 @@ def read_model(model: Any) -> Graph:
     """
     graph = keras_graph(model)
     calls = [graph.calls[index] for index in graph.inputs]
+    _refuse_inputs(graph)
     paths = [call.path for call in calls] if len(calls) > 1 else ["input"]
     nodes = [
         Node(path, INPUT, (), Facts(call.shape, (), 0, 0, 0), NOWHERE) for path, call in zip(paths, calls, strict=True)
@@ -58,6 +59,27 @@ def read_model(model: Any) -> Graph:
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", given_name(model)).strip("-") or "model"
     weights = (1.0,) * len(outputs)
     return simplify(_reached(Graph(name, tuple(nodes), outputs, weights, len(paths), output_names(model))))
+
+
+MOST_AXES = 4
+"""Most axes of an input of a spec, such as (depth, height, width, channels)."""
+
+
+def _refuse_inputs(graph: KerasGraph) -> None:
+    """Raises ArchspecError for inputs that a spec cannot have."""
+    read = {source for source, _ in (*graph.outputs, *(each for call in graph.calls for each in call.inputs))}
+    for index in graph.inputs:
+        call = graph.calls[index]
+        if index not in read:
+            fact = f"no output of the model depends on its input `{call.path}`"
+            raise fail("unknown-keras-layer", fact, help="make the model without this input")
+        if not 1 <= len(call.shape) <= MOST_AXES:
+            raise fail(
+                "unknown-keras-layer",
+                f"the input `{call.path}` has {counted(len(call.shape), 'axis')} besides the batch, "
+                f"but an input of a spec has one to {MOST_AXES}",
+                help="give it another shape, and use `layers.Reshape` after it",
+            )
 
 
 def _refuse_arguments(call: Call) -> None:
@@ -212,6 +234,10 @@ def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
     """The operator that recognizes a Keras layer, of archspec or a plugin, and its arguments."""
     import keras
 
+    if has_own_call(layer):
+        raise OpError("it is a model with its own method `call`", help="make it a functional model")
+    if mode := getattr(layer, "quantization_mode", None):
+        raise OpError(f"its weights are quantized ({mode})", help="give the model from before the quantization")
     function = layer.activation if type(layer).__name__ == "Activation" else None
     if isinstance(function, keras.layers.Layer):
         return _operator(function)

@@ -49,11 +49,7 @@ def keras_graph(model: Any) -> KerasGraph:
     """
     functional = _functional(model)
     if functional is None:
-        raise fail(
-            "not-functional",
-            f"the model `{model.name}` is a {type(model).__name__}, which has no Keras graph",
-            help="use a functional model, or a sequential model that was built on an input",
-        )
+        raise _without_graph(model)
     calls: list[Call] = []
     inputs = []
     for tensor in functional.inputs:
@@ -110,10 +106,36 @@ def _trace(
     return [places[id(tensor)] for tensor in model.outputs]
 
 
+def _without_graph(model: Any) -> Exception:
+    import keras
+
+    if has_own_call(model):
+        fact = (
+            f"the model `{model.name}` has its own method `call` (class {type(model).__name__}), and no graph of layers"
+        )
+        help = "make a functional model of it: `x = keras.Input(SHAPE)`, then `keras.Model(x, model.call(x))`"
+    elif isinstance(model, keras.Sequential) and not model.layers:
+        fact, help = f"the model `{model.name}` has no layers", "add a layer"
+    else:
+        fact = f"the layers of the model `{model.name}` have no shapes yet"
+        help = "add `keras.Input(SHAPE)` before its first layer; SHAPE is that of one sample"
+    return fail("not-functional", fact, help=help)
+
+
+def has_own_call(operation: Any) -> bool:
+    """Whether it is a model whose class has a `call` that is not Keras's: what it computes is known only to Python."""
+    import keras
+
+    owner = next(each for each in type(operation).__mro__ if "call" in vars(each))
+    return isinstance(operation, keras.Model) and owner.__module__.partition(".")[0] != "keras"
+
+
 def _functional(operation: Any) -> Any:
     """The operation as a functional model if it is one, or contains one as a sequential model does; else None."""
     import keras
 
+    if has_own_call(operation):
+        return None
     if isinstance(operation, keras.Sequential):
         return operation._functional
     return operation if isinstance(operation, keras.Model) and hasattr(operation, "_nodes_by_depth") else None

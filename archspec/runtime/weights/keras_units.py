@@ -35,8 +35,7 @@ def weighted(graph: KerasGraph) -> Iterator[tuple[int, Call]]:
 def model_units(graph: KerasGraph) -> dict[int, Unit]:
     """The units of a model by the position of their call."""
     return {
-        index: Unit(kind_of(call.kind), call.path, tuple(map(_tensor, call.operation.weights)))
-        for index, call in weighted(graph)
+        index: Unit(kind_of(call.kind), call.path, tuple(_tensors(call.operation))) for index, call in weighted(graph)
     }
 
 
@@ -77,6 +76,21 @@ def in_spec_order(slots: dict[int, Slot], keras: KerasGraph, graph: Graph | None
 def _made(call: Call) -> int:
     number = call.node.outputs[0].name.rpartition("_")[2]
     return int(number) if number.isdecimal() else -1
+
+
+def _tensors(layer: Any) -> Iterator[Tensor]:
+    """The weights of a layer; the kernel is the one that it computes with, which includes the product of LoRA."""
+    for variable in layer.weights:
+        if getattr(layer, "lora_enabled", False) and variable.name == "kernel":
+            yield Tensor("kernel", tuple(layer.kernel.shape), lambda: _array(layer.kernel), str(variable.dtype))
+        elif not variable.name.startswith("lora_"):
+            yield _tensor(variable)
+
+
+def _array(tensor: Any) -> Any:
+    import keras
+
+    return keras.ops.convert_to_numpy(tensor)
 
 
 def _tensor(variable: Any) -> Tensor:

@@ -95,7 +95,7 @@ def _signature(kind: str, shapes: tuple[Sizes, ...]) -> Signature:
         return ("param", *map(math.prod, shapes))
     if kind == "attention":
         return (kind, *map(math.prod, shapes))
-    if kind not in (*CONVOLUTIONS, "dense"):
+    if kind not in (*CONVOLUTIONS, "dense") or len(shapes[0]) < 2:  # quantized layers of Keras have the bias first
         return (kind, *shapes)
     kernel, *others = shapes
     *window, entering, leaving = kernel

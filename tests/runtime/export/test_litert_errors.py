@@ -46,6 +46,15 @@ def test_an_operator_of_a_layer_is_in_that_layer() -> None:
     assert places(error, network()) == ["in the layer `conv`"]
 
 
+def test_a_function_that_gives_an_output_is_named_itself() -> None:
+    entry = keras.Input((2, 2, 2))
+    turned = keras.ops.transpose(entry, (0, 3, 2, 1))
+    name = turned._keras_history.operation.name  # Keras numbers its functions
+    assert places(message("Transpose", "net_1/transpose", "?x2x2x2"), keras.Model(entry, turned)) == [
+        f"in the layer `{name}`"
+    ]
+
+
 def test_other_messages_are_quoted() -> None:
     assert missing_operators("no memory\nat all") == "an operator that LiteRT does not have: no memory"
     assert places("no memory", network()) == []

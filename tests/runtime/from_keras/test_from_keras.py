@@ -188,13 +188,31 @@ class Subclass(keras.Model):
         return x
 
 
+class Doubled(keras.Model):
+    def call(self, x: Any) -> Any:
+        return 2 * super().call(x)
+
+
+def quantized_model() -> keras.Model:
+    model = keras.Sequential([layers.Dense(4)])
+    model.build((None, 8))
+    model.layers[0].quantize("int8")
+    return model
+
+
+OWN_CALL = ("not-functional", ("has its own method `call` (class Doubled)",))
+
 UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "custom layer": (
         lambda: functional(Squash(name="squash")),
         "unknown-keras-layer",
         ("`squash` (Squash)", "archspec has no operator for it", "docs/keras.md"),
     ),
-    "subclass": (lambda: Subclass(name="own"), "not-functional", ("`own` is a Subclass",)),
+    "subclass": (
+        lambda: Subclass(name="own"),
+        "not-functional",
+        ("`own` has its own method `call` (class Subclass)", "keras.Model(x, model.call(x))"),
+    ),
     "own activation": (
         lambda: functional(layers.Dense(3, activation=lambda x: x * x, name="square")),
         "unknown-keras-layer",
@@ -205,7 +223,29 @@ UNREADABLE: dict[str, tuple[Any, str, tuple[str, ...]]] = {
         "unknown-keras-layer",
         ("`rows`", "along axis 1"),
     ),
-    "slice": (lambda: functional(lambda x: x[:, ::-2]), "unknown-keras-layer", ("GetItem",)),
+    "functional with another call": (lambda: Doubled(entry := keras.Input((4,)), layers.ReLU()(entry)), *OWN_CALL),
+    "nested model with a call": (
+        lambda: functional(Subclass(name="own")),
+        "unknown-keras-layer",
+        ("`own` (Subclass)", "it is a model with its own method `call`"),
+    ),
+    "unbuilt": (lambda: keras.Sequential([layers.Dense(3)], name="s"), "not-functional", ("have no shapes yet",)),
+    "unused input": (
+        lambda: keras.Model([entry := keras.Input((4,)), keras.Input((3,), name="b")], layers.ReLU()(entry)),
+        "unknown-keras-layer",
+        ("no output of the model depends on its input `b`",),
+    ),
+    "input of five axes": (
+        lambda: functional(layers.ReLU(), shape=(2, 3, 4, 5, 6)),
+        "unknown-keras-layer",
+        ("has 5 axes besides the batch",),
+    ),
+    "input without axes": (
+        lambda: keras.Model(entry := keras.Input(()), keras.ops.expand_dims(entry, -1)),
+        "unknown-keras-layer",
+        ("has 0 axes besides the batch",),
+    ),
+    "quantized": (quantized_model, "unknown-keras-layer", ("its weights are quantized (int8)",)),
 }
 
 

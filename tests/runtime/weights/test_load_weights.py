@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import archspec
+from archspec.diagnostics import ArchspecError
 from archspec.runtime.weights import load_weights
 from tests.runtime.weights.random_weights import randomize
 from tests.runtime.weights.small_network import SPEC, same
@@ -112,3 +113,26 @@ def test_statistics_of_the_input_that_the_spec_does_not_have_are_named(tmp_path:
     for name, unused in (("same", []), ("none", ["stats"])):
         matching = load_weights(archspec.load(str(tmp_path / f"{name}.yaml")).build(), tmp_path / "x.keras")
         assert [unit.name for unit in matching.unused] == unused
+
+
+def test_a_file_with_lora_gives_the_kernels_that_it_computes_with(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((5, 5, 2)), keras.layers.Conv2D(3, 2), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(4))
+    for layer in (model.layers[0], model.layers[2]):
+        layer.enable_lora(2)
+    for variable in model.trainable_variables:
+        variable.assign(np.random.default_rng(len(variable.shape)).normal(size=variable.shape))
+    model.save(tmp_path / "lora.keras")
+    (tmp_path / "net.yaml").write_text(archspec.from_keras(model))
+    x = np.ones((1, 5, 5, 2), "float32")
+    found = archspec.load(str(tmp_path / "net.yaml")).build(weights=str(tmp_path / "lora.keras"))(x)
+    np.testing.assert_allclose(found, model(x), rtol=1e-5)
+
+
+def test_a_quantized_keras_file_is_refused(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    (tmp_path / "net.yaml").write_text(archspec.from_keras(model))
+    model.layers[0].quantize("int8")
+    model.save(tmp_path / "int8.keras")
+    with pytest.raises(ArchspecError, match="weights-quantized"):
+        archspec.load(str(tmp_path / "net.yaml")).build(weights=str(tmp_path / "int8.keras"))
