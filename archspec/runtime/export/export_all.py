@@ -9,7 +9,7 @@ from pathlib import Path
 from archspec.diagnostics import ArchspecError, fail
 from archspec.runtime.export.export_format import EXPORT_FORMATS
 from archspec.runtime.export.export_result import ExportTable, Refusal
-from archspec.runtime.export.exporter import ExportOptions, export
+from archspec.runtime.export.exporter import ExportOptions, check_loadable, export, find_format
 
 REFUSALS = ("export-slower", "export-loses", "export-differs", "export-fails", "not-exportable")
 """Errors of one format or precision, after which the others are written all the same."""
@@ -28,7 +28,10 @@ def export_all(model: str | Path, out: str | Path, options: ExportOptions) -> Ex
     """
     calibration = options.calibration or options.data
     exports, refused, errors = [], [], []
-    for name, precision in _combinations(options, calibrated=calibration is not None):
+    combinations = _combinations(options, calibrated=calibration is not None)
+    for name, _ in combinations:
+        check_loadable(Path(out), find_format(name))
+    for name, precision in combinations:
         folder = Path(out) / (name if precision == "float32" else f"{name}-{precision}")
         chosen = replace(options, format=name, precision=precision, calibration=calibration)
         try:

@@ -88,6 +88,7 @@ class ExportFormat(Declared):
         packages: modules that the format imports from it.
         file: the main file in the version folder.
         precisions: those that it can write, `float32` first.
+        unloadable: characters that the path of an export cannot have, because its loader takes them for a pattern.
         takes_pixels: whether `serving_default` of a network of images takes pixels, and else preprocessed images.
         runner: the program that loads the export (see `runners`); it imports nothing of archspec.
     """
@@ -97,6 +98,7 @@ class ExportFormat(Declared):
     packages: ClassVar[tuple[str, ...]] = ()
     file: ClassVar[str] = ""
     precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    unloadable: ClassVar[str] = ""
     takes_pixels: ClassVar[bool] = False
     runner: ClassVar[Path]
 

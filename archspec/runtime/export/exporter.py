@@ -97,6 +97,7 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
     if options.warm_up:
         check_warm_up(writer)
     check_version_folder(out, writer.name)
+    check_loadable(out, writer)
     read_metadata(model)  # a missing file is reported before TensorFlow is imported
     need_tensorflow_backend()
     import_tensorflow()
@@ -217,6 +218,17 @@ def judge(verification: Verification, options: ExportOptions) -> None:
             "export-slower",
             f"{what} is not written: at batch 1 it takes {found.slowdown:.2f} times as long as the plain export here",
             help="export it on the machine that will run it, or leave out `--precision` and `--optimize`",
+        )
+
+
+def check_loadable(out: Path, writer: ExportFormat) -> None:
+    """Raises ArchspecError (`bad-output`) for a path that the loader of the format cannot read."""
+    path = str(out.absolute())
+    found = next((each for each in path if each in writer.unloadable), None)
+    if found is not None:
+        fact = f"an export in the format {writer.name} cannot be loaded from `{path}`: `{found}` stands for a pattern"
+        raise fail(
+            "bad-output", fact, help=f"choose a folder without any of `{' '.join(writer.unloadable)}` in its path"
         )
 
 

@@ -31,6 +31,7 @@ class SavedModel(ExportFormat):
     name = "savedmodel"
     file = "saved_model.pb"
     precisions = ("float32", "float16", "bfloat16")
+    unloadable = "*?[\\"
     runner = Path(__file__).parent / "runners" / "savedmodel.py"
 
     def write(self, network: ExportedNetwork, folder: Path, options: WriteOptions) -> Mapping[str, Signature]:

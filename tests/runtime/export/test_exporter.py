@@ -179,6 +179,16 @@ def test_the_name_of_a_file_is_refused(tmp_path: Path) -> None:
     assert f'`out="{tmp_path / "net"}"`' in (caught.value.diagnostics[0].help or "")
 
 
+@pytest.mark.parametrize("name", ["net[1]", "a*b", "why?", "back\\slash"])
+def test_a_path_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArchspecError, match=r"bad-output.*cannot be loaded from"):
+        archspec.export("run", tmp_path / name / "net")
+    with pytest.raises(ArchspecError, match="bad-output"):
+        archspec.export_all("run", tmp_path / name)
+    with pytest.raises(ArchspecError, match="model-not-found"):
+        archspec.export(tmp_path / "run", tmp_path / name / "net", format="keras")
+
+
 def test_chosen_images_are_balanced_and_seeded() -> None:
     labels = np.array([0] * 50 + [1] * 5 + [2] * 20, np.int32)
     rows = balanced(labels, 18, seed=3)
