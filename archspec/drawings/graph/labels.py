@@ -15,15 +15,16 @@ NAMES = {"depthwise_conv": "depthwise", "separable_conv": "separable", "bn": "ba
 
 
 def operator_label(op: Op) -> str:
-    """An operator with the arguments that a figure shows: `conv 3×3, 64, /2`."""
+    """An operator with the arguments that a figure shows: `conv 3×3, 64, /2`; a transposed convolution has `×2`."""
     name = op.name or "input"
+    step = "×" if name == "conv_transpose" else "/"
     values = vars(op)
     kernel = values.get("kernel_size", values.get("pool_size"))
     parts = [f"{NAMES.get(name, name)} {_sizes(kernel)}" if kernel is not None else NAMES.get(name, name)]
     for argument in ("filters", "units"):
         if isinstance(values.get(argument), int):
             parts.append(str(values[argument]))
-    for argument, mark in (("strides", "/"), ("dilation_rate", "dilation "), ("groups", "groups ")):
+    for argument, mark in (("strides", step), ("dilation_rate", "dilation "), ("groups", "groups ")):
         value = values.get(argument)
         if value is not None and value != 1 and not (argument == "groups" and kernel is None):
             parts.append(f"{mark}{_sizes(value)}")

@@ -127,8 +127,8 @@ def at_size(graph: Graph, input_shape: Shape) -> Graph:
 def one_input(graph: Graph, what: str, *, help: str | None = None) -> None:
     """Raises ArchspecError (several-inputs) for a network with several inputs, which `what` is not made for."""
     if graph.input_count > 1:
-        names = " and ".join(f"`{node.path}`" for node in graph.inputs)
-        fact = f"the inputs of `{graph.name}` are {names}"
+        *names, last = (f"`{node.path}`" for node in graph.inputs)
+        fact = f"the inputs of `{graph.name}` are {listed(names)} and {last}"
         raise fail("several-inputs", f"{what} needs a network with one input", notes=[fact], help=help)
 
 

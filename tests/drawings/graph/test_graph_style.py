@@ -34,6 +34,13 @@ def test_drawings_of_the_zoo_show_every_layer_and_edge(family: str) -> None:
         assert problems(read(archspec.draw(network, unfold=True).svg()), graph, complete=True) == []
 
 
+def test_a_stride_divides_the_size_and_that_of_a_transposed_convolution_multiplies_it() -> None:
+    layers = "[{conv: {filters: 8, strides: 2, padding: same}}, {conv_transpose: {filters: 8, strides: 2}}]"
+    (network,) = networks_of(Source("net.yaml", f"name: net\ninput: [8, 8, 3]\nlayers: {layers}"))
+    labels = re.findall(r"<text[^>]*>([^<]*conv[^<]*)<", archspec.draw(network).svg())
+    assert labels == ["conv 3×3, 8, /2", "conv_transpose 3×3, 8, ×2"]
+
+
 @pytest.mark.parametrize("reference", ["resnet:152", "nasnet:mobile", "inception-v3"])
 def test_drawings_to_the_right_show_every_layer_and_edge(reference: str) -> None:
     network = archspec.load(reference)
