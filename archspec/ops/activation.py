@@ -71,7 +71,7 @@ class Along(Activation):
         ({"axis": 1}, [(4, 5, 6)]),
     )
 
-    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
+    axis: int = arg(INTEGER, "axis, from 1 because axis 0 is the batch; -1 is the channels", -1)
 
     def view(self, x: Shape, *others: Shape) -> View:
         return POINTWISE if self.axis in (-1, len(x)) else EVERYTHING
@@ -236,7 +236,7 @@ class PRelu(Functional):
         ({"shared_axes": [-2]}, [(5, 4, 3)]),
     )
 
-    shared_axes: tuple[int, ...] | None = arg(AXES, "axes that share alpha, counted as in Keras", None)
+    shared_axes: tuple[int, ...] | None = arg(AXES, "axes that share alpha, from 1 because axis 0 is the batch", None)
 
     def shared(self, x: Shape) -> tuple[int, ...]:
         """Indices of the shared axes in `x`."""

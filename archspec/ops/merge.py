@@ -206,7 +206,7 @@ class Concat(Op):
         ({"axis": -2}, [(None, 4, 3), (None, 1, 3)]),
     )
 
-    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
+    axis: int = arg(INTEGER, "axis, from 1 because axis 0 is the batch; -1 is the channels", -1)
 
     def shape(self, *inputs: Shape) -> Shape:
         first = inputs[0]
@@ -249,7 +249,9 @@ class Dot(Op):
         ({"axes": [2, 1]}, [(4, 6), (6, 3)]),
     )
 
-    axes: int | tuple[int, int] = arg(AXES, "axis of both inputs, or one for each; 0 is the batch axis, -1 the last")
+    axes: int | tuple[int, int] = arg(
+        AXES, "axis of both inputs, or one for each, from 1 because axis 0 is the batch; -1 is the last"
+    )
     normalize: bool = arg(BOOLEAN, "divide by the norms along the axes: cosine similarity", False)
 
     def indices(self, inputs: Sequence[Shape]) -> tuple[int, int]:

@@ -96,7 +96,7 @@ class LayerNormalization(Normalization, Functional):
     )
 
     epsilon: float = arg(POSITIVE_NUMBER, "added to the variance", 1e-3)
-    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, counted as in Keras: -1 is the channels", -1)
+    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, from 1 because axis 0 is the batch; -1 is the channels", -1)
     center: bool = arg(BOOLEAN, "add a learned beta", True)
     scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
 
@@ -201,7 +201,7 @@ class RmsNormalization(Functional):
 class UnitNormalization(Functional):
     """Division by the Euclidean norm along an axis, by default of the channels of each position.
 
-    Shapes: (..., C) -> (..., C); x / sqrt(max(sum(x^2), 1e-12)).
+    Shapes: (..., C) -> (..., C); x / max(sqrt(sum(x^2)), 1e-12).
     """
 
     name = "unit_norm"
@@ -212,7 +212,7 @@ class UnitNormalization(Functional):
         ({"axis": 1}, [(5, 7)]),
     )
 
-    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, counted as in Keras: -1 is the channels", -1)
+    axis: int | tuple[int, ...] = arg(AXES, "axis or axes, from 1 because axis 0 is the batch; -1 is the channels", -1)
 
     def axes(self, x: Shape) -> tuple[int, ...]:
         """Indices of the axes in `x`. Raises OpError for an axis that does not exist or is given twice."""

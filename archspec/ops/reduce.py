@@ -90,7 +90,7 @@ def reduction(name: str, doc: str, read: str, keeps: tuple[str, ...]) -> None:
         "function": read.lower(),
         "keras_layers": (read,),
         "keeps": keeps,
-        "axis": arg(AXIS, "axis, or a list of them, counted as in Keras: 0 is the batch axis, -1 the channels"),
+        "axis": arg(AXIS, "axis, or a list of them, from 1 because axis 0 is the batch; -1 is the channels"),
         "keepdims": arg(BOOLEAN, "keep the reduced axes, with size 1", False),
     }
     globals()[title] = declared(type(title, (Reduction,), namespace))

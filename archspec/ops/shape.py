@@ -144,7 +144,7 @@ class Take(Functional):
     )
 
     indices: int = arg(INTEGER, "position, from 0; -1 is the last")
-    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", 1)
+    axis: int = arg(INTEGER, "axis, from 1 because axis 0 is the batch; -1 is the channels", 1)
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         index = keras_axis(self.axis, x)
@@ -178,7 +178,7 @@ class Permute(Op):
         ({"dims": [2, 1, 3]}, [(None, 4, 3)]),
     )
 
-    dims: tuple[int, ...] = arg(DIMS, "the axes in their new order, counted from 1 as in Keras: 0 is the batch axis")
+    dims: tuple[int, ...] = arg(DIMS, "the axes in their new order, from 1 because axis 0 is the batch")
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         if sorted(self.dims) != list(range(1, len(x) + 1)):
@@ -221,7 +221,7 @@ class Slice(Functional):
 
     start: int = arg(INTEGER, "first position, from 0; negative values count from the end", 0)
     end: int | None = arg(optional(INTEGER), "position after the last one; null for the end of the axis", None)
-    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels", -1)
+    axis: int = arg(INTEGER, "axis, from 1 because axis 0 is the batch; -1 is the channels", -1)
     step: int = arg(POSITIVE, "distance from one position to the next: 2 keeps every second one", 1)
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
@@ -261,7 +261,7 @@ class Flip(Functional):
         ({"axis": -1}, [(5, 4, 3)]),
     )
 
-    axis: int = arg(INTEGER, "axis, counted as in Keras: 0 is the batch axis, -1 the channels")
+    axis: int = arg(INTEGER, "axis to reverse, from 1 because axis 0 is the batch; -1 is the channels")
 
     def shape(self, x: Shape, *others: Shape) -> Shape:
         keras_axis(self.axis, x)

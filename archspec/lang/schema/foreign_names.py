@@ -19,6 +19,7 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     "depthwise_conv": ("depthwise", "dwconv", "convdw"),
     "dropout": ("drop", "alphadropout", "gaussiandropout"),
     "flatten": ("flattenlayer", "view"),
+    "flip": ("reverse", "fliplr", "flipud"),
     "global_avgpool": ("gap", "globalaveragepool", "globalpool", "globalpooling", "avgpoolglobal"),
     "global_maxpool": ("gmp", "globalmaxpooling"),
     "group_norm": ("gn", "groupnorm"),

@@ -11,7 +11,7 @@ from archspec.diagnostics import counted, did_you_mean, listed, plural
 from archspec.lang.declarations import BRANCH, IDENTIFIER, NAME, PATH, TITLE, VARIANT, BareNames, Family
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.validator import Mistake, Path
-from archspec.ops import OPS, is_merge
+from archspec.ops import OPS, Op, is_merge
 from archspec.protocols import PROTOCOLS
 from archspec.transforms import TRANSFORMS
 
@@ -162,7 +162,16 @@ def unknown(
 def needs(declared: type[Declared], name: str) -> Fact:
     """The error message for a missing argument."""
     head, doc = declared.name, next(each.doc for each in arguments(declared) if each.name == name)
-    return "missing-argument", f"`{head}` needs the argument `{name}`", f"`{name}`: {doc}"
+    return "missing-argument", f"`{head}` needs the argument `{name}`", f"`{name}`: {doc}{_example(declared)}"
+
+
+def _example(declared: type[Declared]) -> str:
+    """`; for example flip: {axis: 1}`: an operator with the arguments that it needs, if it has an example."""
+    from archspec.lang.document.yaml_writer import flow  # errors alone need it
+
+    given = next((each for each, _ in declared.examples), {}) if issubclass(declared, Op) else {}
+    needed = {each.name: given.get(each.name) for each in arguments(declared) if each.required}
+    return "" if None in needed.values() else f"; for example `{flow({declared.name: needed})[1:-1]}`"
 
 
 def show(value: Any) -> str:

@@ -185,8 +185,10 @@ class Layers:
             return False
         for argument in arguments(OPS[bare.head]) if bare.head in OPS else ():
             if argument.required:
-                message = f"`{bare.head}` needs the argument `{argument.name}`"
-                self._wrong("missing-argument", message, bare.span, f"`{argument.name}`: {argument.doc}")
+                from archspec.lang.schema.messages import needs
+
+                code, message, help = needs(OPS[bare.head], argument.name)
+                self._wrong(code, message, bare.span, help)
                 return False
         return True
 

@@ -80,3 +80,14 @@ def test_a_setting_without_its_argument(tmp_path: Path) -> None:
 def test_a_list_in_place_of_a_name_is_refused(tmp_path: Path) -> None:
     (found,) = checked("train: {early_stopping: {monitor: [], patience: 3}}", tmp_path)
     assert (found.code, "`monitor` must be a string" in found.message) == ("wrong-type", True)
+
+
+def test_the_remedy_for_a_missing_argument_has_an_example(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    for given in ("flip", "flip: {}"):
+        file.write_text(f"name: net\ninput: [8, 8, 3]\nlayers: [{given}]\n".replace("[flip: {}]", "[{flip: {}}]"))
+        (found,) = api.check(str(file))
+        assert found.help is not None
+        assert found.help.endswith("; for example `flip: {axis: 1}`")
+    file.write_text("name: net\ninput: [8, 8, 3]\nlayers: [reverse: 1]\n")
+    assert api.check(str(file))[0].help == "write `flip: 1`"
