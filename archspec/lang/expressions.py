@@ -25,7 +25,7 @@ MAX_LENGTH = 300
 
 def is_expression(value: Any) -> bool:
     """Whether a scalar of a spec is an expression: text that starts with `$`."""
-    return isinstance(value, str) and value.startswith("$")
+    return isinstance(value, str) and value[:1] == "$"
 
 
 # ---- operations and functions ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     item, builder, block = call.item, compiler.builder, compiler.spec.blocks[call.item.head]
     values = compiler.values_of(call, names)
     shapes = tuple([builder.nodes[i].facts.shape for i in inputs])
-    key = (block.name, bool(item.name), repr(values), shapes, compiler.visible)
+    key = (block.name, bool(item.name), repr(values), shapes, compiler.visible[block.name])
     run = compiler.reuse.runs.get(key) if compiler.clones else None
     if run:
         return builder.clone(run, path, inputs)

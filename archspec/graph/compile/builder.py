@@ -83,13 +83,14 @@ class Expansion(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """The state before an expansion: how many nodes, names, reads, numbered values and calls of blocks."""
+    """The state before an expansion: how many nodes, names, reads, numbered values, calls of blocks, parameters."""
 
     start: int
     named: int
     reads: int
     numbered: int
     blocks: int
+    params: int
 
 
 class Builder:
@@ -97,13 +98,20 @@ class Builder:
 
     `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded, `blocks`
     those of all calls so far. `numbered` counts the values that depended on the number of a copy, a call or a variant.
-    `shares`: whether a layer may share the weights of an earlier one, for which expansions are remembered.
+    `shares`: whether a layer may share the weights of an earlier one, for which expansions are remembered. `numbers`:
+    whether an expression may read the number of a call.
     """
 
     def __init__(
-        self, inputs: Mapping[str, tuple[Shape, Span]], variant: str | None, budget: Budget, *, shares: bool
+        self,
+        inputs: Mapping[str, tuple[Shape, Span]],
+        variant: str | None,
+        budget: Budget,
+        *,
+        shares: bool,
+        numbers: bool,
     ) -> None:
-        self.variant, self.budget, self.shares = variant, budget, shares
+        self.variant, self.budget, self.shares, self.numbers = variant, budget, shares, numbers
         self.nodes: list[Node] = []
         self.outputs: dict[str, int] = {}
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
@@ -185,10 +193,12 @@ class Builder:
 
     def mark(self) -> Mark:
         """The state before an expansion that may be cloned."""
-        return Mark(len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.blocks))
+        return Mark(len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.blocks), self.params)
 
     def called(self, *blocks: str) -> int:
-        """Count calls of blocks; return the number of the last call."""
+        """Count calls of blocks; return the number of the last call, where an expression may read it."""
+        if not self.numbers:
+            return 0
         self.blocks += blocks
         for name in blocks:
             self._times[name] += 1
@@ -200,22 +210,24 @@ class Builder:
         start, cut = whole.start, len(whole.path)
         copied, names = source.nodes[start : whole.stop], source.paths[whole.named : whole.names_stop]
         if copied:
-            self._count(sum([node.facts.params for node in copied]), copied[-1].span, len(copied))
+            self._count(run.params, copied[-1].span, len(copied))
         self.called(*run.blocks)
-        shift, renamed = len(self.nodes) - start, len(self.paths) - whole.named
+        shift, later = len(self.nodes) - start, len(self.paths) - whole.named
         moved = dict(zip(whole.inputs, inputs, strict=True))
         moved.update(zip(range(start, whole.stop), range(start + shift, whole.stop + shift), strict=True))
+        new = {name: path + name[cut:] for name in names}
         place, new_node = moved.__getitem__, partial(tuple.__new__, Node)  # half the time of Node(...)
         self.nodes += [
-            new_node((path + name[cut:], op, tuple(map(place, read)), facts, span, shared and path + shared[cut:]))
+            new_node((new[name], op, tuple(map(place, read)), facts, span, shared and path + shared[cut:]))
             for name, op, read, facts, span, shared in copied
         ]
-        new = {path + name[cut:]: moved[source.outputs[name]] for name in names}
         for name in names if source.expansions else ():
             if expansion := source.expansions.get(name):
-                self.expansions[path + name[cut:]] = expansion.copied(path + name[cut:], moved, shift, renamed)
-        self.outputs.update(new)
-        self.paths += new
+                self.expansions[new[name]] = expansion.copied(new[name], moved, shift, later)
+        outputs, of_source = self.outputs, source.outputs
+        for name, copy in new.items():
+            outputs[copy] = moved[of_source[name]]
+        self.paths += new.values()
         return moved[whole.output]
 
     def register(self, path: str, index: int) -> None:
@@ -289,17 +301,18 @@ class Builder:
 
     def refuse_unused(self, outputs: Iterable[int]) -> None:
         """Raises ArchspecError (unused-layer) for layers that lead to no output."""
-        read = {i for node in self.nodes for i in node.inputs}.union(outputs)
+        read = set(outputs).union(*[node.inputs for node in self.nodes])
+        if len(read) == len(self.nodes):
+            return
         help = "read it with `from`, list it under `outputs`, or remove it"
         wrong: dict[Diagnostic, None] = {}
-        for index in sorted(set(range(len(self.nodes))) - read):
+        for index in sorted({*range(len(self.nodes))} - read):
             node = self.nodes[index]
             input_ = f"the input `{node.path}`" if self.input_count > 1 else "the input of the network"
             what = input_ if index < self.input_count else f"the output of `{node.path}`"
             error = self.error("unused-layer", f"nothing reads {what}", node.span, help=help)
             wrong[error.diagnostics[0]] = None
-        if wrong:
-            raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
+        raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
 
     def error(
         self, code: str, message: str, span: Span, *, notes: tuple[str, ...] = (), help: str | None = None

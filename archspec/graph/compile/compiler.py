@@ -62,7 +62,9 @@ class Compiler:
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
         self.inputs = input_shapes(spec, params.get("input"), self.params)
-        self.builder = Builder(self.inputs, variant, budget or Budget(), shares=self.reuse.shares)
+        self.builder = Builder(
+            self.inputs, variant, budget or Budget(), shares=self.reuse.shares, numbers=self.reuse.numbers
+        )
         self.values = Values(self.builder)
 
     def graph(self, name: str) -> Graph:
@@ -227,7 +229,7 @@ class Compiler:
         count, builder = self.values.count(repeat, names), self.builder
         base, whole = self._path(item, scope), builder.mark()
         start = inputs
-        last: Run | None = None  # the previous copy, if it can be cloned
+        last: Run | None = None  # the last copy that was expanded, if it can be cloned
         flow = inputs
         for number in range(1, count + 1):
             path, mark = f"{base}/{number}", builder.mark()
@@ -242,9 +244,9 @@ class Compiler:
                     self.step(item)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
+                if self.clones and (number > 1 or item.first is None):
+                    last = since(mark, builder, path, inputs, x)
             builder.enclose(mark, path, inputs, x)
-            same_as_next = self.clones and (number > 1 or item.first is None)
-            last = since(mark, builder, path, inputs, x) if same_as_next else None
             flow = (*self._returned(item, path, x), *inputs)
             inputs = flow[: len(inputs)]
         if count:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from archspec.graph.compile.builder import Builder, Expansion, Mark
 from archspec.graph.compile.inference import CallArguments
+from archspec.lang.expressions import is_expression
 from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.names import all_layers, used
 from archspec.lang.spec.spec import Spec
@@ -20,11 +21,12 @@ MAX_KEPT = 20_000  # nodes of the networks whose runs are kept
 
 
 class Run(NamedTuple):
-    """An expansion that can be cloned, and the blocks that were called in it."""
+    """An expansion that can be cloned, the blocks that were called in it, and the number of its parameters."""
 
     source: Builder
     expansion: Expansion
     blocks: list[str]
+    params: int
 
 
 def since(mark: Mark, builder: Builder, path: str, inputs: tuple[int, ...], output: int) -> Run | None:
@@ -35,7 +37,8 @@ def since(mark: Mark, builder: Builder, path: str, inputs: tuple[int, ...], outp
     for name in builder.reads[mark.reads :]:
         if builder.outputs[name] < mark.start and not name.startswith(inside):
             return None
-    return Run(builder, builder.since(mark, path, inputs, output), builder.blocks[mark.blocks :])
+    expansion = builder.since(mark, path, inputs, output)
+    return Run(builder, expansion, builder.blocks[mark.blocks :], builder.params - mark.params)
 
 
 class Reuse:
@@ -52,12 +55,12 @@ class Reuse:
         self.kept = 0  # nodes, the sum of the sizes
         lists = [spec.layers, *(block.layers for block in spec.blocks.values())]
         self.shares = any(item.share for layers in lists for item in all_layers(layers))
-        self.names = sorted(used(spec.document.get("blocks")))
-        """The names in expressions of blocks, among them the parameters on which their layers depend."""
+        self.names = _names_in_blocks(spec)
+        self.numbers = any("call" in names for names in self.names.values())
 
-    def visible(self, params: Mapping[str, Any]) -> str:
-        """The parameters that blocks read, as a part of a key."""
-        return repr([params.get(name) for name in self.names])
+    def visible(self, params: Mapping[str, Any]) -> dict[str, str]:
+        """Block -> the values of the parameters that its layers depend on, as a part of a key."""
+        return {block: repr([params.get(name) for name in names]) for block, names in self.names.items()}
 
     def keep(self, key: Hashable, run: Run) -> None:
         """Keep the run of a block for later calls, unless that keeps too many nodes in memory."""
@@ -65,6 +68,22 @@ class Reuse:
         kept = self.kept - self.sizes.get(network, 0) + size
         if kept <= MAX_KEPT:
             self.runs[key], self.sizes[network], self.kept = run, size, kept
+
+
+def _names_in_blocks(spec: Spec) -> dict[str, list[str]]:
+    """Block -> the names in its expressions, and in those of the blocks that it may call."""
+    names = {block: used(spec.document.entries["blocks"][1].get(block)) for block in spec.blocks}
+    heads = {name: {item.head for item in all_layers(block.layers)} for name, block in spec.blocks.items()}
+    found: dict[str, list[str]] = {}
+    for block in spec.blocks:
+        called, more = set(), {block}
+        while more:
+            called |= more
+            inside = set().union(*[heads[each] for each in more])
+            any_ = any(is_expression(head) for head in inside)
+            more = (spec.blocks.keys() if any_ else inside & spec.blocks.keys()) - called
+        found[block] = sorted(set().union(*[names[each] for each in called]))
+    return found
 
 
 _latest: Reuse | None = None
