@@ -122,11 +122,11 @@ def measure_jax(setting: Mapping[str, Any], batch: int, seconds: float) -> dict[
 
 def measure_torch(setting: Mapping[str, Any], batch: int, seconds: float) -> dict[str, float]:
     """Seconds of one step of the same layers in PyTorch."""
+    import peer_network
     import torch_train
-    import train_peers
 
     graph = archspec.load(REFERENCE).graph()
-    request = {"network": train_peers.network_json(graph), "input": graph.input_shape, "batch": batch}
+    request = {"network": peer_network.network_json(graph), "input": graph.input_shape, "batch": batch}
     request |= {"classes": graph.output_shape[-1], "device": "cuda", **setting}
     steps, _ = torch_train.train(request)
     steps(3)

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 
 class Network(nn.Module):
-    """The graph of `train_peers.network_json`: the same layers in the same order, with the modules of PyTorch."""
+    """The graph of `peer_network.network_json`: the same layers in the same order, with the modules of PyTorch."""
 
     def __init__(self, network: dict[str, Any]) -> None:
         super().__init__()

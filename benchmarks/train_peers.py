@@ -1,6 +1,7 @@
 """Training steps of seven networks: archspec, Keras's `fit` with oneDNN off and on, and PyTorch.
 
     TORCH_PYTHON=/path/to/python python benchmarks/train_peers.py [--quick] [--rounds 7] [NETWORK ...]
+    python benchmarks/train_peers.py --profile [--quick] [NETWORK ...]
 
 Each peer is a process with the default number of threads, and they train the same network on the same shapes one after
 the other, some steps in each round. The ratios are medians over the rounds: on a shared machine they are more reliable
@@ -10,13 +11,13 @@ counted as three times the MACs of the forward pass.
 
 Targets: at least 1.4 times `fit` with oneDNN off; at least 1.15 times `fit` with oneDNN on if there is batch
 normalization, and never below 1.0; at least as fast as PyTorch. By CPU time, and the exit status is 1 if one is missed.
---quick takes three short rounds of each network, less than ten minutes on two cores.
+--quick takes three short rounds of each network, less than ten minutes on two cores. --profile says where the time goes
+(train_profile.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import statistics
@@ -27,9 +28,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import train_profile
+from peer_network import network_json
+
 import archspec
-from archspec.graph.ir import Graph, Node
-from archspec.ops.window import before_and_after, explicit, rounding_up
 from archspec.runtime.system.processor import ONEDNN, name
 
 NETWORKS: Mapping[str, tuple[Mapping[str, Any], int, bool]] = {
@@ -61,7 +63,7 @@ def batches(given: Mapping[str, Any]) -> Any:
     return tf.data.Dataset.from_tensors((x, y)).cache().repeat().with_options(tuning)
 
 
-def ours(given: Mapping[str, Any]) -> tuple[Steps, int]:
+def ours(given: Mapping[str, Any]) -> tuple[Steps, Any]:
     from archspec.lang.recipes.recipe import Recipe
     from archspec.runtime.distributed.strategy import make_strategy
     from archspec.runtime.models.metrics import MetricSums
@@ -79,10 +81,10 @@ def ours(given: Mapping[str, Any]) -> tuple[Steps, int]:
         for vector in [step(iterator, 0.01) for _ in range(number)]:
             MetricSums.of(vector)
 
-    return steps, sum(each.value.shape.num_elements() for each in model.trainable_variables)
+    return steps, model
 
 
-def fit(given: Mapping[str, Any]) -> tuple[Steps, int]:
+def fit(given: Mapping[str, Any]) -> tuple[Steps, Any]:
     """Keras's `fit` with layers of Keras alone: a clone has none of our faster functions."""
     import keras
 
@@ -97,8 +99,7 @@ def fit(given: Mapping[str, Any]) -> tuple[Steps, int]:
     # not compiled by XLA, which Keras would choose for `fit` and which is slower on a CPU
     model.compile(optimizer, loss if outputs > 1 else loss[0], jit_compile=False, **options)
     data = batches(given).map(lambda x, y: (x, (y,) * outputs if outputs > 1 else y))
-    trainable = sum(each.value.shape.num_elements() for each in model.trainable_variables)
-    return lambda number: model.fit(data, steps_per_epoch=number, verbose=0), trainable
+    return lambda number: model.fit(data, steps_per_epoch=number, verbose=0), model
 
 
 def peak_macs() -> float:
@@ -116,7 +117,7 @@ def peak_macs() -> float:
     return statistics.median(rates)
 
 
-def worker(make: Callable[[Mapping[str, Any]], tuple[Steps, int]]) -> None:
+def worker(make: Callable[[Mapping[str, Any]], tuple[Steps, Any]]) -> None:
     """Answer the requests of `Peer`."""
     from archspec.runtime.system.tensorflow_import import import_tensorflow
 
@@ -124,17 +125,23 @@ def worker(make: Callable[[Mapping[str, Any]], tuple[Steps, int]]) -> None:
     import keras
 
     steps: Steps | None = None
+    model: Any = None
     for line in sys.stdin:
         given = json.loads(line)
         answer: dict[str, Any]
         if "network" in given:
-            steps = None
+            steps = model = None
             keras.utils.clear_session()
-            steps, trainable = make(given)
+            steps, model = make(given)
+            trainable = sum(each.value.shape.num_elements() for each in model.trainable_variables)
             steps(1)
             answer = {"trainable": trainable, "version": f"tensorflow {tf.__version__}, keras {keras.__version__}"}
         elif "peak" in given:
             answer = {"peak": peak_macs()}
+        elif "profile" in given:
+            assert steps is not None
+            layers = {each.name: type(each).__name__ for each in model.layers}
+            answer = train_profile.profile(steps, given["profile"], layers)
         else:
             assert steps is not None
             wall, cpu = time.perf_counter(), time.process_time()
@@ -204,65 +211,14 @@ def start_peers() -> dict[str, Peer]:
     return peers
 
 
-# ---- the network for PyTorch -----------------------------------------------------------------------------------------
-
-
-def network_json(graph: Graph) -> dict[str, Any]:
-    """The layers up to the logits, for `torch_train.Network`."""
-    logits = [graph.nodes[i].inputs[0] if graph.nodes[i].op.name == "softmax" else i for i in graph.outputs]
-    kept = [node for node in graph.layers if node.op.name != "softmax"]
-    number = {0: 0, **{graph.nodes.index(node): place for place, node in enumerate(kept, 1)}}
-    nodes = [
-        {
-            "op": node.op.name,
-            "args": dataclasses.asdict(node.op) if dataclasses.is_dataclass(node.op) else {},
-            "inputs": [number[i] for i in node.inputs],
-            **shapes(graph, node),
-        }
-        for node in kept
-    ]
-    return {"nodes": nodes, "outputs": [number[i] for i in logits], "loss_weights": list(graph.loss_weights)}
-
-
-def shapes(graph: Graph, node: Node) -> dict[str, Any]:
-    """The channels of the input, and the pixels of padding before and after each axis."""
-    size, op = graph.nodes[node.inputs[0]].shape, node.op
-    found: dict[str, Any] = {"channels": size[-1]}
-    if op.name == "pad_channels":
-        extra = (node.shape[-1] or 0) - (size[-1] or 0)
-        found["extra"] = [extra // 2, extra - extra // 2]
-    padding = getattr(op, "padding", None)
-    if padding is None:
-        return found
-    windows = getattr(op, "kernel_size", None) or op.pool_size  # type: ignore[attr-defined]
-    strides = op.strides or windows  # type: ignore[attr-defined]
-    pads = []
-    for axis, (side, window, stride) in enumerate(zip(size[:2], both(windows), both(strides), strict=True)):
-        if isinstance(padding, str):
-            before, after = before_and_after(side, window, stride, 1, padding)
-        else:
-            before, after = explicit(padding, 2)[axis]
-        if getattr(op, "ceil_mode", False):
-            after += rounding_up(side, window, stride, before, after)
-        pads.append([before, after])
-    return {**found, "pads": pads}
-
-
-def both(given: int | Sequence[int]) -> Sequence[int]:
-    return (given, given) if isinstance(given, int) else given
-
-
 # ---- measuring -------------------------------------------------------------------------------------------------------
 
 
-def measure(reference: str, peers: Mapping[str, Peer], rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
-    """The seconds per step of each peer in every round.
-
-    seconds: time that a peer trains in a round, roughly.
-    """
+def request(reference: str) -> dict[str, Any]:
+    """To build a network and its training step."""
     settings, batch, _ = NETWORKS[reference]
     graph = archspec.load(reference, **settings).graph()
-    request = {
+    return {
         "reference": reference,
         "settings": settings,
         "network": network_json(graph),
@@ -270,8 +226,15 @@ def measure(reference: str, peers: Mapping[str, Peer], rounds: int, seconds: flo
         "batch": batch,
         "classes": graph.output_shape[-1],
     }
+
+
+def measure(reference: str, peers: Mapping[str, Peer], rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
+    """The seconds per step of each peer in every round.
+
+    seconds: time that a peer trains in a round, roughly.
+    """
     for peer in peers.values():
-        peer.send(request)
+        peer.send(request(reference))
     sizes = {which: peer.receive()["trainable"] for which, peer in peers.items()}
     if len(set(sizes.values())) > 1:
         raise SystemExit(f"the networks differ: {sizes}")
@@ -312,12 +275,29 @@ def report(reference: str, found: Mapping[str, Sequence[Mapping[str, float]]], p
     return all(ratio(found, which, "cpu") >= least[which] for which in found if which != OURS)
 
 
+def profile(networks: Sequence[str], seconds: float) -> None:
+    """Print where the CPU time of a step goes, and a table for docs/training.md."""
+    rows = []
+    for reference in networks:
+        found = []
+        for which in ("ours", "fit"):  # one after the other: both in memory would slow each other down
+            peer = Peer([sys.executable, __file__, "--worker", which], **train_profile.SETTINGS)
+            peer.ask(request(reference))
+            number = max(3, min(round(seconds / peer.ask({"steps": 1})["cpu"]), 50))
+            found.append(peer.ask({"profile": number}))
+            peer.close()
+        title = "{}, {} px, {}".format(reference, request(reference)["input"][0], NETWORKS[reference][1])
+        rows.append(train_profile.report(title, *found))
+    print("\n".join(["\narchspec / `fit`, ms of CPU time", train_profile.heading(), *rows]))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Training steps beside Keras and PyTorch.")
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(NETWORKS)}; all by default")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=4.0, help="that a peer trains in a round, roughly")
     parser.add_argument("--quick", action="store_true", help="three rounds of one second")
+    parser.add_argument("--profile", action="store_true", help="CPU time of each group of kernels, beside `fit`")
     parser.add_argument("--worker", choices=("fit", "ours"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -327,6 +307,9 @@ def main() -> int:
         parser.error(f"unknown networks: {', '.join(sorted(unknown))}")
     rounds, seconds = (3, 1.0) if options.quick else (options.rounds, options.seconds)
     print(f"{name()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    if options.profile:
+        profile(options.networks or list(NETWORKS), seconds)
+        return 0
     if busy():
         print("the machine is busy: trust ratios by CPU time; PyTorch runs with OMP_WAIT_POLICY=PASSIVE")
     peers = start_peers()

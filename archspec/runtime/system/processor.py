@@ -35,6 +35,11 @@ def processor() -> dict[str, str | bool | None]:
     return {"name": name(), "onednn": uses_onednn}
 
 
+def x86_onednn() -> bool:
+    """Whether TensorFlow computes with the kernels that oneDNN has for x86 processors."""
+    return processor()["onednn"] is True and "avx2" in features()
+
+
 def name() -> str:
     """`AMD EPYC 7763 64-Core Processor`; the architecture where the system does not tell the model."""
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()

@@ -17,8 +17,10 @@ import numpy as np
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import replicas_in_step
 from archspec.runtime.models.classifier import scores_models, targets_of_model
+from archspec.runtime.models.fast.depthwise_conv import speed_up_depthwise_gradients
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.metrics import target_sums
+from archspec.runtime.system.processor import x86_onednn
 from archspec.runtime.training.optimization.losses import one_hot, output_losses
 from archspec.runtime.training.optimization.optimizer import Ema, LossScale, decayed, make_optimizer
 from archspec.runtime.training.replica_batches import next_of_replicas
@@ -54,6 +56,8 @@ class TrainStep:
 
         self.strategy, self.model, self.recipe = strategy, model, recipe
         self._trained = model.trainable_variables
+        if x86_onednn():
+            speed_up_depthwise_gradients(model)
         self._targets = targets or targets_of_model(model, Metadata())
         self._class_weight = None if class_weight is None else np.asarray(class_weight, np.float32)
         with strategy.scope():
