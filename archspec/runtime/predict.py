@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage
 from archspec.runtime.data.files.image_facts import quietly
 from archspec.runtime.data.images import Report
-from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_image
+from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_values, resized
 from archspec.runtime.image_inputs import (
     GivenImage,
     check_images_enter,
@@ -166,9 +167,10 @@ def predict(
     if data is not None:
         found += images_of_data(tf, data, seen, report, split)
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, input_shape[-1]), tf.uint8)])  # type: ignore[untyped-decorator]
-    def prepare(pixels: Any) -> Any:
-        return preprocess_image(tf, pixels, input_shape, metadata.preprocess, metadata.resize)
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, None, input_shape[-1]), tf.uint8)])  # type: ignore[untyped-decorator]
+    def prepare(images: Any) -> Any:
+        images = resized(tf, images, input_shape, metadata.resize)
+        return preprocess_values(tf, images, input_shape, metadata.preprocess)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, *input_shape), tf.float32)])  # type: ignore[untyped-decorator]
     def probabilities(x: Any) -> Any:
@@ -179,15 +181,17 @@ def predict(
     told = time.monotonic()
     for start in range(0, len(found), batch_size):
         batch = found[start : start + batch_size]
-        inputs, errors = {}, {}
+        pixels, errors = {}, {}
         with quietly():
             for row, image in enumerate(batch):
                 try:
-                    inputs[row] = prepare(image.pixels())
+                    pixels[row] = image.pixels()
                 except BadImageError as error:
                     errors[row] = str(error)
-        outputs = probabilities(tf.stack(list(inputs.values()))).numpy() if inputs else ()
-        output_of = dict(zip(inputs, outputs, strict=True))
+        output_of = {}
+        if pixels:
+            rows, groups = zip(*((rows, prepare(images)) for rows, images in _of_one_size(pixels)), strict=True)
+            output_of = dict(zip(itertools.chain(*rows), probabilities(tf.concat(groups, 0)).numpy(), strict=True))
         for row, image in enumerate(batch):
             if row in errors:
                 predictions.append(Prediction(image.name, error=errors[row]))
@@ -199,6 +203,17 @@ def predict(
     for line in seen.lines():
         report(line)
     return predictions
+
+
+def _of_one_size(
+    pixels: Mapping[int, npt.NDArray[np.uint8]],
+) -> Iterator[tuple[list[int], npt.NDArray[np.uint8]]]:
+    """The rows of the images of each size, and the images (b, H, W, channels): small images are prepared together."""
+    rows_of: dict[tuple[int, ...], list[int]] = {}
+    for row, image in pixels.items():
+        rows_of.setdefault(image.shape, []).append(row)
+    for rows in rows_of.values():
+        yield rows, np.stack([pixels[row] for row in rows])
 
 
 def _prediction(

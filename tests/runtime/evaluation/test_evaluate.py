@@ -200,10 +200,11 @@ def test_predictions_are_sorted_and_bad_files_named(
     model: Path, probabilities: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "notes.jpg").write_text("not an image")
-    files = [tmp_path / "notes.jpg", *probabilities, tmp_path / "missing.png"]
+    mixed = [*probabilities, *probabilities]  # images of one size are prepared together
+    files = [tmp_path / "notes.jpg", *mixed, tmp_path / "missing.png"]
     first, *good, last = predict(model, files, top=4)
     assert (first.error, last.error) == ("not an image", "no such file")
-    assert [prediction.file for prediction in good] == list(probabilities)
+    assert [prediction.file for prediction in good] == mixed
     for prediction in good:
         p = probabilities[prediction.file]
         order = np.argsort(-p, kind="stable")[:4]
