@@ -73,6 +73,8 @@ class Reduction(Functional):
             whole = "all axes" if None in given else f"axis {listed(given)}"
             raise OpError(f"it reduces {whole}, the batch axis included", help=KEEP_BATCH)
         axes = sorted(keras_axis(int(axis), x) for axis in given)
+        if len(axes) == len(x) and not layer.keepdims:
+            raise OpError("its output has no axis besides the batch", help="use `keepdims=True`")
         if cls.name in ("reduce_mean", "reduce_max") and axes == list(range(len(x) - 1)):
             return None
         named = [-1 if axis == len(x) - 1 else axis + 1 for axis in axes]

@@ -6,7 +6,7 @@ from archspec.ops import OPS
 from archspec.runtime.from_keras.operations import LEFT_OUT, READERS
 
 _RECURRENT = "not possible: specs have no loops over a sequence"
-_CATEGORIES = "not possible: a layer of words, numbers of categories or masks; the inputs of a spec are numbers"
+_CATEGORIES = "not possible: it works on words, categories or masks, but the inputs of a spec are real numbers"
 _CODE = "not possible: it contains code, which a spec cannot"
 _TRUTH = "no operator: specs have no truth values; `relu`, `threshold`, `maximum`, `minimum` and `clip` choose values"
 _IMAGES = "no operator: it changes images at inference too"
@@ -14,27 +14,27 @@ _IMAGES = "no operator: it changes images at inference too"
 REASONS: dict[str, str] = {
     **dict.fromkeys(("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "GRUCell", "LSTM"), _RECURRENT),
     **dict.fromkeys(("LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"), _RECURRENT),
-    "TimeDistributed": "no operator: use the layer alone if it is a `Dense`, and a `Conv3D` of one step for a `Conv2D`",
+    "TimeDistributed": "no operator: a `Dense` works without it; in place of a `Conv2D`, use a `Conv3D` of one step",
     **dict.fromkeys(("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"), _CATEGORIES),
-    "Embedding": f"{_CATEGORIES}; archspec's own is part of `class_token` and others",
+    "Embedding": _CATEGORIES,
     **dict.fromkeys(("IntegerLookup", "Masking", "ReversibleEmbedding", "StringLookup"), _CATEGORIES),
     "TextVectorization": _CATEGORIES,
     **dict.fromkeys(("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"), _CODE),
     **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"), _IMAGES),
-    **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), "no operator: a layer of sound"),
-    **dict.fromkeys(("AdditiveAttention", "Attention"), "no operator: attention without heads"),
-    "EinsumDense": "no operator: its equation can be any product; archspec's own is part of `conv` with `standardize`",
-    "GroupedQueryAttention": "no operator: its heads share keys",
-    "SpectralNormalization": "no operator: it divides the kernel of another layer in each step of training",
-    **dict.fromkeys(("Layer", "Pipeline", "Wrapper"), "not possible: a base class, or a layer of other layers"),
+    **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), "no operator: it computes spectra of sound"),
+    **dict.fromkeys(("AdditiveAttention", "Attention"), "no operator: it has no heads; use `MultiHeadAttention`"),
+    "EinsumDense": "no operator: its equation can be any product; use `Dense` where it is one",
+    "GroupedQueryAttention": "no operator: its heads share keys; use `MultiHeadAttention`",
+    "SpectralNormalization": "no operator: it scales the kernel of another layer in each step of training",
+    **dict.fromkeys(("Layer", "Pipeline", "Wrapper"), "not possible: it is a base class, or contains other layers"),
     **dict.fromkeys(("Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "NotEqual", "Where"), _TRUTH),
     **dict.fromkeys(("LogicalAnd", "LogicalNot", "LogicalOr"), _TRUTH),
     **dict.fromkeys(
         ("Argmax", "Argmin", "Argsort", "OneHot", "Sort", "TopK"),
         "no operator: it sorts its input, or gives positions instead of values",
     ),
-    "Einsum": "no operator: its equation can be any product; write `ops.matmul`, which is `matmul`",
-    "Roll": "no operator: it is part of `window_attention`, which is read as a whole",
+    "Einsum": "no operator: its equation can be any product; use `ops.matmul`",
+    "Roll": "no operator: it is read only as a part of `window_attention`",
 }
 """Class of a Keras layer, or of a function of `keras.ops`, that no operator reads -> the reason."""
 

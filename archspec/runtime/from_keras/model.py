@@ -95,7 +95,9 @@ def _refuse_arguments(call: Call) -> None:
     if getattr(call.operation, "initial", None) is not None:
         found.append("initial")
     if found:
-        raise _unreadable(call, f"it is called with `{found[0]}`, which no operator has")
+        raise _unreadable(
+            call, f"it is called with `{found[0]}`, which no operator has", f"call it without `{found[0]}`"
+        )
 
 
 def _distinct(nodes: list[Node], outputs: list[int], inputs: int, *, named: bool) -> tuple[int, ...]:
@@ -248,7 +250,8 @@ def _operator(layer: Any) -> tuple[type[Op], Mapping[str, Any]]:
     if found is not None:
         return found
     if function is not None:
-        raise OpError(f"its activation `{getattr(function, '__name__', function)}` is not in keras.activations")
+        name = getattr(function, "__name__", function)
+        raise OpError(f"its activation `{name}` is not in keras.activations", help="use one that is")
     reason = REASONS.get(type(layer).__name__, "archspec has no operator for it")
     raise OpError(reason.removeprefix("not possible: ").removeprefix("no operator: "))
 

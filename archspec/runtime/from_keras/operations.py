@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from archspec.diagnostics import listed
 from archspec.graph.ir import AGAIN
 from archspec.ops.base import OpError, plain, show
 from archspec.ops.scale import PER_CHANNEL
@@ -41,7 +42,16 @@ from archspec.runtime.from_keras.reading import Reading
 
 def merge(reading: Reading) -> int | None:
     """x + 3, x * 1 / 6; None for a merge of several layers."""
+    import keras
+
     if len(reading.inputs) > 1:
+        ranks = {len(reading.nodes[index].shape) for index in reading.inputs}
+        if len(ranks) > 1 and not isinstance(reading.layer, keras.Layer):
+            shapes = listed(show(reading.nodes[index].shape) for index in reading.inputs)
+            raise OpError(
+                f"its inputs {shapes} have different numbers of axes, so that Keras takes a batch axis for another one",
+                help="add the missing axis with `ops.expand_dims(x, 1)`",
+            )
         return None
     if reading.call.kind == "Average":
         return average(reading)

@@ -22,7 +22,8 @@ def custom_classes(config: Any) -> list[str]:
         name, module, registered = (value.get(word) for word in ("class_name", "module", "registered_name"))
         foreign = isinstance(module, str) and module.partition(".")[0] not in PACKAGES
         own = registered if isinstance(registered, str) else name
-        if isinstance(name, str) and (foreign or ">" in str(own)):
+        of_script = module is None and isinstance(registered, str)  # a class of the script that wrote the file
+        if isinstance(name, str) and (foreign or of_script or ">" in str(own)):
             full = f"{module}.{name}" if foreign else str(own)
             found[f"`{full[:120]}`"] = None
     return list(found)

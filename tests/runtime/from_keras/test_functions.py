@@ -63,6 +63,8 @@ def test_functions_of_several_operators_give_the_values_of_numpy() -> None:
         (lambda x: ops.dot(x, x[:, 0, :3]), "every sample of one input with every sample of the other"),
         (lambda x: ops.average(x, axis=-1, weights=np.arange(3.0)), "its values have weights"),
         (lambda x: ops.top_k(x, 2)[0], "it sorts its input"),
+        (lambda x: x + ops.mean(x, axis=(1, 2)), "`ops.expand_dims(x, 1)`"),
+        (lambda x: ops.sum(x, axis=(1, 2, 3)), "its output has no axis besides the batch"),
         (ops.sin, "archspec has no operator for it"),
     ],
 )

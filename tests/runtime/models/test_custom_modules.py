@@ -13,6 +13,7 @@ import pytest
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.models import custom_modules
 from archspec.runtime.models.custom_modules import use_custom
+from archspec.runtime.models.keras_config import custom_classes
 from archspec.runtime.models.model_file import load_model
 
 MODULE = """
@@ -77,3 +78,12 @@ def test_what_cannot_be_imported_is_named(name: str, fact: str, help: str, model
     assert wrong.code == "custom-layer"
     assert fact in wrong.message
     assert help in str(wrong.help)
+
+
+def test_a_class_of_the_script_that_wrote_the_file_is_named() -> None:
+    """Keras writes no module for a class of `__main__`."""
+    import keras
+
+    own = type("Own", (keras.layers.Layer,), {"__module__": "__main__"})
+    config = keras.saving.serialize_keras_object(keras.Sequential([own(), keras.layers.Dense(2, activation="relu")]))
+    assert custom_classes(config) == ["`Own`"]
