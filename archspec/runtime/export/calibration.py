@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.diagnostics import counted, fail
+from archspec.runtime.data.files.decode import decode_bytes
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.sources.dataset import open_parts
-from archspec.runtime.export.check_images import check_images
+from archspec.runtime.export.check_images import CheckImages, check_images
 from archspec.runtime.export.network import ExportedNetwork
 
 LEAST, MOST = 100, 500
@@ -44,7 +45,8 @@ def calibration_images(network: ExportedNetwork, data: str | None, seed: int, re
             f"`{data}` has {counted(len(images), 'image')} for the calibration, which needs at least {LEAST}",
             help="give `--calibration` more images",
         )
-    if network.is_of_images and neighbor_correlation(images.pixels) < LEAST_CORRELATION:
+    channels = int(network.input_shape[-1] or 1)
+    if network.is_of_images and neighbor_correlation(_stored(images, channels)) < LEAST_CORRELATION:
         raise fail(
             "calibration",
             f"the images of `{data}` are noise: neighboring pixels do not resemble each other",
@@ -54,12 +56,22 @@ def calibration_images(network: ExportedNetwork, data: str | None, seed: int, re
     return images.pixels
 
 
-def neighbor_correlation(pixels: npt.NDArray[Any]) -> float:
-    """The median over the images (N, H, W, C) of the correlation between horizontal neighbors."""
-    centered = pixels - pixels.mean(axis=(1, 2), keepdims=True)
-    products = (centered[:, :, 1:] * centered[:, :, :-1]).mean(axis=(1, 2, 3))
-    variances = (centered**2).mean(axis=(1, 2, 3))
-    return float(np.median(products[variances > 0] / variances[variances > 0])) if variances.any() else 0.0
+def neighbor_correlation(images: Iterable[npt.NDArray[Any]]) -> float:
+    """The median over images (H, W, C) of the correlation between horizontal neighbors; 0 where no image varies."""
+    found = []
+    for image in images:
+        centered = image - image.mean(axis=(0, 1))
+        if variance := (centered**2).mean():
+            found.append((centered[:, 1:] * centered[:, :-1]).mean() / variance)
+    return float(np.median(found)) if found else 0.0
+
+
+def _stored(images: CheckImages, channels: int) -> Iterator[npt.NDArray[Any]]:
+    """Some of the images before they are resized, which would make noise smooth."""
+    import tensorflow as tf
+
+    for each in images.encoded[:: len(images) // LEAST]:
+        yield np.asarray(decode_bytes(tf, each, channels), np.float32)
 
 
 @contextmanager

@@ -74,7 +74,11 @@ def check_images(
     images = open_data(data, split, channels=channels, targets=targets, trained=bool(targets), report=report)
     if images.targets is None and targets:
         outputs = int(network.model.output_shape[-1])
-        images = match_classes(images, network.metadata.class_names, outputs, data, report=report)
+        try:
+            images = match_classes(images, network.metadata.class_names, outputs, data, report=report)
+        except ArchspecError as error:  # an export has no list of classes
+            help = "give images of the classes that the network was trained on"
+            raise ArchspecError(*(replace(each, help=help) for each in error.diagnostics)) from None
     rows = balanced(images.labels, most, seed)
     chosen = images.only(rows)
     found = prepared(network, chosen, f"{counted(len(rows), 'image')} of {data}")

@@ -207,11 +207,12 @@ def judge(verification: Verification, options: ExportOptions) -> None:
     if found.top1 is not None and found.model_top1 is not None:
         loss = 100 * (found.model_top1 - found.top1)
         fact = f"top-1 accuracy falls from {100 * found.model_top1:.2f} % to {100 * found.top1:.2f} %"
+    remedy = "give more images to `--calibration`" if options.precision == "int8" else "choose another `--precision`"
     if options.precision != "float32" and loss > options.max_loss + 1e-9:
         raise fail(
             "export-loses",
             f"{what} is not written: {fact}, more than `--max-loss` {options.max_loss:g} allows",
-            help="give more images to `--calibration`, or accept the loss with `--max-loss`",
+            help=f"{remedy}, or accept the loss with `--max-loss`",
         )
     if found.slowdown is not None and found.slowdown > SLOWER:
         raise fail(

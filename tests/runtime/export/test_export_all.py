@@ -32,6 +32,12 @@ def test_what_is_slower_or_loses_accuracy_is_refused_with_the_figures() -> None:
     with pytest.raises(ArchspecError, match=r"export-loses.*2\.0 % of the images get another class"):
         judge(verified(top1_agreement=0.98, top1=None, model_top1=None), options)
     judge(verified(top1=0.94), dataclasses.replace(options, max_loss=2.5))
+    for precision, remedy in (
+        ("int8", "give more images to `calibration`"),
+        ("bfloat16", "choose another `precision`"),
+    ):
+        with pytest.raises(ArchspecError, match=f"help: {remedy}, or accept"):
+            judge(verified(top1=0.94), dataclasses.replace(options, precision=precision))
 
 
 def test_all_formats_are_tried_and_refusals_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

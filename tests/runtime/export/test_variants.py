@@ -34,11 +34,15 @@ def test_calibration_needs_enough_images_that_are_no_noise(run: Path, tmp_path: 
     network = read_network(run)
     noise = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
     np.savez(tmp_path / "noise.npz", x=noise, y=np.arange(200) % 10)
+    np.savez(tmp_path / "small.npz", x=noise[:, :5, :5], y=np.arange(200) % 10)  # smooth after the resize
     np.savez(tmp_path / "few.npz", x=noise[:50], y=np.arange(50) % 10)
+    np.savez(tmp_path / "others.npz", x=noise, y=np.arange(200) % 12)
     for data, message in (
         (None, "int8 needs images"),
         (str(tmp_path / "noise.npz"), "are noise"),
+        (str(tmp_path / "small.npz"), "are noise"),
         (str(tmp_path / "few.npz"), "has 50 images"),
+        (str(tmp_path / "others.npz"), "help: give images of the classes that the network was trained on"),
     ):
         with pytest.raises(ArchspecError, match=message):
             calibration_images(network, data, 0, print)
