@@ -48,7 +48,7 @@ class ImageInput:
         metadata = Metadata.from_json({"format": 1, "preprocess": given["transforms"], "resize": given["resize"]})
         self.transforms = () if takes_pixels else metadata.preprocess
         self.shape, self._channels = tuple(input_shape), int(input_shape[-1] or 3)
-        self._most_pixels, self._resize = most_pixels, metadata.resize
+        self._tf, self._most_pixels, self._resize = tf, most_pixels, metadata.resize
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, None, self._channels), tf.uint8)])  # type: ignore[untyped-decorator]
         def view(pixels: Any) -> Any:
@@ -58,14 +58,15 @@ class ImageInput:
         def preprocess(views: Any) -> Any:
             return self.preprocess(views)
 
-        self._tf, self._view, self._preprocess = tf, view, preprocess
+        # traced here: TensorFlow takes the same code of several models for one that is traced too often
+        self._view, self._preprocess = view.get_concrete_function(), preprocess.get_concrete_function()
 
     def __call__(self, contents: bytes) -> npt.NDArray[np.float32]:
         """The image after resize and crop, (H, W, C), 0 to 255. Raises RequestError (400) for what is no image."""
         pixels = self.pixels(contents)
         if self._resize is None and pixels.shape == self.shape:  # nothing to do, and a small network has waited less
             return pixels.astype(np.float32)
-        view: npt.NDArray[np.float32] = self._view(pixels).numpy()
+        view: npt.NDArray[np.float32] = self._view(self._tf.constant(pixels)).numpy()
         return view
 
     def preprocess(self, views: Any) -> Any:
@@ -74,7 +75,7 @@ class ImageInput:
 
     def preprocessed(self, views: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """As `preprocess`, of arrays."""
-        found: npt.NDArray[np.float32] = self._preprocess(views).numpy()
+        found: npt.NDArray[np.float32] = self._preprocess(self._tf.constant(views)).numpy()
         return found
 
     def is_small(self, contents: bytes) -> bool:

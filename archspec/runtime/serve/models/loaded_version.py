@@ -107,7 +107,9 @@ class LoadedVersion:
         return {
             "format": self.description["format"],
             "precision": self.description["precision"],
-            "network": self.description["reference"] or self.description["name"],
+            "network": (self.description["reference"] or self.description["name"])
+            .replace("\\", "/")
+            .rpartition("/")[2],
             "takes_images": self.image_input is not None,
             "inputs": list(self.signatures[MAIN].inputs),
             "outputs": list(self.signatures[MAIN].outputs),

@@ -58,7 +58,7 @@ def test_floats_go_to_the_network_as_they_are(served: Running, exports: Exports)
         assert np.allclose(found.json["predictions"], expected, atol=1e-6)
 
 
-def test_a_model_is_described(served: Running) -> None:
+def test_a_model_is_described(served: Running, exports: Exports) -> None:
     (state,) = served.get("/v1/models/saved").json["model_version_status"]
     assert (state["version"], state["state"], state["status"]["error_code"]) == ("1", "AVAILABLE", "OK")
     assert served.get("/v1/models/saved/versions/1").json["model_version_status"] == [state]
@@ -66,6 +66,8 @@ def test_a_model_is_described(served: Running) -> None:
     assert list(signatures) == ["serving_default", "serve_images"]
     (model,) = served.get("/models").json["models"]
     assert (model["name"], model["classes"], model["takes_images"]) == ("saved", list("01234"), True)
+    for path in ("/models", "/v1/models/saved", "/v1/models/saved/metadata", "/metrics"):
+        assert str(exports.folder) not in served.get(path).body.decode()
     assert (served.get("/healthz").status, served.get("/readyz").status) == (200, 200)
     metrics = served.get("/metrics").body.decode()
     assert 'archspec_requests_total{endpoint="status",model="saved"' in metrics or "archspec_requests_total" in metrics
