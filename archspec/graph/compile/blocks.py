@@ -33,9 +33,9 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     inside = f"{path}/{item.head}" if item.name else path
     x = _block(compiler, block, item, values, inputs, scope.inner(inside))
     for output in block.outputs:
-        index = builder.outputs.get(f"{inside}/{output.text}")
-        if index is not None:  # `when` has not left it out
-            builder.register(f"{path}/{output.text}", index)
+        returned = builder.outputs.get(f"{inside}/{output.text}")
+        if returned is not None:  # `when` has not left it out
+            builder.register(f"{path}/{output.text}", returned)
     run = since(mark, builder, path, inputs, x)
     if run and not compiler.sharing:  # the weights of these layers will belong to others
         compiler.reuse.keep(key, run)

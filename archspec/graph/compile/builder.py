@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archspec.diagnostics import ArchspecError, Diagnostic, Span, did_you_mean, listed
+from archspec.diagnostics import ArchspecError, Diagnostic, Span
 from archspec.graph.compile.inference import WrongArgument, infer, made, remedy_of_name
 from archspec.graph.ir import INPUT, Facts, Node
-from archspec.lang.schema.validator import MAX_MISTAKES
-from archspec.lang.spec.layer_spec import OutputSpec
 from archspec.ops import Op, OpError
 from archspec.ops.base import Shape, show
 
@@ -276,43 +274,6 @@ class Builder:
                 span,
                 help="check the values of `repeat`",
             )
-
-    def outputs_of(self, declared: Sequence[OutputSpec], left_out: Set[str]) -> list[tuple[int, float, str]]:
-        """The nodes of the outputs, the main one first, with the weights of their losses and their names.
-
-        `left_out`: the layers that `when` may leave out, such as auxiliary classifiers.
-
-        Raises ArchspecError (unknown-layer).
-        """
-        found: list[tuple[int, float, str]] = []
-        for word, name, weight, span in declared:
-            if name in self.outputs:
-                found.append((self.outputs[name], weight, word))
-            elif not found or name not in left_out:
-                names = [path for path in self.outputs if "/" not in path and path != INPUT]
-                help = did_you_mean(name, self.outputs) or f"the layers are: {listed(names[-12:])}"
-                if name in left_out:
-                    help = "the first output must be a layer that `when` does not leave out"
-                    raise self.error(
-                        "unknown-layer", f"the layer `{name}` is left out of this network", span, help=help
-                    )
-                raise self.error("unknown-layer", f"there is no layer `{name}`", span, help=help)
-        return found
-
-    def refuse_unused(self, outputs: Iterable[int]) -> None:
-        """Raises ArchspecError (unused-layer) for layers that lead to no output."""
-        read = set(outputs).union(*[node.inputs for node in self.nodes])
-        if len(read) == len(self.nodes):
-            return
-        help = "read it with `from`, list it under `outputs`, or remove it"
-        wrong: dict[Diagnostic, None] = {}
-        for index in sorted({*range(len(self.nodes))} - read):
-            node = self.nodes[index]
-            input_ = f"the input `{node.path}`" if self.input_count > 1 else "the input of the network"
-            what = input_ if index < self.input_count else f"the output of `{node.path}`"
-            error = self.error("unused-layer", f"nothing reads {what}", node.span, help=help)
-            wrong[error.diagnostics[0]] = None
-        raise ArchspecError(*list(wrong)[:MAX_MISTAKES])
 
     def error(
         self, code: str, message: str, span: Span, *, notes: tuple[str, ...] = (), help: str | None = None

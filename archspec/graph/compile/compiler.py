@@ -14,6 +14,7 @@ from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.graph.compile.blocks import call_block
 from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
+from archspec.graph.compile.outputs import outputs_of, refuse_unused
 from archspec.graph.compile.parameters import Names, input_shapes, parameters
 from archspec.graph.compile.reuse import Run, reuse_of, since
 from archspec.graph.compile.values import Values
@@ -75,11 +76,8 @@ class Compiler:
             layers = self.spec.document.entries["layers"][0]
             help = "check the values of `repeat` and `when`" if self.spec.layers else "add a layer such as `conv: 64`"
             raise fail("empty-network", "this network has no layers", layers.span, help=help)
-        declared = self.spec.outputs()
-        left_out = {item.name.text for item in self.spec.layers if item.when is not None and item.name}
-        found = [(last, 1.0, "")] if declared is None else self.builder.outputs_of(declared, left_out)
-        outputs, weights, words = zip(*found, strict=True)
-        self.builder.refuse_unused(outputs)
+        outputs, weights, words = zip(*outputs_of(self.builder, self.spec, last), strict=True)
+        refuse_unused(self.builder, outputs)
         named = tuple([word or nodes[index].path for word, index in zip(words, outputs, strict=True)])
         return Graph(name, tuple(nodes), outputs, weights, len(self.inputs), named if any(words) else ())
 

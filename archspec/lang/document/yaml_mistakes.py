@@ -56,8 +56,8 @@ def find_mistake(source: Source, span: Span, opened: Span | None, problem: str) 
     near = [number for number in range(line, max(0, line - UP - 1), -1) if source.line(number).strip()]
     if cut := expression_at(source, span):
         return cut, quoted(cut)
-    if remedy := _of_character(source.line(span.line)[span.column - 1 :], problem):
-        return span, remedy
+    if help := _of_character(source.line(span.line)[span.column - 1 :], problem):
+        return span, help
     for number in near[:2]:
         text = source.line(number)
         if "\t" in text[: len(text) - len(text.lstrip())]:

@@ -84,6 +84,12 @@ def test_an_output_that_is_left_out_cannot_be_read() -> None:
         graph("[{two: {last: true}}]", none)
 
 
+def test_an_unread_output_of_the_last_copy_has_a_remedy() -> None:
+    with pytest.raises(ArchspecError, match="nothing reads the output of `stack/3/two/a`") as caught:
+        graph("[{name: stack, two: ~, repeat: 3}, {concat: ~, from: [stack/1/b, stack/2/b, stack/3/b]}]", LAST)
+    assert "let `when` leave it out" in str(caught.value.diagnostics[0].help)
+
+
 # ---- parts ---------------------------------------------------------------------------------------------------------
 
 
