@@ -8,7 +8,6 @@ from typing import Any
 from archspec.diagnostics import Span, did_you_mean, fail, listed, nearest, short
 from archspec.lang.document.nodes import plain
 from archspec.lang.expressions import names_if_valid, value_of
-from archspec.lang.schema.channel_order import has_channels_first
 from archspec.lang.schema.messages import INPUT
 from archspec.lang.schema.spec_schema import SECTIONS, spec_schema
 from archspec.lang.spec.overrides import normal
@@ -141,6 +140,10 @@ def _refuse_channels_first(sizes: Sequence[int | None], span: Span | None) -> No
 
     Also for a batch axis before them, (32, 3, N, N), and for (1, N, N, 3), which would be volumes.
     """
+    if not {1, 3} & {*sizes[:2]}:
+        return
+    from archspec.lang.schema.channel_order import has_channels_first  # few inputs need it
+
     image, fact = sizes, "with the channels first; in archspec they are last"
     if len(sizes) == 4 and (has_channels_first(sizes[1:]) or (sizes[0] == 1 and has_channels_first(sizes[:0:-1]))):
         image, fact = sizes[1:], "whose first size is that of a batch; `input` is the shape of one sample"

@@ -185,9 +185,9 @@ class Layers:
             return False
         for argument in arguments(OPS[bare.head]) if bare.head in OPS else ():
             if argument.required:
-                from archspec.lang.schema.messages import needs
+                from archspec.lang.schema.messages import needs as missing_argument
 
-                code, message, help = needs(OPS[bare.head], argument.name)
+                code, message, help = missing_argument(OPS[bare.head], argument.name)
                 self._wrong(code, message, bare.span, help)
                 return False
         return True
