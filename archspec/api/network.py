@@ -12,7 +12,7 @@ from archspec.arguments import PositiveInt, Seed, StrPath, as_path, public
 from archspec.declare import Declared
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
 from archspec.graph.compile.builder import Budget
-from archspec.graph.compile.compiler import compile_spec
+from archspec.graph.compile.compiler import Compiler
 from archspec.graph.compile.parameters import parameters
 from archspec.graph.ir import Graph
 from archspec.lang.declarations import from_one_key, read_section
@@ -60,7 +60,7 @@ class Network:
 
     @cached_property
     def _graph(self) -> Graph:
-        return compile_spec(self.spec, self.variant, overrides.split(self.settings)[0], self._budget)
+        return Compiler(self.spec, self.variant, self._params, budget=self._budget).graph(self.name)
 
     def graph(self) -> Graph:
         """The static graph: shapes, weights and MACs of every layer. Does not import TensorFlow.

@@ -158,12 +158,12 @@ class Graph:
     @cached_property
     def params(self) -> int:
         """The number of parameters."""
-        return sum(node.facts.params for node in self.nodes)
+        return sum([node.facts.params for node in self.nodes])
 
     @cached_property
     def trainable_params(self) -> int:
         """The number of parameters that training updates."""
-        return sum(node.facts.trainable_params for node in self.nodes)
+        return sum([node.facts.trainable_params for node in self.nodes])
 
     @property
     def non_trainable_params(self) -> int:
@@ -173,7 +173,7 @@ class Graph:
     @cached_property
     def macs(self) -> int | None:
         """Multiply-accumulates of convolutions, dense layers and matrix products for one sample; FLOPs = 2 x MACs."""
-        return total(node.facts.macs for node in self.nodes)
+        return total([node.facts.macs for node in self.nodes])
 
     @cached_property
     def activation_bytes(self) -> int | None:

@@ -94,12 +94,12 @@ class Standardizable(Convolution):
         raise NotImplementedError
 
     def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
-        kernel = self.plain_weights(x)[0].shape
+        plain_weights = self.plain_weights(x)
         if not self.standardize:
             if self.epsilon != EPSILON:
                 raise OpError("`epsilon` has no effect without `standardize`", "epsilon", "add `standardize: true`")
-            return self.plain_weights(x)
-        return standardized_weights(kernel, self.shape(x)[-1] or 0, self.standardize, self.use_bias)
+            return plain_weights
+        return standardized_weights(plain_weights[0].shape, self.shape(x)[-1] or 0, self.standardize, self.use_bias)
 
     def apply(self, keras: Any, x: Any, name: str) -> Any:
         """The Keras layer or, with `standardize`, the function of `keras.ops` with the standardized kernel."""

@@ -17,11 +17,13 @@ import numpy.typing as npt
 
 from archspec.diagnostics import counted, fail, printable, visible
 from archspec.format import csv_text
+from archspec.runtime.data.class_list import read_class_list
 from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.encoded_image import BadImageError, EncodedImage
 from archspec.runtime.data.files.image_facts import quietly
 from archspec.runtime.data.images import Report
 from archspec.runtime.data.pipeline.preprocess import check_preprocess, preprocess_values, resized
+from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.image_inputs import (
     GivenImage,
     check_images_enter,
@@ -142,6 +144,10 @@ def predict(
     if not files and data is None:
         raise fail("data-not-found", "there are no images to predict", help="give files, a folder, or `--data`")
     read_metadata(model)  # a missing file is reported before TensorFlow is imported
+    if classes is not None:
+        read_class_list(classes)
+    if data is not None:
+        find_source(data)
     if data is None and not any(map(os.path.exists, files)):  # nothing that needs TensorFlow
         return [Prediction(file, error="a broken link" if os.path.islink(file) else "no such file") for file in files]
     need_tensorflow_backend()

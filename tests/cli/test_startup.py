@@ -7,9 +7,13 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
+from pathlib import Path
 
 import pytest
 
+from archspec.runtime.models.metadata import Metadata
+from archspec.runtime.models.model_file import MEMBER
 from archspec.runtime.system import tensorflow_import
 
 BEFORE = "import sys; before, out, sys.stdout = set(sys.modules), sys.stdout, sys.stderr\n"
@@ -92,11 +96,25 @@ MISTAKES = {
     "train resnet-digits --data digits --init-from nowhere.h5": "weights-not-found",
     "train resnet-digits --data digits --freeze none/**": "unmatched-pattern",
     "train --resume nowhere": "not-a-run",
+    "train resnet-digits --data digits --out image.png/b": "cannot-write",
+    "train resnet-digits --data digits --recipe nowhere.yaml": "page-not-found",
+    "train resnet-digits --data digits --set train.batch_size=0": "wrong-value",
     "evaluate nowhere --data digits": "model-not-found",
+    "evaluate model.keras --data nowhere": "data-not-found",
+    "evaluate model.keras --data digits --protocol none": "unknown-protocol",
+    "evaluate model.keras --data digits --recompute-bn nowhere": "data-not-found",
+    "evaluate model.keras --data digits --classes nowhere.txt": "class-list",
     "predict nowhere a.png": "model-not-found",
+    "predict model.keras --data nowhere": "data-not-found",
+    "predict model.keras image.png --classes nowhere.txt": "class-list",
     "explain gradcam nowhere a.png -o x": "model-not-found",
     "explain gradcm nowhere a.png -o x": "No such command 'gradcm'",
+    "explain gradcam model.keras nowhere.png -o x": "nowhere.png: no such file",
+    "explain gradcam model.keras --data nowhere -o x": "data-not-found",
+    "explain gradcam model.keras image.png --class bird -o x": "unknown-class",
     "export nowhere -o x": "model-not-found",
+    "export model.keras -o x --data nowhere": "data-not-found",
+    "export model.keras -o x --calibration nowhere": "data-not-found",
     "serve nowhere": "model-not-found",
     "serve nowhere --label stable": "LABEL=VERSION",
     "build vgg:D -o a.keras --weights nowhere.h5": "weights-not-found",
@@ -119,7 +137,11 @@ print(json.dumps(said))
 """
 
 
-def test_mistakes_are_reported_before_tensorflow_is_imported(tmp_path: os.PathLike[str]) -> None:
+def test_mistakes_are_reported_before_tensorflow_is_imported(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as model:
+        model.writestr("config.json", '{"config": {}}')
+        model.writestr(MEMBER, json.dumps(Metadata(class_names=("cat", "dog")).to_json()))
+    (tmp_path / "image.png").touch()
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, json.dumps(list(MISTAKES))]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     said = json.loads(done.stdout)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from archspec.graph.compile.builder import Builder, Expansion, Mark
 from archspec.graph.compile.inference import CallArguments
+from archspec.lang.document.nodes import MappingNode
 from archspec.lang.expressions import is_expression
 from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.names import all_layers, used
@@ -72,7 +73,8 @@ class Reuse:
 
 def _names_in_blocks(spec: Spec) -> dict[str, list[str]]:
     """Block -> the names in its expressions, and in those of the blocks that it may call."""
-    names = {block: used(spec.document.entries["blocks"][1].get(block)) for block in spec.blocks}
+    blocks = spec.document.get("blocks")
+    names = {block: used(node) for block, node in blocks} if isinstance(blocks, MappingNode) else {}
     heads = {name: {item.head for item in all_layers(block.layers)} for name, block in spec.blocks.items()}
     found: dict[str, list[str]] = {}
     for block in spec.blocks:

@@ -228,7 +228,7 @@ def events(source: Source) -> Iterator[Any]:
     Raises ArchspecError: yaml-syntax.
     """
     try:
-        yield from yaml.parse(source.text, Loader=_Loader)
+        yield from iter(_Loader(source.text).get_event, None)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if "end of stream" in str(error.problem) and error.context_mark:

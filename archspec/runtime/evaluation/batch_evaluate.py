@@ -73,6 +73,7 @@ def evaluate_all(
     """
     targets = [GivenModel.parse(each) for each in models]
     _check(targets, options.data, protocols, weights, ensemble=ensemble)
+    options.check_files()
     if options.cluster and not options.cluster.is_chief:
         outputs = NO_OUTPUTS
     outputs.check()

@@ -22,6 +22,7 @@ from archspec.runtime.data.class_list import IMAGENET, imagenet_class_list, read
 from archspec.runtime.data.class_match import match_classes
 from archspec.runtime.data.images import Images, Report
 from archspec.runtime.data.sources.dataset import open_data
+from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.distributed.cluster import Cluster
 from archspec.runtime.distributed.strategy import Devices
 from archspec.runtime.models.metadata import Metadata
@@ -61,6 +62,13 @@ class EvaluationOptions:
     cluster: Cluster | None = None
     recompute_bn: str | None = None
     threshold: float | None = None
+
+    def check_files(self) -> None:
+        """Raises ArchspecError for a list of classes or training images that do not exist."""
+        if self.classes is not None:
+            read_class_list(self.classes)
+        if self.recompute_bn is not None:
+            find_source(self.recompute_bn)
 
     def match(self, images: Images, class_names: tuple[str, ...] | None, outputs: int) -> Images:
         """The images with the labels of a network's classes. Raises classes-mismatch, class-list."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,16 +17,19 @@ import numpy.typing as npt
 from archspec.declare import arguments, thaw
 from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.lang.schema.validator import mistakes
+from archspec.runtime.data.class_list import read_class_list
 from archspec.runtime.data.files.conversions import Conversions
 from archspec.runtime.data.files.encoded_image import EncodedImage
 from archspec.runtime.data.images import Report, to_channels
 from archspec.runtime.data.pipeline.preprocess import check_preprocess
 from archspec.runtime.data.sources.dataset import open_data
+from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.explain.explain_method import EXPLAIN_METHODS, ExplainMethod
 from archspec.runtime.explain.explanation import Explanation
 from archspec.runtime.explain.image_batches import ImageBatches
 from archspec.runtime.explain.open_network import OpenNetwork
 from archspec.runtime.explain.outputs import no_images_left
+from archspec.runtime.explain.target_classes import target_classes
 from archspec.runtime.image_inputs import (
     GivenImage,
     check_images_enter,
@@ -72,7 +76,10 @@ def explain(
             "data-not-found", f"there is no {what}" if method.takes == "data" else f"there are no {what}", help=help
         )
     if isinstance(model, (str, Path)):
-        read_metadata(model)  # a missing file is reported before TensorFlow is imported
+        names = read_metadata(model).class_names  # a missing file is reported before TensorFlow is imported
+        _check_files(files, data, classes)
+        if names is not None and classes is None:
+            target_classes(getattr(method, "classes", None) or (), names)
     need_tensorflow_backend()
     tf = import_tensorflow()
     network = open_network(model, classes, report)
@@ -94,6 +101,16 @@ def explain(
     settings = {argument.name: thaw(getattr(method, argument.name)) for argument in arguments(type(method))}
     shown = str(model) if isinstance(model, (str, Path)) else model.name
     return Explanation(method.name, shown, place, settings, findings.images, notes, batches.bad, findings)
+
+
+def _check_files(files: Sequence[str] | npt.NDArray[Any], data: str | None, classes: str | Path | None) -> None:
+    """Raises ArchspecError for images, data and a list of classes that do not exist."""
+    if classes is not None:
+        read_class_list(classes)
+    if data is not None:
+        find_source(data)
+    elif not isinstance(files, np.ndarray) and files and not any(map(os.path.exists, files)):
+        raise no_images_left({file: "a broken link" if os.path.islink(file) else "no such file" for file in files})
 
 
 def open_network(model: str | Path | keras.Model, classes: str | Path | None, report: Report) -> OpenNetwork:

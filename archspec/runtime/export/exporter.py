@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail, listed
+from archspec.runtime.data.sources.source import find_source
 from archspec.runtime.export.calibration import calibration_images
 from archspec.runtime.export.check_images import check_images
 from archspec.runtime.export.description import describe, with_verification
@@ -99,6 +100,8 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
     check_version_folder(out, writer.name)
     check_loadable(out, writer)
     read_metadata(model)  # a missing file is reported before TensorFlow is imported
+    for source in filter(None, (options.data, options.calibration)):
+        find_source(source)
     need_tensorflow_backend()
     import_tensorflow()
     network = _network(model, options)

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.runtime.system.atomic_write import discard, os_errors, write_text
+from archspec.runtime.system.atomic_write import check_writable, discard, os_errors, write_text
 
 SPEC = "spec.yaml"
 IMAGES = "images.npz"
@@ -62,9 +62,10 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         ArchspecError: `output-exists` if something is there, or, with `overwrite`, something other than a run;
-            `run-busy` if another process trains in it.
+            `run-busy` if another process trains in it; `cannot-write`.
     """
     if not path.exists() and not path.is_symlink():
+        check_writable(path)
         return
     if not path.is_dir():
         raise fail("output-exists", f"`{path}` exists and is not a folder", help="choose another `--out`")
