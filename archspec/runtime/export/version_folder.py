@@ -6,6 +6,7 @@ Each has the files of one export and `export.json`. A new version has a temporar
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from archspec.runtime.system.atomic_write import (
     replace,
     temporary_path,
 )
+from archspec.runtime.system.output_set import final_names
 
 DESCRIPTION = "export.json"
 FILES = (".onnx", ".tflite", ".keras", ".pb", ".h5")
@@ -99,7 +101,7 @@ def new_version(folder: Path, *, overwrite: bool) -> Iterator[tuple[Path, list[P
     final: list[Path] = []
     with new_folders(folder.parent):
         try:
-            with os_errors(folder):
+            with os_errors(folder), final_names([temporary], [folder]):
                 temporary.mkdir()
                 yield temporary, final
                 for path in temporary.rglob("*"):
@@ -125,7 +127,11 @@ def _rename(temporary: Path, folder: Path, *, overwrite: bool) -> Path:
     while True:
         path = folder / str(number)
         if not path.exists():
-            with contextlib.suppress(FileExistsError):
+            try:
                 os.rename(temporary, path)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else another process was faster
+                    raise
+            else:
                 return path
         number += 1

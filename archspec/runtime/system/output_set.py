@@ -35,7 +35,7 @@ def output_set(paths: Sequence[Path]) -> Iterator[list[Path]]:
         for path in paths:
             folders.enter_context(new_folders(path.parent))
         try:
-            with os_errors(paths[0]), _final_names(temporaries, paths):
+            with os_errors(paths[0]), final_names(temporaries, paths):
                 yield temporaries
             for temporary, path in zip(temporaries, paths, strict=True):
                 with os_errors(path):
@@ -53,7 +53,7 @@ def output_set(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 @contextlib.contextmanager
-def _final_names(temporaries: Sequence[Path], paths: Sequence[Path]) -> Iterator[None]:
+def final_names(temporaries: Sequence[Path], paths: Sequence[Path]) -> Iterator[None]:
     """Let errors name the outputs, not the temporary paths."""
     try:
         yield
