@@ -208,6 +208,7 @@ def main() -> int:
         request["keras_export"] = write_keras_export(path, folder / "keras-export")
         on, off = in_process(request, "1"), in_process(request, "0")
     macs = archspec.load(given.network, input=[given.side, given.side, 3]).graph().macs
+    assert macs is not None  # the size of the images is known
     print_table("oneDNN on", on, macs)
     print_table("oneDNN off", off, macs)
     missed = False

@@ -5,7 +5,9 @@ Keras ignores the member and loads the file; archspec also loads the files of Ke
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
 import warnings
 import zipfile
 import zlib
@@ -225,6 +227,9 @@ def _remedy(path: Path) -> str:
 
 def _unreadable(path: Path, config: Any, error: Exception) -> ArchspecError:
     text = str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):  # Keras unpacks files
+        fact = f"cannot unpack `{path}` in `{tempfile.gettempdir()}`: {reason(error)}"
+        return fail("cannot-write", fact, help="free space there, or set the variable TMPDIR to another folder")
     if isinstance(error, VariableLimitError):
         return fail("not-a-model", f"`{path}` is damaged: {text}", help=HELP)
     if "safe_mode" in text or "unsafe" in text.lower():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -322,3 +323,17 @@ def test_a_name_that_is_too_long_is_no_model() -> None:
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "model-not-found"
     assert diagnostic.message.endswith("...`: file name too long")
+
+
+def test_a_full_disk_for_temporary_files_is_not_blamed_on_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras unpacks the weights of a file into a temporary one."""
+
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    save_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), tmp_path / "m.keras", Metadata())
+    monkeypatch.setattr(keras.saving, "load_model", full)
+    with pytest.raises(ArchspecError, match=r"cannot-write.*cannot unpack `.*m\.keras` in .*: no space left on device"):
+        load_model(tmp_path / "m.keras")
