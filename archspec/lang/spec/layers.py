@@ -187,8 +187,8 @@ class Layers:
             if argument.required:
                 from archspec.lang.schema.messages import needs as missing_argument
 
-                code, message, help = missing_argument(OPS[bare.head], argument.name)
-                self._wrong(code, message, bare.span, help)
+                code, message, remedy = missing_argument(OPS[bare.head], argument.name)
+                self._wrong(code, message, bare.span, remedy)
                 return False
         return True
 
