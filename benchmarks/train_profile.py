@@ -17,7 +17,7 @@ import re
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def profile(steps: Callable[[int], None], number: int, layers: Mapping[str, str]
             end = time.time_ns()
         tf.profiler.experimental.stop()
         kernels = list(kernels_of(next(Path(folder).rglob("*.xplane.pb")), clock, marked))
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for name, kind, seconds in kernels:
         found[group(name, kind, layers)] += seconds
     whole = (clock.at(end) - clock.at(start)) / 1e9
