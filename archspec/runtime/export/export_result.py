@@ -57,7 +57,7 @@ def _text(export: Export) -> str:
         if len(found.differences) > 1:
             rows += [(f"  of {name}", f"{each:.1e}") for name, each in found.differences.items()]
         if found.top1_agreement is not None:
-            rows.append(("same top-1 class", f"{100 * found.top1_agreement:.1f} % of the images"))
+            rows.append(("same decisions", f"{100 * found.top1_agreement:.1f} %"))
         if found.top1 is not None and found.model_top1 is not None:
             rows.append(("top-1 accuracy", f"{100 * found.top1:.2f} % (the model: {100 * found.model_top1:.2f} %)"))
         rows.append(("time to load", f"{found.load_seconds:.2f} s"))
@@ -114,9 +114,11 @@ def _table(table: ExportTable) -> str:
             cells += [f"{found.load_seconds:.2f} s", *[f"{1000 * row.median:.2f}" for row in found.latencies]]
             cells.append(throughput(found.latencies[-1].images_per_second))
         rows.append(cells)
-    headings = ["folder", "format", "precision", "size", "top-1", "max difference", "same top-1", "load"]
+    headings = ["folder", "format", "precision", "size", "top-1", "max difference", "same decisions", "load"]
     headings += [*[f"ms, batch {batch}" for batch in batches], "images/s"]
-    lines = Table(headings, rows, right=headings[3:], optional=("load", "same top-1", "format")).lines() if rows else []
+    lines = (
+        Table(headings, rows, right=headings[3:], optional=("load", "same decisions", "format")).lines() if rows else []
+    )
     model = {each.verification.model_top1 for each in table.exports if each.verification}
     if len(model) == 1 and None not in model:
         lines.append(f"top-1 of the model: {100 * (model.pop() or 0):.2f} %")

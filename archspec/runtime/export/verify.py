@@ -60,7 +60,8 @@ class Verification:
     """Of all outputs: of classes in units of the largest output where that is above 1, of values in units of the
     largest value."""
     top1_agreement: float | None
-    """Share of the images with the same most likely class, or the same labels; None for numbers and other values."""
+    """Share of equal decisions: of the images the most likely class, of several labels each label of each image; None
+    for numbers and other values."""
     top1: float | None
     """Top-1 accuracy of the export; None without labels."""
     model_top1: float | None
