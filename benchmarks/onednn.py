@@ -46,7 +46,7 @@ LAYERS = {
     "maxpool: {pool_size: 3, strides: 2}": "56, 56, 64",
     "avgpool: {pool_size: 2}": "56, 56, 64",
     "relu": "56, 56, 64",
-    "attention: {heads: 4}": "196, 128",
+    "attention: {num_heads: 4, key_dim: 32}": "196, 128",
 }
 """A layer as a spec has it, and the shape of its input."""
 NETWORKS = {

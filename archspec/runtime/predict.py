@@ -40,6 +40,8 @@ from archspec.runtime.system.tensorflow_import import import_tensorflow, need_te
 from archspec.targets import OutputTarget, OutputTargets, check_threshold
 
 BATCH_SIZE = 32
+SMALL = 3 * 256 * 256
+"""Values of the largest image that is prepared together with others of its size."""
 INTERVAL = 10.0
 """Seconds between two lines of progress."""
 PredictionFormat = Literal["text", "json", "csv"]
@@ -214,10 +216,14 @@ def predict(
 def _of_one_size(
     pixels: Mapping[int, npt.NDArray[np.uint8]],
 ) -> Iterator[tuple[list[int], npt.NDArray[np.uint8]]]:
-    """The rows of the images of each size, and the images (b, H, W, channels): small images are prepared together."""
+    """The rows of the images of each size, and the images (b, H, W, channels): small images are prepared together.
+
+    Large images come one by one, because they take much memory and gain nothing.
+    """
     rows_of: dict[tuple[int, ...], list[int]] = {}
     for row, image in pixels.items():
-        rows_of.setdefault(image.shape, []).append(row)
+        alone = () if image.size <= SMALL else (row,)
+        rows_of.setdefault((*image.shape, *alone), []).append(row)
     for rows in rows_of.values():
         yield rows, np.stack([pixels[row] for row in rows])
 
