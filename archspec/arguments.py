@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import builtins
 import collections.abc
+import math
 import numbers
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import zip_longest
@@ -149,7 +151,10 @@ def _wrong(function: str, name: str, kind: Any, value: Any, remedy: str | None) 
         return fail("bad-argument", f"{option(name)} is empty", help=near or remedy or f"give {_named(kind)}")
     help = near or remedy or describes(f"archspec.{function}")
     shown = f"`{short(repr(value))}`" if isinstance(value, SHOWN) else a_kind(value)
-    return fail("bad-argument", f"{option(name)} must be {_named(kind)}, but is {shown}", help=help)
+    wanted = _named(kind)
+    if isinstance(value, float) and not math.isfinite(value):
+        wanted = re.sub(r"\bnumber\b", "finite number", wanted)
+    return fail("bad-argument", f"{option(name)} must be {wanted}, but is {shown}", help=help)
 
 
 # ---- kinds ---------------------------------------------------------------------------------------------------------

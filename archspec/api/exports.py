@@ -52,12 +52,12 @@ def export(
         optimize: rewrite the network for inference: fewer layers, the same outputs to 1e-5 of the largest logit.
         warm_up: add warm-up requests for TensorFlow Serving to a SavedModel, which calls them before it serves.
         precision: of weights and arithmetic; `export_formats()` says which formats have which.
-        calibration: for int8, images like those that the network will see: a data source.
+        calibration: for int8 only, images like those that the network will see: a data source.
         max_loss: percentage points of top-1 accuracy that a precision below float32 may lose.
         verify: load the export in a fresh process and compare it with the model.
         data: labelled images to verify with, and to measure top-1 accuracy on; by default generated images.
         split: the part of the data: "train", "validation", "test".
-        images: at most as many images, with as many of each class as possible.
+        images: the largest number of images to verify with; they are balanced over the classes.
         seed: seed of the choice of images.
         report: called with lines of progress.
 

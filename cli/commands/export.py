@@ -72,7 +72,9 @@ HELP = (
     "int8 in onnx and litert.",
 )
 @click.option(
-    "--calibration", metavar="DATA", help="For int8: images like those that the network will see; 100 to 500 are used."
+    "--calibration",
+    metavar="DATA",
+    help="For int8 only: images like those that the network will see; 100 to 500 are used.",
 )
 @click.option(
     "--max-loss",
@@ -97,7 +99,7 @@ HELP = (
     metavar="N",
     default=256,
     show_default=True,
-    help="Verify with at most N images of DATA, as many of each class as possible.",
+    help="Verify with at most N images of DATA, balanced over the classes.",
 )
 @custom
 @seed("Seed of the choice of images")

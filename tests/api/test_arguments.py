@@ -205,7 +205,8 @@ def test_settings_of_a_wrong_kind_are_errors() -> None:
             lambda: archspec.export("a", "b", input_size="big"),  # type: ignore[arg-type]
             "`input_size` must be a positive integer, `free` or None, but is `'big'`",
         ),
-        (lambda: archspec.export("a", "b", max_loss=float("nan")), "`max_loss` must be a number of 0 or more"),
+        (lambda: archspec.export("a", "b", max_loss=float("nan")), "`max_loss` must be a finite number of 0 or more"),
+        (lambda: archspec.serve("a", timeout=float("inf")), "`timeout` must be a positive finite number, but is `inf`"),
         (lambda: next(archspec.networks("lenet:5")), "`lenet:5` is one network, not a family"),
         (lambda: archspec.load("lenet:5", classes=float("nan")), "`classes` cannot be set to NaN or infinity"),
         (

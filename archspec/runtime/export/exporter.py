@@ -57,6 +57,7 @@ class ExportOptions:
         images: at most as many images.
         seed: of the choice of images.
         report: receives lines of progress.
+        place: which of how many exports this is, for the progress: `3 of 10`; empty for a single one.
     """
 
     format: str = "savedmodel"
@@ -75,6 +76,7 @@ class ExportOptions:
     images: int = 256
     seed: int = 0
     report: Callable[[str], None] = lambda line: None
+    place: str = ""
 
     @property
     def is_plain(self) -> bool:
@@ -95,6 +97,7 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
     """
     out, writer = Path(out), find_format(options.format)
     check_precision(writer, options.precision)
+    _check_calibration(options)
     if options.warm_up:
         check_warm_up(writer)
     check_version_folder(out, writer.name)
@@ -105,6 +108,7 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
     need_tensorflow_backend()
     import_tensorflow()
     network = _network(model, options)
+    options.report(f"writing {writer.name} {options.precision}" + (f" ({options.place})" if options.place else ""))
     calibration = None
     if options.precision == "int8":
         calibration = calibration_images(network, options.calibration, options.seed, options.report)
@@ -113,7 +117,6 @@ def export(model: str | Path, out: str | Path, options: ExportOptions) -> Export
     if options.optimize:
         changed, rewrites = optimized(network, takes_pixels=writer.takes_pixels)
     with new_version(out, overwrite=options.overwrite) as (folder, final):
-        options.report(f"writing {writer.name}")
         write = WriteOptions(options.precision, calibration, options.report, options.warm_up)
         with contextlib.nullcontext() if options.is_plain else native_messages_dropped():  # on kernels of 16 bits
             signatures = writer.write(changed, folder, write)
@@ -191,7 +194,7 @@ def _plain_export(writer: ExportFormat, network: ExportedNetwork, options: Expor
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        options.report(f"writing {writer.name} without changes, to compare the speed")
+        options.report(f"writing {writer.name} float32 without changes, to compare the speed")
         signatures = writer.write(network, Path(folder), WriteOptions())
         _write_description(Path(folder), describe(writer, network, signatures, precision="float32", rewrites=()))
         yield Path(folder)
@@ -244,6 +247,16 @@ def check_precision(writer: ExportFormat, precision: str) -> None:
             "precision",
             f"the format {writer.name} has no {precision}; its precisions are: {listed(writer.precisions)}",
             help=f"`--format {others[0]}` has it" if others else None,
+        )
+
+
+def _check_calibration(options: ExportOptions) -> None:
+    """Raises ArchspecError (`calibration`) for calibration images of another precision than int8."""
+    if options.calibration is not None and options.precision != "int8":
+        raise fail(
+            "calibration",
+            f"`--calibration` is for int8, but this export is in {options.precision}",
+            help="add `--precision int8`, or omit `--calibration`",
         )
 
 

@@ -78,5 +78,5 @@ def add_files(path: Path, network: ExportedNetwork) -> None:
     """
     with zipfile.ZipFile(path, "a") as archive:
         if network.class_names:
-            archive.writestr("labels.txt", "".join(f"{name}\n" for name in network.class_names))
+            archive.writestr("labels.txt", "".join(f"{name}\n" for name in network.class_lines))
         archive.writestr("archspec.json", json.dumps(network.described(), indent=1))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.diagnostics import listed
+from archspec.diagnostics import listed, visible
 from archspec.graph.ir import Graph, unused_name
 from archspec.ops.base import Shape, show
 from archspec.runtime.export.export_format import INPUT, PIXELS, PREPROCESSED, VALUES
@@ -23,6 +23,9 @@ from archspec.transforms import Transform
 
 if TYPE_CHECKING:
     import keras
+
+LINE_SEPARATORS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""Where `str.splitlines` and readers in other languages end a line."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,11 @@ class ExportedNetwork:
     def described(self) -> dict[str, Any]:
         """The metadata with the class names, as in archspec.json of a `.keras` file."""
         return self.named_metadata.to_json()
+
+    @property
+    def class_lines(self) -> tuple[str, ...]:
+        """The class names for a list with one a line: line separators in a name are escaped, as in Python."""
+        return tuple(LINE_SEPARATORS.sub(lambda found: visible(found[0]), name) for name in self.class_names)
 
     @property
     def named_metadata(self) -> Metadata:

@@ -50,7 +50,7 @@ class Onnx(ExportFormat):
                     "opset": OPSET,
                     "name": network.model.name,
                     "metadata": {"archspec": json.dumps(network.described())}
-                    | ({"classes": "\n".join(network.class_names)} if network.class_names else {}),
+                    | ({"classes": "\n".join(network.class_lines)} if network.class_names else {}),
                 },
             )
         missing = {*network.input_shapes, *signature.outputs} - {*result["inputs"], *result["outputs"]}

@@ -46,7 +46,7 @@ class SavedModel(ExportFormat):
             returns its outputs by their names. Only for networks whose only input is an image of a fixed size.
         features: as serving_default, with the outputs of chosen layers by their paths.
 
-        The class names, if any, are in assets/classes.txt, one per line.
+        The class names, if any, are in assets/classes.txt, one per line; line separators in a name are escaped.
         """
         import keras
         import tensorflow as tf
@@ -83,7 +83,7 @@ class SavedModel(ExportFormat):
         (folder / "assets").mkdir(exist_ok=True)
         if options.warm_up:
             write_warm_up(network, signatures, folder)
-        names = "".join(f"{name}\n" for name in network.class_names)
+        names = "".join(f"{name}\n" for name in network.class_lines)
         if names:
             (folder / "assets" / "classes.txt").write_text(names, encoding="utf-8")
         return signatures

@@ -45,8 +45,9 @@ def test_all_formats_are_tried_and_refusals_are_told(tmp_path: Path, monkeypatch
     from archspec.runtime.export import export_all
 
     def fake(model: Path, out: Path, options: ExportOptions) -> archspec.Export:
+        assert options.calibration == ("digits" if options.precision == "int8" else None)
+        places.append(options.place)
         if options.precision == "int8":
-            assert options.calibration == "digits"
             raise fail("export-slower", f"{options.format} in int8 is not written")
         latency = Latency(1, 0.001, 0.002, 0.001)
         found = dataclasses.replace(verified(), latencies=(latency,))
@@ -54,8 +55,11 @@ def test_all_formats_are_tried_and_refusals_are_told(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(export_all, "export", fake)
     lines: list[str] = []
+    places: list[str] = []
     table = archspec.export_all("run", tmp_path, data="digits", report=lines.append)
     assert lines == []
+    assert places == [f"{number} of {len(places)}" for number in range(1, len(places) + 1)]
+    assert (table.exports[0].format, table.exports[0].precision) == ("savedmodel", "float32")
     written = {each.path.parent.name for each in table.exports}
     assert {"keras", "savedmodel", "onnx", "litert", "onnx-float16", "savedmodel-bfloat16"} <= written
     assert [each.reason for each in table.refused] == [f"{each} in int8 is not written" for each in ("litert", "onnx")]
@@ -72,6 +76,34 @@ def test_all_formats_are_tried_and_refusals_are_told(tmp_path: Path, monkeypatch
     monkeypatch.setattr(export_all, "find_spec", lambda package: None)
     archspec.export_all("run", tmp_path, report=lines.append)
     assert lines[-1] == "onnx is left out: `pip install 'archspec-keras[onnx]'` installs what it needs"
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), SystemExit(143)], ids=["SIGINT", "SIGTERM"])
+def test_the_exports_before_a_signal_are_named(
+    signal: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archspec.runtime.export import export_all
+
+    def fake(model: Path, out: Path, options: ExportOptions) -> archspec.Export:
+        if len(written) == complete:
+            raise signal
+        written.append(out / "1")
+        return archspec.Export(out / "1", options.format, options.precision, (), (), None, 0, "")
+
+    monkeypatch.setattr(export_all, "export", fake)
+    written: list[Path] = []
+    for complete in (0, 2):
+        written.clear()
+        lines: list[str] = []
+        with pytest.raises(type(signal)):
+            archspec.export_all("run", tmp_path, data="digits", report=lines.append)
+        (line,) = lines
+        if complete == 0:
+            assert line == "stopped; no export is written"
+        else:
+            assert line.startswith("stopped after 2 exports of ")
+            assert line.endswith(f", which are kept: {written[0]}, {written[1]}")
+    assert written[0] == tmp_path / "savedmodel" / "1"
 
 
 @pytest.mark.slow

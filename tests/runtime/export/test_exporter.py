@@ -28,7 +28,9 @@ from tests.runtime.export.exports import described
 def test_versions_are_added_and_the_newest_is_replaced(run: Path, tmp_path: Path) -> None:
     """Of one format; what archspec did not write stays."""
     out = tmp_path / "deep" / "saved"
-    first = archspec.export(run, out, format="keras", verify=False)
+    lines: list[str] = []
+    first = archspec.export(run, out, format="keras", verify=False, report=lines.append)
+    assert lines == ["writing keras float32"]
     again = archspec.export(run, out, format="keras", verify=False)
     assert [first.path, again.path] == [out / "1", out / "2"]
     assert (described(out / "1")["verified"], first.verification, first.largest_difference) == (False, None, None)

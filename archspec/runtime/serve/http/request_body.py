@@ -143,7 +143,7 @@ async def uploads(request: Request, body: bytes, most: int) -> list[Upload]:
             UNSUPPORTED_TYPE,
             f"{request.scope['path']} expects multipart/form-data with image files, or image/*, {shown}: {help}",
         )
-    if not found or not any(each.contents for each in found):
+    if not found:
         raise RequestError(INVALID_ARGUMENT, "the form has no image files: curl -F image=@photo.jpg .../predict")
     return found
 
@@ -162,8 +162,10 @@ async def _form_files(request: Request, body: bytes, most: int) -> list[Upload]:
     for _, value in form.multi_items():
         if isinstance(value, UploadFile):
             name = printable((value.filename or "image").replace("\\", "/").rpartition("/")[2])[:200]
-            found.append(Upload(name, value.file.read()))
+            contents = value.file.read()
             value.file.close()
+            if value.filename or contents:  # neither in a browser's form where no file is chosen
+                found.append(Upload(name, contents))
     return found
 
 

@@ -107,9 +107,7 @@ class LoadedVersion:
         return {
             "format": self.description["format"],
             "precision": self.description["precision"],
-            "network": (self.description["reference"] or self.description["name"])
-            .replace("\\", "/")
-            .rpartition("/")[2],
+            "network": _network_name(self.description),
             "takes_images": self.image_input is not None,
             "inputs": list(self.signatures[MAIN].inputs),
             "outputs": list(self.signatures[MAIN].outputs),
@@ -124,6 +122,12 @@ class LoadedVersion:
             taken = self.signatures[MAIN if name == SERVE_IMAGES else name].inputs
             for batch in batches:
                 function(together({key: _zeros(batch, spec) for key, spec in taken.items()}))
+
+
+def _network_name(description: Mapping[str, Any]) -> str:
+    """`vgg:D`, or the name of the model file. Raises KeyError for a description that archspec did not write."""
+    name, reference = str(description["name"]), description["reference"]
+    return (name if reference is None else str(reference)).replace("\\", "/").rpartition("/")[2]
 
 
 def _zeros(batch: int, spec: TensorSpec) -> npt.NDArray[np.float32]:
@@ -170,6 +174,7 @@ def load_version(
         file = folder / str(description["file"]) if description["format"] == "keras" else model_file
         of_images = description["preprocessing"]["crop"] is not None
         answer_outputs = AnswerOutputs.of(main.outputs, names, description.get("targets"))
+        _network_name(description), str(description["precision"])  # for `summary`, which must not fail
     except (KeyError, TypeError, ValueError) as error:
         fact = f"the export.json of `{folder}` lacks what archspec writes: {type(error).__name__} {error}"
         raise fail("not-served", fact, help="export the model again") from error

@@ -124,14 +124,13 @@ def test_what_is_no_image_is_refused_with_its_name(served: Running, exports: Exp
         found = served.post("/v1/models/saved:predict", image_request([good, contents]))
         assert (found.status, found.error.partition(": ")[0]) == (400, "instance 1")
         assert said in found.error
-        if contents:
-            found = served.upload("/predict", {"x.png": contents})
-            assert found.status == 400
-            assert found.error.startswith("x.png: ")
-            both = served.upload("/predict", {"good.png": good, "../../x.png": contents}).json["predictions"]
-            assert both[0]["error"] is None
-            assert (both[1]["file"], both[1]["classes"]) == ("x.png", [])
-            assert said in both[1]["error"]
+        found = served.upload("/predict", {"x.png": contents})
+        assert found.status == 400
+        assert found.error.startswith("x.png: ")
+        both = served.upload("/predict", {"good.png": good, "../../x.png": contents}).json["predictions"]
+        assert both[0]["error"] is None
+        assert (both[1]["file"], both[1]["classes"]) == ("x.png", [])
+        assert said in both[1]["error"]
 
 
 def test_forms_and_bare_images_are_accepted_and_others_not(served: Running, exports: Exports) -> None:
@@ -150,7 +149,13 @@ def test_forms_and_bare_images_are_accepted_and_others_not(served: Running, expo
             400,
             "no image",
         ),
-        (b"", "image/png", 400, "no image files"),
+        (  # a browser's field for a file, when none is chosen
+            b'--x\r\nContent-Disposition: form-data; name="a"; filename=""\r\n\r\n\r\n--x--',
+            f"{multipart}; boundary=x",
+            400,
+            "no image files",
+        ),
+        (b"", "image/png", 400, "image: an empty file"),
     ):
         found = served.ask("POST", "/predict", body, Content_Type=kind)
         assert (found.status, said in found.error) == (status, True), (found.error, body)

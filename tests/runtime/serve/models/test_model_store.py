@@ -10,10 +10,11 @@ from typing import Any, cast
 import pytest
 
 from archspec.diagnostics import ArchspecError, fail
-from archspec.runtime.serve.models.loaded_version import LoadedVersion
+from archspec.runtime.serve.models.loaded_version import LoadedVersion, load_version
 from archspec.runtime.serve.models.model_source import ModelSource, model_source
 from archspec.runtime.serve.models.model_store import ModelStore
 from archspec.runtime.serve.request_error import RequestError
+from tests.runtime.serve.conftest import Exports
 
 
 def write(folder: Path, number: int, **description: Any) -> None:
@@ -85,6 +86,16 @@ def test_a_broken_version_leaves_the_older_one(tmp_path: Path) -> None:
     write(tmp_path, 2)
     models._poll()
     assert models.model("m").states() == {2: ("AVAILABLE", "")}
+
+
+@pytest.mark.parametrize("key", ["name", "reference", "precision", "class_names", "preprocessing", "signatures"])
+def test_a_version_whose_description_is_incomplete_is_not_loaded(exports: Exports, tmp_path: Path, key: str) -> None:
+    """Else a request would fail that needs the key."""
+    description = json.loads((exports.saved() / "1" / "export.json").read_text())
+    del description[key]
+    write(tmp_path, 1, **{"format": "savedmodel", **description})
+    with pytest.raises(ArchspecError, match=f"not-served.*lacks what archspec writes: KeyError '{key}'"):
+        load_version(tmp_path / "1")
 
 
 def test_a_folder_without_a_good_version_is_refused_at_the_start(tmp_path: Path) -> None:
