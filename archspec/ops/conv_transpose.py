@@ -94,6 +94,17 @@ class ConvTranspose(Functional):
             raise OpError(f"nothing is left of {size} inputs", "padding", "use a larger input or `padding: valid`")
         return out, window
 
+    def reads_outside(self, x: Shape) -> bool:
+        """Whether outputs at the border lack inputs: in a larger map, the positions outside `x` would add to them."""
+        rank = len(x) - 1
+        each = (per_axis(getattr(self, word), rank, word) for word in ("kernel_size", "strides", "dilation_rate"))
+        for size, (out, window), kernel, stride, dilation in zip(x, self.axes(x), *each, strict=False):
+            last = (kernel - 1) * dilation  # input j adds to the outputs j stride - before ... + last
+            before = ((window.size - 1) * dilation - window.before) * stride
+            if last - stride >= before or (size is not None and out is not None and out + before > size * stride):
+                return True
+        return False
+
     def shape(self, x: Shape, *others: Shape) -> Shape:
         channels(x, self.name)
         return (*(size for size, _ in self.axes(x)), self.filters)

@@ -17,6 +17,7 @@ from archspec.ops.base import (
     OpError,
     Shape,
     View,
+    Window,
     input_shape,
     keras_axis,
     product,
@@ -238,7 +239,14 @@ class Slice(Functional):
         return (*x[:index], kept, *x[index + 1 :])
 
     def view(self, x: Shape, *others: Shape) -> View:
-        return POINTWISE if self.axis in (-1, len(x)) else EVERYTHING
+        index = keras_axis(self.axis, x)
+        if index == len(x) - 1:
+            return POINTWISE
+        size, start = x[index], self.start
+        if size is None and start < 0:
+            return EVERYTHING
+        before = -(start if start >= 0 else start + (size or 0))
+        return tuple(Window(1, self.step, before) if axis == index else Window() for axis in range(len(x) - 1))
 
     def apply(self, keras: Any, x: Any, name: str) -> Any:
         axis = keras_axis(self.axis, tuple(x.shape)[1:]) + 1

@@ -4,7 +4,8 @@ Along each spatial axis unit 0 sees `size` pixels from `offset` on (negative: pa
 `stride` pixels further i times. The size is that of the window in an unbounded image: it can exceed the input.
 
 If the windows do not move evenly (after upsampling, or a merge of unequal strides), it is the smallest evenly moving
-window that covers them all.
+window that covers them all. Operators that reorder or remove positions (`flip`, `permute`, `take`), or that pool into a
+fixed number of bins, count as seeing the whole map: an upper bound.
 """
 
 from __future__ import annotations

@@ -220,7 +220,9 @@ def as_text(graph: Graph, depth: int | None = None) -> str:
 def totals(graph: Graph) -> list[str]:
     """The last lines of a summary."""
     fixed = f", {graph.trainable_params:,} trainable" if graph.non_trainable_params else ""
-    macs = "unknown (a size is free)" if graph.macs is None else f"{graph.macs:,} ({count(graph.macs)})"
+    macs = "unknown (a size is free)" if graph.macs is None else f"{graph.macs:,}"
+    if graph.macs and count(graph.macs) != str(graph.macs):
+        macs += f" ({count(graph.macs)})"
     return [
         f"params  {graph.params:,} ({byte_size(graph.params * 4)} in float32{fixed})",
         f"MACs    {macs}, of convolutions, dense layers and matrix products, for one sample; FLOPs = 2 x MACs",

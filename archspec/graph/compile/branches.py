@@ -66,6 +66,9 @@ def parts(compiler: Compiler, item: LayerSpec, x: int, names: Names, path: str) 
     if (rest < 1) if rests else rest:
         fact = f"the parts have {channels - rest:,} channels together, but the input has {channels:,}"
         help = "write `~` for one of them" if rest > 0 else "make them smaller"
+        if rests and rest == 0:
+            fact = f"the other parts have all {channels:,} channels of the input: nothing is left for `{rests[0]}`"
+            help = f"make them smaller, or remove `{rests[0]}`"
         raise builder.error("shape", fact, item.span, help=help)
     start, found = 0, []
     for name, size in sizes.items():

@@ -272,8 +272,18 @@ class Builder:
                 "too-many-layers",
                 f"this spec expands to more than {MAX_LAYERS:,} layers",
                 span,
-                help="check the values of `repeat`",
+                help=self.too_large(),
             )
+
+    def calls_itself(self) -> str | None:
+        """The remedy inside a block that calls itself."""
+        names = [name for name, _ in self.calls]
+        again = next((name for name in names if names.count(name) > 1), None)
+        return f"the block `{again}` calls itself: the `when` of the call must become false earlier" if again else None
+
+    def too_large(self) -> str:
+        """The remedy for too many layers."""
+        return self.calls_itself() or "check the values of `repeat`, and how often blocks are called"
 
     def error(
         self, code: str, message: str, span: Span, *, notes: tuple[str, ...] = (), help: str | None = None

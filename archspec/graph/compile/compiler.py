@@ -89,11 +89,8 @@ class Compiler:
         self.nesting += 1
         for item in items:
             if self.nesting > MAX_NESTING:
-                names_ = [name for name, _ in self.builder.calls]
-                again = next((name for name in names_ if names_.count(name) > 1), None)
-                help = f"the block `{again}` calls itself: the `when` of the call must become false earlier"
                 fact = f"layers are nested more than {MAX_NESTING} levels deep"
-                raise self.builder.error("too-deep", fact, item.span, help=help if again else None)
+                raise self.builder.error("too-deep", fact, item.span, help=self.builder.calls_itself())
             seen = self.with_shape(names, self._entering(item, above, scope)) if top else names
             above = self._item(item, above, seen, scope)
         self.nesting -= 1
@@ -145,7 +142,7 @@ class Compiler:
                 "too-many-layers",
                 f"this spec expands to more than {MAX_STEPS:,} layers and block calls, copies not counted",
                 item.span,
-                help="check the values of `repeat`",
+                help=self.builder.too_large(),
             )
 
     def _inputs(self, item: LayerSpec, above: Flow, scope: Scope) -> Flow:

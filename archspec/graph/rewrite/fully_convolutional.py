@@ -23,6 +23,7 @@ from archspec.graph.rewrite.padding import dense_effects, with_fixed_padding
 from archspec.lang.document.yaml_writer import dump
 from archspec.ops.activation import Activation, Along
 from archspec.ops.base import POINTWISE, Op, OpError, Shape, Window, product, show
+from archspec.ops.reduce import Reduction
 
 OUTPUTS = ("scores", "logits", "mean_scores", "softmax_of_mean")
 """The output of the fully convolutional network.
@@ -183,6 +184,8 @@ class _Dense:
         name, shape = node.op.name, shapes[0]
         inputs = tuple(value.index for value in values)
         size = shape[:-1]
+        if name == "resizing":
+            raise self._refused(node, f"its output has a fixed size, {show(node.shape)}, for images of any size")
         if whole:
             return Value(self._add(node, node.op, inputs), WHOLE)
         if name in ("flatten", "reshape") and len(shape) > 1:
@@ -191,12 +194,14 @@ class _Dense:
                 return Value(inputs[0], SPREAD) if positions == 1 else Value(inputs[0], FLAT, size)  # type: ignore[arg-type]
             if positions > 1:
                 raise self._refused(node, "it moves values between positions")
-        if name in ("global_avgpool", "global_maxpool"):
+        if name in ("global_avgpool", "global_maxpool") or _reduces_space(node.op, shape):
             if self._gates(index):
                 return Value(self._add(node, node.op, inputs), WHOLE)
-            head = name.removeprefix("global_")
+            head = {"reduce_mean": "avgpool", "reduce_max": "maxpool"}.get(name, name.removeprefix("global_"))
+            if head == name:
+                raise self._refused(node, "it reads the whole image")
             return Value(self._add(node, made(head, {"pool_size": _side(size), "strides": 1}), inputs), SPREAD)
-        if name == "adaptive_avgpool":
+        if name in ("adaptive_avgpool", "adaptive_maxpool"):
             return self._adaptive(node, values[0], shape)
         if name in ("spatial_pyramid_pool", "take", "position_embedding", "class_token"):
             raise self._refused(node, "it depends on the number of positions in the whole image")
@@ -221,7 +226,8 @@ class _Dense:
         window = tuple(size // bins for size, bins in sides)  # type: ignore[operator]
         if math.prod(window) == 1:
             return Value(value.index, MAP)
-        return Value(self._add(node, made("avgpool", {"pool_size": _side(window)}), (value.index,)), MAP)
+        pool = made(node.op.name.removeprefix("adaptive_"), {"pool_size": _side(window)})
+        return Value(self._add(node, pool, (value.index,)), MAP)
 
     # ---- layers on vectors --------------------------------------------------------------------------------------
 
@@ -245,7 +251,7 @@ class _Dense:
             return Value(inputs[0], SPREAD)
         view = node.op.view(*shapes)
         units = isinstance(view, tuple) and all(window == Window() for window in view)
-        if view is not POINTWISE and not units:
+        if (view is not POINTWISE and not units) or node.shape[:-1] != shape[:-1]:
             raise self._refused(node, f"it reads {show(shape)} across positions")
         return Value(self._add(node, self._on_positions(node.op, shape), inputs), SPREAD)
 
@@ -289,6 +295,10 @@ class _Dense:
 def _side(window: Shape) -> Any:
     """7 for (7, 7)."""
     return window[0] if len(set(window)) == 1 else window
+
+
+def _reduces_space(op: Op, shape: Shape) -> bool:
+    return isinstance(op, Reduction) and sorted(op.axes(shape)) == list(range(len(shape) - 1))
 
 
 def _by_element(op: Op) -> bool:

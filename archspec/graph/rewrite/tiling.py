@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from archspec.diagnostics import counted, fail
 from archspec.graph.analysis.receptive_field import receptive_fields
 from archspec.graph.ir import FLOAT_BYTES, Graph
-from archspec.graph.rewrite.padding import SIZE, WHOLE, Effect
+from archspec.graph.rewrite.padding import BETWEEN, SIZE, WHOLE, Effect
 from archspec.ops.base import product
 
 
@@ -47,8 +47,8 @@ def reaches(dense: Graph) -> tuple[Reach, ...] | None:
 
 
 def can_tile(effects: tuple[Effect, ...]) -> bool:
-    """Whether every position of the map depends on its reach alone."""
-    return not any(effect.kind in (SIZE, WHOLE) for effect in effects)
+    """Whether every position of the map depends on its reach alone, and tiles may begin at multiples of the stride."""
+    return not any(effect.kind in (SIZE, BETWEEN, WHOLE) for effect in effects)
 
 
 def tiles(size: int, positions: int, reach: Reach, longest: int) -> list[Tile]:

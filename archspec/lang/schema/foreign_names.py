@@ -111,6 +111,10 @@ OF_OPERATOR: dict[str, dict[str, str]] = {
         ("window", "windowsize", "shift", "shiftsize"),
         "attention within windows of a map is `window_attention: {num_heads: 3, window: 7, shift: 3}`",
     ),
+    "window_attention": dict.fromkeys(
+        ("bias", "relativebias", "relativepositionbias", "relposbias", "relpos"),
+        "the relative position bias is always there; `use_bias` is for the biases of the projections",
+    ),
 }
 """Operator -> argument of another operator -> the remedy."""
 

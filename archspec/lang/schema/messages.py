@@ -10,6 +10,7 @@ from archspec.declare import Declared, arguments
 from archspec.diagnostics import counted, did_you_mean, listed, plural
 from archspec.lang.declarations import BRANCH, IDENTIFIER, NAME, PATH, TITLE, VARIANT, BareNames, Family
 from archspec.lang.expressions import is_expression
+from archspec.lang.schema.structures import MODIFIERS
 from archspec.lang.schema.validator import Mistake, Path
 from archspec.ops import OPS, Op, is_merge
 from archspec.protocols import PROTOCOLS
@@ -140,6 +141,10 @@ def unknown(
         near = unknown_argument(head, name, known, value)
     if list(known) == list(BRANCH["then"]["properties"]):
         near = did_you_mean(name, known) or f"the layers of a branch are a list: `{key}: [{name}: ...]`"
+        if name == "first":
+            near = "use `$copy`, the number of the copy, in the arguments of its layers"
+        elif name in MODIFIERS:
+            near = f"write `{name}` beside an operator, in the list `layers`"
     near = near or (did_you_mean(name, known) if head or key in KINDS else of_section(name, known, path))
     near = near or of_the_recipe(name, known, head, path, beside)
     if head:

@@ -11,7 +11,7 @@ from typing import Any
 
 from archspec.declare import Argument, Declared, arguments, thaw
 from archspec.diagnostics import listed
-from archspec.lang.declarations import default_text, sections_inside
+from archspec.lang.declarations import BRANCH, default_text, sections_inside
 from archspec.lang.schema.spec_schema import FIGURE, PUBLISHED, SECTIONS, spec_schema
 from archspec.lang.schema.structures import BLOCK, MODIFIERS, RESIDUAL
 from archspec.lang.schema.validator import Mistake, Path, is_number, mistakes
@@ -144,8 +144,10 @@ def _described(path: Path) -> tuple[str, str]:
         **MODIFIERS,
         "residual": RESIDUAL,
     }
-    properties = spec_schema()["properties"]
+    properties, copies = spec_schema()["properties"], BRANCH["then"]["properties"]
     for at, part in reversed(list(enumerate(path))):
+        if at and part in copies and isinstance(path[at - 1], str):  # the keys of a layer follow its number in a list
+            return str(part), copies[str(part)]["description"]
         schema = properties[part] if at == 0 and part not in SECTIONS and part in properties else known.get(str(part))
         if isinstance(part, str) and schema and "description" in schema:
             return part, schema["description"]

@@ -97,6 +97,10 @@ class Layers:
                 at = node.entries["share"][1].span
                 self._wrong("wrong-type", "`share` must be the name of a layer", at, "write `share: conv1`")
                 return
+            if "share" in node.entries and "first" in node.entries:
+                fact = "`first` gives arguments to an operator, but a layer with `share` alone has none"
+                self._wrong("share", fact, node.entries["first"][0].span, "remove `first`")
+                return
             self._wrong("one-head", "this layer has no operator", at, "add an operator such as `relu` or `conv: 64`")
             return
         known = [word for word in heads if word in OPS or word in self.blocks or word in STRUCTURES or word[:1] == "$"]

@@ -86,6 +86,10 @@ def test_what_cannot_slide_is_named() -> None:
     assert "not one score per class" in refused(HEAD + "  - conv: {filters: 3, kernel_size: 3}\n")
     assert "has no spatial axes" in refused("name: net\ninput: [8]\nlayers:\n  - dense: 3\n")
     assert "needs known sizes" in refused(HEAD + "  - prelu\n  - flatten\n  - dense: 3\n")
+    assert "fixed size, (7, 7, 2)" in refused(HEAD + "  - resizing: {height: 7, width: 7}\n  - flatten\n  - dense: 3\n")
+    assert "it reads the whole image" in refused(HEAD + "  - reduce_sum: [1, 2]\n  - dense: 3\n")
+    assert "of known sizes" in refused(HEAD + "  - window_attention: 2\n  - flatten\n  - dense: 3\n")
+    assert "differ in size" in refused(HEAD + "  - adaptive_maxpool: 3\n  - flatten\n  - dense: 3\n")
     assert "differ in size" in refused(HEAD + "  - adaptive_avgpool: 3\n  - flatten\n  - dense: 3\n")
     free = graph("name: net\ninput: [~, ~, 2]\nlayers:\n  - global_avgpool\n  - dense: 3\n")
     with pytest.raises(ArchspecError, match=r"error\[free-input\]"):
@@ -118,8 +122,19 @@ def test_squeeze_and_excitation_keeps_its_view_of_the_whole_image_and_says_so() 
         ("conv: {filters: 2, kernel_size: 1, padding: same}", []),
         ("zero_pad: 1", ["padding"]),
         ("group_norm: 2", ["whole-image"]),
-        ("upsample: {interpolation: bilinear}", ["padding"]),
+        ("upsample: {interpolation: bilinear}", ["padding", "between-crops"]),
         ("bn", []),
+        ("conv_transpose: {filters: 2, kernel_size: 1}", []),
+        ("conv_transpose: {filters: 2, kernel_size: 3}", ["padding"]),
+        ("conv_transpose: {filters: 2, kernel_size: 4, strides: 2, padding: same}", ["padding", "between-crops"]),
+        ("conv_transpose: {filters: 2, kernel_size: 2, strides: 2, output_padding: 1}", ["padding", "between-crops"]),
+        ("softmax: {axis: 1}", ["whole-image"]),
+        ("flip: {axis: 2}", ["whole-image"]),
+        ("glu: {axis: 1}", ["whole-image"]),
+        ("unit_norm: {axis: [1, 2]}", ["whole-image"]),
+        ("reduce_max: {axis: 1, keepdims: true}", ["whole-image"]),
+        ("concat: {axis: 1, a: [], b: []}", ["whole-image"]),
+        ("multiply: {a: [], gate: [reduce_sum: {axis: [1, 2], keepdims: true}]}", ["whole-image"]),
     ],
 )
 def test_the_effects_of_a_layer_are_stated(layer: str, kinds: list[str]) -> None:

@@ -102,6 +102,52 @@ def test_with_padding_a_unit_sees_its_neighbours_where_a_crop_had_zeros(net: Net
 
 
 @pytest.mark.parametrize(
+    ("layers", "stride", "step", "kinds"),
+    [  # the stride of the map, and that of the positions that are crops, in pixels; kinds by hand
+        (["conv: {filters: 2, kernel_size: 2}", "flatten"], 1, 1, []),
+        (["slice: {axis: 1, start: -3}", "flatten"], 1, 1, []),
+        (["slice: {axis: 2, start: 1, end: 6}", "flatten"], 1, 1, []),
+        (["slice: {axis: 1, step: 2}", "slice: {axis: 2, step: 2}", "flatten"], 2, 2, []),
+        (["adaptive_maxpool: 4", "flatten"], 2, 2, []),
+        (["reduce_max: [1, 2]"], 1, 1, []),
+        (["reduce_mean: {axis: [1, 2], keepdims: true}", "flatten"], 1, 1, []),
+        (["conv_transpose: {filters: 3, kernel_size: 2, strides: 2}", "maxpool: 2", "flatten"], 1, 1, []),
+        (["conv_transpose: {filters: 3, kernel_size: 2, strides: 2}", "flatten"], 0.5, 1, ["between-crops"]),
+        (["upsample: 3", "maxpool: 2", "flatten"], 2 / 3, 2, ["between-crops"]),
+        (["maxpool: 2", "upsample: 2", "flatten"], 1, 2, ["between-crops"]),
+        (["conv_transpose: {filters: 3, kernel_size: 3}", "flatten"], 1, 1, ["padding"]),
+        (["conv_transpose: {filters: 3, kernel_size: 3, strides: 2}", "maxpool: 2", "flatten"], 1, 1, ["padding"]),
+        (
+            ["conv_transpose: {filters: 3, kernel_size: 4, strides: 2, padding: same}", "maxpool: 2", "flatten"],
+            1,
+            1,
+            ["padding"],
+        ),
+        (["softmax: {axis: 1}", "flatten"], 1, 1, ["whole-image"]),
+        (["flip: {axis: 1}", "flatten"], 1, 1, ["whole-image"]),
+    ],
+)
+def test_the_effects_tell_which_positions_are_those_of_crops(
+    layers: list[str], stride: float, step: int, kinds: list[str]
+) -> None:
+    """Exact: all positions; between crops: those at multiples of every stride; otherwise some position differs."""
+    spec = graph(
+        "\n".join(["name: net", "input: [8, 8, 2]", "layers:", *(f"  - {each}" for each in layers), "  - dense: 3"])
+    )
+    assert [effect.kind for effect in dense_effects(spec, dense_graph(spec))] == kinds
+    model = randomize(build_model(spec))
+    x = images(1, 14, 14, 2)
+    scores = run(convolutionalize(model, graph=spec), x)[0]
+    at = range(0, 14 - 8 + 1, step)
+    crops = np.stack([x[0, i : i + 8, j : j + 8] for i in at for j in at])
+    places = [round(i / stride) for i in at]
+    found = scores[np.ix_(places, places)].reshape(-1, 3)
+    differs = np.abs(found - run(model, crops)).max() > 1e-4
+    assert differs == any(kind != "between-crops" for kind in kinds)
+    assert (len(scores) == len(places)) == ("between-crops" not in kinds)
+
+
+@pytest.mark.parametrize(
     "reference",
     [
         "small-alexnet",
