@@ -233,7 +233,9 @@ def only_last_axis(layer: Any) -> None:
     """Raises OpError for a Keras layer that normalizes along another axis than the channels."""
     axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
     if axes not in ([-1], [len(input_shape(layer))]):
-        raise OpError(f"it normalizes along axis {layer.axis}, but the operator along the last axis, the channels")
+        raise OpError(
+            f"it normalizes along axis {layer.axis}, but the operator normalizes along the last axis, the channels"
+        )
 
 
 def ranks(name: str, highest: int = 3) -> tuple[str, ...]:

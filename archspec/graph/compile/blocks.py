@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Names, scope: Scope, path: str) -> int:
     """Expand a call of a block, or clone an earlier one that is like it."""
     item, builder, block = call.item, compiler.builder, compiler.spec.blocks[call.item.head]
+    if builder.shares and len(set(inputs)) < len(inputs):
+        builder.doubled[path] = call, names, scope
     values = compiler.values_of(call, names)
     shapes = tuple([builder.nodes[i].facts.shape for i in inputs])
     key = (block.name, bool(item.name), repr(values), shapes, compiler.visible[block.name])

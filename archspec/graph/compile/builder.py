@@ -15,6 +15,8 @@ from archspec.ops import Op, OpError
 from archspec.ops.base import Shape, show
 
 if TYPE_CHECKING:
+    from archspec.graph.compile.inference import CallArguments
+    from archspec.graph.compile.parameters import Names
     from archspec.graph.compile.reuse import Run
 
 MAX_LAYERS = 25_000
@@ -115,6 +117,7 @@ class Builder:
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
         self.reads: list[str] = []
         self.expansions: dict[str, Expansion] = {}  # of the layers that consist of several nodes
+        self.doubled: dict[str, tuple[CallArguments, Names, Scope]] = {}  # calls of blocks that read a layer twice
         self.calls: list[tuple[str, Span]] = []
         self.blocks: list[str] = []
         self.numbered = self.params = 0

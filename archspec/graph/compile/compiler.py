@@ -262,7 +262,7 @@ class Compiler:
             x = self._new(item, inputs, names, scope, path, first=first)
             self.sharing -= 1
         else:
-            x = call_again(self.builder, source, inputs, path, item.share)
+            x = call_again(self, source, inputs, path, item.share)
         tie(self.builder, source, start, item.share)
         return x
 

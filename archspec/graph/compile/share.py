@@ -6,13 +6,19 @@ arguments and weights of the same shapes, which belong to the earlier one and ar
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Span
+from archspec.graph.compile.blocks import call_block
 from archspec.graph.compile.builder import Builder, Expansion
 from archspec.graph.compile.inference import infer
 from archspec.graph.ir import Node
 from archspec.lang.document.nodes import ScalarNode
 from archspec.ops.base import show
+
+if TYPE_CHECKING:
+    from archspec.graph.compile.compiler import Compiler
 
 
 def shared_with(builder: Builder, share: ScalarNode, prefix: str) -> Expansion | None:
@@ -33,11 +39,27 @@ def shared_with(builder: Builder, share: ScalarNode, prefix: str) -> Expansion |
     return expansion
 
 
-def call_again(builder: Builder, source: Expansion, inputs: tuple[int, ...], path: str, share: ScalarNode) -> int:
-    """Add the layers of an earlier call under another path and with other inputs; return the output."""
-    if len(set(source.inputs)) < len(source.inputs) and len(set(inputs)) == len(inputs):
-        fact = f"`{share.text}` reads one layer several times, so it cannot be called with other inputs"
-        raise builder.error("share", fact, share.span, help="write the operator or block and its arguments again")
+def call_again(compiler: Compiler, source: Expansion, inputs: tuple[int, ...], path: str, share: ScalarNode) -> int:
+    """Add the layers of an earlier call under another path and with other inputs; return the output.
+
+    Where the earlier call reads one layer twice, its layers do not tell which input they read: its block is expanded.
+    """
+    builder = compiler.builder
+    if doubled := builder.doubled.get(source.path):
+        builder.doubled[path] = doubled
+    if _moves_apart(source.inputs, inputs):
+        if builder.nodes[source.start].path == source.path:  # an operator
+            return builder.apply(builder.nodes[source.start].op, inputs, path, share.span, {})
+        if doubled is None:
+            fact = f"`{share.text}` reads one layer several times, so `share` alone cannot call it with other inputs"
+            copies = f"{source.path}/1" in builder.doubled
+            help = f"share one copy, `{share.text}/1`" if copies else "write the block and its arguments beside `share`"
+            raise builder.error("share", fact, share.span, help=help)
+        call, names, scope = doubled
+        compiler.sharing += 1
+        output = call_block(compiler, call, inputs, names, scope, path)
+        compiler.sharing -= 1
+        return output
     start, cut = len(builder.nodes), len(source.path)
     moved = dict(zip(source.inputs, inputs, strict=True))
     for index in range(source.start, source.stop):
@@ -48,6 +70,11 @@ def call_again(builder: Builder, source: Expansion, inputs: tuple[int, ...], pat
         builder.register(path + name[cut:], moved.get(builder.outputs[name], builder.outputs[name]))
     assert len(builder.nodes) - start == source.stop - source.start
     return moved.get(source.output, source.output)
+
+
+def _moves_apart(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    """Whether one layer that is read twice becomes two layers."""
+    return len({*zip(old, new, strict=True)}) > len({*old})
 
 
 def tie(builder: Builder, source: Expansion, start: int, share: ScalarNode) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from archspec.diagnostics import counted
 from archspec.ops.base import KEEP_BATCH, OpError
 from archspec.runtime.from_keras.reading import Reading
 
@@ -47,16 +48,22 @@ def norm(reading: Reading) -> int:
 
 
 def normalize(reading: Reading) -> int:
-    """`keras.ops.normalize`: vectors of length 1."""
-    layer = reading.layer
-    if layer.order != 2 or (layer.epsilon or SMALLEST) > SMALLEST:
-        raise OpError(
-            f"`unit_norm` divides by the norm of order 2, or by 1e-12 if that is larger, "
-            f"but this function has order {layer.order} and epsilon {layer.epsilon}",
-            help="use `layers.UnitNormalization`",
-        )
-    axes = axes_of(reading)
-    return reading.add("unit_norm", axis=axes[0] if len(axes) == 1 else axes)
+    """`keras.ops.normalize`: vectors of length 1; of another order or epsilon, a division by the norm or epsilon."""
+    order, axes = reading.layer.order, axes_of(reading)
+    epsilon = SMALLEST if reading.layer.epsilon is None else reading.layer.epsilon
+    if order not in (1, 2) or (order == 1 and len(axes) > 1):
+        raise OpError(f"its order is {order}, along {counted(len(axes), 'axis')}", help="use order 2, or 1 on one axis")
+    if order == 2 and epsilon <= SMALLEST:
+        return reading.add("unit_norm", axis=axes[0] if len(axes) == 1 else axes)
+    total = reading.add(
+        "reduce_sum",
+        reading.add("abs" if order == 1 else "square"),
+        axis=axes[0] if len(axes) == 1 else axes,
+        keepdims=True,
+    )
+    length = total if order == 1 else reading.add("sqrt", total)
+    divisor = reading.add("threshold", length, threshold=epsilon, default_value=epsilon)
+    return reading.add("divide", reading.inputs[0], divisor)
 
 
 def average(reading: Reading) -> int:
@@ -153,8 +160,10 @@ def repeat(reading: Reading) -> int:
     node, number = reading.inputs[0], reading.layer.repeats
     shape = reading.nodes[node].shape
     rank = len(shape)
-    if not isinstance(number, int) or reading.layer.axis is None or not reading.layer.axis % (rank + 1):
-        raise OpError("it repeats the images of the batch, or each position another number of times", help=KEEP_BATCH)
+    if reading.layer.axis is None or not reading.layer.axis % (rank + 1):
+        raise OpError("it repeats the images of the batch", help=KEEP_BATCH)
+    if not isinstance(number, int):
+        raise OpError("it repeats each position another number of times", help="use one number of `repeats`")
     axis = reading.layer.axis % (rank + 1)
     if axis == rank:
         if shape[-1] is None or shape[-1] * number > MOST_COPIES**2:

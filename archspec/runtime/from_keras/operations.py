@@ -222,11 +222,20 @@ def repeat_vector(reading: Reading) -> int:
 
 
 AUGMENTATION = (
-    *("AugMix", "CutMix", "MixUp", "RandAugment", "Solarization", "MaxNumBoundingBoxes", "RandomBrightness"),
+    *(
+        "AugMix",
+        "CutMix",
+        "Equalization",
+        "MixUp",
+        "RandAugment",
+        "Solarization",
+        "MaxNumBoundingBoxes",
+        "RandomBrightness",
+    ),
     *("RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform"),
-    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHeight", "RandomHue"),
+    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue"),
     *("RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation"),
-    *("RandomSharpness", "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom"),
+    *("RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom"),
 )
 """Layers of Keras that change images in training only."""
 NOISE = ("ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise")

@@ -101,9 +101,17 @@ def _trace(
                 given = _trace(inner, read, f"{path}/", add, position)
             else:
                 given = [(position(), number) for number in range(len(node.outputs))]
-                add(Call(node.operation, path, tuple(read), node, tuple(node.outputs[0].shape[1:])))
+                add(Call(_of_each_step(node.operation), path, tuple(read), node, tuple(node.outputs[0].shape[1:])))
             places.update((id(tensor), place) for tensor, place in zip(node.outputs, given, strict=True))
     return [places[id(tensor)] for tensor in model.outputs]
+
+
+def _of_each_step(operation: Any) -> Any:
+    """The `Dense` inside `TimeDistributed`, which computes the same without it; else the operation itself."""
+    import keras
+
+    layer = getattr(operation, "layer", None)
+    return layer if type(operation) is keras.layers.TimeDistributed and type(layer) is keras.layers.Dense else operation
 
 
 def _without_graph(model: Any) -> Exception:

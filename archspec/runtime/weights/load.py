@@ -76,7 +76,9 @@ def _other_statistics(keras: KerasGraph, source: WeightSource) -> list[Unit]:
         Unit("statistics", path, ())
         for path, (mean, variance) in source.statistics.items()
         if not any(
-            mean.shape == other.shape and np.allclose(mean, other) and np.allclose(variance, spread)
+            (mean.size == other.size or mean.size == 1)  # one number for all channels, as of `axis=None`
+            and np.allclose(mean, other)
+            and np.allclose(variance, spread)
             for other, spread in own
         )
     ]

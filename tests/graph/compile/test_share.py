@@ -56,6 +56,44 @@ def test_shared_layers_at_another_size_keep_their_weights() -> None:
     assert larger.params == network.params
 
 
+CONV = "conv: {filters: 3, kernel_size: 3, padding: same}"
+STEP = (
+    f"{{step: {{inputs: [x, h], layers: [{{name: a, {CONV}, from: x}}, {{name: b, {CONV}, from: h}}, "
+    "{add: ~, from: [a, b]}]}}"
+)
+FIRST = "  - {name: u, relu: ~}\n  - {name: s, step: ~, from: [u, u]}\n"
+
+
+def test_a_call_that_reads_one_layer_twice_is_called_again_with_two() -> None:
+    """The first step of a recurrent network: input and state are the same."""
+    again = "  - {name: t, share: s, from: [s, u]}\n  - {name: v, share: t, from: [u, t]}\n"
+    network = graph(FIRST + again, STEP)
+    reads = {node.path: [network.nodes[index].path for index in node.inputs] for node in network.layers}
+    owners = {node.path: node.shared for node in network.layers if node.shared}
+    assert (reads["t/step/a"], reads["t/step/b"]) == (["s/step/add"], ["u"])
+    assert (reads["v/step/a"], reads["v/step/b"]) == (["u"], ["t/step/add"])
+    assert owners == {f"{call}/step/{name}": f"s/step/{name}" for call in "tv" for name in "ab"}
+    assert network.params == 2 * (3 * 3 * 3 * 3 + 3)
+
+
+def test_an_operator_that_reads_one_layer_twice_is_called_again_with_two() -> None:
+    network = graph(
+        "  - {name: q, reshape: [72, 3]}\n  - {name: k, relu: ~}\n"
+        "  - {name: s, attention: {num_heads: 1, key_dim: 3}, from: [q, q]}\n  - {name: t, share: s, from: [k, q]}\n"
+        "  - {add: ~, from: [s, t]}\n"
+    )
+    assert [network.nodes[index].path for index in network.layers[-2].inputs] == ["k", "q"]
+    assert network.layers[-2].shared == "s"
+
+
+def test_of_copies_that_read_one_layer_twice_the_first_can_be_shared() -> None:
+    text = FIRST.replace("from:", "repeat: 2, from:")
+    with pytest.raises(ArchspecError, match="reads one layer several times") as caught:
+        graph(text + "  - {name: t, share: s, from: [s, u]}\n", STEP)
+    assert caught.value.diagnostics[0].help == "share one copy, `s/1`"
+    assert graph(text + "  - {name: t, share: s/1, from: [s, u]}\n", STEP).layers[-2].shared == "s/1/step/b"
+
+
 @pytest.mark.parametrize(
     ("layers", "fact"),
     [

@@ -1,6 +1,7 @@
 """Functions of `keras.ops` that several operators compute, and arrays of numbers among the inputs of a layer."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import archspec
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.from_keras import spec_of
 from tests.runtime.from_keras.test_indexing import built
@@ -23,6 +25,8 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "norm": (lambda x: ops.norm(x, axis=-1, keepdims=True), NORM),
     "norm of order 1": (lambda x: ops.norm(x, 1, axis=2), np.abs(X).sum(2)),
     "normalize": (lambda x: ops.normalize(x), X / NORM),
+    "normalize of order 1": (lambda x: ops.normalize(x, 2, order=1), X / np.abs(X).sum(2, keepdims=True)),
+    "normalize with epsilon": (lambda x: ops.normalize(x, epsilon=2.0), X / np.maximum(NORM, 2)),
     "average": (lambda x: ops.average(x, axis=1), X.mean(1)),
     "log1p": (lambda x: ops.log1p(x * x), np.log1p(X * X)),
     "expm1": (ops.expm1, np.expm1(X)),
@@ -60,6 +64,9 @@ def test_functions_of_several_operators_give_the_values_of_numpy() -> None:
         (lambda x: layers.MultiHeadAttention(2, 2)(x[:, 0], np.ones((1, 5, 3), "float32")), "is an array"),
         (lambda x: x**5, "its exponent is 5"),
         (lambda x: ops.repeat(x, [1, 2, 3, 1, 1, 1], axis=1), "each position another number of times"),
+        (lambda x: ops.repeat(x, 2, axis=0), "it repeats the images of the batch"),
+        (lambda x: ops.normalize(x, order=3), "its order is 3"),
+        (lambda x: layers.TimeDistributed(layers.Conv2D(2, 1))(x[..., None]), "each step of a sequence"),
         (lambda x: ops.dot(x, x[:, 0, :3]), "every sample of one input with every sample of the other"),
         (lambda x: ops.average(x, axis=-1, weights=np.arange(3.0)), "its values have weights"),
         (lambda x: ops.top_k(x, 2)[0], "it sorts its input"),
@@ -73,3 +80,14 @@ def test_what_no_operator_computes_is_refused_with_the_reason(function: Callable
     with pytest.raises(ArchspecError) as caught:
         spec_of(keras.Model(entry, function(entry)))
     assert words in str(caught.value)
+
+
+def test_a_dense_layer_of_each_step_is_a_dense_layer(tmp_path: Path) -> None:
+    """Keras gives both the same values."""
+    entry = keras.Input((6, 4))
+    outputs = layers.Flatten()(layers.TimeDistributed(layers.Dense(3, activation="relu"))(entry))
+    model = keras.Model(entry, outputs)
+    model.save(tmp_path / "net.keras")
+    (tmp_path / "net.yaml").write_text(spec_of(model))
+    found = archspec.load(str(tmp_path / "net.yaml")).build(weights=tmp_path / "net.keras")
+    np.testing.assert_allclose(found(X[..., 0]), model(X[..., 0]), atol=1e-6)

@@ -15,6 +15,7 @@ import pytest
 
 import archspec
 from archspec.diagnostics import ArchspecError
+from archspec.runtime.models.keras2.config import UnknownLayerError, build
 from archspec.runtime.models.model_file import load_model
 from archspec.runtime.weights import load_weights
 
@@ -166,3 +167,44 @@ def test_damaged_hdf5_is_named(tmp_path: Path) -> None:
 def _spec(folder: Path) -> Path:
     (folder / "nested.yaml").write_text(archspec.from_keras(FILES / "nested.h5"))
     return folder / "nested.yaml"
+
+
+def resizing(**arguments: Any) -> Any:
+    """A configuration of Keras 2 with `tf.image.resize`, as `model.save` of TensorFlow 2.15 writes it."""
+    layers = [
+        {
+            "class_name": "InputLayer",
+            "config": {"name": "x", "batch_input_shape": [None, 6, 4, 3]},
+            "inbound_nodes": [],
+        },
+        {
+            "class_name": "TFOpLambda",
+            "config": {"name": "tf.image.resize", "function": "image.resize"},
+            "inbound_nodes": [["x", 0, 0, {"size": [9, 3], **arguments}]],
+        },
+    ]
+    for layer in layers:
+        layer["name"] = layer["config"]["name"]  # type: ignore[index]
+    places = {"input_layers": [["x", 0, 0]], "output_layers": [["tf.image.resize", 0, 0]]}
+    return build({"class_name": "Functional", "config": {"name": "net", "layers": layers, **places}})
+
+
+@pytest.mark.parametrize("arguments", [{}, {"method": "nearest"}, {"method": "bicubic", "antialias": True}])
+def test_images_are_resized_as_by_tensorflow(arguments: dict[str, Any]) -> None:
+    import tensorflow as tf
+
+    x = np.random.default_rng(0).normal(size=(2, 6, 4, 3)).astype("float32")
+    np.testing.assert_allclose(resizing(**arguments)(x), tf.image.resize(x, (9, 3), **arguments), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        ({"method": "area"}, "no method `area`"),
+        ({"preserve_aspect_ratio": True}, "no argument `preserve_aspect_ratio`"),
+        ({"size": 9}, "not a height and a width"),
+    ],
+)
+def test_a_resizing_that_keras_3_does_not_have_is_named(arguments: dict[str, Any], fact: str) -> None:
+    with pytest.raises(UnknownLayerError, match=fact):
+        resizing(**arguments)

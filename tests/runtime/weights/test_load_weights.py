@@ -100,10 +100,11 @@ def test_a_weight_file_of_keras_applications_is_read_through_its_function(tmp_pa
     np.testing.assert_allclose(model(x), other(x), atol=1e-6)
 
 
-def test_statistics_of_the_input_that_the_spec_does_not_have_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("axis", [-1, None])
+def test_statistics_of_the_input_that_the_spec_does_not_have_are_named(axis: int | None, tmp_path: Path) -> None:
     """They are arguments of `normalize` in a spec, so that a file cannot set them."""
     inputs = keras.Input((4, 4, 3))
-    normalization = keras.layers.Normalization(name="stats")
+    normalization = keras.layers.Normalization(axis, name="stats")
     normalization.adapt(np.random.default_rng(0).normal(3, 2, (9, 4, 4, 3)))
     outputs = keras.layers.Dense(2)(keras.layers.Flatten()(normalization(inputs)))
     source = keras.Model(inputs, outputs)

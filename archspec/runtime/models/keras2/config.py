@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.runtime.models.keras2.functions import OPERATIONS
+from archspec.runtime.models.keras2.functions import OPERATIONS, UnsupportedError
 
 DROPPED = ("_initializer", "_regularizer", "_constraint")
 """Ends of arguments that do not matter once the weights are loaded."""
@@ -178,6 +178,8 @@ def _call(entry: Mapping[str, Any], layer: Any, node: Any, tensors: Mapping[tupl
         return operation(values if len(values) > 1 else values[0], arguments)
     except (KeyError, IndexError) as error:
         raise UnknownLayerError(f"tf.{function}", name, f"its argument {error} is missing") from error
+    except UnsupportedError as error:
+        raise UnknownLayerError(f"tf.{function}", name, str(error)) from error
 
 
 def _layer(entry: Mapping[str, Any], depth: int) -> Any:

@@ -59,6 +59,27 @@ def _reduce(name: str) -> Callable[[Any, Arguments], Any]:
     )
 
 
+class UnsupportedError(ValueError):
+    """An argument that the function of Keras does not have."""
+
+
+METHODS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")
+"""Methods of `tf.image.resize` that `keras.ops.image.resize` has, too: both with half-pixel centers."""
+
+
+def _resize(x: Any, arguments: Arguments) -> Any:
+    """`tf.image.resize`, whose default is bilinear without antialiasing."""
+    method, size = arguments.get("method", "bilinear"), arguments["size"]
+    if method not in METHODS:
+        raise UnsupportedError(f"Keras 3 has no method `{method}` for it")
+    if arguments.get("preserve_aspect_ratio"):
+        raise UnsupportedError("Keras 3 has no argument `preserve_aspect_ratio` for it")
+    if not isinstance(size, list) or not all(isinstance(side, int) for side in size):
+        raise UnsupportedError("its size is not a height and a width")
+    antialias = bool(arguments.get("antialias", False))
+    return _ops().image.resize(x, tuple(size), interpolation=method, antialias=antialias, data_format="channels_last")
+
+
 def _concat(x: Any, arguments: Arguments) -> Any:
     return _ops().concatenate(x, axis=arguments.get("axis", -1))
 
@@ -80,6 +101,7 @@ OPERATIONS: dict[str, Callable[[Any, Arguments], Any]] = {
     "math.reduce_max": _reduce("max"),
     "math.reduce_sum": _reduce("sum"),
     "concat": _concat,
+    "image.resize": _resize,
     **dict.fromkeys(("cast", "identity", "stop_gradient", "convert_to_tensor"), lambda x, arguments: x),
 }
 """Name of the function in a configuration -> function of its inputs and its other arguments."""
