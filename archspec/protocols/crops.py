@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from archspec.transforms.frame import rounded
-
 Pair = tuple[int, int]
 """(rows, columns), pixels."""
 
@@ -37,6 +35,8 @@ def regular_grid(sides: Pair, crop: Pair, count: int) -> list[Pair]:
     """
     if count == 1:
         return [centre(sides, crop)]
+    from archspec.transforms.frame import rounded
+
     rows, columns = (
         [rounded(i * (side - length), count - 1) for i in range(count)]
         for side, length in zip(sides, crop, strict=True)

@@ -114,7 +114,7 @@ MISTAKES = {
     "explain gradcam model.keras image.png --class bird -o x": "unknown-class",
     "export nowhere -o x": "model-not-found",
     "export model.keras -o x --data nowhere": "data-not-found",
-    "export model.keras -o x --calibration nowhere": "data-not-found",
+    "export model.keras -o x --format onnx --precision int8 --calibration nowhere": "data-not-found",
     "serve nowhere": "model-not-found",
     "serve nowhere --label stable": "LABEL=VERSION",
     "build vgg:D -o a.keras --weights nowhere.h5": "weights-not-found",
