@@ -27,6 +27,8 @@ def use_custom(name: str) -> None:
     """Import the user's own classes before a model file is loaded: MODULE, or MODULE:CLASS. For the command line.
 
     The module is imported when the first model is loaded, which may raise `custom-layer`.
+
+    Raises ArchspecError: `custom-layer` for another form, and for a module that is not found.
     """
     from archspec.runtime.models.custom_modules import use_custom
 

@@ -103,6 +103,7 @@ def test_of_copies_that_read_one_layer_twice_the_first_can_be_shared() -> None:
         ),
         ("[{name: a, conv: 3}, {dense: 3, share: a}]", "is `dense`, but `a`, whose weights it shares, is `conv`"),
         ("[{name: a, bn: ~}, {name: x, add: ~, from: [a, a]}, {share: x}]", "`x` has no weights to share"),
+        ("[{name: a, conv: 3}, {share: a, repeat: 2, first: {filters: 2}}]", "a layer with `share` alone has none"),
         ("[relu, {share: input}]", "`input` has no weights to share"),
     ],
 )

@@ -185,3 +185,21 @@ def test_doubling_recursion_is_bounded() -> None:
             "[a: 30]", "{a: {args: [n], layers: [{relu: ~, when: $(n < 1)}, {a: $(n - 1), repeat: 2, when: $(n > 0)}]}}"
         )
     assert caught.value.diagnostics[0].code == "too-many-layers"
+
+
+@pytest.mark.parametrize(
+    ("layers", "fact", "help"),
+    [
+        ("[parts: {a: 3, b: ~}]", "nothing is left for `b`", "make them smaller, or remove `b`"),
+        ("[add: {a: [relu], l: {repeat: -1, layers: [relu]}}]", "at least 0", "side by side"),
+        ("[{conv: 3, repeat: -1}]", "at least 0", "each reading the one before"),
+        ("[add: {a: [relu], l: {repeat: 2, first: {}, layers: [relu]}}]", "has no key `first`", "use `$copy`"),
+        ("[add: {a: [relu], l: {from: a, layers: [relu]}}]", "has no key `from`", "beside an operator"),
+    ],
+)
+def test_a_wrong_branch_or_part_gets_the_remedy_of_its_own(layers: str, fact: str, help: str) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        networks(Source("net.yaml", f"name: net\ninput: [9, 8, 3]\nlayers: {layers}"))[0].graph()
+    (wrong,) = caught.value.diagnostics
+    assert fact in wrong.message
+    assert help in str(wrong.help)

@@ -115,6 +115,7 @@ def test_the_help_is_the_layer_that_was_meant_and_is_valid(layer: str) -> None:
         ("conv: {filters: 8, kernel_size: 3x3}", "write `3`"),
         ("maxpool: [2, 2, same]", "write `maxpool: {pool_size: ..., padding: same}`"),
         ("lambda: x", "write the function with operators"),
+        ("window_attention: {num_heads: 1, bias: relative}", "the relative position bias is always there"),
         ("LSTM: 8", "archspec has no operators for text and recurrent networks"),
         ("input: [3, 3, 3]", "the input is given once, at the top of the spec"),
     ],

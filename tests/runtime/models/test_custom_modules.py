@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from archspec.cli.main import cli
 from archspec.diagnostics import ArchspecError
 from archspec.runtime.models import custom_modules
 from archspec.runtime.models.custom_modules import use_custom
@@ -67,10 +69,11 @@ def test_a_named_class_is_imported(name: str, model: Any) -> None:
     ("name", "fact", "help"),
     [
         ("scaling:Scales", "has no class `Scales`", "`scaling:Scale`"),
-        ("no_such_module", "cannot be imported: ModuleNotFoundError", "in the folder of MODULE.py"),
+        ("broken", "cannot be imported: ZeroDivisionError", "in the folder of MODULE.py"),
     ],
 )
 def test_what_cannot_be_imported_is_named(name: str, fact: str, help: str, model: Any) -> None:
+    Path("broken.py").write_text("1 / 0\n")
     use_custom(name)
     with pytest.raises(ArchspecError) as caught:
         load_model("scaled.keras")
@@ -78,6 +81,35 @@ def test_what_cannot_be_imported_is_named(name: str, fact: str, help: str, model
     assert wrong.code == "custom-layer"
     assert fact in wrong.message
     assert help in str(wrong.help)
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("no_such_module", "there is no module `no_such_module`"),
+        ("no_such.part:Scale", "there is no module `no_such`"),
+        ("scaling.py", "does not have the form MODULE or MODULE:CLASS"),
+        ("scaling:", "does not have the form MODULE or MODULE:CLASS"),
+        ("here/scaling", "does not have the form MODULE or MODULE:CLASS"),
+    ],
+)
+def test_a_module_that_is_not_there_is_refused_at_once(name: str, fact: str) -> None:
+    """By every command with the option, also one that loads no model file."""
+    found = CliRunner().invoke(cli, ["train", "resnet-digits", "--data", "digits", "--custom", name])
+    assert isinstance(found.exception, ArchspecError)
+    (wrong,) = found.exception.diagnostics
+    assert wrong.code == "custom-layer"
+    assert fact in wrong.message
+
+
+def test_a_module_of_the_current_folder_is_found_and_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(custom_modules, "_given", {})
+    Path("broken.py").write_text("1 / 0\n")
+    use_custom("broken:Scale")
+    assert custom_modules._given == {"broken:Scale": False}
 
 
 def test_a_class_of_the_script_that_wrote_the_file_is_named() -> None:
