@@ -189,17 +189,24 @@ def predict(
     told = time.monotonic()
     for start in range(0, len(found), batch_size):
         batch = found[start : start + batch_size]
-        pixels, errors = {}, {}
+        groups: list[tuple[list[int], Any]] = []  # rows of the batch, and their inputs
+        small, errors = {}, {}
         with quietly():
             for row, image in enumerate(batch):
                 try:
-                    pixels[row] = image.pixels()
+                    pixels = image.pixels()
                 except BadImageError as error:
                     errors[row] = str(error)
+                    continue
+                if pixels.size <= SMALL:
+                    small[row] = pixels
+                else:  # at once: a batch of photos would fill gigabytes
+                    groups.append(([row], prepare(pixels[None])))
+        groups += [(rows, prepare(images)) for rows, images in _of_one_size(small)]
         output_of = {}
-        if pixels:
-            rows, groups = zip(*((rows, prepare(images)) for rows, images in _of_one_size(pixels)), strict=True)
-            output_of = dict(zip(itertools.chain(*rows), probabilities(tf.concat(groups, 0)).numpy(), strict=True))
+        if groups:
+            rows, inputs = zip(*groups, strict=True)
+            output_of = dict(zip(itertools.chain(*rows), probabilities(tf.concat(inputs, 0)).numpy(), strict=True))
         for row, image in enumerate(batch):
             if row in errors:
                 predictions.append(Prediction(image.name, error=errors[row]))
@@ -216,14 +223,10 @@ def predict(
 def _of_one_size(
     pixels: Mapping[int, npt.NDArray[np.uint8]],
 ) -> Iterator[tuple[list[int], npt.NDArray[np.uint8]]]:
-    """The rows of the images of each size, and the images (b, H, W, channels): small images are prepared together.
-
-    Large images come one by one, because they take much memory and gain nothing.
-    """
+    """The rows of the images of each size, and the images, uint8 (b, H, W, channels)."""
     rows_of: dict[tuple[int, ...], list[int]] = {}
     for row, image in pixels.items():
-        alone = () if image.size <= SMALL else (row,)
-        rows_of.setdefault((*image.shape, *alone), []).append(row)
+        rows_of.setdefault(image.shape, []).append(row)
     for rows in rows_of.values():
         yield rows, np.stack([pixels[row] for row in rows])
 

@@ -1,8 +1,8 @@
 """Gradients of the filters of wide depthwise convolutions on an x86 CPU with oneDNN: three columns at a time.
 
 oneDNN has a fast kernel for this gradient only where the window has at most three columns. For wider ones it computes a
-grouped convolution in blocks of 8 or 16 channels, of which it needs the diagonal: a window of 5x5 takes 1.3 to 6 times
-as long as in parts of 5x3 and 5x2, and all of them 40 % of a training step of efficientnet:b0.
+grouped convolution in blocks of 8 or 16 channels, of which it needs the diagonal. A window of 5x5 then takes 1.3 to 6
+times as long as two parts of 5x3 and 5x2 (docs/decisions/0027-training-kernels.md).
 """
 
 from __future__ import annotations
