@@ -9,7 +9,7 @@ from archspec.diagnostics import did_you_mean, listed
 from archspec.graph.compile.builder import Scope
 from archspec.graph.compile.inference import CallArguments
 from archspec.graph.compile.parameters import Names
-from archspec.graph.compile.reuse import since
+from archspec.graph.compile.reuse import clone, since
 from archspec.lang.document.nodes import ScalarNode
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 
@@ -26,8 +26,9 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     shapes = tuple([builder.nodes[i].facts.shape for i in inputs])
     key = (block.name, bool(item.name), repr(values), shapes, compiler.visible[block.name])
     run = compiler.reuse.runs.get(key) if compiler.clones else None
-    if run:
-        return builder.clone(run, path, inputs)
+    cloned = clone(compiler, run, path, inputs) if run else None
+    if cloned is not None:
+        return cloned
     mark = builder.mark()
     for name, index in zip(block.inputs, inputs, strict=False):
         builder.register(f"{path}/{name}", index)

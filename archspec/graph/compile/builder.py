@@ -17,7 +17,7 @@ from archspec.ops.base import Shape, show
 if TYPE_CHECKING:
     from archspec.graph.compile.inference import CallArguments
     from archspec.graph.compile.parameters import Names
-    from archspec.graph.compile.reuse import Run
+    from archspec.graph.compile.reuse import Patch, Run
 
 MAX_LAYERS = 25_000
 MAX_PARAMS = 10**12
@@ -83,21 +83,23 @@ class Expansion(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """The state before an expansion: how many nodes, names, reads, numbered values, calls of blocks, parameters."""
+    """The state before an expansion: how many nodes, names, reads, numbered values, patches, parameters, and calls."""
 
     start: int
     named: int
     reads: int
     numbered: int
-    blocks: int
+    patches: int
     params: int
+    times: Mapping[str, int]
 
 
 class Builder:
     """The nodes so far, and the outputs that `from` can read, by path.
 
-    `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded, `blocks`
-    those of all calls so far. `numbered` counts the values that depended on the number of a copy, a call or a variant.
+    `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded; `times`
+    says how often each block was called. `numbered` counts the values that depended on the number of a copy, a call or
+    a variant; `patches` are the layers that a clone makes again with its own numbers of calls.
     `shares`: whether a layer may share the weights of an earlier one, for which expansions are remembered. `numbers`:
     whether an expression may read the number of a call.
     """
@@ -119,9 +121,9 @@ class Builder:
         self.expansions: dict[str, Expansion] = {}  # of the layers that consist of several nodes
         self.doubled: dict[str, tuple[CallArguments, Names, Scope]] = {}  # calls of blocks that read a layer twice
         self.calls: list[tuple[str, Span]] = []
-        self.blocks: list[str] = []
+        self.times: Counter[str] = Counter()
         self.numbered = self.params = 0
-        self._times: Counter[str] = Counter()  # each block was called
+        self.patches: list[Patch] = []
         for name, (shape, span) in inputs.items():
             self._check_output(shape, span)
             self._append(Node(name, INPUT, (), Facts(shape, (), 0, 0, 0), span))
@@ -194,16 +196,20 @@ class Builder:
 
     def mark(self) -> Mark:
         """The state before an expansion that may be cloned."""
-        return Mark(len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.blocks), self.params)
+        counts = (len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.patches), self.params)
+        return Mark(*counts, dict(self.times))
 
-    def called(self, *blocks: str) -> int:
-        """Count calls of blocks; return the number of the last call, where an expression may read it."""
+    def called(self, block: str) -> int:
+        """Count a call of a block; return its number, where an expression may read it."""
         if not self.numbers:
             return 0
-        self.blocks += blocks
-        for name in blocks:
-            self._times[name] += 1
-        return self._times[blocks[-1]] if blocks else 0
+        self.times[block] += 1
+        return self.times[block]
+
+    def called_again(self, run: Run, copies: int = 1) -> None:
+        """Count the calls of blocks in copies of a run."""
+        for name, count in run.calls.items():
+            self.times[name] += count * copies
 
     def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
         """Copy the nodes of a run to a new path and other inputs; return the new output."""
@@ -212,7 +218,7 @@ class Builder:
         copied, names = source.nodes[start : whole.stop], source.paths[whole.named : whole.names_stop]
         if copied:
             self._count(run.params, copied[-1].span, len(copied))
-        self.called(*run.blocks)
+        self.called_again(run)
         shift, later = len(self.nodes) - start, len(self.paths) - whole.named
         moved = dict(zip(whole.inputs, inputs, strict=True))
         moved.update(zip(range(start, whole.stop), range(start + shift, whole.stop + shift), strict=True))

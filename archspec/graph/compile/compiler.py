@@ -16,7 +16,7 @@ from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.outputs import outputs_of, refuse_unused
 from archspec.graph.compile.parameters import Names, input_shapes, parameters
-from archspec.graph.compile.reuse import Run, reuse_of, since
+from archspec.graph.compile.reuse import Patch, Run, clone, reuse_of, since
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import MappingNode, ScalarNode
@@ -223,18 +223,18 @@ class Compiler:
         """Expand copies. Each reads the one before it; with several inputs, also the copies before that one."""
         count, builder = self.values.count(repeat, names), self.builder
         base, whole = self._path(item, scope), builder.mark()
-        start = inputs
+        start = flow = inputs
         last: Run | None = None  # the last copy that was expanded, if it can be cloned
-        flow = inputs
         for number in range(1, count + 1):
-            path, mark = f"{base}/{number}", builder.mark()
+            path, mark, x = f"{base}/{number}", builder.mark(), None
             if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.expansion.inputs)]:
                 layers = last.expansion.stop - last.expansion.start
                 if not layers:  # the copies have none
+                    builder.called_again(last, count - number + 1)
                     break
                 builder.check_count(mark.start - 1 + (count - number + 1) * layers, item.span)
-                x = builder.clone(last, path, inputs)
-            else:
+                x = clone(self, last, path, inputs)
+            if x is None:
                 if number > 1:
                     self.step(item)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
@@ -298,12 +298,14 @@ class Compiler:
         return self._operator(call, inputs, names, path)
 
     def _operator(self, call: CallArguments, inputs: Flow, names: Names, path: str) -> int:
-        item, op = call.item, self.reuse.ops.get(id(call))
+        item, op, builder = call.item, self.reuse.ops.get(id(call)), self.builder
         if op is None:
-            op = self.builder.operator(item.head, self.values_of(call, names), item.span, call.places)
+            op = builder.operator(item.head, self.values_of(call, names), item.span, call.places)
             if not call.open:
                 self.reuse.ops[id(call)] = op
-        return self.builder.apply(op, inputs, path, item.span, call.places)
+            elif self.reuse.patches(call):
+                builder.patches.append(Patch(len(builder.nodes), call, names, builder.calls[-1][0]))
+        return builder.apply(op, inputs, path, item.span, call.places)
 
     def _arguments(self, item: LayerSpec, first: bool) -> CallArguments:
         """The arguments of a layer, prepared once; `first` adds to those of the first copy."""
@@ -320,9 +322,11 @@ class Compiler:
         if not call.open:
             return call.fixed
         self.builder.spend(STEP * len(call.open), call.item.span)
-        values = dict(call.fixed)
+        values, numbered = dict(call.fixed), self.builder.numbered
         for word, node in call.open:
             values[word] = freeze(self.values.of(node, names))
+        if self.reuse.patches(call):
+            self.builder.numbered = numbered
         return values
 
     # ---- values and names --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from archspec.lang.document.nodes import MappingNode, Node, ScalarNode, Sequence
 from archspec.lang.expressions import is_expression
 from archspec.lang.schema.validate import check_value
 from archspec.lang.spec.layer_spec import LayerSpec
+from archspec.lang.spec.names import used
 from archspec.ops import OPS
 from archspec.ops.base import Op, OpError, Shape, show
 from archspec.plugins import CACHES
@@ -139,6 +140,8 @@ class CallArguments(NamedTuple):
     fixed: dict[str, Any]
     open: tuple[tuple[str, Node], ...]
     places: dict[str, Span]
+    numbered: bool
+    """Whether it is an operator with an expression that reads `call`, and none that reads `copy`."""
 
 
 def prepare(item: LayerSpec, first: bool, known: Sequence[str], error: Callable[..., ArchspecError]) -> CallArguments:
@@ -165,7 +168,9 @@ def prepare(item: LayerSpec, first: bool, known: Sequence[str], error: Callable[
     nodes = {word: node for word, (_, node) in given.items()}
     fixed = {word: freeze(plain(node)) for word, node in nodes.items() if _is_fixed(node)}
     open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
-    return CallArguments(item, fixed, open_, {word: node.span for word, node in nodes.items()})
+    read = set().union(*[used(node) for _, node in open_])
+    numbered = head in OPS and "call" in read and "copy" not in read
+    return CallArguments(item, fixed, open_, {word: node.span for word, node in nodes.items()}, numbered)
 
 
 def _is_fixed(node: Node) -> bool:

@@ -1,33 +1,53 @@
 """Expansions that are cloned instead of expanded again: copies of a layer, and calls of a block that are alike.
 
-Calls are alike if they have the same arguments and input shapes; they are found in all variants of a spec.
+Calls are alike if they have the same arguments and input shapes; they are found in all variants of a spec. An operator
+whose arguments read `call`, such as a rate of stochastic depth, is made again in each clone, with its own number; where
+that changes its shape, weights, cost or window, the call is expanded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archspec.diagnostics import ArchspecError
 from archspec.graph.compile.builder import Builder, Expansion, Mark
-from archspec.graph.compile.inference import CallArguments
+from archspec.graph.compile.inference import CallArguments, WrongArgument, infer, made
+from archspec.graph.compile.parameters import Names
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.expressions import is_expression
 from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.names import all_layers, used
 from archspec.lang.spec.spec import Spec
-from archspec.ops import Op
+from archspec.ops import Op, OpError
 from archspec.plugins import CACHES
+
+if TYPE_CHECKING:
+    from archspec.graph.compile.compiler import Compiler
 
 MAX_KEPT = 20_000  # nodes of the networks whose runs are kept
 
 
+class Patch(NamedTuple):
+    """A layer whose arguments read `call`: its node, its arguments with the names that they read, and its block."""
+
+    node: int
+    arguments: CallArguments
+    names: Names
+    block: str
+
+
 class Run(NamedTuple):
-    """An expansion that can be cloned, the blocks that were called in it, and the number of its parameters."""
+    """An expansion that can be cloned, and the number of its parameters."""
 
     source: Builder
     expansion: Expansion
-    blocks: list[str]
     params: int
+    patches: list[Patch]
+    before: Mapping[str, int]
+    """How often each block had been called before it, where an expression may read that."""
+    calls: Mapping[str, int]
+    """How often each block was called in it."""
 
 
 def since(mark: Mark, builder: Builder, path: str, inputs: tuple[int, ...], output: int) -> Run | None:
@@ -39,7 +59,44 @@ def since(mark: Mark, builder: Builder, path: str, inputs: tuple[int, ...], outp
         if builder.outputs[name] < mark.start and not name.startswith(inside):
             return None
     expansion = builder.since(mark, path, inputs, output)
-    return Run(builder, expansion, builder.blocks[mark.blocks :], builder.params - mark.params)
+    calls = {name: count - mark.times.get(name, 0) for name, count in builder.times.items()}
+    return Run(builder, expansion, builder.params - mark.params, builder.patches[mark.patches :], mark.times, calls)
+
+
+def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> int | None:
+    """Copy a run to a new path and other inputs; return its output, or None if it must be expanded."""
+    builder, shift = compiler.builder, len(compiler.builder.nodes) - run.expansion.start
+    patches: list[tuple[Patch, Op]] = []
+    if not all(compiler.reuse.patches(patch.arguments) for patch in run.patches):
+        return None
+    for patch in run.patches:
+        found = _renumbered(compiler, run, patch)
+        if found is None:
+            compiler.reuse.changing.add(id(patch.arguments))
+            return None
+        patches.append(found)
+    output = builder.clone(run, path, inputs)
+    for patch, op in patches:
+        index = patch.node + shift
+        builder.nodes[index] = builder.nodes[index]._replace(op=op)
+        builder.patches.append(patch._replace(node=index))
+    return output
+
+
+def _renumbered(compiler: Compiler, run: Run, patch: Patch) -> tuple[Patch, Op] | None:
+    """A layer of a run and its operator with the number of the call in a clone; None if other layers would see that."""
+    node, call = run.source.nodes[patch.node], patch.arguments
+    number = patch.names["call"] - run.before.get(patch.block, 0)
+    if number < 1:  # of a call around the run: the same for each copy
+        return patch, node.op
+    names = {**patch.names, "call": number + compiler.builder.times[patch.block]}
+    shapes = [run.source.shape(index) for index in node.inputs]
+    try:
+        op = made(call.item.head, compiler.values_of(call, names))
+        same = op is node.op or (infer(op, tuple(shapes)), op.view(*shapes)) == (node.facts, node.op.view(*shapes))
+    except (ArchspecError, WrongArgument, OpError):  # the expansion says why
+        return None
+    return (patch._replace(names=names), op) if same else None
 
 
 class Reuse:
@@ -52,6 +109,7 @@ class Reuse:
         self.ops: dict[int, Op] = {}  # of calls without expressions, by the identity of the call
         self.chosen: dict[tuple[int, str], LayerSpec] = {}  # with the operators that their expressions named
         self.runs: dict[Hashable, Run] = {}
+        self.changing: set[int] = set()  # calls that no clone can patch, by identity
         self.sizes: dict[int, int] = {}  # of the networks of the runs, by identity, which the runs keep alive
         self.kept = 0  # nodes, the sum of the sizes
         lists = [spec.layers, *(block.layers for block in spec.blocks.values())]
@@ -62,6 +120,10 @@ class Reuse:
     def visible(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Block -> the values of the parameters that its layers depend on, as a part of a key."""
         return {block: repr([params.get(name) for name in names]) for block, names in self.names.items()}
+
+    def patches(self, call: CallArguments) -> bool:
+        """Whether clones make an operator again that reads the number of a call, so that they need no expansion."""
+        return call.numbered and not self.shares and id(call) not in self.changing
 
     def keep(self, key: Hashable, run: Run) -> None:
         """Keep the run of a block for later calls, unless that keeps too many nodes in memory."""
