@@ -18,6 +18,7 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import replicas_in_step
 from archspec.runtime.models.classifier import scores_models, targets_of_model
 from archspec.runtime.models.fast.depthwise_conv import speed_up_depthwise_gradients
+from archspec.runtime.models.fast.unaligned_batch_norm import speed_up_unaligned_batch_normalization
 from archspec.runtime.models.metadata import Metadata
 from archspec.runtime.models.metrics import target_sums
 from archspec.runtime.system.processor import x86_onednn
@@ -58,6 +59,7 @@ class TrainStep:
         self._trained = model.trainable_variables
         if x86_onednn():
             speed_up_depthwise_gradients(model)
+            speed_up_unaligned_batch_normalization(model)
         self._targets = targets or targets_of_model(model, Metadata())
         self._class_weight = None if class_weight is None else np.asarray(class_weight, np.float32)
         with strategy.scope():

@@ -10,8 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+Normalize = Callable[[Any, Any, Any, float], tuple[Any, Any, Any]]
+"""Of inputs (B, H, W, C), scale and offset (C,) and epsilon: outputs, and the mean and variance of each channel."""
 
-def speed_up_batch_normalization(model: Any) -> int:
+
+def batch_norm(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, Any]:
+    """Outputs, mean and variance (divided by n, as in Keras) of the fused kernel, for training."""
+    import tensorflow as tf
+
+    outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=epsilon)
+    # the kernel divides by n - 1, or by 1 if n = 1
+    values = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
+    return outputs, mean, variance * (tf.maximum(values - 1, 1) / values)
+
+
+def speed_up_batch_normalization(model: Any, normalize: Normalize = batch_norm) -> int:
     """Train each batch normalization of the last axis by TensorFlow's fused kernel. Returns their number.
 
     As in `grouped_conv`, weights, configuration and file of the layer stay the same. Outputs, gradients and moving
@@ -20,6 +33,7 @@ def speed_up_batch_normalization(model: Any) -> int:
 
     Args:
         model: a built keras.Model; layers in nested models are found too.
+        normalize: what computes like the kernel.
     """
     import keras
 
@@ -28,9 +42,9 @@ def speed_up_batch_normalization(model: Any) -> int:
     found = 0
     for layer in model.layers:
         if hasattr(layer, "layers"):
-            found += speed_up_batch_normalization(layer)
+            found += speed_up_batch_normalization(layer, normalize)
         elif type(layer) is keras.layers.BatchNormalization and _fits(layer):
-            layer.call = _fused(layer)
+            layer.call = _fused(layer, normalize)
             found += 1
     return found
 
@@ -40,7 +54,7 @@ def _fits(layer: Any) -> bool:
     return rank == 4 and layer.axis in (-1, rank - 1) and not getattr(layer, "renorm", False)
 
 
-def _fused(layer: Any) -> Callable[..., Any]:
+def _fused(layer: Any, normalize: Normalize) -> Callable[..., Any]:
     """A replacement for `layer.call`: (B, H, W, C) -> (B, H, W, C)."""
     import tensorflow as tf
 
@@ -54,10 +68,7 @@ def _fused(layer: Any) -> Callable[..., Any]:
         # the kernel takes inputs of 16 bits and computes in float32, as Keras does
         scale = tf.cast(layer.gamma, tf.float32) if layer.scale else tf.ones(channels)
         offset = tf.cast(layer.beta, tf.float32) if layer.center else tf.zeros(channels)
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, offset, epsilon=layer.epsilon)
-        # the kernel divides the variance by n - 1, or by 1 if n = 1; Keras divides it by n
-        values = tf.cast(tf.size(inputs) // channels, tf.float32)
-        variance *= tf.maximum(values - 1, 1) / values
+        outputs, mean, variance = normalize(inputs, scale, offset, layer.epsilon)
         for moving, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
             moving.assign(tf.cast(moving, tf.float32) * layer.momentum + batch * (1.0 - layer.momentum))
         return outputs

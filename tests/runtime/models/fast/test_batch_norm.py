@@ -19,7 +19,9 @@ from archspec.runtime.models.model_file import load_model, save_model
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 
-def pair(shape: tuple[int, ...], **arguments: Any) -> tuple[Any, Any]:
+def pair(
+    shape: tuple[int, ...], speed_up: Callable[[Any], int] = speed_up_batch_normalization, **arguments: Any
+) -> tuple[Any, Any]:
     """Two equal models of one batch normalization, computed by Keras and by the kernel."""
     models = []
     for _ in range(2):
@@ -27,7 +29,7 @@ def pair(shape: tuple[int, ...], **arguments: Any) -> tuple[Any, Any]:
         models.append(keras.Model(inputs, keras.layers.BatchNormalization(**arguments)(inputs)))
         generator = np.random.default_rng(3)
         models[-1].set_weights([generator.uniform(0.5, 2, each.shape) for each in models[-1].get_weights()])
-    assert speed_up_batch_normalization(models[1]) == 1
+    assert speed_up(models[1]) == 1
     return models[0], models[1]
 
 
