@@ -11,6 +11,7 @@ from archspec.declare import arguments
 from archspec.lang.recipes.optimizers import Optimizer
 from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.models.keras_class import keras_class
+from archspec.runtime.training.optimization.fused_updates import speed_up_updates
 
 BY_THE_TRAIN_STEP = frozenset(
     {
@@ -47,6 +48,7 @@ def make_optimizer(declared: Optimizer, variables: Sequence[Any], decayed_names:
     # TrainStep has summed the gradients, to clip the sum; Keras has no public option for that
     assert callable(optimizer._all_reduce_sum_gradients)
     optimizer._all_reduce_sum_gradients = list
+    speed_up_updates(optimizer)
     return optimizer
 
 
