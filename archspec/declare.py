@@ -85,7 +85,7 @@ class Declared:
 
     def __init__(self, *values: Any, **given: Any) -> None:
         """Set the arguments, in the order of their declaration or by name. Raises TypeError, as any function does."""
-        defaults = {argument.name: argument.default for argument in arguments(type(self))}
+        defaults = _defaults(type(self))
         by_name = dict(zip(defaults, values, strict=False)) | given
         made = defaults | by_name
         if len(by_name) < len(values) + len(given) or len(made) > len(defaults) or MISSING in made.values():
@@ -159,6 +159,15 @@ def arguments(declared: type[Any]) -> tuple[Argument, ...]:
 
 
 _ARGUMENTS: dict[type[Any], tuple[Argument, ...]] = {}
+
+
+def _defaults(declared: type[Any]) -> dict[str, Any]:
+    if declared not in _DEFAULTS:
+        _DEFAULTS[declared] = {argument.name: argument.default for argument in arguments(declared)}
+    return _DEFAULTS[declared]
+
+
+_DEFAULTS: dict[type[Any], dict[str, Any]] = {}
 
 
 def thaw(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from archspec.declare import BOOLEAN, FRACTION, INTEGER, NATURAL, NUMBER, POSITIVE_NUMBER, Schema, arg, declared
@@ -28,6 +29,17 @@ AXES: Schema = {"type": ["integer", "array"], "items": INTEGER, "minItems": 1}
 GROUPS: Schema = {"type": "integer", "minimum": -1}
 
 
+@lru_cache(maxsize=4096)  # networks have few different numbers of channels
+def _learned(center: bool, scale: bool, *shape: int) -> tuple[Weight, ...]:
+    gamma = (Weight("gamma", shape),) if scale else ()
+    return (*gamma, Weight("beta", shape)) if center else gamma
+
+
+@lru_cache(maxsize=4096)
+def _moving(channels: int) -> tuple[Weight, ...]:
+    return (Weight("moving_mean", (channels,), False), Weight("moving_variance", (channels,), False))
+
+
 class Normalization(Op):
     """Base of the normalizations with a learned scale and shift."""
 
@@ -36,8 +48,7 @@ class Normalization(Op):
 
     def learned(self, *shape: int) -> tuple[Weight, ...]:
         """gamma and beta of that shape, in Keras's order."""
-        gamma = (Weight("gamma", shape),) if self.scale else ()
-        return (*gamma, Weight("beta", shape)) if self.center else gamma
+        return _learned(self.center, self.scale, *shape)
 
     @classmethod
     def from_keras(cls, layer: Any) -> Mapping[str, Any] | None:
@@ -73,9 +84,8 @@ class BatchNormalization(Normalization):
     scale: bool = arg(BOOLEAN, "multiply by a learned gamma", True)
 
     def weights(self, x: Shape, *others: Shape) -> tuple[Weight, ...]:
-        shape = (channels(x, self.name),)
-        moving = (Weight("moving_mean", shape, False), Weight("moving_variance", shape, False))
-        return (*self.learned(*shape), *moving)
+        entering = channels(x, self.name)
+        return (*self.learned(entering), *_moving(entering))
 
 
 @declared

@@ -10,7 +10,7 @@ from archspec.graph.compile.builder import Scope
 from archspec.graph.compile.inference import CallArguments
 from archspec.graph.compile.parameters import Names
 from archspec.graph.compile.reuse import clone, since
-from archspec.lang.document.nodes import ScalarNode
+from archspec.lang.document.nodes import MappingNode, ScalarNode
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     if builder.shares and len(set(inputs)) < len(inputs):
         builder.doubled[path] = call, names, scope
     values = compiler.values_of(call, names)
-    shapes = tuple([builder.nodes[i].facts.shape for i in inputs])
-    key = (block.name, bool(item.name), repr(values), shapes, compiler.visible[block.name])
+    key = (block.name, bool(item.name), repr(values), builder.shapes(inputs), compiler.visible[block.name])
     run = compiler.reuse.runs.get(key) if compiler.clones else None
     cloned = clone(compiler, run, path, inputs) if run else None
     if cloned is not None:
@@ -59,25 +58,44 @@ def _block(compiler: Compiler, block: BlockSpec, item: LayerSpec, values: Names,
             raise compiler.builder.error(
                 "missing-argument", f"the block `{block.name}` needs the argument `{parameter.name}`", item.span
             )
-    given = [inner[each.name] for each in block.parameters]
-    if any(name == block.name and repr(values) == repr(given) for name, values in compiler.inside):
+    given = (block.name, repr([inner[each.name] for each in block.parameters]))
+    if given in compiler.inside:
         calls.pop()
         cycle = " -> ".join([name for name, _ in [*calls, (block.name, item.span)]])
         help = "it may call itself with other arguments, until `when` leaves the call out" if block.parameters else None
         raise compiler.builder.error(
             "block-cycle", f"the block `{block.name}` contains itself: {cycle}", item.span, help=help
         )
-    compiler.inside.append((block.name, given))
+    compiler.inside.append(given)
     x = compiler.layers(block.layers, inputs, inner, scope)
     compiler.inside.pop()
+    output = _output(compiler, block, scope) if block.outputs else x
+    calls.pop()
+    return output
+
+
+def returned(compiler: Compiler, item: LayerSpec, path: str, x: int) -> Flow:
+    """The outputs of a layer at a path, the main one first."""
+    block = compiler.spec.blocks.get(item.head)
+    if item.head == "parts" and isinstance(item.value, MappingNode):
+        names = list(item.value.entries)
+    elif block and block.outputs:
+        names = [name.text for name in block.outputs]
+    else:
+        return (x,)
+    found = [compiler.builder.outputs.get(f"{path}/{name}") for name in names]
+    return tuple([index for index in found if index is not None]) or (x,)
+
+
+def _output(compiler: Compiler, block: BlockSpec, scope: Scope) -> int:
+    """The first of the outputs that a block names and `when` does not leave out."""
     left_out = {item.name.text for item in block.layers if item.when is not None and item.name}
     found = [_resolve_inside(compiler, name, scope, block, left_out) for name in block.outputs]
-    returned = [index for index in found if index is not None]
-    if block.outputs and not returned:
+    kept = [index for index in found if index is not None]
+    if not kept:
         fact = f"every output of the block `{block.name}` is left out"
         raise compiler.builder.error("unknown-layer", fact, block.outputs[0].span, help="keep one of them")
-    calls.pop()
-    return returned[0] if returned else x
+    return kept[0]
 
 
 def _resolve_inside(

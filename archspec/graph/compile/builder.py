@@ -26,6 +26,9 @@ MAX_PATH = 300
 MAX_CALLS_SHOWN = 6
 
 
+_node = partial(tuple.__new__, Node)  # half the time of Node(...)
+
+
 class Budget:
     """The layers that all networks of a command may have together, which bounds its time; without limit by default.
 
@@ -130,7 +133,12 @@ class Builder:
         self.input_count = len(inputs)
 
     def shape(self, index: int) -> Shape:
-        return self.nodes[index].shape
+        return self.nodes[index].facts.shape
+
+    def shapes(self, inputs: tuple[int, ...]) -> tuple[Shape, ...]:
+        if len(inputs) == 1:  # most layers
+            return (self.nodes[inputs[0]].facts.shape,)
+        return tuple([self.nodes[i].facts.shape for i in inputs])
 
     def add(
         self,
@@ -172,8 +180,9 @@ class Builder:
         """Add an operator; the arguments are those of `add`."""
         if len(path) > MAX_PATH:
             raise self.error("too-deep", f"the path of this layer is longer than {MAX_PATH:,} characters", span)
+        shapes = self.shapes(inputs)
         try:
-            facts = infer(op, tuple([self.nodes[i].facts.shape for i in inputs]))
+            facts = infer(op, shapes)
         except OpError as error:
             nodes = [self.nodes[i] for i in inputs]
             only = 0 if self.input_count == 1 else None
@@ -191,8 +200,9 @@ class Builder:
             at = places.get(error.arg or "", span)
             help = remedy(self.nodes, inputs, residual, project) if op.many and not error.arg else None
             raise self.error("shape", error.message, at, notes=tuple(notes), help=help or error.help) from None
-        self._check_output(facts.shape, span)
-        return self._append(Node(path, op, inputs, facts, span))
+        if facts.shape != shapes[0]:
+            self._check_output(facts.shape, span)
+        return self._append(_node((path, op, inputs, facts, span, None)))
 
     def mark(self) -> Mark:
         """The state before an expansion that may be cloned."""
@@ -223,17 +233,14 @@ class Builder:
         moved = dict(zip(whole.inputs, inputs, strict=True))
         moved.update(zip(range(start, whole.stop), range(start + shift, whole.stop + shift), strict=True))
         new = {name: path + name[cut:] for name in names}
-        place, new_node = moved.__getitem__, partial(tuple.__new__, Node)  # half the time of Node(...)
         self.nodes += [
-            new_node((new[name], op, tuple(map(place, read)), facts, span, shared and path + shared[cut:]))
+            _node((new[name], op, tuple([moved[i] for i in read]), facts, span, shared and path + shared[cut:]))
             for name, op, read, facts, span, shared in copied
         ]
         for name in names if source.expansions else ():
             if expansion := source.expansions.get(name):
                 self.expansions[new[name]] = expansion.copied(new[name], moved, shift, later)
-        outputs, of_source = self.outputs, source.outputs
-        for name, copy in new.items():
-            outputs[copy] = moved[of_source[name]]
+        self.outputs.update(zip(new.values(), [moved[source.outputs[name]] for name in names], strict=True))
         self.paths += new.values()
         return moved[whole.output]
 
@@ -266,7 +273,8 @@ class Builder:
 
     def spend(self, layers: int, span: Span) -> None:
         """Raises ArchspecError (too-many-layers) when the budget is used up."""
-        if not self.budget.spend(layers):
+        self.budget.left -= layers
+        if self.budget.left < 0:
             raise self.error(
                 "too-many-layers",
                 f"{self.budget.who} expand to more than {self.budget.layers:,} layers together",
@@ -313,7 +321,8 @@ class Builder:
 
     def _count(self, params: int, span: Span, layers: int = 1) -> None:
         """Count layers, with the input. Raises ArchspecError: too-many-layers, too-many-parameters."""
-        self.check_count(len(self.nodes) + layers - 1, span)
+        if len(self.nodes) + layers - 1 > MAX_LAYERS:
+            self.check_count(len(self.nodes) + layers - 1, span)
         self.spend(layers, span)
         self.params += params
         if self.params >= MAX_PARAMS:

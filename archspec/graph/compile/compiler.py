@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
-from archspec.graph.compile.blocks import call_block
+from archspec.graph.compile.blocks import call_block, returned
 from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import CallArguments, prepare
 from archspec.graph.compile.outputs import outputs_of, refuse_unused
@@ -19,7 +19,7 @@ from archspec.graph.compile.parameters import Names, input_shapes, parameters
 from archspec.graph.compile.reuse import Patch, Run, clone, reuse_of, since
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
-from archspec.lang.document.nodes import MappingNode, ScalarNode
+from archspec.lang.document.nodes import ScalarNode
 from archspec.lang.spec.layer_spec import LayerSpec
 from archspec.lang.spec.names import not_found
 from archspec.lang.spec.spec import Spec
@@ -58,7 +58,7 @@ class Compiler:
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
         self.nesting = self.steps = 0
-        self.inside: list[tuple[str, list[Any]]] = []  # the blocks that are being expanded, with their arguments
+        self.inside: list[tuple[str, str]] = []  # the blocks that are being expanded, with their arguments
         self.sharing = 0  # the calls with `share` that are being expanded
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
@@ -122,17 +122,7 @@ class Compiler:
             self.builder.register(path, x)
         if mark:
             self.builder.enclose(mark, path, inputs, x)
-        return (*self._returned(item, path, x), *inputs)
-
-    def _returned(self, item: LayerSpec, path: str, x: int) -> Flow:
-        """The outputs of a layer at a path, the main one first."""
-        if item.head == "parts" and isinstance(item.value, MappingNode):
-            names = list(item.value.entries)
-        else:
-            block = self.spec.blocks.get(item.head)
-            names = [name.text for name in block.outputs] if block else []
-        found = [self.builder.outputs.get(f"{path}/{name}") for name in names]
-        return tuple([index for index in found if index is not None]) or (x,)
+        return (*returned(self, item, path, x), *inputs)
 
     def step(self, item: LayerSpec) -> None:
         self.steps += 1
@@ -226,23 +216,24 @@ class Compiler:
         start = flow = inputs
         last: Run | None = None  # the last copy that was expanded, if it can be cloned
         for number in range(1, count + 1):
-            path, mark, x = f"{base}/{number}", builder.mark(), None
+            path, x = f"{base}/{number}", None
             if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.expansion.inputs)]:
                 layers = last.expansion.stop - last.expansion.start
                 if not layers:  # the copies have none
                     builder.called_again(last, count - number + 1)
                     break
-                builder.check_count(mark.start - 1 + (count - number + 1) * layers, item.span)
+                builder.check_count(len(builder.nodes) - 1 + (count - number + 1) * layers, item.span)
                 x = clone(self, last, path, inputs)
             if x is None:
                 if number > 1:
                     self.step(item)
+                mark = builder.mark()
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
-                if self.clones and (number > 1 or item.first is None):
+                builder.enclose(mark, path, inputs, x)
+                if self.clones and number < count and (number > 1 or item.first is None):
                     last = since(mark, builder, path, inputs, x)
-            builder.enclose(mark, path, inputs, x)
-            flow = (*self._returned(item, path, x), *inputs)
+            flow = (*returned(self, item, path, x), *inputs)
             inputs = flow[: len(inputs)]
         if count:
             builder.register(base, flow[0])
@@ -298,13 +289,12 @@ class Compiler:
         return self._operator(call, inputs, names, path)
 
     def _operator(self, call: CallArguments, inputs: Flow, names: Names, path: str) -> int:
-        item, op, builder = call.item, self.reuse.ops.get(id(call)), self.builder
+        item, builder, values = call.item, self.builder, self.values_of(call, names)
+        op = self.reuse.ops.get(id(values))
         if op is None:
-            op = builder.operator(item.head, self.values_of(call, names), item.span, call.places)
-            if not call.open:
-                self.reuse.ops[id(call)] = op
-            elif self.reuse.patches(call):
-                builder.patches.append(Patch(len(builder.nodes), call, names, builder.calls[-1][0]))
+            op = self.reuse.ops[id(values)] = builder.operator(item.head, values, item.span, call.places)
+        if self.reuse.patches(call):
+            builder.patches.append(Patch(len(builder.nodes), call, names, builder.calls[-1][0]))
         return builder.apply(op, inputs, path, item.span, call.places)
 
     def _arguments(self, item: LayerSpec, first: bool) -> CallArguments:
@@ -322,11 +312,13 @@ class Compiler:
         if not call.open:
             return call.fixed
         self.builder.spend(STEP * len(call.open), call.item.span)
-        values, numbered = dict(call.fixed), self.builder.numbered
-        for word, node in call.open:
-            values[word] = freeze(self.values.of(node, names))
-        if self.reuse.patches(call):
-            self.builder.numbered = numbered
+        numbered = self.builder.numbered + (call.numbered and not self.reuse.patches(call))
+        key = (id(call), repr([names.get(name, ...) for name in call.reads]))  # True is not 1
+        values = self.reuse.values.get(key)
+        if values is None:
+            values = {word: freeze(self.values.of(node, names)) for word, node in call.open}
+            values = self.reuse.values[key] = {**call.fixed, **values}
+        self.builder.numbered = numbered
         return values
 
     # ---- values and names --------------------------------------------------------------------------------------

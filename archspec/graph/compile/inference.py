@@ -82,11 +82,11 @@ def infer(op: Op, shapes: tuple[Shape, ...]) -> Facts:
     found = _FACTS.get(key)
     if found is None:
         shape, weights = op.shape(*shapes), op.weights(*shapes)
-        sizes = [weight.size for weight in weights]
-        trainable = sum([size for size, weight in zip(sizes, weights, strict=True) if weight.trainable])
+        params = sum([weight.size for weight in weights])
+        fixed = sum([weight.size for weight in weights if not weight.trainable])
         if len(_FACTS) >= MAX_REMEMBERED:
             _FACTS.clear()
-        found = _FACTS[key] = op, Facts(shape, weights, op.macs(*shapes), sum(sizes), trainable)
+        found = _FACTS[key] = op, Facts(shape, weights, op.macs(*shapes), params, params - fixed)
     return found[1]
 
 
@@ -134,13 +134,16 @@ def one_input(graph: Graph, what: str, *, help: str | None = None) -> None:
 
 
 class CallArguments(NamedTuple):
-    """The arguments of a layer: fixed values, values with expressions, and their places."""
+    """The arguments of a layer: fixed values, values with expressions, their places, the names that they read."""
 
     item: LayerSpec
     fixed: dict[str, Any]
     open: tuple[tuple[str, Node], ...]
     places: dict[str, Span]
+    reads: tuple[str, ...]
     numbered: bool
+    """Whether an expression reads `call` or `copy`."""
+    patchable: bool
     """Whether it is an operator with an expression that reads `call`, and none that reads `copy`."""
 
 
@@ -168,9 +171,10 @@ def prepare(item: LayerSpec, first: bool, known: Sequence[str], error: Callable[
     nodes = {word: node for word, (_, node) in given.items()}
     fixed = {word: freeze(plain(node)) for word, node in nodes.items() if _is_fixed(node)}
     open_ = tuple((word, node) for word, node in nodes.items() if word not in fixed)
-    read = set().union(*[used(node) for _, node in open_])
-    numbered = head in OPS and "call" in read and "copy" not in read
-    return CallArguments(item, fixed, open_, {word: node.span for word, node in nodes.items()}, numbered)
+    reads = tuple(sorted(set().union(*[used(node) for _, node in open_])))
+    numbers = {"call", "copy"}.intersection(reads)
+    places = {word: node.span for word, node in nodes.items()}
+    return CallArguments(item, fixed, open_, places, reads, bool(numbers), numbers == {"call"} and head in OPS)
 
 
 def _is_fixed(node: Node) -> bool:

@@ -90,10 +90,10 @@ def _renumbered(compiler: Compiler, run: Run, patch: Patch) -> tuple[Patch, Op] 
     if number < 1:  # of a call around the run: the same for each copy
         return patch, node.op
     names = {**patch.names, "call": number + compiler.builder.times[patch.block]}
-    shapes = [run.source.shape(index) for index in node.inputs]
+    shapes = run.source.shapes(node.inputs)
     try:
         op = made(call.item.head, compiler.values_of(call, names))
-        same = op is node.op or (infer(op, tuple(shapes)), op.view(*shapes)) == (node.facts, node.op.view(*shapes))
+        same = op is node.op or (infer(op, shapes), op.view(*shapes)) == (node.facts, node.op.view(*shapes))
     except (ArchspecError, WrongArgument, OpError):  # the expansion says why
         return None
     return (patch._replace(names=names), op) if same else None
@@ -106,7 +106,8 @@ class Reuse:
         self.spec = spec
         # by the identity of a layer, which the spec keeps alive
         self.calls: dict[tuple[int, bool], CallArguments] = {}
-        self.ops: dict[int, Op] = {}  # of calls without expressions, by the identity of the call
+        self.values: dict[tuple[int, str], dict[str, Any]] = {}  # by the call and the values of the names that it reads
+        self.ops: dict[int, Op] = {}  # by the identity of the values, which `calls` and `values` keep alive
         self.chosen: dict[tuple[int, str], LayerSpec] = {}  # with the operators that their expressions named
         self.runs: dict[Hashable, Run] = {}
         self.changing: set[int] = set()  # calls that no clone can patch, by identity
@@ -119,11 +120,12 @@ class Reuse:
 
     def visible(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Block -> the values of the parameters that its layers depend on, as a part of a key."""
-        return {block: repr([params.get(name) for name in names]) for block, names in self.names.items()}
+        values = {name: repr(value) for name, value in params.items()}
+        return {block: ",".join([values.get(name, "") for name in names]) for block, names in self.names.items()}
 
     def patches(self, call: CallArguments) -> bool:
         """Whether clones make an operator again that reads the number of a call, so that they need no expansion."""
-        return call.numbered and not self.shares and id(call) not in self.changing
+        return call.patchable and not self.shares and id(call) not in self.changing
 
     def keep(self, key: Hashable, run: Run) -> None:
         """Keep the run of a block for later calls, unless that keeps too many nodes in memory."""
