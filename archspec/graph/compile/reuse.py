@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import ArchspecError
-from archspec.graph.compile.builder import Builder, Expansion, Mark
+from archspec.graph.compile.builder import MAX_PARAMS, Builder, Expansion, Mark
 from archspec.graph.compile.inference import CallArguments, WrongArgument, infer, made
 from archspec.graph.compile.parameters import Names
 from archspec.lang.document.nodes import MappingNode
@@ -68,6 +68,8 @@ def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> i
     builder, shift = compiler.builder, len(compiler.builder.nodes) - run.expansion.start
     patches: list[tuple[Patch, Op]] = []
     if not all(compiler.reuse.patches(patch.arguments) for patch in run.patches):
+        return None
+    if builder.params + run.params >= MAX_PARAMS:  # the expansion says at which layer
         return None
     for patch in run.patches:
         found = _renumbered(compiler, run, patch)
