@@ -97,6 +97,9 @@ class Mark(NamedTuple):
     times: Mapping[str, int]
 
 
+_mark, _expansion = partial(tuple.__new__, Mark), partial(tuple.__new__, Expansion)
+
+
 class Builder:
     """The nodes so far, and the outputs that `from` can read, by path.
 
@@ -207,7 +210,7 @@ class Builder:
     def mark(self) -> Mark:
         """The state before an expansion that may be cloned."""
         counts = (len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.patches), self.params)
-        return Mark(*counts, dict(self.times))
+        return _mark((*counts, dict(self.times)))
 
     def called(self, block: str) -> int:
         """Count a call of a block; return its number, where an expression may read it."""
@@ -252,7 +255,7 @@ class Builder:
 
     def since(self, mark: Mark, path: str, inputs: tuple[int, ...], output: int) -> Expansion:
         """What was expanded under a path since the mark."""
-        return Expansion(path, inputs, output, mark.start, len(self.nodes), mark.named, len(self.paths))
+        return _expansion((path, inputs, output, mark.start, len(self.nodes), mark.named, len(self.paths)))
 
     def enclose(self, mark: Mark, path: str, inputs: tuple[int, ...], output: int) -> None:
         """Remember what was expanded under a path since the mark, if `share` may name it."""

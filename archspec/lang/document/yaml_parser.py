@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -84,11 +85,14 @@ def parse_value(text: str, name: str) -> Any:
     return None if node is None else plain(node)
 
 
+_span, _scalar_node = partial(tuple.__new__, Span), partial(tuple.__new__, ScalarNode)  # half the time of the classes
+
+
 class _Open:
     """A collection that is not complete yet. `key` is a key without its value."""
 
     def __init__(self, event: Any) -> None:
-        self.event = event
+        self.event, self.listed = event, isinstance(event, yaml.SequenceStartEvent)
         self.items: list[Node] = []
         self.entries: dict[str, tuple[ScalarNode, Node]] = {}
         self.key: ScalarNode | None = None
@@ -98,14 +102,15 @@ def _compose(source: Source) -> Node | None:
     stack: list[_Open] = []
     root: Node | None = None
     count = documents = 0
+    scalar_event, node_event, end_event = yaml.ScalarEvent, yaml.NodeEvent, yaml.CollectionEndEvent
     for event in events(source):
-        if isinstance(event, yaml.NodeEvent):
+        if isinstance(event, node_event):
             if event.anchor is not None or getattr(event, "tag", None) is not None:
                 raise _anchor_or_tag(source, event)
             count += 1
             if count > MAX_VALUES:
                 raise fail("page-too-large", f"this spec has more than {MAX_VALUES:,} values", place(source, event))
-            if not isinstance(event, yaml.ScalarEvent):
+            if not isinstance(event, scalar_event):
                 if len(stack) == MAX_DEPTH:
                     raise fail(
                         "too-deep",
@@ -116,7 +121,7 @@ def _compose(source: Source) -> Node | None:
                 stack.append(_Open(event))
                 continue
             node: Node = _scalar(source, event)
-        elif isinstance(event, yaml.CollectionEndEvent):
+        elif isinstance(event, end_event):
             node = _closed(source, stack.pop(), event)
         else:
             documents += isinstance(event, yaml.DocumentStartEvent)
@@ -138,12 +143,12 @@ def _compose(source: Source) -> Node | None:
 def _scalar(source: Source, event: Any) -> ScalarNode:
     text, span = event.value, place(source, event)
     if not event.implicit[0]:  # quoted
-        return ScalarNode(text, text, span)
+        return _scalar_node((text, text, span))
     if text[:1] == "$":
         _refuse_cut(source, text, span)
         return ScalarNode(text, text, span)
     try:
-        return ScalarNode(resolve(text), text, span)
+        return _scalar_node((resolve(text), text, span))
     except TooLargeError:
         raise fail(
             "number-too-large", "this number is larger than 10^18", span, help="if it is a name, put it in quotes"
@@ -163,12 +168,11 @@ def _refuse_cut(source: Source, text: str, span: Span) -> None:
 
 def _closed(source: Source, ended: _Open, event: Any) -> SequenceNode | MappingNode:
     span = place(source, ended.event, event)
-    mapping = isinstance(ended.event, yaml.MappingStartEvent)
-    return MappingNode(ended.entries, span) if mapping else SequenceNode(tuple(ended.items), span)
+    return SequenceNode(tuple(ended.items), span) if ended.listed else MappingNode(ended.entries, span)
 
 
 def _put(into: _Open, node: Node) -> None:
-    if isinstance(into.event, yaml.SequenceStartEvent):
+    if into.listed:
         into.items.append(node)
     elif into.key is not None:
         into.entries[into.key.text] = (into.key, node)
@@ -251,7 +255,7 @@ def _at(source: Source, mark: Any) -> Span | None:
 def place(source: Source, start: Any, end: Any = None) -> Span:
     """From the start of an event to its end, or to the end of another."""
     a, b = start.start_mark, (end or start).end_mark
-    return Span(source, a.line + 1, a.column + 1, b.line + 1, b.column + 1)
+    return _span((source, a.line + 1, a.column + 1, b.line + 1, b.column + 1))
 
 
 def _not_printable(source: Source, error: Any) -> Exception:
