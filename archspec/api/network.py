@@ -224,7 +224,7 @@ class Network:
 
         return read_section(EvaluationRecipe, self._section("evaluate"))
 
-    @property
+    @cached_property
     def preprocess(self) -> tuple[Declared, ...]:
         """The transforms between the pixels, 0 to 255, and the network."""
         return tuple(from_one_key(each, TRANSFORMS) for each in self._section("preprocess"))

@@ -217,7 +217,7 @@ class Compiler:
         last: Run | None = None  # the last copy that was expanded, if it can be cloned
         for number in range(1, count + 1):
             path, x = f"{base}/{number}", None
-            if last and [*map(builder.shape, inputs)] == [*map(builder.shape, last.expansion.inputs)]:
+            if last and builder.shapes(inputs) == builder.shapes(last.expansion.inputs):
                 layers = last.expansion.stop - last.expansion.start
                 if not layers:  # the copies have none
                     builder.called_again(last, count - number + 1)
