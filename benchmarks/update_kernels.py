@@ -58,7 +58,7 @@ def seconds(update: Callable[[], object], number: int) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Updates of the weights.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

@@ -21,7 +21,9 @@ def speed_up_unaligned_batch_normalization(model: Any) -> int:
 
     As in `batch_norm`, outputs, gradients and moving statistics are those of Keras up to rounding. Where pixels cannot
     be divided into groups, or height or width are free, the faster one of the kernel and Keras's operations is used.
-    It is for training: a second derivative raises LookupError where the gradient is changed.
+    It is for training in a graph: outside of one, `batch_norm` computes. Where pixels are taken together, there are no
+    forward-mode derivatives (LookupError in a graph, None of a whole tf.function), and where the gradient is changed,
+    no second derivatives (LookupError).
 
     Args:
         model: a built keras.Model; layers in nested models are found too.
@@ -39,7 +41,7 @@ def _in_groups(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, An
 
     *_, height, width, channels = x.shape
     together = VECTOR // math.gcd(VECTOR, channels)
-    if together == 1 or x.dtype != tf.float32:
+    if together == 1 or x.dtype != tf.float32 or tf.executing_eagerly():
         return batch_norm(x, scale, offset, epsilon)
     if not height or not width or height * width % together:
         if channels % GRADIENT_VECTOR == 0:
@@ -49,7 +51,10 @@ def _in_groups(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, An
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def normalized(x: Any, scale: Any, offset: Any) -> Any:
-        mean, variance = Groups(x, together).moments()
+        # forward mode follows these operations instead of the gradient below, and loses the derivative of the mean
+        message = "batch normalization has no forward-mode derivatives in a model that archspec trains"
+        given = Groups(tf.raw_ops.PreventGradient(input=x, message=message), together)
+        mean, variance = given.moments()
         inverse = tf.math.rsqrt(variance + epsilon)
 
         def gradient(dy: Any, *_: Any) -> Any:
@@ -67,7 +72,7 @@ def _in_groups(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, An
             share = -scale * inverse / groups.count
             return dx + groups.scaled(mean, share * inverse * of_scale, share * of_offset), of_scale, of_offset
 
-        return (Groups(x, together).scaled(mean, scale * inverse, offset), mean, variance), gradient
+        return (given.scaled(mean, scale * inverse, offset), mean, variance), gradient
 
     outputs, mean, variance = normalized(x, scale, offset)
     return outputs, mean, variance

@@ -1,7 +1,7 @@
-"""Updates of the weights on a CPU by one kernel of TensorFlow for each weight instead of Keras's 3 to 13 operations.
+"""Updates of the weights on a CPU by one kernel of TensorFlow for each weight instead of Keras's 2 to 13 operations.
 
 Each of Keras's operations reads its inputs from memory and writes its result there. TensorFlow's training kernels
-compute the same formulas in a third to two thirds of the time (docs/decisions/0027-training-kernels.md).
+compute the same formulas in 0.3 to 0.7 of the time (docs/decisions/0027-training-kernels.md).
 """
 
 from __future__ import annotations

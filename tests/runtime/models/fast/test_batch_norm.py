@@ -33,22 +33,25 @@ def pair(
     return models[0], models[1]
 
 
-def step(model: Any, x: Any, training: bool) -> list[Any]:
+def step(model: Any, x: Any, training: bool, graph: bool = False) -> list[Any]:
     """Outputs, gradients and weights after two steps of training, or after one call in inference."""
-    results = []
-    for number in range(2 if training else 1):
+
+    def once(given: Any) -> list[Any]:
         with tf.GradientTape() as tape:
-            given = tf.convert_to_tensor(x + number)
             tape.watch(given)
             outputs = model(given, training=training)
             loss = tf.reduce_sum(tf.sin(tf.cast(outputs, tf.float32)) * tf.range(float(x.shape[-1])))
-        gradients = tape.gradient(loss, [given, *model.trainable_variables])
-        results += [outputs, *gradients]
+        return [outputs, *tape.gradient(loss, [given, *model.trainable_variables])]
+
+    call = tf.function(once, autograph=False) if graph else once
+    results = [each for number in range(2 if training else 1) for each in call(tf.convert_to_tensor(x + number))]
     return [np.array(each, np.float64) for each in (*results, *model.weights)]
 
 
-def assert_equal(models: tuple[Any, Any], x: Any, training: bool = True, tolerance: float = 2e-5) -> None:
-    expected, found = (step(model, x, training) for model in models)
+def assert_equal(
+    models: tuple[Any, Any], x: Any, training: bool = True, tolerance: float = 2e-5, graph: bool = False
+) -> None:
+    expected, found = (step(model, x, training, graph) for model in models)
     assert len(expected) == len(found)
     for its, mine in zip(expected, found, strict=True):
         np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(its).max())))

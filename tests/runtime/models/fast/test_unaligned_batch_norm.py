@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,9 +14,13 @@ from archspec.lang.recipes.recipe import Recipe
 from archspec.runtime.distributed.strategy import make_strategy
 from archspec.runtime.models.fast.unaligned_batch_norm import speed_up_unaligned_batch_normalization as speed_up
 from archspec.runtime.training import train_step
-from tests.runtime.models.fast.test_batch_norm import assert_equal, images, pair
+from tests.runtime.models.fast import test_batch_norm
+from tests.runtime.models.fast.test_batch_norm import images, pair
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+assert_equal = partial(test_batch_norm.assert_equal, graph=True)
+GROUPED, BOTH = 1, 3
+"""How often PreventGradient is in the graph where pixels are taken together: only forward, or in the gradient too."""
 
 
 def operations(model: Any, size: tuple[int | None, ...]) -> list[str]:
@@ -41,7 +46,7 @@ def operations(model: Any, size: tuple[int | None, ...]) -> list[str]:
 )
 def test_a_step_is_that_of_keras(shape: tuple[int, ...], arguments: dict[str, Any]) -> None:
     models = pair(shape, speed_up, **arguments)
-    assert ("PreventGradient" in operations(models[1], shape[1:])) is bool(shape[-1] % 8)
+    assert operations(models[1], shape[1:]).count("PreventGradient") == (BOTH if shape[-1] % 8 else GROUPED)
     assert_equal(models, images(*shape))
 
 
@@ -67,14 +72,36 @@ def test_16_bits_inference_and_frozen_layers_are_not_changed() -> None:
 
 def test_there_is_an_error_instead_of_wrong_second_derivatives() -> None:
     _, model = pair((2, 4, 4, 12), speed_up)
-    x = tf.constant(images(2, 4, 4, 12))
-    with tf.GradientTape() as outer, tf.GradientTape() as inner:
-        outer.watch(x)
-        inner.watch(x)
-        outputs = model(x, training=True)
-        gradient = inner.gradient(outputs, x)
+
+    def second(x: Any) -> Any:
+        with tf.GradientTape() as outer, tf.GradientTape() as inner:
+            outer.watch(x)
+            inner.watch(x)
+            outputs = model(x, training=True)
+            gradient = inner.gradient(outputs, x)
+        return outer.gradient(gradient, x)
+
     with pytest.raises(LookupError, match="no second derivatives"):
-        outer.gradient(gradient, x)
+        tf.function(second, autograph=False)(tf.constant(images(2, 4, 4, 12)))
+
+
+@pytest.mark.parametrize("channels", [12, 24])
+def test_forward_mode_derivatives_are_right_or_an_error(channels: int) -> None:
+    _, model = pair((2, 4, 4, channels), speed_up)
+    x, direction = (
+        tf.constant(np.random.default_rng(seed).normal(size=(2, 4, 4, channels)).astype(np.float32)) for seed in (1, 2)
+    )
+
+    def derivative(x: Any, direction: Any) -> Any:
+        with tf.autodiff.ForwardAccumulator(x, direction) as forward:
+            outputs = model(x, training=True)
+        return forward.jvp(outputs)
+
+    step = 0.01 * direction
+    expected = (model(x + step, training=True) - model(x - step, training=True)) / 0.02  # of second order
+    np.testing.assert_allclose(derivative(x, direction), expected, atol=3e-3)
+    with pytest.raises(LookupError, match="no forward-mode derivatives"):
+        tf.function(derivative, autograph=False)(x, direction)
 
 
 @pytest.mark.parametrize("x86", [True, False])
@@ -92,7 +119,8 @@ def test_a_train_step_uses_it_with_onednn_only(monkeypatch: pytest.MonkeyPatch, 
 def test_large_means_are_as_exact_as_in_keras() -> None:
     """The variance of one group is not lost in the mean of all."""
     x = np.random.default_rng(1).normal(1000, 0.5, (4, 8, 8, 12)).astype(np.float32)
-    expected, found = (np.array(model(x, training=True)) for model in pair(x.shape, speed_up))
+    models = (partial(model, training=True) for model in pair(x.shape, speed_up))
+    expected, found = (np.array(tf.function(model, autograph=False)(x)) for model in models)
     plain = keras.layers.BatchNormalization(dtype="float64")
     plain.build(x.shape)
     plain.set_weights([np.float64(each) for each in pair(x.shape)[0].get_weights()])
