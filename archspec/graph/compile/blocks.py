@@ -22,7 +22,7 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     item, builder, block = call.item, compiler.builder, compiler.spec.blocks[call.item.head]
     if builder.shares and len(set(inputs)) < len(inputs):
         builder.doubled[path] = call, names, scope
-    values = compiler.values_of(call, names)
+    values = compiler.given(call, names).values
     key = (block.name, bool(item.name), repr(values), builder.shapes(inputs), compiler.visible[block.name])
     run = compiler.reuse.runs.get(key) if compiler.clones else None
     cloned = clone(compiler, run, path, inputs) if run else None

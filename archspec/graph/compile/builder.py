@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
+from archspec.graph.compile.expansion import Expansion, Mark
 from archspec.graph.compile.inference import WrongArgument, infer, made, remedy_of_name
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.ops import Op, OpError
@@ -23,9 +24,11 @@ MAX_LAYERS = 25_000
 MAX_PARAMS = 10**12
 MAX_OUTPUT = 10**12
 MAX_PATH = 300
+MAX_NESTING = 40
 MAX_CALLS_SHOWN = 6
 
 
+_mark, _expansion = partial(tuple.__new__, Mark), partial(tuple.__new__, Expansion)
 _node = partial(tuple.__new__, Node)  # half the time of Node(...)
 
 
@@ -67,47 +70,14 @@ class Scope:
         return self.prefix + unique
 
 
-class Expansion(NamedTuple):
-    """The expansion of a layer: its path, inputs and output, and the ranges of its nodes and names."""
-
-    path: str
-    inputs: tuple[int, ...]
-    output: int
-    start: int
-    stop: int
-    named: int
-    names_stop: int
-
-    def copied(self, path: str, moved: Mapping[int, int], shift: int, renamed: int) -> Expansion:
-        """That of a copy: `moved` has the new indices of nodes; nodes and names come so many places later."""
-        inputs = tuple([moved[i] for i in self.inputs])
-        nodes = (self.start + shift, self.stop + shift)
-        return Expansion(path, inputs, moved[self.output], *nodes, self.named + renamed, self.names_stop + renamed)
-
-
-class Mark(NamedTuple):
-    """The state before an expansion: how many nodes, names, reads, numbered values, patches, parameters, and calls."""
-
-    start: int
-    named: int
-    reads: int
-    numbered: int
-    patches: int
-    params: int
-    times: Mapping[str, int]
-
-
-_mark, _expansion = partial(tuple.__new__, Mark), partial(tuple.__new__, Expansion)
-
-
 class Builder:
     """The nodes so far, and the outputs that `from` can read, by path.
 
     `reads` are the paths that names were resolved to. `calls` are the calls of blocks that are being expanded; `times`
     says how often each block was called. `numbered` counts the values that depended on the number of a copy, a call or
     a variant; `patches` are the layers that a clone makes again with its own numbers of calls.
-    `shares`: whether a layer may share the weights of an earlier one, for which expansions are remembered. `numbers`:
-    whether an expression may read the number of a call.
+    `shares`: whether a layer may share the weights of an earlier one, for which expansions are remembered. `nesting`
+    counts the lists of layers around the next one.
     """
 
     def __init__(
@@ -117,9 +87,9 @@ class Builder:
         budget: Budget,
         *,
         shares: bool,
-        numbers: bool,
+        numbered: Set[str],
     ) -> None:
-        self.variant, self.budget, self.shares, self.numbers = variant, budget, shares, numbers
+        self.variant, self.budget, self.shares, self.numbered_blocks = variant, budget, shares, numbered
         self.nodes: list[Node] = []
         self.outputs: dict[str, int] = {}
         self.paths: list[str] = []  # the keys of outputs in the order of their registration
@@ -128,8 +98,11 @@ class Builder:
         self.doubled: dict[str, tuple[CallArguments, Names, Scope]] = {}  # calls of blocks that read a layer twice
         self.calls: list[tuple[str, Span]] = []
         self.times: Counter[str] = Counter()
+        self.log: list[tuple[str, int]] = []  # the calls that `times` counts, one after the other
         self.numbered = self.params = 0
         self.patches: list[Patch] = []
+        self.nesting = 0
+        self.depths: list[int] = []  # the values of `nesting` so far
         for name, (shape, span) in inputs.items():
             self._check_output(shape, span)
             self._append(Node(name, INPUT, (), Facts(shape, (), 0, 0, 0), span))
@@ -210,19 +183,23 @@ class Builder:
     def mark(self) -> Mark:
         """The state before an expansion that may be cloned."""
         counts = (len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.patches), self.params)
-        return _mark((*counts, dict(self.times)))
+        return _mark((*counts, len(self.log), len(self.depths)))
 
     def called(self, block: str) -> int:
         """Count a call of a block; return its number, where an expression may read it."""
-        if not self.numbers:
+        if block not in self.numbered_blocks:
             return 0
-        self.times[block] += 1
+        self._count_calls(block, 1)
         return self.times[block]
 
     def called_again(self, run: Run, copies: int = 1) -> None:
         """Count the calls of blocks in copies of a run."""
         for name, count in run.calls.items():
-            self.times[name] += count * copies
+            self._count_calls(name, count * copies)
+
+    def _count_calls(self, block: str, count: int) -> None:
+        self.times[block] += count
+        self.log.append((block, count))
 
     def clone(self, run: Run, path: str, inputs: tuple[int, ...]) -> int:
         """Copy the nodes of a run to a new path and other inputs; return the new output."""

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.graph.compile.blocks import call_block, returned
-from archspec.graph.compile.builder import Budget, Builder, Expansion, Scope
-from archspec.graph.compile.inference import CallArguments, prepare
+from archspec.graph.compile.builder import MAX_NESTING, Budget, Builder, Scope
+from archspec.graph.compile.expansion import Expansion
+from archspec.graph.compile.inference import MAX_REMEMBERED, CallArguments, Given, is_small, prepare
 from archspec.graph.compile.outputs import outputs_of, refuse_unused
 from archspec.graph.compile.parameters import Names, input_shapes, parameters
 from archspec.graph.compile.reuse import Patch, Run, clone, reuse_of, since
@@ -25,7 +26,6 @@ from archspec.lang.spec.names import not_found
 from archspec.lang.spec.spec import Spec
 from archspec.ops import OPS, is_merge
 
-MAX_NESTING = 40
 MAX_STEPS = 10_000  # expanded items and copies, layers or not; those that are cloned do not count
 STEP = 3  # layers that can be cloned in the time that a step or the value of an expression takes
 
@@ -57,14 +57,14 @@ class Compiler:
         self.params = {name: value for name, value in params.items() if name != "input"}
         self.column = list(spec.variants).index(variant) if variant else 0
         self.clones = clones
-        self.nesting = self.steps = 0
+        self.steps = 0
         self.inside: list[tuple[str, str]] = []  # the blocks that are being expanded, with their arguments
         self.sharing = 0  # the calls with `share` that are being expanded
         self.reuse = reuse_of(spec)
         self.visible = self.reuse.visible(self.params)
         self.inputs = input_shapes(spec, params.get("input"), self.params)
         self.builder = Builder(
-            self.inputs, variant, budget or Budget(), shares=self.reuse.shares, numbers=self.reuse.numbers
+            self.inputs, variant, budget or Budget(), shares=self.reuse.shares, numbered=self.reuse.numbered
         )
         self.values = Values(self.builder)
 
@@ -86,14 +86,16 @@ class Compiler:
     def layers(
         self, items: tuple[LayerSpec, ...], above: Flow, names: Names, scope: Scope, *, top: bool = False
     ) -> int:
-        self.nesting += 1
+        builder = self.builder
+        builder.nesting += 1
+        builder.depths.append(builder.nesting)
         for item in items:
-            if self.nesting > MAX_NESTING:
+            if builder.nesting > MAX_NESTING:
                 fact = f"layers are nested more than {MAX_NESTING} levels deep"
                 raise self.builder.error("too-deep", fact, item.span, help=self.builder.calls_itself())
             seen = self.with_shape(names, self._entering(item, above, scope)) if top else names
             above = self._item(item, above, seen, scope)
-        self.nesting -= 1
+        builder.nesting -= 1
         return above[0]
 
     def _item(self, item: LayerSpec, above: Flow, names: Names, scope: Scope) -> Flow:
@@ -289,13 +291,12 @@ class Compiler:
         return self._operator(call, inputs, names, path)
 
     def _operator(self, call: CallArguments, inputs: Flow, names: Names, path: str) -> int:
-        item, builder, values = call.item, self.builder, self.values_of(call, names)
-        op = self.reuse.ops.get(id(values))
-        if op is None:
-            op = self.reuse.ops[id(values)] = builder.operator(item.head, values, item.span, call.places)
+        item, builder, given = call.item, self.builder, self.given(call, names)
+        if given.op is None:
+            given.op = builder.operator(item.head, given.values, item.span, call.places)
         if self.reuse.patches(call):
             builder.patches.append(Patch(len(builder.nodes), call, names, builder.calls[-1][0]))
-        return builder.apply(op, inputs, path, item.span, call.places)
+        return builder.apply(given.op, inputs, path, item.span, call.places)
 
     def _arguments(self, item: LayerSpec, first: bool) -> CallArguments:
         """The arguments of a layer, prepared once; `first` adds to those of the first copy."""
@@ -307,19 +308,23 @@ class Compiler:
             call = self.reuse.calls[key] = prepare(item, key[1], known, self.builder.error)
         return call
 
-    def values_of(self, call: CallArguments, names: Names) -> dict[str, Any]:
+    def given(self, call: CallArguments, names: Names) -> Given:
         """The values of the arguments of a call."""
         if not call.open:
             return call.fixed
-        self.builder.spend(STEP * len(call.open), call.item.span)
-        numbered = self.builder.numbered + (call.numbered and not self.reuse.patches(call))
-        key = (id(call), repr([names.get(name, ...) for name in call.reads]))  # True is not 1
-        values = self.reuse.values.get(key)
-        if values is None:
+        builder = self.builder
+        builder.spend(STEP * len(call.open), call.item.span)
+        numbered = builder.numbered + (call.numbered and not self.reuse.patches(call))
+        read = [names.get(name, ...) for name in call.reads]
+        key = (id(call), repr(read)) if all(map(is_small, read)) else None  # True is not 1
+        given = self.reuse.given.get(key) if key else None
+        if given is None:
             values = {word: freeze(self.values.of(node, names)) for word, node in call.open}
-            values = self.reuse.values[key] = {**call.fixed, **values}
-        self.builder.numbered = numbered
-        return values
+            given = Given({**call.fixed.values, **values})
+            if key and given.small and len(self.reuse.given) < MAX_REMEMBERED:
+                self.reuse.given[key] = given
+        builder.numbered = numbered
+        return given
 
     # ---- values and names --------------------------------------------------------------------------------------
 

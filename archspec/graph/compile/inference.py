@@ -19,6 +19,8 @@ from archspec.ops.base import Op, OpError, Shape, show
 from archspec.plugins import CACHES
 
 MAX_REMEMBERED = 20_000
+MAX_SHORT = 32
+NUMBERS = frozenset({int, float, bool, type(None), type(...)})
 
 _MADE: dict[tuple[str, str], Op] = {}
 _FACTS: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Facts]] = {}  # by the identity of an operator, kept alive
@@ -133,11 +135,35 @@ def one_input(graph: Graph, what: str, *, help: str | None = None) -> None:
         raise fail("several-inputs", f"{what} needs a network with one input", notes=[fact], help=help)
 
 
+class Given:
+    """The values of a layer's arguments, and the operator with them once it is made."""
+
+    __slots__ = ("op", "values")
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self.op: Op | None = None
+
+    @property
+    def small(self) -> bool:
+        """Whether it may be kept for later."""
+        return all(map(is_small, self.values.values()))
+
+
+def is_small(value: Any) -> bool:
+    """Whether a value is a number, a short string or a short list of numbers, and so a short key."""
+    if type(value) in NUMBERS:
+        return True
+    if isinstance(value, (list, tuple)):
+        return len(value) <= MAX_SHORT and NUMBERS.issuperset(map(type, value))
+    return isinstance(value, str) and len(value) <= MAX_SHORT
+
+
 class CallArguments(NamedTuple):
     """The arguments of a layer: fixed values, values with expressions, their places, the names that they read."""
 
     item: LayerSpec
-    fixed: dict[str, Any]
+    fixed: Given
     open: tuple[tuple[str, Node], ...]
     places: dict[str, Span]
     reads: tuple[str, ...]
@@ -174,7 +200,7 @@ def prepare(item: LayerSpec, first: bool, known: Sequence[str], error: Callable[
     reads = tuple(sorted(set().union(*[used(node) for _, node in open_])))
     numbers = {"call", "copy"}.intersection(reads)
     places = {word: node.span for word, node in nodes.items()}
-    return CallArguments(item, fixed, open_, places, reads, bool(numbers), numbers == {"call"} and head in OPS)
+    return CallArguments(item, Given(fixed), open_, places, reads, bool(numbers), numbers == {"call"} and head in OPS)
 
 
 def _is_fixed(node: Node) -> bool:

@@ -7,13 +7,15 @@ that changes its shape, weights, cost or window, the call is expanded.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import ArchspecError
-from archspec.graph.compile.builder import MAX_PARAMS, Builder, Expansion, Mark
-from archspec.graph.compile.inference import CallArguments, WrongArgument, infer, made
+from archspec.graph.compile.builder import MAX_NESTING, MAX_PARAMS, MAX_PATH, Builder
+from archspec.graph.compile.expansion import Expansion, Mark
+from archspec.graph.compile.inference import CallArguments, Given, WrongArgument, infer, made
 from archspec.graph.compile.parameters import Names
 from archspec.lang.document.nodes import MappingNode
 from archspec.lang.expressions import is_expression
@@ -46,9 +48,13 @@ class Run(NamedTuple):
     params: int
     patches: list[Patch]
     before: Mapping[str, int]
-    """How often each block had been called before it, where an expression may read that."""
+    """How often the blocks of the patches had been called before it."""
     calls: Mapping[str, int]
-    """How often each block was called in it."""
+    """How often the blocks that read the number of their calls were called in it."""
+    longest: int
+    """Characters of its longest path after its own."""
+    depth: int
+    """Lists of layers inside each other."""
 
 
 _run = partial(tuple.__new__, Run)  # half the time of Run(...)
@@ -63,8 +69,14 @@ def since(mark: Mark, builder: Builder, path: str, inputs: tuple[int, ...], outp
         if builder.outputs[name] < mark.start and not name.startswith(inside):
             return None
     expansion = builder.since(mark, path, inputs, output)
-    calls = {name: count - mark.times.get(name, 0) for name, count in builder.times.items()}
-    return _run((builder, expansion, builder.params - mark.params, builder.patches[mark.patches :], mark.times, calls))
+    calls: Counter[str] = Counter()
+    for name, count in builder.log[mark.calls :]:
+        calls[name] += count
+    patches = builder.patches[mark.patches :]
+    before = {patch.block: builder.times[patch.block] - calls[patch.block] for patch in patches}
+    longest = max(map(len, builder.paths[mark.named :]), default=0) - len(path)
+    depth = max(builder.depths[mark.depths :], default=builder.nesting) - builder.nesting
+    return _run((builder, expansion, builder.params - mark.params, patches, before, calls, longest, depth))
 
 
 def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> int | None:
@@ -73,7 +85,10 @@ def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> i
     patches: list[tuple[Patch, Op]] = []
     if not all(compiler.reuse.patches(patch.arguments) for patch in run.patches):
         return None
-    if builder.params + run.params >= MAX_PARAMS:  # the expansion says at which layer
+    # the expansion says at which layer
+    if builder.params + run.params >= MAX_PARAMS or builder.nesting + run.depth > MAX_NESTING:
+        return None
+    if len(path) + run.longest > MAX_PATH:
         return None
     for patch in run.patches:
         found = _renumbered(compiler, run, patch)
@@ -82,6 +97,7 @@ def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> i
             return None
         patches.append(found)
     output = builder.clone(run, path, inputs)
+    builder.depths.append(builder.nesting + run.depth)
     for patch, op in patches:
         index = patch.node + shift
         builder.nodes[index] = builder.nodes[index]._replace(op=op)
@@ -92,13 +108,14 @@ def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> i
 def _renumbered(compiler: Compiler, run: Run, patch: Patch) -> tuple[Patch, Op] | None:
     """A layer of a run and its operator with the number of the call in a clone; None if other layers would see that."""
     node, call = run.source.nodes[patch.node], patch.arguments
-    number = patch.names["call"] - run.before.get(patch.block, 0)
+    number = patch.names["call"] - run.before[patch.block]
     if number < 1:  # of a call around the run: the same for each copy
         return patch, node.op
     names = {**patch.names, "call": number + compiler.builder.times[patch.block]}
     shapes = run.source.shapes(node.inputs)
     try:
-        op = made(call.item.head, compiler.values_of(call, names))
+        given = compiler.given(call, names)
+        op = given.op = given.op or made(call.item.head, given.values)
         same = op is node.op or (infer(op, shapes), op.view(*shapes)) == (node.facts, node.op.view(*shapes))
     except (ArchspecError, WrongArgument, OpError):  # the expansion says why
         return None
@@ -112,8 +129,7 @@ class Reuse:
         self.spec = spec
         # by the identity of a layer, which the spec keeps alive
         self.calls: dict[tuple[int, bool], CallArguments] = {}
-        self.values: dict[tuple[int, str], dict[str, Any]] = {}  # by the call and the values of the names that it reads
-        self.ops: dict[int, Op] = {}  # by the identity of the values, which `calls` and `values` keep alive
+        self.given: dict[tuple[int, str], Given] = {}  # by the call and the values of the names that it reads
         self.chosen: dict[tuple[int, str], LayerSpec] = {}  # with the operators that their expressions named
         self.runs: dict[Hashable, Run] = {}
         self.changing: set[int] = set()  # calls that no clone can patch, by identity
@@ -121,8 +137,10 @@ class Reuse:
         self.kept = 0  # nodes, the sum of the sizes
         lists = [spec.layers, *(block.layers for block in spec.blocks.values())]
         self.shares = any(item.share for layers in lists for item in all_layers(layers))
-        self.names = _names_in_blocks(spec)
-        self.numbers = any("call" in names for names in self.names.values())
+        blocks = spec.document.get("blocks")
+        names = {block: used(node) for block, node in blocks} if isinstance(blocks, MappingNode) else {}
+        self.names = _names_in_blocks(spec, names)
+        self.numbered = {block for block, own in names.items() if "call" in own}
 
     def visible(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Block -> the values of the parameters that its layers depend on, as a part of a key."""
@@ -141,10 +159,8 @@ class Reuse:
             self.runs[key], self.sizes[network], self.kept = run, size, kept
 
 
-def _names_in_blocks(spec: Spec) -> dict[str, list[str]]:
-    """Block -> the names in its expressions, and in those of the blocks that it may call."""
-    blocks = spec.document.get("blocks")
-    names = {block: used(node) for block, node in blocks} if isinstance(blocks, MappingNode) else {}
+def _names_in_blocks(spec: Spec, names: Mapping[str, Set[str]]) -> dict[str, list[str]]:
+    """Block -> the names in its expressions, which are given, and in those of the blocks that it may call."""
     heads = {name: {item.head for item in all_layers(block.layers)} for name, block in spec.blocks.items()}
     found: dict[str, list[str]] = {}
     for block in spec.blocks:

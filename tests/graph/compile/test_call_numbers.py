@@ -105,6 +105,52 @@ def test_clones_change_nothing_on_shipped_specs(family: str) -> None:
     assert_clones_change_nothing(spec, list(spec.variants)[:3])
 
 
+DEEP = """\
+name: net
+input: [4, 4, 2]
+params: {m: 0}
+variants: {a: {m: 0}, b: {m: 37}}
+blocks:
+  leaf: {layers: [stochastic_depth: $(call / 100)]}
+  mid: {layers: [leaf, leaf]}
+  deep: {args: [n], layers: [{deep: $(n - 1), when: $(n > 0)}, {mid: , when: $(n == 0)}]}
+layers: [deep: $m]
+"""
+
+
+def test_a_clone_is_not_nested_deeper_than_an_expansion() -> None:
+    """In variant b, `mid` is called where its layers are too deep; variant a has kept its run."""
+    spec = parse(Source("net.yaml", DEEP))
+    assert isinstance(outcome(spec, "a", clones=True), Graph)
+    error = outcome(spec, "b", clones=True)
+    assert isinstance(error, ArchspecError)
+    assert error.diagnostics[0].code == "too-deep"
+    assert_clones_change_nothing(spec, ["a", "b"])
+
+
+@pytest.mark.parametrize("layer", ["relu: ", "stochastic_depth: $(call / 100)"])
+def test_a_clone_has_no_longer_paths_than_an_expansion(layer: str) -> None:
+    name = "n" * 56
+    calls = [f"{{layers: [{{{inner}: , name: {name}}}]}}" for inner in "uvwxy"]
+    blocks = "".join(f"  {block}: {call}\n" for block, call in zip("vwxyz", calls, strict=True))
+    text = f"{HEAD}blocks:\n  u: {{layers: [{{{layer}, name: {name}}}]}}\n{blocks}layers: [x, {{z: , name: {name}}}]\n"
+    spec = parse(Source("net.yaml", text))
+    assert isinstance(outcome(spec, None, clones=True), ArchspecError)
+    assert_clones_change_nothing(spec, [None])
+
+
+def test_what_is_kept_is_small() -> None:
+    """Long lists are no keys, and a run counts the calls of its own blocks only."""
+    blocks = "".join(f"  b{number}: {{layers: [stochastic_depth: $(call / len(w))]}}\n" for number in range(300))
+    calls = ", ".join(f"b{number}" for number in range(300))
+    text = f"name: net\ninput: [4, 4, 2]\nparams: {{w: {[*range(200)]}}}\nblocks:\n{blocks}layers: [{calls}]\n"
+    compiled = Compiler(spec := parse(Source("net.yaml", text)), None, parameters(spec, None, {}))
+    compiled.graph("net")
+    assert not compiled.reuse.given
+    assert len(compiled.reuse.runs) == 300
+    assert all(len(run.calls) == 1 for run in compiled.reuse.runs.values())
+
+
 def outcome(spec: Spec, variant: str | None, *, clones: bool) -> Graph | ArchspecError:
     try:
         return Compiler(spec, variant, parameters(spec, variant, {}), clones=clones).graph("net")
