@@ -205,7 +205,7 @@ class Builder:
         """Copy the nodes of a run to a new path and other inputs; return the new output."""
         source, whole = run.source, run.expansion
         start, cut = whole.start, len(whole.path)
-        copied, names = source.nodes[start : whole.stop], source.paths[whole.named : whole.names_stop]
+        copied, names = source.nodes[start : whole.stop], source.paths_of(whole)
         if copied:
             self._count(run.params, copied[-1].span, len(copied))
         self.called_again(run)
@@ -223,6 +223,10 @@ class Builder:
         self.outputs.update(zip(new.values(), [moved[source.outputs[name]] for name in names], strict=True))
         self.paths += new.values()
         return moved[whole.output]
+
+    def paths_of(self, expansion: Expansion) -> list[str]:
+        """The paths of the outputs in an expansion."""
+        return self.paths[expansion.named : expansion.names_stop]
 
     def register(self, path: str, index: int) -> None:
         """Make an output available to `from` under a path."""

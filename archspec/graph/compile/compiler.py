@@ -14,7 +14,7 @@ from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.graph.compile.blocks import call_block, returned
 from archspec.graph.compile.builder import MAX_NESTING, Budget, Builder, Scope
 from archspec.graph.compile.expansion import Expansion
-from archspec.graph.compile.inference import MAX_REMEMBERED, CallArguments, Given, is_small, prepare
+from archspec.graph.compile.inference import MAX_REMEMBERED, CallArguments, Given, are_small, prepare
 from archspec.graph.compile.outputs import outputs_of, refuse_unused
 from archspec.graph.compile.parameters import Names, input_shapes, parameters
 from archspec.graph.compile.reuse import Patch, Run, clone, reuse_of, since
@@ -316,7 +316,7 @@ class Compiler:
         builder.spend(STEP * len(call.open), call.item.span)
         numbered = builder.numbered + (call.numbered and not self.reuse.patches(call))
         read = [names.get(name, ...) for name in call.reads]
-        key = (id(call), repr(read)) if all(map(is_small, read)) else None  # True is not 1
+        key = (id(call), repr(read)) if are_small(read) else None  # True is not 1
         given = self.reuse.given.get(key) if key else None
         if given is None:
             values = {word: freeze(self.values.of(node, names)) for word, node in call.open}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -147,16 +147,18 @@ class Given:
     @property
     def small(self) -> bool:
         """Whether it may be kept for later."""
-        return all(map(is_small, self.values.values()))
+        return are_small(self.values.values())
 
 
-def is_small(value: Any) -> bool:
-    """Whether a value is a number, a short string or a short list of numbers, and so a short key."""
-    if type(value) in NUMBERS:
-        return True
+def are_small(values: Collection[Any]) -> bool:
+    """Whether values are numbers, short strings and short lists of numbers, and so a short key."""
+    return NUMBERS.issuperset(map(type, values)) or all(map(_is_small, values))
+
+
+def _is_small(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return len(value) <= MAX_SHORT and NUMBERS.issuperset(map(type, value))
-    return isinstance(value, str) and len(value) <= MAX_SHORT
+    return type(value) in NUMBERS or (isinstance(value, str) and len(value) <= MAX_SHORT)
 
 
 class CallArguments(NamedTuple):

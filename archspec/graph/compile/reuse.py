@@ -51,12 +51,11 @@ class Run(NamedTuple):
     """How often the blocks of the patches had been called before it."""
     calls: Mapping[str, int]
     """How often the blocks that read the number of their calls were called in it."""
-    longest: int
-    """Characters of its longest path after its own."""
     depth: int
     """Lists of layers inside each other."""
 
 
+NONE: Counter[str] = Counter()
 _run = partial(tuple.__new__, Run)  # half the time of Run(...)
 
 
@@ -69,14 +68,14 @@ def since(mark: Mark, builder: Builder, path: str, inputs: tuple[int, ...], outp
         if builder.outputs[name] < mark.start and not name.startswith(inside):
             return None
     expansion = builder.since(mark, path, inputs, output)
-    calls: Counter[str] = Counter()
-    for name, count in builder.log[mark.calls :]:
-        calls[name] += count
-    patches = builder.patches[mark.patches :]
-    before = {patch.block: builder.times[patch.block] - calls[patch.block] for patch in patches}
-    longest = max(map(len, builder.paths[mark.named :]), default=0) - len(path)
+    patches, calls = builder.patches[mark.patches :], NONE
+    if len(builder.log) > mark.calls:
+        calls = Counter()
+        for name, count in builder.log[mark.calls :]:
+            calls[name] += count
+    before = {each.block: builder.times[each.block] - calls[each.block] for each in patches} if patches else NONE
     depth = max(builder.depths[mark.depths :], default=builder.nesting) - builder.nesting
-    return _run((builder, expansion, builder.params - mark.params, patches, before, calls, longest, depth))
+    return _run((builder, expansion, builder.params - mark.params, patches, before, calls, depth))
 
 
 def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> int | None:
@@ -88,7 +87,8 @@ def clone(compiler: Compiler, run: Run, path: str, inputs: tuple[int, ...]) -> i
     # the expansion says at which layer
     if builder.params + run.params >= MAX_PARAMS or builder.nesting + run.depth > MAX_NESTING:
         return None
-    if len(path) + run.longest > MAX_PATH:
+    longer = len(path) - len(run.expansion.path)
+    if longer > 0 and longer + max(map(len, run.source.paths_of(run.expansion)), default=0) > MAX_PATH:
         return None
     for patch in run.patches:
         found = _renumbered(compiler, run, patch)
