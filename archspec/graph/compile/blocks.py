@@ -9,7 +9,7 @@ from archspec.diagnostics import did_you_mean, listed
 from archspec.graph.compile.builder import Scope
 from archspec.graph.compile.inference import CallArguments
 from archspec.graph.compile.parameters import Names
-from archspec.graph.compile.reuse import clone, since
+from archspec.graph.compile.reuse import clone, mark_of, since
 from archspec.lang.document.nodes import MappingNode, ScalarNode
 from archspec.lang.spec.layer_spec import BlockSpec, LayerSpec
 
@@ -28,7 +28,7 @@ def call_block(compiler: Compiler, call: CallArguments, inputs: Flow, names: Nam
     cloned = clone(compiler, run, path, inputs) if run else None
     if cloned is not None:
         return cloned
-    mark = builder.mark()
+    mark = mark_of(builder)
     for name, index in zip(block.inputs, inputs, strict=False):
         builder.register(f"{path}/{name}", index)
     # the path has the name, then the block: conv3_x/2/bottleneck

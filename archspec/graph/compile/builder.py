@@ -6,10 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Set
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import ArchspecError, Diagnostic, Span
-from archspec.graph.compile.expansion import Expansion, Mark
 from archspec.graph.compile.inference import WrongArgument, infer, made, remedy_of_name
 from archspec.graph.ir import INPUT, Facts, Node
 from archspec.ops import Op, OpError
@@ -18,7 +17,7 @@ from archspec.ops.base import Shape, show
 if TYPE_CHECKING:
     from archspec.graph.compile.inference import CallArguments
     from archspec.graph.compile.parameters import Names
-    from archspec.graph.compile.reuse import Patch, Run
+    from archspec.graph.compile.reuse import Mark, Patch, Run
 
 MAX_LAYERS = 25_000
 MAX_PARAMS = 10**12
@@ -28,7 +27,6 @@ MAX_NESTING = 40
 MAX_CALLS_SHOWN = 6
 
 
-_mark, _expansion = partial(tuple.__new__, Mark), partial(tuple.__new__, Expansion)
 _node = partial(tuple.__new__, Node)  # half the time of Node(...)
 
 
@@ -68,6 +66,27 @@ class Scope:
             unique = f"{word}_{count}"
         self.given[unique] = span
         return self.prefix + unique
+
+
+class Expansion(NamedTuple):
+    """The expansion of a layer: its path, inputs and output, and the ranges of its nodes and names."""
+
+    path: str
+    inputs: tuple[int, ...]
+    output: int
+    start: int
+    stop: int
+    named: int
+    names_stop: int
+
+    def copied(self, path: str, moved: Mapping[int, int], shift: int, renamed: int) -> Expansion:
+        """That of a copy: `moved` has the new indices of nodes; nodes and names come so many places later."""
+        inputs = tuple([moved[i] for i in self.inputs])
+        nodes = (self.start + shift, self.stop + shift)
+        return Expansion(path, inputs, moved[self.output], *nodes, self.named + renamed, self.names_stop + renamed)
+
+
+_expansion = partial(tuple.__new__, Expansion)
 
 
 class Builder:
@@ -179,11 +198,6 @@ class Builder:
         if facts.shape != shapes[0]:
             self._check_output(facts.shape, span)
         return self._append(_node((path, op, inputs, facts, span, None)))
-
-    def mark(self) -> Mark:
-        """The state before an expansion that may be cloned."""
-        counts = (len(self.nodes), len(self.paths), len(self.reads), self.numbered, len(self.patches), self.params)
-        return _mark((*counts, len(self.log), len(self.depths)))
 
     def called(self, block: str) -> int:
         """Count a call of a block; return its number, where an expression may read it."""

@@ -12,12 +12,11 @@ from typing import Any, NoReturn
 from archspec.declare import arguments, freeze
 from archspec.diagnostics import did_you_mean, fail, listed, short
 from archspec.graph.compile.blocks import call_block, returned
-from archspec.graph.compile.builder import MAX_NESTING, Budget, Builder, Scope
-from archspec.graph.compile.expansion import Expansion
+from archspec.graph.compile.builder import MAX_NESTING, Budget, Builder, Expansion, Scope
 from archspec.graph.compile.inference import MAX_REMEMBERED, CallArguments, Given, are_small, prepare
 from archspec.graph.compile.outputs import outputs_of, refuse_unused
 from archspec.graph.compile.parameters import Names, input_shapes, parameters
-from archspec.graph.compile.reuse import Patch, Run, clone, reuse_of, since
+from archspec.graph.compile.reuse import Patch, Run, clone, mark_of, reuse_of, since
 from archspec.graph.compile.values import Values
 from archspec.graph.ir import Graph
 from archspec.lang.document.nodes import ScalarNode
@@ -118,7 +117,7 @@ class Compiler:
         path = self._path(item, scope)
         if item.head in OPS and not item.branches and not item.share:  # most layers
             return (self._operator(self._arguments(item, first=True), inputs, names, path), *inputs)
-        mark = self.builder.mark() if self.builder.shares else None
+        mark = mark_of(self.builder) if self.builder.shares else None
         x = self._copy(item, inputs, names, scope, path, first=True)
         if path not in self.builder.outputs:  # an operator is registered as it is added
             self.builder.register(path, x)
@@ -214,7 +213,7 @@ class Compiler:
     def _repeat(self, item: LayerSpec, repeat: ScalarNode, inputs: Flow, names: Names, scope: Scope) -> Flow:
         """Expand copies. Each reads the one before it; with several inputs, also the copies before that one."""
         count, builder = self.values.count(repeat, names), self.builder
-        base, whole = self._path(item, scope), builder.mark()
+        base, whole = self._path(item, scope), mark_of(builder)
         start = flow = inputs
         last: Run | None = None  # the last copy that was expanded, if it can be cloned
         for number in range(1, count + 1):
@@ -229,7 +228,7 @@ class Compiler:
             if x is None:
                 if number > 1:
                     self.step(item)
-                mark = builder.mark()
+                mark = mark_of(builder)
                 x = self._copy(item, inputs, {**names, "copy": number}, scope, path, first=number == 1)
                 builder.register(path, x)
                 builder.enclose(mark, path, inputs, x)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from archspec.declare import arguments
 from archspec.diagnostics import ArchspecError, Span
 from archspec.graph.compile.blocks import call_block
-from archspec.graph.compile.builder import Builder
-from archspec.graph.compile.expansion import Expansion
+from archspec.graph.compile.builder import Builder, Expansion
 from archspec.graph.compile.inference import infer
 from archspec.graph.ir import Node
 from archspec.lang.document.nodes import ScalarNode
