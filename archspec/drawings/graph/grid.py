@@ -298,15 +298,22 @@ def _entries(column: int, ends: Mapping[int, End], trunk: tuple[int, int]) -> tu
     if not straight and len(ends) == 1:
         straight = list(ends)
     if not straight:
-        straight = [net for net, end in ends.items() if position(end.column, trunk) == here]
-    others = sorted(
-        (net for net in ends if net not in straight[:1]), key=lambda n: (position(ends[n].column, trunk), n)
-    )
+        above = [net for net, end in ends.items() if position(end.column, trunk) == here]
+        straight = sorted(above, key=lambda net: abs(ends[net].offset))
+
+    def order(net: int) -> tuple[float, int, int]:
+        """From left to right; nets from straight above in the order of their ports there, so that they do not cross."""
+        across = position(ends[net].column, trunk)
+        return across, ends[net].offset if across == here else 0, net
+
+    others = sorted((net for net in ends if net not in straight[:1]), key=order)
     left = [net for net in others if position(ends[net].column, trunk) < here]
     right = others[len(left) :]
+    if not straight and len(left) != len(right):  # the nearest one of the longer side bends to the middle
+        straight = [right.pop(0)] if len(right) > len(left) else [left.pop()]
     ports = [(net, -PITCH * (len(left) - place)) for place, net in enumerate(left)]
     ports += [(net, 0) for net in straight[:1]]
-    if not straight and len(left) == len(right):  # symmetric
+    if not straight:  # symmetric
         ports = [(net, offset + PITCH // 2) for net, offset in ports]
         return tuple(ports + [(net, PITCH * (place + 1) - PITCH // 2 - 1) for place, net in enumerate(right)])
     return tuple(ports + [(net, PITCH * (place + 1)) for place, net in enumerate(right)])

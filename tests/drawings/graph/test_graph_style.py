@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 import archspec
 from archspec.api import families, networks
 from archspec.diagnostics import Source
+from archspec.drawings.graph.grid import PITCH, _entries
+from archspec.drawings.graph.tracks import End
 from archspec.format import count
 from tests.drawings.graph.drawn import Drawn, Item, Rect, problems, read
 from tests.strategies import networks as networks_of
@@ -57,6 +59,20 @@ def test_drawings_of_random_specs_show_every_layer_and_edge(spec: str) -> None:
             drawn = read(network.draw(unfold=True, direction=direction).svg())  # type: ignore[arg-type]
             assert problems(drawn, graph, complete=True) == []
             assert problems(read(network.draw(direction=direction).svg()), graph, complete=False) == []  # type: ignore[arg-type]
+
+
+def test_two_outputs_of_a_block_are_read_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    layers = "[relu, concat: {left: [relu], pool: {layers: [relu], repeat: 2}, right: [bn]}]"
+    path.write_text(f"name: net\ninput: [8, 8, 4]\nlayers: {layers}\n")
+    network = archspec.load(path)
+    assert problems(read(network.draw(unfold=True).svg()), network.graph(), complete=True) == []
+
+
+def test_lines_from_one_side_end_at_the_box() -> None:
+    """The nearest one in the middle, so that the box is wide enough for the others."""
+    assert _entries(0, {5: End(1, 0), 6: End(2, 0)}, (0, 0)) == ((5, 0), (6, PITCH))
+    assert _entries(2, {5: End(0, 0), 6: End(1, 0)}, (2, 2)) == ((5, -PITCH), (6, 0))
 
 
 def test_the_checks_find_mistakes() -> None:
