@@ -271,8 +271,7 @@ class Builder:
 
     def spend(self, layers: int, span: Span) -> None:
         """Raises ArchspecError (too-many-layers) when the budget is used up."""
-        self.budget.left -= layers
-        if self.budget.left < 0:
+        if not self.budget.spend(layers):
             raise self.error(
                 "too-many-layers",
                 f"{self.budget.who} expand to more than {self.budget.layers:,} layers together",
@@ -319,8 +318,7 @@ class Builder:
 
     def _count(self, params: int, span: Span, layers: int = 1) -> None:
         """Count layers, with the input. Raises ArchspecError: too-many-layers, too-many-parameters."""
-        if len(self.nodes) + layers - 1 > MAX_LAYERS:
-            self.check_count(len(self.nodes) + layers - 1, span)
+        self.check_count(len(self.nodes) + layers - 1, span)
         self.spend(layers, span)
         self.params += params
         if self.params >= MAX_PARAMS:

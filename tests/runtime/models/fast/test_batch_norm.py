@@ -18,6 +18,12 @@ from archspec.runtime.models.model_file import load_model, save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
+with_and_without_weights = pytest.mark.parametrize(
+    "arguments",
+    [{}, {"scale": False}, {"center": False}, {"scale": False, "center": False, "momentum": 0.3, "epsilon": 0.1}],
+    ids=["plain", "no scale", "no center", "neither"],
+)
+
 
 def pair(
     shape: tuple[int, ...], speed_up: Callable[[Any], int] = speed_up_batch_normalization, **arguments: Any
@@ -64,11 +70,7 @@ def images(*shape: int) -> Any:
 
 
 @pytest.mark.parametrize("shape", [(2, 7, 5, 3), (4, 1, 1, 3), (1, 1, 1, 3), (1, 2, 1, 3), (64, 4, 4, 1)])
-@pytest.mark.parametrize(
-    "arguments",
-    [{}, {"scale": False}, {"center": False}, {"scale": False, "center": False, "momentum": 0.3, "epsilon": 0.1}],
-    ids=["plain", "no scale", "no center", "neither"],
-)
+@with_and_without_weights
 def test_a_step_is_that_of_keras(shape: tuple[int, ...], arguments: dict[str, Any]) -> None:
     assert_equal(pair(shape, **arguments), images(*shape))
 

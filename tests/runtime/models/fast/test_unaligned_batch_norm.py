@@ -15,7 +15,7 @@ from archspec.runtime.distributed.strategy import make_strategy
 from archspec.runtime.models.fast.unaligned_batch_norm import speed_up_unaligned_batch_normalization as speed_up
 from archspec.runtime.training import train_step
 from tests.runtime.models.fast import test_batch_norm
-from tests.runtime.models.fast.test_batch_norm import images, pair
+from tests.runtime.models.fast.test_batch_norm import images, pair, with_and_without_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 assert_equal = partial(test_batch_norm.assert_equal, graph=True)
@@ -39,11 +39,7 @@ def operations(model: Any, size: tuple[int | None, ...]) -> list[str]:
 
 # channels of which 2, 4, 8 and 16 pixels are taken together; with the ordinary gradient where 8 divides them
 @pytest.mark.parametrize("shape", [(2, 3, 4, 24), (3, 2, 4, 12), (2, 4, 6, 10), (2, 4, 4, 3), (1, 2, 2, 4)])
-@pytest.mark.parametrize(
-    "arguments",
-    [{}, {"scale": False}, {"center": False}, {"scale": False, "center": False, "momentum": 0.3, "epsilon": 0.1}],
-    ids=["plain", "no scale", "no center", "neither"],
-)
+@with_and_without_weights
 def test_a_step_is_that_of_keras(shape: tuple[int, ...], arguments: dict[str, Any]) -> None:
     models = pair(shape, speed_up, **arguments)
     assert operations(models[1], shape[1:]).count("PreventGradient") == (BOTH if shape[-1] % 8 else GROUPED)
